@@ -1,0 +1,78 @@
+"""pandas DataFrames to ClicData and back: every value as it was, every row exactly once.
+
+Importing this package gives every DataFrame ``df.clicdata`` and pandas ``pd.read_clicdata``.
+
+Examples
+--------
+>>> import pandas as pd
+>>> import pandas_clicdata as cd
+>>> session = cd.connect("sandbox")
+>>> receipt = pd.DataFrame({"flight": ["UA1545"], "delay": [2]}).clicdata.push("Flights")
+>>> pd.read_clicdata(receipt.rec_id)
+   flight  delay
+0  UA1545      2
+"""
+
+from __future__ import annotations
+
+import logging as _logging
+
+import pandas as _pd
+
+from pandas_clicdata import errors as _errors
+from pandas_clicdata._version import __version__
+from pandas_clicdata.accessor import ClicDataAccessor
+from pandas_clicdata.errors import *  # noqa: F403
+from pandas_clicdata.models import Account, ColumnType, RetryPolicy, WriteResult
+from pandas_clicdata.readers import read_clicdata, read_clicdata_batches
+from pandas_clicdata.schema import IndexNotSentWarning
+from pandas_clicdata.session import Session, SessionManager, connect
+from pandas_clicdata.writing import append, delete_rows, push
+
+__all__ = [
+    "Account",
+    "ClicDataAccessor",
+    "ColumnType",
+    "IndexNotSentWarning",
+    "RetryPolicy",
+    "Session",
+    "SessionManager",
+    "WriteResult",
+    "__version__",
+    "append",
+    "connect",
+    "delete_rows",
+    "push",
+    "read_clicdata",
+    "read_clicdata_batches",
+    *_errors.__all__,
+]
+
+_logging.getLogger(__name__).addHandler(_logging.NullHandler())
+
+
+def _is_ours(thing: object) -> bool:
+    return str(getattr(thing, "__module__", "")).split(".")[0] == __name__
+
+
+def _register() -> None:
+    """Put the two names into pandas, again if need be, but never over somebody else's.
+
+    Raises
+    ------
+    ImportError
+        Another package has one of the names.
+    """
+    taken = [
+        f"{owner.__name__}.{name}"
+        for owner, name in ((_pd.DataFrame, "clicdata"), (_pd, "read_clicdata"))
+        if hasattr(owner, name) and not _is_ours(getattr(owner, name))
+    ]
+    if taken:
+        raise ImportError(f"{' and '.join(taken)} is another package's already; pandas_clicdata does not replace it.")
+    if "clicdata" not in _pd.DataFrame.__dict__:
+        _pd.api.extensions.register_dataframe_accessor("clicdata")(ClicDataAccessor)
+    _pd.read_clicdata = read_clicdata  # type: ignore[attr-defined]
+
+
+_register()

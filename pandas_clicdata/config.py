@@ -1,0 +1,227 @@
+"""Settings: what was given explicitly, then the environment, then a profile file that only its owner may read."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+from urllib.parse import urlsplit
+
+from pandas_clicdata.errors import ConfigurationError, NoCredentialsError
+from pandas_clicdata.models import Secret
+
+AuthMethod = Literal["client_credentials", "basic", "api_key"]
+DEFAULT_BASE_URL = "https://api.clicdata.com"
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_NEEDS: Mapping[AuthMethod, tuple[str, ...]] = {
+    "client_credentials": ("client_id", "client_secret"),
+    "basic": ("client_id", "username", "password"),
+    "api_key": ("api_key",),
+}
+_SECRET_NAMES = frozenset({"client_secret", "password", "api_key"})
+_PROFILE_NAMES = frozenset(
+    {"auth_method", "client_id", "client_secret", "username", "password", "api_key", "api_version", "base_url"}
+)
+_ENVIRONMENT = {
+    name: f"CLICDATA_{name.upper()}"
+    for name in ("client_id", "client_secret", "username", "password", "api_key", "api_version", "base_url")
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One account, complete for its ``auth_method``."""
+
+    auth_method: AuthMethod
+    base_url: str = DEFAULT_BASE_URL
+    api_version: str = "auto"
+    client_id: str | None = None
+    client_secret: Secret | None = None
+    username: str | None = None
+    password: Secret | None = None
+    api_key: Secret | None = None
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        return tuple(secret for secret in (self.client_secret, self.password, self.api_key) if secret is not None)
+
+
+def profile_path() -> Path:
+    """Return where the profile file is looked for.
+
+    Examples
+    --------
+    >>> profile_path().name
+    'profiles.toml'
+    """
+    import platformdirs
+
+    return platformdirs.user_config_path("pandas_clicdata", appauthor=False) / "profiles.toml"
+
+
+def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None) -> Settings:
+    """Complete what was given from the environment, then from the profile.
+
+    Parameters
+    ----------
+    given : mapping
+        Explicit settings; None means not given.
+    profile : str, optional
+        The profile to use; else ``CLICDATA_PROFILE``, else ``"default"`` if the file has one.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    NoCredentialsError
+        Nothing anywhere.
+    ConfigurationError
+        Something, but incomplete or wrong.
+    """
+    levels: list[dict[str, str | Secret]] = [
+        {name: value for name, value in given.items() if value is not None},
+        _from_environment(),
+    ]
+    wanted = profile or os.environ.get("CLICDATA_PROFILE")
+    if wanted or not any(_method_of(level) for level in levels):
+        levels.append(_from_profile(wanted))
+
+    merged: dict[str, str | Secret] = {}
+    for level in reversed(levels):
+        merged |= level
+    method = merged.pop("auth_method", None) or next(filter(None, map(_method_of, levels)), None)
+    if method is None:
+        raise NoCredentialsError(_no_credentials_message())
+    if method not in get_args(AuthMethod):
+        allowed = ", ".join(map(repr, get_args(AuthMethod)))
+        raise ConfigurationError(f"auth_method {method!r} is not known; it is one of {allowed}.")
+    auth_method = cast(AuthMethod, method)
+    missing = [name for name in _NEEDS[auth_method] if not merged.get(name)]
+    if missing:
+        ways = " and ".join(f"{name}= (or {_ENVIRONMENT[name]})" for name in missing)
+        raise ConfigurationError(f"The {auth_method!r} way of signing in also needs {ways}.")
+    base_url = _checked_base_url(str(merged.get("base_url", DEFAULT_BASE_URL)))
+    fields = {name: merged[name] for name in _NEEDS[auth_method]}
+    return Settings(
+        auth_method=auth_method,
+        base_url=base_url,
+        api_version=str(merged.get("api_version", "auto")),
+        **cast(Any, fields),
+    )
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is this machine.
+
+    Examples
+    --------
+    >>> is_loopback("http://127.0.0.1:8484"), is_loopback("https://api.clicdata.com")
+    (True, False)
+    """
+    return urlsplit(url).hostname in LOOPBACK_HOSTS
+
+
+def _method_of(level: Mapping[str, object]) -> AuthMethod | None:
+    """The way of signing in that a level's credentials speak for."""
+    if level.get("api_key"):
+        return "api_key"
+    if level.get("username") or level.get("password"):
+        return "basic"
+    if level.get("client_secret") or level.get("client_id"):
+        return "client_credentials"
+    return None
+
+
+def _wrapped(name: str, value: str) -> str | Secret:
+    return Secret(value) if name in _SECRET_NAMES else value
+
+
+def _from_environment() -> dict[str, str | Secret]:
+    return {
+        name: _wrapped(name, os.environ[variable])
+        for name, variable in _ENVIRONMENT.items()
+        if os.environ.get(variable)
+    }
+
+
+def _from_profile(wanted: str | None) -> dict[str, str | Secret]:
+    path = profile_path()
+    try:
+        mode = path.stat().st_mode
+    except OSError as exc:
+        if wanted is None:
+            return {}
+        raise ConfigurationError(f"There is no profile {wanted!r}: {path} cannot be read ({exc.strerror}).") from None
+    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigurationError(f"{path} holds credentials and others may read it. Run: chmod 600 '{path}'")
+    profiles = _parsed(path)
+    if (wanted or "default") not in profiles:
+        if wanted is None:
+            return {}
+        known = ", ".join(map(repr, profiles)) or "none"
+        raise ConfigurationError(f"There is no profile {wanted!r} in {path}; the profiles there: {known}.")
+    return profiles[wanted or "default"]
+
+
+def _parsed(path: Path) -> dict[str, dict[str, str | Secret]]:
+    """Read the file so that no plain secret stands in a variable when something about it is wrong."""
+    fault: str
+    try:
+        with path.open("rb") as file:
+            return {
+                str(profile): {name: _profile_value(name, value) for name, value in entries.items()}
+                for profile, entries in tomllib.load(file).items()
+            }
+    except ConfigurationError as exc:
+        fault = str(exc)
+    except OSError as exc:
+        fault = f"it cannot be read ({exc.strerror})"
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError):
+        fault = "it is not TOML with one [table] a profile"
+    raise ConfigurationError(f"{path}: {fault}.")
+
+
+def _profile_value(name: str, value: object) -> str | Secret:
+    if name not in _PROFILE_NAMES:
+        raise ConfigurationError(f"setting {name!r} is not known; the settings are {', '.join(sorted(_PROFILE_NAMES))}")
+    if not isinstance(value, str):
+        raise ConfigurationError(f"setting {name!r} is not text; put it in quotes")
+    return _wrapped(name, value)
+
+
+def _checked_base_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        sound = bool(parts.hostname) and parts.scheme in {"http", "https"}
+        _ = parts.port
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ConfigurationError("base_url is not an http or https address, such as https://api.clicdata.com.")
+    if parts.username or parts.password:
+        raise ConfigurationError("base_url holds a user name or password; give credentials by their own parameters.")
+    if parts.query or parts.fragment:
+        raise ConfigurationError("base_url is an address without a query or fragment.")
+    if parts.scheme == "http" and not is_loopback(url):
+        raise ConfigurationError(
+            f"base_url {url!r} would send credentials in the clear; use https (http is for this machine only)."
+        )
+    return url.rstrip("/")
+
+
+def _no_credentials_message() -> str:
+    return (
+        "There are no ClicData credentials. Give them in one of these ways:\n"
+        "  - cd.connect(client_id=..., client_secret=...), or username= and password= with client_id=, or api_key=\n"
+        "  - the environment: CLICDATA_CLIENT_ID and CLICDATA_CLIENT_SECRET (or CLICDATA_USERNAME and"
+        " CLICDATA_PASSWORD, or CLICDATA_API_KEY)\n"
+        f"  - a profile in {profile_path()}, readable by you alone\n"
+        '  - no account? cd.connect("sandbox") starts a ClicData of your own on this machine.'
+    )

@@ -1,0 +1,53 @@
+"""One function an operation of the API: what is asked of whom, in the session's dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pandas_clicdata.models import Account, Column, Framing, InsertCounts, Page, TableList
+from pandas_clicdata.session import Session, shared_session
+
+
+def resolved(session: Session | None) -> Session:
+    """Return the session given, or the shared one."""
+    return session if session is not None else shared_session()
+
+
+def account(session: Session) -> Account:
+    """The account itself."""
+    return session.perform(session.dialect.account())
+
+
+def list_tables(session: Session, page: int, name: str | None = None) -> TableList:
+    """One page of the tables; ``name`` is a hint that a dialect may not be able to pass on."""
+    return session.perform(session.dialect.list_tables(page, name))
+
+
+def read_page(session: Session, rec_id: int, page: int, version: int | None = None) -> Page:
+    """One page of a table's rows, or of an old version's."""
+    return session.perform(session.dialect.read_page(rec_id, page, version))
+
+
+def create_table(session: Session, name: str, description: str, columns: Sequence[Column]) -> int:
+    """Make a table and return its RecId."""
+    return session.perform(session.dialect.create_table(name, description, columns))
+
+
+def row_framing(session: Session, names: Sequence[str]) -> Framing:
+    """What stands around a row's values in an insert."""
+    return session.dialect.row_framing(names)
+
+
+def find_framing(session: Session, names: Sequence[str]) -> Framing:
+    """What stands around a row's values in the condition of a delete."""
+    return session.dialect.find_framing(names)
+
+
+def insert(session: Session, rec_id: int, rows: bytes, count: int) -> tuple[InsertCounts, int]:
+    """Insert rows that are written already; return what was counted and how often it was tried again."""
+    return session.perform_counting(session.dialect.insert(rec_id, rows, count))
+
+
+def delete(session: Session, rec_id: int, find: bytes) -> int:
+    """Delete every row that matches; return how often it was tried again."""
+    return session.perform_counting(session.dialect.delete(rec_id, find))[1]

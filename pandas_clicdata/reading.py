@@ -1,0 +1,295 @@
+"""The page workflow of a read: walk, check that it is complete, hand out Arrow."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pandas_clicdata import endpoints, rows, schema, tables
+from pandas_clicdata.display import Progress, ProgressBar
+from pandas_clicdata.errors import (
+    ClicDataError,
+    ColumnNotFoundError,
+    IncompleteReadError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+    UnexpectedReplyError,
+)
+from pandas_clicdata.models import ROW_ID_TYPES, Decoded, Kind, Page
+
+if TYPE_CHECKING:
+    from pandas_clicdata.session import Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadRequest:
+    """What is to be read.
+
+    Attributes
+    ----------
+    table : int or str
+        RecId or name.
+    version : int or None
+        An old version of the table.
+    columns : sequence of str or None
+        The columns wanted, in this order.
+    limit : int or None
+        Rows at most.
+    dtype_of : callable
+        From a column's name to the dtype that the user asked for, or None.
+    progress : bool, callable or None
+        Where to tell how far the read is.
+    """
+
+    table: int | str
+    version: int | None = None
+    columns: Sequence[str] | None = None
+    limit: int | None = None
+    dtype_of: Callable[[str], Any]
+    progress: bool | Progress | None = None
+
+
+def read(session: Session | None, request: ReadRequest) -> dict[str, schema.Settled]:
+    """Read a whole table, or its first rows, and return its columns.
+
+    Raises
+    ------
+    IncompleteReadError
+        The rows received are not the whole table.
+    TableNotFoundError, ColumnNotFoundError
+        There is no such table, version or column.
+    """
+    walk = _Walk(session, request)
+    names: list[str] = list(walk.declared)
+    pieces: list[tuple[dict[str, Decoded], int]] = []
+    with closing(walk.pages()) as pages:
+        for page_rows in pages:
+            names = rows.names_in(page_rows, names)
+            pieces.append((dict(zip(names, rows.decode(page_rows, names), strict=True)), len(page_rows)))
+    selected = walk.selected(names)
+    columns = {}
+    for name in selected:
+        parts = [page[name] if name in page else _nulls(count) for page, count in pieces]
+        keep_text = schema.wants_text(request.dtype_of(name))
+        columns[name] = schema.settle(rows.unify(parts, name), walk.declared.get(name, ""), keep_text=keep_text)
+    return columns
+
+
+def stream(session: Session | None, request: ReadRequest) -> pa.RecordBatchReader:
+    """Read a table page by page; the first page fixes each column's type.
+
+    Raises
+    ------
+    IncompleteReadError
+        While it is consumed: the rows received are not the whole table, or do not go into the types of the first
+        page.
+    """
+    walk = _Walk(session, request)
+    first = _decoded(walk.first.rows, rows.names_in(walk.first.rows, list(walk.declared)))
+    selected = walk.selected(list(first))
+    fields = []
+    for name in selected:
+        wanted = request.dtype_of(name)
+        arrow_type = schema.number_type(wanted) if wanted is not None else None
+        if arrow_type is None:
+            keep_text = schema.wants_text(wanted)
+            arrow_type = schema.fixed_type(first[name], walk.declared.get(name, ""), keep_text=keep_text)
+        fields.append(pa.field(name, arrow_type))
+    arrow_schema = pa.schema(fields)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with closing(walk.pages()) as pages:
+            for page_rows in pages:
+                unknown = [] if request.columns is not None else _beyond(page_rows, selected, walk.hidden)
+                if unknown:
+                    raise IncompleteReadError(
+                        f"Column {unknown[0]!r} appears after the first page of {walk.table.label}, whose columns a"
+                        " stream keeps. Read the table whole, without chunksize=.",
+                        rec_id=walk.table.rec_id,
+                    )
+                decoded = _decoded(page_rows, selected)
+                yield pa.RecordBatch.from_arrays(
+                    [_conformed(walk, decoded[field.name], field) for field in arrow_schema], schema=arrow_schema
+                )
+
+    return pa.RecordBatchReader.from_batches(arrow_schema, batches())
+
+
+class _Walk:
+    """The way through a table's pages, the next one asked for while one is worked on."""
+
+    def __init__(self, session: Session | None, request: ReadRequest) -> None:
+        self._session = session = endpoints.resolved(session)
+        self._request = request
+        self.table = tables.find(session, request.table)
+        try:
+            self.first = tables.first_page(session, self.table, request.version)
+        except (TransportError, ServerError, RateLimitError, UnexpectedReplyError) as exc:
+            raise self._incomplete(f"page 1 could not be read. {exc}", 1, 0) from exc
+        listed = self.first.columns or ()
+        self.declared = {column.name: column.data_type for column in listed}
+        self.hidden = {column.name for column in listed if column.data_type in ROW_ID_TYPES}
+
+    def selected(self, names: Sequence[str]) -> list[str]:
+        """The columns that the user gets: those asked for, else all but the service's own row id.
+
+        Raises
+        ------
+        ColumnNotFoundError
+            One asked for is not there.
+        """
+        wanted = self._request.columns
+        if wanted is None:
+            return [name for name in names if name not in self.hidden]
+        for name in wanted:
+            if name not in names:
+                near = difflib.get_close_matches(str(name), names, n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                listed = ", ".join(map(repr, names)) or "none (it is empty, and the service does not list them)"
+                raise ColumnNotFoundError(
+                    f"Table {self.table.label} has no column {name!r}.{hint} Its columns: {listed}."
+                )
+        return list(wanted)
+
+    def pages(self) -> Iterator[Sequence[Mapping[str, Any]]]:
+        """Yield each page's rows, up to the limit.
+
+        Raises
+        ------
+        IncompleteReadError
+            A page failed, came twice, or lacks rows, or the rows are not as many as the service says.
+        """
+        limit = self._request.limit
+        bar = ProgressBar(self._request.progress, f"read {self.table.label}", _lesser(limit, self.first.total))
+        page, number, received = self.first, 1, 0
+        with ThreadPoolExecutor(1, thread_name_prefix="clicdata-read") as pool:
+            try:
+                while True:
+                    count = len(page.rows)
+                    self._check_page(page, number, received)
+                    more = self._more(page, received + count)
+                    enough = limit is not None and received + count >= limit
+                    coming = pool.submit(self._fetch, number + 1) if more and not enough else None
+                    taken = page.rows if limit is None else page.rows[: limit - received]
+                    if taken:
+                        yield taken
+                        bar.add(len(taken))
+                    received += count
+                    if coming is None:
+                        break
+                    page, number = self._next(coming, page, number + 1, received)
+                if not enough:
+                    self._check_end(page, number, received)
+            finally:
+                bar.close()
+
+    def _fetch(self, number: int) -> Page:
+        return endpoints.read_page(self._session, self.table.rec_id, number, self._request.version)
+
+    def _next(self, coming: Future[Page], before: Page, number: int, received: int) -> tuple[Page, int]:
+        try:
+            page = coming.result()
+        except ClicDataError as exc:
+            raise self._incomplete(f"page {number} could not be read. {exc}", number, received) from exc
+        if page.number is None and page.rows and page.rows == before.rows:
+            raise self._incomplete(
+                f"page {number} came with the same rows as page {number - 1}, so the service repeated a page. (Rows that"
+                " are all alike over whole pages look the same; a dialect that numbers its pages can tell:"
+                " api_version=.)",
+                number,
+                received,
+            )
+        return page, number
+
+    def _check_page(self, page: Page, number: int, received: int) -> None:
+        if page.number is not None and page.number != number:
+            raise self._incomplete(f"page {page.number} came instead of page {number}", number, received)
+        if page.total != self.first.total:
+            raise self._incomplete(
+                f"the service first counted {self.first.total} rows and on page {number} {page.total}: the table"
+                " changes while it is read. Read it again",
+                number,
+                received,
+            )
+        short = page.has_more is not False and len(page.rows) < len(self.first.rows)
+        if number > 1 and page.total is None and (len(page.rows) > len(self.first.rows) or (short and page.rows)):
+            raise self._incomplete(
+                f"page {number} has {len(page.rows):,} rows and the first page {len(self.first.rows):,}, although it is"
+                " not the last: one of them lacks rows",
+                number,
+                received,
+            )
+        if page.has_more and not page.rows:
+            raise self._incomplete(f"page {number} is empty although more is said to follow", number, received)
+
+    def _more(self, page: Page, received: int) -> bool:
+        if page.has_more is not None:
+            return page.has_more
+        return bool(page.rows) and (page.total is None or received < page.total)
+
+    def _check_end(self, last: Page, number: int, received: int) -> None:
+        total = self.first.total
+        if total is not None:
+            if received != total:
+                raise self._incomplete(f"{received:,} rows came of {total:,}", number, received)
+            return
+        # Nothing says how many rows there are, so a last page that lacks rows shows only against itself.
+        try:
+            again = self._fetch(number)
+        except ClicDataError as exc:
+            raise self._incomplete(f"page {number} could not be read again. {exc}", number, received) from exc
+        if again.rows != last.rows or again.has_more != last.has_more:
+            raise self._incomplete(
+                f"the last page, {number}, read again is not the same: it lacked rows, or the table changes while it is"
+                " read. Read it again",
+                number,
+                received,
+            )
+
+    def _incomplete(self, why: str, number: int, received: int) -> IncompleteReadError:
+        first: Page | None = getattr(self, "first", None)
+        return IncompleteReadError(
+            f"The read of table {self.table.label} is not complete, so nothing is returned: {why.rstrip('.')}.",
+            operation="read",
+            rec_id=self.table.rec_id,
+            page=number,
+            received=received,
+            expected=first.total if first is not None else None,
+        )
+
+
+def _decoded(page_rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Decoded]:
+    return dict(zip(names, rows.decode(page_rows, names), strict=True))
+
+
+def _beyond(page_rows: Sequence[Mapping[str, Any]], selected: Sequence[str], hidden: set[str]) -> list[str]:
+    return [name for name in rows.names_in(page_rows, selected) if name not in selected and name not in hidden]
+
+
+def _conformed(walk: _Walk, decoded: Decoded, field: pa.Field) -> pa.Array:
+    try:
+        return schema.conform(decoded, field.type).combine_chunks()
+    except pa.ArrowInvalid as exc:
+        raise IncompleteReadError(
+            f"Column {field.name!r} of table {walk.table.label} holds {decoded.kind.value}, which do not all go into"
+            f" {field.type}, its type on the first page. Name its type, for example dtype={{{field.name!r}: 'str'}} or"
+            f" 'float64', or read the table whole, without chunksize=. ({exc})",
+            operation="read",
+            rec_id=walk.table.rec_id,
+        ) from exc
+
+
+def _nulls(count: int) -> Decoded:
+    return Decoded(Kind.NULL, pa.chunked_array([pa.nulls(count)]))
+
+
+def _lesser(limit: int | None, total: int | None) -> int | None:
+    known = [count for count in (limit, total) if count is not None]
+    return min(known) if known else None

@@ -1,0 +1,227 @@
+"""Arrow batches to JSON row bytes, and pages of rows to Arrow columns: the hot path, whole columns at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from operator import itemgetter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pandas_clicdata.errors import UnexpectedReplyError
+from pandas_clicdata.models import Decoded, Encoding, Framing, Kind, Wire
+
+_TEXT = pa.large_string()
+_EMPTY = pa.scalar("", _TEXT)
+_QUOTE = pa.scalar('"', _TEXT)
+_NEEDS_ESCAPE = r'["\\\x00-\x1f]'
+_INT64_MIN, _INT64_MAX, _UINT64_MAX = -(2**63), 2**63 - 1, 2**64 - 1
+
+
+def encode(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing) -> bytes:
+    """Write a batch's rows as JSON, a comma between them.
+
+    Parameters
+    ----------
+    batch : pyarrow.RecordBatch
+        Rows, each column in the Arrow type that its encoding is written from.
+    wires : sequence of Wire
+        One a column.
+    framing : Framing
+        What stands around the cells.
+
+    Examples
+    --------
+    >>> batch = pa.record_batch({"a": [1, None], "b": ["x", 'say "y"']})
+    >>> print(encode(batch, [Wire(Encoding.INTEGER), Wire(Encoding.TEXT)], Framing("{", ('"a":', ',"b":'), "}")).decode())
+    {"a":1,"b":"x"},{"a":null,"b":"say \\"y\\""}
+    """
+    rows = _written(batch, wires, framing, ",")
+    if rows is None:
+        return b""
+    size = pc.sum(pc.binary_length(rows)).as_py()
+    # The strings lie end to end in one buffer, each with its comma; the last comma goes.
+    return bytes(rows.buffers()[2][: size - 1])
+
+
+def encode_each(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing) -> list[bytes]:
+    """Write each row of a batch by itself."""
+    rows = _written(batch, wires, framing, "")
+    return [] if rows is None else [row.encode() for row in rows.to_pylist()]
+
+
+def _written(
+    batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing, end: str
+) -> pa.LargeStringArray | None:
+    if batch.num_rows == 0:
+        return None
+    parts: list[Any] = []
+    opening = framing.opening
+    for array, wire, prefix in zip(batch.columns, wires, framing.prefixes, strict=True):
+        parts += [pa.scalar(opening + prefix, _TEXT), cells(array, wire)]
+        opening = ""
+    parts.append(pa.scalar(framing.closing + end, _TEXT))
+    return pc.binary_join_element_wise(*parts, _EMPTY)
+
+
+def cells(array: pa.Array, wire: Wire) -> pa.Array:
+    """Write each value of a column as JSON text."""
+    text = _quoted(_bare(array, wire.encoding)) if wire.quoted else _bare(array, wire.encoding)
+    return pc.fill_null(text, "null")
+
+
+def _bare(array: pa.Array, encoding: Encoding) -> pa.Array:
+    match encoding:
+        case Encoding.INTEGER | Encoding.BOOLEAN:
+            return pc.cast(array, _TEXT)
+        case Encoding.FLOAT:
+            # A point keeps 1.0 a float and -0.0 negative for whoever reads it.
+            return pc.replace_substring_regex(pc.cast(array, _TEXT), pattern=r"^(-?[0-9]+)$", replacement=r"\1.0")
+        case Encoding.DECIMAL:
+            # Arrow's own text of a decimal is not always JSON ("1.E-10" in some versions).
+            return pa.array([None if value is None else format(value, "f") for value in array.to_pylist()], _TEXT)
+        case Encoding.LITERAL:
+            return array
+        case Encoding.TEXT:
+            return _quoted_text(array)
+        case Encoding.DATE | Encoding.DATETIME:
+            # A fraction stands there only where it is not zero (A).
+            return _quoted(pc.replace_substring_regex(pc.cast(array, _TEXT), pattern=r"\.0+$", replacement=""))
+
+
+def _quoted_text(array: pa.Array) -> pa.Array:
+    if not pc.any(pc.match_substring_regex(array, _NEEDS_ESCAPE)).as_py():
+        return _quoted(array)
+    values = array.to_pylist()
+    return pa.array([None if value is None else json.dumps(value, ensure_ascii=False) for value in values], _TEXT)
+
+
+def _quoted(array: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(_QUOTE, array, _QUOTE, _EMPTY)
+
+
+def decode(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[Decoded]:
+    """Turn a page's rows into columns; a column that a row does not have is null there.
+
+    Raises
+    ------
+    UnexpectedReplyError
+        A column holds values of several kinds, such as text and numbers.
+    """
+    if len(names) == 0:
+        return []
+    try:
+        picked = map(itemgetter(*names), rows)
+        columns: Iterable[Any] = [list(picked)] if len(names) == 1 else list(zip(*picked, strict=True))
+    except KeyError:
+        columns = [[row.get(name) for row in rows] for name in names]
+    return [_decoded(name, values) for name, values in zip(names, columns or [[]] * len(names), strict=True)]
+
+
+def names_in(rows: Sequence[Mapping[str, Any]], known: Sequence[str] = ()) -> list[str]:
+    """Return the columns of rows, the known ones first, in the order in which they appear."""
+    names = dict.fromkeys(known)
+    for row in rows:
+        # Rows nearly always have the same columns as the one before.
+        if row.keys() != names.keys():
+            names |= dict.fromkeys(row)
+    return list(names)
+
+
+def unify(pieces: Sequence[Decoded], name: str) -> Decoded:
+    """Make one column of a column's pages.
+
+    Raises
+    ------
+    UnexpectedReplyError
+        The pages hold values of kinds that do not go together.
+    """
+    kinds = {piece.kind for piece in pieces} - {Kind.NULL}
+    if not kinds:
+        return Decoded(Kind.NULL, pa.chunked_array([pa.nulls(sum(len(piece.array) for piece in pieces))]))
+    if kinds <= {Kind.INTEGER, Kind.FLOAT, Kind.LITERAL}:
+        return _unified_numbers(pieces, kinds)
+    if len(kinds) > 1:
+        raise _mixed(name, " and ".join(sorted(kind.value for kind in kinds)))
+    kind = kinds.pop()
+    return Decoded(kind, _concatenated(pieces, _TEXT if kind is Kind.TEXT else pa.bool_()))
+
+
+def _unified_numbers(pieces: Sequence[Decoded], kinds: set[Kind]) -> Decoded:
+    candidates: list[tuple[Kind, pa.DataType]] = []
+    if kinds == {Kind.INTEGER}:
+        candidates = [(Kind.INTEGER, pa.int64()), (Kind.INTEGER, pa.uint64())]
+    elif Kind.LITERAL not in kinds:
+        candidates = [(Kind.FLOAT, pa.float64())]
+    for kind, target in candidates:
+        try:
+            return Decoded(kind, _concatenated(pieces, target))
+        except pa.ArrowInvalid:
+            # A whole number that the type does not hold exactly.
+            continue
+    whole = all(piece.kind in {Kind.INTEGER, Kind.NULL} or piece.whole for piece in pieces)
+    texts = [
+        Decoded(Kind.LITERAL, pa.chunked_array([cells(chunk, Wire(Encoding.FLOAT)) for chunk in piece.array.chunks], _TEXT))
+        if piece.kind is Kind.FLOAT
+        else piece
+        for piece in pieces
+    ]
+    nulls = [_null_where(text.array, piece.array) for text, piece in zip(texts, pieces, strict=True)]
+    return Decoded(Kind.LITERAL, _concatenated([Decoded(Kind.LITERAL, array) for array in nulls], _TEXT), whole)
+
+
+def _null_where(texts: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return texts if texts is values else pc.if_else(pc.is_valid(values), texts, pa.scalar(None, _TEXT))
+
+
+def _concatenated(pieces: Sequence[Decoded], target: pa.DataType) -> pa.ChunkedArray:
+    chunks = [chunk for piece in pieces for chunk in piece.array.cast(target).chunks]
+    return pa.chunked_array(chunks, target)
+
+
+def _decoded(name: str, values: Sequence[Any]) -> Decoded:
+    kinds = set(map(type, values)) - {type(None)}
+    if not kinds:
+        return _one(Kind.NULL, values, pa.null())
+    if kinds == {int}:
+        return _integers(values)
+    if kinds == {str}:
+        return _one(Kind.TEXT, values, _TEXT)
+    if kinds == {bool}:
+        return _one(Kind.BOOLEAN, values, pa.bool_())
+    if kinds == {float} or (kinds == {int, float} and _floats_hold(values)):
+        return _one(Kind.FLOAT, values, pa.float64())
+    if kinds <= {int, float, Decimal}:
+        return _one(Kind.LITERAL, [value if value is None else _literal(value) for value in values], _TEXT)
+    raise _mixed(name, " and ".join(sorted(kind.__name__ for kind in kinds)))
+
+
+def _integers(values: Sequence[int | None]) -> Decoded:
+    present = [value for value in values if value is not None]
+    low, high = min(present), max(present)
+    if low >= _INT64_MIN and high <= _INT64_MAX:
+        return _one(Kind.INTEGER, values, pa.int64())
+    if low >= 0 and high <= _UINT64_MAX:
+        return _one(Kind.INTEGER, values, pa.uint64())
+    return _one(Kind.LITERAL, [None if value is None else str(value) for value in values], _TEXT, whole=True)
+
+
+def _floats_hold(values: Sequence[Any]) -> bool:
+    return all(abs(value) <= 2**53 for value in values if type(value) is int)
+
+
+def _literal(value: float | Decimal) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _one(kind: Kind, values: Sequence[Any], arrow_type: pa.DataType, whole: bool = False) -> Decoded:
+    return Decoded(kind, pa.chunked_array([pa.array(values, arrow_type)]), whole)
+
+
+def _mixed(name: str, what: str) -> UnexpectedReplyError:
+    return UnexpectedReplyError(
+        f"Column {name!r} came with values of several kinds ({what}), which no column type holds.", operation="read"
+    )

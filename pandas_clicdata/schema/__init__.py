@@ -1,0 +1,34 @@
+"""The type table, pandas and Arrow to ClicData and back: plans before a write, types after a read."""
+
+from pandas_clicdata.schema.door import Door, IndexNotSentWarning, enter
+from pandas_clicdata.schema.frames import checked_backend, to_frame, wants_text
+from pandas_clicdata.schema.incoming import Settled, arrow_column, conform, fixed_type, number_type, settle
+from pandas_clicdata.schema.plan import (
+    ColumnPlan,
+    fit_to_table,
+    plan_columns,
+    ready_batch,
+    ready_table,
+    schema_frame,
+)
+
+__all__ = [
+    "ColumnPlan",
+    "Door",
+    "IndexNotSentWarning",
+    "Settled",
+    "arrow_column",
+    "checked_backend",
+    "conform",
+    "enter",
+    "fit_to_table",
+    "fixed_type",
+    "number_type",
+    "plan_columns",
+    "ready_batch",
+    "ready_table",
+    "schema_frame",
+    "settle",
+    "to_frame",
+    "wants_text",
+]

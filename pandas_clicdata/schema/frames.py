@@ -1,0 +1,142 @@
+"""From Arrow to pandas, without the detour through float that loses whole numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pandas_clicdata.errors import ColumnConversionError, FrameError
+from pandas_clicdata.schema.incoming import Settled, arrow_column, is_text
+
+DtypeBackend = Literal["numpy_nullable", "pyarrow"]
+ParseDates = Sequence[str] | Mapping[str, Any]
+
+_NULLABLE: Mapping[pa.DataType, Any] = {
+    pa.int64(): pd.Int64Dtype(),
+    pa.uint64(): pd.UInt64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+}
+
+
+def checked_backend(dtype_backend: str | None) -> None:
+    """Refuse a backend that pandas does not have."""
+    if dtype_backend not in (None, "numpy_nullable", "pyarrow"):
+        raise FrameError(f"dtype_backend={dtype_backend!r} is not known; it is 'numpy_nullable' or 'pyarrow'.")
+
+
+def wants_text(dtype: object) -> bool:
+    """Whether a dtype asked for is one of text, so that nothing may be read into it."""
+    if dtype in (str, object, "str", "object", "string"):
+        return True
+    if isinstance(dtype, pd.ArrowDtype):
+        return is_text(dtype.pyarrow_dtype)
+    return isinstance(dtype, pd.StringDtype)
+
+
+def to_frame(
+    columns: Mapping[str, Settled],
+    *,
+    dtype: Any = None,
+    dtype_backend: str | None = None,
+    parse_dates: ParseDates | None = None,
+    index_col: str | Sequence[str] | None = None,
+    stable: bool = False,
+) -> pd.DataFrame:
+    """Make the DataFrame.
+
+    Parameters
+    ----------
+    columns : mapping of str to Settled
+        What was read.
+    dtype, dtype_backend, parse_dates, index_col
+        As in ``pandas.read_sql``.
+    stable : bool, default False
+        Use nullable dtypes for whole numbers and truth values also where nothing is null, so that all chunks agree.
+
+    Raises
+    ------
+    ColumnConversionError
+        A column cannot be given the dtype asked for.
+    """
+    dtypes = dtype if isinstance(dtype, Mapping) else dict.fromkeys(columns, dtype) if dtype is not None else {}
+    series = {}
+    for name, settled in columns.items():
+        wanted = dtypes.get(name)
+        series[name] = (
+            _series(settled, dtype_backend, stable) if wanted is None else _converted(name, settled, wanted, dtype_backend)
+        )
+    frame = pd.DataFrame(series, columns=list(columns), copy=False)
+    for name, options in _date_options(parse_dates).items():
+        frame[name] = _dates(name, frame[name], options)
+    return frame if index_col is None else frame.set_index(index_col)
+
+
+def _series(settled: Settled, dtype_backend: str | None, stable: bool) -> pd.Series[Any]:
+    values = settled.values
+    if dtype_backend == "pyarrow":
+        values = arrow_column(settled)
+        return pd.Series(pd.arrays.ArrowExtensionArray(values), dtype=pd.ArrowDtype(values.type))
+    if settled.numerals:
+        make = int if settled.whole else Decimal
+        return pd.Series([None if text is None else make(text) for text in values.to_pylist()], dtype=object)
+    if pa.types.is_decimal(values.type) and values.type.scale == 0:
+        return pd.Series([None if number is None else int(number) for number in values.to_pylist()], dtype=object)
+    if dtype_backend == "numpy_nullable":
+        if is_text(values.type):
+            return pd.Series(pd.array(values.to_pylist(), dtype="string"))
+        if pa.types.is_floating(values.type):
+            return pd.Series(pd.Float64Dtype().__from_arrow__(values))
+    nullable = _NULLABLE.get(values.type)
+    if nullable is not None and (values.null_count or stable or dtype_backend == "numpy_nullable"):
+        return pd.Series(nullable.__from_arrow__(values))
+    if pa.types.is_null(values.type):
+        return pd.Series([None] * len(values), dtype=object)
+    return values.to_pandas()
+
+
+def _converted(name: str, settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Series[Any]:
+    """Give a column the dtype asked for, by the way that keeps its values."""
+    try:
+        if wants_text(dtype) and not (is_text(settled.values.type) and not settled.numerals):
+            return _as_text(settled).astype(dtype)
+        if isinstance(dtype, pd.ArrowDtype) and pa.types.is_decimal(dtype.pyarrow_dtype):
+            texts = _as_text(settled)
+            numbers = [None if missing else Decimal(text) for text, missing in zip(texts, texts.isna(), strict=True)]
+            return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(numbers, dtype.pyarrow_dtype)), dtype=dtype)
+        series = _series(settled, dtype_backend, stable=False)
+        wanted = pd.api.types.pandas_dtype(dtype)
+        if isinstance(wanted, pd.DatetimeTZDtype) and getattr(series.dt, "tz", None) is None:
+            return series.dt.tz_localize("UTC").dt.tz_convert(wanted.tz).astype(wanted)
+        if isinstance(wanted, pd.PeriodDtype):
+            return pd.Series(pd.PeriodIndex(series, dtype=wanted))
+        if wanted.kind == "m":
+            return pd.to_timedelta(series).astype(wanted)
+        return series.astype(wanted)
+    except (TypeError, ValueError, OverflowError, AttributeError, pa.ArrowException) as exc:
+        raise ColumnConversionError(f"Column {name!r} cannot be read as {dtype}: {exc}", column=name) from exc
+
+
+def _as_text(settled: Settled) -> pd.Series[Any]:
+    values = settled.values
+    if pa.types.is_floating(values.type):
+        return pd.Series([None if value is None else repr(value) for value in values.to_pylist()], dtype=object)
+    return pd.Series(pc.cast(values, pa.large_string()).to_pylist(), dtype=object)
+
+
+def _date_options(parse_dates: ParseDates | None) -> Mapping[str, Any]:
+    if parse_dates is None or isinstance(parse_dates, Mapping):
+        return parse_dates or {}
+    return dict.fromkeys(parse_dates)
+
+
+def _dates(name: str, series: pd.Series[Any], options: Any) -> pd.Series[Any]:
+    arguments = dict(options) if isinstance(options, Mapping) else {} if options is None else {"format": options}
+    try:
+        return pd.to_datetime(series, **arguments)
+    except (TypeError, ValueError, OverflowError) as exc:
+        raise ColumnConversionError(f"Column {name!r} cannot be read as dates: {exc}", column=name) from exc

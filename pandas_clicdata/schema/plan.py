@@ -1,0 +1,300 @@
+"""The plan of a write: for each column its ClicData type and the one way it is written, decided before any request."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import difflib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pandas_clicdata.errors import CellValueError, ColumnMismatchError, ColumnNameError, FrameError, UnsupportedTypeError
+from pandas_clicdata.models import Column, ColumnType, Encoding, PlannedColumn, Wire
+from pandas_clicdata.schema import values
+from pandas_clicdata.schema.door import Door
+from pandas_clicdata.schema.sources import Source, shortened, stored
+from pandas_clicdata.schema.types import GOES_AS, LITERAL_RULE, TypeRule, Way, rule_for
+from pandas_clicdata.schema.values import Place
+
+Overrides = Mapping[str, ColumnType]
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """A planned column and how its values are made ready."""
+
+    planned: PlannedColumn
+    source: Source
+    way: Way
+
+    def ready(self, array: pa.ChunkedArray, label: Callable[[int], Any]) -> pa.ChunkedArray:
+        """Check and convert values of this column.
+
+        Raises
+        ------
+        CellValueError
+            One cannot be sent exactly.
+        """
+        return self.way.prepare(array, Place(self.planned.name, label))
+
+
+def checked_overrides(columns: Mapping[str, str] | None, names: Sequence[str]) -> Overrides:
+    """Check the types that a user asks for by column.
+
+    Raises
+    ------
+    ColumnNameError
+        There is no such column.
+    ValueError
+        There is no such type.
+    """
+    overrides = {}
+    allowed = [str(data_type) for data_type in ColumnType]
+    for name, wanted in (columns or {}).items():
+        if str(name) not in names:
+            near = difflib.get_close_matches(str(name), names, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ColumnNameError(
+                f"columns= names {name!r}, which is not a column.{hint} The columns: {', '.join(map(repr, names))}.",
+                column=str(name),
+            )
+        if wanted not in allowed:
+            raise FrameError(
+                f"columns= asks for type {wanted!r} for column {name!r}; the types are {', '.join(allowed)}.",
+                column=str(name),
+            )
+        overrides[str(name)] = ColumnType(wanted)
+    return overrides
+
+
+def plan_columns(door: Door, columns: Mapping[str, str] | None = None) -> list[ColumnPlan]:
+    """Decide what each column becomes.
+
+    Parameters
+    ----------
+    door : Door
+        The data.
+    columns : mapping of str to str, optional
+        ClicData types that the user asks for.
+
+    Raises
+    ------
+    FrameError
+        Some column cannot be sent; the first is described and the others named.
+    """
+    overrides = checked_overrides(columns, [source.name for source in door.columns])
+    plans, faults = [], []
+    for source in door.columns:
+        try:
+            plans.append(plan_column(source, overrides.get(source.name)))
+        except FrameError as exc:
+            faults.append((source.name, exc))
+    _raise_first(faults)
+    return plans
+
+
+def plan_column(source: Source, wanted: ColumnType | None) -> ColumnPlan:
+    """Decide what one column becomes.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        It has no ClicData type, or not the one wanted.
+    """
+    rule = LITERAL_RULE if source.numerals else rule_for(source.arrow_type)
+    if source.fault is not None or rule is None:
+        if wanted is ColumnType.TEXT and not isinstance(source.fault, CellValueError):
+            note = "each value as JSON text"
+            return ColumnPlan(
+                PlannedColumn(source.name, source.dtype, wanted, Wire(Encoding.TEXT), note), source, _json_way(source)
+            )
+        raise source.fault or _no_type(source)
+    data_type = wanted or rule.default
+    way = rule.ways.get(data_type)
+    if way is None:
+        possible = ", ".join(sorted(rule.ways))
+        raise UnsupportedTypeError(
+            f"Column {source.name!r} ({source.dtype}) cannot be sent as {data_type}; it can be sent as {possible}."
+            " Convert it first.",
+            column=source.name,
+        )
+    note = source.note or rule.note(source.arrow_type)
+    return ColumnPlan(PlannedColumn(source.name, source.dtype, data_type, way.wire, note), source, way)
+
+
+def fit_to_table(
+    door: Door,
+    table_columns: Sequence[Column],
+    table_label: str,
+    *,
+    types_known: bool,
+    columns: Mapping[str, str] | None = None,
+) -> list[ColumnPlan]:
+    """Plan columns for a table that is there: matched by name, of types that go into its own.
+
+    Raises
+    ------
+    ColumnMismatchError
+        Columns are missing, extra, or of another type.
+    FrameError
+        Some column cannot be sent.
+    """
+    theirs = {column.name: column for column in table_columns}
+    ours = [source.name for source in door.columns]
+    missing = [name for name in theirs if name not in ours]
+    extra = [name for name in ours if name not in theirs]
+    if missing or extra:
+        raise _mismatch(table_label, missing, extra, [])
+    plans = plan_columns(door, columns)
+    if not types_known:
+        return plans
+    overrides = checked_overrides(columns, ours)
+    fitted, differing = [], []
+    for plan in plans:
+        their_type = theirs[plan.planned.name].data_type
+        own_type = plan.planned.data_type
+        if their_type not in list(ColumnType) or their_type == own_type:
+            fitted.append(plan)
+        elif plan.planned.name not in overrides and (
+            ColumnType(their_type) in GOES_AS[own_type] or pa.types.is_null(plan.source.arrow_type)
+        ):
+            fitted.append(plan_column(plan.source, ColumnType(their_type)))
+        else:
+            differing.append((plan.planned.name, str(own_type), their_type))
+    if differing:
+        raise _mismatch(table_label, [], [], differing)
+    return fitted
+
+
+def ready_table(door: Door, plans: Sequence[ColumnPlan]) -> pa.Table:
+    """Check and convert every value of data that is in memory.
+
+    Raises
+    ------
+    FrameError
+        A value cannot be sent exactly; the first is described, and the other columns with such values named.
+    """
+    arrays, faults = [], []
+    for plan in plans:
+        assert plan.source.values is not None or plan.source.objects is not None
+        values_in = plan.source.values if plan.source.values is not None else pa.chunked_array([pa.nulls(door.rows or 0)])
+        try:
+            arrays.append(plan.ready(values_in, door.label))
+        except FrameError as exc:
+            faults.append((plan.planned.name, exc))
+    _raise_first(faults)
+    return pa.table(arrays, names=[plan.planned.name for plan in plans])
+
+
+def ready_batch(batch: pa.RecordBatch, plans: Sequence[ColumnPlan], offset: int) -> pa.Table:
+    """Check and convert one batch of a stream, whose first row stands at ``offset``."""
+    arrays = []
+    for plan, array in zip(plans, batch.columns, strict=True):
+        arrays.append(plan.ready(stored(pa.chunked_array([array])), lambda position: offset + position))
+    return pa.table(arrays, names=[plan.planned.name for plan in plans])
+
+
+def schema_frame(door: Door, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Tell as a DataFrame what each column would become, also those that would be refused."""
+    overrides = checked_overrides(columns, [source.name for source in door.columns])
+    lines = []
+    for source in door.columns:
+        try:
+            plan = plan_column(source, overrides.get(source.name))
+            if source.values is not None:
+                plan.ready(source.values, door.label)
+            lines.append((source.name, source.dtype, str(plan.planned.data_type), plan.planned.note))
+        except FrameError as exc:
+            lines.append((source.name, source.dtype, None, f"refused: {exc}"))
+    return pd.DataFrame(lines, columns=["column", "dtype", "clicdata_type", "note"])
+
+
+def _raise_first(faults: Sequence[tuple[str, FrameError]]) -> None:
+    if not faults:
+        return
+    first = faults[0][1]
+    if len(faults) > 1:
+        others = ", ".join(repr(name) for name, _ in faults[1:])
+        first.args = (f"{first} Also not to be sent as they are: {others}; df.clicdata.schema() tells why.",)
+    raise first
+
+
+def _no_type(source: Source) -> UnsupportedTypeError:
+    row, shown = None, ""
+    if source.values is not None:
+        position = next((i for i, value in enumerate(source.values) if value.is_valid), None)
+        if position is not None:
+            row, shown = position, shortened(repr(source.values[position].as_py()))
+    where = f", row {row!r}: {shown}" if shown else ""
+    return UnsupportedTypeError(
+        f"Column {source.name!r} ({source.dtype}){where} has no ClicData type. Convert the column, or send it as JSON"
+        f" text: columns={{{source.name!r}: 'text'}}.",
+        column=source.name,
+        row=row,
+        value=shown or None,
+    )
+
+
+def _json_way(source: Source) -> Way:
+    def prepare(array: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+        objects = source.objects() if source.objects is not None else array.to_pylist()
+        texts = []
+        for position, value in enumerate(objects):
+            try:
+                texts.append(None if value is None else _json_text(value))
+            except (TypeError, ValueError) as exc:
+                place.refuse(position, value, f"has no JSON text ({exc}).")
+        return pa.chunked_array([pa.array(texts, values.TEXT)])
+
+    return Way(Wire(Encoding.TEXT), prepare)
+
+
+def _json_text(value: object) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case dt.datetime() | dt.date() | dt.time():
+            return value.isoformat()
+        case np.generic():
+            return value.item()
+        case np.ndarray() | tuple():
+            return list(value)
+        case bytes():
+            return base64.b64encode(value).decode("ascii")
+        case Decimal():
+            return str(value)
+        case complex():
+            return str(value)
+    raise TypeError(f"a {type(value).__name__} is none of JSON's kinds")
+
+
+def _mismatch(
+    table: str, missing: list[str], extra: list[str], differing: list[tuple[str, str, str]]
+) -> ColumnMismatchError:
+    lines = []
+    for name in missing:
+        near = difflib.get_close_matches(name, extra, n=1)
+        lines.append(f"  missing in the frame: {name!r}" + (f" (it has {near[0]!r})" if near else ""))
+    lines += [f"  not in the table:     {name!r}" for name in extra]
+    lines += [f"  {name!r}: {own} in the frame, {their} in the table" for name, own, their in differing]
+    advice = "Convert these columns." if differing else "Rename, add or drop columns: they are matched by name."
+    return ColumnMismatchError(
+        f"The frame's columns are not those of table {table}. {advice}\n" + "\n".join(lines),
+        missing=missing,
+        extra=extra,
+        differing=differing,
+    )
+
+
+__all__ = ["ColumnPlan", "TypeRule", "fit_to_table", "plan_columns", "ready_batch", "ready_table", "schema_frame"]

@@ -1,0 +1,223 @@
+"""Checks and exact conversions of a column's values on the way out; each refusal names the cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pandas_clicdata.errors import CellValueError
+
+TEXT = pa.large_string()
+FIRST_MOMENT, PAST_LAST_MOMENT = "0001-01-01", "10000-01-01"
+_SHOWN_CHARACTERS = 60
+_JSON_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+_DATE_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_DATETIME_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?$"
+_NANOSECONDS_A_MICROSECOND = 1000
+_SECOND_FIRST, _SECOND_PAST_LAST = -62135596800, 253402300800
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a column's values stand, so that an error can name one.
+
+    Parameters
+    ----------
+    column : str
+        The column.
+    label : callable
+        From a position in the array to the row's label.
+    """
+
+    column: str
+    label: Callable[[int], Any]
+
+    def refuse(self, position: int, value: object, why: str) -> NoReturn:
+        """Raise for one cell.
+
+        Raises
+        ------
+        CellValueError
+            Always.
+        """
+        shown = repr(value)
+        shown = shown if len(shown) <= _SHOWN_CHARACTERS else shown[:_SHOWN_CHARACTERS] + "…"
+        row = self.label(position)
+        raise CellValueError(
+            f"Column {self.column!r}, row {row!r}: {shown} {why}", column=self.column, row=row, value=shown
+        )
+
+    def refuse_where(self, bad: pa.ChunkedArray, values: pa.ChunkedArray, why: str) -> None:
+        """Raise for the first cell that a mask marks, if it marks any.
+
+        Raises
+        ------
+        CellValueError
+            It marks one.
+        """
+        position = pc.index(bad, pa.scalar(True)).as_py()
+        if position >= 0:
+            self.refuse(position, _python(values[position]), why)
+
+
+Prepare = Callable[[pa.ChunkedArray, Place], pa.ChunkedArray]
+
+
+def as_is(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    return values
+
+
+def text(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    return values.cast(TEXT)
+
+
+def finite(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    """NaN is null; infinity has no number in JSON. float16 goes as its own shortest text, which Arrow does not write."""
+    half = pa.types.is_float16(values.type)
+    wide = values.cast(pa.float32()) if half else values
+    place.refuse_where(
+        pc.is_inf(wide), wide, "is no number in JSON. Replace infinities first, for example with None."
+    )
+    wide = pc.if_else(pc.is_nan(wide), pa.scalar(None, wide.type), wide)
+    if not half:
+        return wide
+    shortest = [None if value is None else repr(float(str(np.float16(value)))) for value in wide.to_pylist()]
+    return pa.chunked_array([pa.array(shortest, TEXT)])
+
+
+def moments(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    """The instants in UTC, in whole microseconds, of the years 1 to 9999."""
+    unit = values.type.unit
+    ticks = values.cast(pa.int64())
+    a_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    if unit != "ns":
+        # Nanoseconds in 64 bits reach from 1677 to 2262 only.
+        outside = pc.or_(
+            pc.less(ticks, _SECOND_FIRST * a_second), pc.greater_equal(ticks, _SECOND_PAST_LAST * a_second)
+        )
+        place.refuse_where(outside, ticks, f"({unit} since 1970) is not in the years 1 to 9999 that a datetime has.")
+    else:
+        cut = pc.multiply(pc.divide(ticks, _NANOSECONDS_A_MICROSECOND), _NANOSECONDS_A_MICROSECOND)
+        place.refuse_where(
+            pc.not_equal(cut, ticks),
+            values,
+            "has nanoseconds, and a datetime in ClicData has microseconds. Round it first: .dt.round('us').",
+        )
+    return values.cast(pa.timestamp("s" if unit == "s" else "us"))
+
+
+def days(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    """The days of the years 1 to 9999."""
+    dates = values.cast(pa.date32(), safe=False)
+    ticks = dates.cast(pa.int32())
+    a_day = 24 * 60 * 60
+    outside = pc.or_(
+        pc.less(ticks, _SECOND_FIRST // a_day), pc.greater_equal(ticks, _SECOND_PAST_LAST // a_day)
+    )
+    place.refuse_where(outside, ticks, "(days since 1970) is not in the years 1 to 9999 that a date has.")
+    return dates
+
+
+def clock_times(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    """ISO 8601: ``HH:MM:SS`` with a fraction where it is not zero."""
+    return pc.replace_substring_regex(values.cast(TEXT), pattern=r"\.0+$", replacement="")
+
+
+def durations(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    """ISO 8601, as ``pandas.Timedelta.isoformat`` writes it and ``pandas.Timedelta`` reads it."""
+    unit = values.type.unit
+    ticks = values.cast(pa.int64()).to_pylist()
+    texts = []
+    for position, tick in enumerate(ticks):
+        try:
+            texts.append(None if tick is None else pd.Timedelta(np.timedelta64(tick, unit)).isoformat())
+        except (pd.errors.OutOfBoundsTimedelta, OverflowError):
+            place.refuse(position, np.timedelta64(tick, unit), "is longer than a pandas Timedelta can be.")
+    return pa.chunked_array([pa.array(texts, TEXT)])
+
+
+def zero_or_one(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    allowed = pa.array([0, 1]).cast(values.type)
+    place.refuse_where(
+        pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, allowed))),
+        values,
+        "is neither 0 nor 1, so a checkbox would lose it.",
+    )
+    return pc.equal(values, pa.scalar(1).cast(values.type))
+
+
+def bits(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    return values.cast(pa.int8())
+
+
+def numerals(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    """Text that is exactly a JSON number; anything else, "00123" too, would come back another."""
+    texts = values.cast(TEXT)
+    place.refuse_where(
+        pc.invert(pc.match_substring_regex(texts, _JSON_NUMBER)),
+        texts,
+        "is not written as a plain number, so as a number it would be lost. Convert the column first.",
+    )
+    return texts
+
+
+def truth_words(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    texts = values.cast(TEXT)
+    is_true = pc.equal(texts, "true")
+    place.refuse_where(
+        pc.invert(pc.or_(is_true, pc.equal(texts, "false"))), texts, "is neither 'true' nor 'false', as a checkbox is."
+    )
+    return is_true
+
+
+def written_dates(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    return _parsed(values, place, _DATE_FORM, pa.date32(), "is not a date written YYYY-MM-DD.")
+
+
+def written_moments(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    return _parsed(
+        values, place, _DATETIME_FORM, pa.timestamp("us"), "is not a datetime written YYYY-MM-DD HH:MM:SS[.ffffff]."
+    )
+
+
+def midnights(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    """Datetimes that are whole days."""
+    instants = moments(values, place)
+    dates = instants.cast(pa.date32(), safe=False)
+    place.refuse_where(
+        pc.not_equal(dates.cast(instants.type), instants), instants, "has a time of day (in UTC), which a date would lose."
+    )
+    return dates
+
+
+def midnights_of_days(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    return days(values, place).cast(pa.timestamp("s"))
+
+
+def _parsed(
+    values: pa.ChunkedArray, place: Place, form: str, target: pa.DataType, why: str
+) -> pa.ChunkedArray:
+    texts = values.cast(TEXT)
+    place.refuse_where(pc.invert(pc.match_substring_regex(texts, form)), texts, why)
+    try:
+        return texts.cast(target)
+    except pa.ArrowInvalid:
+        for position, value in enumerate(texts):
+            try:
+                value.cast(target)
+            except pa.ArrowInvalid:
+                place.refuse(position, value.as_py(), why)
+        raise
+
+
+def _python(value: Any) -> object:
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError):
+        return value

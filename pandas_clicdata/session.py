@@ -1,0 +1,362 @@
+"""The shared session: who is signed in where, and which dialect is spoken there."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from pandas_clicdata import config
+from pandas_clicdata.auth import Authenticator, authenticator
+from pandas_clicdata.display import facts_html
+from pandas_clicdata.models import Account, Exchange, Reply, Request, RetryPolicy, Secret
+from pandas_clicdata.transport import DEFAULT_TIMEOUT, Transport
+from pandas_clicdata.wire import Dialect, Unversioned, dialect_for, dialect_of
+
+T = TypeVar("T")
+
+
+class Session:
+    """One account of ClicData, signed in. Safe to share between threads.
+
+    What is not given is taken from the environment (``CLICDATA_CLIENT_ID``, ``CLICDATA_CLIENT_SECRET``,
+    ``CLICDATA_USERNAME``, ``CLICDATA_PASSWORD``, ``CLICDATA_API_KEY``, ``CLICDATA_API_VERSION``,
+    ``CLICDATA_BASE_URL``, ``CLICDATA_PROFILE``), then from a profile file that only its owner may read.
+
+    Parameters
+    ----------
+    auth_method : {"client_credentials", "basic", "api_key"}, optional
+        How to sign in. Default: as the credentials given suggest.
+    client_id, client_secret : str, optional
+        For ``client_credentials`` (S P); ``client_id`` also for ``basic``.
+    username, password : str, optional
+        The e-mail address and password, for ``basic`` (P).
+    api_key : str, optional
+        For ``api_key`` (P).
+    api_version : str, default "auto"
+        ``"auto"`` finds out on first use; else ``"unversioned"``, or a version such as ``"2025.3"``.
+    base_url : str, default "https://api.clicdata.com"
+        Where the API is (P). http is for this machine only.
+    profile : str, optional
+        The profile in the file to use.
+    timeout : float or (float, float), default (10, 60)
+        Seconds to wait for a connection, and for a reply.
+    retry : RetryPolicy, optional
+        When requests that can be repeated without harm are sent again.
+    verify : bool or str, optional
+        As in requests: the path of a CA bundle, or False.
+    proxies : dict, optional
+        As in requests, which also reads the environment's.
+
+    Raises
+    ------
+    NoCredentialsError
+        There are no credentials anywhere.
+    ConfigurationError
+        They are incomplete, or a setting is wrong or unsafe.
+
+    Examples
+    --------
+    >>> import pandas_clicdata as cd
+    >>> session = cd.Session(client_id="acme", client_secret="hush", base_url="http://localhost:8484")
+    >>> session
+    <Session client_credentials at http://localhost:8484, dialect not known yet>
+    """
+
+    def __init__(
+        self,
+        auth_method: str | None = None,
+        client_id: str | None = None,
+        client_secret: str | Secret | None = None,
+        username: str | None = None,
+        password: str | Secret | None = None,
+        api_key: str | Secret | None = None,
+        *,
+        api_version: str | None = None,
+        base_url: str | None = None,
+        profile: str | None = None,
+        timeout: float | tuple[float, float] = DEFAULT_TIMEOUT,
+        retry: RetryPolicy | None = None,
+        verify: bool | str | None = None,
+        proxies: Mapping[str, str | Secret] | None = None,
+    ) -> None:
+        # Rebound at once, so that a traceback with locals shows no secret.
+        client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
+        # A proxy's address may hold a password.
+        proxies = {scheme: url if isinstance(url, Secret) else Secret(url) for scheme, url in (proxies or {}).items()}
+        self._options: dict[str, Any] = {"timeout": timeout, "retry": retry, "verify": verify}
+        self._profile = profile
+        self._settings = config.resolve(
+            {
+                "auth_method": auth_method,
+                "client_id": client_id,
+                "client_secret": client_secret,
+                "username": username,
+                "password": password,
+                "api_key": api_key,
+                "api_version": api_version,
+                "base_url": base_url,
+            },
+            profile,
+        )
+        # A proxy for the outside is not asked for this machine.
+        self._transport = Transport(
+            self.base_url, proxies=proxies, trust_environment=not config.is_loopback(self.base_url), **self._options
+        )
+        self._authenticator: Authenticator = authenticator(self._settings, self._transport)
+        self._dialect: Dialect | None = (
+            None if self._settings.api_version == "auto" else dialect_for(self._settings.api_version)
+        )
+        self._dialect_lock = threading.Lock()
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is."""
+        return self._settings.base_url
+
+    @property
+    def auth_method(self) -> str:
+        """How this session signs in."""
+        return self._settings.auth_method
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect the account is answered in; found out by one request the first time."""
+        if self._dialect is None:
+            with self._dialect_lock:
+                if self._dialect is None:
+                    self._dialect = dialect_of(self._send(Unversioned().account().request))
+        return self._dialect
+
+    def perform(self, exchange: Exchange[T]) -> T:
+        """Send a request and read its reply."""
+        return exchange.read(self._send(exchange.request))
+
+    def perform_counting(self, exchange: Exchange[T]) -> tuple[T, int]:
+        """Send a request and read its reply; also tell how often it had to be tried again."""
+        reply = self._send(exchange.request)
+        return exchange.read(reply), reply.attempts - 1
+
+    def whoami(self) -> Account:
+        """Ask ClicData which account this session is on.
+
+        Returns
+        -------
+        Account
+            With ``id``, ``name``, ``domain`` where the service says them, and ``fields``: all that it said.
+
+        Raises
+        ------
+        AuthenticationError
+            The credentials are refused.
+        """
+        return self.perform(self.dialect.account())
+
+    def close(self) -> None:
+        """Close the session's connections."""
+        self._transport.close()
+
+    def _send(self, request: Request) -> Reply:
+        headers = self._authenticator.headers()
+        reply = self._transport.send(request, headers, self._authenticator.secrets())
+        if reply.status == 401 and self._authenticator.renew(headers):
+            renewed = self._authenticator.headers()
+            first = reply.attempts
+            reply = self._transport.send(request, renewed, self._authenticator.secrets())
+            reply = replace(reply, attempts=first + reply.attempts)
+        return reply
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        dialect = "dialect not known yet" if self._dialect is None else self._dialect.name
+        return f"<Session {self.auth_method} at {self.base_url}, {dialect}>"
+
+    def _repr_html_(self) -> str:
+        dialect = "not known yet" if self._dialect is None else self._dialect.name
+        return facts_html(
+            "ClicData session",
+            [("address", self.base_url), ("signs in by", self.auth_method), ("dialect", dialect)],
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Credentials stay here: where a copy wakes, it finds its own in the environment or profile.
+        public = {
+            "base_url": self.base_url,
+            "api_version": self._settings.api_version,
+            "profile": self._profile,
+            **self._options,
+        }
+        return _reopen, (public,)
+
+
+class SessionManager:
+    """Keeps the parameters of a session, and the one session made from them on first use.
+
+    Parameters
+    ----------
+    **connection_params
+        As for :class:`Session`.
+
+    Examples
+    --------
+    >>> import pandas_clicdata as cd
+    >>> manager = cd.SessionManager(client_id="acme", client_secret="hush", base_url="http://localhost:8484")
+    >>> manager.session is manager.session
+    True
+    """
+
+    def __init__(self, **connection_params: Any) -> None:
+        for name in ("client_secret", "password", "api_key"):
+            if name in connection_params:
+                connection_params[name] = Secret.of(connection_params[name])
+        self._params = connection_params
+        self._session: Session | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def session(self) -> Session:
+        """The session, made on first use."""
+        with self._lock:
+            if self._session is None:
+                self._session = Session(**self._params)
+            return self._session
+
+    def bind(self, session: Session) -> None:
+        """Let this session be the one from now on."""
+        with self._lock:
+            self._session = session
+
+    def close(self) -> None:
+        """Close the session and forget it; the next use makes another."""
+        with self._lock:
+            if self._session is not None:
+                self._session.close()
+            self._session = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<SessionManager: {self._session!r}>" if self._session else "<SessionManager: no session yet>"
+
+
+_shared = SessionManager()
+
+
+def connect(
+    target: str | None = None,
+    *,
+    auth_method: str | None = None,
+    client_id: str | None = None,
+    client_secret: str | Secret | None = None,
+    username: str | None = None,
+    password: str | Secret | None = None,
+    api_key: str | Secret | None = None,
+    **options: Any,
+) -> Session:
+    """Make a session and bind it as the one that everything uses which is given no other.
+
+    Nothing is sent yet; ``connect(...).whoami()`` tries the credentials.
+
+    Parameters
+    ----------
+    target : {"sandbox"}, optional
+        ``"sandbox"`` starts a ClicData of your own on this machine, which ends with the process. It needs the extra
+        ``pandas-clicdata[sandbox]``.
+    auth_method, client_id, client_secret, username, password, api_key, **options
+        As for :class:`Session`.
+
+    Returns
+    -------
+    Session
+
+    Raises
+    ------
+    NoCredentialsError
+        There are no credentials anywhere.
+    ConfigurationError
+        They are incomplete, or a setting is wrong or unsafe.
+
+    Examples
+    --------
+    >>> import pandas_clicdata as cd
+    >>> cd.connect(api_key="hush", base_url="http://localhost:8484")
+    <Session api_key at http://localhost:8484, dialect not known yet>
+    """
+    client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
+    credentials = {
+        "auth_method": auth_method,
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "username": username,
+        "password": password,
+        "api_key": api_key,
+    }
+    if target is None:
+        session = Session(**credentials, **options)
+    elif target == "sandbox":
+        session = _sandbox_session(credentials | options)
+    else:
+        raise config.ConfigurationError(
+            f'connect({target!r}): the only target by name is "sandbox"; for an account give client_id= and'
+            " client_secret=, or another way to sign in."
+        )
+    _shared.bind(session)
+    return session
+
+
+def shared_session() -> Session:
+    """Return the session bound by :func:`connect`, or one made from the environment or profile.
+
+    Raises
+    ------
+    NoCredentialsError
+        There are no credentials anywhere.
+    """
+    return _shared.session
+
+
+def _sandbox_session(given: Mapping[str, Any]) -> Session:
+    fixed = ("auth_method", "client_id", "client_secret", "username", "password", "api_key", "base_url", "profile")
+    if any(given.get(name) is not None for name in fixed):
+        raise config.ConfigurationError('connect("sandbox") makes its own account; give it no credentials or address.')
+    sandbox = _embedded_sandbox()
+    options = {name: value for name, value in given.items() if name not in fixed}
+    return Session(
+        client_id=sandbox.client_id, client_secret=Secret(sandbox.client_secret), base_url=sandbox.url, **options
+    )
+
+
+@functools.cache
+def _embedded_sandbox() -> Any:
+    """Start the sandbox of this process, once; its tables stay until the process ends."""
+    try:
+        from pandas_clicdata.sandbox import Sandbox
+    except ImportError as exc:
+        raise config.ConfigurationError(
+            f'The sandbox needs {exc.name}, which is not installed. Run: pip install "pandas-clicdata[sandbox]"'
+        ) from exc
+    sandbox = Sandbox()
+    sandbox.start()
+    atexit.register(sandbox.stop)
+    return sandbox
+
+
+def _reopen(public: Mapping[str, Any]) -> Session:
+    return Session(**public)

@@ -1,0 +1,142 @@
+"""Which table is meant: a RecId or a name, to the table and its columns."""
+
+from __future__ import annotations
+
+import difflib
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, SupportsIndex
+
+from pandas_clicdata import endpoints
+from pandas_clicdata.errors import IncompleteReadError, NotFoundError, TableNotFoundError
+from pandas_clicdata.models import Column, Page, TableRef
+
+if TYPE_CHECKING:
+    from pandas_clicdata.session import Session
+
+_SUGGESTIONS = 3
+
+
+def checked_name(name: object) -> str:
+    """Return a table's name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is not text, or is blank.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"A new table needs a name as text, not {name!r}.")
+    if not name.strip():
+        raise ValueError("A table needs a name that is not blank.")
+    return name
+
+
+def checked_table(table: object) -> int | str:
+    """Return a RecId as an int, or a name as it is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is neither.
+
+    Examples
+    --------
+    >>> checked_table(1234), checked_table("Flights")
+    (1234, 'Flights')
+    """
+    if isinstance(table, str):
+        return checked_name(table)
+    if isinstance(table, bool) or not isinstance(table, SupportsIndex):
+        raise TypeError(f"A table is meant by its RecId, a whole number, or its name, not by {table!r}.")
+    rec_id = operator.index(table)
+    if rec_id < 1:
+        raise ValueError(f"{rec_id} is no RecId; they are whole numbers from 1.")
+    return rec_id
+
+
+def list_all(session: Session, name: str | None = None) -> Iterator[TableRef]:
+    """Walk the account's tables; ``name`` is a hint that saves pages where the service can use it.
+
+    Raises
+    ------
+    IncompleteReadError
+        The list holds other than the number of tables that the service says.
+    """
+    page, received = 1, 0
+    while True:
+        listed = endpoints.list_tables(session, page, name)
+        yield from listed.tables
+        received += len(listed.tables)
+        more = listed.has_more
+        if more is None:
+            more = bool(listed.tables) and (listed.total is None or received < listed.total)
+        if not more or not listed.tables:
+            break
+        page += 1
+    if more or (listed.total is not None and listed.total != received):
+        raise IncompleteReadError(
+            f"The list of tables is not whole: {received} came of {listed.total or 'more'}.",
+            operation="list",
+            page=page,
+            received=received,
+            expected=listed.total,
+        )
+
+
+def find_by_name(session: Session, name: str) -> TableRef | None:
+    """Return the table of exactly this name, or None."""
+    return next((table for table in list_all(session, name) if table.name == name), None)
+
+
+def find(session: Session, table: int | str) -> TableRef:
+    """Return the table of a RecId or a name. A RecId is believed: the first use of it tells.
+
+    Raises
+    ------
+    TableNotFoundError
+        No table has the name; near ones are named.
+    """
+    if isinstance(table, int):
+        return TableRef(table)
+    found = find_by_name(session, table)
+    if found is not None:
+        return found
+    names = [each.name for each in list_all(session) if each.name is not None]
+    near = difflib.get_close_matches(table, names, n=_SUGGESTIONS)
+    near += [name for name in names if name.casefold() == table.casefold() and name not in near]
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise TableNotFoundError(f"There is no table named {table!r} among the account's {len(names):,} tables.{hint}")
+
+
+def first_page(session: Session, table: TableRef, version: int | None = None) -> Page:
+    """Read a table's first page, which also tells its columns.
+
+    Raises
+    ------
+    TableNotFoundError
+        There is no such RecId, or no such version.
+    """
+    try:
+        return endpoints.read_page(session, table.rec_id, 1, version)
+    except NotFoundError as exc:
+        which = f"version {version} of table" if version is not None else "table with"
+        raise TableNotFoundError(f"There is no {which} {table.label} in this account.", operation="read") from exc
+
+
+@dataclass(frozen=True)
+class KnownColumns:
+    """A table's columns as far as its first page tells them; ``typed`` if it lists their types."""
+
+    columns: tuple[Column, ...]
+    typed: bool
+
+
+def known_columns(page: Page) -> KnownColumns | None:
+    """Read a table's columns off its first page; None if it is empty and the service does not list them."""
+    if page.columns is not None:
+        return KnownColumns(tuple(page.columns), typed=True)
+    if page.rows:
+        return KnownColumns(tuple(Column(name, "") for name in page.rows[0]), typed=False)
+    return None

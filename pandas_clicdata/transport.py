@@ -1,0 +1,339 @@
+"""The one seam to the network: time-outs, safe retries, and third-party exceptions turned into ours."""
+
+from __future__ import annotations
+
+import email.utils
+import logging
+import os
+import random
+import re
+import ssl
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from http.cookiejar import DefaultCookiePolicy
+from typing import NoReturn
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from requests.auth import AuthBase
+
+from pandas_clicdata._version import __version__
+from pandas_clicdata.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    ConnectionLostError,
+    RedirectError,
+    RequestTimeoutError,
+    TransportError,
+)
+from pandas_clicdata.models import Reply, Request, RetryPolicy, Secret
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_TIMEOUT = (10.0, 60.0)
+MAX_IDLE_SECONDS = 1.0
+_MAX_REDIRECTS = 3
+_MAX_WRAPPINGS = 10
+_DELAY_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
+_UNSENDABLE = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidHeader,
+    UnicodeError,
+)
+
+
+class Transport:
+    """Send requests to one base URL, from any number of threads.
+
+    Parameters
+    ----------
+    base_url : str
+        Where the API is.
+    timeout : float or (float, float)
+        Seconds to wait for a connection, and for each part of a reply.
+    retry : RetryPolicy
+        When to try again.
+    verify : bool or str, optional
+        As in requests: a CA bundle's path, or False. Default: as the environment says.
+    proxies : mapping of str to Secret, optional
+        As in requests, but hidden: an address may hold a password. Default: as the environment says.
+    trust_environment : bool, default True
+        Whether proxies and a CA bundle may come from the environment.
+    max_idle : float, default 1
+        Seconds after which a kept connection is not used again: the service may be closing it just then, and a
+        request lost that way cannot be told from one whose reply was lost.
+    sleep, clock : callable
+        What waits, and what tells the time.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: float | tuple[float, float] = DEFAULT_TIMEOUT,
+        retry: RetryPolicy | None = None,
+        verify: bool | str | None = None,
+        proxies: Mapping[str, Secret] | None = None,
+        trust_environment: bool = True,
+        max_idle: float = MAX_IDLE_SECONDS,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.base_url = base_url
+        self.timeout = _checked_timeout(timeout)
+        self.retry = retry or RetryPolicy()
+        self._verify = verify
+        self._proxies = dict(proxies or {})
+        self._trust_environment = trust_environment
+        self._max_idle = max_idle
+        self._sleep = sleep
+        self._clock = clock
+        self._local = threading.local()
+        self._open: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+        self._open_lock = threading.Lock()
+
+    def send(self, request: Request, headers: Mapping[str, Secret], secrets: tuple[Secret, ...] = ()) -> Reply:
+        """Send a request, again if that is safe, and return its reply of whatever status.
+
+        Parameters
+        ----------
+        request : Request
+            What to send.
+        headers : mapping of str to Secret
+            The credentials.
+        secrets : tuple of Secret
+            What must not be shown should the reply be quoted.
+
+        Raises
+        ------
+        TransportError
+            No whole reply; ``ambiguous`` says whether the request may have been carried out.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            started = self._clock()
+            try:
+                reply = self._send_once(request, headers)
+            except TransportError as exc:
+                exc.attempts = attempt
+                exc.operation = request.operation
+                exc.ambiguous = exc.ambiguous and request.method != "GET"
+                logger.debug("%s: %s (attempt %d)", request.line, exc, attempt)
+                again = request.repeatable or isinstance(exc, ConnectionFailedError)
+                if not again or isinstance(exc, RedirectError) or attempt >= self.retry.attempts:
+                    raise
+                wait = self._backoff(attempt)
+            else:
+                logger.debug(
+                    "%s: HTTP %d in %.3f s (attempt %d)", request.line, reply.status, self._clock() - started, attempt
+                )
+                if not _worth_another_try(request, reply) or attempt >= self.retry.attempts:
+                    return replace(reply, attempts=attempt, secrets=secrets)
+                wait = self._wait_asked_for(reply)
+                wait = self._backoff(attempt) if wait is None else wait
+            self._sleep(wait)
+
+    def close(self) -> None:
+        """Close every connection; the transport can be used again afterwards."""
+        with self._open_lock:
+            for session in self._open:
+                session.close()
+
+    def _send_once(self, request: Request, headers: Mapping[str, Secret]) -> Reply:
+        url = self.base_url + request.path
+        params: tuple[tuple[str, str], ...] | None = request.params
+        for _ in range(_MAX_REDIRECTS):
+            response = self._exchange(request, url, params, headers)
+            location = response.headers.get("Location") if response.is_redirect else None
+            if location is None:
+                names = {name.lower(): value for name, value in response.headers.items()}
+                return Reply(status=response.status_code, headers=names, body=response.content)
+            target = urljoin(response.url, location)
+            if request.method != "GET" or _origin(target) != _origin(self.base_url):
+                host = urlsplit(target).hostname
+                raise RedirectError(
+                    f"{request.line} was answered with a redirect to {host}, which is not followed:"
+                    " credentials stay with the address you gave. Is base_url right?"
+                )
+            url, params = target, None
+        raise RedirectError(f"{request.line} was redirected more than {_MAX_REDIRECTS} times.")
+
+    def _exchange(
+        self, request: Request, url: str, params: tuple[tuple[str, str], ...] | None, headers: Mapping[str, Secret]
+    ) -> requests.Response:
+        session = self._session()
+        try:
+            response = session.request(
+                request.method,
+                url,
+                params=params or None,
+                data=request.body,
+                headers={"Content-Type": request.content_type} if request.body is not None else None,
+                auth=_SecretHeaders(headers),
+                timeout=self.timeout,
+                allow_redirects=False,
+                proxies={scheme: url.reveal() for scheme, url in self._proxies.items()} or None,
+                verify=self._verify,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
+            _raise_ours(request, _without_frames(exc))
+        except BaseException as exc:
+            # Ctrl-C inside the sending: the frames below hold the headers as plain text.
+            raise _without_frames(exc)  # noqa: B904
+        finally:
+            self._local.last_used = self._clock()
+        return response
+
+    def _session(self) -> requests.Session:
+        """Return this thread's own connection, new after a fork or a pause."""
+        local = self._local
+        session: requests.Session | None = getattr(local, "session", None)
+        if session is not None and local.pid == os.getpid():
+            if self._clock() - local.last_used >= self._max_idle:
+                session.close()
+            return session
+        session = requests.Session()
+        session.headers["User-Agent"] = f"pandas-clicdata/{__version__} {session.headers['User-Agent']!s}"
+        session.headers["Accept"] = "application/json"
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.trust_env = self._trust_environment
+        local.session, local.pid, local.last_used = session, os.getpid(), self._clock()
+        with self._open_lock:
+            self._open.add(session)
+        return session
+
+    def _backoff(self, attempt: int) -> float:
+        ceiling = min(self.retry.max_backoff, self.retry.backoff * 2 ** (attempt - 1))
+        return ceiling * (0.5 + random.random() / 2)  # noqa: S311
+
+    def _wait_asked_for(self, reply: Reply) -> float | None:
+        seconds = retry_after_seconds(reply.headers.get("retry-after"), now=time.time())
+        if seconds is None:
+            return None
+        return min(max(seconds, self.retry.min_retry_after), self.retry.max_retry_after)
+
+
+class _SecretHeaders(AuthBase):
+    """Puts the credentials in, and by being there keeps requests from looking into ``.netrc``."""
+
+    def __init__(self, headers: Mapping[str, Secret]) -> None:
+        self._headers = headers
+
+    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        for name, value in self._headers.items():
+            prepared.headers[name] = value.reveal()
+        return prepared
+
+
+def retry_after_seconds(value: str | None, now: float) -> float | None:
+    """Read a ``Retry-After``: seconds, or a date; None if it is neither.
+
+    Examples
+    --------
+    >>> retry_after_seconds("7", now=0)
+    7.0
+    >>> retry_after_seconds("Thu, 01 Jan 1970 00:01:00 GMT", now=45)
+    15.0
+    >>> retry_after_seconds("soon", now=0) is None
+    True
+    """
+    if value is None:
+        return None
+    if _DELAY_SECONDS.fullmatch(value.strip()):
+        return float(value)
+    try:
+        return email.utils.parsedate_to_datetime(value).timestamp() - now
+    except (ValueError, OverflowError):
+        return None
+
+
+def refused_before_work(reply: Reply) -> bool:
+    """Whether a reply shows that the request was turned away at the door, so that it can be sent again.
+
+    Examples
+    --------
+    >>> refused_before_work(Reply(status=503)), refused_before_work(Reply(status=503, headers={"retry-after": "1"}))
+    (False, True)
+    """
+    return reply.status == 429 or (reply.status == 503 and "retry-after" in reply.headers)
+
+
+def _worth_another_try(request: Request, reply: Reply) -> bool:
+    return refused_before_work(reply) or (request.repeatable and reply.status in {500, 502, 503, 504})
+
+
+def _checked_timeout(timeout: float | tuple[float, float]) -> tuple[float, float]:
+    connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    if not (0 < connect < float("inf") and 0 < read < float("inf")):
+        raise ConfigurationError(
+            f"timeout={timeout!r}: give seconds above zero, or (seconds to connect, seconds to reply); "
+            "waiting for ever is not offered."
+        )
+    return float(connect), float(read)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _without_frames(exc: BaseException) -> BaseException:
+    """Drop the frames and objects in which a third-party library holds headers and bodies as plain text."""
+    seen: set[int] = set()
+    queue: list[object] = [exc]
+    while queue:
+        link = queue.pop()
+        if not isinstance(link, BaseException) or id(link) in seen:
+            continue
+        seen.add(id(link))
+        link.__traceback__ = None
+        queue += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
+        if isinstance(link, requests.RequestException):
+            link.request = None
+            link.response = None
+    return exc
+
+
+def _raise_ours(request: Request, exc: BaseException) -> NoReturn:
+    """Translate what requests, urllib3 or the system raised."""
+    root = _root_of(exc)
+    reason = f"{type(root).__name__}: {_text_of(root)}".rstrip(": ")
+    if isinstance(exc, _UNSENDABLE):
+        # The value of a header may stand in the text of these.
+        raise ConfigurationError(f"{request.line} cannot be sent: {type(exc).__name__}. Are the settings right?")
+    if isinstance(root, ssl.SSLCertVerificationError):
+        raise ConfigurationError(
+            f"{request.line}: the service's certificate is not trusted ({reason}). Behind a proxy that opens TLS,"
+            " give its CA bundle: verify='/path/to/bundle.pem'."
+        ) from exc
+    if isinstance(exc, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError) or isinstance(
+        root, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError
+    ):
+        raise ConnectionFailedError(f"{request.line}: no connection could be made ({reason}).") from exc
+    if isinstance(exc, requests.Timeout) or isinstance(root, TimeoutError | urllib3.exceptions.TimeoutError):
+        raise RequestTimeoutError(f"{request.line}: no reply came in time ({reason}).", ambiguous=True) from exc
+    raise ConnectionLostError(f"{request.line}: the connection was lost ({reason}).", ambiguous=True) from exc
+
+
+def _root_of(exc: BaseException) -> BaseException:
+    """The innermost exception, by the ways in which requests and urllib3 wrap one."""
+    for _ in range(_MAX_WRAPPINGS):
+        inner = getattr(exc, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((arg for arg in reversed(exc.args) if isinstance(arg, BaseException)), None)
+        if inner is None:
+            return exc
+        exc = inner
+    return exc
+
+
+def _text_of(exc: BaseException) -> str:
+    # urllib3 puts the connection object's repr before the reason.
+    return str(exc).rsplit(": ", 1)[-1] if isinstance(exc, urllib3.exceptions.NewConnectionError) else str(exc)

@@ -1,0 +1,72 @@
+"""The two dialects of the API: pure functions from what is asked to bytes, and from a reply to models or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pandas_clicdata.errors import NotFoundError, PermissionDeniedError
+from pandas_clicdata.models import Account, Column, Exchange, Framing, InsertCounts, Page, Reply, TableList
+from pandas_clicdata.wire.replies import VERSION_CODES, is_wrapped, raise_for_error, said
+from pandas_clicdata.wire.unversioned import Unversioned
+from pandas_clicdata.wire.versioned import Versioned, key
+
+__all__ = ["NEWEST_SEEN", "Dialect", "Unversioned", "Versioned", "dialect_for", "dialect_of"]
+
+NEWEST_SEEN = "2025.3"
+
+
+class Dialect(Protocol):
+    """The operations, as one age of the service is asked for them."""
+
+    @property
+    def name(self) -> str: ...
+
+    def account(self) -> Exchange[Account]: ...
+
+    def list_tables(self, page: int, name: str | None = None) -> Exchange[TableList]: ...
+
+    def read_page(self, rec_id: int, page: int, version: int | None = None) -> Exchange[Page]: ...
+
+    def create_table(self, name: str, description: str, columns: Sequence[Column]) -> Exchange[int]: ...
+
+    def row_framing(self, names: Sequence[str]) -> Framing: ...
+
+    def find_framing(self, names: Sequence[str]) -> Framing: ...
+
+    def insert(self, rec_id: int, rows: bytes, count: int) -> Exchange[InsertCounts]: ...
+
+    def delete(self, rec_id: int, find: bytes) -> Exchange[None]: ...
+
+
+def dialect_for(api_version: str) -> Dialect:
+    """Return the dialect a setting names: ``"unversioned"``, or a version such as ``"2025.3"``."""
+    return Unversioned() if api_version == "unversioned" else Versioned(api_version)
+
+
+def dialect_of(reply: Reply) -> Dialect:
+    """Tell from the reply to a request without a version which dialect an account is answered in.
+
+    A service that lists versions is asked in one, also where it would answer without: its replies count the rows
+    they took. One that neither lists versions nor asks for one speaks the unversioned dialect.
+
+    Raises
+    ------
+    ApiError
+        The reply is an error that has nothing to do with versions, and no sign of either dialect.
+    """
+    supported = tuple(
+        version.strip() for version in reply.headers.get("api-supported-versions", "").split(",") if version.strip()
+    )
+    if supported:
+        known = [version for version in supported if key(version) <= key(NEWEST_SEEN)]
+        return Versioned(max(known or supported, key=key), supported)
+    code, _ = said(reply)
+    if code is not None and code.lower() in VERSION_CODES:
+        return Versioned(NEWEST_SEEN)
+    try:
+        raise_for_error(Unversioned().account().request, reply)
+    except (PermissionDeniedError, NotFoundError):
+        # Not allowed to ask for the account: the shape of the refusal still tells.
+        return Versioned(NEWEST_SEEN) if is_wrapped(reply) else Unversioned()
+    return Unversioned()

@@ -1,0 +1,244 @@
+"""Reading replies of either dialect: errors wherever they hide, tables, pages, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
+
+from pandas_clicdata.errors import (
+    ApiError,
+    ApiVersionError,
+    AuthenticationError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    UnexpectedReplyError,
+)
+from pandas_clicdata.models import Column, Exchange, Reply, Request, TableRef
+from pandas_clicdata.wire import body
+
+T = TypeVar("T")
+
+_BY_STATUS: Mapping[int, type[ApiError]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    429: RateLimitError,
+}
+VERSION_CODES = frozenset({"apiversionrequired", "invalidversion"})
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-ms-request-id", "x-correlation-id")
+_SAID_NOTHING = (None, None)
+
+
+def raise_for_error(request: Request, reply: Reply) -> None:
+    """Raise if the reply is an error, whatever its status says.
+
+    An error body can come with HTTP 200, and its keys have been seen in three spellings (P).
+
+    Raises
+    ------
+    ApiError
+        The kind that fits the status or code. ``ambiguous`` is set where a request that changes something may
+        have been carried out all the same: after a 5xx, or an error that came with a status of success.
+    """
+    code, description = said(reply)
+    if reply.status < 400 and (code, description) == _SAID_NOTHING:
+        return
+    if code is not None and code.lower() in VERSION_CODES:
+        kind: type[ApiError] = ApiVersionError
+    elif reply.status >= 500:
+        kind = ServerError
+    else:
+        kind = _BY_STATUS.get(reply.status, ApiError)
+    turned_away = reply.status in range(400, 500) or kind is ApiVersionError
+    turned_away = turned_away or (reply.status == 503 and "retry-after" in reply.headers)
+    what = ": ".join(part for part in (code, description) if part) or reply.excerpt() or "no explanation"
+    tries = f" after {reply.attempts} tries" if reply.attempts > 1 else ""
+    raise kind(
+        f"ClicData refused {request.line} with HTTP {reply.status}{tries}: {what}",
+        operation=request.operation,
+        status=reply.status,
+        code=code,
+        description=description,
+        request_id=next((reply.headers[name] for name in _REQUEST_ID_HEADERS if name in reply.headers), None),
+        attempts=reply.attempts,
+        ambiguous=request.method != "GET" and not turned_away,
+    )
+
+
+def is_wrapped(reply: Reply) -> bool:
+    """Whether a reply has the shape of the versioned dialect."""
+    try:
+        fields = body.loads(reply.body)
+    except ValueError:
+        return False
+    return isinstance(fields, dict) and isinstance(fields.get("success"), bool)
+
+
+def said(reply: Reply) -> tuple[str | None, str | None]:
+    """Return the error code and description that a reply's body holds, redacted; two None if it holds none."""
+    try:
+        fields = body.loads(reply.body)
+    except ValueError:
+        return _SAID_NOTHING
+    if not isinstance(fields, dict):
+        return _SAID_NOTHING
+    lower = {str(key).lower(): value for key, value in fields.items()}
+    error = lower.get("error")
+    if isinstance(error, dict):
+        lower = {str(key).lower(): value for key, value in error.items()}
+    elif isinstance(error, str) and error:
+        lower.setdefault("code", error)
+        lower.setdefault("description", lower.get("error_description"))
+    elif not ("errorcode" in lower or "errordescription" in lower or lower.get("success") is False):
+        # A plain reply may have a message of its own: only a failing status makes it an error.
+        if reply.status < 400:
+            return _SAID_NOTHING
+    code = _first(lower, "code", "errorcode")
+    description = _first(lower, "description", "errordescription", "message")
+    if code is None and description is None and reply.status < 400:
+        code = "unexplained"
+    return (code and reply.redact(code)), (description and reply.redact(description))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The content of a reply that is no error, with what is needed to say what is wrong with it."""
+
+    request: Request
+    reply: Reply
+    content: Any
+    pagination: Mapping[str, Any]
+
+    def fields(self) -> dict[str, Any]:
+        """The content as an object."""
+        if not isinstance(self.content, dict):
+            self.unexpected("it is not an object")
+        return self.content
+
+    def unexpected(self, why: str) -> NoReturn:
+        """Raise for a shape that is not known.
+
+        Raises
+        ------
+        UnexpectedReplyError
+            With the request line and a redacted excerpt. A request that changes something may have done so.
+        """
+        raise UnexpectedReplyError(
+            f"The reply to {self.request.line} (HTTP {self.reply.status}) cannot be read: {why}."
+            f" It begins: {self.reply.excerpt() or '(nothing)'}",
+            operation=self.request.operation,
+            status=self.reply.status,
+            attempts=self.reply.attempts,
+            ambiguous=self.request.method != "GET",
+        )
+
+    def rec_id(self) -> int:
+        """The RecId that a create answers with: a bare integer (O P), or an object with ``id`` (A)."""
+        value = self.content.get("id", self.content.get("rec_id")) if isinstance(self.content, dict) else self.content
+        rec_id = integer(value)
+        if rec_id is None:
+            self.unexpected("it is not the new RecId")
+        return rec_id
+
+    def columns(self) -> tuple[Column, ...] | None:
+        """The list of columns beside the rows, if it is there (A)."""
+        listed = self.content.get("columns") if isinstance(self.content, dict) else None
+        if not isinstance(listed, list):
+            return None
+        columns = []
+        for entry in listed:
+            if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+                return None
+            columns.append(Column(entry["name"], str(entry.get("data_type", "")).lower()))
+        return tuple(columns)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as records; cells in column order are accepted where the columns are named beside them."""
+        rows = self.content.get("data") if isinstance(self.content, dict) else self.content
+        if not isinstance(rows, list):
+            self.unexpected("it holds no list of rows")
+        kinds = set(map(type, rows))
+        if kinds <= {dict}:
+            return rows
+        columns = self.columns()
+        if kinds == {list} and columns is not None and set(map(len, rows)) == {len(columns)}:
+            names = [column.name for column in columns]
+            return [dict(zip(names, row, strict=True)) for row in rows]
+        self.unexpected("its rows are not records of column and value")
+
+    def tables(self) -> tuple[TableRef, ...]:
+        """The entries of a list of tables; the RecId is called ``rec_id`` (A) or ``id`` (P)."""
+        listed = self.content.get("data") if isinstance(self.content, dict) else self.content
+        if not isinstance(listed, list):
+            self.unexpected("it holds no list of tables")
+        tables = []
+        for entry in listed:
+            rec_id = integer(entry.get("rec_id", entry.get("id"))) if isinstance(entry, dict) else None
+            if rec_id is None:
+                self.unexpected("an entry of its list has no RecId")
+            tables.append(TableRef(rec_id, entry.get("name"), entry.get("description"), entry))
+        return tuple(tables)
+
+
+def bare(request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
+    """A request whose reply is the content itself."""
+
+    def read_reply(reply: Reply) -> T:
+        raise_for_error(request, reply)
+        return read(Answer(request, reply, _parsed(request, reply), {}))
+
+    return Exchange(request, read_reply)
+
+
+def wrapped(request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
+    """A request whose reply is ``{"success": true, "result": …, "pagination": …}``: success is that, never the
+    status alone (P)."""
+
+    def read_reply(reply: Reply) -> T:
+        raise_for_error(request, reply)
+        outer = Answer(request, reply, _parsed(request, reply), {})
+        fields = outer.fields()
+        if fields.get("success") is not True:
+            outer.unexpected("it does not say success")
+        pagination = fields.get("pagination")
+        return read(
+            Answer(request, reply, fields.get("result"), pagination if isinstance(pagination, dict) else {})
+        )
+
+    return Exchange(request, read_reply)
+
+
+def done(request: Request) -> Exchange[None]:
+    """A request of which nothing need be read but that it is no error."""
+    return Exchange(request, lambda reply: raise_for_error(request, reply))
+
+
+def _parsed(request: Request, reply: Reply) -> Any:
+    try:
+        return body.loads(reply.body)
+    except ValueError:
+        Answer(request, reply, None, {}).unexpected("it is not JSON")
+
+
+def integer(value: Any) -> int | None:
+    """Return a whole number that came as one; None for anything else.
+
+    Examples
+    --------
+    >>> integer(7), integer("7"), integer(True), integer(7.5)
+    (7, 7, None, None)
+    """
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _first(fields: Mapping[str, Any], *names: str) -> str | None:
+    return next((str(fields[name]) for name in names if fields.get(name) not in (None, "")), None)

@@ -1,0 +1,76 @@
+"""The dialect without versions (S, O): bare bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pandas_clicdata.models import Account, Column, Exchange, Framing, InsertCounts, Page, Request, TableList
+from pandas_clicdata.wire import body
+from pandas_clicdata.wire.replies import Answer, bare, done, flag, integer
+
+
+@dataclass(frozen=True)
+class Unversioned:
+    """Requests without ``api_version`` and what comes back."""
+
+    @property
+    def name(self) -> str:
+        return "unversioned"
+
+    def account(self) -> Exchange[Account]:
+        """``GET /account`` (S)."""
+        request = Request(operation="account", method="GET", path="/account", repeatable=True)
+        return bare(request, lambda answer: Account.from_fields(answer.fields()))
+
+    def list_tables(self, page: int, name: str | None = None) -> Exchange[TableList]:
+        """``GET /data`` (O), which gives all at once; the filter ``name`` (P)."""
+        params = () if name is None else (("name", name),)
+        request = Request(operation="list", method="GET", path="/data", params=params, repeatable=True)
+        return bare(
+            request,
+            lambda answer: TableList(answer.tables(), has_more=False, total=integer(answer.fields().get("count"))),
+        )
+
+    def read_page(self, rec_id: int, page: int, version: int | None = None) -> Exchange[Page]:
+        """``GET /data/{id}?page=N`` or ``GET /data/{id}/v/{ver}?page=N`` (S P)."""
+        path = f"/data/{rec_id}" if version is None else f"/data/{rec_id}/v/{version}"
+        request = Request(operation="read", method="GET", path=path, params=(("page", str(page)),), repeatable=True)
+        return bare(
+            request,
+            lambda answer: Page(
+                answer.rows(), answer.columns(), has_more=flag(answer.fields().get("has_more_data"))
+            ),
+        )
+
+    def create_table(self, name: str, description: str, columns: Sequence[Column]) -> Exchange[int]:
+        """``POST /data``; the new RecId is the bare body (O P)."""
+        content = body.new_table(name, description, columns)
+        return bare(Request(operation="create", method="POST", path="/data", body=content), Answer.rec_id)
+
+    def row_framing(self, names: Sequence[str]) -> Framing:
+        """Rows as lists of named cells, so that no order of columns has to be known."""
+        return body.named_cells(names)
+
+    def find_framing(self, names: Sequence[str]) -> Framing:
+        """The conditions of a delete as named cells."""
+        return body.named_cells(names)
+
+    def insert(self, rec_id: int, rows: bytes, count: int) -> Exchange[InsertCounts]:
+        """``POST /data/{id}/row`` (S P), answered ``{"success": true}`` (O) without counts."""
+        path = f"/data/{rec_id}/row"
+        return bare(Request(operation="insert", method="POST", path=path, body=body.records(rows), rows=count), _taken)
+
+    def delete(self, rec_id: int, find: bytes) -> Exchange[None]:
+        """``DELETE /data/{id}/row`` with a body; every ``find`` must match (S P)."""
+        content = body.delete_all(find)
+        # What a first try deleted, a second one no longer finds.
+        return done(
+            Request(operation="delete", method="DELETE", path=f"/data/{rec_id}/row", body=content, repeatable=True)
+        )
+
+
+def _taken(answer: Answer) -> InsertCounts:
+    if answer.fields().get("success") is not True:
+        answer.unexpected("it does not say success")
+    return InsertCounts()

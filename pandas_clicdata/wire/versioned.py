@@ -1,0 +1,144 @@
+"""The dialect with versions (P): ``api_version`` in the request, ``success``/``result`` around the reply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pandas_clicdata.models import Account, Column, Exchange, Framing, InsertCounts, Page, Request, TableList
+from pandas_clicdata.wire import body
+from pandas_clicdata.wire.replies import Answer, done, flag, integer, wrapped
+
+LIST_PAGE_SIZE = 100
+LIST_VERSION = "2025.3"
+INSERT_VERSION = "2022.01"
+
+
+@dataclass(frozen=True)
+class Versioned:
+    """Requests with ``api_version`` and what comes back.
+
+    Parameters
+    ----------
+    version : str
+        The version asked for.
+    supported : tuple of str
+        The versions the service said it speaks. Where it is known to speak the one an operation was seen in, that
+        operation is asked for in it.
+    """
+
+    version: str
+    supported: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"versioned, {self.version}"
+
+    def account(self) -> Exchange[Account]:
+        """``GET /account`` (A)."""
+        request = Request(
+            operation="account", method="GET", path="/account", params=self._params(), repeatable=True
+        )
+        return wrapped(request, lambda answer: Account.from_fields(answer.fields()))
+
+    def list_tables(self, page: int, name: str | None = None) -> Exchange[TableList]:
+        """``GET /table`` in 2025.3 (P), ``GET /data`` before it (A)."""
+        modern = key(self.version) >= key(LIST_VERSION) or self._speaks(LIST_VERSION)
+        params = (("page", str(page)), ("page_size", str(LIST_PAGE_SIZE)))
+        request = Request(
+            operation="list",
+            method="GET",
+            path="/table" if modern else "/data",
+            params=params + self._params(LIST_VERSION),
+            repeatable=True,
+        )
+        return wrapped(request, lambda answer: TableList(answer.tables(), has_more=_has_more(answer), total=_total(answer)))
+
+    def read_page(self, rec_id: int, page: int, version: int | None = None) -> Exchange[Page]:
+        """``GET /data/{id}?page=N`` with the paging in ``pagination`` (A)."""
+        path = f"/data/{rec_id}" if version is None else f"/data/{rec_id}/v/{version}"
+        params = (("page", str(page)), *self._params())
+        request = Request(operation="read", method="GET", path=path, params=params, repeatable=True)
+        return wrapped(
+            request,
+            lambda answer: Page(
+                answer.rows(),
+                answer.columns(),
+                has_more=_has_more(answer),
+                total=_total(answer),
+                number=integer(answer.pagination.get("current_page")),
+            ),
+        )
+
+    def create_table(self, name: str, description: str, columns: Sequence[Column]) -> Exchange[int]:
+        """``POST /data``; the result is the RecId, or an object with it (A)."""
+        content = body.new_table(name, description, columns)
+        request = Request(operation="create", method="POST", path="/data", params=self._params(), body=content)
+        return wrapped(request, Answer.rec_id)
+
+    def row_framing(self, names: Sequence[str]) -> Framing:
+        """Rows as objects."""
+        return body.objects(names)
+
+    def find_framing(self, names: Sequence[str]) -> Framing:
+        """The conditions of a delete as named cells."""
+        return body.named_cells(names)
+
+    def insert(self, rec_id: int, rows: bytes, count: int) -> Exchange[InsertCounts]:
+        """``POST /data/{id}/insert``, at most 500 rows, answered with counts (2022.01, P)."""
+        request = Request(
+            operation="insert",
+            method="POST",
+            path=f"/data/{rec_id}/insert",
+            params=self._params(INSERT_VERSION),
+            body=body.records(rows),
+            rows=count,
+        )
+        return wrapped(request, _counts)
+
+    def delete(self, rec_id: int, find: bytes) -> Exchange[None]:
+        """``DELETE /data/{id}/row`` with a body (A)."""
+        # What a first try deleted, a second one no longer finds.
+        request = Request(
+            operation="delete",
+            method="DELETE",
+            path=f"/data/{rec_id}/row",
+            params=self._params(),
+            body=body.delete_all(find),
+            repeatable=True,
+        )
+        return done(request)
+
+    def _params(self, seen_in: str | None = None) -> tuple[tuple[str, str], ...]:
+        version = seen_in if seen_in is not None and self._speaks(seen_in) else self.version
+        return (("api_version", version),)
+
+    def _speaks(self, version: str) -> bool:
+        return key(version) in map(key, self.supported)
+
+
+def key(version: str) -> tuple[int, ...]:
+    """Order versions; ``2022.1`` and ``2022.01`` name the same (P).
+
+    Examples
+    --------
+    >>> key("2022.1") == key("2022.01") < key("2025.3")
+    True
+    """
+    return tuple(int(part) if part.isdigit() else -1 for part in version.split("."))
+
+
+def _has_more(answer: Answer) -> bool | None:
+    """``result_total_count``, ``has_more_results`` and ``last_page`` are each optional (P)."""
+    more = flag(answer.pagination.get("has_more_results"))
+    last = flag(answer.pagination.get("last_page"))
+    return more if more is not None else None if last is None else not last
+
+
+def _total(answer: Answer) -> int | None:
+    return integer(answer.pagination.get("result_total_count"))
+
+
+def _counts(answer: Answer) -> InsertCounts:
+    fields = answer.content if isinstance(answer.content, dict) else {}
+    return InsertCounts(integer(fields.get("rows_inserted")), integer(fields.get("rows_found")))

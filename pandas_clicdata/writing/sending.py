@@ -1,0 +1,286 @@
+"""Sending batches, some at a time, and knowing afterwards what became of every row."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from pandas_clicdata.display import ProgressBar
+from pandas_clicdata.errors import (
+    AmbiguousWriteError,
+    ClicDataError,
+    IncompleteWriteError,
+    PartialWriteError,
+    RowRange,
+)
+from pandas_clicdata.models import InsertCounts, TableRef
+
+_SHOWN_RANGES = 5
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One request's rows, written; ``ranges`` are the frame's rows that it stands for."""
+
+    ranges: tuple[RowRange, ...]
+    body: bytes = field(repr=False)
+
+    @property
+    def rows(self) -> int:
+        return sum(stop - start for start, stop in self.ranges)
+
+
+class Fate(Enum):
+    """What became of a batch."""
+
+    CONFIRMED = "confirmed"
+    UNKNOWN = "unknown"
+    UNSENT = "unsent"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A batch's fate, and how it came to it."""
+
+    batch: Batch
+    fate: Fate
+    retries: int = 0
+    counted: int | None = None
+    error: BaseException | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """All batches of a write that came to its end."""
+
+    outcomes: Sequence[Outcome]
+
+    @property
+    def rows(self) -> int:
+        return sum(outcome.batch.rows for outcome in self.outcomes)
+
+    @property
+    def counted(self) -> int:
+        """Rows that the replies counted."""
+        return sum(outcome.counted or 0 for outcome in self.outcomes)
+
+    @property
+    def retries(self) -> int:
+        return sum(outcome.retries for outcome in self.outcomes)
+
+    @property
+    def all_counted(self) -> bool:
+        return all(outcome.counted is not None for outcome in self.outcomes)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Where the batches go, and how an error speaks of them.
+
+    Attributes
+    ----------
+    operation : str
+        The API's operation.
+    table : TableRef
+        The table.
+    rows : int or None
+        Rows in the frame; None for a stream.
+    unknown, unsent : str
+        Sentences about such rows, in which ``{rows}`` stands for them.
+    """
+
+    operation: str
+    table: TableRef
+    rows: int | None
+    unknown: str
+    unsent: str
+
+
+Send = Callable[[Batch], tuple[InsertCounts, int]]
+
+
+def send_all(
+    batches: Iterable[Batch], send: Send, job: Job, *, workers: int, bar: ProgressBar
+) -> Tally:
+    """Send batches, ``workers`` at a time, while the next ones are being written.
+
+    Parameters
+    ----------
+    batches : iterable of Batch
+        Written as they are taken.
+    send : callable
+        Sends one batch, and never twice where that could double its rows.
+    job : Job
+        Where they go.
+    workers : int
+        Batches on the wire at once.
+    bar : ProgressBar
+        Told of each batch that is done.
+
+    Raises
+    ------
+    AmbiguousWriteError
+        The fate of some rows is unknown.
+    PartialWriteError
+        A reply counted other rows than were sent.
+    IncompleteWriteError
+        The service refused a batch, or writing one failed; what was not sent is known.
+    """
+    outcomes: list[Outcome] = []
+    stop = threading.Event()
+    # One more than is on the wire: that one is written meanwhile.
+    room = threading.Semaphore(workers + 1)
+    failure: BaseException | None = None
+    end = 0
+
+    def deliver(batch: Batch) -> Outcome:
+        try:
+            return _delivered(batch, send) if not stop.is_set() else Outcome(batch, Fate.UNSENT)
+        finally:
+            room.release()
+
+    def settle(done: Future[Outcome]) -> None:
+        outcome = done.result()
+        outcomes.append(outcome)
+        if outcome.fate is Fate.CONFIRMED:
+            bar.add(outcome.batch.rows)
+        else:
+            stop.set()
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="clicdata-write") as pool:
+        flying: set[Future[Outcome]] = set()
+        try:
+            for batch in batches:
+                end = max(end, batch.ranges[-1][1])
+                room.acquire()
+                for done in [future for future in flying if future.done()]:
+                    flying.remove(done)
+                    settle(done)
+                if stop.is_set():
+                    outcomes.append(Outcome(batch, Fate.UNSENT))
+                    break
+                flying.add(pool.submit(deliver, batch))
+        except BaseException as exc:  # noqa: BLE001 - what is on the wire must be accounted for before it goes on
+            failure = exc
+            stop.set()
+        for done in wait(flying).done:
+            settle(done)
+    bar.close()
+
+    outcomes.sort(key=lambda outcome: outcome.batch.ranges)
+    failed = next((outcome for outcome in outcomes if outcome.fate is not Fate.CONFIRMED), None)
+    if failure is None and failed is None:
+        return Tally(outcomes)
+    error = _error(outcomes, job, max(end, job.rows or 0), failure)
+    if failure is not None and not isinstance(failure, Exception):
+        failure.add_note(str(error))
+        raise failure
+    cause = failure or next((outcome.error for outcome in outcomes if outcome.error is not None), None)
+    raise error from cause
+
+
+def _delivered(batch: Batch, send: Send) -> Outcome:
+    try:
+        counts, retries = send(batch)
+    except ClicDataError as exc:
+        fate = Fate.UNKNOWN if exc.ambiguous else Fate.UNSENT
+        return Outcome(batch, fate, error=exc)
+    except BaseException as exc:  # noqa: BLE001 - whatever it was, the rows may have gone
+        return Outcome(batch, Fate.UNKNOWN, error=exc)
+    # A reply may say how many rows it took, or found in the request; either must be what was sent.
+    said = [count for count in (counts.inserted, counts.found) if count is not None]
+    wrong = next((count for count in said if count != batch.rows), None)
+    if wrong is not None:
+        return Outcome(batch, Fate.UNKNOWN, retries, counted=wrong)
+    return Outcome(batch, Fate.CONFIRMED, retries, counted=counts.inserted)
+
+
+def _error(
+    outcomes: Sequence[Outcome], job: Job, rows: int, failure: BaseException | None
+) -> IncompleteWriteError:
+    confirmed = _ranges(outcomes, Fate.CONFIRMED)
+    unknown = _ranges(outcomes, Fate.UNKNOWN)
+    unsent = _complement(merged(confirmed + unknown), rows)
+    miscounted = next((outcome for outcome in outcomes if outcome.fate is Fate.UNKNOWN and outcome.error is None), None)
+    reason = failure or next((outcome.error for outcome in outcomes if outcome.error is not None), None)
+    parts = [f"The {job.operation} on table {job.table.label} did not come to its end."]
+    if miscounted is not None:
+        parts.append(
+            f"ClicData counted {miscounted.counted:,} rows where {miscounted.batch.rows:,} were sent:"
+            f" {ranges_text(miscounted.batch.ranges)}."
+        )
+    parts.append(f"Confirmed: {ranges_text(confirmed)}.")
+    if unknown:
+        parts.append(job.unknown.format(rows=ranges_text(unknown)))
+    if unsent:
+        parts.append(job.unsent.format(rows=ranges_text(unsent)))
+    if reason is not None:
+        parts.append(f"The reason: {str(reason) or type(reason).__name__}")
+    fields: dict[str, Any] = {
+        "rec_id": job.table.rec_id,
+        "name": job.table.name,
+        "confirmed": confirmed,
+        "unknown": unknown,
+        "unsent": unsent,
+        "operation": job.operation,
+        "ambiguous": bool(unknown),
+    }
+    message = " ".join(parts)
+    if miscounted is not None:
+        return PartialWriteError(message, sent=miscounted.batch.rows, counted=miscounted.counted, **fields)
+    return AmbiguousWriteError(message, **fields) if unknown else IncompleteWriteError(message, **fields)
+
+
+def _ranges(outcomes: Sequence[Outcome], fate: Fate) -> list[RowRange]:
+    return merged([pair for outcome in outcomes if outcome.fate is fate for pair in outcome.batch.ranges])
+
+
+def merged(ranges: Iterable[RowRange]) -> list[RowRange]:
+    """Join ranges that touch.
+
+    Examples
+    --------
+    >>> merged([(500, 700), (0, 500), (900, 950)])
+    [(0, 700), (900, 950)]
+    """
+    joined: list[RowRange] = []
+    for start, stop in sorted(ranges):
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], stop)
+        else:
+            joined.append((start, stop))
+    return joined
+
+
+def _complement(ranges: Sequence[RowRange], rows: int) -> list[RowRange]:
+    """What of ``rows`` rows no range holds."""
+    gaps: list[RowRange] = []
+    at = 0
+    for start, stop in ranges:
+        if at < start:
+            gaps.append((at, start))
+        at = stop
+    return [*gaps, (at, rows)] if at < rows else gaps
+
+
+def ranges_text(ranges: Sequence[RowRange]) -> str:
+    """Put row ranges into words.
+
+    Examples
+    --------
+    >>> ranges_text([(0, 500), (1000, 1001)])
+    '501 rows (0 to 499, 1000)'
+    >>> ranges_text([])
+    'no rows'
+    """
+    if not ranges:
+        return "no rows"
+    count = sum(stop - start for start, stop in ranges)
+    shown = [str(start) if stop == start + 1 else f"{start} to {stop - 1}" for start, stop in ranges[:_SHOWN_RANGES]]
+    if len(ranges) > _SHOWN_RANGES:
+        shown.append(f"and {len(ranges) - _SHOWN_RANGES} ranges more")
+    return f"{count:,} {'row' if count == 1 else 'rows'} ({', '.join(shown)})"
