@@ -79,9 +79,10 @@ class ClientCredentials:
     def request(self) -> Request:
         from oauthlib.oauth2 import BackendApplicationClient
 
-        client_secret = self.settings.client_secret
+        client_id, client_secret = self.settings.client_id, self.settings.client_secret
+        assert client_id is not None
         assert client_secret is not None
-        client = BackendApplicationClient(self.settings.client_id)
+        client = BackendApplicationClient(client_id)
         return Request(
             operation="token",
             method="POST",
@@ -208,13 +209,7 @@ def _token_or_fault(reply: Reply) -> tuple[Secret, float] | ClicDataError:
             )
     except (ValueError, KeyError, TypeError):
         pass
-    kind = (
-        RateLimitError
-        if reply.status == 429
-        else ServerError
-        if reply.status >= 500
-        else UnexpectedReplyError
-    )
+    kind = RateLimitError if reply.status == 429 else ServerError if reply.status >= 500 else UnexpectedReplyError
     return kind(f"POST {TOKEN_PATH}: HTTP {reply.status} without a token: {reply.excerpt()}", status=reply.status)
 
 

@@ -50,8 +50,8 @@ __all__ = [
     "ClicDataError",
     "ColumnConversionError",
     "ColumnMismatchError",
-    "ColumnNotFoundError",
     "ColumnNameError",
+    "ColumnNotFoundError",
     "ConfigurationError",
     "ConnectionFailedError",
     "ConnectionLostError",
@@ -387,7 +387,9 @@ class PartialWriteError(IncompleteWriteError):
         Rows in the request, and rows the reply counted.
     """
 
-    def __init__(self, message: str = "", *, sent: int | None = None, counted: int | None = None, **fields: Any) -> None:
+    def __init__(
+        self, message: str = "", *, sent: int | None = None, counted: int | None = None, **fields: Any
+    ) -> None:
         super().__init__(message, **fields)
         self.sent = sent
         self.counted = counted

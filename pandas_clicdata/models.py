@@ -362,7 +362,7 @@ class WriteResult:
 
     def _repr_html_(self) -> str:
         facts: list[tuple[str, object]] = [
-            ("table", self.name if self.name is not None else "–"),
+            ("table", self.name if self.name is not None else "not known"),
             ("RecId", self.rec_id if self.rec_id is not None else "not made yet"),
             ("rows", "a stream" if self.rows is None else f"{self.rows:,}"),
             ("sent", f"{self.sent:,}"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -158,7 +158,7 @@ class _Walk:
                 )
         return list(wanted)
 
-    def pages(self) -> Iterator[Sequence[Mapping[str, Any]]]:
+    def pages(self) -> Generator[Sequence[Mapping[str, Any]], None, None]:
         """Yield each page's rows, up to the limit.
 
         Raises
@@ -200,8 +200,8 @@ class _Walk:
             raise self._incomplete(f"page {number} could not be read. {exc}", number, received) from exc
         if page.number is None and page.rows and page.rows == before.rows:
             raise self._incomplete(
-                f"page {number} came with the same rows as page {number - 1}, so the service repeated a page. (Rows that"
-                " are all alike over whole pages look the same; a dialect that numbers its pages can tell:"
+                f"page {number} has the same rows as page {number - 1}, so the service repeated a page. (Rows that are"
+                " all alike over whole pages look the same; a dialect that numbers its pages can tell:"
                 " api_version=.)",
                 number,
                 received,

@@ -36,7 +36,8 @@ def encode(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing) -> by
     Examples
     --------
     >>> batch = pa.record_batch({"a": [1, None], "b": ["x", 'say "y"']})
-    >>> print(encode(batch, [Wire(Encoding.INTEGER), Wire(Encoding.TEXT)], Framing("{", ('"a":', ',"b":'), "}")).decode())
+    >>> wires = [Wire(Encoding.INTEGER), Wire(Encoding.TEXT)]
+    >>> print(encode(batch, wires, Framing("{", ('"a":', ',"b":'), "}")).decode())
     {"a":1,"b":"x"},{"a":null,"b":"say \\"y\\""}
     """
     rows = _written(batch, wires, framing, ",")
@@ -53,9 +54,7 @@ def encode_each(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing) 
     return [] if rows is None else [row.encode() for row in rows.to_pylist()]
 
 
-def _written(
-    batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing, end: str
-) -> pa.LargeStringArray | None:
+def _written(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing, end: str) -> pa.LargeStringArray | None:
     if batch.num_rows == 0:
         return None
     parts: list[Any] = []
@@ -164,7 +163,9 @@ def _unified_numbers(pieces: Sequence[Decoded], kinds: set[Kind]) -> Decoded:
             continue
     whole = all(piece.kind in {Kind.INTEGER, Kind.NULL} or piece.whole for piece in pieces)
     texts = [
-        Decoded(Kind.LITERAL, pa.chunked_array([cells(chunk, Wire(Encoding.FLOAT)) for chunk in piece.array.chunks], _TEXT))
+        Decoded(
+            Kind.LITERAL, pa.chunked_array([cells(chunk, Wire(Encoding.FLOAT)) for chunk in piece.array.chunks], _TEXT)
+        )
         if piece.kind is Kind.FLOAT
         else piece
         for piece in pieces

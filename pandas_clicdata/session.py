@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 from pandas_clicdata import config
 from pandas_clicdata.auth import Authenticator, authenticator
 from pandas_clicdata.display import facts_html
+from pandas_clicdata.errors import ConfigurationError
 from pandas_clicdata.models import Account, Exchange, Reply, Request, RetryPolicy, Secret
 from pandas_clicdata.transport import DEFAULT_TIMEOUT, Transport
 from pandas_clicdata.wire import Dialect, Unversioned, dialect_for, dialect_of
@@ -87,7 +88,8 @@ class Session:
         # Rebound at once, so that a traceback with locals shows no secret.
         client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
         # A proxy's address may hold a password.
-        proxies = {scheme: url if isinstance(url, Secret) else Secret(url) for scheme, url in (proxies or {}).items()}
+        hidden = {scheme: url if isinstance(url, Secret) else Secret(url) for scheme, url in (proxies or {}).items()}
+        proxies = None
         self._options: dict[str, Any] = {"timeout": timeout, "retry": retry, "verify": verify}
         self._profile = profile
         self._settings = config.resolve(
@@ -105,7 +107,7 @@ class Session:
         )
         # A proxy for the outside is not asked for this machine.
         self._transport = Transport(
-            self.base_url, proxies=proxies, trust_environment=not config.is_loopback(self.base_url), **self._options
+            self.base_url, proxies=hidden, trust_environment=not config.is_loopback(self.base_url), **self._options
         )
         self._authenticator: Authenticator = authenticator(self._settings, self._transport)
         self._dialect: Dialect | None = (
@@ -300,7 +302,7 @@ def connect(
     <Session api_key at http://localhost:8484, dialect not known yet>
     """
     client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
-    credentials = {
+    credentials: dict[str, Any] = {
         "auth_method": auth_method,
         "client_id": client_id,
         "client_secret": client_secret,
@@ -313,7 +315,7 @@ def connect(
     elif target == "sandbox":
         session = _sandbox_session(credentials | options)
     else:
-        raise config.ConfigurationError(
+        raise ConfigurationError(
             f'connect({target!r}): the only target by name is "sandbox"; for an account give client_id= and'
             " client_secret=, or another way to sign in."
         )
@@ -335,7 +337,7 @@ def shared_session() -> Session:
 def _sandbox_session(given: Mapping[str, Any]) -> Session:
     fixed = ("auth_method", "client_id", "client_secret", "username", "password", "api_key", "base_url", "profile")
     if any(given.get(name) is not None for name in fixed):
-        raise config.ConfigurationError('connect("sandbox") makes its own account; give it no credentials or address.')
+        raise ConfigurationError('connect("sandbox") makes its own account; give it no credentials or address.')
     sandbox = _embedded_sandbox()
     options = {name: value for name, value in given.items() if name not in fixed}
     return Session(
@@ -349,7 +351,7 @@ def _embedded_sandbox() -> Any:
     try:
         from pandas_clicdata.sandbox import Sandbox
     except ImportError as exc:
-        raise config.ConfigurationError(
+        raise ConfigurationError(
             f'The sandbox needs {exc.name}, which is not installed. Run: pip install "pandas-clicdata[sandbox]"'
         ) from exc
     sandbox = Sandbox()

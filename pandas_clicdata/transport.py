@@ -136,8 +136,8 @@ class Transport:
                 )
                 if not _worth_another_try(request, reply) or attempt >= self.retry.attempts:
                     return replace(reply, attempts=attempt, secrets=secrets)
-                wait = self._wait_asked_for(reply)
-                wait = self._backoff(attempt) if wait is None else wait
+                asked_for = self._wait_asked_for(reply)
+                wait = self._backoff(attempt) if asked_for is None else asked_for
             self._sleep(wait)
 
     def close(self) -> None:
@@ -184,7 +184,7 @@ class Transport:
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
             _raise_ours(request, _without_frames(exc))
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001
             # Ctrl-C inside the sending: the frames below hold the headers as plain text.
             raise _without_frames(exc)  # noqa: B904
         finally:
@@ -210,7 +210,7 @@ class Transport:
         return session
 
     def _backoff(self, attempt: int) -> float:
-        ceiling = min(self.retry.max_backoff, self.retry.backoff * 2 ** (attempt - 1))
+        ceiling: float = min(self.retry.max_backoff, self.retry.backoff * 2 ** (attempt - 1))
         return ceiling * (0.5 + random.random() / 2)  # noqa: S311
 
     def _wait_asked_for(self, reply: Reply) -> float | None:

@@ -16,6 +16,9 @@ from pandas_clicdata.schema.incoming import Settled, arrow_column, is_text
 DtypeBackend = Literal["numpy_nullable", "pyarrow"]
 ParseDates = Sequence[str] | Mapping[str, Any]
 
+_FLOAT: Any = pd.Float64Dtype()
+_OWN_TEXT_DTYPE = pd.Series([""]).dtype
+"""What pandas itself makes of text: ``object`` in 2, ``str`` in 3."""
 _NULLABLE: Mapping[pa.DataType, Any] = {
     pa.int64(): pd.Int64Dtype(),
     pa.uint64(): pd.UInt64Dtype(),
@@ -31,7 +34,7 @@ def checked_backend(dtype_backend: str | None) -> None:
 
 def wants_text(dtype: object) -> bool:
     """Whether a dtype asked for is one of text, so that nothing may be read into it."""
-    if dtype in (str, object, "str", "object", "string"):
+    if dtype is str or dtype in ("str", "string"):
         return True
     if isinstance(dtype, pd.ArrowDtype):
         return is_text(dtype.pyarrow_dtype)
@@ -68,7 +71,9 @@ def to_frame(
     for name, settled in columns.items():
         wanted = dtypes.get(name)
         series[name] = (
-            _series(settled, dtype_backend, stable) if wanted is None else _converted(name, settled, wanted, dtype_backend)
+            _series(settled, dtype_backend, stable)
+            if wanted is None
+            else _converted(name, settled, wanted, dtype_backend)
         )
     frame = pd.DataFrame(series, columns=list(columns), copy=False)
     for name, options in _date_options(parse_dates).items():
@@ -90,23 +95,25 @@ def _series(settled: Settled, dtype_backend: str | None, stable: bool) -> pd.Ser
         if is_text(values.type):
             return pd.Series(pd.array(values.to_pylist(), dtype="string"))
         if pa.types.is_floating(values.type):
-            return pd.Series(pd.Float64Dtype().__from_arrow__(values))
+            return pd.Series(_FLOAT.__from_arrow__(values))
     nullable = _NULLABLE.get(values.type)
     if nullable is not None and (values.null_count or stable or dtype_backend == "numpy_nullable"):
         return pd.Series(nullable.__from_arrow__(values))
     if pa.types.is_null(values.type):
         return pd.Series([None] * len(values), dtype=object)
-    return values.to_pandas()
+    series: pd.Series[Any] = values.to_pandas()
+    return series
 
 
 def _converted(name: str, settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Series[Any]:
     """Give a column the dtype asked for, by the way that keeps its values."""
     try:
-        if wants_text(dtype) and not (is_text(settled.values.type) and not settled.numerals):
-            return _as_text(settled).astype(dtype)
+        if wants_text(dtype):
+            # Not by astype(str), which makes "None" of a missing value in pandas 2.
+            plain = _OWN_TEXT_DTYPE if dtype is str or dtype == "str" else dtype
+            return pd.Series(_texts(settled), dtype=plain)
         if isinstance(dtype, pd.ArrowDtype) and pa.types.is_decimal(dtype.pyarrow_dtype):
-            texts = _as_text(settled)
-            numbers = [None if missing else Decimal(text) for text, missing in zip(texts, texts.isna(), strict=True)]
+            numbers = [None if text is None else Decimal(text) for text in _texts(settled)]
             return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(numbers, dtype.pyarrow_dtype)), dtype=dtype)
         series = _series(settled, dtype_backend, stable=False)
         wanted = pd.api.types.pandas_dtype(dtype)
@@ -116,16 +123,18 @@ def _converted(name: str, settled: Settled, dtype: Any, dtype_backend: str | Non
             return pd.Series(pd.PeriodIndex(series, dtype=wanted))
         if wanted.kind == "m":
             return pd.to_timedelta(series).astype(wanted)
-        return series.astype(wanted)
+        converted: pd.Series[Any] = series.astype(wanted)
+        return converted
     except (TypeError, ValueError, OverflowError, AttributeError, pa.ArrowException) as exc:
         raise ColumnConversionError(f"Column {name!r} cannot be read as {dtype}: {exc}", column=name) from exc
 
 
-def _as_text(settled: Settled) -> pd.Series[Any]:
+def _texts(settled: Settled) -> list[str | None]:
     values = settled.values
     if pa.types.is_floating(values.type):
-        return pd.Series([None if value is None else repr(value) for value in values.to_pylist()], dtype=object)
-    return pd.Series(pc.cast(values, pa.large_string()).to_pylist(), dtype=object)
+        return [None if value is None else repr(value) for value in values.to_pylist()]
+    texts: list[str | None] = pc.cast(values, pa.large_string()).to_pylist()
+    return texts
 
 
 def _date_options(parse_dates: ParseDates | None) -> Mapping[str, Any]:

@@ -15,7 +15,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pandas_clicdata.errors import CellValueError, ColumnMismatchError, ColumnNameError, FrameError, UnsupportedTypeError
+from pandas_clicdata.errors import (
+    CellValueError,
+    ColumnMismatchError,
+    ColumnNameError,
+    FrameError,
+    UnsupportedTypeError,
+)
 from pandas_clicdata.models import Column, ColumnType, Encoding, PlannedColumn, Wire
 from pandas_clicdata.schema import values
 from pandas_clicdata.schema.door import Door
@@ -184,7 +190,9 @@ def ready_table(door: Door, plans: Sequence[ColumnPlan]) -> pa.Table:
     arrays, faults = [], []
     for plan in plans:
         assert plan.source.values is not None or plan.source.objects is not None
-        values_in = plan.source.values if plan.source.values is not None else pa.chunked_array([pa.nulls(door.rows or 0)])
+        values_in = (
+            plan.source.values if plan.source.values is not None else pa.chunked_array([pa.nulls(door.rows or 0)])
+        )
         try:
             arrays.append(plan.ready(values_in, door.label))
         except FrameError as exc:
@@ -204,7 +212,7 @@ def ready_batch(batch: pa.RecordBatch, plans: Sequence[ColumnPlan], offset: int)
 def schema_frame(door: Door, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Tell as a DataFrame what each column would become, also those that would be refused."""
     overrides = checked_overrides(columns, [source.name for source in door.columns])
-    lines = []
+    lines: list[tuple[str, str, str | None, str]] = []
     for source in door.columns:
         try:
             plan = plan_column(source, overrides.get(source.name))

@@ -75,12 +75,12 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
     if isinstance(dtype, pd.CategoricalDtype):
         return _from_category(name, series)
     if isinstance(dtype, pd.SparseDtype):
-        return _renamed(from_series(name, series.sparse.to_dense()), str(dtype))
+        return _renamed(from_series(name, pd.Series(series.array.to_dense())), str(dtype))
     if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
         texts = [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
         note = f"{'a period' if isinstance(dtype, pd.PeriodDtype) else 'an interval'} as pandas writes it"
         return Source(name, str(dtype), _TEXT, _chunked(texts, _TEXT), note=note)
-    if dtype == object:
+    if pd.api.types.is_object_dtype(dtype):
         return _from_objects(name, series)
     try:
         values = stored(_as_chunked(pa.array(series, from_pandas=True)))
@@ -116,7 +116,9 @@ def _from_objects(name: str, series: pd.Series[Any]) -> Source:
             case "string":
                 return Source(name, dtype, _TEXT, _chunked(objects, _TEXT))
             case "boolean":
-                return Source(name, dtype, pa.bool_(), _chunked([v if v is None else bool(v) for v in objects], pa.bool_()))
+                return Source(
+                    name, dtype, pa.bool_(), _chunked([v if v is None else bool(v) for v in objects], pa.bool_())
+                )
             case "integer" | "mixed-integer-float" | "decimal" | "floating":
                 return _from_numbers(name, dtype, kind, objects)
             case "date":
@@ -127,7 +129,7 @@ def _from_objects(name: str, series: pd.Series[Any]) -> Source:
                 texts = [None if value is None else value.isoformat() for value in objects]
                 return Source(name, dtype, _TEXT, _chunked(texts, _TEXT), note="a time of day as ISO 8601 text")
             case "timedelta" | "timedelta64":
-                return _renamed(from_series(name, pd.Series(pd.to_timedelta(objects))), dtype)
+                return _renamed(from_series(name, pd.Series(pd.to_timedelta(pd.Series(objects)))), dtype)
             case "period" | "interval":
                 texts = [None if value is None else str(value) for value in objects]
                 return Source(name, dtype, _TEXT, _chunked(texts, _TEXT), note=f"a {kind} as pandas writes it")

@@ -118,7 +118,9 @@ RULES: tuple[TypeRule, ...] = (
         written="the shortest text that reads back the same; NaN is null, ±inf refused",
         ways={
             **_numbers(Encoding.FLOAT, values.finite),
-            CHECKBOX: Way(Wire(Encoding.BOOLEAN), lambda array, place: values.zero_or_one(values.finite(array, place), place)),
+            CHECKBOX: Way(
+                Wire(Encoding.BOOLEAN), lambda array, place: values.zero_or_one(values.finite(array, place), place)
+            ),
         },
     ),
     TypeRule(

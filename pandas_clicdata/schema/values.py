@@ -78,12 +78,10 @@ def text(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
 
 
 def finite(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-    """NaN is null; infinity has no number in JSON. float16 goes as its own shortest text, which Arrow does not write."""
+    """NaN is null, infinity refused; float16 becomes its own shortest text, which Arrow does not write."""
     half = pa.types.is_float16(values.type)
     wide = values.cast(pa.float32()) if half else values
-    place.refuse_where(
-        pc.is_inf(wide), wide, "is no number in JSON. Replace infinities first, for example with None."
-    )
+    place.refuse_where(pc.is_inf(wide), wide, "is no number in JSON. Replace infinities first, for example with None.")
     wide = pc.if_else(pc.is_nan(wide), pa.scalar(None, wide.type), wide)
     if not half:
         return wide
@@ -117,9 +115,7 @@ def days(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
     dates = values.cast(pa.date32(), safe=False)
     ticks = dates.cast(pa.int32())
     a_day = 24 * 60 * 60
-    outside = pc.or_(
-        pc.less(ticks, _SECOND_FIRST // a_day), pc.greater_equal(ticks, _SECOND_PAST_LAST // a_day)
-    )
+    outside = pc.or_(pc.less(ticks, _SECOND_FIRST // a_day), pc.greater_equal(ticks, _SECOND_PAST_LAST // a_day))
     place.refuse_where(outside, ticks, "(days since 1970) is not in the years 1 to 9999 that a date has.")
     return dates
 
@@ -191,7 +187,9 @@ def midnights(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
     instants = moments(values, place)
     dates = instants.cast(pa.date32(), safe=False)
     place.refuse_where(
-        pc.not_equal(dates.cast(instants.type), instants), instants, "has a time of day (in UTC), which a date would lose."
+        pc.not_equal(dates.cast(instants.type), instants),
+        instants,
+        "has a time of day (in UTC), which a date would lose.",
     )
     return dates
 
@@ -200,9 +198,7 @@ def midnights_of_days(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
     return days(values, place).cast(pa.timestamp("s"))
 
 
-def _parsed(
-    values: pa.ChunkedArray, place: Place, form: str, target: pa.DataType, why: str
-) -> pa.ChunkedArray:
+def _parsed(values: pa.ChunkedArray, place: Place, form: str, target: pa.DataType, why: str) -> pa.ChunkedArray:
     texts = values.cast(TEXT)
     place.refuse_where(pc.invert(pc.match_substring_regex(texts, form)), texts, why)
     try:

@@ -92,10 +92,9 @@ def said(reply: Reply) -> tuple[str | None, str | None]:
     elif isinstance(error, str) and error:
         lower.setdefault("code", error)
         lower.setdefault("description", lower.get("error_description"))
-    elif not ("errorcode" in lower or "errordescription" in lower or lower.get("success") is False):
+    elif reply.status < 400 and not lower.keys() & {"errorcode", "errordescription"} and lower.get("success", True):
         # A plain reply may have a message of its own: only a failing status makes it an error.
-        if reply.status < 400:
-            return _SAID_NOTHING
+        return _SAID_NOTHING
     code = _first(lower, "code", "errorcode")
     description = _first(lower, "description", "errordescription", "message")
     if code is None and description is None and reply.status < 400:
@@ -161,13 +160,13 @@ class Answer:
         if not isinstance(rows, list):
             self.unexpected("it holds no list of rows")
         kinds = set(map(type, rows))
-        if kinds <= {dict}:
-            return rows
         columns = self.columns()
         if kinds == {list} and columns is not None and set(map(len, rows)) == {len(columns)}:
             names = [column.name for column in columns]
             return [dict(zip(names, row, strict=True)) for row in rows]
-        self.unexpected("its rows are not records of column and value")
+        if not kinds <= {dict}:
+            self.unexpected("its rows are not records of column and value")
+        return rows
 
     def tables(self) -> tuple[TableRef, ...]:
         """The entries of a list of tables; the RecId is called ``rec_id`` (A) or ``id`` (P)."""
@@ -204,9 +203,7 @@ def wrapped(request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
         if fields.get("success") is not True:
             outer.unexpected("it does not say success")
         pagination = fields.get("pagination")
-        return read(
-            Answer(request, reply, fields.get("result"), pagination if isinstance(pagination, dict) else {})
-        )
+        return read(Answer(request, reply, fields.get("result"), pagination if isinstance(pagination, dict) else {}))
 
     return Exchange(request, read_reply)
 

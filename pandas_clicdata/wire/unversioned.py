@@ -38,9 +38,7 @@ class Unversioned:
         request = Request(operation="read", method="GET", path=path, params=(("page", str(page)),), repeatable=True)
         return bare(
             request,
-            lambda answer: Page(
-                answer.rows(), answer.columns(), has_more=flag(answer.fields().get("has_more_data"))
-            ),
+            lambda answer: Page(answer.rows(), answer.columns(), has_more=flag(answer.fields().get("has_more_data"))),
         )
 
     def create_table(self, name: str, description: str, columns: Sequence[Column]) -> Exchange[int]:

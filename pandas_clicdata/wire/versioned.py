@@ -36,9 +36,7 @@ class Versioned:
 
     def account(self) -> Exchange[Account]:
         """``GET /account`` (A)."""
-        request = Request(
-            operation="account", method="GET", path="/account", params=self._params(), repeatable=True
-        )
+        request = Request(operation="account", method="GET", path="/account", params=self._params(), repeatable=True)
         return wrapped(request, lambda answer: Account.from_fields(answer.fields()))
 
     def list_tables(self, page: int, name: str | None = None) -> Exchange[TableList]:
@@ -52,7 +50,9 @@ class Versioned:
             params=params + self._params(LIST_VERSION),
             repeatable=True,
         )
-        return wrapped(request, lambda answer: TableList(answer.tables(), has_more=_has_more(answer), total=_total(answer)))
+        return wrapped(
+            request, lambda answer: TableList(answer.tables(), has_more=_has_more(answer), total=_total(answer))
+        )
 
     def read_page(self, rec_id: int, page: int, version: int | None = None) -> Exchange[Page]:
         """``GET /data/{id}?page=N`` with the paging in ``pagination`` (A)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, SupportsIndex
 
-from pandas_clicdata import endpoints
 from pandas_clicdata.display import Progress
 from pandas_clicdata.models import BATCH_ROWS, WriteResult
 from pandas_clicdata.writing import workflow

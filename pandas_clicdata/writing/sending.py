@@ -103,9 +103,7 @@ class Job:
 Send = Callable[[Batch], tuple[InsertCounts, int]]
 
 
-def send_all(
-    batches: Iterable[Batch], send: Send, job: Job, *, workers: int, bar: ProgressBar
-) -> Tally:
+def send_all(batches: Iterable[Batch], send: Send, job: Job, *, workers: int, bar: ProgressBar) -> Tally:
     """Send batches, ``workers`` at a time, while the next ones are being written.
 
     Parameters
@@ -199,9 +197,7 @@ def _delivered(batch: Batch, send: Send) -> Outcome:
     return Outcome(batch, Fate.CONFIRMED, retries, counted=counts.inserted)
 
 
-def _error(
-    outcomes: Sequence[Outcome], job: Job, rows: int, failure: BaseException | None
-) -> IncompleteWriteError:
+def _error(outcomes: Sequence[Outcome], job: Job, rows: int, failure: BaseException | None) -> IncompleteWriteError:
     confirmed = _ranges(outcomes, Fate.CONFIRMED)
     unknown = _ranges(outcomes, Fate.UNKNOWN)
     unsent = _complement(merged(confirmed + unknown), rows)
