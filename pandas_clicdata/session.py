@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -234,7 +235,11 @@ class SessionManager:
                 self._session = Session(**self._params)
             return self._session
 
-    def bind(self, session: Session) -> None:
+    def peek(self) -> Session | None:
+        """Return the session if there is one already."""
+        return self._session
+
+    def bind(self, session: Session | None) -> None:
         """Let this session be the one from now on."""
         with self._lock:
             self._session = session
@@ -332,6 +337,16 @@ def shared_session() -> Session:
         There are no credentials anywhere.
     """
     return _shared.session
+
+
+@contextlib.contextmanager
+def shared_session_kept() -> Iterator[None]:
+    """Afterwards, let the shared session be what it was before."""
+    before = _shared.peek()
+    try:
+        yield
+    finally:
+        _shared.bind(before)
 
 
 def _sandbox_session(given: Mapping[str, Any]) -> Session:

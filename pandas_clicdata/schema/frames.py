@@ -106,27 +106,32 @@ def _series(settled: Settled, dtype_backend: str | None, stable: bool) -> pd.Ser
 
 
 def _converted(name: str, settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Series[Any]:
-    """Give a column the dtype asked for, by the way that keeps its values."""
     try:
-        if wants_text(dtype):
-            # Not by astype(str), which makes "None" of a missing value in pandas 2.
-            plain = _OWN_TEXT_DTYPE if dtype is str or dtype == "str" else dtype
-            return pd.Series(_texts(settled), dtype=plain)
-        if isinstance(dtype, pd.ArrowDtype) and pa.types.is_decimal(dtype.pyarrow_dtype):
-            numbers = [None if text is None else Decimal(text) for text in _texts(settled)]
-            return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(numbers, dtype.pyarrow_dtype)), dtype=dtype)
-        series = _series(settled, dtype_backend, stable=False)
-        wanted = pd.api.types.pandas_dtype(dtype)
-        if isinstance(wanted, pd.DatetimeTZDtype) and getattr(series.dt, "tz", None) is None:
-            return series.dt.tz_localize("UTC").dt.tz_convert(wanted.tz).astype(wanted)
-        if isinstance(wanted, pd.PeriodDtype):
-            return pd.Series(pd.PeriodIndex(series, dtype=wanted))
-        if wanted.kind == "m":
-            return pd.to_timedelta(series).astype(wanted)
-        converted: pd.Series[Any] = series.astype(wanted)
-        return converted
+        return _as_dtype(settled, dtype, dtype_backend)
     except (TypeError, ValueError, OverflowError, AttributeError, pa.ArrowException) as exc:
         raise ColumnConversionError(f"Column {name!r} cannot be read as {dtype}: {exc}", column=name) from exc
+
+
+def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Series[Any]:
+    """Give a column the dtype asked for, by the way that keeps its values."""
+    if wants_text(dtype):
+        # Not by astype(str), which makes "None" of a missing value in pandas 2.
+        plain = _OWN_TEXT_DTYPE if dtype is str or dtype == "str" else dtype
+        return pd.Series(_texts(settled), dtype=plain)
+    if isinstance(dtype, pd.ArrowDtype) and pa.types.is_decimal(dtype.pyarrow_dtype):
+        numbers = [None if text is None else Decimal(text) for text in _texts(settled)]
+        return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(numbers, dtype.pyarrow_dtype)), dtype=dtype)
+    series = _series(settled, dtype_backend, stable=False)
+    wanted = pd.api.types.pandas_dtype(dtype)
+    if isinstance(wanted, pd.DatetimeTZDtype) and getattr(series.dt, "tz", None) is None:
+        zoned: pd.Series[Any] = series.dt.tz_localize("UTC").dt.tz_convert(wanted.tz).astype(wanted)
+        return zoned
+    if isinstance(wanted, pd.PeriodDtype):
+        return pd.Series(pd.PeriodIndex(series, dtype=wanted))
+    if wanted.kind == "m":
+        return pd.to_timedelta(series).astype(wanted)
+    converted: pd.Series[Any] = series.astype(wanted)
+    return converted
 
 
 def _texts(settled: Settled) -> list[str | None]:
