@@ -1,0 +1,102 @@
+"""The ``clicdata`` command: the demo, and a sandbox for a long life."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+import pandas_clicdata as cd
+
+_NEEDS_EXTRA = 'This needs {missing}, which is not installed. Run: pip install "pandas-clicdata[sandbox]"'
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What stands behind the command. Default: the process's own.
+
+    Examples
+    --------
+    >>> main(["--version"])
+    pandas-clicdata 0.1.0
+    0
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        if options.version:
+            print(f"pandas-clicdata {cd.__version__}")
+        elif options.command == "demo":
+            from pandas_clicdata import demo
+
+            return demo.run(sys.stdout)
+        elif options.command == "sandbox":
+            return _serve(options)
+        else:
+            parser.print_help()
+            return 2
+    except cd.ClicDataError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").startswith("pandas_clicdata"):
+            raise
+        print(_NEEDS_EXTRA.format(missing=exc.name), file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="clicdata", description="pandas DataFrames to ClicData and back.")
+    parser.add_argument("--version", action="store_true", help="print the version and end")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands.add_parser("demo", help="push real flights to a sandbox of its own and read them back")
+    sandbox = commands.add_parser(
+        "sandbox",
+        help="serve a ClicData of your own on this machine",
+        description="Serve the sandbox: it speaks ClicData's REST API, but is not ClicData, and its data stays here.",
+    )
+    sandbox.add_argument("--port", type=int, default=8484, help="where to listen on 127.0.0.1 (default: 8484; 0: any)")
+    sandbox.add_argument("--data", metavar="DIR", help="a folder to keep everything in (default: memory)")
+    sandbox.add_argument(
+        "--dialect", choices=("both", "unversioned", "versioned"), default="both", help="what it speaks (default: both)"
+    )
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from pandas_clicdata.sandbox import Sandbox
+
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    try:
+        sandbox = Sandbox(options.dialect, data=options.data, port=options.port).start()
+    except (OSError, ValueError) as exc:
+        print(f"The sandbox cannot start on port {options.port}: {exc}", file=sys.stderr)
+        return 1
+    kept = f"in {options.data}" if options.data else "in memory, gone when this ends"
+    print(
+        f"The sandbox is at {sandbox.url} (not ClicData: its data stays here, {kept}). Ctrl-C ends it.\n"
+        "In the shell where you work:\n"
+        f"  export CLICDATA_BASE_URL={sandbox.url}\n"
+        f"  export CLICDATA_CLIENT_ID={sandbox.client_id}\n"
+        f"  export CLICDATA_CLIENT_SECRET={sandbox.client_secret}",
+        flush=True,
+    )
+    try:
+        # A timeout keeps the signals coming through on every platform.
+        while not ended.wait(timeout=1):
+            pass
+    finally:
+        sandbox.stop()
+    print("The sandbox has ended.")
+    return 0

@@ -1,0 +1,12 @@
+"""An emulator of the ClicData REST API: a real server on this machine, for tests and for trying things out.
+
+It imports nothing of the client, so that one misunderstanding cannot hide another.
+"""
+
+from pandas_clicdata.sandbox.assumptions import ASSUMED, Assumptions
+from pandas_clicdata.sandbox.faults import Fault, Faults
+from pandas_clicdata.sandbox.ledger import Ledger
+from pandas_clicdata.sandbox.requestlog import Entry, RequestLog
+from pandas_clicdata.sandbox.server import Sandbox
+
+__all__ = ["ASSUMED", "Assumptions", "Entry", "Fault", "Faults", "Ledger", "RequestLog", "Sandbox"]

@@ -1,0 +1,126 @@
+"""The WSGI application: routes in, wrapped replies out. What they do is in `operations`."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from pandas_clicdata.sandbox import dialects
+from pandas_clicdata.sandbox.oauth import OAuth, TokenRefusal
+from pandas_clicdata.sandbox.operations import VIEWS, Call, World
+from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.requestlog import Visit
+from pandas_clicdata.sandbox.routes import ROUTES, Route
+
+MAX_BODY = 32 * 1024 * 1024
+"""The longest body that is read, in bytes."""
+VISIT = "pandas_clicdata.visit"
+"""Where the WSGI environment holds the `Visit`."""
+
+_log = logging.getLogger("pandas_clicdata.sandbox")
+
+
+def _reply(text: str, status: int = 200) -> Response:
+    return Response(text.encode(), status, content_type="application/json; charset=utf-8")
+
+
+def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
+    """The application around one world.
+
+    Parameters
+    ----------
+    world : World
+        Store, assumptions and settings.
+    oauth : OAuth
+        Who may ask.
+    mode : {"both", "unversioned", "versioned"}
+        The dialects spoken.
+    """
+    app = Flask("pandas_clicdata.sandbox", static_folder=None, template_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False
+
+    def refused(refusal: Refusal) -> Response:
+        dialect = dialects.guess(mode, request.args.getlist("api_version"))
+        return _reply(dialect.refusal(refusal), dialects.status_of(refusal, world.assume))
+
+    def serve(route: Route, path: dict[str, int]) -> Response:
+        scopes = oauth.authenticate(request.headers.get("Authorization"), request.headers.get("CLICDATA-API-KEY"))
+        dialect = dialects.choose(mode, request.args.getlist("api_version"))
+        if not route.exists(dialect.version):
+            under = f"in the version {request.args['api_version']}" if dialect.wrapped else "without a version"
+            raise Refusal(404, "UnknownRoute", f"The sandbox does not know {request.method} {request.path} {under}.")
+        if route.scope not in scopes:
+            raise Refusal(403, "Forbidden", f"This needs the scope '{route.scope}', which was not granted.")
+        body = request.get_data(cache=False)
+        if route.method != "GET" and route.view != "rebuild":
+            _require_json(request.mimetype, request.mimetype_params)
+        visit = request.environ.get(VISIT) or Visit(0, route.operation)
+        result = VIEWS[route.view](Call(world, dialect, request.args, body, visit), **path)
+        return _reply(dialect.success(result.text, result.pagination))
+
+    def view_of(route: Route) -> Callable[..., Response]:
+        return lambda **path: serve(route, path)
+
+    def token() -> Response:
+        reply = _reply(json.dumps(oauth.token(request.get_data(cache=False), request.headers.get("Content-Type", ""))))
+        reply.headers["Cache-Control"] = "no-store"
+        return reply
+
+    def authorize() -> Response:
+        return Response(status=302, headers={"Location": oauth.redirect(request.args)})
+
+    doors: dict[str, Callable[..., Response]] = {"token": token, "authorize": authorize}
+    for route in ROUTES:
+        app.add_url_rule(
+            route.rule,
+            endpoint=f"{route.method} {route.rule}",
+            view_func=doors.get(route.view) or view_of(route),
+            methods=[route.method],
+            provide_automatic_options=False,
+        )
+
+    @app.errorhandler(Refusal)
+    def _refusal(exc: Refusal) -> Response:
+        return refused(exc)
+
+    @app.errorhandler(TokenRefusal)
+    def _token_refusal(exc: TokenRefusal) -> Response:
+        return _reply(exc.body, exc.status)
+
+    @app.errorhandler(HTTPException)
+    def _http(exc: HTTPException) -> Response:
+        asked = f"{request.method} {request.path}"
+        if isinstance(exc, MethodNotAllowed):
+            reply = refused(Refusal(405, "MethodNotAllowed", f"{asked} is not allowed; the path takes other methods."))
+            reply.headers["Allow"] = ", ".join(exc.valid_methods or ())
+            return reply
+        if isinstance(exc, RequestEntityTooLarge):
+            return refused(Refusal(413, "BodyTooLarge", f"The body is longer than {MAX_BODY} bytes."))
+        if exc.code == 404:
+            return refused(Refusal(404, "UnknownRoute", f"The sandbox does not know the route {asked}."))
+        return refused(Refusal(exc.code or 500, "InvalidRequest", f"{asked} cannot be read: {exc.name}."))
+
+    @app.errorhandler(Exception)
+    def _failure(exc: Exception) -> Response:
+        _log.error("%s %s failed", request.method, request.path, exc_info=exc)
+        return refused(Refusal(500, "SandboxFailure", f"The sandbox itself failed: {type(exc).__name__}: {exc}"))
+
+    @app.after_request
+    def _versions(response: Response) -> Response:
+        if mode != "unversioned" and not request.path.startswith("/oauth20/"):
+            response.headers.extend(dialects.VERSION_HEADERS)
+        return response
+
+    return app
+
+
+def _require_json(mimetype: str, params: dict[str, Any]) -> None:
+    if mimetype != "application/json" or str(params.get("charset", "utf-8")).lower() not in ("utf-8", "utf8"):
+        raise Refusal(415, "UnsupportedMediaType", "The body must be sent as application/json in UTF-8.")

@@ -1,0 +1,129 @@
+"""What the sandbox does where nobody has shown what ClicData does, and the switches to vary it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+CHOICES: dict[str, tuple[object, ...]] = {
+    "column_metadata": (True, False),
+    "created_as": ("integer", "object"),
+    "pagination": ("full", "minimal", "bare"),
+    "datetime_form": ("space", "iso_offset"),
+    "row_id": (None, "id", "rec_id"),
+    "refusal_status": ("status", "ok"),
+    "insert_counts": (True, False),
+}
+"""The values that each switch of `Assumptions` takes; the first is the default."""
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """Switches for behaviours that are assumed, so that a client can be tested against the other possibilities.
+
+    Parameters
+    ----------
+    column_metadata : bool, default True
+        Reads list the columns with their types beside the rows.
+    created_as : {"integer", "object"}
+        What a versioned create answers: the id, or an object with it.
+    pagination : {"full", "minimal", "bare"}
+        How much a versioned reply says of its paging. Minimal: ``result_count``, ``current_page``,
+        ``has_more_results``. Bare: only ``last_page``.
+    datetime_form : {"space", "iso_offset"}
+        How datetimes are read back: as they were written, or as ISO 8601, at the offset ``+02:00``.
+    row_id : {None, "id", "rec_id"}
+        Every table has a row id column of this name and type first, filled by the server.
+    refusal_status : {"status", "ok"}
+        ``"ok"``: refusals come with HTTP 200. The 401 of a bad token, unknown routes and scripted faults keep theirs.
+    insert_counts : bool, default True
+        A versioned insert answers with ``rows_inserted`` and ``rows_found``.
+    """
+
+    column_metadata: bool = True
+    created_as: str = "integer"
+    pagination: str = "full"
+    datetime_form: str = "space"
+    row_id: str | None = None
+    refusal_status: str = "status"
+    insert_counts: bool = True
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            # 1 == True, but a switch that is set to 1 is a slip.
+            if not any(
+                value is choice or (isinstance(choice, str) and value == choice) for choice in CHOICES[field.name]
+            ):
+                known = ", ".join(map(repr, CHOICES[field.name]))
+                raise ValueError(f"Assumptions.{field.name} is {value!r}; it takes {known}.")
+
+
+ASSUMED: tuple[tuple[str, str, str | None], ...] = (
+    ("values", "A percentage is a fraction: 0.25 is 25 %.", None),
+    ("values", "A checkbox is true or false, a date 'YYYY-MM-DD', a dropdown its text.", None),
+    ("values", "A datetime has '.ffffff' (six digits) only where it is not zero.", None),
+    ("values", "A datetime is read back as it was written.", "datetime_form"),
+    ("values", "A value of another JSON type than its column's is refused with 400; nothing is converted.", None),
+    ("values", "Numbers keep every digit as written: up to 1,000 characters, exponents up to four digits.", None),
+    ("tables", "Table names are compared without regard to case; a taken name is a 409.", None),
+    (
+        "tables",
+        "Column names of a table are compared without regard to case when it is made, exactly afterwards.",
+        None,
+    ),
+    ("tables", "Names have 1 to 255 characters; a table has 1 to 1,900 columns.", None),
+    ("tables", "No table has a row id column.", "row_id"),
+    ("tables", "A versioned create answers with the id itself.", "created_as"),
+    ("tables", "Tables made through the API have no source: a rebuild of them is a 400.", None),
+    ("list", "Unversioned entries have 'rec_id' and 'name'; 'source' is 'api'.", None),
+    (
+        "list",
+        "The filter 'name' is an exact name, without regard to case; 'uniquekeyavailable' and 'refresh' are "
+        "true or false, and false of every table here.",
+        None,
+    ),
+    ("list", "GET /data answers under versions below 2025.3, GET /table from then on.", None),
+    ("read", "Rows come in the order they were inserted; an updated row keeps its place.", None),
+    ("read", "A page has 1,000 rows; a page past the end is empty; 'page' below 1 is a 400.", None),
+    ("read", "A 'columns' list of names and types stands beside the rows.", "column_metadata"),
+    ("read", "Versioned replies carry all paging fields.", "pagination"),
+    (
+        "versions",
+        "Every change that touches a row makes a version; they count from 1, the empty table; an entry has "
+        "'version', 'creation_date', 'row_count'.",
+        None,
+    ),
+    ("append", "A column that a row does not name is null.", None),
+    ("append", "At most 500 rows a request for every append, not only for insert; no rows at all is a 400.", None),
+    ("append", "One refused row refuses the whole request.", None),
+    (
+        "append",
+        "A versioned insert answers with both counts; POST /table/{id}, updates and deletes with an empty "
+        'result, in the unversioned dialect with {"success": true}.',
+        "insert_counts",
+    ),
+    ("update", 'The body is {"multiplerows", "find", "update"}; all three are needed.', None),
+    (
+        "find",
+        "Values compare by what they mean: numbers exactly, datetimes as moments, text by every character; null "
+        "finds null. An empty find is a 400. Finding nothing is a success.",
+        None,
+    ),
+    ("refusals", "Refusals have the status that fits: 400, 401, 403, 404, 405, 409, 413, 415.", "refusal_status"),
+    (
+        "refusals",
+        "Who asks is checked before the version, the version before the scope, the scope before the body.",
+        None,
+    ),
+    ("refusals", "An unknown version is a 400.", None),
+    ("refusals", "Bodies must come as application/json (415), the token's as a form.", None),
+    (
+        "scopes",
+        "/data needs data_read or data_write, /table table_read or table_write, account, activity and profile "
+        "account_read. Basic and API key have all scopes of the account.",
+        None,
+    ),
+    ("tokens", "Errors of the token endpoint are those of RFC 6749; 'scope' may ask for less than all.", None),
+    ("account", "Activity is a list of objects.", None),
+)
+"""Every assumed behaviour: area, what the sandbox does, and the switch of `Assumptions` that changes it, if any."""

@@ -1,0 +1,263 @@
+"""Bodies of requests: strict JSON, and the shapes that each operation takes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from pandas_clicdata.sandbox.refusal import Refusal, bad_body, bad_value
+from pandas_clicdata.sandbox.values import ENCODERS, Number, encode, encode_column
+
+MAX_ROWS = 500
+"""The most rows that one request may bring."""
+MAX_COLUMNS = 1900
+"""The most columns of a table; SQLite holds no more than 2,000."""
+MAX_NAME = 255
+"""The most characters of a name."""
+MODES = ("reload", "rebuild", "update", "append", "updateappend")
+"""What a table can be asked to do with its source."""
+
+_SURROGATE = re.compile(rb"\\u[dD][89abAB]")
+_LOW_SURROGATE = re.compile(rb"\\u[dD][c-fC-F]")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table."""
+
+    name: str
+    data_type: str
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which rows an update or a delete means: stored texts by column number (-1 is the row id)."""
+
+    find: tuple[tuple[int, str], ...]
+    first: bool
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise bad_body(f"The body is not JSON: {name} is not a JSON value.")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise bad_body(f"The body has the key '{twice}' twice in one object.")
+    return found
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_no_constant
+)
+
+
+def parse(body: bytes) -> Any:
+    """The JSON value of a body, with numbers as `Number`; a refusal for anything else."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise bad_body(f"The body is not UTF-8: byte {exc.start + 1} cannot be read.") from None
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as exc:
+        raise bad_body(f"The body is not JSON: {exc}.") from None
+    except RecursionError:
+        raise bad_body("The body is nested too deeply.") from None
+    if _SURROGATE.search(body) or _LOW_SURROGATE.search(body):
+        _refuse_lone_surrogates(value)
+    return value
+
+
+def _refuse_lone_surrogates(value: Any) -> None:
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            waiting += item
+        elif isinstance(item, str):
+            try:
+                item.encode("utf-8")
+            except UnicodeEncodeError:
+                raise bad_body("The body has half a surrogate pair in a string, which is not text.") from None
+
+
+def _fields(
+    value: Any, required: Set[str], optional: Set[str] = frozenset(), where: str = "The body"
+) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise bad_body(f"{where} must be a JSON object.")
+    for name in sorted(required - value.keys()):
+        raise bad_body(f"{where} lacks the key '{name}'.")
+    for name in sorted(value.keys() - required - optional):
+        raise bad_body(f"{where} has the unknown key '{name}'.")
+    return value
+
+
+def _name(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise bad_body(f"{what} must be a string.")
+    if not value.strip():
+        raise bad_body(f"{what} must not be empty.")
+    if len(value) > MAX_NAME:
+        raise bad_body(f"{what} has more than {MAX_NAME} characters.")
+    return value
+
+
+def read_create(body: bytes, reserved: str | None) -> tuple[str, str, tuple[Column, ...]]:
+    """Name, description and columns of a table to make; `reserved` is a column name that is taken already."""
+    fields = _fields(parse(body), {"name", "columns"}, {"description"})
+    name = _name(fields["name"], "The name of the table")
+    description = fields.get("description", "")
+    if description is None:
+        description = ""
+    if not isinstance(description, str):
+        raise bad_body("The description must be a string.")
+    given = fields["columns"]
+    if not isinstance(given, list) or not given:
+        raise bad_body("'columns' must be a list of at least one column.")
+    if len(given) > MAX_COLUMNS:
+        raise bad_body(f"A table has at most {MAX_COLUMNS} columns, these are {len(given)}.")
+    columns = []
+    seen: dict[str, str] = {}
+    for number, item in enumerate(given, 1):
+        where = f"Column {number}"
+        column = _fields(item, {"name", "data_type"}, where=where)
+        label = _name(column["name"], f"The name of column {number}")
+        if not isinstance(column["data_type"], str) or column["data_type"] not in ENCODERS:
+            raise bad_body(f"{where} ('{label}') has an unknown data_type; known are {', '.join(ENCODERS)}.")
+        if label.casefold() in seen:
+            raise bad_body(f"{where} ('{label}') has the same name as the column '{seen[label.casefold()]}'.")
+        if reserved is not None and label.casefold() == reserved:
+            raise bad_body(f"{where} ('{label}') has the name of the row id, which every table has already.")
+        seen[label.casefold()] = label
+        columns.append(Column(label, column["data_type"]))
+    return name, description, tuple(columns)
+
+
+def _cells(row: Any, number: int, columns: Sequence[Column], index: dict[str, int]) -> list[Any]:
+    if not isinstance(row, list):
+        raise bad_body(f'Row {number} must be a list of {{"column": …, "value": …}}.')
+    found: dict[str, Any] = {}
+    for place, cell in enumerate(row, 1):
+        fields = _fields(cell, {"column", "value"}, where=f"Row {number}, cell {place}")
+        column = fields["column"]
+        if not isinstance(column, str):
+            raise bad_body(f"Row {number}, cell {place}: 'column' must be a string.")
+        if column in found:
+            raise bad_body(f"Row {number} has the column '{column}' twice.")
+        if column not in index:
+            raise bad_body(f"Row {number}: the table has no column '{column}'.")
+        found[column] = fields["value"]
+    return [found.get(column.name) for column in columns]
+
+
+def _positions(row: Any, number: int, columns: Sequence[Column], index: dict[str, int]) -> list[Any]:
+    if not isinstance(row, list):
+        raise bad_body(f"Row {number} must be a list of values.")
+    if len(row) != len(columns):
+        raise bad_body(f"Row {number} has {len(row)} values; the table has {len(columns)} columns.")
+    return row
+
+
+def _named(row: Any, number: int, columns: Sequence[Column], index: dict[str, int]) -> list[Any]:
+    if not isinstance(row, dict):
+        raise bad_body(f"Row {number} must be an object of column names and values.")
+    if not row.keys() <= index.keys():
+        unknown = next(name for name in row if name not in index)
+        raise bad_body(f"Row {number}: the table has no column '{unknown}'.")
+    return [row.get(column.name) for column in columns]
+
+
+SHAPES: dict[str, Callable[[Any, int, Sequence[Column], dict[str, int]], list[Any]]] = {
+    "cells": _cells,
+    "positions": _positions,
+    "objects": _named,
+}
+"""The ways in which a row can be written in an append."""
+
+
+def read_rows(parsed: Any, shape: str, columns: Sequence[Column]) -> list[list[str]]:
+    """The rows of an append as stored texts, one list a column."""
+    rows = _fields(parsed, {"data"})["data"]
+    if not isinstance(rows, list):
+        raise bad_body("'data' must be a list of rows.")
+    if not rows:
+        raise bad_body("'data' has no rows.")
+    if len(rows) > MAX_ROWS:
+        raise Refusal(400, "TooManyRows", f"A request takes at most {MAX_ROWS} rows, this one has {len(rows)}.")
+    one = SHAPES[shape]
+    index = {column.name: number for number, column in enumerate(columns)}
+    values = [one(row, number, columns, index) for number, row in enumerate(rows, 1)]
+    by_column = zip(*values, strict=True)
+    return [
+        encode_column(column.name, column.data_type, cells) for column, cells in zip(columns, by_column, strict=True)
+    ]
+
+
+def count_rows(body: bytes) -> int:
+    """How many rows a body brings, 0 where that cannot be told."""
+    try:
+        rows = parse(body)["data"]
+    except (Refusal, TypeError, KeyError, AttributeError):
+        return 0
+    return len(rows) if isinstance(rows, list) else 0
+
+
+def _pairs(given: Any, what: str, columns: Sequence[Column], row_id: str | None) -> tuple[tuple[int, str], ...]:
+    if not isinstance(given, list) or not given:
+        raise bad_body(f'\'{what}\' must be a list of at least one {{"column": …, "value": …}}.')
+    index = {column.name: number for number, column in enumerate(columns)}
+    if row_id is not None:
+        index[row_id] = -1
+    found: dict[int, str] = {}
+    for place, cell in enumerate(given, 1):
+        where = f"'{what}', item {place}"
+        fields = _fields(cell, {"column", "value"}, where=where)
+        name, value = fields["column"], fields["value"]
+        if not isinstance(name, str) or name not in index:
+            raise bad_body(f"{where}: the table has no column '{name}'.")
+        number = index[name]
+        if number in found:
+            raise bad_body(f"'{what}' has the column '{name}' twice.")
+        data_type = columns[number].data_type if number >= 0 else "number"
+        try:
+            found[number] = encode(data_type, value)
+        except ValueError as exc:
+            raise bad_value(f"{where}, column '{name}' ({data_type}): the value {exc}.") from None
+    return tuple(found.items())
+
+
+def _match(fields: dict[str, Any], columns: Sequence[Column], row_id: str | None) -> Match:
+    if fields["multiplerows"] not in ("all", "first"):
+        raise bad_body("'multiplerows' must be 'all' or 'first'.")
+    return Match(_pairs(fields["find"], "find", columns, row_id), fields["multiplerows"] == "first")
+
+
+def read_delete(body: bytes, columns: Sequence[Column], row_id: str | None) -> Match:
+    """Which rows to delete."""
+    return _match(_fields(parse(body), {"multiplerows", "find"}), columns, row_id)
+
+
+def read_update(
+    body: bytes, columns: Sequence[Column], row_id: str | None
+) -> tuple[Match, tuple[tuple[int, str], ...]]:
+    """Which rows to update, and the new stored texts by column number."""
+    fields = _fields(parse(body), {"multiplerows", "find", "update"})
+    return _match(fields, columns, row_id), _pairs(fields["update"], "update", columns, None)
+
+
+def read_refresh(body: bytes) -> str:
+    """What a refresh is asked to do."""
+    mode = _fields(parse(body), {"mode"})["mode"]
+    if mode not in MODES:
+        raise bad_body(f"'mode' must be one of {', '.join(MODES)}.")
+    return str(mode)

@@ -1,0 +1,67 @@
+"""What the sandbox has committed, for tests to count by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from pandas_clicdata.sandbox.rowjson import row_expression
+from pandas_clicdata.sandbox.store import Store, Table
+
+_ALL = 2**62
+
+
+class Ledger:
+    """The committed rows. A table is named by its id or its name.
+
+    Values are as they were sent: whole numbers as int, others as Decimal, with every digit.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def table_id(self, table: int | str) -> int:
+        """The id of a table; LookupError if there is none."""
+        return self._find(table).id
+
+    def _find(self, table: int | str) -> Table:
+        for known in self._store.tables():
+            if table in (known.id, known.name):
+                return known
+        raise LookupError(f"The sandbox has no table {table!r}.")
+
+    def tables(self) -> dict[str, int]:
+        """The names of all tables and their ids."""
+        return {table.name: table.id for table in self._store.tables()}
+
+    def count(self, table: int | str) -> int:
+        """How many rows a table has now."""
+        return self._find(table).rows
+
+    def rows(self, table: int | str, version: int | None = None) -> list[dict[str, Any]]:
+        """The rows of a table, now or in a version, in the order they were inserted."""
+        return _values(self._store.page(self.table_id(table), 0, _ALL, version=version)[2])
+
+    def inserts(self, table: int | str) -> list[tuple[int, list[dict[str, Any]]]]:
+        """Every insert ever committed: the number of its request and the rows as they were sent."""
+        known = self._find(table)
+        row, values = row_expression(known.columns)
+        with self._store.transaction() as db:
+            # A row that was changed or deleted since has its first form among the past rows.
+            found = db.execute(
+                f"SELECT row, born, {row} FROM rows_{known.id}"  # noqa: S608
+                f" UNION ALL SELECT row, born, {row} FROM past_{known.id} ORDER BY row DESC, born DESC",
+                values,
+            ).fetchall()
+            spans = db.execute(
+                "SELECT request, first_row, last_row FROM inserts WHERE table_id = ? ORDER BY first_row", (known.id,)
+            ).fetchall()
+        first = dict(zip([number for number, _, _ in found], _values(text for _, _, text in found), strict=True))
+        return [(request, [first[number] for number in range(start, end + 1)]) for request, start, end in spans]
+
+
+def _values(rows: Iterable[str]) -> list[dict[str, Any]]:
+    values: list[dict[str, Any]] = json.loads(f"[{','.join(rows)}]", parse_float=Decimal)
+    return values

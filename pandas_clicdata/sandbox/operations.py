@@ -1,0 +1,281 @@
+"""What each route does: a call in, the JSON text of a result out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from pandas_clicdata.sandbox import bodies
+from pandas_clicdata.sandbox.assumptions import Assumptions
+from pandas_clicdata.sandbox.bodies import Column
+from pandas_clicdata.sandbox.dialects import Dialect, pagination
+from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.requestlog import Visit
+from pandas_clicdata.sandbox.store import Store, Table, now
+
+_T = TypeVar("_T")
+
+LIST_PAGE_SIZE = 100
+"""Tables on a page of ``GET /table``, unless asked otherwise."""
+MAX_LIST_PAGE_SIZE = 1000
+
+
+@dataclass(frozen=True)
+class World:
+    """What all calls share."""
+
+    store: Store
+    assume: Assumptions
+    page_size: int
+    username: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request that has passed the door."""
+
+    world: World
+    dialect: Dialect
+    query: Mapping[str, str]
+    body: bytes
+    visit: Visit
+
+
+@dataclass(frozen=True)
+class Result:
+    """JSON text, and what a versioned reply says of its paging."""
+
+    text: str
+    pagination: Mapping[str, Any] | None = None
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _whole(call: Call, name: str, default: int, most: int | None = None) -> int:
+    text = call.query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit()) or len(text) > 15 or int(text) < 1:
+        raise Refusal(400, "InvalidParameter", f"The parameter '{name}' must be a whole number from 1.")
+    if most is not None and int(text) > most:
+        raise Refusal(400, "InvalidParameter", f"The parameter '{name}' must be at most {most}.")
+    return int(text)
+
+
+def _flag(call: Call, name: str) -> bool | None:
+    text = call.query.get(name)
+    if text is None:
+        return None
+    if text.lower() not in ("true", "false"):
+        raise Refusal(400, "InvalidParameter", f"The parameter '{name}' must be true or false.")
+    return text.lower() == "true"
+
+
+def _columns(table: Table, row_id: str | None) -> list[dict[str, str]]:
+    columns = [Column(row_id, row_id)] if row_id is not None else []
+    return [asdict(column) for column in (*columns, *table.columns)]
+
+
+def _done(call: Call) -> Result:
+    return Result("{}" if call.dialect.wrapped else '{"success": true}')
+
+
+# tables
+
+
+def list_data(call: Call) -> Result:
+    """``GET /data``."""
+    tables = call.world.store.tables()
+    name = call.query.get("name")
+    if name is not None:
+        tables = [table for table in tables if table.name.casefold() == name.casefold()]
+    # Tables made through the API have neither a unique key nor a source to refresh from.
+    if _flag(call, "uniquekeyavailable") or _flag(call, "refresh"):
+        tables = []
+    entries = [
+        {
+            "rec_id": table.id,
+            "name": table.name,
+            "description": table.description,
+            "source": "api",
+            "creation_date": table.created,
+            "last_data_update_date": table.updated,
+        }
+        for table in tables
+    ]
+    return Result(_json({"count": len(entries), "data": entries}))
+
+
+def list_table(call: Call) -> Result:
+    """``GET /table``."""
+    page, size = _whole(call, "page", 1), _whole(call, "page_size", LIST_PAGE_SIZE, MAX_LIST_PAGE_SIZE)
+    tables = call.world.store.tables()
+    offset, shown_size = _window(call, page, size)
+    shown = _shortened(call, tables[offset : offset + shown_size])
+    entries = [{"id": table.id, "name": table.name, "description": table.description} for table in shown]
+    paging = pagination(
+        call.world.assume.pagination, len(entries), len(tables), page, size, more=page * size < len(tables)
+    )
+    return Result(_json(entries), paging)
+
+
+def create(call: Call) -> Result:
+    """``POST /data``."""
+    assume = call.world.assume
+    table = call.world.store.create(*bodies.read_create(call.body, assume.row_id))
+    return Result(_json({"id": table.id} if call.dialect.wrapped and assume.created_as == "object" else table.id))
+
+
+# reading
+
+
+def _window(call: Call, page: int, size: int) -> tuple[int, int]:
+    """Where a page begins and how many rows it has, as the scripted fault of this request would have it."""
+    visit = call.visit
+    if visit.page == "empty":
+        return 0, 0
+    if visit.page == "repeat":
+        return max(page - 2, 0) * size, size
+    return (page - 1) * size, size
+
+
+def _shortened(call: Call, rows: list[_T]) -> list[_T]:
+    return rows[: max(len(rows) - call.visit.page_rows, 0)] if call.visit.page == "short" else rows
+
+
+def read(call: Call, table: int, version: int | None = None) -> Result:
+    """``GET /data/{id}`` and ``GET /data/{id}/v/{ver}``."""
+    world = call.world
+    page, size = _whole(call, "page", 1), world.page_size
+    offset, limit = _window(call, page, size)
+    found, total, rows = world.store.page(
+        table,
+        offset,
+        limit,
+        version=version,
+        row_id=world.assume.row_id,
+        iso_datetimes=world.assume.datetime_form == "iso_offset",
+    )
+    rows = _shortened(call, rows)
+    more = page * size < total
+    data = f'"data": [{",".join(rows)}]'
+    columns = f', "columns": {_json(_columns(found, world.assume.row_id))}' if world.assume.column_metadata else ""
+    if call.dialect.wrapped:
+        paging = pagination(world.assume.pagination, len(rows), total, page, size, more=more)
+        return Result(f"{{{data}{columns}}}", paging)
+    return Result(f'{{{data}, "has_more_data": {_json(more)}{columns}}}')
+
+
+def versions(call: Call, table: int) -> Result:
+    """``GET /data/{id}/versions``."""
+    entries = [
+        {"version": version.version, "creation_date": version.created, "row_count": version.rows}
+        for version in call.world.store.versions(table)
+    ]
+    return Result(_json({"versions": entries}))
+
+
+# writing
+
+
+def _append(call: Call, table: int, shape: str) -> tuple[int, int]:
+    store = call.world.store
+    columns = store.table(table).columns
+    parsed = bodies.parse(call.body)
+    if isinstance(parsed, dict) and isinstance(parsed.get("data"), list):
+        call.visit.rows = len(parsed["data"])
+    cells = bodies.read_rows(parsed, shape, columns)
+    found = len(cells[0])
+    if call.visit.accept is not None:
+        cells = [column[: call.visit.accept] for column in cells]
+    return store.insert(table, cells, call.visit.number), found
+
+
+def append_cells(call: Call, table: int) -> Result:
+    """``POST /data/{id}/row`` and ``POST /table/{id}``."""
+    _append(call, table, "cells")
+    return _done(call)
+
+
+def append_positions(call: Call, table: int) -> Result:
+    """``POST /data/{id}/rows``."""
+    _append(call, table, "positions")
+    return _done(call)
+
+
+def insert(call: Call, table: int) -> Result:
+    """``POST /data/{id}/insert``."""
+    inserted, found = _append(call, table, "objects")
+    return Result(_json({"rows_inserted": inserted, "rows_found": found} if call.world.assume.insert_counts else {}))
+
+
+def update(call: Call, table: int) -> Result:
+    """``PUT /data/{id}/row``."""
+    store = call.world.store
+    store.update(table, *bodies.read_update(call.body, store.table(table).columns, call.world.assume.row_id))
+    return _done(call)
+
+
+def delete(call: Call, table: int) -> Result:
+    """``DELETE /data/{id}/row``."""
+    store = call.world.store
+    store.delete(table, bodies.read_delete(call.body, store.table(table).columns, call.world.assume.row_id))
+    return _done(call)
+
+
+def rebuild(call: Call, table: int) -> Result:
+    """``POST /data/{id}/recreate`` and its kin: every table here was made through the API."""
+    name = call.world.store.table(table).name
+    raise Refusal(400, "NoSource", f"The table '{name}' was made through the API and has no source to refresh from.")
+
+
+def refresh(call: Call, table: int) -> Result:
+    """``POST /table/{id}/refresh``."""
+    bodies.read_refresh(call.body)
+    return rebuild(call, table)
+
+
+# the account
+
+
+def account(call: Call) -> Result:
+    """``GET /account``."""
+    return Result(_json({"id": 1, "name": "Sandbox", "domain": "sandbox.example"}))
+
+
+def activity_users(call: Call) -> Result:
+    """``GET /account/activity/users``."""
+    return Result(_json([{"email_address": call.world.username, "last_login_date": now(), "login_count": 1}]))
+
+
+def activity_dashboards(call: Call) -> Result:
+    """``GET /account/activity/dashboards``."""
+    return Result("[]")
+
+
+def profile(call: Call) -> Result:
+    """``GET /profile/user``."""
+    return Result(
+        _json(
+            {
+                "email_address": call.world.username,
+                "first_name": "Ada",
+                "last_name": "Sandbox",
+                "last_login_date": now(),
+            }
+        )
+    )
+
+
+VIEWS: dict[str, Callable[..., Result]] = {
+    view.__name__: view
+    for view in (
+        list_data, list_table, create, read, versions, append_cells, append_positions, insert, update, delete, rebuild,
+        refresh, account, activity_users, activity_dashboards, profile,
+    )
+}  # fmt: skip
+"""The views of `routes.ROUTES`, but for those of the OAuth endpoints."""

@@ -1,0 +1,82 @@
+"""The operations of the API: their paths, scopes, and the versions they exist in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, RequestRedirect, Rule
+
+OPERATIONS = (
+    "token", "authorize", "list", "read", "versions", "read_version", "create", "append", "update", "delete", "rebuild",
+    "account", "activity", "profile",
+)  # fmt: skip
+"""The names of the operations, as faults and the request log have them."""
+
+_FIRST, _LAST = (0, 0), (9999, 99)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method on one path.
+
+    `since` and `until` bound the versions it exists in; `bare` says whether it exists without a version.
+    """
+
+    method: str
+    rule: str
+    operation: str
+    view: str
+    scope: str = ""
+    bare: bool = True
+    since: tuple[int, int] = _FIRST
+    until: tuple[int, int] = _LAST
+
+    def exists(self, version: tuple[int, int] | None) -> bool:
+        """Whether the route exists in a version, or without one."""
+        return self.bare if version is None else self.since <= version <= self.until
+
+
+ROUTES = (
+    Route("POST", "/oauth20/token", "token", "token"),
+    Route("GET", "/oauth20/authorize", "authorize", "authorize"),
+    Route("GET", "/data", "list", "list_data", "data_read", until=(2022, 1)),
+    Route("GET", "/table", "list", "list_table", "table_read", bare=False, since=(2025, 3)),
+    Route("POST", "/data", "create", "create", "data_write"),
+    Route("GET", "/data/<int:table>", "read", "read", "data_read"),
+    Route("GET", "/data/<int:table>/versions", "versions", "versions", "data_read"),
+    Route("GET", "/data/<int:table>/v/<int:version>", "read_version", "read", "data_read"),
+    Route("POST", "/data/<int:table>/row", "append", "append_cells", "data_write", since=_LAST, until=_FIRST),
+    Route("POST", "/data/<int:table>/rows", "append", "append_positions", "data_write", since=_LAST, until=_FIRST),
+    Route("POST", "/data/<int:table>/insert", "append", "insert", "data_write", bare=False, since=(2022, 1)),
+    Route("POST", "/table/<int:table>", "append", "append_cells", "table_write", bare=False),
+    Route("PUT", "/data/<int:table>/row", "update", "update", "data_write"),
+    Route("DELETE", "/data/<int:table>/row", "delete", "delete", "data_write"),
+    *(
+        Route("POST", f"/data/<int:table>/{verb}", "rebuild", "rebuild", "data_write", since=_LAST, until=_FIRST)
+        for verb in ("recreate", "rebuild", "reload", "update", "append", "updateappend")
+    ),
+    Route("POST", "/table/<int:table>/refresh", "rebuild", "refresh", "table_write", bare=False, since=(2025, 3)),
+    Route("GET", "/account", "account", "account", "account_read"),
+    Route("GET", "/account/activity/users", "activity", "activity_users", "account_read"),
+    Route("GET", "/account/activity/dashboards", "activity", "activity_dashboards", "account_read"),
+    Route("GET", "/profile/user", "profile", "profile", "account_read"),
+)
+"""Everything the sandbox answers. Any other path is refused loudly."""
+
+_MAP = Map(
+    [Rule(route.rule, methods=[route.method], endpoint=route.operation) for route in ROUTES],
+    strict_slashes=True,
+    merge_slashes=False,
+)
+
+
+def operation_of(environ: Mapping[str, str]) -> str | None:
+    """The operation that a WSGI request asks for, None where there is no such route."""
+    path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
+    try:
+        endpoint, _ = _MAP.bind("sandbox").match(path, method=environ.get("REQUEST_METHOD", "GET"))
+    except (HTTPException, RequestRedirect):
+        return None
+    return str(endpoint)

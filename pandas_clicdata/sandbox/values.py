@@ -1,0 +1,165 @@
+"""Cells: which JSON values a column type takes, and the text that is stored for them.
+
+A cell is stored as canonical JSON text. Numbers never pass through a float: they are kept as they were written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import lru_cache
+from json.encoder import encode_basestring as quote
+
+from pandas_clicdata.sandbox.refusal import bad_value
+
+MAX_NUMBER_LENGTH = 1000
+"""A number may be written with at most this many characters."""
+
+_TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_FRACTION = re.compile(r"\.[0-9]{6}")
+_EXPONENT = re.compile(r"[eE][+-]?0*[0-9]{1,4}")
+
+
+class Number:
+    """A JSON number, as the text it was written in."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def _text(value: object) -> str:
+    if type(value) is not str:
+        raise ValueError("must be a string or null")
+    return quote(value)
+
+
+def _number(value: object) -> str:
+    if type(value) is not Number:
+        raise ValueError("must be a JSON number or null")
+    text = value.text
+    if len(text) > 15:
+        _check_long_number(text)
+    return text
+
+
+def _check_long_number(text: str) -> None:
+    if len(text) > MAX_NUMBER_LENGTH:
+        raise ValueError(f"has a number of more than {MAX_NUMBER_LENGTH} characters")
+    _check_exponent(text)
+
+
+def _check_exponent(text: str) -> None:
+    start = max(text.find("e"), text.find("E"))
+    if start >= 0 and not _EXPONENT.fullmatch(text, start):
+        raise ValueError("has a number with an exponent of more than four digits")
+
+
+def _short_exponents_too(value: object) -> str:
+    text = _number(value)
+    if "e" in text or "E" in text:
+        _check_exponent(text)
+    return text
+
+
+def _checkbox(value: object) -> str:
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    raise ValueError("must be true, false or null")
+
+
+@lru_cache(maxsize=65536)
+def _is_day(text: str) -> bool:
+    if not _DATE.fullmatch(text):
+        return False
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _date(value: object) -> str:
+    if type(value) is not str or not _is_day(value):
+        raise ValueError("must be a calendar day written 'YYYY-MM-DD', or null")
+    return f'"{value}"'
+
+
+def _datetime(value: object) -> str:
+    if (
+        type(value) is not str
+        or value[10:11] != " "
+        or not _TIME.fullmatch(value, 11, 19)
+        or not (len(value) == 19 or _FRACTION.fullmatch(value, 19))
+        or not _is_day(value[:10])
+    ):
+        raise ValueError("must be a moment written 'YYYY-MM-DD HH:MM:SS' or 'YYYY-MM-DD HH:MM:SS.ffffff', or null")
+    return f'"{value[:19]}"' if value.endswith(".000000") else f'"{value}"'
+
+
+ENCODERS: dict[str, Callable[[object], str]] = {
+    "text": _text,
+    "number": _short_exponents_too,
+    "datetime": _datetime,
+    "date": _date,
+    "percentage": _short_exponents_too,
+    "checkbox": _checkbox,
+    "dropdown": _text,
+}
+"""The column types that a table can be made with, and how each turns a value into stored text."""
+
+NUMERIC = frozenset({"number", "percentage"})
+"""The column types whose cells are compared as numbers."""
+
+
+def encode(data_type: str, value: object) -> str:
+    """The stored text of one value; ValueError says why it cannot be.
+
+    Examples
+    --------
+    >>> encode("number", Number("1.10")), encode("text", None)
+    ('1.10', 'null')
+    """
+    return "null" if value is None else ENCODERS[data_type](value)
+
+
+def encode_column(name: str, data_type: str, values: Sequence[object]) -> list[str]:
+    """The stored texts of one column of a request, in the order of its rows."""
+    one = ENCODERS[data_type]
+    try:
+        return ["null" if value is None else one(value) for value in values]
+    except ValueError:
+        pass
+    for number, value in enumerate(values, 1):
+        try:
+            encode(data_type, value)
+        except ValueError as exc:
+            raise bad_value(f"Row {number}, column '{name}' ({data_type}): the value {exc}.") from None
+    raise AssertionError("a value was refused and then accepted")
+
+
+def number_key(text: str) -> str:
+    """A text that is the same for numbers of the same value, exactly.
+
+    Examples
+    --------
+    >>> number_key("1.0") == number_key("1") == number_key("10e-1")
+    True
+    >>> number_key("9007199254740993") == number_key("9007199254740992")
+    False
+    """
+    if text == "null":
+        return text
+    sign = "-" if text[0] == "-" else ""
+    mantissa, _, exponent = text.lstrip("-").replace("E", "e").partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    if not digits:
+        return "0"
+    bare = digits.rstrip("0")
+    return f"{sign}{bare}e{int(exponent or 0) - len(fraction) + len(digits) - len(bare)}"

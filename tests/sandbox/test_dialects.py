@@ -1,0 +1,100 @@
+"""Which dialect a request is answered in."""
+
+import pytest
+
+SUPPORTED, DEPRECATED = "api-supported-versions", "api-deprecated-versions"
+
+
+@pytest.mark.parametrize(
+    ("mode", "version", "keys"),
+    [
+        ("both", None, {"id", "name", "domain"}),
+        ("both", "2025.3", {"success", "result"}),
+        ("both", "2025.03", {"success", "result"}),
+        ("both", "2022.1", {"success", "result"}),
+        ("both", "2021.08", {"success", "result"}),
+        ("unversioned", None, {"id", "name", "domain"}),
+        ("unversioned", "2025.3", {"id", "name", "domain"}),
+        ("unversioned", "nonsense", {"id", "name", "domain"}),
+        ("versioned", "2025.3", {"success", "result"}),
+        ("versioned", None, {"error"}),
+    ],
+)
+def test_the_reply_has_the_shape_of_its_dialect(serve, mode, version, keys):
+    _, call = serve(mode)
+    reply = call("GET", "/account", version=version)
+    assert reply.status_code == 200
+    assert reply.json().keys() == keys
+    assert (SUPPORTED in reply.headers) is (mode != "unversioned")
+
+
+def test_a_versioned_service_asks_for_a_version_with_status_200(serve):
+    _, call = serve("versioned")
+    reply = call("GET", "/account")
+    assert reply.status_code == 200
+    assert reply.json()["error"]["code"] == "APIVersionRequired"
+    assert "success" not in reply.json()
+    assert reply.headers[SUPPORTED] == "2022.01, 2025.3"
+    assert reply.headers[DEPRECATED] == "2021.08"
+
+
+@pytest.mark.parametrize("version", ["2020.01", "x", "", "2025.3.1", "2025", "٢٠٢٥.3"])
+@pytest.mark.parametrize("mode", ["both", "versioned"])
+def test_an_unknown_version_is_refused(serve, mode, version):
+    _, call = serve(mode)
+    reply = call("GET", "/account", params={"api_version": version})
+    assert reply.status_code == 400
+    assert reply.json()["success"] is False
+    assert reply.json()["error"]["code"] == "InvalidVersion"
+    assert SUPPORTED in reply.headers
+
+
+@pytest.mark.parametrize(
+    ("mode", "version", "keys"),
+    [
+        ("both", None, {"error"}),
+        ("both", "2025.3", {"success", "error"}),
+        ("versioned", "2025.3", {"success", "error"}),
+        ("unversioned", "2025.3", {"error"}),
+    ],
+)
+def test_refusals_have_the_shape_of_their_dialect(serve, mode, version, keys):
+    _, call = serve(mode)
+    for path, status in (("/data/7", 404), ("/nowhere", 404)):
+        reply = call("GET", path, version=version)
+        assert reply.status_code == status
+        assert reply.json().keys() == keys
+        assert reply.json()["error"].keys() == {"code", "description"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", "/dashboard"),
+        ("GET", "/data/"),
+        ("GET", "/data/abc"),
+        ("GET", "/data/-1"),
+        ("GET", "/data//7"),
+        ("POST", "/schedule/1/trigger"),
+        ("GET", "/account/1/thumbnail"),
+    ],
+)
+def test_unknown_routes_are_refused_loudly(call, method, path):
+    reply = call(method, path)
+    assert reply.status_code == 404
+    assert "sandbox does not know the route" in reply.json()["error"]["description"]
+
+
+@pytest.mark.parametrize("path", ["/data/7", "/data/7/versions", "/data/7/v/1", f"/data/{2**70}"])
+def test_unknown_tables_are_404(call, path):
+    reply = call("GET", path)
+    assert reply.status_code == 404
+    assert "There is no table" in reply.json()["error"]["description"]
+
+
+def test_another_method_is_405(call):
+    reply = call("DELETE", "/data")
+    assert reply.status_code == 405
+    assert {"GET", "POST"} <= set(reply.headers["Allow"].split(", "))
+    assert reply.json()["error"]["code"] == "MethodNotAllowed"
