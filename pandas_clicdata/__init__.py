@@ -25,7 +25,6 @@ from pandas_clicdata.accessor import ClicDataAccessor
 from pandas_clicdata.errors import *  # noqa: F403
 from pandas_clicdata.models import Account, ColumnType, RetryPolicy, WriteResult
 from pandas_clicdata.readers import read_clicdata, read_clicdata_batches
-from pandas_clicdata.schema import IndexNotSentWarning
 from pandas_clicdata.session import Session, SessionManager, connect
 from pandas_clicdata.writing import append, delete_rows, push
 
@@ -33,7 +32,6 @@ __all__ = [
     "Account",
     "ClicDataAccessor",
     "ColumnType",
-    "IndexNotSentWarning",
     "RetryPolicy",
     "Session",
     "SessionManager",

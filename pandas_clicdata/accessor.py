@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pandas_clicdata import schema, writing
-from pandas_clicdata.display import Progress
-from pandas_clicdata.models import BATCH_ROWS, WriteResult
-from pandas_clicdata.writing import IfExists, Table
+from pandas_clicdata.writing import BATCH_ROWS
 
 if TYPE_CHECKING:
+    from pandas_clicdata.display import Progress
+    from pandas_clicdata.models import WriteResult
     from pandas_clicdata.session import Session
+    from pandas_clicdata.writing import IfExists, Table
 
 
 class ClicDataAccessor:

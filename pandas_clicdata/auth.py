@@ -8,12 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pandas_clicdata.config import Settings
 from pandas_clicdata.errors import AuthenticationError, ClicDataError, RateLimitError, ServerError, UnexpectedReplyError
 from pandas_clicdata.models import Reply, Request, Secret
-from pandas_clicdata.transport import Transport
+
+if TYPE_CHECKING:
+    from pandas_clicdata.transport import Transport
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 import pandas_clicdata as cd
-from pandas_clicdata.models import Secret
 
 if TYPE_CHECKING:
     from pandas_clicdata.sandbox import Sandbox
@@ -59,7 +58,7 @@ def run(out: TextIO) -> int:
 
     with Sandbox() as sandbox:
         session = cd.Session(
-            client_id=sandbox.client_id, client_secret=Secret(sandbox.client_secret), base_url=sandbox.url
+            client_id=sandbox.client_id, client_secret=sandbox.client_secret, base_url=sandbox.url
         )
         with session:
             _main_job(story, sandbox, session, df, late, cancelled)

@@ -58,6 +58,7 @@ __all__ = [
     "FrameError",
     "IncompleteReadError",
     "IncompleteWriteError",
+    "IndexNotSentWarning",
     "NoCredentialsError",
     "NotFoundError",
     "PartialWriteError",
@@ -393,3 +394,7 @@ class PartialWriteError(IncompleteWriteError):
         super().__init__(message, **fields)
         self.sent = sent
         self.counted = counted
+
+
+class IndexNotSentWarning(UserWarning):
+    """The frame's index carries data, and is not sent."""

@@ -21,6 +21,10 @@ BATCH_ROWS = 500
 """Rows a request may carry at most (P: 2022.01)."""
 
 
+DEFAULT_TIMEOUT = (10.0, 60.0)
+"""Seconds to wait for a connection, and for each part of a reply."""
+
+
 class Secret:
     """A text that shows itself nowhere: not in a repr, an f-string, a traceback's locals, or a pickle.
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 import pandas as pd
 import pyarrow as pa
 
-from pandas_clicdata import reading, schema, tables
-from pandas_clicdata.display import Progress
+from pandas_clicdata import reading, schema
 from pandas_clicdata.errors import ColumnNotFoundError
 
 if TYPE_CHECKING:
+    from pandas_clicdata.display import Progress
     from pandas_clicdata.session import Session
 
 DtypeBackend = Literal["numpy_nullable", "pyarrow"]
@@ -199,7 +199,7 @@ def _request(
         raise TypeError(f"columns= is a list of names: [{columns!r}].")
     wanted = None if columns is None else [*columns, *(name for name in index_names if name not in columns)]
     return reading.ReadRequest(
-        table=tables.checked_table(table),
+        table=table,
         version=None if version is None else _whole_number("version", version, least=0),
         columns=wanted,
         limit=None if limit is None else _whole_number("limit", limit, least=0),

@@ -15,8 +15,7 @@ from pandas_clicdata import config
 from pandas_clicdata.auth import Authenticator, authenticator
 from pandas_clicdata.display import facts_html
 from pandas_clicdata.errors import ConfigurationError
-from pandas_clicdata.models import Account, Exchange, Reply, Request, RetryPolicy, Secret
-from pandas_clicdata.transport import DEFAULT_TIMEOUT, Transport
+from pandas_clicdata.models import DEFAULT_TIMEOUT, Account, Exchange, Reply, Request, RetryPolicy, Secret
 from pandas_clicdata.wire import Dialect, Unversioned, dialect_for, dialect_of
 
 T = TypeVar("T")
@@ -86,6 +85,9 @@ class Session:
         verify: bool | str | None = None,
         proxies: Mapping[str, str | Secret] | None = None,
     ) -> None:
+        # The network's libraries load with the first session, not with every import of this package.
+        from pandas_clicdata.transport import Transport
+
         # Rebound at once, so that a traceback with locals shows no secret.
         client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
         # A proxy's address may hold a password.

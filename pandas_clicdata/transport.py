@@ -30,11 +30,10 @@ from pandas_clicdata.errors import (
     RequestTimeoutError,
     TransportError,
 )
-from pandas_clicdata.models import Reply, Request, RetryPolicy, Secret
+from pandas_clicdata.models import DEFAULT_TIMEOUT, Reply, Request, RetryPolicy, Secret
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_TIMEOUT = (10.0, 60.0)
 MAX_IDLE_SECONDS = 1.0
 _MAX_REDIRECTS = 3
 _MAX_WRAPPINGS = 10

@@ -1,0 +1,184 @@
+"""The house rules, read off the code: who imports whom, what is public, what stands in which file."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import pandas_clicdata as cd
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "pandas_clicdata"
+PUBLIC = "pandas_clicdata"
+MOST_LINES = 400
+
+# What each room may import at run time, beside itself and `errors`. `PUBLIC` stands for the public names.
+WALLS: dict[str, set[str]] = {
+    "__init__": {"_version", "accessor", "models", "readers", "session", "writing"},
+    "accessor": {"schema", "writing"},
+    "readers": {"reading", "schema"},
+    "writing": {"display", "endpoints", "models", "rows", "schema", "tables"},
+    "reading": {"display", "endpoints", "models", "rows", "schema", "tables"},
+    "tables": {"endpoints", "models"},
+    "endpoints": {"models", "session"},
+    "wire": {"models"},
+    "session": {"auth", "config", "display", "models", "sandbox", "transport", "wire"},
+    "auth": {"config", "models", "transport"},
+    "transport": {"_version", "models"},
+    "schema": {"models"},
+    "rows": {"models"},
+    "config": {"models"},
+    "models": {"display"},
+    "display": set(),
+    "errors": set(),
+    "_version": set(),
+    "cli": {PUBLIC, "demo", "sandbox"},
+    "demo": {PUBLIC, "sandbox"},
+    "__main__": {"cli"},
+    "pytest_plugin": {"sandbox", "session"},
+    "sandbox": {PUBLIC},
+}
+# The doors to the sandbox, and its one door out: each a single line inside a function.
+SANDBOX_DOORS = {"session": 1, "cli": 1, "demo": 1, "pytest_plugin": 1, "sandbox": 1}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def runtime_imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Every module imported by absolute name, but for those under ``if TYPE_CHECKING``."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((name.name, node.lineno) for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"a relative import in line {node.lineno}"
+            if node.module == PUBLIC:
+                yield from ((f"{PUBLIC}.{name.name}", node.lineno) for name in node.names)
+            else:
+                yield (node.module or "", node.lineno)
+        yield from runtime_imports(node)
+
+
+def rooms_imported(path: Path) -> list[str]:
+    rooms = []
+    for module, _ in runtime_imports(ast.parse(path.read_text("utf-8"))):
+        first, *rest = module.split(".")
+        if first == PUBLIC:
+            known = bool(rest) and ((PACKAGE / f"{rest[0]}.py").exists() or (PACKAGE / rest[0]).is_dir())
+            rooms.append(rest[0] if known else PUBLIC)
+    return rooms
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_what_its_walls_allow(path: Path) -> None:
+    room = room_of(path)
+    allowed = WALLS[room] | {room} | (set() if room == "sandbox" else {"errors"})
+
+    assert set(rooms_imported(path)) <= allowed
+
+
+def test_every_wall_stands_where_a_room_is() -> None:
+    assert {room_of(path) for path in modules()} == set(WALLS)
+
+
+@pytest.mark.parametrize("room", sorted(WALLS))
+def test_sandbox_and_client_meet_in_one_line_each(room: str) -> None:
+    across = PUBLIC if room == "sandbox" else "sandbox"
+    crossings = [
+        imported
+        for path in modules()
+        if room_of(path) == room
+        for imported in rooms_imported(path)
+        if imported == across
+    ]
+    assert len(crossings) == SANDBOX_DOORS.get(room, 0)
+
+
+def test_wire_knows_neither_pandas_nor_the_network() -> None:
+    for path in (PACKAGE / "wire").glob("*.py"):
+        imported = {module.split(".")[0] for module, _ in runtime_imports(ast.parse(path.read_text("utf-8")))}
+        assert not imported & {"numpy", "pandas", "pyarrow", "requests", "urllib3", "socket"}, path.name
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_are_small_rooms(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES
+
+
+def test_there_is_no_drawer() -> None:
+    assert not {path.stem for path in modules()} & {"utils", "util", "common", "misc", "helpers"}
+
+
+def test_public_names_are_all_there_sorted_and_documented() -> None:
+    own = [name for name in cd.__all__ if name not in cd.errors.__all__]
+
+    assert own == sorted(own)
+    assert cd.errors.__all__ == sorted(cd.errors.__all__)
+    assert len(set(cd.__all__)) == len(cd.__all__)
+    for name in cd.__all__:
+        assert name == "__version__" or (getattr(cd, name).__doc__ or "").strip(), name
+
+
+def test_every_error_is_in_the_tree_and_the_tree_is_printed() -> None:
+    for name in cd.errors.__all__:
+        error = getattr(cd.errors, name)
+        assert issubclass(error, cd.ClicDataError | cd.IndexNotSentWarning)
+        assert issubclass(error, Warning) or name in (cd.errors.__doc__ or "")
+
+
+def test_registering_twice_does_no_harm_and_never_replaces_a_foreign_name() -> None:
+    code = (
+        "import importlib, warnings, pandas as pd; warnings.simplefilter('error'); import pandas_clicdata as cd;"
+        "importlib.reload(cd); assert pd.read_clicdata is cd.read_clicdata; assert hasattr(pd.DataFrame(), 'clicdata')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    foreign = "import pandas as pd; pd.DataFrame.clicdata = 'theirs'; import pandas_clicdata"
+    result = subprocess.run([sys.executable, "-c", foreign], capture_output=True, text=True, check=False)
+    assert "DataFrame.clicdata is another package's already" in result.stderr
+
+
+def test_importing_loads_only_what_is_used() -> None:
+    heavy = ["flask", "oauthlib", "platformdirs", "pyarrow.parquet", "requests", "sqlite3", "tqdm", "waitress"]
+    code = (
+        "import sys, pandas, pyarrow; before = set(sys.modules); import pandas_clicdata;"
+        f"print(*sorted(set({heavy!r}) & (set(sys.modules) - before)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []
+
+
+def test_nothing_is_said_in_both_setup_cfg_and_pyproject() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", "utf-8")
+
+    assert set(project) == {"build-system", "tool"}
+    assert {section.partition(":")[0].partition(".")[0] for section in setup.sections()} == {"metadata", "options"}
+
+
+def test_nothing_is_printed_by_a_plain_import_or_by_the_accessor() -> None:
+    code = "import pandas as pd, pandas_clicdata; pd.DataFrame({'a': [1]}).clicdata.schema()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_the_accessor_keeps_no_state_and_does_nothing_by_being_there() -> None:
+    frame = pd.DataFrame({"a": [1]})
+
+    assert set(vars(frame.clicdata)) == {"_frame"}
