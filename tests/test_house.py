@@ -172,6 +172,18 @@ def test_nothing_is_said_in_both_setup_cfg_and_pyproject() -> None:
     assert {section.partition(":")[0].partition(".")[0] for section in setup.sections()} == {"metadata", "options"}
 
 
+def test_the_lower_bounds_are_those_that_are_tested() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", "utf-8")
+    claimed = setup["options"]["install_requires"] + setup["options.extras_require"]["sandbox"]
+    tested = dict(
+        line.split("==") for line in (ROOT / ".ci" / "lowest.txt").read_text("utf-8").splitlines() if "==" in line
+    )
+    for line in claimed.split():
+        name, bound = line.split(">=")
+        assert f"{tested[name]}.".startswith(f"{bound}."), line
+
+
 def test_nothing_is_printed_by_a_plain_import_or_by_the_accessor() -> None:
     code = "import pandas as pd, pandas_clicdata; pd.DataFrame({'a': [1]}).clicdata.schema()"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,0 +1,61 @@
+"""The pages' code runs, and what is generated in them is what the code says."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from pandas_clicdata.session import shared_session_kept
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CODE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_on_a_page_runs_from_top_to_bottom(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pandas_clicdata import session
+    from pandas_clicdata.sandbox import Sandbox
+
+    code = "\n".join(CODE.findall(page.read_text("utf-8")))
+    with Sandbox() as sandbox, shared_session_kept():
+        monkeypatch.setattr(session, "_embedded_sandbox", lambda: sandbox)
+        exec(compile(code, str(page), "exec"), {"__name__": "a page"})
+
+
+@pytest.mark.parametrize("file", ["types.md", "sandbox.md"])
+def test_generated_tables_are_up_to_date(file: str) -> None:
+    module = generate()
+    name, content = module.GENERATED[file]
+    page = (ROOT / "docs" / file).read_text("utf-8")
+
+    assert module.filled(page, name, content) == page, "run: python docs/generate.py"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_readme_commands_are_those_that_continuous_integration_runs() -> None:
+    commands = [line for line in (ROOT / "README.md").read_text("utf-8").splitlines() if line.startswith("python3 -m")]
+
+    assert len(commands) == 2
+    assert all(shlex.split(command)[:3] == ["python3", "-m", "venv"] for command in commands)
+    assert "grep -F '\".[test]\"' README.md" in (ROOT / ".ci" / "run").read_text("utf-8")
+    assert sum('".[test]"' in command for command in commands) == 1
