@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -35,7 +35,7 @@ def flights() -> pd.DataFrame:
     """
     with as_file(files("pandas_clicdata") / "data" / "flights.parquet") as path:
         table = pq.read_table(path)
-    frame = table.to_pandas(types_mapper={table.schema.field("dep_time").type: pd.Int64Dtype()}.get)
+    frame: pd.DataFrame = table.to_pandas(types_mapper={table.schema.field("dep_time").type: pd.Int64Dtype()}.get)
     return frame.assign(cancelled=frame["dep_time"].isna().astype(bool))
 
 
@@ -57,9 +57,7 @@ def run(out: TextIO) -> int:
     story.tell("The sandbox speaks ClicData's REST API. It is not ClicData, and needs no account.\n")
 
     with Sandbox() as sandbox:
-        session = cd.Session(
-            client_id=sandbox.client_id, client_secret=sandbox.client_secret, base_url=sandbox.url
-        )
+        session = cd.Session(client_id=sandbox.client_id, client_secret=sandbox.client_secret, base_url=sandbox.url)
         with session:
             _main_job(story, sandbox, session, df, late, cancelled)
             _lost_reply(story, sandbox, session, late)
@@ -124,7 +122,7 @@ def _lost_reply(story: _Story, sandbox: Sandbox, session: cd.Session, late: pd.D
 
 
 def _read(session: cd.Session) -> pd.DataFrame:
-    return cast(pd.DataFrame, cd.read_clicdata(TABLE, session=session, dtype=flights().dtypes.to_dict()))
+    return cd.read_clicdata(TABLE, session=session, dtype=flights().dtypes.to_dict())
 
 
 def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:

@@ -1,0 +1,125 @@
+"""The `clicdata` command, run as a user runs it: a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import pandas_clicdata as cd
+
+
+def clicdata(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pandas_clicdata", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=60, check=False)
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], cd.Session]]:
+    """A sandbox in a process of its own, and a session made from what it prints."""
+    command = [sys.executable, "-m", "pandas_clicdata", "sandbox", "--port", "0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = [process.stdout.readline() for _ in range(5)]
+            exports = dict(line.split("export CLICDATA_")[1].strip().split("=", 1) for line in said[2:])
+            with cd.Session(**{name.lower(): value for name, value in exports.items()}) as session:
+                yield process, session
+        finally:
+            process.kill()
+
+
+def test_demo_runs_the_main_job_and_every_check_holds() -> None:
+    result = clicdata("demo")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Everything held." in result.stdout
+    assert result.stdout.count("      ok  ") == 7
+    assert "It is not ClicData" in result.stdout
+    assert result.stderr == ""
+
+
+def test_sandbox_keeps_its_data_and_credentials_through_kill_9(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"flight": ["UA1545", None], "seats": [2**60 + 1, 3]})
+    with serving("--data", str(tmp_path)) as (process, session):
+        receipt = frame.clicdata.push("Flights", session=session)
+        process.kill()
+        process.wait()
+    with serving("--data", str(tmp_path)) as (_, session):
+        pd.testing.assert_frame_equal(cd.read_clicdata(receipt.rec_id, session=session), frame)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_sandbox_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
+    with serving() as (process, _):
+        process.send_signal(number)
+        assert process.wait(timeout=20) == 0
+        assert process.stdout is not None
+        assert "has ended" in process.stdout.read()
+
+
+@pytest.mark.parametrize("dialect", ["unversioned", "versioned"])
+def test_sandbox_speaks_the_dialect_asked_for(dialect: str) -> None:
+    with serving("--dialect", dialect) as (_, session):
+        session.whoami()
+        assert dialect in repr(session)
+
+
+def test_a_port_that_is_taken_is_a_sentence_not_a_traceback() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = clicdata("sandbox", "--port", str(taken.getsockname()[1]))
+
+    assert result.returncode == 1
+    assert "cannot start on port" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "stream", "words"),
+    [
+        (["--version"], 0, "stdout", cd.__version__),
+        ([], 2, "stdout", "demo"),
+        (["--help"], 0, "stdout", "sandbox"),
+        (["fly"], 2, "stderr", "invalid choice"),
+        (["sandbox", "--port", "high"], 2, "stderr", "invalid int"),
+        (["sandbox", "--port", "70000"], 1, "stderr", "65535"),
+    ],
+)
+def test_words_on_the_command_line(arguments: list[str], status: int, stream: str, words: str) -> None:
+    result = clicdata(*arguments)
+
+    assert result.returncode == status
+    assert words in getattr(result, stream)
+
+
+def test_the_pytest_fixture_gives_each_test_an_empty_sandbox_and_puts_the_session_back(tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text(
+        """
+import pandas as pd, pandas_clicdata as cd, pytest
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_push(clicdata_sandbox, turn):
+    pd.DataFrame({"a": [turn]}).clicdata.push("Mine")
+    assert clicdata_sandbox.ledger.count("Mine") == 1
+
+def test_afterwards():
+    with pytest.raises(cd.NoCredentialsError):
+        pd.read_clicdata("Mine")
+"""
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", str(tmp_path)]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CLICDATA_")}
+    clean["XDG_CONFIG_HOME"] = str(tmp_path)
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=clean, timeout=60, check=False)
+
+    assert "3 passed" in result.stdout, result.stdout
