@@ -9,8 +9,18 @@ from pandas_clicdata.session import Session, shared_session
 
 
 def resolved(session: Session | None) -> Session:
-    """Return the session given, or the shared one."""
-    return session if session is not None else shared_session()
+    """Return the session given, or the shared one.
+
+    Raises
+    ------
+    TypeError
+        What was given is no session.
+    """
+    if session is None:
+        return shared_session()
+    if not isinstance(session, Session):
+        raise TypeError(f"session= is a Session, as cd.connect(…) and cd.Session(…) make one, not {session!r}.")
+    return session
 
 
 def account(session: Session) -> Account:

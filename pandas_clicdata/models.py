@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
+import html
+import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar
+from urllib.parse import quote, quote_plus
 
 from pandas_clicdata.display import facts_html
 
@@ -64,7 +68,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
+        ours, theirs = (each._value.encode("utf-8", "surrogatepass") for each in (self, other))
+        return hmac.compare_digest(ours, theirs)
 
     def __hash__(self) -> int:
         return hash(self._value)
@@ -80,6 +85,19 @@ _TOKEN_LIKE = re.compile(
     | \b(Bearer|Basic)\s+[A-Za-z0-9+/=._~-]+ """
 )
 _EXCERPT_CHARACTERS = 300
+_LEAST_SECRET_CHARACTERS = 4
+
+
+def _forms(secret: Secret) -> Iterator[str]:
+    """The ways in which a reply may quote a secret: as it is, in a form, in JSON, in base64."""
+    value = secret.reveal()
+    # Of a header, "Bearer abc", also the "abc" alone.
+    for text in (value, value.rpartition(" ")[2]):
+        if len(text) >= _LEAST_SECRET_CHARACTERS:
+            yield from (text, quote(text, safe="", errors="replace"), quote_plus(text, errors="replace"))
+            yield from (html.escape(text), repr(text)[1:-1])
+            yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+            yield base64.b64encode(text.encode("utf-8", "replace")).decode("ascii")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +135,8 @@ class Reply:
 
     def redact(self, text: str) -> str:
         """Blank out every credential in use, and whatever looks like one."""
-        for secret in self.secrets:
-            if len(secret.reveal()) >= 4:
-                text = text.replace(secret.reveal(), "***")
+        for form in sorted({form for secret in self.secrets for form in _forms(secret)}, key=len, reverse=True):
+            text = text.replace(form, "***")
         return _TOKEN_LIKE.sub(lambda match: f"{match[1] or match[2] + ' '}***", text)
 
     def excerpt(self) -> str:
@@ -376,5 +393,6 @@ class WriteResult:
             ("retries", f"{self.retries:,}"),
             ("seconds", f"{self.seconds:.2f}"),
             ("status", self.status.replace("_", " ")),
+            ("columns", ", ".join(f"{column.name} ({column.data_type})" for column in self.columns)),
         ]
         return facts_html(f"ClicData {self.operation}", facts)

@@ -88,11 +88,13 @@ def read_clicdata(
         Return an iterator of DataFrames of this number of rows. Their dtypes are fixed by the first page: whole
         numbers and truth values are nullable (``Int64``, ``boolean``) in each chunk, whether or not it has nulls.
     dtype : dtype or dict of str to dtype, optional
-        Dtypes for the columns. Asking for text keeps text as it came.
+        Dtypes for the columns. Asking for text keeps text as it came; a whole-number dtype that would change a value
+        is refused.
     dtype_backend : {"numpy_nullable", "pyarrow"}, optional
         As in ``pandas.read_sql``. Default: NumPy dtypes, nullable only where whole numbers or truth values have nulls.
     parse_dates : list of str or dict, optional
-        Columns to read as datetimes; a dict gives the format, or arguments of ``pandas.to_datetime``.
+        Columns to read as datetimes; a dict gives the format, the unit of numbers (seconds if it is None), or
+        arguments of ``pandas.to_datetime``.
     index_col : str or list of str, optional
         Columns to make the index.
     progress : bool or callable, optional

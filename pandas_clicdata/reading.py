@@ -34,8 +34,8 @@ class ReadRequest:
 
     Attributes
     ----------
-    table : int or str
-        RecId or name.
+    table : object
+        RecId or name, as the user gave it.
     version : int or None
         An old version of the table.
     columns : sequence of str or None
@@ -48,7 +48,7 @@ class ReadRequest:
         Where to tell how far the read is.
     """
 
-    table: int | str
+    table: object
     version: int | None = None
     columns: Sequence[str] | None = None
     limit: int | None = None
@@ -98,10 +98,11 @@ def stream(session: Session | None, request: ReadRequest) -> pa.RecordBatchReade
     for name in selected:
         wanted = request.dtype_of(name)
         arrow_type = schema.number_type(wanted) if wanted is not None else None
-        if arrow_type is None:
+        if arrow_type is None or first[name].kind is Kind.TEXT:
             keep_text = schema.wants_text(wanted)
             arrow_type = schema.fixed_type(first[name], walk.declared.get(name, ""), keep_text=keep_text)
         fields.append(pa.field(name, arrow_type))
+    as_text = {name for name in selected if schema.wants_text(request.dtype_of(name))}
     arrow_schema = pa.schema(fields)
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -116,7 +117,8 @@ def stream(session: Session | None, request: ReadRequest) -> pa.RecordBatchReade
                     )
                 decoded = _decoded(page_rows, selected)
                 yield pa.RecordBatch.from_arrays(
-                    [_conformed(walk, decoded[field.name], field) for field in arrow_schema], schema=arrow_schema
+                    [_conformed(walk, decoded[field.name], field, field.name in as_text) for field in arrow_schema],
+                    schema=arrow_schema,
                 )
 
     return pa.RecordBatchReader.from_batches(arrow_schema, batches())
@@ -126,9 +128,10 @@ class _Walk:
     """The way through a table's pages, the next one asked for while one is worked on."""
 
     def __init__(self, session: Session | None, request: ReadRequest) -> None:
+        meant = tables.checked_table(request.table)
         self._session = session = endpoints.resolved(session)
         self._request = request
-        self.table = tables.find(session, request.table)
+        self.table = tables.find(session, meant)
         try:
             self.first = tables.first_page(session, self.table, request.version)
         except (TransportError, ServerError, RateLimitError, UnexpectedReplyError) as exc:
@@ -168,12 +171,12 @@ class _Walk:
         """
         limit = self._request.limit
         bar = ProgressBar(self._request.progress, f"read {self.table.label}", _lesser(limit, self.first.total))
-        page, number, received = self.first, 1, 0
+        before, page, number, received = self.first, self.first, 1, 0
         with ThreadPoolExecutor(1, thread_name_prefix="clicdata-read") as pool:
             try:
                 while True:
                     count = len(page.rows)
-                    self._check_page(page, number, received)
+                    self._check_page(page, before, number, received)
                     more = self._more(page, received + count)
                     enough = limit is not None and received + count >= limit
                     coming = pool.submit(self._fetch, number + 1) if more and not enough else None
@@ -184,31 +187,44 @@ class _Walk:
                     received += count
                     if coming is None:
                         break
-                    page, number = self._next(coming, page, number + 1, received)
-                if not enough:
-                    self._check_end(page, number, received)
+                    before, page, number = page, self._next(coming, page, number + 1, received), number + 1
+                # The beginning of a lone page needs no more proof.
+                if not enough or (number > 1 and not more):
+                    self._check_end(page, before, number, received)
             finally:
                 bar.close()
 
     def _fetch(self, number: int) -> Page:
         return endpoints.read_page(self._session, self.table.rec_id, number, self._request.version)
 
-    def _next(self, coming: Future[Page], before: Page, number: int, received: int) -> tuple[Page, int]:
+    def _next(self, coming: Future[Page], before: Page, number: int, received: int) -> Page:
         try:
             page = coming.result()
         except ClicDataError as exc:
             raise self._incomplete(f"page {number} could not be read. {exc}", number, received) from exc
-        if page.number is None and page.rows and page.rows == before.rows:
+        if page.rows and page.rows == before.rows and not self._all_alike(page, number, received):
+            hint = " (Rows that are all alike over whole pages look the same.)" if page.number is None else ""
             raise self._incomplete(
-                f"page {number} has the same rows as page {number - 1}, so the service repeated a page. (Rows that are"
-                " all alike over whole pages look the same; a dialect that numbers its pages can tell:"
-                " api_version=.)",
+                f"page {number} has the same rows as page {number - 1}, so the service repeated a page.{hint}",
                 number,
                 received,
             )
-        return page, number
+        return page
 
-    def _check_page(self, page: Page, number: int, received: int) -> None:
+    def _all_alike(self, page: Page, number: int, received: int) -> bool:
+        """Whether a page may well equal the one before: its rows equal each other, by its number it is the right
+        one, and it comes again when it is asked for again."""
+        if page.number is None or any(row != page.rows[0] for row in page.rows):
+            return False
+        return self._again(number, received).rows == page.rows
+
+    def _again(self, number: int, received: int) -> Page:
+        try:
+            return self._fetch(number)
+        except ClicDataError as exc:
+            raise self._incomplete(f"page {number} could not be read again. {exc}", number, received) from exc
+
+    def _check_page(self, page: Page, before: Page, number: int, received: int) -> None:
         if page.number is not None and page.number != number:
             raise self._incomplete(f"page {page.number} came instead of page {number}", number, received)
         if page.total != self.first.total:
@@ -218,8 +234,15 @@ class _Walk:
                 number,
                 received,
             )
-        short = page.has_more is not False and len(page.rows) < len(self.first.rows)
-        if number > 1 and page.total is None and (len(page.rows) > len(self.first.rows) or (short and page.rows)):
+        full = len(self.first.rows)
+        uneven = (
+            len(page.rows) > full
+            or (page.has_more and len(page.rows) < full)
+            # Where nothing says what follows, a page that is not full is the last but for empty ones.
+            or (page.has_more is None and len(before.rows) < full)
+        )
+        # A whole read is counted against the total; the beginning of a table is not.
+        if number > 1 and page.rows and uneven and (page.total is None or self._request.limit is not None):
             raise self._incomplete(
                 f"page {number} has {len(page.rows):,} rows and the first page {len(self.first.rows):,}, although it is"
                 " not the last: one of them lacks rows",
@@ -234,24 +257,28 @@ class _Walk:
             return page.has_more
         return bool(page.rows) and (page.total is None or received < page.total)
 
-    def _check_end(self, last: Page, number: int, received: int) -> None:
+    def _check_end(self, last: Page, before: Page, number: int, received: int) -> None:
         total = self.first.total
         if total is not None:
             if received != total:
                 raise self._incomplete(f"{received:,} rows came of {total:,}", number, received)
             return
-        # Nothing says how many rows there are, so a last page that lacks rows shows only against itself.
-        try:
-            again = self._fetch(number)
-        except ClicDataError as exc:
-            raise self._incomplete(f"page {number} could not be read again. {exc}", number, received) from exc
-        if again.rows != last.rows or again.has_more != last.has_more:
-            raise self._incomplete(
-                f"the last page, {number}, read again is not the same: it lacked rows, or the table changes while it is"
-                " read. Read it again",
-                number,
-                received,
-            )
+        # Nothing says how many rows there are, so a page that lacks rows shows only against another full one: not the
+        # last page, nor the first of two. An empty page at the end counts for nothing.
+        unproven = {number: last}
+        if number == 2 or last.has_more is None:
+            unproven[max(number - 1, 1)] = before
+        if number == 3 and last.has_more is None:
+            unproven[1] = self.first
+        for which, page in unproven.items():
+            again = self._again(which, received)
+            if again.rows != page.rows or again.has_more != page.has_more:
+                raise self._incomplete(
+                    f"page {which}, read again, is not the same: it lacked rows, or the table changes while it is read."
+                    " Read it again",
+                    which,
+                    received,
+                )
 
     def _incomplete(self, why: str, number: int, received: int) -> IncompleteReadError:
         first: Page | None = getattr(self, "first", None)
@@ -273,9 +300,9 @@ def _beyond(page_rows: Sequence[Mapping[str, Any]], selected: Sequence[str], hid
     return [name for name in rows.names_in(page_rows, selected) if name not in selected and name not in hidden]
 
 
-def _conformed(walk: _Walk, decoded: Decoded, field: pa.Field) -> pa.Array:
+def _conformed(walk: _Walk, decoded: Decoded, field: pa.Field, as_text: bool) -> pa.Array:
     try:
-        return schema.conform(decoded, field.type).combine_chunks()
+        return schema.conform(decoded, field.type, as_text=as_text).combine_chunks()
     except pa.ArrowInvalid as exc:
         raise IncompleteReadError(
             f"Column {field.name!r} of table {walk.table.label} holds {decoded.kind.value}, which do not all go into"

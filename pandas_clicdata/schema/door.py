@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pandas_clicdata.errors import ColumnNameError
+from pandas_clicdata.errors import ColumnNameError, IndexNotSentWarning
 from pandas_clicdata.schema.sources import Source, from_series, stored, stored_type
 
 
@@ -58,8 +58,11 @@ def enter(obj: object, *, index: bool = False) -> Door:
         return _from_table(obj)
     if isinstance(obj, pa.RecordBatchReader):
         return _from_stream(obj)
-    if hasattr(obj, "__arrow_c_stream__"):
-        reader = pa.RecordBatchReader.from_stream(obj)
+    if hasattr(obj, "__arrow_c_stream__") and not isinstance(obj, pd.Series | pa.ChunkedArray):
+        try:
+            reader = pa.RecordBatchReader.from_stream(obj)
+        except pa.ArrowInvalid as exc:
+            raise TypeError(f"A {type(obj).__name__} has no columns: give a frame or table of it. ({exc})") from exc
         # What has a length is in memory already, and can be checked whole before anything is sent.
         return _from_table(reader.read_all()) if hasattr(obj, "__len__") else _from_stream(reader)
     raise TypeError(
@@ -68,8 +71,8 @@ def enter(obj: object, *, index: bool = False) -> Door:
     )
 
 
-def check_names(names: Sequence[str]) -> None:
-    """Refuse names that are blank, or that ClicData could take for one another.
+def check_names(names: Sequence[str], labels: Sequence[object] | None = None) -> None:
+    """Refuse names that are blank, or that ClicData could take for one another; ``labels`` are those the user gave.
 
     Raises
     ------
@@ -78,8 +81,8 @@ def check_names(names: Sequence[str]) -> None:
     """
     if not names:
         raise ColumnNameError("There are no columns, and a table needs at least one.")
-    seen: dict[str, str] = {}
-    for name in names:
+    seen: dict[str, object] = {}
+    for name, label in zip(names, labels or names, strict=True):
         if not name.strip():
             raise ColumnNameError(f"A column is named {name!r}; a column in ClicData needs a name.", column=name)
         try:
@@ -88,13 +91,12 @@ def check_names(names: Sequence[str]) -> None:
             raise ColumnNameError(f"Column name {name!r} is not valid Unicode text.", column=name) from None
         folded = name.strip().casefold()
         if folded in seen:
-            other = seen[folded]
-            clash = "are there twice" if other == name else "differ in case or spaces at the ends only"
+            both = f"Columns {seen[folded]!r} and {label!r} have names too much alike"
+            both = f"Column {label!r} is there twice" if seen[folded] == label else both
             raise ColumnNameError(
-                f"Columns {other!r} and {name!r} {clash}; ClicData could take one for the other. Rename one of them.",
-                column=name,
+                f"{both}; ClicData could take one for the other. Rename one: df.columns = […].", column=name
             )
-        seen[folded] = name
+        seen[folded] = label
 
 
 def _from_table(table: pa.Table) -> Door:
@@ -118,7 +120,8 @@ def _from_frame(frame: pd.DataFrame, *, index: bool) -> Door:
     if not index:
         _warn_of_index(frame.index)
     pairs += [(_name(label), frame.iloc[:, position]) for position, label in enumerate(frame.columns)]
-    check_names([name for name, _ in pairs])
+    index_names = [name for name, _ in pairs[: len(pairs) - frame.shape[1]]]
+    check_names([name for name, _ in pairs], [*index_names, *frame.columns])
     labels = frame.index
     return Door([from_series(name, series) for name, series in pairs], len(frame), lambda position: labels[position])
 
@@ -141,12 +144,8 @@ def _index_columns(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series[Any]]]:
     for level in range(frame.index.nlevels):
         name = frame.index.names[level]
         if name is None:
-            name = "index" if frame.index.nlevels == 1 else f"level_{level}"
-        yield _name(name), pd.Series(frame.index.get_level_values(level)).reset_index(drop=True)
-
-
-class IndexNotSentWarning(UserWarning):
-    """The frame's index carries data, and was not sent."""
+            name = "index" if frame.index.nlevels == 1 and "index" not in frame.columns else f"level_{level}"
+        yield _name(name), pd.Series(frame.index.get_level_values(level).array, index=frame.index)
 
 
 def _warn_of_index(index: pd.Index[Any]) -> None:

@@ -8,14 +8,16 @@ from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pandas_clicdata.errors import ColumnConversionError, FrameError
-from pandas_clicdata.schema.incoming import Settled, arrow_column, is_text
+from pandas_clicdata.errors import ColumnConversionError
+from pandas_clicdata.models import ColumnType
+from pandas_clicdata.schema.incoming import Settled, arrow_column, is_text, parsed_text, texts
 
 DtypeBackend = Literal["numpy_nullable", "pyarrow"]
 ParseDates = Sequence[str] | Mapping[str, Any]
 
+_UNITS = frozenset({"D", "d", "h", "m", "s", "ms", "us", "ns"})
+"""What ``parse_dates`` takes for units of numbers since 1970, as ``pandas.read_sql`` does."""
 _FLOAT: Any = pd.Float64Dtype()
 _OWN_TEXT_DTYPE = pd.Series([""]).dtype
 """What pandas itself makes of text: ``object`` in 2, ``str`` in 3."""
@@ -29,7 +31,7 @@ _NULLABLE: Mapping[pa.DataType, Any] = {
 def checked_backend(dtype_backend: str | None) -> None:
     """Refuse a backend that pandas does not have."""
     if dtype_backend not in (None, "numpy_nullable", "pyarrow"):
-        raise FrameError(f"dtype_backend={dtype_backend!r} is not known; it is 'numpy_nullable' or 'pyarrow'.")
+        raise ValueError(f"dtype_backend={dtype_backend!r} is not known; it is 'numpy_nullable' or 'pyarrow'.")
 
 
 def wants_text(dtype: object) -> bool:
@@ -117,12 +119,15 @@ def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Ser
     if wants_text(dtype):
         # Not by astype(str), which makes "None" of a missing value in pandas 2.
         plain = _OWN_TEXT_DTYPE if dtype is str or dtype == "str" else dtype
-        return pd.Series(_texts(settled), dtype=plain)
+        return pd.Series(texts(settled.values), dtype=plain)
     if isinstance(dtype, pd.ArrowDtype) and pa.types.is_decimal(dtype.pyarrow_dtype):
-        numbers = [None if text is None else Decimal(text) for text in _texts(settled)]
+        numbers = [None if text is None else Decimal(text) for text in texts(settled.values)]
         return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(numbers, dtype.pyarrow_dtype)), dtype=dtype)
-    series = _series(settled, dtype_backend, stable=False)
     wanted = pd.api.types.pandas_dtype(dtype)
+    if wanted.kind == "M" and is_text(settled.values.type) and not settled.numerals:
+        moments = parsed_text(settled.values, ColumnType.DATETIME)
+        settled = settled if moments is None else Settled(moments)
+    series = _series(settled, dtype_backend, stable=False)
     if isinstance(wanted, pd.DatetimeTZDtype) and getattr(series.dt, "tz", None) is None:
         zoned: pd.Series[Any] = series.dt.tz_localize("UTC").dt.tz_convert(wanted.tz).astype(wanted)
         return zoned
@@ -131,15 +136,11 @@ def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Ser
     if wanted.kind == "m":
         return pd.to_timedelta(series).astype(wanted)
     converted: pd.Series[Any] = series.astype(wanted)
+    if wanted.kind in "iu" and (settled.numerals or pd.api.types.is_numeric_dtype(series.dtype)):
+        changed = (converted != series) & series.notna()
+        if changed.any():
+            raise ValueError(f"{wanted} does not hold {series[changed].iloc[0]}")
     return converted
-
-
-def _texts(settled: Settled) -> list[str | None]:
-    values = settled.values
-    if pa.types.is_floating(values.type):
-        return [None if value is None else repr(value) for value in values.to_pylist()]
-    texts: list[str | None] = pc.cast(values, pa.large_string()).to_pylist()
-    return texts
 
 
 def _date_options(parse_dates: ParseDates | None) -> Mapping[str, Any]:
@@ -149,7 +150,12 @@ def _date_options(parse_dates: ParseDates | None) -> Mapping[str, Any]:
 
 
 def _dates(name: str, series: pd.Series[Any], options: Any) -> pd.Series[Any]:
-    arguments = dict(options) if isinstance(options, Mapping) else {} if options is None else {"format": options}
+    if isinstance(options, Mapping):
+        arguments = dict(options)
+    elif options is None and pd.api.types.is_numeric_dtype(series.dtype):
+        arguments = {"unit": "s"}
+    else:
+        arguments = {"unit" if options in _UNITS else "format": options}
     try:
         return pd.to_datetime(series, **arguments)
     except (TypeError, ValueError, OverflowError) as exc:

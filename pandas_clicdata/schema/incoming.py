@@ -11,17 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pandas_clicdata.models import ColumnType, Decoded, Kind
+from pandas_clicdata.schema.values import DATE_FORM, DATETIME_FORM, YEAR_0
 
 logger = logging.getLogger(__name__)
 
 _TEXT = pa.large_string()
 _OFFSET = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
-_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_WRITTEN_DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?$"
 _ANY_DATETIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
 )
 _LONGEST_DECIMAL = 76
+_UTC, _NOTHING = pa.scalar("Z", _TEXT), pa.scalar("", _TEXT)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def settle(decoded: Decoded, declared: str, *, keep_text: bool = False) -> Settl
     if decoded.kind is Kind.LITERAL:
         return Settled(decoded.array, numerals=True, whole=decoded.whole)
     if decoded.kind is Kind.TEXT and not keep_text:
-        parsed = _parsed(decoded.array, declared)
+        parsed = parsed_text(decoded.array, declared)
         if parsed is not None:
             return Settled(parsed)
     if declared in _HOLDS and decoded.kind not in _HOLDS[declared]:
@@ -78,14 +78,25 @@ def arrow_column(settled: Settled) -> pa.ChunkedArray:
 
 def fixed_type(decoded: Decoded, declared: str, *, keep_text: bool = False) -> pa.DataType:
     """Return the Arrow type that a stream's column has from its first page on."""
+    if keep_text:
+        return pa.string()
     if decoded.kind is Kind.LITERAL:
         return pa.decimal256(_LONGEST_DECIMAL, 0 if decoded.whole else _LONGEST_DECIMAL // 2)
     settled = settle(decoded, declared, keep_text=keep_text)
     return pa.string() if pa.types.is_large_string(settled.values.type) else settled.values.type
 
 
-def conform(decoded: Decoded, target: pa.DataType) -> pa.ChunkedArray:
+def conform(decoded: Decoded, target: pa.DataType, *, as_text: bool = False) -> pa.ChunkedArray:
     """Bring a later page's column to the type that the first page fixed.
+
+    Parameters
+    ----------
+    decoded : Decoded
+        The column of the page.
+    target : pyarrow.DataType
+        The type.
+    as_text : bool, default False
+        Write values of other kinds as text, for a user who asked for text.
 
     Raises
     ------
@@ -101,6 +112,8 @@ def conform(decoded: Decoded, target: pa.DataType) -> pa.ChunkedArray:
         if pa.types.is_date(target):
             return array.cast(target)
         fits = pa.types.is_string(target)
+    elif as_text:
+        return pa.chunked_array([pa.array(texts(array), target)])
     elif decoded.kind is Kind.BOOLEAN:
         fits = pa.types.is_boolean(target)
     else:
@@ -108,6 +121,14 @@ def conform(decoded: Decoded, target: pa.DataType) -> pa.ChunkedArray:
     if not fits:
         raise pa.ArrowInvalid(f"{decoded.kind.value} in a column of {target}")
     return array.cast(target)
+
+
+def texts(values: pa.ChunkedArray) -> list[str | None]:
+    """Write values as text, floats as Python does."""
+    if pa.types.is_floating(values.type):
+        return [None if value is None else repr(value) for value in values.to_pylist()]
+    written: list[str | None] = pc.cast(values, _TEXT).to_pylist()
+    return written
 
 
 def is_text(arrow_type: pa.DataType) -> bool:
@@ -127,7 +148,7 @@ def number_type(dtype: object) -> pa.DataType | None:
     return pa.from_numpy_dtype(getattr(wanted, "numpy_dtype", wanted)) if wanted.kind in "iuf" else None
 
 
-def _parsed(array: pa.ChunkedArray, declared: str) -> pa.ChunkedArray | None:
+def parsed_text(array: pa.ChunkedArray, declared: str) -> pa.ChunkedArray | None:
     """Read text as dates or datetimes, if that is what it is."""
     if declared in _PARSERS:
         form, parse = _PARSERS[declared]
@@ -135,13 +156,13 @@ def _parsed(array: pa.ChunkedArray, declared: str) -> pa.ChunkedArray | None:
     if declared:
         return None
     dates = _try(array, *_PARSERS[ColumnType.DATE])
-    return dates if dates is not None else _try(array, _WRITTEN_DATETIME, _moments)
+    return dates if dates is not None else _try(array, DATETIME_FORM, _moments)
 
 
 def _try(
     array: pa.ChunkedArray, form: str, parse: Callable[[pa.ChunkedArray], pa.ChunkedArray]
 ) -> pa.ChunkedArray | None:
-    if not pc.all(pc.match_substring_regex(array, form)).as_py():
+    if not pc.all(pc.match_substring_regex(array, form)).as_py() or pc.any(pc.starts_with(array, YEAR_0)).as_py():
         return None
     try:
         return parse(array)
@@ -156,11 +177,9 @@ def _days(array: pa.ChunkedArray) -> pa.ChunkedArray:
 def _moments(array: pa.ChunkedArray) -> pa.ChunkedArray:
     """Datetimes in UTC: ``YYYY-MM-DD HH:MM:SS[.ffffff]`` (P), or ISO 8601 with an offset (O)."""
     has_offset = pc.match_substring_regex(array, _OFFSET)
-    # A date alone ends like an offset ("-10"), but has no colon before it.
-    has_offset = pc.and_(has_offset, pc.match_substring(array, ":"))
     if not pc.any(has_offset).as_py():
         return array.cast(pa.timestamp("us"))
-    zoned = pc.if_else(has_offset, array, pc.binary_join_element_wise(array, "Z", ""))
+    zoned = pc.if_else(has_offset, array, pc.binary_join_element_wise(array, _UTC, _NOTHING))
     return zoned.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
 
 
@@ -203,6 +222,6 @@ _HOLDS: Mapping[str, frozenset[Kind]] = {
     ColumnType.DATETIME: frozenset(),
 }
 _PARSERS: Mapping[str, tuple[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]]] = {
-    ColumnType.DATE: (_DATE, _days),
+    ColumnType.DATE: (DATE_FORM, _days),
     ColumnType.DATETIME: (_ANY_DATETIME, _moments),
 }

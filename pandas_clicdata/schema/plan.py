@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import datetime as dt
 import difflib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -25,7 +20,8 @@ from pandas_clicdata.errors import (
 from pandas_clicdata.models import Column, ColumnType, Encoding, PlannedColumn, Wire
 from pandas_clicdata.schema import values
 from pandas_clicdata.schema.door import Door
-from pandas_clicdata.schema.sources import Source, shortened, stored
+from pandas_clicdata.schema.jsontext import json_text
+from pandas_clicdata.schema.sources import Source, stored
 from pandas_clicdata.schema.types import GOES_AS, LITERAL_RULE, TypeRule, Way, rule_for
 from pandas_clicdata.schema.values import Place
 
@@ -99,15 +95,15 @@ def plan_columns(door: Door, columns: Mapping[str, str] | None = None) -> list[C
     plans, faults = [], []
     for source in door.columns:
         try:
-            plans.append(plan_column(source, overrides.get(source.name)))
+            plans.append(plan_column(source, overrides.get(source.name), door.label))
         except FrameError as exc:
             faults.append((source.name, exc))
     _raise_first(faults)
     return plans
 
 
-def plan_column(source: Source, wanted: ColumnType | None) -> ColumnPlan:
-    """Decide what one column becomes.
+def plan_column(source: Source, wanted: ColumnType | None, label: Callable[[int], Any]) -> ColumnPlan:
+    """Decide what one column becomes; ``label`` names its rows in an error.
 
     Raises
     ------
@@ -121,7 +117,7 @@ def plan_column(source: Source, wanted: ColumnType | None) -> ColumnPlan:
             return ColumnPlan(
                 PlannedColumn(source.name, source.dtype, wanted, Wire(Encoding.TEXT), note), source, _json_way(source)
             )
-        raise source.fault or _no_type(source)
+        raise source.fault or _no_type(source, label)
     data_type = wanted or rule.default
     way = rule.ways.get(data_type)
     if way is None:
@@ -171,7 +167,7 @@ def fit_to_table(
         elif plan.planned.name not in overrides and (
             ColumnType(their_type) in GOES_AS[own_type] or pa.types.is_null(plan.source.arrow_type)
         ):
-            fitted.append(plan_column(plan.source, ColumnType(their_type)))
+            fitted.append(plan_column(plan.source, ColumnType(their_type), door.label))
         else:
             differing.append((plan.planned.name, str(own_type), their_type))
     if differing:
@@ -215,7 +211,7 @@ def schema_frame(door: Door, columns: Mapping[str, str] | None = None) -> pd.Dat
     lines: list[tuple[str, str, str | None, str]] = []
     for source in door.columns:
         try:
-            plan = plan_column(source, overrides.get(source.name))
+            plan = plan_column(source, overrides.get(source.name), door.label)
             if source.values is not None:
                 plan.ready(source.values, door.label)
             lines.append((source.name, source.dtype, str(plan.planned.data_type), plan.planned.note))
@@ -234,12 +230,12 @@ def _raise_first(faults: Sequence[tuple[str, FrameError]]) -> None:
     raise first
 
 
-def _no_type(source: Source) -> UnsupportedTypeError:
+def _no_type(source: Source, label: Callable[[int], Any]) -> UnsupportedTypeError:
     row, shown = None, ""
     if source.values is not None:
         position = next((i for i, value in enumerate(source.values) if value.is_valid), None)
         if position is not None:
-            row, shown = position, shortened(repr(source.values[position].as_py()))
+            row, shown = label(position), values.shown(values.python_value(source.values[position]))
     where = f", row {row!r}: {shown}" if shown else ""
     return UnsupportedTypeError(
         f"Column {source.name!r} ({source.dtype}){where} has no ClicData type. Convert the column, or send it as JSON"
@@ -256,35 +252,12 @@ def _json_way(source: Source) -> Way:
         texts = []
         for position, value in enumerate(objects):
             try:
-                texts.append(None if value is None else _json_text(value))
-            except (TypeError, ValueError) as exc:
+                texts.append(None if value is None else json_text(value))
+            except (TypeError, ValueError, RecursionError) as exc:
                 place.refuse(position, value, f"has no JSON text ({exc}).")
         return pa.chunked_array([pa.array(texts, values.TEXT)])
 
     return Way(Wire(Encoding.TEXT), prepare)
-
-
-def _json_text(value: object) -> str:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
-
-
-def _plain(value: object) -> object:
-    match value:
-        case dt.datetime() | dt.date() | dt.time():
-            return value.isoformat()
-        case np.generic():
-            return value.item()
-        case np.ndarray() | tuple():
-            return list(value)
-        case bytes():
-            return base64.b64encode(value).decode("ascii")
-        case Decimal():
-            return str(value)
-        case complex():
-            return str(value)
-    raise TypeError(f"a {type(value).__name__} is none of JSON's kinds")
 
 
 def _mismatch(

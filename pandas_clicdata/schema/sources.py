@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pandas_clicdata.errors import CellValueError, FrameError, UnsupportedTypeError
+from pandas_clicdata.schema.jsontext import has_json_text
+from pandas_clicdata.schema.values import (
+    BEYOND_DATETIMES,
+    FINER_THAN_NANOSECONDS,
+    HAS_NANOSECONDS,
+    LARGEST_EXPONENT,
+    LONGEST_NUMBER,
+    TOO_LONG,
+    duration_text,
+    shown,
+)
 
 _TEXT = pa.large_string()
-_SHOWN_CHARACTERS = 60
-_NUMBER_KINDS = frozenset({"decimal", "mixed-integer-float", "floating"})
+_BITS_OF_LONGEST_NUMBER = int(LONGEST_NUMBER * math.log2(10))
 
 
 @dataclass(frozen=True)
@@ -53,20 +65,41 @@ class Source:
 
 
 def stored(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Undo how Arrow stores equal values: a dictionary or run-end encoding."""
+    """Undo how Arrow stores values: a dictionary or run-end encoding, or views of text."""
     if pa.types.is_dictionary(values.type):
-        return stored(values.cast(values.type.value_type))
+        # By hand, for Arrow casts only some dictionaries to their values.
+        decoded = [
+            stored(pa.chunked_array([chunk.dictionary])).combine_chunks().take(chunk.indices) for chunk in values.chunks
+        ]
+        return pa.chunked_array(decoded, stored_type(values.type))
     if pa.types.is_run_end_encoded(values.type):
-        decoded = [pc.run_end_decode(chunk) for chunk in values.chunks]
-        return stored(pa.chunked_array(decoded, values.type.value_type))
+        return stored(pa.chunked_array([_run_out(chunk) for chunk in values.chunks], values.type.value_type))
+    if pa.types.is_string_view(values.type):
+        return _from_views(values)
     return values
+
+
+def _run_out(chunk: pa.RunEndEncodedArray) -> pa.Array:
+    try:
+        return pc.run_end_decode(chunk)
+    except pa.ArrowNotImplementedError:
+        # Arrow decodes only some types.
+        return pa.array(chunk.to_pylist(), chunk.type.value_type)
+
+
+def _from_views(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        return values.cast(_TEXT)
+    except pa.ArrowNotImplementedError:
+        # pyarrow 16 knows the type, but no cast of it.
+        return _chunked(values.to_pylist(), _TEXT)
 
 
 def stored_type(arrow_type: pa.DataType) -> pa.DataType:
     """Return the type that :func:`stored` gives."""
     if pa.types.is_dictionary(arrow_type) or pa.types.is_run_end_encoded(arrow_type):
         return stored_type(arrow_type.value_type)
-    return arrow_type
+    return _TEXT if pa.types.is_string_view(arrow_type) else arrow_type
 
 
 def from_series(name: str, series: pd.Series[Any]) -> Source:
@@ -75,7 +108,8 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
     if isinstance(dtype, pd.CategoricalDtype):
         return _from_category(name, series)
     if isinstance(dtype, pd.SparseDtype):
-        return _renamed(from_series(name, pd.Series(series.array.to_dense())), str(dtype))
+        dense = pd.Series(series.array.to_dense(), index=series.index)
+        return replace(from_series(name, dense), dtype=str(dtype))
     if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
         texts = [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
         note = f"{'a period' if isinstance(dtype, pd.PeriodDtype) else 'an interval'} as pandas writes it"
@@ -84,137 +118,230 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
         return _from_objects(name, series)
     try:
         values = stored(_as_chunked(pa.array(series, from_pandas=True)))
-    except (pa.ArrowException, UnicodeEncodeError, TypeError, ValueError, NotImplementedError):
+    except (pa.ArrowException, TypeError, ValueError, NotImplementedError, AttributeError):
+        # A dtype that Arrow lacks, or (an AttributeError) a time zone of dateutil that pyarrow 16 does not know.
         return _from_objects(name, series.astype(object))
     return Source(name, str(dtype), values.type, values)
 
 
-def _renamed(source: Source, dtype: str) -> Source:
-    return replace(source, dtype=dtype)
+class _OddValue(Exception):
+    """A value that cannot be sent: where it is, why, and whether it is its kind or itself that is at fault."""
+
+    def __init__(self, position: int, why: str, *, kind: bool = False) -> None:
+        super().__init__(why)
+        self.position = position
+        self.why = why
+        self.error = UnsupportedTypeError if kind else CellValueError
 
 
 def _from_category(name: str, series: pd.Series[Any]) -> Source:
     """Decode by the categories' own type, so that a category of numbers stays numbers."""
     categories = from_series(name, pd.Series(series.cat.categories))
     if categories.fault is not None or categories.values is None:
-        return replace(categories, dtype=str(series.dtype), objects=lambda: list(series))
+        # The categories have no rows to name.
+        return _from_objects(name, series.astype(object), str(series.dtype))
     codes = series.cat.codes.to_numpy()
     taken = categories.values.combine_chunks().take(pa.array(codes, pa.int64(), mask=codes < 0))
     return replace(categories, dtype=str(series.dtype), values=_as_chunked(taken))
 
 
-def _from_objects(name: str, series: pd.Series[Any]) -> Source:
+def _from_objects(name: str, series: pd.Series[Any], dtype: str | None = None) -> Source:
     """Find out what a column of Python objects holds; one kind, or it is refused."""
-    dtype = str(series.dtype)
-    missing = series.isna().to_numpy()
-    objects = [None if gone else value for value, gone in zip(series, missing, strict=True)]
-    kind = pd.api.types.infer_dtype(series, skipna=True)
+    dtype = dtype or str(series.dtype)
+    objects = [None if gone else value for value, gone in zip(series, _missing(series), strict=True)]
     try:
-        match kind:
-            case "empty":
-                return Source(name, dtype, pa.null(), _chunked(objects, pa.null()))
-            case "string":
-                return Source(name, dtype, _TEXT, _chunked(objects, _TEXT))
-            case "boolean":
-                return Source(
-                    name, dtype, pa.bool_(), _chunked([v if v is None else bool(v) for v in objects], pa.bool_())
-                )
-            case "integer" | "mixed-integer-float" | "decimal" | "floating":
-                return _from_numbers(name, dtype, kind, objects)
-            case "date":
-                return Source(name, dtype, pa.date32(), _chunked(objects, pa.date32()))
-            case "datetime" | "datetime64":
-                return _from_moments(name, dtype, objects)
-            case "time":
-                texts = [None if value is None else value.isoformat() for value in objects]
-                return Source(name, dtype, _TEXT, _chunked(texts, _TEXT), note="a time of day as ISO 8601 text")
-            case "timedelta" | "timedelta64":
-                return _renamed(from_series(name, pd.Series(pd.to_timedelta(pd.Series(objects)))), dtype)
-            case "period" | "interval":
-                texts = [None if value is None else str(value) for value in objects]
-                return Source(name, dtype, _TEXT, _chunked(texts, _TEXT), note=f"a {kind} as pandas writes it")
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        pass
-    return _faulty(name, dtype, kind, series, objects)
+        return _of_one_kind(name, dtype, objects)
+    except _OddValue as odd:
+        value, row = objects[odd.position], series.index[odd.position]
+        fault: FrameError = odd.error(
+            f"Column {name!r}, row {row!r}: {shown(value)} ({type(value).__name__}) {odd.why}",
+            column=name,
+            row=row,
+            value=shown(value),
+        )
+        return Source(name, dtype, pa.null(), fault=fault, objects=lambda: objects)
 
 
-def _from_numbers(name: str, dtype: str, kind: str, objects: list[Any]) -> Source:
-    if kind == "integer":
+def _missing(series: pd.Series[Any]) -> Sequence[bool]:
+    try:
+        return series.isna().to_list()
+    except InvalidOperation:
+        # pandas finds a NaN by comparing it, which a signalling one does not bear.
+        quiet = [None if isinstance(value, Decimal) and value.is_snan() else value for value in series]
+        return pd.Series(quiet, dtype=object).isna().to_list()
+
+
+def _of_one_kind(name: str, dtype: str, objects: list[Any]) -> Source:
+    kinds = {_kind(kind) for kind in set(map(type, objects)) - {type(None)}}
+    if not kinds:
+        return Source(name, dtype, pa.null(), _chunked(objects, pa.null()))
+    kind = kinds.pop()
+    if not kinds:
+        if kind is str:
+            return Source(name, dtype, _TEXT, _unicode(objects))
+        if kind is bool:
+            return Source(name, dtype, pa.bool_(), _chunked(_each(objects, bool), pa.bool_()))
+        if kind is float:
+            return _from_numbers(name, dtype, objects)
+        if kind is dt.date:
+            return Source(name, dtype, pa.date32(), _chunked(objects, pa.date32()))
+        if kind is dt.datetime:
+            return _from_moments(name, dtype, objects)
+        if kind in _AS_TEXT:
+            write, note = _AS_TEXT[kind]
+            return Source(name, dtype, _TEXT, _texts(objects, write), note=note)
+    raise _odd_kind(name, objects)
+
+
+def _from_numbers(name: str, dtype: str, objects: list[Any]) -> Source:
+    numerals = _texts(objects, _numeral)
+    kinds = {_number_kind(value) for value in objects if value is not None}
+    if kinds == {int}:
         try:
-            return Source(name, dtype, pa.int64(), _chunked([v if v is None else int(v) for v in objects], pa.int64()))
+            return Source(name, dtype, pa.int64(), _chunked(_each(objects, int), pa.int64()))
         except (OverflowError, pa.ArrowInvalid):
             pass
-    if kind == "floating":
-        values = _chunked([v if v is None else float(v) for v in objects], pa.float64())
-        return Source(name, dtype, pa.float64(), values)
-    if not all(value is None or np.isfinite(value) for value in objects):
-        raise ValueError("infinity has no number in JSON")
-    numerals = _chunked([None if value is None else _numeral(value) for value in objects], _TEXT)
+    if kinds == {float}:
+        return Source(name, dtype, pa.float64(), _chunked(_each(objects, float), pa.float64()))
     return Source(name, dtype, _TEXT, numerals, numerals=True)
 
 
+def _number_kind(value: object) -> type:
+    return int if isinstance(value, Integral) else Decimal if isinstance(value, Decimal) else float
+
+
 def _numeral(value: Any) -> str:
-    if isinstance(value, Decimal):
-        return str(value)
-    return repr(float(value)) if isinstance(value, float | np.floating) else str(int(value))
+    """Write a number with every digit.
+
+    Raises
+    ------
+    ValueError
+        JSON has no such number, or it is longer than can be expected to be kept.
+    """
+    kind = _number_kind(value)
+    if kind is int:
+        if int(value).bit_length() > _BITS_OF_LONGEST_NUMBER:
+            raise ValueError(TOO_LONG)
+        return str(int(value))
+    if kind is float:
+        double = float(value)
+        if double != value:
+            raise ValueError("has more digits than a float64, which .astype('float64') makes of it.")
+        text = repr(double)
+    else:
+        text = str(value)
+    if not (value.is_finite() if kind is Decimal else math.isfinite(value)):
+        raise ValueError("is no number in JSON. Replace infinities first, for example with None.")
+    if kind is Decimal and (len(text) > LONGEST_NUMBER or abs(value.adjusted()) > LARGEST_EXPONENT):
+        raise ValueError(TOO_LONG)
+    return text
+
+
+def _unicode(objects: list[Any]) -> pa.ChunkedArray:
+    try:
+        return _chunked(objects, _TEXT)
+    except UnicodeEncodeError:
+        return _texts(objects, _encodable)
+
+
+def _encodable(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a surrogate pair, which is no Unicode text.") from None
+    return value
 
 
 def _from_moments(name: str, dtype: str, objects: list[Any]) -> Source:
-    moments = [pd.Timestamp(v) if isinstance(v, np.datetime64) else v for v in objects]
-    present = [value for value in moments if value is not None]
-    aware = {value.tzinfo is not None for value in present}
+    aware = {_is_aware(value): position for position, value in reversed(list(enumerate(objects))) if value is not None}
     if len(aware) > 1:
-        raise TypeError("some have a time zone and some have none")
-    if any(isinstance(value, pd.Timestamp) and value.nanosecond for value in present):
-        return _renamed(from_series(name, pd.Series(pd.to_datetime(objects, utc=aware == {True}))), dtype)
-    if aware == {True}:
-        utc = [value if value is None else value.astimezone(dt.UTC) for value in moments]
-        return Source(name, dtype, pa.timestamp("us", "UTC"), _chunked(utc, pa.timestamp("us", "UTC")))
-    return Source(name, dtype, pa.timestamp("us"), _chunked(moments, pa.timestamp("us")))
+        raise _OddValue(
+            max(aware.values()), "has a time zone and others have none, or the other way round. Choose one.", kind=True
+        )
+    arrow_type = pa.timestamp("us", "UTC" if True in aware else None)
+    return Source(name, dtype, arrow_type, _chunked(_each(objects, _moment), arrow_type))
 
 
-def _faulty(name: str, dtype: str, kind: str, series: pd.Series[Any], objects: list[Any]) -> Source:
-    """A column that cannot be sent, and the first value that makes it so."""
-    position = _first_odd_one(objects, kind)
-    value = None if position is None else objects[position]
-    row = None if position is None else series.index[position]
-    shown = shortened(repr(value))
-    cell = f"Column {name!r}, row {row!r}: {shown} ({type(value).__name__})"
-    as_json = f"or send it as JSON text: columns={{{name!r}: 'text'}}."
-    fault: FrameError
-    if kind == "string":
-        fault = CellValueError(f"{cell} holds half of a surrogate pair, which is no Unicode text.")
-    elif kind in _NUMBER_KINDS:
-        fault = CellValueError(f"{cell} is no number in JSON. Replace it first, for example with None.")
-    elif kind.startswith("datetime"):
-        fault = UnsupportedTypeError(f"{cell} has a time zone and others have none, or the other way round.")
-    elif kind.startswith("mixed"):
-        fault = UnsupportedTypeError(f"{cell} is of another kind than those before it. Make them one kind, {as_json}")
-    else:
-        fault = UnsupportedTypeError(f"{cell} has no ClicData type. Convert the column, {as_json}")
-    fault.column, fault.row, fault.value = name, row, shown
-    return Source(name, dtype, pa.null(), fault=fault, objects=lambda: objects)
+def _is_aware(value: Any) -> bool:
+    return getattr(value, "tzinfo", None) is not None
 
 
-def shortened(text: str) -> str:
-    """Cut a value's text to what fits into a sentence."""
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+def _moment(value: Any) -> dt.datetime:
+    """The moment in UTC, which Python's own datetime holds if ClicData does."""
+    if isinstance(value, np.datetime64):
+        if np.datetime_data(value.dtype)[0] in FINER_THAN_NANOSECONDS:
+            # NumPy overflows when it converts these.
+            raise ValueError("is in a unit finer than nanoseconds. Make it .astype('datetime64[us]') first.")
+        if not 1 <= int(value.astype("datetime64[Y]").astype(int)) + 1970 <= 9999:
+            raise ValueError(BEYOND_DATETIMES)
+        micros = value.astype("datetime64[us]")
+        if micros != value:
+            raise ValueError(HAS_NANOSECONDS)
+        moment: dt.datetime = micros.item()
+        return moment
+    if isinstance(value, pd.Timestamp) and value.nanosecond:
+        raise ValueError(HAS_NANOSECONDS)
+    plain: dt.datetime = value.to_pydatetime() if isinstance(value, pd.Timestamp) else value
+    try:
+        return plain.astimezone(dt.UTC) if _is_aware(plain) else plain
+    except OverflowError:
+        raise ValueError(BEYOND_DATETIMES) from None
 
 
-def _first_odd_one(objects: list[Any], kind: str) -> int | None:
-    """The first value that cannot be sent: by itself, or for being of another kind than those before it."""
-    present = [position for position, value in enumerate(objects) if value is not None]
-    for position in present:
-        value = objects[position]
-        if kind == "string" and any("\ud800" <= character <= "\udfff" for character in value):
-            return position
-        if kind in _NUMBER_KINDS and not np.isfinite(value):
-            return position
-        if kind.startswith("datetime") and (value.tzinfo is None) != (objects[present[0]].tzinfo is None):
-            return position
-        if kind.startswith("mixed") and type(value) is not type(objects[present[0]]):
-            return position
-    return present[0] if present else None
+_AS_TEXT: Mapping[type, tuple[Callable[[Any], str], str]] = {
+    dt.time: (dt.time.isoformat, "a time of day as ISO 8601 text"),
+    dt.timedelta: (duration_text, "a duration as ISO 8601 text"),
+    pd.Period: (str, "a period as pandas writes it"),
+    pd.Interval: (str, "an interval as pandas writes it"),
+}
+_KINDS: Sequence[tuple[type, tuple[type, ...]]] = (
+    (bool, (bool, np.bool_)),
+    (dt.timedelta, (dt.timedelta, np.timedelta64)),
+    (float, (Integral, Decimal, float, np.floating)),
+    (str, (str,)),
+    (dt.datetime, (dt.datetime, np.datetime64)),
+    (dt.date, (dt.date,)),
+    *((kind, (kind,)) for kind in (dt.time, pd.Period, pd.Interval)),
+)
+"""Which types are of one kind; the first that fits counts, for a bool is a whole number,
+a NumPy timedelta too, and a datetime a date."""
+
+
+def _kind(value_type: type) -> type:
+    return next((kind for kind, types in _KINDS if issubclass(value_type, types)), value_type)
+
+
+def _odd_kind(name: str, objects: list[Any]) -> _OddValue:
+    """The first value of another kind than those before it, or the first of a kind that ClicData does not have."""
+    present = [(position, _kind(type(value))) for position, value in enumerate(objects) if value is not None]
+    first = present[0]
+    position, kind = next((each for each in present if each[1] is not first[1]), first)
+    what = "has no ClicData type." if kind is first[1] else "is of another kind than those before it."
+    do = "Convert the column" if kind is first[1] else "Make them one kind"
+    if has_json_text(objects[position]):
+        do += f", or send them as JSON text: columns={{{name!r}: 'text'}}"
+    return _OddValue(position, f"{what} {do}.", kind=True)
+
+
+def _each(objects: list[Any], convert: Callable[[Any], Any]) -> list[Any]:
+    """Convert every value that is there.
+
+    Raises
+    ------
+    _OddValue
+        One cannot be.
+    """
+    converted = []
+    for position, value in enumerate(objects):
+        try:
+            converted.append(None if value is None else convert(value))
+        except ValueError as exc:
+            raise _OddValue(position, str(exc)) from exc
+    return converted
+
+
+def _texts(objects: list[Any], write: Callable[[Any], str]) -> pa.ChunkedArray:
+    return _chunked(_each(objects, write), _TEXT)
 
 
 def _chunked(values: list[Any], arrow_type: pa.DataType) -> pa.ChunkedArray:

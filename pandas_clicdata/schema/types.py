@@ -86,7 +86,7 @@ NUMBERS_AS_TEXT = "numbers as written"
 
 LITERAL_RULE = TypeRule(
     arrow=NUMBERS_AS_TEXT,
-    pandas="object of Decimal, of int beyond 64 bits, of int and float",
+    pandas="object of Decimal, of int beyond 64 bits, of several kinds of number",
     accepts=lambda arrow_type: False,
     default=NUMBER,
     written="every digit, as written",
@@ -197,7 +197,7 @@ RULES: tuple[TypeRule, ...] = (
     ),
     TypeRule(
         arrow="duration",
-        pandas="timedelta64 of any unit",
+        pandas="timedelta64 of any unit, object of timedelta",
         accepts=is_.is_duration,
         default=TEXT,
         written="ISO 8601, P1DT2H3M4.5S; pandas.Timedelta reads it",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -16,11 +17,28 @@ from pandas_clicdata.errors import CellValueError
 TEXT = pa.large_string()
 FIRST_MOMENT, PAST_LAST_MOMENT = "0001-01-01", "10000-01-01"
 _SHOWN_CHARACTERS = 60
-_JSON_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
-_DATE_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_DATETIME_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?$"
+_JSON_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$"
+DATE_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+DATETIME_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?$"
+YEAR_0 = "0000-"
+"""Arrow reads this year, and neither Python nor ClicData has it."""
+LONGEST_NUMBER = 1000
+LARGEST_EXPONENT = 9999
+TOO_LONG = f"is longer than {LONGEST_NUMBER:,} digits, or than an exponent of {LARGEST_EXPONENT}, as a number."
 _NANOSECONDS_A_MICROSECOND = 1000
+FINER_THAN_NANOSECONDS = frozenset({"ps", "fs", "as"})
+HAS_NANOSECONDS = "has nanoseconds, and a datetime in ClicData has microseconds. Round it first: .dt.round('us')."
+BEYOND_DATETIMES = "is not in the years 1 to 9999 (in UTC) that a datetime has."
 _SECOND_FIRST, _SECOND_PAST_LAST = -62135596800, 253402300800
+
+
+def shown(value: object) -> str:
+    """Write a value for a sentence, cut to what fits into one."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - somebody else's repr, or a number too long to be written
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
 
 
 @dataclass(frozen=True)
@@ -46,11 +64,9 @@ class Place:
         CellValueError
             Always.
         """
-        shown = repr(value)
-        shown = shown if len(shown) <= _SHOWN_CHARACTERS else shown[:_SHOWN_CHARACTERS] + "…"
-        row = self.label(position)
+        row, text = self.label(position), shown(value)
         raise CellValueError(
-            f"Column {self.column!r}, row {row!r}: {shown} {why}", column=self.column, row=row, value=shown
+            f"Column {self.column!r}, row {row!r}: {text} {why}", column=self.column, row=row, value=text
         )
 
     def refuse_where(self, bad: pa.ChunkedArray, values: pa.ChunkedArray, why: str) -> None:
@@ -63,7 +79,7 @@ class Place:
         """
         position = pc.index(bad, pa.scalar(True)).as_py()
         if position >= 0:
-            self.refuse(position, _python(values[position]), why)
+            self.refuse(position, python_value(values[position]), why)
 
 
 Prepare = Callable[[pa.ChunkedArray, Place], pa.ChunkedArray]
@@ -99,13 +115,13 @@ def moments(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
         outside = pc.or_(
             pc.less(ticks, _SECOND_FIRST * a_second), pc.greater_equal(ticks, _SECOND_PAST_LAST * a_second)
         )
-        place.refuse_where(outside, ticks, f"({unit} since 1970) is not in the years 1 to 9999 that a datetime has.")
+        place.refuse_where(outside, ticks, f"({unit} since 1970) {BEYOND_DATETIMES}")
     else:
         cut = pc.multiply(pc.divide(ticks, _NANOSECONDS_A_MICROSECOND), _NANOSECONDS_A_MICROSECOND)
         place.refuse_where(
             pc.not_equal(cut, ticks),
             values,
-            "has nanoseconds, and a datetime in ClicData has microseconds. Round it first: .dt.round('us').",
+            HAS_NANOSECONDS,
         )
     return values.cast(pa.timestamp("s" if unit == "s" else "us"))
 
@@ -121,20 +137,42 @@ def days(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
 
 
 def clock_times(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-    """ISO 8601: ``HH:MM:SS`` with a fraction where it is not zero."""
-    return pc.replace_substring_regex(values.cast(TEXT), pattern=r"\.0+$", replacement="")
+    """ISO 8601: ``HH:MM:SS`` with a fraction where it is not zero, of six digits, or nine where it needs them."""
+    fine = values.cast(pa.time64("us")) if pa.types.is_time32(values.type) else values
+    short = pc.replace_substring_regex(fine.cast(TEXT), pattern=r"(\.[0-9]{6})000$", replacement=r"\1")
+    return pc.replace_substring_regex(short, pattern=r"\.0+$", replacement="")
+
+
+def duration_text(value: dt.timedelta | np.timedelta64) -> str:
+    """ISO 8601, as ``pandas.Timedelta.isoformat`` writes it and ``pandas.Timedelta`` reads it.
+
+    Raises
+    ------
+    ValueError
+        It would not read back the same.
+    """
+    if isinstance(value, np.timedelta64) and np.datetime_data(value.dtype)[0] in FINER_THAN_NANOSECONDS:
+        raise ValueError("is in a unit finer than nanoseconds. Make it .astype('timedelta64[ns]') first.")
+    try:
+        duration = pd.Timedelta(value).as_unit("ns")
+        text = duration.isoformat()
+        # Near the ends of its range pandas writes what it cannot read.
+        kept = pd.Timedelta(text) == duration
+    except (ValueError, OverflowError):
+        kept = False
+    if not kept:
+        raise ValueError("is longer than the 292 years that a pandas Timedelta reads back.")
+    return text
 
 
 def durations(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-    """ISO 8601, as ``pandas.Timedelta.isoformat`` writes it and ``pandas.Timedelta`` reads it."""
     unit = values.type.unit
-    ticks = values.cast(pa.int64()).to_pylist()
-    texts = []
-    for position, tick in enumerate(ticks):
+    texts: list[str | None] = []
+    for position, tick in enumerate(values.cast(pa.int64()).to_pylist()):
         try:
-            texts.append(None if tick is None else pd.Timedelta(np.timedelta64(tick, unit)).isoformat())
-        except (pd.errors.OutOfBoundsTimedelta, OverflowError):
-            place.refuse(position, np.timedelta64(tick, unit), "is longer than a pandas Timedelta can be.")
+            texts.append(None if tick is None else duration_text(np.timedelta64(tick, unit)))
+        except ValueError as exc:
+            place.refuse(position, np.timedelta64(tick, unit), str(exc))
     return pa.chunked_array([pa.array(texts, TEXT)])
 
 
@@ -160,6 +198,7 @@ def numerals(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
         texts,
         "is not written as a plain number, so as a number it would be lost. Convert the column first.",
     )
+    place.refuse_where(pc.greater(pc.binary_length(texts), LONGEST_NUMBER), texts, TOO_LONG)
     return texts
 
 
@@ -173,12 +212,12 @@ def truth_words(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
 
 
 def written_dates(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-    return _parsed(values, place, _DATE_FORM, pa.date32(), "is not a date written YYYY-MM-DD.")
+    return _parsed(values, place, DATE_FORM, pa.date32(), "is not a date written YYYY-MM-DD.")
 
 
 def written_moments(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
     return _parsed(
-        values, place, _DATETIME_FORM, pa.timestamp("us"), "is not a datetime written YYYY-MM-DD HH:MM:SS[.ffffff]."
+        values, place, DATETIME_FORM, pa.timestamp("us"), "is not a datetime written YYYY-MM-DD HH:MM:SS[.ffffff]."
     )
 
 
@@ -200,7 +239,8 @@ def midnights_of_days(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
 
 def _parsed(values: pa.ChunkedArray, place: Place, form: str, target: pa.DataType, why: str) -> pa.ChunkedArray:
     texts = values.cast(TEXT)
-    place.refuse_where(pc.invert(pc.match_substring_regex(texts, form)), texts, why)
+    bad = pc.or_(pc.invert(pc.match_substring_regex(texts, form)), pc.starts_with(texts, YEAR_0))
+    place.refuse_where(bad, texts, why)
     try:
         return texts.cast(target)
     except pa.ArrowInvalid:
@@ -212,8 +252,9 @@ def _parsed(values: pa.ChunkedArray, place: Place, form: str, target: pa.DataTyp
         raise
 
 
-def _python(value: Any) -> object:
+def python_value(scalar: Any) -> object:
+    """Return an Arrow value as Python has it, or as it is if Python has no such value."""
     try:
-        return value.as_py()
+        return scalar.as_py()
     except (ValueError, OverflowError):
-        return value
+        return scalar

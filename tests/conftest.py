@@ -1,0 +1,140 @@
+"""What the tests share: one sandbox a worker, and a session in each dialect."""
+
+import contextlib
+import os
+import threading
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from pandas_clicdata import RetryPolicy, Session
+from pandas_clicdata.sandbox import Sandbox
+from pandas_clicdata.session import shared_session_kept
+
+DIALECTS = ("2025.3", "unversioned")
+QUICK = RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
+
+
+def signed_in(sandbox, api_version="auto", **options):
+    """A session of its own, which the shared one knows nothing of."""
+    return Session(
+        client_id=sandbox.client_id,
+        client_secret=sandbox.client_secret,
+        base_url=sandbox.url,
+        api_version=api_version,
+        **options,
+    )
+
+
+@pytest.fixture(scope="session")
+def one_sandbox():
+    """A sandbox for tests that take a new name for each table."""
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def sessions(one_sandbox):
+    opened = {version: signed_in(one_sandbox, version) for version in DIALECTS}
+    yield opened
+    for session in opened.values():
+        session.close()
+
+
+@pytest.fixture(params=DIALECTS)
+def session(request, sessions):
+    """A session on the shared sandbox, in each dialect."""
+    return sessions[request.param]
+
+
+@pytest.fixture
+def name():
+    """A name that no table has."""
+    return f"T {uuid.uuid4()}"
+
+
+@pytest.fixture
+def open_session():
+    """Open sessions that retry without waiting and end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def open_one(sandbox, api_version="2025.3", **options):
+            return stack.enter_context(signed_in(sandbox, api_version, **{"retry": QUICK, **options}))
+
+        yield open_one
+
+
+@pytest.fixture
+def serve(open_session):
+    """Start sandboxes, each with a session of its own; they end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(api_version="2025.3", *, session=None, **options):
+            sandbox = stack.enter_context(Sandbox(**options))
+            return sandbox, open_session(sandbox, api_version, **(session or {}))
+
+        yield start
+
+
+class _Request:
+    """One request as it stood on the wire."""
+
+    def __init__(self, method, target, headers, body, client):
+        self.method, self.target, self.headers, self.body, self.client = method, target, headers, body, client
+        parts = urlsplit(target)
+        self.path, self.query = parts.path, dict(parse_qsl(parts.query))
+
+
+@pytest.fixture
+def http_service():
+    """Run an HTTP service whose answers are a function: request → (status, headers, body), or raw bytes, or None to
+    close the connection without an answer."""
+
+    @contextlib.contextmanager
+    def run(answer):
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def handle_any(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                reply = answer(_Request(self.command, self.path, self.headers, body, self.client_address))
+                if isinstance(reply, tuple):
+                    status, headers, content = reply
+                    lines = [f"HTTP/1.1 {status} Said", *(f"{key}: {value}" for key, value in headers.items())]
+                    lines += [] if "Content-Length" in headers else [f"Content-Length: {len(content)}"]
+                    reply = "\r\n".join([*lines, "", ""]).encode("latin-1") + content
+                else:
+                    self.close_connection = True
+                self.wfile.write(reply or b"")
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_CONNECT = handle_any  # noqa: N815
+
+            def log_message(self, *args):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.handle_error = lambda *args: None
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+    return run
+
+
+@pytest.fixture
+def no_settings(monkeypatch, tmp_path):
+    """No credentials in the environment, an empty folder for the profile file, and the shared session as before."""
+    for variable in [each for each in os.environ if each.startswith("CLICDATA_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with shared_session_kept():
+        yield

@@ -1,0 +1,253 @@
+"""Any frame at all is either sent exactly, or refused by a `FrameError` before anything is changed."""
+
+import datetime as dt
+import enum
+import uuid
+import warnings
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import pandas_clicdata as cd
+
+
+class Colour(enum.IntEnum):
+    RED = 1
+
+
+class Word(str):
+    __slots__ = ()
+
+
+class Unshown:
+    def __repr__(self):
+        raise RuntimeError("no repr")
+
+
+ZONES = st.sampled_from(
+    [dt.UTC, dt.timezone(dt.timedelta(hours=-11)), dt.timezone(dt.timedelta(hours=14, minutes=1, seconds=7))]
+)
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=6)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=6)
+NANOS = st.integers(-(2**63) + 1, 2**63 - 1)
+FLOATS = st.floats() | st.integers(-(2**60), 2**60).map(float)
+
+SCALARS = {
+    "missing": st.sampled_from([None, np.nan, pd.NA, pd.NaT, Decimal("NaN"), Decimal("sNaN")]),
+    "bool": st.booleans() | st.booleans().map(np.bool_),
+    "int": st.integers() | st.integers(-(2**63), 2**63 - 1).map(np.int64) | st.just(Colour.RED) | st.just(10**1001),
+    "uint": st.integers(0, 2**64 - 1).map(np.uint64),
+    "float": FLOATS | st.floats(width=32).map(np.float32) | st.floats(width=16).map(np.float16),
+    "longdouble": FLOATS.map(lambda value: np.longdouble(value) / 3),
+    "Decimal": st.decimals(),
+    "text": TEXT | TEXT.map(Word) | TEXT.map(np.str_) | st.sampled_from(["00123", "1970-01-01", "2024-01-01 00:00:00"]),
+    "any text": ANY_TEXT,
+    "bytes": st.binary(max_size=3),
+    "datetime": st.datetimes(),
+    "aware datetime": st.datetimes(timezones=ZONES),
+    "Timestamp": NANOS.map(pd.Timestamp)
+    | st.datetimes(dt.datetime(1700, 1, 1), dt.datetime(2200, 1, 1)).map(pd.Timestamp),
+    "aware Timestamp": NANOS.map(lambda ns: pd.Timestamp(ns // 10000 * 1000, tz="UTC").tz_convert("Asia/Kathmandu")),
+    "datetime64": st.builds(np.datetime64, st.integers(-(2**45), 2**45), st.sampled_from(["D", "s", "us", "ns", "ps"])),
+    "date": st.dates(),
+    "time": st.times() | st.times(timezones=ZONES),
+    "timedelta": st.timedeltas() | NANOS.map(pd.Timedelta),
+    "timedelta64": st.builds(np.timedelta64, st.integers(-(2**40), 2**40), st.sampled_from(["D", "s", "ns", "ps"])),
+    "Period": st.builds(lambda n, freq: pd.Period(ordinal=n, freq=freq), st.integers(0, 4000), st.sampled_from("DMs")),
+    "Interval": st.integers(0, 9).map(lambda n: pd.Interval(n, n + 0.5)),
+    "complex": st.complex_numbers(),
+    "list": st.lists(st.integers() | TEXT, max_size=2) | st.just(np.arange(2)) | st.just((1, "a")),
+    "dict": st.dictionaries(TEXT | st.integers(), st.integers(), max_size=2),
+    "other": st.sampled_from([uuid.UUID(int=0), object(), Unshown(), int, {1}]),
+}  # fmt: skip
+
+TYPED = {
+    **dict.fromkeys(("Int64", "UInt64", "Int8", "int64", "uint8"), SCALARS["int"]),
+    **dict.fromkeys(("float64", "Float64", "float32", "Float32", "float16", "longdouble"), FLOATS),
+    **{f"datetime64[{unit}]": SCALARS["datetime64"] for unit in ("s", "ms", "us", "ns")},
+    **{f"datetime64[{unit}, Europe/Paris]": SCALARS["datetime64"] for unit in ("s", "us", "ns")},
+    **{f"timedelta64[{unit}]": SCALARS["timedelta64"] for unit in ("s", "us", "ns")},
+    **dict.fromkeys(("str", "string"), SCALARS["any text"]),
+    **dict.fromkeys(("bool", "boolean"), st.booleans()),
+    "complex128": SCALARS["complex"],
+    "category": st.one_of(*(SCALARS[kind] for kind in ("int", "float", "any text", "date", "datetime", "bytes"))),
+    **{
+        pd.ArrowDtype(kind): strategy
+        for kind, strategy in {
+            pa.int8(): st.integers(-128, 127),
+            pa.float64(): FLOATS,
+            pa.decimal128(20, 3): st.decimals(-1000, 1000, places=3),
+            pa.large_string(): TEXT,
+            pa.binary(): st.binary(max_size=3),
+            pa.timestamp("ns", "Asia/Tokyo"): NANOS,
+            pa.timestamp("s"): st.integers(-(2**63), 2**63 - 1),
+            pa.date32(): st.integers(-(2**31), 2**31 - 1),
+            pa.date64(): st.integers(-(10**5), 10**7).map(lambda day: day * 86_400_000),
+            pa.time64("ns"): st.integers(0, 86_400 * 10**6 - 1).map(lambda micros: micros * 1000),
+            pa.duration("s"): st.integers(-(2**63), 2**63 - 1),
+            pa.list_(pa.int8()): st.lists(st.integers(-9, 9), max_size=2),
+        }.items()
+    },
+}  # fmt: skip
+
+ODD_NAMES = [
+    "a",
+    "A",
+    "a ",
+    "",
+    " ",
+    "1",
+    1,
+    "ß",
+    "SS",
+    'q"\\',
+    "[x].y",
+    None,
+    True,
+    1.5,
+    ("a", "b"),
+    "n" * 255,
+    "\ud800",
+]
+NAMES = TEXT | st.sampled_from(ODD_NAMES) | st.integers(-2, 2)
+
+
+@st.composite
+def typed_columns(draw, height):
+    dtype = draw(st.sampled_from(sorted(TYPED, key=str)))
+    strategy = st.none() | TYPED[dtype] if draw(st.booleans()) else TYPED[dtype]
+    values = draw(st.lists(strategy, min_size=height, max_size=height))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if isinstance(dtype, pd.ArrowDtype):
+                return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(values, dtype.pyarrow_dtype)), dtype=dtype)
+            return pd.Series(values, dtype=dtype)
+    except Exception:
+        return pd.Series(values, dtype=object)  # no such column can be made of these
+
+
+@st.composite
+def object_columns(draw, height):
+    kinds = draw(st.lists(st.sampled_from(sorted(SCALARS)), min_size=1, max_size=2))
+    strategy = st.one_of(SCALARS["missing"], *(SCALARS[kind] for kind in kinds))
+    return pd.Series(draw(st.lists(strategy, min_size=height, max_size=height)), dtype=object)
+
+
+@st.composite
+def frames(draw):
+    height = draw(st.integers(0, 4))
+    columns = draw(st.lists(typed_columns(height) | object_columns(height), min_size=0, max_size=3))
+    plain = draw(st.booleans())
+    names = list("xyz"[: len(columns)]) if plain else [draw(NAMES) for _ in columns]
+    frame = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=range(height))
+    frame.columns = pd.Index(names, dtype=object)
+    return frame.set_axis([f"row {n}" for n in range(height)]) if draw(st.booleans()) else frame
+
+
+def number(value):
+    if isinstance(value, np.float16 | np.float32):
+        return Decimal(str(value))  # the shortest text of its own width
+    return Decimal(repr(float(value))) if isinstance(value, float | np.floating) else Decimal(int(value))
+
+
+def on_the_wire(value, series):
+    """What the wire must hold for a value, or a function that tells whether it is right."""
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[us]").item()
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, np.timedelta64 | dt.timedelta):
+        return lambda sent: pd.Timedelta(sent) == value
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, int | float | np.number):
+        if isinstance(value, np.float32 | np.float16) and series.dtype == object:
+            value = float(value)
+        return number(value)
+    if isinstance(value, dt.datetime):
+        aware = value.tzinfo is not None
+        return (value.astimezone(dt.UTC) if aware else value).replace(tzinfo=None).isoformat(" ")
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    return str(value)
+
+
+def is_missing(value):
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return value is None or value is pd.NA or value is pd.NaT or (pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+def as_python(series):
+    """The values as plain as they can be, none of them changed."""
+    if isinstance(series.dtype, pd.ArrowDtype):
+        return series.array.__arrow_array__().to_pylist()
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "fmM":
+        return list(series.to_numpy())
+    if str(series.dtype) == "Float32":
+        return [value if is_missing(value) else np.float32(value) for value in series]
+    return list(series)
+
+
+def changes(sandbox, since):
+    return [e for e in sandbox.requests if e.number > since and e.operation in ("create", "append", "update", "delete")]
+
+
+@pytest.mark.parametrize("as_text", [False, True], ids=["plain", "as text"])
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(frame=frames())
+def test_any_frame_is_sent_exactly_or_refused_before_the_first_request(sessions, one_sandbox, as_text, frame):
+    session = sessions["2025.3"]
+    since = one_sandbox.requests[-1].number if len(one_sandbox.requests) else 0
+    name = f"T {uuid.uuid4()}"
+    options = {"columns": dict.fromkeys(map(str, frame.columns), "text")} if as_text else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cd.IndexNotSentWarning)
+        try:
+            receipt, refusal = cd.push(frame, name, session=session, **options), None
+        except cd.FrameError as exc:
+            receipt, refusal = None, exc
+    if refusal is not None:
+        assert not changes(one_sandbox, since)
+        assert frame.columns.empty or any(repr(column) in str(refusal) for column in frame.columns)
+        return
+    rows = one_sandbox.ledger.rows(receipt.rec_id)
+    assert len(rows) == len(frame)
+    back = cd.read_clicdata(name, session=session)
+    assert list(back.columns) == list(map(str, frame.columns))
+    for position, column in enumerate(map(str, frame.columns)):
+        series = frame.iloc[:, position]
+        for value, row, read in zip(as_python(series), rows, back[column], strict=True):
+            if is_missing(value):
+                assert row[column] is None
+                assert is_missing(read)
+                continue
+            if as_text:
+                assert type(row[column]) is str
+                assert read == row[column]
+                continue
+            expected = on_the_wire(value, series)
+            sent = row[column]
+            if callable(expected):
+                assert expected(sent)
+            else:
+                assert (type(sent) in (int, Decimal)) == isinstance(expected, Decimal)
+                assert sent == expected
+                assert not isinstance(expected, Decimal) or expected == number_read(read)
+                assert isinstance(expected, Decimal) or type(read) in (
+                    type(sent),
+                    bool,
+                    np.bool_,
+                    pd.Timestamp,
+                    dt.date,
+                )
+
+
+def number_read(value):
+    return value if isinstance(value, Decimal) else number(value)

@@ -1,0 +1,514 @@
+"""What a read makes of a table: by itself, by the words of `pd.read_sql`, with and without metadata, in chunks."""
+
+import datetime as dt
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import pandas_clicdata as cd
+from pandas_clicdata import rows, schema
+from pandas_clicdata.sandbox import Assumptions, Sandbox
+
+OWN_TEXT = pd.Series([""]).dtype
+BIG = 2**53 + 1
+
+
+@pytest.fixture(scope="module")
+def elsewhere(request):
+    """Sandboxes that behave otherwise, each started when it is first asked for."""
+    from contextlib import ExitStack
+
+    stack = ExitStack()
+    made = {}
+
+    def at(version, *, page_size=1000, **assumed):
+        key = (page_size, tuple(sorted(assumed.items())))
+        if key not in made:
+            made[key] = stack.enter_context(Sandbox(page_size=page_size, assume=Assumptions(**assumed)))
+        sandbox = made[key]
+        session = cd.Session(
+            client_id=sandbox.client_id,
+            client_secret=sandbox.client_secret,
+            base_url=sandbox.url,
+            api_version=version,
+        )
+        stack.enter_context(session)
+        return session
+
+    with stack:
+        yield at
+
+
+@pytest.fixture(params=["2025.3", "unversioned"])
+def version(request):
+    return request.param
+
+
+@pytest.fixture
+def table(sessions, name):
+    """Make a table and return how it is read."""
+
+    def make(frame, columns=None, session=None):
+        session = session or sessions["2025.3"]
+        cd.push(frame, name, columns=columns, session=session)
+        return lambda **options: cd.read_clicdata(name, session=session, **options)
+
+    return make
+
+
+def moments(*texts):
+    return pd.Series([text and dt.datetime.fromisoformat(text) for text in texts], dtype="datetime64[us]")
+
+
+FRAME = pd.DataFrame(
+    {
+        "n": pd.Series([1, BIG, -5]),
+        "gap": pd.Series([BIG, None, -5], dtype="Int64"),
+        "f": [0.1, 1.0, np.nan],
+        "yes": [True, False, True],
+        "maybe": pd.Series([True, None, False], dtype="boolean"),
+        "t": pd.Series(["00123", None, ""], dtype=OWN_TEXT),
+        "at": moments("2024-01-02 03:04:05.000006", None, "0001-01-01"),
+        "day": pd.Series([dt.date(2024, 2, 29), None, dt.date(9999, 12, 31)], dtype=object),
+        "long": pd.Series([2**70, None, -1], dtype=object),
+        "exact": pd.Series([Decimal("0.1"), Decimal("3.14159265358979323846"), None], dtype=object),
+    }
+)
+
+
+def test_by_itself(session, name):
+    cd.push(FRAME, name, session=session)
+    back = cd.read_clicdata(name, session=session)
+    pd.testing.assert_frame_equal(back, FRAME, check_exact=True)
+    assert [type(value) for value in back["exact"][:2]] == [Decimal, Decimal]
+
+
+NULLABLE = {"n": "Int64", "gap": "Int64", "f": "Float64", "yes": "boolean", "maybe": "boolean", "t": "string"}
+
+
+def test_numpy_nullable(table):
+    back = table(FRAME)(dtype_backend="numpy_nullable")
+    expected = FRAME.astype(NULLABLE)
+    assert {column: str(back[column].dtype) for column in NULLABLE} == NULLABLE
+    pd.testing.assert_frame_equal(back.astype({"t": "string"}), expected.astype({"t": "string"}), check_exact=True)
+
+
+def test_numpy_nullable_where_there_is_nothing_and_where_nothing_is_null(table):
+    read = table(pd.DataFrame({"n": [1], "x": [None], "u": np.array([2**64 - 1], "uint64")}), {"x": "number"})
+    assert read(dtype_backend="numpy_nullable").dtypes.astype(str).to_dict() == {
+        "n": "Int64",
+        "x": "Float64",
+        "u": "UInt64",
+    }
+
+
+ARROW = {
+    "n": pa.int64(),
+    "gap": pa.int64(),
+    "f": pa.float64(),
+    "yes": pa.bool_(),
+    "maybe": pa.bool_(),
+    "t": pa.string(),
+    "at": pa.timestamp("us"),
+    "day": pa.date32(),
+    "long": pa.decimal128(22, 0),
+    "exact": pa.decimal128(21, 20),
+}
+
+
+def test_pyarrow(table):
+    back = table(FRAME)(dtype_backend="pyarrow")
+    assert {column: dtype.pyarrow_dtype for column, dtype in back.dtypes.items()} == ARROW
+    for column in FRAME.columns.drop("f"):
+        assert back[column].isna().tolist() == FRAME[column].isna().tolist()
+        there, here = FRAME[column].dropna().tolist(), back[column].dropna().tolist()
+        assert here == there
+    assert back["f"].to_numpy(float, na_value=np.nan).tolist()[:2] == [0.1, 1.0]
+
+
+def test_numbers_that_no_arrow_decimal_holds_stay_exact_as_text(table):
+    numbers = pd.Series([Decimal("1E+400"), Decimal("1E-400")], dtype=object)
+    back = table(pd.DataFrame({"x": numbers}))(dtype_backend="pyarrow")["x"]
+    assert list(map(Decimal, back)) == numbers.tolist()
+
+
+def test_no_such_backend(session, name):
+    with pytest.raises(ValueError, match="dtype_backend='polars' is not known"):
+        cd.read_clicdata(name, dtype_backend="polars", session=session)
+
+
+# dtype=: the column sent, the type it has in ClicData, the dtype asked for, and what comes.
+ASKED = {
+    "int as float": (pd.Series([1, 2]), None, "float64", pd.Series([1.0, 2.0])),
+    "int as text": (pd.Series([BIG, None], dtype="Int64"), None, str, pd.Series([str(BIG), None], dtype=OWN_TEXT)),
+    "int as string": (pd.Series([BIG, None], dtype="Int64"), None, "string",
+                    pd.Series([str(BIG), None], dtype="string")),
+    "int as int8": (pd.Series([1, -128]), None, "int8", pd.Series([1, -128], dtype="int8")),
+    "int as object": (pd.Series([1, 2]), None, object, pd.Series([1, 2], dtype=object)),
+    "long int as text": (pd.Series([2**70, 1], dtype=object), None, "string",
+                    pd.Series([str(2**70), "1"], dtype="string")),
+    "float as float32": (pd.Series([0.1, None]), None, "float32", pd.Series([0.1, None], dtype="float32")),
+    "float as text": (pd.Series([0.1, -0.0, 1e22, None]), None, "string",
+                      pd.Series(["0.1", "-0.0", "1e+22", None], dtype="string")),
+    "whole float as Int64": (pd.Series([1.0, None]), None, "Int64", pd.Series([1, None], dtype="Int64")),
+    "decimal as decimal": (pd.Series([Decimal("1.10"), None], dtype=object), None, pd.ArrowDtype(pa.decimal128(9, 2)),
+                           pd.Series([Decimal("1.10"), None], dtype=pd.ArrowDtype(pa.decimal128(9, 2)))),
+    "bool as int": (pd.Series([True, False]), None, "int64", pd.Series([1, 0])),
+    "bool as text": (pd.Series([True, None], dtype="boolean"), None, "string",
+                    pd.Series(["true", None], dtype="string")),
+    "text as category": (pd.Series(["b", None, "a"]), None, "category", pd.Series(["b", None, "a"], dtype="category")),
+    "text that looks like a date": (pd.Series(["2024-01-01"]), None, "string",
+                    pd.Series(["2024-01-01"], dtype="string")),
+    "text as int": (pd.Series(["1", "2"]), None, "int64", pd.Series([1, 2])),
+    "date as text": (pd.Series([dt.date(2024, 1, 1), None]), None, "string",
+                    pd.Series(["2024-01-01", None], dtype="string")),
+    "datetime as text": (moments("2024-01-01 00:00:00", None), None, "string",
+                         pd.Series(["2024-01-01 00:00:00", None], dtype="string")),
+    "datetime as a unit": (moments("2024-01-01 01:02:03", None), None, "datetime64[s]",
+                           moments("2024-01-01 01:02:03", None).astype("datetime64[s]")),
+    "datetime as int": (moments("1970-01-01 00:00:00.000007"), None, "int64", pd.Series([7])),
+    "bool as float": (pd.Series([True, False]), None, "float64", pd.Series([1.0, 0.0])),
+    "datetime as a zone": (moments("2024-07-01", None), None, "datetime64[us, Europe/Paris]",
+                           moments("2024-07-01", None).dt.tz_localize("UTC").dt.tz_convert("Europe/Paris")),
+    "date as datetime": (pd.Series([dt.date(2024, 1, 1), None]), None, "datetime64[us]", moments("2024-01-01", None)),
+    "duration as duration": (pd.Series(pd.to_timedelta(["1s", None])), None, "timedelta64[ns]",
+                             pd.Series(pd.to_timedelta(["1s", None])).astype("timedelta64[ns]")),
+    "period as period": (pd.Series(pd.PeriodIndex(["2024-01", None], freq="M")), None, "period[M]",
+                         pd.Series(pd.PeriodIndex(["2024-01", None], freq="M"))),
+    "dropdown as category": (pd.Series(["b", "a"]), "dropdown", "category", pd.Series(["b", "a"], dtype="category")),
+    "arrow string": (pd.Series(["a", None]), None, pd.ArrowDtype(pa.string()),
+                     pd.Series(["a", None], dtype=pd.ArrowDtype(pa.string()))),
+    "int as Arrow int16": (pd.Series([1, None], dtype="Int64"), None, "int16[pyarrow]",
+                           pd.Series([1, None], dtype="int16[pyarrow]")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("each", [True, False], ids=["by column", "for all"])
+@pytest.mark.parametrize("case", ASKED)
+def test_dtype(table, case, each):
+    series, data_type, asked, expected = ASKED[case]
+    read = table(series.to_frame("x"), {"x": data_type} if data_type else None)
+    back = read(dtype={"x": asked} if each else asked)["x"]
+    pd.testing.assert_series_equal(back, expected.rename("x"), check_exact=True)
+
+
+CANNOT = {
+    "null as int64": (pd.Series([1, None], dtype="Int64"), "int64"),
+    "words as int64": (pd.Series(["1", "a"]), "int64"),
+    "too large for int8": (pd.Series([1, 300]), "int8"),
+    "negative as unsigned": (pd.Series([1, -1]), "uint8"),
+    "a fraction as int64": (pd.Series([1.0, 1.5]), "int64"),
+    "a fraction as Int64": (pd.Series([1.0, 1.5]), "Int64"),
+    "a long fraction as int64": (pd.Series([Decimal("3.14159265358979323846")], dtype=object), "int64"),
+    "datetime that nanoseconds do not reach": (moments("9999-12-31"), "datetime64[ns]"),
+    "words as duration": (pd.Series(["a"]), "timedelta64[ns]"),
+    "number as a zone": (pd.Series([1]), "datetime64[us, UTC]"),
+    "null as bool": (pd.Series([True, None], dtype="boolean"), "bool"),
+}
+
+
+@pytest.mark.parametrize("case", CANNOT)
+def test_a_dtype_that_would_lose_a_value_is_refused(table, case):
+    series, asked = CANNOT[case]
+    with pytest.raises(cd.ColumnConversionError, match=r"^Column 'x' cannot be read as ") as caught:
+        table(series.to_frame("x"))(dtype={"x": asked})
+    assert caught.value.column == "x"
+
+
+def test_dtype_beside_a_backend(table):
+    back = table(FRAME)(dtype={"n": "float32", "t": "string"}, columns=["t", "n", "gap"], dtype_backend="pyarrow")
+    assert back.dtypes.astype(str).tolist() == ["string", "float32", "int64[pyarrow]"]
+
+
+# parse_dates=
+
+DATES = pd.DataFrame({"a": ["2024-01-02", None], "b": ["02/01/2024", "03/01/2024"], "n": [86400, 0]})
+
+
+@pytest.mark.parametrize(
+    ("parse_dates", "expected"),
+    [
+        (["a"], {"a": ["2024-01-02", None]}),
+        ({"b": "%d/%m/%Y"}, {"b": ["2024-01-02", "2024-01-03"]}),
+        ({"b": {"dayfirst": True}}, {"b": ["2024-01-02", "2024-01-03"]}),
+        ({"n": {"unit": "s"}}, {"n": ["1970-01-02", "1970-01-01"]}),
+        ({"n": "s"}, {"n": ["1970-01-02", "1970-01-01"]}),
+        ({"a": None, "b": "%d/%m/%Y"}, {"a": ["2024-01-02", None], "b": ["2024-01-02", "2024-01-03"]}),
+    ],
+    ids=str,
+)
+def test_parse_dates(table, parse_dates, expected):
+    back = table(DATES)(parse_dates=parse_dates)
+    for column in DATES:
+        if column in expected:
+            assert back[column].dtype.kind == "M"
+            assert back[column].tolist() == pd.to_datetime(pd.Series(expected[column])).tolist()
+        else:
+            pd.testing.assert_series_equal(back[column], DATES[column].astype(back[column].dtype))
+
+
+def test_parse_dates_of_what_is_none(table):
+    with pytest.raises(cd.ColumnConversionError, match="Column 'b' cannot be read as dates"):
+        table(DATES)(parse_dates={"b": "%Y"})
+
+
+@pytest.mark.parametrize(
+    "option", [{"parse_dates": ["no"]}, {"index_col": "no"}, {"dtype": {"no": str}}, {"columns": ["no"]}]
+)
+def test_options_name_columns_that_are_there(table, option):
+    read = table(DATES)
+    for chunked in ({}, {"chunksize": 1}):
+        with pytest.raises(cd.ColumnNotFoundError, match="'no'"):
+            list(read(**option, **chunked))
+
+
+# columns, index_col
+
+
+def test_columns_in_the_order_asked_for(table):
+    read = table(FRAME)
+    pd.testing.assert_frame_equal(read(columns=["t", "n"]), FRAME[["t", "n"]])
+    pd.testing.assert_frame_equal(read(columns=["t"], index_col=["n"]), FRAME[["t", "n"]].set_index(["n"]))
+
+
+@pytest.mark.parametrize("index_col", ["n", ["t", "n"], ["n"]], ids=str)
+def test_index_col(table, index_col):
+    read = table(FRAME)
+    pd.testing.assert_frame_equal(read(index_col=index_col), FRAME.set_index(index_col))
+    chunks = list(read(index_col=index_col, chunksize=2))
+    assert [list(chunk.index.names) for chunk in chunks] == [
+        [index_col] if isinstance(index_col, str) else index_col
+    ] * 2
+
+
+# without metadata, and other forms of what comes
+
+
+def test_without_metadata_types_come_from_json(elsewhere, version, name):
+    session = elsewhere(version, column_metadata=False)
+    cd.push(FRAME, name, session=session)
+    back = cd.read_clicdata(name, session=session)
+    pd.testing.assert_frame_equal(back, FRAME, check_exact=True)
+
+
+UNDECLARED = {
+    "a time among dates": ["2024-01-01", "2024-01-01 00:00:00"],
+    "a text among dates": ["2024-01-01", "soon"],
+    "an empty text among dates": ["2024-01-01", ""],
+    "no such day": ["2023-02-29"],
+    "ISO 8601": ["2024-01-01T00:00:00", "2024-01-01T00:00:00+02:00"],
+    "an offset": ["2024-01-01 00:00:00+02:00"],
+    "milliseconds": ["2024-01-01 00:00:00.123"],
+    "a space around": [" 2024-01-01"],
+    "a line end": ["2024-01-01\n"],
+    "year 0": ["0000-01-01"],
+    "year 0 with a time": ["0000-01-01 00:00:00"],
+    "hour 24": ["2024-01-01 24:00:00"],
+    "numbers": ["1", "2"],
+    "zeros": ["00123"],
+    "truth": ["true", "false"],
+    "nothing": ["null", ""],
+}
+
+
+@pytest.mark.parametrize("case", UNDECLARED)
+def test_without_metadata_text_stays_text(elsewhere, version, name, case):
+    session = elsewhere(version, column_metadata=False)
+    values = [*UNDECLARED[case], None]
+    cd.push(pd.DataFrame({"x": values}), name, session=session)
+    for back in (cd.read_clicdata(name, session=session), *cd.read_clicdata(name, chunksize=9, session=session)):
+        pd.testing.assert_series_equal(back["x"], pd.Series(values, name="x", dtype=OWN_TEXT))
+
+
+@pytest.mark.parametrize("texts", [["2024-01-01", None], ["2024-01-01 00:00:00", "1999-12-31 23:59:59.000001", None]])
+def test_text_of_a_date_is_one_without_metadata_unless_text_is_asked_for(elsewhere, sessions, name, texts):
+    """With metadata it is text, as it was sent."""
+    frame = pd.DataFrame({"x": pd.Series(texts, dtype=OWN_TEXT)})
+    declared, bare = sessions["2025.3"], elsewhere("2025.3", column_metadata=False)
+    for session in (declared, bare):
+        cd.push(frame, name, session=session)
+    pd.testing.assert_frame_equal(cd.read_clicdata(name, session=declared), frame)
+    pd.testing.assert_frame_equal(cd.read_clicdata(name, dtype=str, session=bare), frame)
+    assert list(cd.read_clicdata(name, dtype={"x": "string"}, session=bare)["x"].dropna()) == list(filter(None, texts))
+    taken = cd.read_clicdata(name, session=bare)["x"].dropna().tolist()
+    kind = dt.date if len(texts[0]) == 10 else pd.Timestamp
+    assert [type(value) for value in taken] == [kind] * len(taken)
+    assert [str(value) for value in taken] == list(filter(None, texts))
+
+
+def test_an_empty_table_without_metadata_has_no_columns_that_are_known(elsewhere, version, name):
+    session = elsewhere(version, column_metadata=False)
+    cd.push(FRAME[:0], name, session=session)
+    assert cd.read_clicdata(name, session=session).shape == (0, 0)
+
+
+def test_an_empty_table_keeps_its_columns_and_dtypes(session, name):
+    cd.push(FRAME[:0], name, session=session)
+    back = cd.read_clicdata(name, session=session)
+    assert list(back.columns) == list(FRAME.columns)
+    # A column of numbers that has none, of what it was told of to a column of objects that holds none.
+    assert {column: str(dtype) for column, dtype in back.dtypes.items()} == {
+        "n": "float64", "gap": "float64", "f": "float64", "yes": "bool", "maybe": "bool", "t": str(OWN_TEXT),
+        "at": "datetime64[us]", "day": str(OWN_TEXT), "long": str(OWN_TEXT), "exact": str(OWN_TEXT),
+    }  # fmt: skip
+    chunks = list(cd.read_clicdata(name, chunksize=5, session=session))
+    assert [chunk.shape for chunk in chunks] == [(0, len(FRAME.columns))]
+
+
+@pytest.mark.parametrize("column_metadata", [True, False])
+def test_iso_datetimes_with_an_offset(elsewhere, version, name, column_metadata):
+    """Sent in UTC, read back at another offset: the same moments, if it is known that they are moments."""
+    session = elsewhere(version, datetime_form="iso_offset", column_metadata=column_metadata)
+    frame = pd.DataFrame(
+        {"at": moments("2024-01-02 23:04:05.000006", None, "1970-01-01"), "t": ["2024-01-01", "b", ""]}
+    )
+    cd.push(frame, name, session=session)
+    for back in (cd.read_clicdata(name, session=session), *cd.read_clicdata(name, chunksize=9, session=session)):
+        if column_metadata:
+            pd.testing.assert_frame_equal(back, frame.astype({"t": OWN_TEXT}))
+        else:
+            assert (
+                pd.to_datetime(back["at"], format="ISO8601", utc=True).dt.tz_localize(None).tolist()
+                == frame["at"].tolist()
+            )
+    if not column_metadata:
+        parsed = cd.read_clicdata(name, dtype={"at": "datetime64[us, UTC]"}, session=session)["at"]
+        assert parsed.dt.tz_localize(None).tolist() == frame["at"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("texts", "moment"),
+    [
+        (["2024-01-10"], "2024-01-10"),
+        (["2024-01-10 01:02:03.000004"], "2024-01-10 01:02:03.000004"),
+        (["2024-01-10T01:02"], "2024-01-10 01:02"),
+        (["2024-01-10T01:02:03.5"], "2024-01-10 01:02:03.5"),
+        (["2024-01-10T01:02:03Z"], "2024-01-10 01:02:03"),
+        (["2024-01-10T01:02:03.25+02:00"], "2024-01-09 23:02:03.25"),
+        (["2024-01-10 01:02:03-0330"], "2024-01-10 04:32:03"),
+        (["2024-01-10T01:02:03+02:00", "2024-01-09 23:02:03", "2024-01-09T23:02:03Z"], "2024-01-09 23:02:03"),
+    ],
+    ids=str,
+)
+def test_the_forms_in_which_a_declared_datetime_may_come(texts, moment):
+    decoded = rows.decode([{"x": text} for text in [*texts, None]], ["x"])[0]
+    settled = schema.settle(decoded, "datetime").values
+    assert settled.type == pa.timestamp("us")
+    assert settled.to_pylist() == [dt.datetime.fromisoformat(moment)] * len(texts) + [None]
+
+
+@pytest.mark.parametrize("row_id", ["id", "rec_id"])
+def test_the_services_row_id_is_hidden_unless_asked_for(elsewhere, version, name, row_id):
+    session = elsewhere(version, row_id=row_id)
+    cd.push(FRAME, name, session=session)
+    pd.testing.assert_frame_equal(cd.read_clicdata(name, session=session), FRAME)
+    for chunk in cd.read_clicdata(name, chunksize=2, session=session):
+        assert list(chunk.columns) == list(FRAME.columns)
+    asked = cd.read_clicdata(name, columns=[row_id, "n"], session=session)
+    assert asked["n"].tolist() == FRAME["n"].tolist()
+    assert asked[row_id].is_unique
+    assert asked[row_id].dtype == "int64"
+    cd.append(FRAME, name, session=session)
+    assert len(cd.read_clicdata(name, session=session)) == 6
+
+
+# chunks
+
+PAGES = pd.DataFrame(
+    {
+        "n": pd.Series([1, 2, None, BIG, 5], dtype="Int64"),
+        "yes": pd.Series([True, True, None, False, True], dtype="boolean"),
+        "f": [0.5, None, 1.0, 2.5, 1e300],
+        "t": pd.Series(["a", None, "", "2024-01-01", "é"], dtype=OWN_TEXT),
+        "at": moments("2024-01-01", None, "2024-01-01 00:00:00.000001", "0001-01-01", "9999-12-31 23:59:59.999999"),
+        "day": pd.Series([dt.date(2024, 1, 1), None, None, dt.date(1, 1, 1), dt.date(9999, 12, 31)], dtype=object),
+    }
+)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 9])
+def test_chunks_have_one_size_and_one_set_of_dtypes(elsewhere, version, name, size):
+    session = elsewhere(version, page_size=2)
+    cd.push(PAGES, name, session=session)
+    chunks = list(cd.read_clicdata(name, chunksize=size, session=session))
+    assert [len(chunk) for chunk in chunks] == [size] * (5 // size) + [5 % size] * (5 % size > 0)
+    assert all((chunk.dtypes == PAGES.dtypes).all() for chunk in chunks)
+    pd.testing.assert_frame_equal(pd.concat(chunks, ignore_index=True), PAGES)
+    pd.testing.assert_frame_equal(cd.read_clicdata(name, session=session), PAGES)
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_chunks_with_a_backend(elsewhere, name, backend):
+    session = elsewhere("2025.3", page_size=2)
+    cd.push(PAGES, name, session=session)
+    whole = cd.read_clicdata(name, dtype_backend=backend, session=session)
+    chunks = list(cd.read_clicdata(name, chunksize=2, dtype_backend=backend, session=session))
+    assert all((chunk.dtypes == whole.dtypes).all() for chunk in chunks)
+    pd.testing.assert_frame_equal(pd.concat(chunks, ignore_index=True), whole)
+
+
+CHANGING = {
+    "whole numbers, then fractions": ([1, 2, 0.5], {"x": "float64"}),
+    "whole numbers, then longer ones": ([1, 2, 2**70], {"x": "string"}),
+    "fractions, then a long whole number": ([0.5, 1.5, BIG], {"x": "string"}),
+    "nothing, then a long whole number": ([None, None, BIG], {"x": "Int64"}),
+}
+
+
+@pytest.mark.parametrize("case", CHANGING)
+def test_what_does_not_go_into_the_first_pages_type_is_told_with_the_way_out(elsewhere, name, case):
+    session = elsewhere("2025.3", page_size=2)
+    values, way_out = CHANGING[case]
+    frame = pd.DataFrame({"x": pd.Series(values, dtype=object)})
+    cd.push(frame, name, columns={"x": "number"}, session=session)
+    with pytest.raises(cd.IncompleteReadError, match="Name its type, for example dtype="):
+        list(cd.read_clicdata(name, chunksize=2, session=session))
+    chunks = list(cd.read_clicdata(name, chunksize=2, dtype=way_out, session=session))
+    assert [str(chunk["x"].dtype) for chunk in chunks] == [way_out["x"]] * 2
+    back = pd.concat(chunks)["x"].tolist()
+    present = [(there, here) for there, here in zip(values, back, strict=True) if there is not None]
+    assert all(type(there)(here) == there for there, here in present)
+    assert pd.isna(back).tolist() == [value is None for value in values]
+
+
+def test_dtype_and_dates_in_chunks(elsewhere, name):
+    session = elsewhere("2025.3", page_size=2)
+    frame = pd.DataFrame({"n": [1, 2, 3], "s": ["2024-01-01", "2024-01-02", None], "c": ["a", "b", "a"]})
+    cd.push(frame, name, session=session)
+    options = {"dtype": {"n": "float32", "c": "category"}, "parse_dates": ["s"]}
+    for chunk in cd.read_clicdata(name, chunksize=2, **options, session=session):
+        assert (str(chunk["n"].dtype), chunk["s"].dtype.kind, str(chunk["c"].dtype)) == ("float32", "M", "category")
+
+
+def test_long_numbers_in_chunks_keep_every_digit(elsewhere, version, name):
+    session = elsewhere(version, page_size=2)
+    numbers = [2**70, 1, -(2**65), None]
+    exact = [Decimal("3.14159265358979323846"), Decimal("0.1"), Decimal(2), None]
+    frame = pd.DataFrame({"n": pd.Series(numbers, dtype=object), "d": pd.Series(exact, dtype=object)})
+    cd.push(frame, name, session=session)
+    back = pd.concat(cd.read_clicdata(name, chunksize=3, session=session), ignore_index=True)
+    assert back["n"].tolist() == numbers
+    assert back["d"].tolist() == exact
+    assert [type(value) for value in back["n"]] == [int, int, int, type(None)]
+
+
+def test_batches_are_arrow(elsewhere, version, name):
+    session = elsewhere(version, page_size=2)
+    cd.push(PAGES, name, session=session)
+    reader = cd.read_clicdata_batches(name, columns=["t", "n", "at", "day"], session=session)
+    assert reader.schema == pa.schema(
+        [("t", pa.string()), ("n", pa.int64()), ("at", pa.timestamp("us")), ("day", pa.date32())]
+    )
+    batches = list(reader)
+    assert [batch.num_rows for batch in batches] == [2, 2, 1]
+    assert pa.Table.from_batches(batches)["n"].to_pylist() == [1, 2, None, BIG, 5]
+
+
+def test_nul_and_line_ends_in_chunks(elsewhere, version, name):
+    session = elsewhere(version, page_size=2)
+    texts = ["a\x00b", "\r\n", "\n", "\x00", "\u2028\u2029\x85"]
+    cd.push(pd.DataFrame({"t": texts}), name, session=session)
+    assert [text for chunk in cd.read_clicdata(name, chunksize=2, session=session) for text in chunk["t"]] == texts
