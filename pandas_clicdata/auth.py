@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pandas_clicdata.config import Settings
-from pandas_clicdata.errors import AuthenticationError, ClicDataError, RateLimitError, ServerError, UnexpectedReplyError
+from pandas_clicdata.errors import (
+    AuthenticationError,
+    ClicDataError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+    UnexpectedReplyError,
+)
 from pandas_clicdata.models import Reply, Request, Secret
 
 if TYPE_CHECKING:
@@ -61,6 +68,7 @@ class FixedHeaders:
 
     fixed: Mapping[str, Secret]
     settings: Settings
+    parts: tuple[Secret, ...] = ()
 
     def headers(self) -> Mapping[str, Secret]:
         return self.fixed
@@ -69,7 +77,7 @@ class FixedHeaders:
         return False
 
     def secrets(self) -> tuple[Secret, ...]:
-        return (*self.fixed.values(), *self.settings.secrets)
+        return (*self.fixed.values(), *self.parts, *self.settings.secrets)
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,12 @@ class Bearer:
 
     def _ask(self) -> Token:
         asked_at = self.clock()
-        reply = self.transport.send(self.grant.request(), {}, self.grant.settings.secrets)
+        try:
+            reply = self.transport.send(self.grant.request(), {}, self.grant.settings.secrets)
+        except TransportError as exc:
+            # What the token was wanted for has not been sent, or was refused.
+            exc.ambiguous = False
+            raise
         value, life = read_token(reply)
         logger.debug("a new token, good for %s s", life)
         return Token(value, asked_at + life - min(_RENEW_AHEAD_SECONDS, life * _RENEW_AHEAD_SHARE))
@@ -163,7 +176,10 @@ def authenticator(settings: Settings, transport: Transport) -> Authenticator:
         return FixedHeaders({"CLICDATA-API-KEY": settings.api_key}, settings)
     if settings.auth_method == "basic":
         assert settings.password is not None
-        return FixedHeaders({"Authorization": _basic(settings)}, settings)
+        # The inner base64 is text inside the outer one (P).
+        inner = _base64(Secret(f"{settings.username}:{settings.password.reveal()}"))
+        outer = _base64(Secret(f"{settings.client_id}:{inner.reveal()}"))
+        return FixedHeaders({"Authorization": Secret(f"Basic {outer.reveal()}")}, settings, parts=(inner,))
     return Bearer(ClientCredentials(settings), transport)
 
 
@@ -196,7 +212,7 @@ def _token_or_fault(reply: Reply) -> tuple[Secret, float] | ClicDataError:
 
     try:
         fields = parse_token_response(reply.body.decode("utf-8"))
-        if isinstance(fields["access_token"], str):
+        if isinstance(fields["access_token"], str) and fields["access_token"]:
             return Secret(fields["access_token"]), float(fields.get("expires_in") or _FALLBACK_LIFE_SECONDS)
     except MissingTokenError:
         pass
@@ -209,8 +225,14 @@ def _token_or_fault(reply: Reply) -> tuple[Secret, float] | ClicDataError:
                 status=reply.status,
                 code=code,
             )
-    except (ValueError, KeyError, TypeError):
+    except Exception:  # noqa: BLE001, S110 - what oauthlib makes of a reply in a shape of its own can be anything
         pass
+    if reply.status < 400:
+        return UnexpectedReplyError(
+            f"POST {TOKEN_PATH}: HTTP {reply.status} without a token that can be read. Its {len(reply.body):,} bytes"
+            " are not shown, for a token may be among them. Is base_url the right service?",
+            status=reply.status,
+        )
     kind = RateLimitError if reply.status == 429 else ServerError if reply.status >= 500 else UnexpectedReplyError
     return kind(f"POST {TOKEN_PATH}: HTTP {reply.status} without a token: {reply.excerpt()}", status=reply.status)
 
@@ -219,13 +241,5 @@ def _bearer(token: Token) -> Mapping[str, Secret]:
     return {"Authorization": Secret(f"Bearer {token.value.reveal()}")}
 
 
-def _basic(settings: Settings) -> Secret:
-    """base64(client_id:base64(email:password)), the inner one as text inside the outer (P)."""
-    assert settings.password is not None
-    return Secret(
-        "Basic " + _base64(f"{settings.client_id}:" + _base64(f"{settings.username}:{settings.password.reveal()}"))
-    )
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode("ascii")
+def _base64(text: Secret) -> Secret:
+    return Secret(base64.b64encode(text.reveal().encode()).decode("ascii"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ _SECRET_NAMES = frozenset({"client_secret", "password", "api_key"})
 _PROFILE_NAMES = frozenset(
     {"auth_method", "client_id", "client_secret", "username", "password", "api_key", "api_version", "base_url"}
 )
+_VERSION = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
 _ENVIRONMENT = {
     name: f"CLICDATA_{name.upper()}"
     for name in ("client_id", "client_secret", "username", "password", "api_key", "api_version", "base_url")
@@ -90,13 +92,17 @@ def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None
         _from_environment(),
     ]
     wanted = profile or os.environ.get("CLICDATA_PROFILE")
-    if wanted or not any(_method_of(level) for level in levels):
+    if wanted or not any(level.get("auth_method") or _method_of(level) for level in levels):
         levels.append(_from_profile(wanted))
 
     merged: dict[str, str | Secret] = {}
     for level in reversed(levels):
         merged |= level
-    method = merged.pop("auth_method", None) or next(filter(None, map(_method_of, levels)), None)
+    merged.pop("auth_method", None)
+    # What is said in a nearer place, outright or by its credentials, comes before what is said farther off.
+    method = next((said for level in levels if (said := level.get("auth_method") or _method_of(level))), None)
+    if method is None and merged.get("client_id"):
+        method = "client_credentials"
     if method is None:
         raise NoCredentialsError(_no_credentials_message())
     if method not in get_args(AuthMethod):
@@ -112,7 +118,7 @@ def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None
     return Settings(
         auth_method=auth_method,
         base_url=base_url,
-        api_version=str(merged.get("api_version", "auto")),
+        api_version=_checked_api_version(str(merged.get("api_version", "auto"))),
         **cast(Any, fields),
     )
 
@@ -134,7 +140,7 @@ def _method_of(level: Mapping[str, object]) -> AuthMethod | None:
         return "api_key"
     if level.get("username") or level.get("password"):
         return "basic"
-    if level.get("client_secret") or level.get("client_id"):
+    if level.get("client_secret"):
         return "client_credentials"
     return None
 
@@ -194,6 +200,14 @@ def _profile_value(name: str, value: object) -> str | Secret:
     if not isinstance(value, str):
         raise ConfigurationError(f"setting {name!r} is not text; put it in quotes")
     return _wrapped(name, value)
+
+
+def _checked_api_version(version: str) -> str:
+    if version not in {"auto", "unversioned"} and not _VERSION.fullmatch(version):
+        raise ConfigurationError(
+            f"api_version {version!r} is not known; it is 'auto', 'unversioned' or a version such as '2025.3'."
+        )
+    return version
 
 
 def _checked_base_url(url: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 from pandas_clicdata import config
 from pandas_clicdata.auth import Authenticator, authenticator
 from pandas_clicdata.display import facts_html
-from pandas_clicdata.errors import ConfigurationError
+from pandas_clicdata.errors import ClicDataError, ConfigurationError
 from pandas_clicdata.models import DEFAULT_TIMEOUT, Account, Exchange, Reply, Request, RetryPolicy, Secret
 from pandas_clicdata.wire import Dialect, Unversioned, dialect_for, dialect_of
 
@@ -91,8 +91,7 @@ class Session:
         # Rebound at once, so that a traceback with locals shows no secret.
         client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
         # A proxy's address may hold a password.
-        hidden = {scheme: url if isinstance(url, Secret) else Secret(url) for scheme, url in (proxies or {}).items()}
-        proxies = None
+        hidden, proxies = _hidden(proxies), None
         self._options: dict[str, Any] = {"timeout": timeout, "retry": retry, "verify": verify}
         self._profile = profile
         self._settings = config.resolve(
@@ -139,12 +138,12 @@ class Session:
 
     def perform(self, exchange: Exchange[T]) -> T:
         """Send a request and read its reply."""
-        return exchange.read(self._send(exchange.request))
+        return _read(exchange, self._send(exchange.request))
 
     def perform_counting(self, exchange: Exchange[T]) -> tuple[T, int]:
         """Send a request and read its reply; also tell how often it had to be tried again."""
         reply = self._send(exchange.request)
-        return exchange.read(reply), reply.attempts - 1
+        return _read(exchange, reply), reply.attempts - 1
 
     def whoami(self) -> Account:
         """Ask ClicData which account this session is on.
@@ -184,6 +183,9 @@ class Session:
         self.close()
 
     def __repr__(self) -> str:
+        if "_dialect_lock" not in vars(self):
+            # In a traceback with locals, of settings that were refused.
+            return "<Session that could not be made>"
         dialect = "dialect not known yet" if self._dialect is None else self._dialect.name
         return f"<Session {self.auth_method} at {self.base_url}, {dialect}>"
 
@@ -225,6 +227,8 @@ class SessionManager:
         for name in ("client_secret", "password", "api_key"):
             if name in connection_params:
                 connection_params[name] = Secret.of(connection_params[name])
+        if "proxies" in connection_params:
+            connection_params["proxies"] = _hidden(connection_params["proxies"])
         self._params = connection_params
         self._session: Session | None = None
         self._lock = threading.Lock()
@@ -309,6 +313,8 @@ def connect(
     <Session api_key at http://localhost:8484, dialect not known yet>
     """
     client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
+    if "proxies" in options:
+        options["proxies"] = _hidden(options["proxies"])
     credentials: dict[str, Any] = {
         "auth_method": auth_method,
         "client_id": client_id,
@@ -323,8 +329,8 @@ def connect(
         session = _sandbox_session(credentials | options)
     else:
         raise ConfigurationError(
-            f'connect({target!r}): the only target by name is "sandbox"; for an account give client_id= and'
-            " client_secret=, or another way to sign in."
+            'connect() takes one target by name, "sandbox"; for an account give client_id= and client_secret=, or'
+            " another way to sign in."
         )
     _shared.bind(session)
     return session
@@ -351,6 +357,10 @@ def shared_session_kept() -> Iterator[None]:
         _shared.bind(before)
 
 
+def _hidden(proxies: Mapping[str, str | Secret] | None) -> dict[str, Secret]:
+    return {scheme: url if isinstance(url, Secret) else Secret(url) for scheme, url in (proxies or {}).items()}
+
+
 def _sandbox_session(given: Mapping[str, Any]) -> Session:
     fixed = ("auth_method", "client_id", "client_secret", "username", "password", "api_key", "base_url", "profile")
     if any(given.get(name) is not None for name in fixed):
@@ -375,6 +385,14 @@ def _embedded_sandbox() -> Any:
     sandbox.start()
     atexit.register(sandbox.stop)
     return sandbox
+
+
+def _read(exchange: Exchange[T], reply: Reply) -> T:
+    try:
+        return exchange.read(reply)
+    except ClicDataError as exc:
+        # The frames below hold the reply's fields, in which a service may quote the credentials it was sent.
+        raise exc.with_traceback(None)  # noqa: B904
 
 
 def _reopen(public: Mapping[str, Any]) -> Session:

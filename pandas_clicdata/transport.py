@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
+import http.client
 import logging
 import os
 import random
@@ -13,9 +15,9 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC
 from http.cookiejar import DefaultCookiePolicy
-from typing import NoReturn
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 import urllib3
@@ -23,6 +25,7 @@ from requests.auth import AuthBase
 
 from pandas_clicdata._version import __version__
 from pandas_clicdata.errors import (
+    ClicDataError,
     ConfigurationError,
     ConnectionFailedError,
     ConnectionLostError,
@@ -38,12 +41,21 @@ MAX_IDLE_SECONDS = 1.0
 _MAX_REDIRECTS = 3
 _MAX_WRAPPINGS = 10
 _DELAY_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
+_THIRD_PARTY = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+    # requests, of a redirect whose body broke off.
+    RuntimeError,
+)
 _UNSENDABLE = (
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidHeader,
-    UnicodeError,
+    UnicodeEncodeError,
 )
 
 
@@ -89,6 +101,12 @@ class Transport:
         self.retry = retry or RetryPolicy()
         self._verify = verify
         self._proxies = dict(proxies or {})
+        self._proxy_secrets: tuple[Secret, ...] = ()
+        for scheme, proxy in self._proxies.items():
+            known = _secrets_of_proxy(proxy)
+            if not known:
+                raise ConfigurationError(f"The proxy for {scheme!r} is no address such as 'http://proxy.example:8080'.")
+            self._proxy_secrets += known
         self._trust_environment = trust_environment
         self._max_idle = max_idle
         self._sleep = sleep
@@ -114,12 +132,13 @@ class Transport:
         TransportError
             No whole reply; ``ambiguous`` says whether the request may have been carried out.
         """
+        secrets = (*secrets, *headers.values(), *self._proxy_secrets)
         attempt = 0
         while True:
             attempt += 1
             started = self._clock()
             try:
-                reply = self._send_once(request, headers)
+                reply = self._send_once(request, headers, secrets)
             except TransportError as exc:
                 exc.attempts = attempt
                 exc.operation = request.operation
@@ -145,50 +164,60 @@ class Transport:
             for session in self._open:
                 session.close()
 
-    def _send_once(self, request: Request, headers: Mapping[str, Secret]) -> Reply:
-        url = self.base_url + request.path
+    def _send_once(self, request: Request, headers: Mapping[str, Secret], secrets: tuple[Secret, ...]) -> Reply:
+        # Hidden like a secret, for a service may quote one in the address that it points to.
+        url = Secret(self.base_url + request.path)
         params: tuple[tuple[str, str], ...] | None = request.params
         for _ in range(_MAX_REDIRECTS):
-            response = self._exchange(request, url, params, headers)
-            location = response.headers.get("Location") if response.is_redirect else None
-            if location is None:
-                names = {name.lower(): value for name, value in response.headers.items()}
-                return Reply(status=response.status_code, headers=names, body=response.content)
-            target = urljoin(response.url, location)
-            if request.method != "GET" or _origin(target) != _origin(self.base_url):
-                host = urlsplit(target).hostname
+            response = self._exchange(request, url, params, headers, secrets)
+            if not response.is_redirect:
+                named = {name.lower(): value for name, value in response.headers.items()}
+                return Reply(status=response.status_code, headers=named, body=response.content)
+            url, params = Secret(urljoin(response.url, response.headers["Location"])), None
+            origin = _origin(url.reveal())
+            if request.method != "GET" or origin is None or origin != _origin(self.base_url):
+                host = "nowhere" if origin is None else origin[1]
                 raise RedirectError(
                     f"{request.line} was answered with a redirect to {host}, which is not followed:"
-                    " credentials stay with the address you gave. Is base_url right?"
+                    " credentials stay with the address you gave. Is base_url right?",
+                    # Some services do the work first, and then point to the page that shows it.
+                    ambiguous=True,
                 )
-            url, params = target, None
         raise RedirectError(f"{request.line} was redirected more than {_MAX_REDIRECTS} times.")
 
     def _exchange(
-        self, request: Request, url: str, params: tuple[tuple[str, str], ...] | None, headers: Mapping[str, Secret]
+        self,
+        request: Request,
+        url: Secret,
+        params: tuple[tuple[str, str], ...] | None,
+        headers: Mapping[str, Secret],
+        secrets: tuple[Secret, ...],
     ) -> requests.Response:
         session = self._session()
         try:
-            response = session.request(
+            return session.request(
                 request.method,
-                url,
+                url.reveal(),
                 params=params or None,
                 data=request.body,
                 headers={"Content-Type": request.content_type} if request.body is not None else None,
                 auth=_SecretHeaders(headers),
                 timeout=self.timeout,
                 allow_redirects=False,
-                proxies={scheme: url.reveal() for scheme, url in self._proxies.items()} or None,
+                proxies={scheme: proxy.reveal() for scheme, proxy in self._proxies.items()} or None,
                 verify=self._verify,
             )
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
-            _raise_ours(request, _without_frames(exc))
+        except _THIRD_PARTY as exc:
+            fault = _ours(request, _without_frames(exc), secrets)
+            # What is left of the connection is not trusted with the next request.
+            session.close()
         except BaseException as exc:  # noqa: BLE001
             # Ctrl-C inside the sending: the frames below hold the headers as plain text.
             raise _without_frames(exc)  # noqa: B904
         finally:
             self._local.last_used = self._clock()
-        return response
+        # Raised here, where the third party's exception, whose text may hold a header, is no context of it.
+        raise fault
 
     def _session(self) -> requests.Session:
         """Return this thread's own connection, new after a fork or a pause."""
@@ -227,6 +256,9 @@ class _SecretHeaders(AuthBase):
 
     def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
         for name, value in self._headers.items():
+            # requests has checked only what it was given as headers; the value stays out of the text of this.
+            if value.reveal().strip() != value.reveal() or not {"\r", "\n"}.isdisjoint(value.reveal()):
+                raise requests.exceptions.InvalidHeader(name)
             prepared.headers[name] = value.reveal()
         return prepared
 
@@ -248,7 +280,8 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
     if _DELAY_SECONDS.fullmatch(value.strip()):
         return float(value)
     try:
-        return email.utils.parsedate_to_datetime(value).timestamp() - now
+        date = email.utils.parsedate_to_datetime(value)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
     except (ValueError, OverflowError):
         return None
 
@@ -269,18 +302,34 @@ def _worth_another_try(request: Request, reply: Reply) -> bool:
 
 
 def _checked_timeout(timeout: float | tuple[float, float]) -> tuple[float, float]:
-    connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-    if not (0 < connect < float("inf") and 0 < read < float("inf")):
+    both = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    numbers = [seconds for seconds in both if isinstance(seconds, int | float) and not isinstance(seconds, bool)]
+    if len(both) != 2 or len(numbers) != 2 or not all(0 < seconds < float("inf") for seconds in numbers):
         raise ConfigurationError(
             f"timeout={timeout!r}: give seconds above zero, or (seconds to connect, seconds to reply); "
             "waiting for ever is not offered."
         )
-    return float(connect), float(read)
+    return float(numbers[0]), float(numbers[1])
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+def _origin(url: str) -> tuple[str, str | None, int | None] | None:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return None
+
+
+def _secrets_of_proxy(proxy: Secret) -> tuple[Secret, ...]:
+    """What must not be shown of a proxy's address; nothing if it is none."""
+    with contextlib.suppress(ValueError):
+        address = proxy.reveal()
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        if parts.hostname and parts.port != 0:
+            password = unquote(parts.password or "")
+            both = f"{unquote(parts.username or '')}:{password}" if password else ""
+            return proxy, Secret(password), Secret(both)
+    return ()
 
 
 def _without_frames(exc: BaseException) -> BaseException:
@@ -300,25 +349,42 @@ def _without_frames(exc: BaseException) -> BaseException:
     return exc
 
 
-def _raise_ours(request: Request, exc: BaseException) -> NoReturn:
+def _ours(request: Request, exc: BaseException, secrets: tuple[Secret, ...]) -> ClicDataError:
     """Translate what requests, urllib3 or the system raised."""
     root = _root_of(exc)
-    reason = f"{type(root).__name__}: {_text_of(root)}".rstrip(": ")
+    # urllib3 puts the connection object's repr before the reason.
+    text = str(root).rsplit(": ", 1)[-1] if isinstance(root, urllib3.exceptions.NewConnectionError) else str(root)
+    reason = f"{type(root).__name__}: {text}".rstrip(": ")
+    redacted = Reply(status=0, secrets=secrets).redact(reason)
+    fault: ClicDataError
     if isinstance(exc, _UNSENDABLE):
-        # The value of a header may stand in the text of these.
-        raise ConfigurationError(f"{request.line} cannot be sent: {type(exc).__name__}. Are the settings right?")
+        # The value of a header may stand in the text of these, so they are no cause either.
+        return ConfigurationError(f"{request.line} cannot be sent: {type(exc).__name__}. Are the settings right?")
     if isinstance(root, ssl.SSLCertVerificationError):
-        raise ConfigurationError(
-            f"{request.line}: the service's certificate is not trusted ({reason}). Behind a proxy that opens TLS,"
+        fault = ConfigurationError(
+            f"{request.line}: the service's certificate is not trusted ({redacted}). Behind a proxy that opens TLS,"
             " give its CA bundle: verify='/path/to/bundle.pem'."
-        ) from exc
-    if isinstance(exc, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError) or isinstance(
-        root, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError
-    ):
-        raise ConnectionFailedError(f"{request.line}: no connection could be made ({reason}).") from exc
-    if isinstance(exc, requests.Timeout) or isinstance(root, TimeoutError | urllib3.exceptions.TimeoutError):
-        raise RequestTimeoutError(f"{request.line}: no reply came in time ({reason}).", ambiguous=True) from exc
-    raise ConnectionLostError(f"{request.line}: the connection was lost ({reason}).", ambiguous=True) from exc
+        )
+    elif _never_connected(root):
+        fault = ConnectionFailedError(f"{request.line}: no connection could be made ({redacted}).")
+    elif isinstance(exc, requests.Timeout) or isinstance(root, TimeoutError | urllib3.exceptions.TimeoutError):
+        fault = RequestTimeoutError(f"{request.line}: no reply came in time ({redacted}).", ambiguous=True)
+    else:
+        fault = ConnectionLostError(f"{request.line}: the connection was lost ({redacted}).", ambiguous=True)
+    if redacted == reason:
+        fault.__cause__ = exc
+    return fault
+
+
+def _never_connected(root: BaseException) -> bool:
+    """Whether nothing can have reached the service.
+
+    That requests speaks of a ProxyError is no sign of it: urllib3 also calls so a reply lost behind the proxy.
+    """
+    if isinstance(root, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
+        return True
+    # http.client's words for a proxy that refuses to open the way.
+    return type(root) is OSError and str(root).startswith("Tunnel connection failed")
 
 
 def _root_of(exc: BaseException) -> BaseException:
@@ -331,8 +397,3 @@ def _root_of(exc: BaseException) -> BaseException:
             return exc
         exc = inner
     return exc
-
-
-def _text_of(exc: BaseException) -> str:
-    # urllib3 puts the connection object's repr before the reason.
-    return str(exc).rsplit(": ", 1)[-1] if isinstance(exc, urllib3.exceptions.NewConnectionError) else str(exc)

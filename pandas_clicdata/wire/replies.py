@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
 from pandas_clicdata.errors import (
@@ -30,6 +31,7 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
 VERSION_CODES = frozenset({"apiversionrequired", "invalidversion"})
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-ms-request-id", "x-correlation-id")
 _SAID_NOTHING = (None, None)
+_NOT_JSON = object()
 
 
 def raise_for_error(request: Request, reply: Reply) -> None:
@@ -108,7 +110,7 @@ class Answer:
 
     request: Request
     reply: Reply
-    content: Any
+    content: Any = field(repr=False)
     pagination: Mapping[str, Any]
 
     def fields(self) -> dict[str, Any]:
@@ -214,10 +216,13 @@ def done(request: Request) -> Exchange[None]:
 
 
 def _parsed(request: Request, reply: Reply) -> Any:
-    try:
-        return body.loads(reply.body)
-    except ValueError:
+    content: Any = _NOT_JSON
+    with contextlib.suppress(ValueError):
+        content = body.loads(reply.body)
+    if content is _NOT_JSON:
+        # Raised here, where the parser's exception, which holds the whole body, is no context of it.
         Answer(request, reply, None, {}).unexpected("it is not JSON")
+    return content
 
 
 def integer(value: Any) -> int | None:

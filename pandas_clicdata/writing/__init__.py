@@ -13,7 +13,7 @@ from pandas_clicdata.writing.workflow import Options
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
-__all__ = ["IfExists", "Table", "append", "delete_rows", "push"]
+__all__ = ["BATCH_ROWS", "IfExists", "Table", "append", "delete_rows", "push"]
 
 IfExists = Literal["fail", "append"]
 Table = int | str | SupportsIndex

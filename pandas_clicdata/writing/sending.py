@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -50,6 +50,7 @@ class Outcome:
     fate: Fate
     retries: int = 0
     counted: int | None = None
+    wrong_count: int | None = None
     error: BaseException | None = field(default=None, repr=False)
 
 
@@ -128,57 +129,73 @@ def send_all(batches: Iterable[Batch], send: Send, job: Job, *, workers: int, ba
     IncompleteWriteError
         The service refused a batch, or writing one failed; what was not sent is known.
     """
-    outcomes: list[Outcome] = []
     stop = threading.Event()
     # One more than is on the wire: that one is written meanwhile.
     room = threading.Semaphore(workers + 1)
-    failure: BaseException | None = None
+    # The threads keep these, so that an interrupt in this one loses no batch that has gone.
+    begun: list[Batch] = []
+    ended: list[Outcome] = []
+    told = 0
     end = 0
 
-    def deliver(batch: Batch) -> Outcome:
+    def deliver(batch: Batch) -> None:
         try:
-            return _delivered(batch, send) if not stop.is_set() else Outcome(batch, Fate.UNSENT)
+            if stop.is_set():
+                return
+            begun.append(batch)
+            outcome = _delivered(batch, send)
+            ended.append(outcome)
+            if outcome.fate is not Fate.CONFIRMED:
+                stop.set()
         finally:
             room.release()
 
-    def settle(done: Future[Outcome]) -> None:
-        outcome = done.result()
-        outcomes.append(outcome)
-        if outcome.fate is Fate.CONFIRMED:
-            bar.add(outcome.batch.rows)
-        else:
-            stop.set()
+    def tell() -> None:
+        nonlocal told
+        while told < len(ended):
+            outcome = ended[told]
+            told += 1
+            if outcome.fate is Fate.CONFIRMED:
+                bar.add(outcome.batch.rows)
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="clicdata-write") as pool:
-        flying: set[Future[Outcome]] = set()
-        try:
-            for batch in batches:
-                end = max(end, batch.ranges[-1][1])
-                room.acquire()
-                for done in [future for future in flying if future.done()]:
-                    flying.remove(done)
-                    settle(done)
-                if stop.is_set():
-                    outcomes.append(Outcome(batch, Fate.UNSENT))
-                    break
-                flying.add(pool.submit(deliver, batch))
-        except BaseException as exc:  # noqa: BLE001 - what is on the wire must be accounted for before it goes on
-            failure = exc
-            stop.set()
-        for done in wait(flying).done:
-            settle(done)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="clicdata-write")
+    failure: BaseException | None = None
+    try:
+        for batch in batches:
+            end = max(end, batch.ranges[-1][1])
+            room.acquire()
+            tell()
+            if stop.is_set():
+                break
+            pool.submit(deliver, batch)
+        pool.shutdown()
+        tell()
+    except BaseException as exc:  # noqa: BLE001 - what is on the wire must be accounted for before it goes on
+        failure = exc
+        failure = _waited(pool, stop) or failure
     bar.close()
 
+    outcomes = list(ended)
+    known = {outcome.batch.ranges for outcome in outcomes}
+    outcomes += [Outcome(batch, Fate.UNKNOWN) for batch in begun if batch.ranges not in known]
     outcomes.sort(key=lambda outcome: outcome.batch.ranges)
-    failed = next((outcome for outcome in outcomes if outcome.fate is not Fate.CONFIRMED), None)
-    if failure is None and failed is None:
+    if failure is None and not stop.is_set():
         return Tally(outcomes)
     error = _error(outcomes, job, max(end, job.rows or 0), failure)
     if failure is not None and not isinstance(failure, Exception):
-        failure.add_note(str(error))
-        raise failure
-    cause = failure or next((outcome.error for outcome in outcomes if outcome.error is not None), None)
-    raise error from cause
+        raise failure from error
+    raise error from failure or _first_error(outcomes)
+
+
+def _waited(pool: ThreadPoolExecutor, stop: threading.Event) -> BaseException | None:
+    """Let what is on the wire come to its end; a second Ctrl-C, which is returned, does not wait for it."""
+    try:
+        stop.set()
+        pool.shutdown()
+    except BaseException as exc:  # noqa: BLE001
+        stop.set()
+        return exc
+    return None
 
 
 def _delivered(batch: Batch, send: Send) -> Outcome:
@@ -193,7 +210,7 @@ def _delivered(batch: Batch, send: Send) -> Outcome:
     said = [count for count in (counts.inserted, counts.found) if count is not None]
     wrong = next((count for count in said if count != batch.rows), None)
     if wrong is not None:
-        return Outcome(batch, Fate.UNKNOWN, retries, counted=wrong)
+        return Outcome(batch, Fate.UNKNOWN, retries, wrong_count=wrong)
     return Outcome(batch, Fate.CONFIRMED, retries, counted=counts.inserted)
 
 
@@ -201,12 +218,12 @@ def _error(outcomes: Sequence[Outcome], job: Job, rows: int, failure: BaseExcept
     confirmed = _ranges(outcomes, Fate.CONFIRMED)
     unknown = _ranges(outcomes, Fate.UNKNOWN)
     unsent = _complement(merged(confirmed + unknown), rows)
-    miscounted = next((outcome for outcome in outcomes if outcome.fate is Fate.UNKNOWN and outcome.error is None), None)
-    reason = failure or next((outcome.error for outcome in outcomes if outcome.error is not None), None)
+    miscounted = next((outcome for outcome in outcomes if outcome.wrong_count is not None), None)
+    reason = failure or _first_error(outcomes)
     parts = [f"The {job.operation} on table {job.table.label} did not come to its end."]
     if miscounted is not None:
         parts.append(
-            f"ClicData counted {miscounted.counted:,} rows where {miscounted.batch.rows:,} were sent:"
+            f"ClicData counted {miscounted.wrong_count:,} rows where {miscounted.batch.rows:,} were sent:"
             f" {ranges_text(miscounted.batch.ranges)}."
         )
     parts.append(f"Confirmed: {ranges_text(confirmed)}.")
@@ -214,6 +231,8 @@ def _error(outcomes: Sequence[Outcome], job: Job, rows: int, failure: BaseExcept
         parts.append(job.unknown.format(rows=ranges_text(unknown)))
     if unsent:
         parts.append(job.unsent.format(rows=ranges_text(unsent)))
+    if job.rows is None:
+        parts.append(f"Nothing of the stream from row {rows} on was sent.")
     if reason is not None:
         parts.append(f"The reason: {str(reason) or type(reason).__name__}")
     fields: dict[str, Any] = {
@@ -227,8 +246,12 @@ def _error(outcomes: Sequence[Outcome], job: Job, rows: int, failure: BaseExcept
     }
     message = " ".join(parts)
     if miscounted is not None:
-        return PartialWriteError(message, sent=miscounted.batch.rows, counted=miscounted.counted, **fields)
+        return PartialWriteError(message, sent=miscounted.batch.rows, counted=miscounted.wrong_count, **fields)
     return AmbiguousWriteError(message, **fields) if unknown else IncompleteWriteError(message, **fields)
+
+
+def _first_error(outcomes: Sequence[Outcome]) -> BaseException | None:
+    return next((outcome.error for outcome in outcomes if outcome.error is not None), None)
 
 
 def _ranges(outcomes: Sequence[Outcome], fate: Fate) -> list[RowRange]:

@@ -1,0 +1,186 @@
+"""Settings: from arguments, then the environment, then a profile that only its owner may read."""
+
+import os
+
+import pytest
+
+import pandas_clicdata as cd
+from pandas_clicdata import config
+from pandas_clicdata.models import Secret
+
+PROFILES = """
+[default]
+client_id = "from profile"
+client_secret = "profile hush"
+
+[work]
+auth_method = "basic"
+client_id = "work"
+username = "me@work.example"
+password = "work hush"
+base_url = "https://work.example"
+api_version = "2022.01"
+
+[key]
+api_key = "key hush"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _clean(no_settings):
+    pass
+
+
+def write_profiles(text=PROFILES, mode=0o600):
+    path = config.profile_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+CLIENT = {"client_id": "acme", "client_secret": "hush"}
+BASIC = {"client_id": "acme", "username": "me@acme.example", "password": "hush"}
+KEY = {"api_key": "hush"}
+
+
+def environment(**settings):
+    return {f"CLICDATA_{name.upper()}": value for name, value in settings.items()}
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "expected"),
+    [
+        (CLIENT, {}, {"auth_method": "client_credentials", **CLIENT}),
+        (BASIC, {}, {"auth_method": "basic", **BASIC}),
+        (KEY, {}, {"auth_method": "api_key", **KEY}),
+        ({}, environment(**CLIENT), {"auth_method": "client_credentials", **CLIENT}),
+        ({}, environment(**BASIC), {"auth_method": "basic", **BASIC}),
+        ({}, environment(**KEY), {"auth_method": "api_key", **KEY}),
+        # Half here, half there.
+        ({"client_id": "acme"}, environment(client_secret="hush"), {"auth_method": "client_credentials", **CLIENT}),
+        ({"client_id": "acme"}, environment(username="u", password="p"), {"auth_method": "basic", "client_id": "acme"}),
+        ({"password": "mine"}, environment(**BASIC), {"auth_method": "basic", **BASIC, "password": "mine"}),
+        # What is nearer decides.
+        (KEY, environment(**CLIENT), {"auth_method": "api_key", **KEY, "client_id": None}),
+        (CLIENT, environment(api_key="other"), {"auth_method": "client_credentials", **CLIENT, "api_key": None}),
+        ({**CLIENT, "client_id": "mine"}, environment(**CLIENT), {**CLIENT, "client_id": "mine"}),
+        ({"auth_method": "basic"}, environment(**BASIC, api_key="other"), {"auth_method": "basic", **BASIC}),
+        # The rest.
+        (KEY, environment(api_version="2025.3"), {"api_version": "2025.3"}),
+        ({**KEY, "api_version": "unversioned"}, environment(api_version="2025.3"), {"api_version": "unversioned"}),
+        (KEY, environment(base_url="https://other.example/"), {"base_url": "https://other.example"}),
+        (KEY, environment(base_url=""), {"base_url": "https://api.clicdata.com", "api_version": "auto"}),
+        # Profiles.
+        ({}, {}, {"auth_method": "client_credentials", "client_id": "from profile", "client_secret": "profile hush"}),
+        ({}, environment(profile="work"), {"auth_method": "basic", "client_id": "work", "api_version": "2022.01"}),
+        ({"profile": "key"}, environment(profile="work"), {"auth_method": "api_key", "api_key": "key hush"}),
+        (KEY, environment(profile="work"), {"auth_method": "api_key", **KEY, "base_url": "https://work.example"}),
+        ({**CLIENT, "profile": "work"}, {}, {"auth_method": "client_credentials", **CLIENT}),
+        ({"password": "mine", "profile": "work"}, {}, {"auth_method": "basic", "username": "me@work.example"}),
+        (KEY, {}, {"auth_method": "api_key", "client_id": None}),
+    ],
+    ids=str,
+)
+def test_where_settings_come_from(monkeypatch, given, environ, expected):
+    write_profiles()
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    given = dict(given)
+    profile = given.pop("profile", None)
+    settings = config.resolve(
+        {name: Secret(v) if name in config._SECRET_NAMES else v for name, v in given.items()}, profile
+    )
+    for name, value in expected.items():
+        found = getattr(settings, name)
+        assert (found.reveal() if isinstance(found, Secret) else found) == value
+
+
+def test_without_credentials_every_way_is_named():
+    with pytest.raises(cd.NoCredentialsError) as caught:
+        cd.connect()
+    message = str(caught.value)
+    for way in (
+        "client_id=", "client_secret=", "username=", "password=", "api_key=", "CLICDATA_CLIENT_ID",
+        "CLICDATA_CLIENT_SECRET", "CLICDATA_USERNAME", "CLICDATA_PASSWORD", "CLICDATA_API_KEY",
+        str(config.profile_path()), 'connect("sandbox")',
+    ):  # fmt: skip
+        assert way in message
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"client_id": "acme"}, "client_secret= .or CLICDATA_CLIENT_SECRET"),
+        ({"client_secret": "hush"}, "client_id= .or CLICDATA_CLIENT_ID"),
+        ({"username": "me"}, "client_id= .* and password= "),
+        ({"client_id": "", "client_secret": "hush"}, "client_id="),
+        ({"auth_method": "api_key"}, "api_key= .or CLICDATA_API_KEY"),
+        ({"auth_method": "magic", **KEY}, "'magic' is not known; it is one of 'client_credentials'"),
+        ({**KEY, "profile": "nobody"}, "no profile 'nobody'"),
+        ({**KEY, "api_version": "newest"}, "'auto', 'unversioned' or a version"),
+        ({**KEY, "base_url": "http://api.clicdata.com"}, "in the clear"),
+        ({**KEY, "base_url": "http://127.0.0.1.example.com"}, "in the clear"),
+        ({**KEY, "base_url": "http://localhost@example.com"}, "user name or password"),
+        ({**KEY, "base_url": "https://me:pass@example.com"}, "user name or password"),
+        ({**KEY, "base_url": "api.clicdata.com"}, "not an http or https address"),
+        ({**KEY, "base_url": "ftp://api.clicdata.com"}, "not an http or https address"),
+        ({**KEY, "base_url": "https://"}, "not an http or https address"),
+        ({**KEY, "base_url": "https://[::1"}, "not an http or https address"),
+        ({**KEY, "base_url": "https://host:port"}, "not an http or https address"),
+        ({**KEY, "base_url": "https://host/?x=1"}, "without a query"),
+    ],
+    ids=str,
+)
+def test_wrong_settings_say_what_to_do(given, says):
+    with pytest.raises(cd.ConfigurationError, match=says) as caught:
+        cd.Session(**given)
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:1", "http://127.0.0.1:1", "http://[::1]:1/api/", "https://api.example"]
+)
+def test_addresses_that_may_be_used(url):
+    assert cd.Session(api_key="hush", base_url=url).base_url == url.rstrip("/")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o666, 0o610, 0o601])
+def test_a_profile_that_others_may_read_is_refused(mode):
+    path = write_profiles(mode=mode)
+    with pytest.raises(cd.ConfigurationError) as caught:
+        cd.Session()
+    assert f"chmod 600 '{path}'" in str(caught.value)
+    path.chmod(0o600)
+    assert cd.Session().auth_method == "client_credentials"
+
+
+def test_a_profile_is_not_looked_at_where_nothing_is_wanted_of_it():
+    write_profiles(mode=0o666)
+    assert cd.Session(api_key="hush").auth_method == "api_key"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[default\n", "not TOML"),
+        ("default = 1\n", "not TOML with one"),
+        ("[default]\nclient_id = 7\n", "'client_id' is not text"),
+        ("[default]\ncolour = 'red'\n", "'colour' is not known; the settings are api_key"),
+    ],
+)
+def test_wrong_profiles_say_what_is_wrong(text, says):
+    path = write_profiles(text)
+    with pytest.raises(cd.ConfigurationError, match=says) as caught:
+        cd.Session()
+    assert str(path) in str(caught.value)
+
+
+def test_an_unknown_profile_names_the_known(monkeypatch):
+    monkeypatch.setenv("CLICDATA_PROFILE", "wrok")
+    with pytest.raises(cd.ConfigurationError, match="cannot be read"):
+        cd.Session()
+    write_profiles()
+    with pytest.raises(cd.ConfigurationError, match="'default', 'work', 'key'"):
+        cd.Session()

@@ -1,0 +1,245 @@
+"""Reads that go wrong: a page that fails, repeats or lacks rows never yields a frame."""
+
+import contextlib
+import itertools
+import json
+
+import pandas as pd
+import pytest
+
+import pandas_clicdata as cd
+from pandas_clicdata.sandbox import Sandbox
+from pandas_clicdata.sandbox.assumptions import Assumptions
+
+PAGE = 10
+# A dialect and how much its replies say of their paging.
+MODES = {
+    "unversioned": ("unversioned", "full"),
+    "full": ("2025.3", "full"),
+    "minimal": ("2025.3", "minimal"),
+    "bare": ("2025.3", "bare"),
+}
+
+
+@pytest.fixture(scope="module")
+def sandboxes():
+    """One sandbox for each amount of paging."""
+    with contextlib.ExitStack() as stack:
+        yield {
+            form: stack.enter_context(Sandbox(page_size=PAGE, assume=Assumptions(pagination=form)))
+            for form in ("full", "minimal", "bare")
+        }
+
+
+@pytest.fixture
+def filled(sandboxes, open_session, name):
+    """A table of so many pages, the last one three rows, and a session in the mode."""
+    used = []
+
+    def make(mode, pages, *, column=None, **options):
+        version, form = MODES[mode]
+        session = open_session(sandboxes[form], version, **options)
+        column = column if column is not None else range((pages - 1) * PAGE + 3)
+        frame = pd.DataFrame({"n": column})
+        rec_id = frame.clicdata.push(name, session=session).rec_id
+        used.append(sandboxes[form])
+        sandboxes[form].requests.clear()
+        return sandboxes[form], session, rec_id, frame
+
+    yield make
+    for sandbox in used:
+        sandbox.faults.clear()
+        sandbox.faults.release()
+
+
+every_mode = pytest.mark.parametrize("mode", MODES)
+
+WAYS = {
+    "whole": lambda rec_id, session: cd.read_clicdata(rec_id, session=session),
+    "chunks": lambda rec_id, session: pd.concat(cd.read_clicdata(rec_id, chunksize=7, session=session)),
+    "batches": lambda rec_id, session: cd.read_clicdata_batches(rec_id, session=session).read_all(),
+}
+
+FAULTS = {
+    "fails": ("status", {"code": 500, "times": 3}),
+    "fails after the work": ("status", {"code": 502, "after_commit": True, "times": 3}),
+    "is refused": ("status", {"code": 403}),
+    "is an error under HTTP 200": ("error_200", {"code": "Busy", "description": "Not now."}),
+    "is lost": ("lose_reply", {"times": 3}),
+    "is cut off": ("truncate_body", {"times": 3}),
+    "is no JSON": ("garbage", {}),
+    "is another JSON": ("status", {"code": 200, "body": {"success": True, "result": {}}}),
+    "is empty": ("empty_page", {}),
+    "lacks a row": ("short_page", {"rows": 1}),
+    "lacks all but one row": ("short_page", {"rows": PAGE - 1}),
+    "repeats": ("repeat_page", {}),
+}
+PLACES = [(pages, page) for pages in (1, 2, 4) for page in sorted({1, (pages + 1) // 2, pages})]
+
+
+@every_mode
+@pytest.mark.parametrize(("pages", "page"), PLACES)
+@pytest.mark.parametrize("what", FAULTS)
+def test_a_page_that_is_wrong_yields_no_frame(filled, mode, pages, page, what):
+    kind, options = FAULTS[what]
+    sandbox, session, rec_id, frame = filled(mode, pages)
+    sandbox.faults.script(kind, operation="read", nth=page, **options)
+    if page == 1 and what == "repeats":
+        # There is no page before the first, so the sandbox gives the right one.
+        pd.testing.assert_frame_equal(cd.read_clicdata(rec_id, session=session), frame)
+        return
+    with pytest.raises((cd.IncompleteReadError, cd.ApiError)) as caught:
+        WAYS["whole"](rec_id, session)
+    if page > 1:
+        assert isinstance(caught.value, cd.IncompleteReadError)
+        assert caught.value.rec_id == rec_id
+    sandbox.faults.clear()
+    pd.testing.assert_frame_equal(cd.read_clicdata(rec_id, session=session), frame)
+
+
+@every_mode
+@pytest.mark.parametrize("way", ["chunks", "batches"])
+@pytest.mark.parametrize("what", ["fails", "lacks a row", "repeats", "is empty"])
+def test_a_stream_that_is_wrong_ends_in_an_error(filled, mode, way, what):
+    kind, options = FAULTS[what]
+    sandbox, session, rec_id, _ = filled(mode, 4)
+    for page in (2, 4):
+        sandbox.faults.script(kind, operation="read", nth=page, **options)
+        with pytest.raises(cd.IncompleteReadError):
+            WAYS[way](rec_id, session)
+        sandbox.faults.clear()
+
+
+@every_mode
+def test_the_beginning_of_a_table_lacks_no_row(filled, mode):
+    sandbox, session, rec_id, frame = filled(mode, 3)
+    for limit, page in itertools.product((1, PAGE, PAGE + 1, 2 * PAGE + 1, 2 * PAGE + 3), (1, 2, 3)):
+        sandbox.faults.short_page(2, operation="read", nth=page)
+        try:
+            read = cd.read_clicdata(rec_id, limit=limit, session=session)
+        except cd.IncompleteReadError:
+            assert limit > (page - 1) * PAGE
+        else:
+            pd.testing.assert_frame_equal(read, frame.head(limit))
+        sandbox.faults.clear()
+
+
+@every_mode
+def test_the_beginning_of_two_pages_lacks_no_row(filled, mode):
+    sandbox, session, rec_id, frame = filled(mode, 2)
+    sandbox.faults.short_page(2, operation="read")
+    with pytest.raises(cd.IncompleteReadError):
+        cd.read_clicdata(rec_id, limit=PAGE, session=session)
+    pd.testing.assert_frame_equal(cd.read_clicdata(rec_id, limit=PAGE, session=session), frame.head(PAGE))
+
+
+@every_mode
+@pytest.mark.parametrize("kind", ["lose_reply", "truncate_body", "expire_token"])
+def test_a_page_that_comes_at_the_second_try_is_as_good(filled, mode, kind):
+    sandbox, session, rec_id, frame = filled(mode, 4)
+    sandbox.faults.script(kind, operation="read", nth=3)
+    pd.testing.assert_frame_equal(cd.read_clicdata(rec_id, session=session), frame)
+
+
+@every_mode
+def test_a_page_that_does_not_come_in_time(filled, mode):
+    sandbox, session, rec_id, _ = filled(mode, 2, timeout=0.25, retry=cd.RetryPolicy(attempts=2, backoff=0))
+    sandbox.faults.hang(operation="read", nth=2, times=2)
+    with pytest.raises(cd.IncompleteReadError, match="page 2") as caught:
+        cd.read_clicdata(rec_id, session=session)
+    assert isinstance(caught.value.__cause__, cd.RequestTimeoutError)
+
+
+@pytest.mark.parametrize("mode", ["full", "minimal"])
+def test_rows_all_alike_over_whole_pages(filled, mode):
+    _, session, rec_id, frame = filled(mode, 4, column=["x"] * 33)
+    pd.testing.assert_frame_equal(cd.read_clicdata(rec_id, session=session), frame, check_dtype=False)
+
+
+@pytest.mark.parametrize("mode", ["full", "minimal"])
+def test_a_page_repeated_beside_rows_all_alike(filled, mode):
+    sandbox, session, rec_id, _ = filled(mode, 3, column=["x"] * PAGE + ["y"] * PAGE + ["x"] * PAGE)
+    sandbox.faults.repeat_page(operation="read", nth=2)
+    with pytest.raises(cd.IncompleteReadError, match="repeated"):
+        cd.read_clicdata(rec_id, session=session)
+
+
+@every_mode
+def test_a_table_that_grows_meanwhile_is_never_half_read(filled, mode):
+    # A reply that counts the table has read one page of it whole; of two, the second tells.
+    _, session, rec_id, frame = filled(mode, 2 if mode == "full" else 1)
+    reader = cd.read_clicdata_batches(rec_id, session=session)
+    frame.clicdata.append(rec_id, session=session)
+    with pytest.raises(cd.IncompleteReadError, match="Read it again"):
+        reader.read_all()
+
+
+class Pages:
+    """A service of our own that answers each page with what it is given."""
+
+    def __init__(self, pages):
+        self.pages = pages
+
+    def __call__(self, request):
+        page = int(request.query.get("page", 1))
+        return 200, {}, json.dumps(self.pages(page)).encode()
+
+
+def bare_service(lengths):
+    """Versioned pages of such lengths that say nothing of their paging."""
+
+    def pages(page):
+        start = sum(lengths[: page - 1])
+        stop = start + (lengths[page - 1] if page <= len(lengths) else 0)
+        return {"success": True, "result": {"data": [{"n": n} for n in range(start, stop)]}}
+
+    return Pages(pages)
+
+
+@pytest.mark.parametrize("lengths", [[], [4], [10], [10, 4], [10, 10], [10, 10, 4], [10, 10, 10]])
+def test_replies_without_any_paging_are_read_to_the_empty_page(http_service, lengths):
+    with http_service(bare_service(lengths)) as url:
+        session = cd.Session(api_key="canary", base_url=url, api_version="2025.3")
+        assert len(cd.read_clicdata(7, session=session)) == sum(lengths)
+        session.close()
+
+
+@pytest.mark.parametrize("lengths", [[10, 4, 10], [10, 4, 4], [4, 10], [10, 11]])
+def test_replies_without_any_paging_and_a_page_that_lacks_rows(http_service, lengths):
+    with http_service(bare_service(lengths)) as url:
+        session = cd.Session(api_key="canary", base_url=url, api_version="2025.3")
+        with pytest.raises(cd.IncompleteReadError, match="lacks rows"):
+            cd.read_clicdata(7, session=session)
+        session.close()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"result_total_count": 12, "current_page": 1}, {"result_total_count": 12, "current_page": 1}),
+        ({"result_total_count": 12}, {"result_total_count": 13}),
+        ({"result_total_count": 13}, {"result_total_count": 13}),
+        ({"result_total_count": 11}, {"result_total_count": 11}),
+        ({"result_total_count": 12}, {}),
+    ],
+    ids=str,
+)
+def test_what_pages_say_of_themselves_must_fit(http_service, first, second):
+    def pages(page):
+        rows = [{"n": n} for n in (range(10) if page == 1 else range(10, 12) if page == 2 else ())]
+        return {"success": True, "result": {"data": rows}, "pagination": first if page == 1 else second}
+
+    with http_service(Pages(pages)) as url:
+        session = cd.Session(api_key="canary", base_url=url, api_version="2025.3")
+        with pytest.raises(cd.IncompleteReadError):
+            cd.read_clicdata(7, session=session)
+        session.close()
+
+
+def test_a_service_that_gives_one_page_for_ever_is_left(http_service):
+    reply = {"data": [{"n": n} for n in range(10)], "has_more_data": True}
+    with http_service(Pages(lambda page: reply)) as url:
+        session = cd.Session(api_key="canary", base_url=url, api_version="unversioned")
+        with pytest.raises(cd.IncompleteReadError, match="repeated"):
+            cd.read_clicdata(7, session=session)
+        session.close()

@@ -1,0 +1,317 @@
+"""A secret shows nowhere: in no log, repr, HTML, error, traceback with locals, or pickle."""
+
+import base64
+import contextlib
+import html
+import itertools
+import json
+import logging
+import os
+import pickle
+import signal
+import threading
+import traceback
+from urllib.parse import quote, quote_plus
+
+import pyarrow as pa
+import pytest
+
+import pandas_clicdata as cd
+from pandas_clicdata import config
+
+CANARY = 'Cn"/+%7x\\Q<z'
+RETRY = cd.RetryPolicy(attempts=2, backoff=0, min_retry_after=0, max_retry_after=0)
+TOKEN = "/oauth20/token"
+
+
+def base64_of(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+INNER = base64_of(f"me@acme.example:{CANARY}")
+
+# Kind of credential: (arguments of a session, what must not show beside the canary itself).
+KINDS = {
+    "client secret": (lambda url: {"client_id": "acme", "client_secret": CANARY, "base_url": url}, []),
+    "token": (lambda url: {"client_id": "acme", "client_secret": "another hush", "base_url": url}, ["another hush"]),
+    "password": (
+        lambda url: {"client_id": "acme", "username": "me@acme.example", "password": CANARY, "base_url": url},
+        [INNER, base64_of(f"acme:{INNER}")],
+    ),
+    "API key": (lambda url: {"api_key": CANARY, "base_url": url}, []),
+    "proxy password": (
+        lambda url: {
+            "api_key": "another hush",
+            "base_url": "http://127.0.0.1:1",
+            "proxies": {"http": url.replace("//", f"//me:{quote(CANARY, safe='')}@")},
+        },
+        ["another hush", base64_of(f"me:{CANARY}")],
+    ),
+}
+
+
+def forms(text):
+    return {
+        text,
+        html.escape(text),
+        quote(text, safe=""),
+        quote_plus(text),
+        json.dumps(text)[1:-1],
+        repr(text)[1:-1],
+        base64_of(text),
+    }
+
+
+def echo(request):
+    """All that came, as a careless service quotes it."""
+    parts = [f"{key}: {value}" for key, value in request.headers.items()]
+    parts += [value.rpartition(" ")[2] for value in request.headers.values()]
+    with contextlib.suppress(ValueError):
+        for key, value in request.headers.items():
+            if key.endswith("uthorization") and value.startswith("Basic "):
+                outer = base64.b64decode(value.partition(" ")[2]).decode()
+                parts += [outer, outer.rpartition(":")[2]]
+    return "\n".join([*parts, request.body.decode()])
+
+
+def never(request):
+    threading.Event().wait(0.25)
+
+
+def interrupt(request):
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    threading.Event().wait(0.25)
+
+
+FAILURES = {
+    "401": lambda request: (401, {}, json.dumps({"error": {"code": "x", "description": echo(request)}}).encode()),
+    "403 with a flat error": lambda request: (403, {}, json.dumps({"message": echo(request)}).encode()),
+    "500 with what was sent": lambda request: (500, {}, echo(request).encode()),
+    "500 with it in JSON": lambda request: (500, {}, json.dumps({"error": echo(request)}).encode()),
+    "error under 200": lambda request: (200, {}, json.dumps({"error": {"code": echo(request)}}).encode()),
+    "200 that is no JSON": lambda request: (200, {}, echo(request).encode()),
+    "200 of another shape": lambda request: (200, {}, json.dumps({"said": {"x": echo(request)}}).encode()),
+    "200 with a list": lambda request: (200, {}, json.dumps([echo(request)]).encode()),
+    "redirect": lambda request: (302, {"Location": "http://localhost/?" + quote(echo(request))}, b""),
+    "connection lost": lambda request: None,
+    "status line of its own": lambda request: echo(request).replace("\n", " ").encode() + b"\r\n\r\n",
+    "chunk of its own": lambda request: (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + echo(request).replace("\n", " ").encode() + b"\r\n"
+    ),
+    "time-out": never,
+    "Ctrl-C": interrupt,
+}
+TOKEN_FAILURES = {
+    "refused": lambda request: (400, {}, json.dumps({"error": "invalid_client: " + echo(request)}).encode()),
+    "refused, in words": lambda request: (
+        401, {}, json.dumps({"error": "invalid_client", "error_description": echo(request)}).encode(),
+    ),
+    "cut off": lambda request: (200, {}, json.dumps({"access_token": CANARY}).encode()[:-2]),
+    "of another name": lambda request: (200, {}, json.dumps({"token": CANARY}).encode()),
+    "a list": lambda request: (200, {}, json.dumps({"access_token": [CANARY]}).encode()),
+    "without JSON": lambda request: (200, {}, f"access token {CANARY}".encode()),
+    "without end": lambda request: (200, {}, json.dumps({"access_token": CANARY, "expires_in": 1e999}).encode()),
+    "of no life": lambda request: (200, {}, json.dumps({"access_token": CANARY, "expires_in": "x"}).encode()),
+    "nested": lambda request: (200, {}, b"[" * 100_000),
+}  # fmt: skip
+
+
+def service(fails, on):
+    """A service that works but for the requests of one path and method."""
+
+    def answer(request):
+        if (request.method, request.path) in on:
+            return fails(request)
+        if request.path == TOKEN:
+            return 200, {}, json.dumps({"access_token": CANARY, "expires_in": 3600}).encode()
+        return 200, {}, json.dumps({"data": [{"n": 1}], "has_more_data": False}).encode()
+
+    return answer
+
+
+def links(exc):
+    """The whole chain, also where Python would not print it."""
+    seen, queue = [], [exc]
+    while queue:
+        link = queue.pop()
+        if link is not None and not any(link is each for each in seen):
+            seen.append(link)
+            queue += [link.__cause__, link.__context__]
+    return seen
+
+
+def everything_about(exc, session):
+    """All the text in which a secret might stand."""
+    for link in links(exc):
+        frames = link.__traceback__
+        while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+            # This file's own frames know the secret.
+            frames = frames.tb_next
+        shown = traceback.TracebackException(type(link), link, frames, capture_locals=True)
+        yield "".join(shown.format())
+        yield repr(link) + str(link) + repr(vars(link)) + repr(link.args)
+        if isinstance(link, cd.ClicDataError):
+            yield pickle.dumps(link).decode("latin-1")
+    yield repr(session) + session._repr_html_() + repr(vars(session))
+    yield repr(vars(session._transport)) + repr(session._authenticator)
+    yield pickle.dumps(session).decode("latin-1")
+
+
+def check_hidden(texts, *secrets):
+    for text in texts:
+        for secret in secrets:
+            for form in forms(secret):
+                where = text.find(form)
+                assert where < 0, f"{form} shows in: …{text[max(where - 200, 0) : where + 200]}…"
+
+
+@pytest.fixture
+def everything_logged(caplog):
+    caplog.set_level(logging.DEBUG)
+    for name in ("urllib3", "requests", "oauthlib", "requests_oauthlib", "pandas_clicdata"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    return caplog
+
+
+@contextlib.contextmanager
+def ctrl_c_works():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def provoke(url, kind, act):
+    """Do something that fails, with all of a session's credentials known to nothing but the session."""
+    session = cd.Session(**KINDS[kind][0](url), api_version="unversioned", timeout=0.1, retry=RETRY)
+    try:
+        with ctrl_c_works():
+            act(session)
+    except BaseException as exc:
+        return exc, session
+    finally:
+        session.close()
+    pytest.fail("it did not fail")
+
+
+ACTS = {
+    "whoami": (lambda session: session.whoami(), [("GET", "/account")]),
+    "append": (lambda session: cd.append(pa.table({"n": [1]}), 7, session=session), [("POST", "/data/7/row")]),
+}
+
+
+# An account may be of any shape.
+PAIRS = [pair for pair in itertools.product(ACTS, FAILURES) if pair != ("whoami", "200 of another shape")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("act", "failure"), PAIRS)
+def test_no_failure_shows_a_secret(http_service, everything_logged, kind, act, failure):
+    do, on = ACTS[act]
+    fails = FAILURES[failure]
+    if kind == "token" and failure == "401":
+        on = [*on, ("GET", "/data/7")]
+    with http_service(service(fails, on)) as url:
+        exc, session = provoke(url, kind, do)
+    check_hidden([*everything_about(exc, session), everything_logged.text], CANARY, *KINDS[kind][1])
+    if failure == "Ctrl-C" and act == "whoami":
+        assert isinstance(exc, KeyboardInterrupt)
+
+
+@pytest.mark.parametrize("failure", [*TOKEN_FAILURES, *FAILURES])
+@pytest.mark.parametrize("kind", ["client secret", "token"])
+def test_no_failing_token_shows_a_secret(http_service, everything_logged, kind, failure):
+    fails = (TOKEN_FAILURES | FAILURES)[failure]
+    with http_service(service(fails, [("POST", TOKEN)])) as url:
+        exc, session = provoke(url, kind, lambda session: session.whoami())
+    check_hidden([*everything_about(exc, session), everything_logged.text], CANARY, *KINDS[kind][1])
+    assert isinstance(exc, cd.ClicDataError | KeyboardInterrupt)
+
+
+@pytest.mark.parametrize("bad", [CANARY + "\n", CANARY + "\r\nX: y", " " + CANARY, CANARY + "€", CANARY + "\ud800"])
+def test_a_secret_that_cannot_be_sent_does_not_show(http_service, everything_logged, bad):
+    with http_service(lambda request: (200, {}, b"{}")) as url:
+        session = cd.Session(api_key=bad, base_url=url, api_version="unversioned", retry=RETRY)
+        with pytest.raises(cd.ConfigurationError, match="cannot be sent") as caught:
+            session.whoami()
+        session.close()
+    check_hidden([*everything_about(caught.value, session), everything_logged.text], CANARY)
+
+
+@pytest.mark.parametrize("proxy", ["http://me:{}@", "http://me:{}@:x", "ftp://me:{}@localhost:1", "http://me:{}@[::1"])
+def test_a_proxy_that_is_none_does_not_show_its_password(everything_logged, proxy):
+    proxies = {"http": proxy.format(quote(CANARY, safe=""))}
+    with pytest.raises(cd.ConfigurationError) as caught:
+        cd.Session(api_key="hush", base_url="http://127.0.0.1:1", proxies=proxies, retry=RETRY).whoami()
+    check_hidden([*texts_of(caught.value), everything_logged.text], CANARY)
+
+
+BAD_ARGUMENTS = {
+    "unknown method": {"auth_method": "magic"},
+    "incomplete": {"auth_method": "basic"},
+    "no address": {"base_url": "here"},
+    "in the clear": {"base_url": "http://api.clicdata.com"},
+    "no time-out": {"timeout": 0},
+    "no profile": {"profile": "nobody"},
+    "no version": {"api_version": "newest"},
+}
+
+
+@pytest.mark.parametrize("make", [cd.Session, cd.connect, lambda **given: cd.SessionManager(**given).session])
+@pytest.mark.parametrize("bad", BAD_ARGUMENTS)
+def test_wrong_settings_do_not_show_right_secrets(no_settings, make, bad):
+    arguments = {"client_secret": CANARY, "client_id": "acme", "password": CANARY, "api_key": CANARY}
+    arguments["proxies"] = {"https": f"http://me:{CANARY}@proxy"}
+    with pytest.raises(cd.ConfigurationError) as caught:
+        make(**(arguments | BAD_ARGUMENTS[bad]))
+    check_hidden(texts_of(caught.value), CANARY)
+
+
+def texts_of(exc):
+    for link in links(exc):
+        frames = link.__traceback__
+        while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+            frames = frames.tb_next
+        yield "".join(traceback.TracebackException(type(link), link, frames, capture_locals=True).format())
+        yield repr(link) + repr(vars(link))
+
+
+BAD_PROFILES = {
+    "open to others": (f'[default]\napi_key = "{CANARY}"\n', 0o644),
+    "no TOML": (f'[default]\napi_key = "{CANARY}\n', 0o600),
+    "twice": (f'[default]\napi_key = "{CANARY}"\napi_key = "{CANARY}"\n', 0o600),
+    "no table": (f'api_key = "{CANARY}"\n', 0o600),
+    "no text": (f'[default]\napi_key = ["{CANARY}"]\n', 0o600),
+    "unknown setting": (f'[default]\napi_key = "{CANARY}"\ncolour = "red"\n', 0o600),
+    "incomplete": (f'[default]\npassword = "{CANARY}"\n', 0o600),
+    "no such profile": (f'[other]\napi_key = "{CANARY}"\n', 0o600),
+    "no UTF-8": (f'[default]\napi_key = "{CANARY}\udcff"\n', 0o600),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_PROFILES)
+def test_a_bad_profile_does_not_show_its_secrets(no_settings, bad):
+    text, mode = BAD_PROFILES[bad]
+    text = text.replace(CANARY, CANARY.replace("\\", "").replace('"', ""))
+    path = config.profile_path()
+    path.parent.mkdir(parents=True)
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    path.chmod(mode)
+    with pytest.raises(cd.ConfigurationError) as caught:
+        cd.Session(profile="default")
+    check_hidden(texts_of(caught.value), CANARY.replace("\\", "").replace('"', ""))
+
+
+def test_secrets_from_the_environment_do_not_show(no_settings, monkeypatch):
+    monkeypatch.setenv("CLICDATA_PASSWORD", CANARY)
+    with pytest.raises(cd.ConfigurationError) as caught:
+        cd.Session()
+    check_hidden(texts_of(caught.value), CANARY)
+    assert os.environ["CLICDATA_PASSWORD"] == CANARY
+
+
+def test_what_is_meant_as_a_target_may_be_a_secret(no_settings):
+    with pytest.raises(cd.ConfigurationError) as caught:
+        cd.connect(CANARY)
+    assert CANARY not in str(caught.value)

@@ -1,0 +1,184 @@
+"""The session: shared between threads, pickled without its secrets, one dialect found out once."""
+
+import copy
+import inspect
+import json
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import pandas_clicdata as cd
+from pandas_clicdata import errors
+from pandas_clicdata.sandbox import Sandbox
+from pandas_clicdata.session import shared_session, shared_session_kept
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name"),
+    [("both", "versioned, 2025.3"), ("versioned", "versioned, 2025.3"), ("unversioned", "unversioned")],
+)
+def test_threads_find_out_the_dialect_with_one_request(serve, dialect, name):
+    sandbox, session = serve("auto", dialect=dialect)
+    barrier = threading.Barrier(8)
+    with ThreadPoolExecutor(8) as pool:
+        accounts = list(pool.map(lambda _: (barrier.wait(), session.whoami())[1], range(8)))
+    assert len({account.id for account in accounts}) == 1
+    assert session.dialect.name == name
+    assert sandbox.requests.counts() == {"token": 1, "account": 9}
+
+
+def test_a_version_that_is_given_costs_no_request(serve):
+    sandbox, session = serve("2025.3")
+    session.whoami()
+    assert sandbox.requests.counts() == {"token": 1, "account": 1}
+
+
+def test_a_probe_that_fails_is_not_remembered(serve):
+    sandbox, session = serve("auto", dialect="unversioned")
+    sandbox.faults.status(500, operation="account", times=3)
+    with pytest.raises(cd.ServerError):
+        session.whoami()
+    session.whoami()
+    assert session.dialect.name == "unversioned"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "name"),
+    [
+        (200, {"api-supported-versions": "2021.08, 2022.01"}, {}, "versioned, 2022.01"),
+        (200, {"API-Supported-Versions": "2022.01,2025.3,2031.1"}, {}, "versioned, 2025.3"),
+        (400, {"api-supported-versions": "2022.01"}, {"error": {"code": "APIVersionRequired"}}, "versioned, 2022.01"),
+        (200, {}, {"error": {"code": "APIVersionRequired", "description": "…"}}, "versioned, 2025.3"),
+        (200, {}, {"Error": {"Code": "apiversionrequired"}}, "versioned, 2025.3"),
+        (200, {}, {"ErrorCode": "APIVersionRequired"}, "versioned, 2025.3"),
+        (200, {}, {"id": 7, "name": "Acme"}, "unversioned"),
+        (403, {}, {"error": {"code": "Forbidden"}}, "unversioned"),
+        (403, {}, {"success": False, "error": {"code": "Forbidden"}}, "versioned, 2025.3"),
+        (404, {}, {"message": "no such route"}, "unversioned"),
+    ],
+)
+def test_the_dialect_is_told_by_what_comes_back(http_service, status, headers, body, name):
+    with (
+        http_service(lambda request: (status, headers, json.dumps(body).encode())) as url,
+        cd.Session(api_key="hush", base_url=url) as session,
+    ):
+        assert session.dialect.name == name
+
+
+@pytest.mark.parametrize("status", [400, 401, 429, 500])
+def test_a_failing_probe_raises(http_service, status):
+    with (
+        http_service(lambda request: (status, {}, b"{}")) as url,
+        cd.Session(api_key="hush", base_url=url, retry=cd.RetryPolicy(attempts=1)) as session,
+        pytest.raises(cd.ApiError),
+    ):
+        session.dialect  # noqa: B018
+
+
+def test_a_version_that_is_not_spoken(serve):
+    _, session = serve("2019.1")
+    with pytest.raises(cd.ApiVersionError):
+        session.whoami()
+
+
+def test_a_session_wakes_up_with_credentials_from_the_environment(serve, no_settings, monkeypatch):
+    sandbox, _ = serve()
+    with cd.Session(api_key=sandbox.api_key, base_url=sandbox.url, api_version="2025.3", timeout=7) as session:
+        frozen = pickle.dumps(session)
+    assert sandbox.api_key.encode() not in frozen
+    with pytest.raises(cd.NoCredentialsError):
+        pickle.loads(frozen)
+    monkeypatch.setenv("CLICDATA_API_KEY", sandbox.api_key)
+    with pickle.loads(frozen) as woken:
+        assert woken.whoami().id is not None
+        assert (woken.base_url, woken.dialect.name) == (sandbox.url, "versioned, 2025.3")
+        assert woken._transport.timeout == (7, 7)
+
+
+ERRORS = [getattr(errors, name) for name in errors.__all__]
+
+
+@pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("duplicate", [lambda exc: pickle.loads(pickle.dumps(exc)), copy.copy, copy.deepcopy])
+def test_errors_pickle_and_keep_their_fields(kind, duplicate):
+    fields = {}
+    for base in kind.__mro__:
+        if issubclass(base, cd.ClicDataError):
+            fields |= dict.fromkeys(
+                name
+                for name, parameter in inspect.signature(base.__init__).parameters.items()
+                if parameter.kind is parameter.KEYWORD_ONLY
+            )
+    ranges = {"confirmed", "unknown", "unsent"}
+    values = {
+        name: [(0, 5)] if name in ranges else [(name, "a", "b")] if name == "differing" else name for name in fields
+    }
+    values |= {name: [name] for name in ("missing", "extra") if name in fields}
+    error = kind("What happened.", **values)
+    error.add_note("and more")
+    again = duplicate(error)
+    assert type(again) is kind
+    assert str(again) == str(error) == "What happened."
+    assert vars(again) == vars(error)
+    for name, value in values.items():
+        assert getattr(again, name) == value
+
+
+def test_the_shared_session_is_bound_by_connect(serve, no_settings):
+    sandbox, _ = serve()
+    with shared_session_kept():
+        session = cd.connect(api_key=sandbox.api_key, base_url=sandbox.url)
+        assert shared_session() is session
+        session.close()
+
+
+def test_a_session_without_credentials_is_made_only_when_it_is_used(no_settings):
+    manager = cd.SessionManager()
+    assert manager.peek() is None
+    with pytest.raises(cd.NoCredentialsError):
+        manager.session  # noqa: B018
+
+
+def test_a_manager_makes_one_session_for_all_threads(no_settings):
+    with cd.SessionManager(api_key="hush", base_url="http://localhost:1") as manager:
+        barrier = threading.Barrier(8)
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(lambda _: (barrier.wait(), manager.session)[1], range(8)))
+        assert len(set(map(id, made))) == 1
+    assert manager.peek() is None
+
+
+def test_a_closed_session_can_be_used_again(serve):
+    _, session = serve()
+    session.whoami()
+    session.close()
+    assert session.whoami().id is not None
+
+
+def test_whoami(serve):
+    _, session = serve()
+    account = session.whoami()
+    assert account.fields["id"] == account.id
+    assert isinstance(account.name, str)
+
+
+def test_the_sandbox_as_a_target(no_settings):
+    with shared_session_kept():
+        session = cd.connect("sandbox", api_version="2025.3")
+        assert session.whoami().id is not None
+        session.close()
+        with pytest.raises(cd.ConfigurationError, match="no credentials or address"):
+            cd.connect("sandbox", api_key="hush")
+        with pytest.raises(cd.ConfigurationError, match='"sandbox"'):
+            cd.connect("production")
+
+
+def test_proxies_of_the_environment_are_not_asked_for_this_machine(monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with Sandbox() as sandbox, cd.Session(api_key=sandbox.api_key, base_url=sandbox.url) as session:
+        assert session.whoami().id is not None

@@ -1,0 +1,373 @@
+"""Writes that go wrong on the way: no row arrives twice, and the error says exactly which rows are where."""
+
+import itertools
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import pandas_clicdata as cd
+from pandas_clicdata.sandbox import Sandbox
+from pandas_clicdata.sandbox.assumptions import Assumptions
+
+DIALECTS = ("2025.3", "unversioned")
+BATCH = 5
+BATCHES = 6
+ROWS = BATCH * BATCHES
+POSITIONS = {"first": 1, "middle": 3, "last": BATCHES}
+FRAME = pd.DataFrame({"n": range(ROWS), "t": [f"row {n}" for n in range(ROWS)]})
+
+
+def positions_in(ranges):
+    return [row for start, stop in ranges for row in range(start, stop)]
+
+
+def committed(sandbox, table):
+    """Every row ever inserted, by its position in the frame."""
+    return sorted(row["n"] for _, rows in sandbox.ledger.inserts(table) for row in rows)
+
+
+def check_ranges(error, sandbox, table, rows=ROWS):
+    """The ranges are disjoint, cover the frame, and agree with what the sandbox has committed."""
+    confirmed, unknown, unsent = map(positions_in, (error.confirmed, error.unknown, error.unsent))
+    assert sorted(confirmed + unknown + unsent) == list(range(rows))
+    there = committed(sandbox, table)
+    assert len(there) == len(set(there)), "a row was inserted twice"
+    assert set(confirmed) <= set(there)
+    assert not set(unsent) & set(there)
+
+
+def append(session, table, workers=1):
+    return FRAME.clicdata.append(table, batch_size=BATCH, workers=workers, session=session)
+
+
+@pytest.fixture(scope="module")
+def running():
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def table(name):
+    return name
+
+
+@pytest.fixture
+def fresh(running, table, open_session):
+    """The sandbox, with nothing scripted and nothing logged, and a session of its own."""
+
+    def make(api_version, **options):
+        running.requests.clear()
+        return running, open_session(running, api_version, **options)
+
+    yield make
+    running.faults.clear()
+    running.faults.release()
+
+
+@pytest.fixture
+def ready(fresh, table):
+    """As fresh, with the table there and empty."""
+
+    def make(api_version, **options):
+        sandbox, session = fresh(api_version, **options)
+        FRAME.head(0).clicdata.push(table, session=session)
+        return sandbox, session
+
+    return make
+
+
+every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
+one_or_four = pytest.mark.parametrize("workers", [1, 4])
+
+
+def everywhere(whats, *others):
+    """Each of ``whats`` at each place and with one worker and four; the others once."""
+    cases = [*itertools.product(whats, POSITIONS, [1, 4]), *((what, "middle", 1) for what in others)]
+    return pytest.mark.parametrize(("what", "place", "workers"), cases)
+
+
+# What happens to one insert, and whether its rows are in the table afterwards.
+FATE_UNKNOWN = {
+    "reply lost after the commit": ("lose_reply", {"after_commit": True}, True),
+    "reply lost before the commit": ("lose_reply", {"after_commit": False}, False),
+    "committed after the connection was lost": ("late_commit", {}, False),
+    "504 after the commit": ("status", {"code": 504, "after_commit": True}, True),
+    "504 before the commit": ("status", {"code": 504}, False),
+    "500 after the commit": ("status", {"code": 500, "after_commit": True}, True),
+    "502": ("status", {"code": 502}, False),
+    "503 without Retry-After": ("status", {"code": 503}, False),
+    "reply cut off": ("truncate_body", {}, True),
+    "reply that is no JSON": ("garbage", {}, True),
+    "error under HTTP 200": ("error_200", {"code": "Busy", "description": "Not now."}, False),
+    "204 without a body": ("status", {"code": 204, "body": "", "after_commit": True}, True),
+    "303": ("status", {"code": 303, "after_commit": True}, True),
+}
+
+
+@every_dialect
+@everywhere(list(FATE_UNKNOWN)[:5], *list(FATE_UNKNOWN)[5:])
+def test_what_has_no_known_fate_is_not_sent_again(ready, table, api_version, what, place, workers):
+    kind, options, in_table = FATE_UNKNOWN[what]
+    sandbox, session = ready(api_version)
+    sandbox.faults.script(kind, operation="append", nth=POSITIONS[place], **options)
+    with pytest.raises(cd.AmbiguousWriteError) as caught:
+        append(session, table, workers)
+    error = caught.value
+    check_ranges(error, sandbox, table)
+    unknown = positions_in(error.unknown)
+    assert len(unknown) == BATCH
+    assert set(unknown) & set(committed(sandbox, table)) == (set(unknown) if in_table else set())
+    if workers == 1:
+        start = (POSITIONS[place] - 1) * BATCH
+        assert error.confirmed == ([(0, start)] if start else [])
+        assert error.unknown == [(start, start + BATCH)]
+        assert error.unsent == ([(start + BATCH, ROWS)] if start + BATCH < ROWS else [])
+        assert len(sandbox.requests.of("append")) == POSITIONS[place]
+    assert error.ambiguous
+    assert error.rec_id == sandbox.ledger.table_id(table)
+    assert error.__cause__ is not None
+    sandbox.faults.release()
+    check_ranges(error, sandbox, table)
+
+
+@every_dialect
+@everywhere(["before"], "after")
+def test_a_time_out_is_a_fate_unknown(ready, table, api_version, what, place, workers):
+    sandbox, session = ready(api_version, timeout=0.25)
+    sandbox.faults.hang(operation="append", nth=POSITIONS[place], after_commit=what == "after")
+    with pytest.raises(cd.AmbiguousWriteError) as caught:
+        append(session, table, workers)
+    assert isinstance(caught.value.__cause__, cd.RequestTimeoutError)
+    check_ranges(caught.value, sandbox, table)
+    assert len(positions_in(caught.value.unknown)) == BATCH
+
+
+# What says that nothing was done, so that the batch goes again.
+DID_NOTHING = {
+    "429": ("status", {"code": 429}),
+    "401": ("status", {"code": 401}),
+    "token that ended": ("expire_token", {}),
+    "429 with seconds": ("status", {"code": 429, "retry_after": 3}),
+    "429 with a date": ("status", {"code": 429, "retry_after": "Wed, 21 Oct 2015 07:28:00 GMT"}),
+    "503 with Retry-After": ("status", {"code": 503, "retry_after": 1}),
+}
+
+
+@every_dialect
+@everywhere(list(DID_NOTHING)[:3], *list(DID_NOTHING)[3:])
+def test_what_provably_did_nothing_is_sent_again(ready, table, api_version, what, place, workers):
+    kind, options = DID_NOTHING[what]
+    sandbox, session = ready(api_version)
+    sandbox.faults.script(kind, operation="append", nth=POSITIONS[place], **options)
+    receipt = append(session, table, workers)
+    assert committed(sandbox, table) == list(range(ROWS))
+    assert (receipt.sent, receipt.batches) == (ROWS, BATCHES)
+    assert receipt.status == ("unverified" if api_version == "unversioned" else "confirmed")
+    # A token that ended may refuse several workers at once.
+    assert receipt.retries == 1 or (what == "token that ended" and receipt.retries <= workers)
+    assert sandbox.faults.pending == []
+
+
+# What refuses a batch for good: known not to be in the table.
+REFUSED = {
+    "400": ({"code": 400}, cd.ApiError),
+    "429 again and again": ({"code": 429, "times": 20}, cd.RateLimitError),
+    "401 again and again": ({"code": 401, "times": 20}, cd.AuthenticationError),
+    "403": ({"code": 403}, cd.PermissionDeniedError),
+    "404": ({"code": 404}, cd.NotFoundError),
+    "503 with Retry-After again and again": ({"code": 503, "retry_after": 0, "times": 20}, cd.ServerError),
+}
+
+
+@every_dialect
+@everywhere(list(REFUSED)[:2], *list(REFUSED)[2:])
+def test_a_batch_refused_is_not_in_the_table(ready, table, api_version, what, place, workers):
+    options, kind = REFUSED[what]
+    sandbox, session = ready(api_version)
+    sandbox.faults.status(operation="append", nth=POSITIONS[place], **options)
+    with pytest.raises(cd.IncompleteWriteError) as caught:
+        append(session, table, workers)
+    error = caught.value
+    assert not isinstance(error, cd.AmbiguousWriteError)
+    assert not error.ambiguous
+    assert isinstance(error.__cause__, kind)
+    assert error.unknown == []
+    check_ranges(error, sandbox, table)
+    assert set(positions_in(error.confirmed)) == set(committed(sandbox, table))
+
+
+@one_or_four
+@pytest.mark.parametrize("position", sorted(POSITIONS.values()))
+def test_a_batch_of_which_fewer_rows_are_counted(ready, table, workers, position):
+    sandbox, session = ready("2025.3")
+    sandbox.faults.accept_fewer(2, operation="append", nth=position)
+    with pytest.raises(cd.PartialWriteError) as caught:
+        append(session, table, workers)
+    error = caught.value
+    assert (error.sent, error.counted) == (BATCH, 2)
+    check_ranges(error, sandbox, table)
+    assert len(positions_in(error.unknown)) == BATCH
+
+
+@every_dialect
+def test_without_counts_the_receipt_is_unverified(serve, table, api_version):
+    sandbox, session = serve(api_version, assume=Assumptions(insert_counts=False))
+    receipt = FRAME.clicdata.push(table, batch_size=BATCH, session=session)
+    assert (receipt.status, receipt.confirmed, receipt.sent) == ("unverified", 0, ROWS)
+    assert committed(sandbox, table) == list(range(ROWS))
+
+
+@every_dialect
+@one_or_four
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("lose_reply", {"times": 50}), ("status", {"code": 500, "times": 50}), ("status", {"code": 400, "times": 50})],
+)
+def test_a_token_that_cannot_be_renewed_leaves_no_row_unknown(ready, table, api_version, workers, kind, options):
+    sandbox, session = ready(api_version)
+    sandbox.faults.expire_token(operation="append", nth=4)
+    sandbox.faults.script(kind, operation="token", **options)
+    with pytest.raises(cd.IncompleteWriteError) as caught:
+        append(session, table, workers)
+    assert not isinstance(caught.value, cd.AmbiguousWriteError)
+    check_ranges(caught.value, sandbox, table)
+    assert caught.value.unknown == []
+
+
+@every_dialect
+def test_a_token_that_ends_while_four_workers_send_is_renewed_once(ready, table, api_version):
+    sandbox, session = ready(api_version)
+    sandbox.requests.clear()
+    sandbox.faults.expire_token(operation="append", nth=BATCHES // 2)
+    append(session, table, workers=4)
+    assert len(sandbox.requests.of("token")) == 1
+    assert committed(sandbox, table) == list(range(ROWS))
+
+
+@every_dialect
+@pytest.mark.parametrize(("kind", "options"), [("lose_reply", {}), ("status", {"code": 504}), ("garbage", {})])
+def test_a_create_of_unknown_fate_sends_no_row(fresh, table, api_version, kind, options):
+    sandbox, session = fresh(api_version)
+    sandbox.faults.script(kind, operation="create", **options)
+    with pytest.raises(cd.AmbiguousWriteError, match="if_exists='append'") as caught:
+        FRAME.clicdata.push(table, session=session)
+    assert (caught.value.confirmed, caught.value.unknown, caught.value.unsent) == ([], [], [(0, ROWS)])
+    assert len(sandbox.requests.of("create")) == 1
+    assert sandbox.requests.of("append") == []
+
+
+@every_dialect
+@pytest.mark.parametrize("code", [429, 401])
+def test_a_create_that_did_nothing_is_asked_for_again(fresh, table, api_version, code):
+    sandbox, session = fresh(api_version)
+    sandbox.faults.status(code, operation="create")
+    FRAME.clicdata.push(table, session=session)
+    assert committed(sandbox, table) == list(range(ROWS))
+
+
+@every_dialect
+@one_or_four
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("lose_reply", {}),
+        ("status", {"code": 504, "after_commit": True}),
+        ("truncate_body", {}),
+        ("status", {"code": 429}),
+    ],
+)
+def test_a_delete_is_sent_again_for_it_does_no_harm(ready, table, api_version, workers, kind, options):
+    sandbox, session = ready(api_version)
+    append(session, table)
+    sandbox.faults.script(kind, operation="delete", nth=2, **options)
+    receipt = FRAME.iloc[::2].clicdata.delete_rows(table, on=["n", "t"], workers=workers, session=session)
+    assert receipt.retries == 1
+    assert [row["n"] for row in sandbox.ledger.rows(table)] == list(range(1, ROWS, 2))
+
+
+@every_dialect
+def test_a_delete_that_fails_for_good_names_its_rows(ready, table, api_version):
+    sandbox, session = ready(api_version)
+    append(session, table)
+    sandbox.faults.lose_reply(operation="delete", nth=3, times=20)
+    frame = FRAME.iloc[[4, 7, 4, 9, 12]]
+    with pytest.raises(cd.AmbiguousWriteError, match="deleting again does no harm") as caught:
+        frame.clicdata.delete_rows(table, on="n", session=session)
+    # Rows 0 and 2 are alike, and went as one condition.
+    assert caught.value.confirmed == [(0, 3)]
+    assert caught.value.unknown == [(3, 4)]
+    assert caught.value.unsent == [(4, 5)]
+
+
+class Stop(BaseException):
+    """As Ctrl-C: not an Exception."""
+
+
+@every_dialect
+@one_or_four
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, Stop])
+def test_an_interrupt_tells_the_ranges_and_goes_on(ready, table, api_version, workers, raised):
+    sandbox, session = ready(api_version)
+
+    def interrupt(done, total):
+        if done >= 3 * BATCH:
+            raise raised
+
+    with pytest.raises(raised) as caught:
+        FRAME.clicdata.append(table, batch_size=BATCH, workers=workers, progress=interrupt, session=session)
+    error = caught.value.__cause__
+    check_ranges(error, sandbox, table)
+    assert set(positions_in(error.confirmed)) == set(committed(sandbox, table))
+
+
+@every_dialect
+@pytest.mark.parametrize("batches_done", [3, BATCHES])
+def test_a_progress_call_that_fails_loses_no_account(ready, table, api_version, batches_done):
+    sandbox, session = ready(api_version)
+
+    def fail(done, total):
+        if done >= batches_done * BATCH:
+            raise RuntimeError("the widget is gone")
+
+    with pytest.raises(cd.IncompleteWriteError, match="the widget is gone") as caught:
+        FRAME.clicdata.append(table, batch_size=BATCH, progress=fail, session=session)
+    check_ranges(caught.value, sandbox, table)
+    assert caught.value.unknown == []
+    assert set(positions_in(caught.value.confirmed)) == set(committed(sandbox, table))
+
+
+@every_dialect
+@one_or_four
+@pytest.mark.parametrize("error", [OSError("the disk is gone"), KeyboardInterrupt()])
+def test_a_stream_that_breaks_tells_what_went_before(ready, table, api_version, workers, error):
+    sandbox, session = ready(api_version)
+    arrow = pa.Table.from_pandas(FRAME, preserve_index=False)
+
+    def batches():
+        yield from arrow.slice(0, 12).to_batches()
+        raise error
+
+    reader = pa.RecordBatchReader.from_batches(arrow.schema, batches())
+    with pytest.raises((cd.IncompleteWriteError, KeyboardInterrupt)) as caught:
+        cd.append(reader, table, batch_size=BATCH, workers=workers, session=session)
+    told = caught.value if isinstance(error, Exception) else caught.value.__cause__
+    # Two rows had been taken from the stream, but made no whole batch.
+    check_ranges(told, sandbox, table, rows=10)
+    assert told.unknown == []
+    assert set(positions_in(told.confirmed)) == set(committed(sandbox, table))
+    assert "from row 10 on" in str(told)
+
+
+@every_dialect
+def test_a_stream_with_a_value_that_cannot_go_says_what_went(ready, table, api_version):
+    sandbox, session = ready(api_version)
+    parts = [{"n": list(range(5)), "t": ["a"] * 5}, {"n": list(range(5, 10)), "t": ["b"] * 5}]
+    schema = pa.schema([("n", pa.float64()), ("t", pa.string())])
+    bad = {"n": [10.0, float("inf")], "t": ["c"] * 2}
+    batches = [pa.RecordBatch.from_pydict(part, schema=schema) for part in [*parts, bad]]
+    with pytest.raises(cd.IncompleteWriteError, match="inf") as caught:
+        cd.append(pa.RecordBatchReader.from_batches(schema, batches), table, batch_size=BATCH, session=session)
+    assert isinstance(caught.value.__cause__, cd.CellValueError)
+    check_ranges(caught.value, sandbox, table, rows=10)
+    assert set(positions_in(caught.value.confirmed)) == set(committed(sandbox, table))
