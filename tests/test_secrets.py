@@ -182,9 +182,9 @@ def ctrl_c_works():
         signal.signal(signal.SIGINT, before)
 
 
-def provoke(url, kind, act):
+def provoke(url, kind, act, api_version="unversioned"):
     """Do something that fails, with all of a session's credentials known to nothing but the session."""
-    session = cd.Session(**KINDS[kind][0](url), api_version="unversioned", timeout=0.1, retry=RETRY)
+    session = cd.Session(**KINDS[kind][0](url), api_version=api_version, timeout=0.1, retry=RETRY)
     try:
         with ctrl_c_works():
             act(session)
@@ -217,6 +217,13 @@ def test_no_failure_shows_a_secret(http_service, everything_logged, kind, act, f
     check_hidden([*everything_about(exc, session), everything_logged.text], CANARY, *KINDS[kind][1])
     if failure == "Ctrl-C" and act == "whoami":
         assert isinstance(exc, KeyboardInterrupt)
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_no_failure_shows_a_secret_in_the_other_dialect(http_service, everything_logged, failure):
+    with http_service(service(FAILURES[failure], [("GET", "/account")])) as url:
+        exc, session = provoke(url, "API key", lambda session: session.whoami(), "2025.3")
+    check_hidden([*everything_about(exc, session), everything_logged.text], CANARY)
 
 
 @pytest.mark.parametrize("failure", [*TOKEN_FAILURES, *FAILURES])

@@ -11,7 +11,7 @@ import time
 import pytest
 import requests
 import urllib3
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pandas_clicdata as cd
@@ -113,6 +113,7 @@ def test_without_a_connection_nothing_was_sent(transport, request_):
     assert caught.value.attempts == 4
     assert not caught.value.ambiguous
     assert isinstance(caught.value, ConnectionError)
+    assert isinstance(caught.value.__cause__, requests.ConnectionError)
 
 
 def test_a_name_that_does_not_resolve(transport):
@@ -341,6 +342,21 @@ def test_connections_are_kept_within_a_thread_and_not_shared(transport, http_ser
         assert len(set(ports)) == 3
 
 
+def test_what_is_left_of_a_connection_after_a_fault_is_not_used(transport, http_service):
+    ports = []
+
+    def answer(request):
+        ports.append(request.client)
+        return (200, {"Content-Encoding": "gzip"}, b"abc") if len(ports) == 1 else OK
+
+    with http_service(answer) as url:
+        sender = transport(url)
+        with pytest.raises(cd.ConnectionLostError):
+            sender.send(POST, {})
+        sender.send(POST, {})
+    assert ports[0] != ports[1]
+
+
 @pytest.mark.parametrize(
     ("asked", "waited"),
     [
@@ -377,6 +393,7 @@ def test_backoff_doubles_up_to_its_cap_with_jitter(transport, http_service):
     assert len(set(waits)) == len(waits)
 
 
+@settings(deadline=None)
 @given(st.text() | st.integers().map(str) | st.floats().map(str))
 def test_any_retry_after_is_seconds_or_none(value):
     seconds = retry_after_seconds(value, now=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from pandas_clicdata.errors import (
@@ -110,7 +110,7 @@ class Answer:
 
     request: Request
     reply: Reply
-    content: Any = field(repr=False)
+    content: Any
     pagination: Mapping[str, Any]
 
     def fields(self) -> dict[str, Any]:
