@@ -19,6 +19,7 @@ AuthMethod = Literal["client_credentials", "basic", "api_key"]
 DEFAULT_BASE_URL = "https://api.clicdata.com"
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
+_USER_INFO = re.compile(r"(?<=//).*@", re.DOTALL)
 _NEEDS: Mapping[AuthMethod, tuple[str, ...]] = {
     "client_credentials": ("client_id", "client_secret"),
     "basic": ("client_id", "username", "password"),
@@ -145,8 +146,21 @@ def _method_of(level: Mapping[str, object]) -> AuthMethod | None:
     return None
 
 
+def masked(base_url: str) -> str:
+    """Blank out a user name and password in an address, which is refused for holding them.
+
+    Examples
+    --------
+    >>> masked("https://me:hush@api.clicdata.com/")
+    'https://***@api.clicdata.com/'
+    """
+    return _USER_INFO.sub("***@", base_url)
+
+
 def _wrapped(name: str, value: str) -> str | Secret:
-    return Secret(value) if name in _SECRET_NAMES else value
+    if name in _SECRET_NAMES:
+        return Secret(value)
+    return masked(value) if name == "base_url" else value
 
 
 def _from_environment() -> dict[str, str | Secret]:

@@ -28,12 +28,12 @@ def generate() -> ModuleType:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_code_on_a_page_runs_from_top_to_bottom(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pandas_clicdata import session
     from pandas_clicdata.sandbox import Sandbox
+    from pandas_clicdata.session import shared
 
     code = "\n".join(CODE.findall(page.read_text("utf-8")))
     with Sandbox() as sandbox, shared_session_kept():
-        monkeypatch.setattr(session, "_embedded_sandbox", lambda: sandbox)
+        monkeypatch.setattr(shared, "_embedded_sandbox", lambda: sandbox)
         exec(compile(code, str(page), "exec"), {"__name__": "a page"})
 
 

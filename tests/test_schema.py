@@ -415,6 +415,7 @@ def test_an_index_with_data_that_is_not_sent_is_told_of_once(session, name, inde
         warnings.simplefilter("always")
         frame.clicdata.push(name, session=session)
         frame.clicdata.append(name, session=session)
+        frame.clicdata.delete_rows(name, on="x", session=session)
     assert [warning.filename for warning in caught] == [__file__] * (0 if told is None else 2)
     assert all(issubclass(w.category, cd.IndexNotSentWarning) and told in str(w.message) for w in caught)
 

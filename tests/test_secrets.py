@@ -260,6 +260,7 @@ BAD_ARGUMENTS = {
     "no address": {"base_url": "here"},
     "in the clear": {"base_url": "http://api.clicdata.com"},
     "no time-out": {"timeout": 0},
+    "a password in the address": {"base_url": f"https://me:{CANARY}@api.clicdata.com"},
     "no profile": {"profile": "nobody"},
     "no version": {"api_version": "newest"},
 }

@@ -10,6 +10,7 @@ import time
 
 import pytest
 import requests
+import trustme
 import urllib3
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -148,32 +149,13 @@ def test_a_reply_that_does_not_come_in_time(transport, request_, part):
     assert caught.value.ambiguous == (request_ is not GET)
 
 
-# Made for these tests: openssl req -x509 -newkey ec … -addext subjectAltName=IP:127.0.0.1
-CERTIFICATE = """\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgWT7pK2/VsdKv3C2m
-r0oKy8vHy21HVH3FiSGGiJQh9UqhRANCAARF3yYz+TFhMWUr8IuUEnwMmE3iXrE1
-2fveUebms3O3Ya7nlNJ6COHoaVK4eqaQeRkGQaTlrQAJ0jXVedOp65kc
------END PRIVATE KEY-----
------BEGIN CERTIFICATE-----
-MIIBpDCCAUmgAwIBAgIUEuC5Z0Oe1FfyGyAZdxYPRTjtWKQwCgYIKoZIzj0EAwIw
-GDEWMBQGA1UEAwwNY2xpY2RhdGEgdGVzdDAgFw0yNjExMjIwMzM3NDlaGA8yMTI2
-MTAyOTAzMzc0OVowGDEWMBQGA1UEAwwNY2xpY2RhdGEgdGVzdDBZMBMGByqGSM49
-AgEGCCqGSM49AwEHA0IABEXfJjP5MWExZSvwi5QSfAyYTeJesTXZ+95R5uazc7dh
-rueU0noI4ehpUrh6ppB5GQZBpOWtAAnSNdV506nrmRyjbzBtMB0GA1UdDgQWBBSz
-irX79QgEdD6gfTbToTQo7rW5CzAfBgNVHSMEGDAWgBSzirX79QgEdD6gfTbToTQo
-7rW5CzAaBgNVHREEEzARhwR/AAABgglsb2NhbGhvc3QwDwYDVR0TAQH/BAUwAwEB
-/zAKBggqhkjOPQQDAgNJADBGAiEAtYsnDgQmadEjWIRRopGc8dNm2tE5pJaTCD4m
-0pl1mqgCIQDGq/CkZUT0Ku/nU0fcCq9FKK1/DHRZWL5lQNDaYWevRA==
------END CERTIFICATE-----
-"""
-
-
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
-    """The certificate of TunnelTo, with its key."""
+    """The certificate of TunnelTo, with its key, and the authority that issued it."""
     path = tmp_path_factory.mktemp("tls") / "loopback.pem"
-    path.write_text(CERTIFICATE)
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1", "localhost")
+    path.write_bytes(issued.private_key_and_cert_chain_pem.bytes() + authority.cert_pem.bytes())
     return str(path)
 
 

@@ -356,3 +356,23 @@ def test_a_second_interrupt_leaves_what_is_on_the_wire_unknown(monkeypatch):
 
 def test_many_ranges_are_told_shortly():
     assert ranges_text([(n, n + 1) for n in range(0, 20, 2)]) == "10 rows (0, 2, 4, 6, 8, and 5 ranges more)"
+
+
+@pytest.mark.parametrize("version", ["2021.08", "2022.1", "2025.3"])
+def test_every_version_takes_rows_by_the_operation_it_has(serve, version):
+    sandbox, session = serve(version)
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
+    receipt = frame.clicdata.push("Old and new", session=session)
+    assert receipt.status == ("unverified" if version == "2021.08" else "confirmed")
+    assert sandbox.ledger.rows("Old and new") == [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
+    pd.testing.assert_frame_equal(cd.read_clicdata("Old and new", session=session), frame)
+
+
+@pytest.mark.parametrize("api_version", ["2025.3", "unversioned"])
+def test_a_delete_that_is_answered_by_nothing_is_not_taken_for_done(http_service, api_version):
+    with (
+        http_service(lambda request: (200, {}, b"")) as url,
+        cd.Session(api_key="hush", base_url=url, api_version=api_version) as session,
+        pytest.raises(cd.UnexpectedReplyError, match="not JSON"),
+    ):
+        session.perform(session.dialect.delete(7, b'[{"column":"a","value":1}]'))

@@ -325,5 +325,7 @@ class Sandbox:
         """``pandas_clicdata.connect`` to this sandbox; parameters given here come before the sandbox's own."""
         from pandas_clicdata import connect
 
-        own = {"base_url": self.url, "client_id": self.client_id, "client_secret": self.client_secret}
-        return connect(**{**own, **parameters})
+        # In no variable, so that a traceback with locals shows no secret.
+        return connect(
+            **{"base_url": self.url, "client_id": self.client_id, "client_secret": self.client_secret, **parameters}
+        )

@@ -1,6 +1,6 @@
 """The type table, pandas and Arrow to ClicData and back: plans before a write, types after a read."""
 
-from pandas_clicdata.schema.door import Door, enter
+from pandas_clicdata.schema.door import Door, enter, warn_of_index
 from pandas_clicdata.schema.frames import checked_backend, to_frame, wants_text
 from pandas_clicdata.schema.incoming import Settled, arrow_column, conform, fixed_type, number_type, settle
 from pandas_clicdata.schema.plan import (
@@ -30,4 +30,5 @@ __all__ = [
     "settle",
     "to_frame",
     "wants_text",
+    "warn_of_index",
 ]

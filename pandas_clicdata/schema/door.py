@@ -117,8 +117,6 @@ def _from_stream(reader: pa.RecordBatchReader) -> Door:
 
 def _from_frame(frame: pd.DataFrame, *, index: bool) -> Door:
     pairs = list(_index_columns(frame)) if index else []
-    if not index:
-        _warn_of_index(frame.index)
     pairs += [(_name(label), frame.iloc[:, position]) for position, label in enumerate(frame.columns)]
     index_names = [name for name, _ in pairs[: len(pairs) - frame.shape[1]]]
     check_names([name for name, _ in pairs], [*index_names, *frame.columns])
@@ -148,8 +146,11 @@ def _index_columns(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series[Any]]]:
         yield _name(name), pd.Series(frame.index.get_level_values(level).array, index=frame.index)
 
 
-def _warn_of_index(index: pd.Index[Any]) -> None:
-    """Tell of an index that carries data: named, of several levels, or of other than whole numbers."""
+def warn_of_index(obj: object) -> None:
+    """Warn if a frame's index, which is not sent, carries data: named, of several levels, or of no whole numbers."""
+    if not isinstance(obj, pd.DataFrame):
+        return
+    index = obj.index
     plain = index.nlevels == 1 and index.name is None and (len(index) == 0 or pd.api.types.is_integer_dtype(index))
     if not plain:
         names = ", ".join(repr(name) for name in index.names if name is not None) or f"of {index.dtype}"

@@ -210,11 +210,6 @@ def wrapped(request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
     return Exchange(request, read_reply)
 
 
-def done(request: Request) -> Exchange[None]:
-    """A request of which nothing need be read but that it is no error."""
-    return Exchange(request, lambda reply: raise_for_error(request, reply))
-
-
 def _parsed(request: Request, reply: Reply) -> Any:
     content: Any = _NOT_JSON
     with contextlib.suppress(ValueError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pandas_clicdata.models import Account, Column, Exchange, Framing, InsertCounts, Page, Request, TableList
 from pandas_clicdata.wire import body
-from pandas_clicdata.wire.replies import Answer, bare, done, flag, integer
+from pandas_clicdata.wire.replies import Answer, bare, flag, integer
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,11 @@ class Unversioned:
         """``DELETE /data/{id}/row`` with a body; every ``find`` must match (S P)."""
         content = body.delete_all(find)
         # What a first try deleted, a second one no longer finds.
-        return done(
-            Request(operation="delete", method="DELETE", path=f"/data/{rec_id}/row", body=content, repeatable=True)
+        request = Request(
+            operation="delete", method="DELETE", path=f"/data/{rec_id}/row", body=content, repeatable=True
         )
+        # Nobody has shown the reply; that it is one is all that is asked of it.
+        return bare(request, lambda answer: None)
 
 
 def _taken(answer: Answer) -> InsertCounts:

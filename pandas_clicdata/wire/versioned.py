@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pandas_clicdata.models import Account, Column, Exchange, Framing, InsertCounts, Page, Request, TableList
 from pandas_clicdata.wire import body
-from pandas_clicdata.wire.replies import Answer, done, flag, integer, wrapped
+from pandas_clicdata.wire.replies import Answer, flag, integer, wrapped
 
 LIST_PAGE_SIZE = 100
 LIST_VERSION = "2025.3"
@@ -77,19 +77,19 @@ class Versioned:
         return wrapped(request, Answer.rec_id)
 
     def row_framing(self, names: Sequence[str]) -> Framing:
-        """Rows as objects."""
-        return body.objects(names)
+        """Rows as objects, before 2022.01 as lists of named cells (P)."""
+        return body.objects(names) if self._has_insert else body.named_cells(names)
 
     def find_framing(self, names: Sequence[str]) -> Framing:
         """The conditions of a delete as named cells."""
         return body.named_cells(names)
 
     def insert(self, rec_id: int, rows: bytes, count: int) -> Exchange[InsertCounts]:
-        """``POST /data/{id}/insert``, at most 500 rows, answered with counts (2022.01, P)."""
+        """``POST /data/{id}/insert``, at most 500 rows, with counts (2022.01, P); before it ``/table/{id}`` (P)."""
         request = Request(
             operation="insert",
             method="POST",
-            path=f"/data/{rec_id}/insert",
+            path=f"/data/{rec_id}/insert" if self._has_insert else f"/table/{rec_id}",
             params=self._params(INSERT_VERSION),
             body=body.records(rows),
             rows=count,
@@ -107,7 +107,11 @@ class Versioned:
             body=body.delete_all(find),
             repeatable=True,
         )
-        return done(request)
+        return wrapped(request, lambda answer: None)
+
+    @property
+    def _has_insert(self) -> bool:
+        return key(self.version) >= key(INSERT_VERSION) or self._speaks(INSERT_VERSION)
 
     def _params(self, seen_in: str | None = None) -> tuple[tuple[str, str], ...]:
         version = seen_in if seen_in is not None and self._speaks(seen_in) else self.version

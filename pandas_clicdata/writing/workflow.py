@@ -60,6 +60,8 @@ def push(
     if if_exists not in ("fail", "append"):
         raise ValueError(f"if_exists={if_exists!r} is not known; it is 'fail' or 'append'.")
     door = schema.enter(obj, index=options.index)
+    if not options.index:
+        schema.warn_of_index(obj)
     plans = schema.plan_columns(door, options.columns)
     # Before the first request, so that what cannot be sent changes nothing.
     ready = None if door.stream is not None else schema.ready_table(door, plans)
@@ -84,6 +86,8 @@ def append(session: Session | None, obj: object, table: object, *, options: Opti
     """Send rows to a table that is there."""
     meant = tables.checked_table(table)
     door = schema.enter(obj, index=options.index)
+    if not options.index:
+        schema.warn_of_index(obj)
     plans = schema.plan_columns(door, options.columns)
     if door.stream is None:
         schema.ready_table(door, plans)

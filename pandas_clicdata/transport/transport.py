@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
-import http.client
 import logging
 import os
 import random
 import re
-import ssl
 import threading
 import time
 import weakref
@@ -20,43 +18,18 @@ from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
-import urllib3
 from requests.auth import AuthBase
 
 from pandas_clicdata._version import __version__
-from pandas_clicdata.errors import (
-    ClicDataError,
-    ConfigurationError,
-    ConnectionFailedError,
-    ConnectionLostError,
-    RedirectError,
-    RequestTimeoutError,
-    TransportError,
-)
+from pandas_clicdata.errors import ConfigurationError, ConnectionFailedError, RedirectError, TransportError
 from pandas_clicdata.models import DEFAULT_TIMEOUT, Reply, Request, RetryPolicy, Secret
+from pandas_clicdata.transport.failures import THIRD_PARTY, translated, without_frames
 
 logger = logging.getLogger(__name__)
 
 MAX_IDLE_SECONDS = 1.0
 _MAX_REDIRECTS = 3
-_MAX_WRAPPINGS = 10
 _DELAY_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
-_THIRD_PARTY = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    OSError,
-    ValueError,
-    # requests, of a redirect whose body broke off.
-    RuntimeError,
-)
-_UNSENDABLE = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.MissingSchema,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidHeader,
-    UnicodeEncodeError,
-)
 
 
 class Transport:
@@ -207,13 +180,13 @@ class Transport:
                 proxies={scheme: proxy.reveal() for scheme, proxy in self._proxies.items()} or None,
                 verify=self._verify,
             )
-        except _THIRD_PARTY as exc:
-            fault = _ours(request, _without_frames(exc), secrets)
+        except THIRD_PARTY as exc:
+            fault = translated(request, without_frames(exc), secrets)
             # What is left of the connection is not trusted with the next request.
             session.close()
         except BaseException as exc:  # noqa: BLE001
             # Ctrl-C inside the sending: the frames below hold the headers as plain text.
-            raise _without_frames(exc)  # noqa: B904
+            raise without_frames(exc)  # noqa: B904
         finally:
             self._local.last_used = self._clock()
         # Raised here, where the third party's exception, whose text may hold a header, is no context of it.
@@ -330,70 +303,3 @@ def _secrets_of_proxy(proxy: Secret) -> tuple[Secret, ...]:
             both = f"{unquote(parts.username or '')}:{password}" if password else ""
             return proxy, Secret(password), Secret(both)
     return ()
-
-
-def _without_frames(exc: BaseException) -> BaseException:
-    """Drop the frames and objects in which a third-party library holds headers and bodies as plain text."""
-    seen: set[int] = set()
-    queue: list[object] = [exc]
-    while queue:
-        link = queue.pop()
-        if not isinstance(link, BaseException) or id(link) in seen:
-            continue
-        seen.add(id(link))
-        link.__traceback__ = None
-        queue += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
-        if isinstance(link, requests.RequestException):
-            link.request = None
-            link.response = None
-    return exc
-
-
-def _ours(request: Request, exc: BaseException, secrets: tuple[Secret, ...]) -> ClicDataError:
-    """Translate what requests, urllib3 or the system raised."""
-    root = _root_of(exc)
-    # urllib3 puts the connection object's repr before the reason.
-    text = str(root).rsplit(": ", 1)[-1] if isinstance(root, urllib3.exceptions.NewConnectionError) else str(root)
-    reason = f"{type(root).__name__}: {text}".rstrip(": ")
-    redacted = Reply(status=0, secrets=secrets).redact(reason)
-    fault: ClicDataError
-    if isinstance(exc, _UNSENDABLE):
-        # The value of a header may stand in the text of these, so they are no cause either.
-        return ConfigurationError(f"{request.line} cannot be sent: {type(exc).__name__}. Are the settings right?")
-    if isinstance(root, ssl.SSLCertVerificationError):
-        fault = ConfigurationError(
-            f"{request.line}: the service's certificate is not trusted ({redacted}). Behind a proxy that opens TLS,"
-            " give its CA bundle: verify='/path/to/bundle.pem'."
-        )
-    elif _never_connected(root):
-        fault = ConnectionFailedError(f"{request.line}: no connection could be made ({redacted}).")
-    elif isinstance(exc, requests.Timeout) or isinstance(root, TimeoutError | urllib3.exceptions.TimeoutError):
-        fault = RequestTimeoutError(f"{request.line}: no reply came in time ({redacted}).", ambiguous=True)
-    else:
-        fault = ConnectionLostError(f"{request.line}: the connection was lost ({redacted}).", ambiguous=True)
-    if redacted == reason:
-        fault.__cause__ = exc
-    return fault
-
-
-def _never_connected(root: BaseException) -> bool:
-    """Whether nothing can have reached the service.
-
-    That requests speaks of a ProxyError is no sign of it: urllib3 also calls so a reply lost behind the proxy.
-    """
-    if isinstance(root, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
-        return True
-    # http.client's words for a proxy that refuses to open the way.
-    return type(root) is OSError and str(root).startswith("Tunnel connection failed")
-
-
-def _root_of(exc: BaseException) -> BaseException:
-    """The innermost exception, by the ways in which requests and urllib3 wrap one."""
-    for _ in range(_MAX_WRAPPINGS):
-        inner = getattr(exc, "reason", None)
-        if not isinstance(inner, BaseException):
-            inner = next((arg for arg in reversed(exc.args) if isinstance(arg, BaseException)), None)
-        if inner is None:
-            return exc
-        exc = inner
-    return exc

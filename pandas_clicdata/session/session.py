@@ -1,12 +1,9 @@
-"""The shared session: who is signed in where, and which dialect is spoken there."""
+"""One account of ClicData: who is signed in where, and which dialect is spoken there."""
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import functools
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -14,7 +11,7 @@ from typing import Any, Self, TypeVar
 from pandas_clicdata import config
 from pandas_clicdata.auth import Authenticator, authenticator
 from pandas_clicdata.display import facts_html
-from pandas_clicdata.errors import ClicDataError, ConfigurationError
+from pandas_clicdata.errors import ClicDataError
 from pandas_clicdata.models import DEFAULT_TIMEOUT, Account, Exchange, Reply, Request, RetryPolicy, Secret
 from pandas_clicdata.wire import Dialect, Unversioned, dialect_for, dialect_of
 
@@ -90,8 +87,9 @@ class Session:
 
         # Rebound at once, so that a traceback with locals shows no secret.
         client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
-        # A proxy's address may hold a password.
-        hidden, proxies = _hidden(proxies), None
+        # So may an address.
+        base_url = None if base_url is None else config.masked(base_url)
+        secret_proxies, proxies = hidden(proxies), None
         self._options: dict[str, Any] = {"timeout": timeout, "retry": retry, "verify": verify}
         self._profile = profile
         self._settings = config.resolve(
@@ -109,7 +107,10 @@ class Session:
         )
         # A proxy for the outside is not asked for this machine.
         self._transport = Transport(
-            self.base_url, proxies=hidden, trust_environment=not config.is_loopback(self.base_url), **self._options
+            self.base_url,
+            proxies=secret_proxies,
+            trust_environment=not config.is_loopback(self.base_url),
+            **self._options,
         )
         self._authenticator: Authenticator = authenticator(self._settings, self._transport)
         self._dialect: Dialect | None = (
@@ -207,184 +208,8 @@ class Session:
         return _reopen, (public,)
 
 
-class SessionManager:
-    """Keeps the parameters of a session, and the one session made from them on first use.
-
-    Parameters
-    ----------
-    **connection_params
-        As for :class:`Session`.
-
-    Examples
-    --------
-    >>> import pandas_clicdata as cd
-    >>> manager = cd.SessionManager(client_id="acme", client_secret="hush", base_url="http://localhost:8484")
-    >>> manager.session is manager.session
-    True
-    """
-
-    def __init__(self, **connection_params: Any) -> None:
-        for name in ("client_secret", "password", "api_key"):
-            if name in connection_params:
-                connection_params[name] = Secret.of(connection_params[name])
-        if "proxies" in connection_params:
-            connection_params["proxies"] = _hidden(connection_params["proxies"])
-        self._params = connection_params
-        self._session: Session | None = None
-        self._lock = threading.Lock()
-
-    @property
-    def session(self) -> Session:
-        """The session, made on first use."""
-        with self._lock:
-            if self._session is None:
-                self._session = Session(**self._params)
-            return self._session
-
-    def peek(self) -> Session | None:
-        """Return the session if there is one already."""
-        return self._session
-
-    def bind(self, session: Session | None) -> None:
-        """Let this session be the one from now on."""
-        with self._lock:
-            self._session = session
-
-    def close(self) -> None:
-        """Close the session and forget it; the next use makes another."""
-        with self._lock:
-            if self._session is not None:
-                self._session.close()
-            self._session = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<SessionManager: {self._session!r}>" if self._session else "<SessionManager: no session yet>"
-
-
-_shared = SessionManager()
-
-
-def connect(
-    target: str | None = None,
-    *,
-    auth_method: str | None = None,
-    client_id: str | None = None,
-    client_secret: str | Secret | None = None,
-    username: str | None = None,
-    password: str | Secret | None = None,
-    api_key: str | Secret | None = None,
-    **options: Any,
-) -> Session:
-    """Make a session and bind it as the one that everything uses which is given no other.
-
-    Nothing is sent yet; ``connect(...).whoami()`` tries the credentials.
-
-    Parameters
-    ----------
-    target : {"sandbox"}, optional
-        ``"sandbox"`` starts a ClicData of your own on this machine, which ends with the process. It needs the extra
-        ``pandas-clicdata[sandbox]``.
-    auth_method, client_id, client_secret, username, password, api_key, **options
-        As for :class:`Session`.
-
-    Returns
-    -------
-    Session
-
-    Raises
-    ------
-    NoCredentialsError
-        There are no credentials anywhere.
-    ConfigurationError
-        They are incomplete, or a setting is wrong or unsafe.
-
-    Examples
-    --------
-    >>> import pandas_clicdata as cd
-    >>> cd.connect(api_key="hush", base_url="http://localhost:8484")
-    <Session api_key at http://localhost:8484, dialect not known yet>
-    """
-    client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
-    if "proxies" in options:
-        options["proxies"] = _hidden(options["proxies"])
-    credentials: dict[str, Any] = {
-        "auth_method": auth_method,
-        "client_id": client_id,
-        "client_secret": client_secret,
-        "username": username,
-        "password": password,
-        "api_key": api_key,
-    }
-    if target is None:
-        session = Session(**credentials, **options)
-    elif target == "sandbox":
-        session = _sandbox_session(credentials | options)
-    else:
-        raise ConfigurationError(
-            'connect() takes one target by name, "sandbox"; for an account give client_id= and client_secret=, or'
-            " another way to sign in."
-        )
-    _shared.bind(session)
-    return session
-
-
-def shared_session() -> Session:
-    """Return the session bound by :func:`connect`, or one made from the environment or profile.
-
-    Raises
-    ------
-    NoCredentialsError
-        There are no credentials anywhere.
-    """
-    return _shared.session
-
-
-@contextlib.contextmanager
-def shared_session_kept() -> Iterator[None]:
-    """Afterwards, let the shared session be what it was before."""
-    before = _shared.peek()
-    try:
-        yield
-    finally:
-        _shared.bind(before)
-
-
-def _hidden(proxies: Mapping[str, str | Secret] | None) -> dict[str, Secret]:
+def hidden(proxies: Mapping[str, str | Secret] | None) -> dict[str, Secret]:
     return {scheme: url if isinstance(url, Secret) else Secret(url) for scheme, url in (proxies or {}).items()}
-
-
-def _sandbox_session(given: Mapping[str, Any]) -> Session:
-    fixed = ("auth_method", "client_id", "client_secret", "username", "password", "api_key", "base_url", "profile")
-    if any(given.get(name) is not None for name in fixed):
-        raise ConfigurationError('connect("sandbox") makes its own account; give it no credentials or address.')
-    sandbox = _embedded_sandbox()
-    options = {name: value for name, value in given.items() if name not in fixed}
-    return Session(
-        client_id=sandbox.client_id, client_secret=Secret(sandbox.client_secret), base_url=sandbox.url, **options
-    )
-
-
-@functools.cache
-def _embedded_sandbox() -> Any:
-    """Start the sandbox of this process, once; its tables stay until the process ends."""
-    try:
-        from pandas_clicdata.sandbox import Sandbox
-    except ImportError as exc:
-        raise ConfigurationError(
-            f'The sandbox needs {exc.name}, which is not installed. Run: pip install "pandas-clicdata[sandbox]"'
-        ) from exc
-    sandbox = Sandbox()
-    sandbox.start()
-    atexit.register(sandbox.stop)
-    return sandbox
 
 
 def _read(exchange: Exchange[T], reply: Reply) -> T:

@@ -1,0 +1,45 @@
+"""What the rooms hand to each other: frozen, plain, and without behaviour that needs the network."""
+
+from pandas_clicdata.models.exchange import DEFAULT_TIMEOUT, Exchange, Reply, Request, RetryPolicy, Secret
+from pandas_clicdata.models.results import Account, InsertCounts, WriteResult, WriteStatus
+from pandas_clicdata.models.tables import (
+    BATCH_ROWS,
+    ROW_ID_TYPES,
+    Column,
+    ColumnType,
+    Decoded,
+    Encoding,
+    Framing,
+    Kind,
+    Page,
+    PlannedColumn,
+    TableList,
+    TableRef,
+    Wire,
+)
+
+__all__ = [
+    "BATCH_ROWS",
+    "DEFAULT_TIMEOUT",
+    "ROW_ID_TYPES",
+    "Account",
+    "Column",
+    "ColumnType",
+    "Decoded",
+    "Encoding",
+    "Exchange",
+    "Framing",
+    "InsertCounts",
+    "Kind",
+    "Page",
+    "PlannedColumn",
+    "Reply",
+    "Request",
+    "RetryPolicy",
+    "Secret",
+    "TableList",
+    "TableRef",
+    "Wire",
+    "WriteResult",
+    "WriteStatus",
+]

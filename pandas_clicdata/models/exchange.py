@@ -1,0 +1,174 @@
+"""Requests and replies as the rooms hand them to each other, and the texts that must not be shown."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import html
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, NoReturn, TypeVar
+from urllib.parse import quote, quote_plus
+
+T = TypeVar("T")
+
+DEFAULT_TIMEOUT = (10.0, 60.0)
+"""Seconds to wait for a connection, and for each part of a reply."""
+
+
+class Secret:
+    """A text that shows itself nowhere: not in a repr, an f-string, a traceback's locals, or a pickle.
+
+    Examples
+    --------
+    >>> Secret("hunter2")
+    Secret('***')
+    >>> f"{Secret('hunter2')}"
+    '***'
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    @classmethod
+    def of(cls, value: str | Secret | None) -> Secret | None:
+        """Wrap a text; None stays None, and a Secret itself."""
+        return value if value is None or isinstance(value, Secret) else cls(value)
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, spec: str) -> str:
+        return format("***", spec)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        ours, theirs = (each._value.encode("utf-8", "surrogatepass") for each in (self, other))
+        return hmac.compare_digest(ours, theirs)
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A secret is not pickled; give the credentials again where they are needed.")
+
+
+_TOKEN_LIKE = re.compile(
+    r"""(?ix)
+    ( ["']?(?:access_token|refresh_token|client_secret|api[_-]?key|password|authorization)["']?\s*[:=]\s*["']? )
+    [^"'&\s,}]+
+    | \b(Bearer|Basic)\s+[A-Za-z0-9+/=._~-]+ """
+)
+_EXCERPT_CHARACTERS = 300
+_LEAST_SECRET_CHARACTERS = 4
+
+
+def _forms(secret: Secret) -> Iterator[str]:
+    """The ways in which a reply may quote a secret: as it is, in a form, in JSON, in base64."""
+    value = secret.reveal()
+    # Of a header, "Bearer abc", also the "abc" alone.
+    for text in (value, value.rpartition(" ")[2]):
+        if len(text) >= _LEAST_SECRET_CHARACTERS:
+            yield from (text, quote(text, safe="", errors="replace"), quote_plus(text, errors="replace"))
+            yield from (html.escape(text), repr(text)[1:-1])
+            yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+            yield base64.b64encode(text.encode("utf-8", "replace")).decode("ascii")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One request of the API, without credentials.
+
+    ``repeatable`` says that sending it twice leaves the service as sending it once does.
+    """
+
+    operation: str
+    method: str
+    path: str
+    params: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = field(default=None, repr=False)
+    content_type: str = "application/json"
+    repeatable: bool = False
+    rows: int = 0
+
+    @property
+    def line(self) -> str:
+        """The request line, for logs and errors."""
+        query = "&".join(f"{key}={value}" for key, value in self.params)
+        return f"{self.method} {self.path}" + (f"?{query}" if query else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """One whole HTTP reply, of any status; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    attempts: int = 1
+    secrets: tuple[Secret, ...] = field(default=(), repr=False)
+
+    def redact(self, text: str) -> str:
+        """Blank out every credential in use, and whatever looks like one."""
+        for form in sorted({form for secret in self.secrets for form in _forms(secret)}, key=len, reverse=True):
+            text = text.replace(form, "***")
+        return _TOKEN_LIKE.sub(lambda match: f"{match[1] or match[2] + ' '}***", text)
+
+    def excerpt(self) -> str:
+        """The body's beginning, redacted, on one line."""
+        text = " ".join(self.redact(self.body.decode("utf-8", "replace")).split())
+        return text if len(text) <= _EXCERPT_CHARACTERS else text[:_EXCERPT_CHARACTERS] + " …"
+
+
+@dataclass(frozen=True)
+class Exchange(Generic[T]):
+    """A request with the function that reads its reply."""
+
+    request: Request
+    read: Callable[[Reply], T] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """When and how long to wait before a request is sent again.
+
+    Only requests that can be repeated without harm, or that provably did nothing, are ever sent again.
+
+    Parameters
+    ----------
+    attempts : int, default 5
+        Tries in all, the first one included.
+    backoff, max_backoff : float, default 0.5 and 30
+        Seconds before the second try, doubled for each further one up to the maximum, with jitter.
+    min_retry_after, max_retry_after : float, default 0.1 and 120
+        Floor and cap, in seconds, of a ``Retry-After`` that the service asks for.
+
+    Examples
+    --------
+    >>> RetryPolicy(attempts=2).attempts
+    2
+    """
+
+    attempts: int = 5
+    backoff: float = 0.5
+    max_backoff: float = 30.0
+    min_retry_after: float = 0.1
+    max_retry_after: float = 120.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or min(self.backoff, self.max_backoff, self.min_retry_after, self.max_retry_after) < 0:
+            raise ValueError(f"A retry policy needs at least one attempt and no negative times, not {self}.")

@@ -1,0 +1,203 @@
+"""The session that everything uses which is given no other, and the sandbox behind ``connect("sandbox")``."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import threading
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from pandas_clicdata.config import masked
+from pandas_clicdata.errors import ConfigurationError
+from pandas_clicdata.models import DEFAULT_TIMEOUT, RetryPolicy, Secret
+from pandas_clicdata.session.session import Session, hidden
+
+
+class SessionManager:
+    """Keeps the parameters of a session, and the one session made from them on first use.
+
+    Parameters
+    ----------
+    **connection_params
+        As for :class:`Session`.
+
+    Examples
+    --------
+    >>> import pandas_clicdata as cd
+    >>> manager = cd.SessionManager(client_id="acme", client_secret="hush", base_url="http://localhost:8484")
+    >>> manager.session is manager.session
+    True
+    """
+
+    def __init__(self, **connection_params: Any) -> None:
+        for name in ("client_secret", "password", "api_key"):
+            if name in connection_params:
+                connection_params[name] = Secret.of(connection_params[name])
+        if isinstance(connection_params.get("base_url"), str):
+            connection_params["base_url"] = masked(connection_params["base_url"])
+        if "proxies" in connection_params:
+            connection_params["proxies"] = hidden(connection_params["proxies"])
+        self._params = connection_params
+        self._session: Session | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def session(self) -> Session:
+        """The session, made on first use."""
+        with self._lock:
+            if self._session is None:
+                self._session = Session(**self._params)
+            return self._session
+
+    def peek(self) -> Session | None:
+        """Return the session if there is one already."""
+        return self._session
+
+    def bind(self, session: Session | None) -> None:
+        """Let this session be the one from now on."""
+        with self._lock:
+            self._session = session
+
+    def close(self) -> None:
+        """Close the session and forget it; the next use makes another."""
+        with self._lock:
+            if self._session is not None:
+                self._session.close()
+            self._session = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<SessionManager: {self._session!r}>" if self._session else "<SessionManager: no session yet>"
+
+
+_shared = SessionManager()
+
+
+def connect(
+    target: str | None = None,
+    *,
+    auth_method: str | None = None,
+    client_id: str | None = None,
+    client_secret: str | Secret | None = None,
+    username: str | None = None,
+    password: str | Secret | None = None,
+    api_key: str | Secret | None = None,
+    api_version: str | None = None,
+    base_url: str | None = None,
+    profile: str | None = None,
+    timeout: float | tuple[float, float] = DEFAULT_TIMEOUT,
+    retry: RetryPolicy | None = None,
+    verify: bool | str | None = None,
+    proxies: Mapping[str, str | Secret] | None = None,
+) -> Session:
+    """Make a session and bind it as the one that everything uses which is given no other.
+
+    Nothing is sent yet; ``connect(...).whoami()`` tries the credentials.
+
+    Parameters
+    ----------
+    target : {"sandbox"}, optional
+        ``"sandbox"`` starts a ClicData of your own on this machine, which ends with the process. It needs the extra
+        ``pandas-clicdata[sandbox]``.
+    auth_method, client_id, client_secret, username, password, api_key
+        As for :class:`Session`.
+    api_version, base_url, profile, timeout, retry, verify, proxies
+        As for :class:`Session`.
+
+    Returns
+    -------
+    Session
+
+    Raises
+    ------
+    NoCredentialsError
+        There are no credentials anywhere.
+    ConfigurationError
+        They are incomplete, or a setting is wrong or unsafe.
+
+    Examples
+    --------
+    >>> import pandas_clicdata as cd
+    >>> cd.connect(api_key="hush", base_url="http://localhost:8484")
+    <Session api_key at http://localhost:8484, dialect not known yet>
+    """
+    client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
+    base_url = None if base_url is None else masked(base_url)
+    where: dict[str, Any] = {
+        "auth_method": auth_method,
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "username": username,
+        "password": password,
+        "api_key": api_key,
+        "base_url": base_url,
+        "profile": profile,
+    }
+    how: dict[str, Any] = {"api_version": api_version, "timeout": timeout, "retry": retry, "verify": verify}
+    how["proxies"], proxies = hidden(proxies), None
+    if target is None:
+        session = Session(**where, **how)
+    elif target == "sandbox":
+        session = _sandbox_session(where, how)
+    else:
+        raise ConfigurationError(
+            'connect() takes one target by name, "sandbox"; for an account give client_id= and client_secret=, or'
+            " another way to sign in."
+        )
+    _shared.bind(session)
+    return session
+
+
+def shared_session() -> Session:
+    """Return the session bound by :func:`connect`, or one made from the environment or profile.
+
+    Raises
+    ------
+    NoCredentialsError
+        There are no credentials anywhere.
+    """
+    return _shared.session
+
+
+@contextlib.contextmanager
+def shared_session_kept() -> Iterator[None]:
+    """Afterwards, let the shared session be what it was before."""
+    before = _shared.peek()
+    try:
+        yield
+    finally:
+        _shared.bind(before)
+
+
+def _sandbox_session(where: Mapping[str, Any], how: Mapping[str, Any]) -> Session:
+    if any(value is not None for value in where.values()):
+        raise ConfigurationError('connect("sandbox") makes its own account; give it no credentials or address.')
+    sandbox = _embedded_sandbox()
+    return Session(
+        client_id=sandbox.client_id, client_secret=Secret(sandbox.client_secret), base_url=sandbox.url, **how
+    )
+
+
+@functools.cache
+def _embedded_sandbox() -> Any:
+    """Start the sandbox of this process, once; its tables stay until the process ends."""
+    try:
+        from pandas_clicdata.sandbox import Sandbox
+    except ImportError as exc:
+        raise ConfigurationError(
+            f'The sandbox needs {exc.name}, which is not installed. Run: pip install "pandas-clicdata[sandbox]"'
+        ) from exc
+    sandbox = Sandbox()
+    sandbox.start()
+    atexit.register(sandbox.stop)
+    return sandbox

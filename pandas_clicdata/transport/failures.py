@@ -1,0 +1,103 @@
+"""What requests, urllib3 and the system raise, turned into errors of ours that hold no credential."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+
+import requests
+import urllib3
+
+from pandas_clicdata.errors import (
+    ClicDataError,
+    ConfigurationError,
+    ConnectionFailedError,
+    ConnectionLostError,
+    RequestTimeoutError,
+)
+from pandas_clicdata.models import Reply, Request, Secret
+
+_MAX_WRAPPINGS = 10
+THIRD_PARTY = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+    # requests, of a redirect whose body broke off.
+    RuntimeError,
+)
+_UNSENDABLE = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidHeader,
+    UnicodeEncodeError,
+)
+
+
+def without_frames(exc: BaseException) -> BaseException:
+    """Drop the frames and objects in which a third-party library holds headers and bodies as plain text."""
+    seen: set[int] = set()
+    queue: list[object] = [exc]
+    while queue:
+        link = queue.pop()
+        if not isinstance(link, BaseException) or id(link) in seen:
+            continue
+        seen.add(id(link))
+        link.__traceback__ = None
+        queue += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
+        if isinstance(link, requests.RequestException):
+            link.request = None
+            link.response = None
+    return exc
+
+
+def translated(request: Request, exc: BaseException, secrets: tuple[Secret, ...]) -> ClicDataError:
+    """Translate what requests, urllib3 or the system raised."""
+    root = _root_of(exc)
+    # urllib3 puts the connection object's repr before the reason.
+    text = str(root).rsplit(": ", 1)[-1] if isinstance(root, urllib3.exceptions.NewConnectionError) else str(root)
+    reason = f"{type(root).__name__}: {text}".rstrip(": ")
+    redacted = Reply(status=0, secrets=secrets).redact(reason)
+    fault: ClicDataError
+    if isinstance(exc, _UNSENDABLE):
+        # The value of a header may stand in the text of these, so they are no cause either.
+        return ConfigurationError(f"{request.line} cannot be sent: {type(exc).__name__}. Are the settings right?")
+    if isinstance(root, ssl.SSLCertVerificationError):
+        fault = ConfigurationError(
+            f"{request.line}: the service's certificate is not trusted ({redacted}). Behind a proxy that opens TLS,"
+            " give its CA bundle: verify='/path/to/bundle.pem'."
+        )
+    elif _never_connected(root):
+        fault = ConnectionFailedError(f"{request.line}: no connection could be made ({redacted}).")
+    elif isinstance(exc, requests.Timeout) or isinstance(root, TimeoutError | urllib3.exceptions.TimeoutError):
+        fault = RequestTimeoutError(f"{request.line}: no reply came in time ({redacted}).", ambiguous=True)
+    else:
+        fault = ConnectionLostError(f"{request.line}: the connection was lost ({redacted}).", ambiguous=True)
+    if redacted == reason:
+        fault.__cause__ = exc
+    return fault
+
+
+def _never_connected(root: BaseException) -> bool:
+    """Whether nothing can have reached the service.
+
+    That requests speaks of a ProxyError is no sign of it: urllib3 also calls so a reply lost behind the proxy.
+    """
+    if isinstance(root, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
+        return True
+    # http.client's words for a proxy that refuses to open the way.
+    return type(root) is OSError and str(root).startswith("Tunnel connection failed")
+
+
+def _root_of(exc: BaseException) -> BaseException:
+    """The innermost exception, by the ways in which requests and urllib3 wrap one."""
+    for _ in range(_MAX_WRAPPINGS):
+        inner = getattr(exc, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((arg for arg in reversed(exc.args) if isinstance(arg, BaseException)), None)
+        if inner is None:
+            return exc
+        exc = inner
+    return exc
