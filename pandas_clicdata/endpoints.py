@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pandas_clicdata.models import Account, Column, Framing, InsertCounts, Page, TableList
+from pandas_clicdata.models import Column, Framing, InsertCounts, Page, TableList
 from pandas_clicdata.session import Session, shared_session
 
 
@@ -21,11 +21,6 @@ def resolved(session: Session | None) -> Session:
     if not isinstance(session, Session):
         raise TypeError(f"session= is a Session, as cd.connect(…) and cd.Session(…) make one, not {session!r}.")
     return session
-
-
-def account(session: Session) -> Account:
-    """The account itself."""
-    return session.perform(session.dialect.account())
 
 
 def list_tables(session: Session, page: int, name: str | None = None) -> TableList:

@@ -30,7 +30,24 @@ def checked_name(name: object) -> str:
         raise TypeError(f"A new table needs a name as text, not {name!r}.")
     if not name.strip():
         raise ValueError("A table needs a name that is not blank.")
-    return name
+    return checked_text("A table's name", name)
+
+
+def checked_text(what: str, text: object) -> str:
+    """Return a text that can be sent.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is no text, or holds half of a surrogate pair.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"{what} is text, not {text!r}.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{what}, {text!r}, holds half of a surrogate pair, which is no Unicode text.") from None
+    return text
 
 
 def checked_table(table: object) -> int | str:
@@ -57,37 +74,49 @@ def checked_table(table: object) -> int | str:
 
 
 def list_all(session: Session, name: str | None = None) -> Iterator[TableRef]:
-    """Walk the account's tables; ``name`` is a hint that saves pages where the service can use it.
+    """Walk the account's tables, each once; ``name`` is a hint that saves pages where the service can use it.
 
     Raises
     ------
     IncompleteReadError
-        The list holds other than the number of tables that the service says.
+        The list holds other than the number of tables that the service says, or its pages come again.
     """
+    seen: set[int] = set()
     page, received = 1, 0
     while True:
         listed = endpoints.list_tables(session, page, name)
-        yield from listed.tables
-        received += len(listed.tables)
+        fresh = [table for table in listed.tables if table.rec_id not in seen]
+        seen.update(table.rec_id for table in fresh)
+        yield from fresh
+        received += len(fresh)
+        # Nobody knows what the count says beside a filter.
+        total = listed.total if name is None else None
         more = listed.has_more
         if more is None:
-            more = bool(listed.tables) and (listed.total is None or received < listed.total)
-        if not more or not listed.tables:
+            more = bool(fresh) and (total is None or received < total)
+        if not more or not fresh:
             break
         page += 1
-    if more or (listed.total is not None and listed.total != received):
+    if more or (total is not None and total != received):
+        expected = total if total is not None else "more"
         raise IncompleteReadError(
-            f"The list of tables is not whole: {received} came of {listed.total or 'more'}.",
+            f"The list of tables is not whole: {received} came of {expected}.",
             operation="list",
             page=page,
             received=received,
-            expected=listed.total,
+            expected=total,
         )
 
 
 def find_by_name(session: Session, name: str) -> TableRef | None:
     """Return the table of exactly this name, or None."""
     return next((table for table in list_all(session, name) if table.name == name), None)
+
+
+def find_alike(session: Session, name: str) -> TableRef | None:
+    """Return the table whose name the service may take for this one: the same, or the same but for case."""
+    alike = [table for table in list_all(session) if (table.name or "").casefold() == name.casefold()]
+    return next((table for table in alike if table.name == name), alike[0] if alike else None)
 
 
 def find(session: Session, table: int | str) -> TableRef:
@@ -103,9 +132,11 @@ def find(session: Session, table: int | str) -> TableRef:
     found = find_by_name(session, table)
     if found is not None:
         return found
-    names = [each.name for each in list_all(session) if each.name is not None]
-    near = difflib.get_close_matches(table, names, n=_SUGGESTIONS)
-    near += [name for name in names if name.casefold() == table.casefold() and name not in near]
+    names = {each.name: each for each in list_all(session) if each.name is not None}
+    if table in names:
+        return names[table]
+    near = [name for name in names if name.casefold() == table.casefold()]
+    near += [name for name in difflib.get_close_matches(table, names, n=_SUGGESTIONS) if name not in near]
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise TableNotFoundError(f"There is no table named {table!r} among the account's {len(names):,} tables.{hint}")
 

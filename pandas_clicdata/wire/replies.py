@@ -28,8 +28,22 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
     404: NotFoundError,
     429: RateLimitError,
 }
+_BY_CODE: Mapping[str, type[ApiError]] = {
+    "unauthorized": AuthenticationError,
+    "invalidtoken": AuthenticationError,
+    "tokenexpired": AuthenticationError,
+    "forbidden": PermissionDeniedError,
+    "accessdenied": PermissionDeniedError,
+    "permissiondenied": PermissionDeniedError,
+    "insufficientscope": PermissionDeniedError,
+    "missingscope": PermissionDeniedError,
+    "notfound": NotFoundError,
+    "toomanyrequests": RateLimitError,
+}
+"""What a code under a status of success says by its name (A); it was refused all the same (P)."""
 VERSION_CODES = frozenset({"apiversionrequired", "invalidversion"})
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-ms-request-id", "x-correlation-id")
+_TEXTS_OF_A_TABLE = ("name", "description")
 _SAID_NOTHING = (None, None)
 _NOT_JSON = object()
 
@@ -52,9 +66,11 @@ def raise_for_error(request: Request, reply: Reply) -> None:
         kind: type[ApiError] = ApiVersionError
     elif reply.status >= 500:
         kind = ServerError
-    else:
+    elif reply.status >= 400:
         kind = _BY_STATUS.get(reply.status, ApiError)
-    turned_away = reply.status in range(400, 500) or kind is ApiVersionError
+    else:
+        kind = _BY_CODE.get("".join(filter(str.isalpha, code or "")).lower(), ApiError)
+    turned_away = reply.status in range(400, 500) or (reply.status < 400 and kind is not ApiError)
     turned_away = turned_away or (reply.status == 503 and "retry-after" in reply.headers)
     what = ": ".join(part for part in (code, description) if part) or reply.excerpt() or "no explanation"
     tries = f" after {reply.attempts} tries" if reply.attempts > 1 else ""
@@ -165,6 +181,8 @@ class Answer:
         columns = self.columns()
         if kinds == {list} and columns is not None and set(map(len, rows)) == {len(columns)}:
             names = [column.name for column in columns]
+            if len(set(names)) < len(names):
+                self.unexpected("two of its columns have one name")
             return [dict(zip(names, row, strict=True)) for row in rows]
         if not kinds <= {dict}:
             self.unexpected("its rows are not records of column and value")
@@ -180,7 +198,8 @@ class Answer:
             rec_id = integer(entry.get("rec_id", entry.get("id"))) if isinstance(entry, dict) else None
             if rec_id is None:
                 self.unexpected("an entry of its list has no RecId")
-            tables.append(TableRef(rec_id, entry.get("name"), entry.get("description"), entry))
+            name, description = (text if isinstance(text := entry.get(key), str) else None for key in _TEXTS_OF_A_TABLE)
+            tables.append(TableRef(rec_id, name, description, entry))
         return tuple(tables)
 
 

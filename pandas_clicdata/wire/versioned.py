@@ -129,7 +129,7 @@ def key(version: str) -> tuple[int, ...]:
     >>> key("2022.1") == key("2022.01") < key("2025.3")
     True
     """
-    return tuple(int(part) if part.isdigit() else -1 for part in version.split("."))
+    return tuple(int(part) if part.isascii() and part.isdigit() else -1 for part in version.split("."))
 
 
 def _has_more(answer: Answer) -> bool | None:

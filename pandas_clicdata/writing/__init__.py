@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex
 
 from pandas_clicdata.display import Progress
 from pandas_clicdata.models import BATCH_ROWS, WriteResult
 from pandas_clicdata.writing import workflow
-from pandas_clicdata.writing.workflow import Options
+from pandas_clicdata.writing.workflow import IfExists, Options
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
 __all__ = ["BATCH_ROWS", "IfExists", "Table", "append", "delete_rows", "push"]
 
-IfExists = Literal["fail", "append"]
 Table = int | str | SupportsIndex
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, SupportsIndex
 
@@ -15,9 +15,17 @@ from pandas_clicdata import endpoints, rows, schema, tables
 from pandas_clicdata.display import Progress, ProgressBar
 from pandas_clicdata.errors import (
     AmbiguousWriteError,
+    ApiError,
+    ApiVersionError,
+    AuthenticationError,
     ClicDataError,
     FrameError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
     TableExistsError,
+    TransportError,
+    UnexpectedReplyError,
 )
 from pandas_clicdata.models import (
     BATCH_ROWS,
@@ -50,6 +58,8 @@ class Options:
     def __post_init__(self) -> None:
         _whole_number("batch_size", self.batch_size, most=BATCH_ROWS)
         _whole_number("workers", self.workers)
+        if self.progress is not None and not isinstance(self.progress, bool) and not callable(self.progress):
+            raise TypeError(f"progress= is True, False or a callable, not {self.progress!r}.")
 
 
 def push(
@@ -57,6 +67,7 @@ def push(
 ) -> WriteResult:
     """Make a table and send the rows, or append to it if it is there and the user says so."""
     table_name = tables.checked_name(name)
+    tables.checked_text("A table's description", description)
     if if_exists not in ("fail", "append"):
         raise ValueError(f"if_exists={if_exists!r} is not known; it is 'fail' or 'append'.")
     door = schema.enter(obj, index=options.index)
@@ -104,6 +115,8 @@ def delete_rows(
     door = schema.enter(obj, index=options.index)
     if door.stream is not None:
         raise TypeError("delete_rows needs its rows in memory: give a DataFrame or an Arrow table, not a stream.")
+    if not isinstance(on, Iterable):
+        raise TypeError(f"on= is a column's name or a list of them, not {on!r}.")
     keys = _key_columns(door, [on] if isinstance(on, str) else list(on))
     if not keys.rows:
         raise FrameError("There are no rows in the frame, so nothing says which rows to delete.")
@@ -153,12 +166,18 @@ def _append_to(
         # An empty table whose columns the service does not list: it will refuse a name it does not have.
         plans = schema.plan_columns(door, options.columns)
     else:
-        theirs = [column for column in known.columns if column.data_type not in ROW_ID_TYPES]
+        ours = {source.name for source in door.columns}
+        theirs = [column for column in known.columns if column.name in ours or not _is_row_id(column, known.typed)]
         plans = schema.fit_to_table(door, theirs, found.label, types_known=known.typed, columns=options.columns)
     ready = None if door.stream is not None else schema.ready_table(door, plans)
     if options.dry_run:
         return _dry_append(operation, found, door, plans, options, started)
     return _send_rows(session, found, door, plans, ready, operation, options, started)
+
+
+def _is_row_id(column: Column, typed: bool) -> bool:
+    """Whether the service fills a column itself; where it lists no types, the name says so (P)."""
+    return (column.data_type if typed else column.name) in ROW_ID_TYPES
 
 
 def _send_rows(
@@ -224,17 +243,42 @@ def _create(
     columns = [Column(column.name, str(column.data_type)) for column in planned]
     try:
         return endpoints.create_table(session, name, description, columns)
-    except ClicDataError as exc:
+    except ApiError as exc:
+        if isinstance(exc, AuthenticationError | PermissionDeniedError | ApiVersionError | RateLimitError):
+            raise
+        if not isinstance(exc, ServerError | UnexpectedReplyError):
+            # The service has answered that it did not make the table, so that nothing can come late.
+            raise _why_not_made(session, name, exc) from exc
         if not exc.ambiguous:
             raise
-        raise AmbiguousWriteError(
-            f"Whether table {name!r} was made is unknown; none of the rows was sent. Look whether it is there: if it"
-            f" is, push with if_exists='append'; if not, push again. The reason: {exc}",
-            name=name,
-            unsent=[(0, frame_rows)] if frame_rows else [],
-            operation="create",
-            ambiguous=True,
-        ) from exc
+        raise _perhaps_made(name, frame_rows, exc) from exc
+    except TransportError as exc:
+        if not exc.ambiguous:
+            raise
+        raise _perhaps_made(name, frame_rows, exc) from exc
+
+
+def _why_not_made(session: Session, name: str, refusal: ApiError) -> ClicDataError:
+    """The refusal of a create; one for a name that is taken is put plainly."""
+    there = tables.find_alike(session, name)
+    if there is None:
+        return refusal
+    return TableExistsError(
+        f"There is a table {there.label} already, and its name is taken for the same as {name!r}. Append to it by its"
+        f" own name, or choose another. The service said: {refusal}",
+        operation="create",
+    )
+
+
+def _perhaps_made(name: str, frame_rows: int | None, reason: ClicDataError) -> AmbiguousWriteError:
+    return AmbiguousWriteError(
+        f"Whether table {name!r} was made is unknown; none of the rows was sent. Look whether it is there: if it is,"
+        f" push with if_exists='append'; if not, push again. The reason: {reason}",
+        name=name,
+        unsent=[(0, frame_rows)] if frame_rows else [],
+        operation="create",
+        ambiguous=True,
+    )
 
 
 def _key_columns(door: schema.Door, names: Sequence[str]) -> schema.Door:
