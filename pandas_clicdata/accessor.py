@@ -29,6 +29,10 @@ class ClicDataAccessor:
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
 
+    def __repr__(self) -> str:
+        rows, columns = self._frame.shape
+        return f"<df.clicdata of {rows:,} rows, {columns:,} columns: push, append, delete_rows, schema>"
+
     def push(
         self,
         name: str,

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata import reading, schema
 from pandas_clicdata.errors import ColumnNotFoundError
+from pandas_clicdata.schema import DtypeBackend
 
 if TYPE_CHECKING:
     from pandas_clicdata.display import Progress
     from pandas_clicdata.session import Session
 
-DtypeBackend = Literal["numpy_nullable", "pyarrow"]
 Table = int | str | SupportsIndex
 
 
@@ -85,13 +85,19 @@ def read_clicdata(
     limit : int, optional
         Read no more than this number of rows.
     chunksize : int, optional
-        Return an iterator of DataFrames of this number of rows. Their dtypes are fixed by the first page: whole
-        numbers and truth values are nullable (``Int64``, ``boolean``) in each chunk, whether or not it has nulls.
+        Return an iterator of DataFrames of this number of rows. Their dtypes are fixed by the first page the service
+        sends: whole numbers and truth values are nullable (``Int64``, ``boolean``) in each chunk, whether or not it
+        has nulls. Where that page has only nulls in a column, numbers are ``float64`` if the service says that they
+        are numbers, else ``dtype=`` must name what the column is. A later value that does not go in exactly is an
+        error.
     dtype : dtype or dict of str to dtype, optional
-        Dtypes for the columns. Asking for text keeps text as it came; a whole-number dtype that would change a value
-        is refused.
+        Dtypes for the columns. A text dtype gives each value as its text, what is no text as its JSON; text that is
+        asked for, also as ``object`` or ``category``, is not taken for dates. A whole-number or truth dtype that would
+        change a value is refused; a float dtype rounds, but not to infinity.
     dtype_backend : {"numpy_nullable", "pyarrow"}, optional
         As in ``pandas.read_sql``. Default: NumPy dtypes, nullable only where whole numbers or truth values have nulls.
+        With "pyarrow", long numbers are decimals; of numbers that no Arrow decimal holds, such as 1e400, the whole
+        column is text, which has every digit.
     parse_dates : list of str or dict, optional
         Columns to read as datetimes; a dict gives the format, the unit of numbers (seconds if it is None), or
         arguments of ``pandas.to_datetime``.
@@ -115,6 +121,8 @@ def read_clicdata(
         There is no table of this RecId or name.
     ColumnNotFoundError
         It has no such column.
+    TypeError, ValueError
+        An argument is not what it should be; nothing was requested.
     ColumnConversionError
         A column cannot be given the dtype asked for.
 
@@ -127,10 +135,13 @@ def read_clicdata(
     >>> pd.read_clicdata("Planes read")["code"].iloc[0]
     '00123'
     """
-    request = _request(table, version, columns, limit, dtype, progress, _listed(index_col))
+    index_names = _index_names(index_col)
+    request = _request(table, version, columns, limit, dtype, progress, index_names)
     schema.checked_backend(dtype_backend)
+    parse_dates = _checked_dates(parse_dates)
+    index_col = index_col if index_col is None or isinstance(index_col, str) else index_names
     asked = {
-        "index_col": index_col,
+        "index_col": index_names,
         "parse_dates": parse_dates,
         "dtype": dtype if isinstance(dtype, Mapping) else None,
     }
@@ -140,9 +151,9 @@ def read_clicdata(
         reader = reading.stream(session, request)
         _check_there(reader.schema.names, **asked)
         return _chunks(reader, size, options)
-    settled = reading.read(session, request)
+    settled, count = reading.read(session, request)
     _check_there(list(settled), **asked)
-    return schema.to_frame(settled, **options)
+    return schema.to_frame(settled, count, **options)
 
 
 def read_clicdata_batches(
@@ -197,9 +208,11 @@ def _request(
     progress: bool | Progress | None,
     index_names: Sequence[str] = (),
 ) -> reading.ReadRequest:
-    if isinstance(columns, str):
-        raise TypeError(f"columns= is a list of names: [{columns!r}].")
-    wanted = None if columns is None else [*columns, *(name for name in index_names if name not in columns)]
+    wanted = None if columns is None else _names("columns", columns)
+    if wanted is not None:
+        wanted += [name for name in index_names if name not in wanted]
+    if progress is not None and not isinstance(progress, bool) and not callable(progress):
+        raise TypeError(f"progress= is True, False or a callable that gets the counts, not {progress!r}.")
     return reading.ReadRequest(
         table=table,
         version=None if version is None else _whole_number("version", version, least=0),
@@ -217,15 +230,45 @@ def _whole_number(name: str, value: SupportsIndex, *, least: int) -> int:
     return number
 
 
-def _listed(names: str | Sequence[str] | None) -> list[str]:
-    return [] if names is None else [names] if isinstance(names, str) else list(names)
+def _names(option: str, names: Iterable[str]) -> list[str]:
+    """The names as a list, each of them once."""
+    if isinstance(names, str):
+        raise TypeError(f"{option}= is a list of names: [{names!r}].")
+    if not isinstance(names, Iterable):
+        raise TypeError(f"{option}= is a list of names, not {names!r}.")
+    listed = list(names)
+    for position, name in enumerate(listed):
+        if not isinstance(name, str):
+            raise TypeError(f"{option}= is a list of names, and {name!r} is none.")
+        if name in listed[:position]:
+            raise ValueError(f"{option}= names {name!r} twice.")
+    return listed
+
+
+def _index_names(index_col: str | Sequence[str] | None) -> list[str]:
+    if index_col is None or isinstance(index_col, str):
+        return [] if index_col is None else [index_col]
+    names = _names("index_col", index_col)
+    if not names:
+        raise ValueError("index_col=[] names no column. Leave it out for an index of row numbers.")
+    return names
+
+
+def _checked_dates(parse_dates: object) -> Any:
+    if parse_dates is None or parse_dates is False or isinstance(parse_dates, Mapping):
+        return parse_dates or None
+    if parse_dates is True:
+        raise TypeError(
+            "parse_dates=True would parse the index. Name the columns: parse_dates=['…'], also one in index_col=."
+        )
+    names: Any = parse_dates
+    return _names("parse_dates", names)
 
 
 def _check_there(names: Sequence[str], **asked: Any) -> None:
     """Refuse options that name columns which are not there."""
     for option, value in asked.items():
-        listed = _listed(value) if not isinstance(value, Mapping) else list(value)
-        absent = [name for name in listed if name not in names]
+        absent = [name for name in value or () if name not in names]
         if absent:
             raise ColumnNotFoundError(
                 f"{option}= names {absent[0]!r}, which the table does not have; it has"
@@ -235,6 +278,9 @@ def _check_there(names: Sequence[str], **asked: Any) -> None:
 
 def _chunks(reader: pa.RecordBatchReader, size: int, options: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
     """Cut what the pages bring into frames of one size, the last one smaller; one empty frame for no rows."""
+    if not reader.schema.names:
+        yield from _chunks_of_nothing(reader, size)
+        return
     held = reader.schema.empty_table()
     yielded = False
     for batch in reader:
@@ -246,6 +292,18 @@ def _chunks(reader: pa.RecordBatchReader, size: int, options: Mapping[str, Any])
         yield _chunk(held, options)
 
 
+def _chunks_of_nothing(reader: pa.RecordBatchReader, size: int) -> Iterator[pd.DataFrame]:
+    """The same without columns, where Arrow's tables do not count their rows."""
+    held, yielded = 0, False
+    for batch in reader:
+        held += batch.num_rows
+        while held >= size:
+            yield schema.to_frame({}, size)
+            held, yielded = held - size, True
+    if held or not yielded:
+        yield schema.to_frame({}, held)
+
+
 def _chunk(rows: pa.Table, options: Mapping[str, Any]) -> pd.DataFrame:
     settled = {name: schema.Settled(column) for name, column in zip(rows.column_names, rows.columns, strict=True)}
-    return schema.to_frame(settled, stable=True, **options)
+    return schema.to_frame(settled, rows.num_rows, stable=True, **options)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,12 @@ from pandas_clicdata.errors import (
     TransportError,
     UnexpectedReplyError,
 )
-from pandas_clicdata.models import ROW_ID_TYPES, Decoded, Kind, Page
+from pandas_clicdata.models import ROW_ID_TYPES, ColumnType, Decoded, Kind, Page
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
+
+_TEXTS = (ColumnType.TEXT, ColumnType.DROPDOWN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +59,8 @@ class ReadRequest:
     progress: bool | Progress | None = None
 
 
-def read(session: Session | None, request: ReadRequest) -> dict[str, schema.Settled]:
-    """Read a whole table, or its first rows, and return its columns.
+def read(session: Session | None, request: ReadRequest) -> tuple[dict[str, schema.Settled], int]:
+    """Read a whole table, or its first rows, and return its columns and how many rows they have.
 
     Raises
     ------
@@ -67,19 +70,20 @@ def read(session: Session | None, request: ReadRequest) -> dict[str, schema.Sett
         There is no such table, version or column.
     """
     walk = _Walk(session, request)
-    names: list[str] = list(walk.declared)
+    # Also where no row is wanted, the first page tells the columns.
+    names = rows.names_in(walk.first.rows, list(walk.declared))
     pieces: list[tuple[dict[str, Decoded], int]] = []
     with closing(walk.pages()) as pages:
         for page_rows in pages:
             names = rows.names_in(page_rows, names)
-            pieces.append((dict(zip(names, rows.decode(page_rows, names), strict=True)), len(page_rows)))
+            pieces.append((walk.decoded(page_rows, walk.wanted(names)), len(page_rows)))
     selected = walk.selected(names)
     columns = {}
     for name in selected:
         parts = [page[name] if name in page else _nulls(count) for page, count in pieces]
-        keep_text = schema.wants_text(request.dtype_of(name))
-        columns[name] = schema.settle(rows.unify(parts, name), walk.declared.get(name, ""), keep_text=keep_text)
-    return columns
+        column = rows.unify(parts, name, mixed_as_text=walk.takes_text(name))
+        columns[name] = schema.settle(column, walk.declared.get(name, ""), request.dtype_of(name))
+    return columns, sum(count for _, count in pieces)
 
 
 def stream(session: Session | None, request: ReadRequest) -> pa.RecordBatchReader:
@@ -92,18 +96,14 @@ def stream(session: Session | None, request: ReadRequest) -> pa.RecordBatchReade
         page.
     """
     walk = _Walk(session, request)
-    first = _decoded(walk.first.rows, rows.names_in(walk.first.rows, list(walk.declared)))
-    selected = walk.selected(list(first))
-    fields = []
-    for name in selected:
-        wanted = request.dtype_of(name)
-        arrow_type = schema.number_type(wanted) if wanted is not None else None
-        if arrow_type is None or first[name].kind is Kind.TEXT:
-            keep_text = schema.wants_text(wanted)
-            arrow_type = schema.fixed_type(first[name], walk.declared.get(name, ""), keep_text=keep_text)
-        fields.append(pa.field(name, arrow_type))
-    as_text = {name for name in selected if schema.wants_text(request.dtype_of(name))}
-    arrow_schema = pa.schema(fields)
+    selected = walk.selected(rows.names_in(walk.first.rows, list(walk.declared)))
+    first = walk.decoded(walk.first.rows, selected)
+    arrow_schema = pa.schema(
+        [
+            (name, schema.fixed_type(first[name], walk.declared.get(name, ""), request.dtype_of(name)))
+            for name in selected
+        ]
+    )
 
     def batches() -> Iterator[pa.RecordBatch]:
         with closing(walk.pages()) as pages:
@@ -115,11 +115,12 @@ def stream(session: Session | None, request: ReadRequest) -> pa.RecordBatchReade
                         " stream keeps. Read the table whole, without chunksize=.",
                         rec_id=walk.table.rec_id,
                     )
-                decoded = _decoded(page_rows, selected)
-                yield pa.RecordBatch.from_arrays(
-                    [_conformed(walk, decoded[field.name], field, field.name in as_text) for field in arrow_schema],
-                    schema=arrow_schema,
-                )
+                decoded = walk.decoded(page_rows, selected)
+                arrays = [walk.conformed(decoded[field.name], field) for field in arrow_schema]
+                if arrays:
+                    yield pa.RecordBatch.from_arrays(arrays, schema=arrow_schema)
+                else:
+                    yield pa.RecordBatch.from_struct_array(pa.array([{}] * len(page_rows), pa.struct([])))
 
     return pa.RecordBatchReader.from_batches(arrow_schema, batches())
 
@@ -139,6 +140,45 @@ class _Walk:
         listed = self.first.columns or ()
         self.declared = {column.name: column.data_type for column in listed}
         self.hidden = {column.name for column in listed if column.data_type in ROW_ID_TYPES}
+
+    def wanted(self, names: Sequence[str]) -> list[str]:
+        """Those of the names that are read at all."""
+        if self._request.columns is None:
+            return [name for name in names if name not in self.hidden]
+        return [name for name in names if name in self._request.columns]
+
+    def takes_text(self, name: str) -> bool:
+        """Whether a column is one of text for the service or for the user."""
+        return self.declared.get(name) in _TEXTS or schema.wants_text(self._request.dtype_of(name))
+
+    def decoded(self, page_rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Decoded]:
+        """Turn a page's rows into columns."""
+        as_text = {name for name in names if schema.wants_text(self._request.dtype_of(name))}
+        mixed = {name for name in names if self.declared.get(name) in _TEXTS}
+        return dict(zip(names, rows.decode(page_rows, names, as_text=as_text, mixed_as_text=mixed), strict=True))
+
+    def conformed(self, decoded: Decoded, field: pa.Field) -> pa.Array:
+        """Bring a page's column to the type of a stream's.
+
+        Raises
+        ------
+        IncompleteReadError
+            It does not go in exactly.
+        """
+        as_number = schema.number_type(self._request.dtype_of(field.name)) is not None
+        as_text = self.takes_text(field.name)
+        try:
+            return schema.conform(decoded, field.type, as_text=as_text, as_number=as_number).combine_chunks()
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as exc:
+            of = "the type asked for" if as_number else "its type on the first page"
+            raise IncompleteReadError(
+                f"Column {field.name!r} of table {self.table.label} holds {decoded.kind.value}, which do not all go"
+                f" into {field.type}, {of}. Name its type, for example dtype={{{field.name!r}: 'str'}}, 'Int64' if all"
+                " are whole numbers, or 'float64', which may round; or read the table whole, without chunksize=."
+                f" ({exc})",
+                operation="read",
+                rec_id=self.table.rec_id,
+            ) from exc
 
     def selected(self, names: Sequence[str]) -> list[str]:
         """The columns that the user gets: those asked for, else all but the service's own row id.
@@ -172,27 +212,40 @@ class _Walk:
         limit = self._request.limit
         bar = ProgressBar(self._request.progress, f"read {self.table.label}", _lesser(limit, self.first.total))
         before, page, number, received = self.first, self.first, 1, 0
-        with ThreadPoolExecutor(1, thread_name_prefix="clicdata-read") as pool:
+        try:
+            while True:
+                count = len(page.rows)
+                self._check_page(page, before, number, received)
+                more = self._more(page, received + count)
+                enough = limit is not None and received + count >= limit
+                coming = self._ahead(number + 1) if more and not enough else None
+                taken = page.rows if limit is None else page.rows[: limit - received]
+                if taken:
+                    yield taken
+                    bar.add(len(taken))
+                received += count
+                if coming is None:
+                    break
+                before, page, number = page, self._next(coming, page, number + 1, received), number + 1
+            # The beginning of a lone page needs no more proof.
+            if not enough or (number > 1 and not more):
+                self._check_end(page, before, number, received)
+        finally:
+            bar.close()
+
+    def _ahead(self, number: int) -> Future[Page]:
+        """Ask for a page in a thread of its own, for which nobody waits who wants it no more: a pool would, at its
+        end or the interpreter's."""
+        coming: Future[Page] = Future()
+
+        def fetch() -> None:
             try:
-                while True:
-                    count = len(page.rows)
-                    self._check_page(page, before, number, received)
-                    more = self._more(page, received + count)
-                    enough = limit is not None and received + count >= limit
-                    coming = pool.submit(self._fetch, number + 1) if more and not enough else None
-                    taken = page.rows if limit is None else page.rows[: limit - received]
-                    if taken:
-                        yield taken
-                        bar.add(len(taken))
-                    received += count
-                    if coming is None:
-                        break
-                    before, page, number = page, self._next(coming, page, number + 1, received), number + 1
-                # The beginning of a lone page needs no more proof.
-                if not enough or (number > 1 and not more):
-                    self._check_end(page, before, number, received)
-            finally:
-                bar.close()
+                coming.set_result(self._fetch(number))
+            except BaseException as exc:  # noqa: BLE001 - raised where the page is wanted
+                coming.set_exception(exc)
+
+        threading.Thread(target=fetch, name=f"clicdata-read-{number}", daemon=True).start()
+        return coming
 
     def _fetch(self, number: int) -> Page:
         return endpoints.read_page(self._session, self.table.rec_id, number, self._request.version)
@@ -292,25 +345,8 @@ class _Walk:
         )
 
 
-def _decoded(page_rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Decoded]:
-    return dict(zip(names, rows.decode(page_rows, names), strict=True))
-
-
 def _beyond(page_rows: Sequence[Mapping[str, Any]], selected: Sequence[str], hidden: set[str]) -> list[str]:
     return [name for name in rows.names_in(page_rows, selected) if name not in selected and name not in hidden]
-
-
-def _conformed(walk: _Walk, decoded: Decoded, field: pa.Field, as_text: bool) -> pa.Array:
-    try:
-        return schema.conform(decoded, field.type, as_text=as_text).combine_chunks()
-    except pa.ArrowInvalid as exc:
-        raise IncompleteReadError(
-            f"Column {field.name!r} of table {walk.table.label} holds {decoded.kind.value}, which do not all go into"
-            f" {field.type}, its type on the first page. Name its type, for example dtype={{{field.name!r}: 'str'}} or"
-            f" 'float64', or read the table whole, without chunksize=. ({exc})",
-            operation="read",
-            rec_id=walk.table.rec_id,
-        ) from exc
 
 
 def _nulls(count: int) -> Decoded:

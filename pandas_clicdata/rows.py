@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any
@@ -102,13 +102,35 @@ def _quoted(array: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(_QUOTE, array, _QUOTE, _EMPTY)
 
 
-def decode(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[Decoded]:
+def decode(
+    rows: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    *,
+    as_text: Collection[str] = (),
+    mixed_as_text: Collection[str] = (),
+) -> list[Decoded]:
     """Turn a page's rows into columns; a column that a row does not have is null there.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        The rows.
+    names : sequence of str
+        The columns wanted.
+    as_text : collection of str, optional
+        Columns whose values become text, those that are none their JSON text.
+    mixed_as_text : collection of str, optional
+        Columns for which this holds where they have values of several kinds.
 
     Raises
     ------
     UnexpectedReplyError
-        A column holds values of several kinds, such as text and numbers.
+        Another column holds values of several kinds, such as text and numbers.
+
+    Examples
+    --------
+    >>> decode([{"m": "a"}, {"m": 1.5}, {"m": [True]}], ["m"], as_text={"m"})[0].array.to_pylist()
+    ['a', '1.5', '[true]']
     """
     if len(names) == 0:
         return []
@@ -117,7 +139,10 @@ def decode(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[Deco
         columns: Iterable[Any] = [list(picked)] if len(names) == 1 else list(zip(*picked, strict=True))
     except KeyError:
         columns = [[row.get(name) for row in rows] for name in names]
-    return [_decoded(name, values) for name, values in zip(names, columns or [[]] * len(names), strict=True)]
+    return [
+        _text(values) if name in as_text else _decoded(name, values, mixed_as_text=name in mixed_as_text)
+        for name, values in zip(names, columns or [[]] * len(names), strict=True)
+    ]
 
 
 def names_in(rows: Sequence[Mapping[str, Any]], known: Sequence[str] = ()) -> list[str]:
@@ -130,8 +155,8 @@ def names_in(rows: Sequence[Mapping[str, Any]], known: Sequence[str] = ()) -> li
     return list(names)
 
 
-def unify(pieces: Sequence[Decoded], name: str) -> Decoded:
-    """Make one column of a column's pages.
+def unify(pieces: Sequence[Decoded], name: str, *, mixed_as_text: bool = False) -> Decoded:
+    """Make one column of a column's pages; ``mixed_as_text`` makes text of values of several kinds.
 
     Raises
     ------
@@ -143,6 +168,9 @@ def unify(pieces: Sequence[Decoded], name: str) -> Decoded:
         return Decoded(Kind.NULL, pa.chunked_array([pa.nulls(sum(len(piece.array) for piece in pieces))]))
     if kinds <= {Kind.INTEGER, Kind.FLOAT, Kind.LITERAL}:
         return _unified_numbers(pieces, kinds)
+    if len(kinds) > 1 and mixed_as_text:
+        pieces = [piece if piece.kind is Kind.LITERAL else _text(piece.array.to_pylist()) for piece in pieces]
+        return Decoded(Kind.TEXT, _concatenated(pieces, _TEXT))
     if len(kinds) > 1:
         raise _mixed(name, " and ".join(sorted(kind.value for kind in kinds)))
     kind = kinds.pop()
@@ -183,7 +211,7 @@ def _concatenated(pieces: Sequence[Decoded], target: pa.DataType) -> pa.ChunkedA
     return pa.chunked_array(chunks, target)
 
 
-def _decoded(name: str, values: Sequence[Any]) -> Decoded:
+def _decoded(name: str, values: Sequence[Any], *, mixed_as_text: bool) -> Decoded:
     kinds = set(map(type, values)) - {type(None)}
     if not kinds:
         return _one(Kind.NULL, values, pa.null())
@@ -197,7 +225,29 @@ def _decoded(name: str, values: Sequence[Any]) -> Decoded:
         return _one(Kind.FLOAT, values, pa.float64())
     if kinds <= {int, float, Decimal}:
         return _one(Kind.LITERAL, [value if value is None else _literal(value) for value in values], _TEXT)
+    if mixed_as_text:
+        return _text(values)
     raise _mixed(name, " and ".join(sorted(kind.__name__ for kind in kinds)))
+
+
+def _text(values: Sequence[Any]) -> Decoded:
+    if all(value is None for value in values):
+        return _one(Kind.NULL, values, pa.null())
+    texts = [value if value is None or isinstance(value, str) else _json_text(value) for value in values]
+    return _one(Kind.TEXT, texts, _TEXT)
+
+
+def _json_text(value: Any) -> str:
+    """A parsed value as JSON again: numbers as exact as they came, which ``json.dumps`` does not write of a Decimal."""
+    match value:
+        case dict():
+            fields = (f"{json.dumps(key, ensure_ascii=False)}: {_json_text(item)}" for key, item in value.items())
+            return "{" + ", ".join(fields) + "}"
+        case list():
+            return "[" + ", ".join(map(_json_text, value)) + "]"
+        case Decimal():
+            return str(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _integers(values: Sequence[int | None]) -> Decoded:
@@ -224,5 +274,7 @@ def _one(kind: Kind, values: Sequence[Any], arrow_type: pa.DataType, whole: bool
 
 def _mixed(name: str, what: str) -> UnexpectedReplyError:
     return UnexpectedReplyError(
-        f"Column {name!r} came with values of several kinds ({what}), which no column type holds.", operation="read"
+        f"Column {name!r} came with values of kinds that no column type holds ({what}). Read it as text,"
+        f" dtype={{{name!r}: 'str'}}, or name the columns to read without it in columns=.",
+        operation="read",
     )

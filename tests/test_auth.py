@@ -67,6 +67,14 @@ def test_what_is_no_token(what):
     assert (caught.value.status, caught.value.operation, caught.value.ambiguous) == (status, "token", False)
 
 
+@pytest.mark.parametrize("names", [("code", "description"), ("Code", "Description")])
+def test_a_refusal_in_the_shape_of_the_contract_is_a_sentence(names):
+    body = {"error": dict(zip(names, ["InvalidClient", "No such client."], strict=True))}
+    with pytest.raises(cd.AuthenticationError, match=r"gave no token: InvalidClient: No such client\. Are") as caught:
+        read_token(token_reply(body, 400))
+    assert caught.value.code == "InvalidClient"
+
+
 @pytest.fixture
 def bearer(one_sandbox):
     """A Bearer on the sandbox with a clock to set, and what counts its token requests."""

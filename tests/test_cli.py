@@ -84,6 +84,17 @@ def test_a_port_that_is_taken_is_a_sentence_not_a_traceback() -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for data in (file, file / "below"):
+        result = clicdata("sandbox", "--port", "0", "--data", str(data))
+
+        assert result.returncode == 1
+        assert f"cannot keep its data in {data}: " in result.stderr
+        assert "port" not in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "stream", "words"),
     [

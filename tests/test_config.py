@@ -116,7 +116,7 @@ def test_without_credentials_every_way_is_named():
         ({"username": "me"}, "client_id= .* and password= "),
         ({"client_id": "", "client_secret": "hush"}, "client_id="),
         ({"auth_method": "api_key"}, "api_key= .or CLICDATA_API_KEY"),
-        ({"auth_method": "magic", **KEY}, "'magic' is not known; it is one of 'client_credentials'"),
+        ({"auth_method": "magic", **KEY}, "is not known; it is one of 'client_credentials'"),
         ({**KEY, "profile": "nobody"}, "no profile 'nobody'"),
         ({**KEY, "api_version": "newest"}, "'auto', 'unversioned' or a version"),
         ({**KEY, "base_url": "http://api.clicdata.com"}, "in the clear"),
@@ -156,9 +156,56 @@ def test_a_profile_that_others_may_read_is_refused(mode):
     assert cd.Session().auth_method == "client_credentials"
 
 
-def test_a_profile_is_not_looked_at_where_nothing_is_wanted_of_it():
+def test_a_profile_is_looked_at_only_where_something_is_wanted_of_it(monkeypatch):
     write_profiles(mode=0o666)
-    assert cd.Session(api_key="hush").auth_method == "api_key"
+    complete = {**CLIENT, "base_url": "https://x.example", "api_version": "2025.3"}
+    assert cd.Session(**complete).auth_method == "client_credentials"
+    for name in complete:
+        lacking = {each: value for each, value in complete.items() if each != name}
+        with pytest.raises(cd.ConfigurationError, match="chmod 600"):
+            cd.Session(**lacking)
+        with monkeypatch.context() as patch:
+            patch.setenv(f"CLICDATA_{name.upper()}", complete[name])
+            assert cd.Session(**lacking).auth_method == "client_credentials"
+
+
+def test_each_setting_is_taken_from_the_nearest_place_that_has_it(monkeypatch):
+    write_profiles(
+        '[default]\nclient_id = "far"\nclient_secret = "far"\n'
+        'base_url = "https://far.example"\napi_version = "2022.01"\n'
+    )
+    settings = config.resolve(KEY)
+    assert (settings.auth_method, settings.base_url) == ("api_key", "https://far.example")
+    assert (settings.api_version, settings.client_secret) == ("2022.01", None)
+    monkeypatch.setenv("CLICDATA_CLIENT_SECRET", "near")
+    settings = config.resolve({"api_version": "2025.3"})
+    assert (settings.client_id, settings.client_secret) == ("far", Secret("near"))
+    assert (settings.base_url, settings.api_version) == ("https://far.example", "2025.3")
+
+
+def test_a_key_in_the_wrong_place_is_not_quoted():
+    with pytest.raises(cd.ConfigurationError, match="api_key=") as caught:
+        cd.Session("my-api-key")
+    assert "my-api-key" not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [cd.Session, cd.connect, lambda **given: cd.SessionManager(**given).session])
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        *(({name: 123}, f"{name}= is text, not int") for name in (*config._ENVIRONMENT, "auth_method", "profile")),
+        ({"client_secret": b"hush"}, "client_secret= is text, not bytes"),
+        ({"retry": 3}, "retry= is a RetryPolicy"),
+        ({"proxies": "http://x"}, "proxies= is a dict .* not str"),
+        ({"proxies": {"https": 5}}, "proxy for 'https' is no address"),
+        ({"verify": 5}, "verify="),
+        ({"verify": "/nope.pem"}, "verify='/nope.pem'"),
+    ],
+    ids=str,
+)
+def test_settings_of_a_wrong_kind_are_refused_at_once(make, given, says):
+    with pytest.raises(cd.ConfigurationError, match=says):
+        make(**({**CLIENT} | given))
 
 
 @pytest.mark.parametrize(

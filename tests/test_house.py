@@ -194,3 +194,4 @@ def test_the_accessor_keeps_no_state_and_does_nothing_by_being_there() -> None:
     frame = pd.DataFrame({"a": [1]})
 
     assert set(vars(frame.clicdata)) == {"_frame"}
+    assert repr(frame.clicdata) == "<df.clicdata of 1 rows, 1 columns: push, append, delete_rows, schema>"

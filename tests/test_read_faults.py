@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import threading
 
 import pandas as pd
 import pytest
@@ -242,4 +243,44 @@ def test_a_service_that_gives_one_page_for_ever_is_left(http_service):
         session = cd.Session(api_key="canary", base_url=url, api_version="unversioned")
         with pytest.raises(cd.IncompleteReadError, match="repeated"):
             cd.read_clicdata(7, session=session)
+        session.close()
+
+
+@pytest.mark.parametrize("interrupted", [False, True], ids=["left", "interrupted"])
+def test_a_stream_that_is_left_waits_for_no_page(http_service, interrupted):
+    """The second page is on its way, and comes only when the reader is gone."""
+    asked, gone = threading.Event(), threading.Event()
+
+    def answer(request):
+        page = int(request.query.get("page", 1))
+        if page > 1:
+            asked.set()
+            assert gone.wait(10)
+        return 200, {}, json.dumps({"data": [{"n": page}], "has_more_data": page < 3}).encode()
+
+    def interrupt(rows, total):
+        assert asked.wait(10)
+        raise KeyboardInterrupt
+
+    before = set(threading.enumerate())
+    with http_service(answer) as url:
+        session = cd.Session(api_key="canary", base_url=url, api_version="unversioned", timeout=10)
+        try:
+            if interrupted:
+                with pytest.raises(KeyboardInterrupt):
+                    cd.read_clicdata(7, progress=interrupt, session=session)
+            else:
+                chunks = cd.read_clicdata(7, chunksize=1, session=session)
+                assert len(next(chunks)) == 1
+                assert asked.wait(10)
+                del chunks
+            waiting = [each for each in threading.enumerate() if each.name.startswith("clicdata-read")]
+            assert not gone.is_set()
+            # Neither the interpreter's end waits for it.
+            assert [each.daemon for each in waiting if each not in before] == [True]
+        finally:
+            gone.set()
+        for each in waiting:
+            each.join(10)
+        assert not any(each.is_alive() for each in waiting)
         session.close()

@@ -1,6 +1,9 @@
 """What a read makes of a table: by itself, by the words of `pd.read_sql`, with and without metadata, in chunks."""
 
+import contextlib
 import datetime as dt
+import functools
+import json
 from decimal import Decimal
 
 import numpy as np
@@ -512,3 +515,265 @@ def test_nul_and_line_ends_in_chunks(elsewhere, version, name):
     texts = ["a\x00b", "\r\n", "\n", "\x00", "\u2028\u2029\x85"]
     cd.push(pd.DataFrame({"t": texts}), name, session=session)
     assert [text for chunk in cd.read_clicdata(name, chunksize=2, session=session) for text in chunk["t"]] == texts
+
+
+# what only a service of our own sends: pages as JSON text, with a declared type or none
+
+
+@pytest.fixture
+def raw(http_service):
+    """Serve pages of one column `x`, each a list of JSON values as text, beside a column `n`; return how it is read."""
+    with contextlib.ExitStack() as stack:
+
+        def serve(*pages, declared=None):
+            counts = [len(page) for page in pages]
+            listed = [{"name": "x", "data_type": declared}, {"name": "n", "data_type": "number"}]
+            columns = f'"columns": {json.dumps(listed)}, ' if declared else ""
+            asked = []
+
+            def answer(request):
+                number = int(request.query.get("page", 1))
+                asked.append(number)
+                start = sum(counts[: number - 1])
+                rows = ", ".join(f'{{"x": {text}, "n": {start + n}}}' for n, text in enumerate(pages[number - 1]))
+                body = f'{{"success": true, "result": {{{columns}"data": [{rows}]}}, '
+                return 200, {}, (body + f'"pagination": {{"result_total_count": {sum(counts)}}}}}').encode()
+
+            url = stack.enter_context(http_service(answer))
+            session = stack.enter_context(cd.Session(api_key="canary", base_url=url, api_version="2025.3"))
+            read = functools.partial(cd.read_clicdata, 7, session=session)
+            read.batches = functools.partial(cd.read_clicdata_batches, 7, session=session)
+            read.asked = asked
+            return read
+
+        yield serve
+
+
+LONG = "0.12345678901234567890123"
+UNLIKE = {
+    "a long fraction among floats": (["0.5", "0.5"], [LONG, "0.5"]),
+    "a long whole number among floats": (["0.5", "0.5"], [str(10**25 + 1), "0.5"]),
+    "a whole number that floats do not hold": (["0.5", "0.5"], [str(BIG), "0.5"]),
+    "more than floats reach": (["0.5", "0.5"], ["1e400", "0.5"]),
+    "a float among long fractions": ([LONG, "0.5"], ["0.1", "0.3"]),
+    "a small float among long fractions": ([LONG, "0.5"], ["1e-300", "0.3"]),
+    "a large float among long fractions": ([LONG, "0.5"], ["1e300", "0.3"]),
+    "a float among long whole numbers": ([str(2**70), "1"], ["1.5", "2"]),
+    "more than decimals reach": ([LONG, "0.5"], ["1e99999999", "0.3"]),
+    "less than decimals reach": ([LONG, "0.5"], ["1e-99999999", "0.3"]),
+    "long numbers among whole ones": (["1", "2"], ["18446744073709551616", "2"]),
+    "whole floats among whole numbers": (["1", "2"], ["3.0", "4"]),
+    "fractions among whole numbers": (["1", "2"], ["3.5", "4"]),
+}
+
+
+@pytest.mark.parametrize("declared", [None, "number"])
+@pytest.mark.parametrize("case", UNLIKE)
+def test_numbers_of_a_later_page_are_exact_or_an_error(raw, case, declared):
+    read = raw(*UNLIKE[case], declared=declared)
+    expected = [Decimal(text) for page in UNLIKE[case] for text in page]
+    for way in (lambda: pd.concat(read(chunksize=2))["x"], lambda: read.batches().read_all()["x"].to_pylist()):
+        try:
+            came = list(way())
+        except cd.IncompleteReadError as exc:
+            assert "dtype={'x': 'str'}" in str(exc)  # noqa: PT017 - an error is one of two right outcomes
+        else:
+            assert [Decimal(str(value)) for value in came] == expected
+    texts = [text for chunk in read(chunksize=2, dtype={"x": "str"}) for text in chunk["x"]]
+    assert [Decimal(text) for text in texts] == expected
+    assert [Decimal(text) for text in read(dtype={"x": "str"})["x"]] == expected
+
+
+@pytest.mark.parametrize("case", ["a float among long fractions", "a float among long whole numbers"])
+def test_which_of_these_numbers_a_stream_holds(raw, case):
+    read = raw(*UNLIKE[case])
+    if case == "a float among long fractions":
+        assert pd.concat(read(chunksize=2))["x"].tolist() == [
+            Decimal(LONG),
+            Decimal("0.5"),
+            *map(Decimal, (".1", ".3")),
+        ]
+    else:
+        with pytest.raises(cd.IncompleteReadError, match="which do not all go into decimal256"):
+            list(read(chunksize=2))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "Float64", "double[pyarrow]"])
+def test_a_float_that_is_asked_for_rounds_but_not_to_infinity(raw, dtype):
+    read = raw(["0.5", "1"], [LONG, str(BIG)])
+    whole, chunks = read(dtype={"x": dtype})["x"], pd.concat(read(chunksize=2, dtype={"x": dtype}))["x"]
+    assert str(whole.dtype) == str(chunks.dtype) == dtype
+    assert whole.tolist() == chunks.tolist()
+    assert whole.tolist() == pytest.approx([0.5, 1, float(LONG), float(BIG)])
+    too_large = raw(["0.5", "1"], ["1e9999999", "1"])
+    with pytest.raises(cd.ColumnConversionError, match=r"Column 'x'.*does not hold Decimal\('1E\+9999999'\)"):
+        too_large(dtype={"x": dtype})
+    with pytest.raises(cd.IncompleteReadError, match="too large"):
+        list(too_large(dtype={"x": dtype}, chunksize=2))
+
+
+def test_a_float32_does_not_hold_what_a_float64_does(raw):
+    read = raw(["0.5", "1"], ["1e300", "1"])
+    with pytest.raises(cd.ColumnConversionError, match="float32 does not hold 1e"), np.errstate(over="ignore"):
+        read(dtype={"x": "float32"})
+    with pytest.raises(cd.IncompleteReadError, match="too large"):
+        list(read(dtype={"x": "float32"}, chunksize=2))
+
+
+@pytest.mark.parametrize("number", ["1e99999999", "1e-99999999", "-1e99999999"])
+@pytest.mark.parametrize("dtype", ["Int64", "int64", "UInt8", "int64[pyarrow]", pd.ArrowDtype(pa.decimal128(9, 2))])
+def test_numbers_beyond_all_measure_are_refused_at_once(raw, number, dtype):
+    with pytest.raises(cd.ColumnConversionError, match="does not hold Decimal"):
+        raw([number, "1"])(dtype={"x": dtype})
+
+
+TEXT_DTYPES = [
+    str, "str", "string", "string[pyarrow]", "string[python]", "U20", "U2", np.str_, np.dtype("U5"),
+    pd.StringDtype("python"), pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.large_string()),
+]  # fmt: skip
+TEXTS = {
+    "dates": (["2024-01-01", None, "2024-02-29"], ["2024-01-01", None, "2024-02-29"]),
+    "truth": ([True, None, False], ["true", None, "false"]),
+    "numbers": ([1, None, 0.5], ["1", None, "0.5"]),
+    "several kinds": (
+        [1, "a", True, {"k": ["é", None]}, 1.50, []],
+        ["1", "a", "true", '{"k": ["é", null]}', "1.5", "[]"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TEXTS)
+@pytest.mark.parametrize("dtype", TEXT_DTYPES, ids=repr)
+def test_every_text_dtype_gives_the_text_and_keeps_null(raw, dtype, case):
+    values, expected = TEXTS[case]
+    read = raw(list(map(json.dumps, values)), list(map(json.dumps, values[:1])))
+    for x in (read(dtype={"x": dtype})["x"], pd.concat(read(chunksize=2, dtype={"x": dtype}))["x"]):
+        assert [None if pd.isna(text) else text for text in x] == [*expected, expected[0]]
+        assert x.dtype == (
+            OWN_TEXT if isinstance(pd.api.types.pandas_dtype(dtype), np.dtype) else pd.api.types.pandas_dtype(dtype)
+        )
+
+
+@pytest.mark.parametrize("dtype", [object, "object", "category"])
+def test_dtypes_that_hold_text_too_are_not_taken_for_dates(raw, dtype):
+    for pages in ((['"2024-01-01"', "null"], ['"b"']), (["null", "null"], ['"2024-01-01"'])):
+        read = raw(*pages)
+        came = [json.loads(text) for page in pages for text in page]
+        for chunks in ([read(dtype={"x": dtype})], list(read(chunksize=2, dtype={"x": dtype}))):
+            assert [None if pd.isna(text) else text for chunk in chunks for text in chunk["x"]] == came
+    assert raw(["1", "2"])(dtype={"x": object})["x"].tolist() == [1, 2]
+
+
+def test_a_column_of_several_kinds_does_not_keep_the_others_from_being_read(raw):
+    read = raw(["1", '"a"'], ["2", "null"])
+    for options in ({}, {"chunksize": 2}):
+        with pytest.raises(cd.UnexpectedReplyError, match=r"'x'.*dtype=\{'x': 'str'\}.*columns="):
+            list(read(**options))
+    assert read(columns=["n"])["n"].tolist() == [0, 1, 2, 3]
+    assert pd.concat(read(columns=["n"], chunksize=2))["n"].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("declared", ["text", "dropdown"])
+def test_a_column_declared_text_gives_what_is_none_as_json(raw, declared):
+    pages = ['"a"', f"[1.5, {LONG}]"], ["2", "null"], ["true", "1.5"]
+    expected = ["a", f"[1.5, {LONG}]", "2", None, "true", "1.5"]
+    read = raw(*pages, declared=declared)
+    for x in (read()["x"], pd.concat(read(chunksize=2))["x"]):
+        assert [None if pd.isna(text) else text for text in x] == expected
+
+
+NULL_AS_BOOL = {"truth": (["true", "null"], None), "numbers": (["0.5", "null"], None), "text": (['"a"', '""'], None)}
+
+
+@pytest.mark.parametrize("case", NULL_AS_BOOL)
+@pytest.mark.parametrize("dtype", ["bool", bool, np.bool_])
+def test_bool_takes_neither_null_nor_text(raw, case, dtype):
+    with pytest.raises(cd.ColumnConversionError, match="'boolean'" if case != "text" else "text is no value of it"):
+        raw(NULL_AS_BOOL[case][0])(dtype={"x": dtype})
+    with pytest.raises(cd.ColumnConversionError, match="does not hold 2"):
+        raw(["1", "2"])(dtype={"x": dtype})
+    assert raw(["1", "0"])(dtype={"x": dtype})["x"].tolist() == [True, False]
+
+
+# A first page of nulls, what follows, the dtype asked for.
+LATE = {
+    "datetime": ('"2024-01-01 02:03:04"', "datetime64[us]"),
+    "datetime in a zone": ('"2024-01-01 02:03:04"', "datetime64[us, UTC]"),
+    "day as datetime": ('"2024-01-01"', "datetime64[s]"),
+    "Arrow datetime": ('"2024-01-01 02:03:04"', "timestamp[us][pyarrow]"),
+    "truth": ("true", "boolean"),
+    "Arrow truth": ("true", "bool[pyarrow]"),
+    "truth as number": ("true", "Int64"),
+    "text": ('"00123"', "string"),
+    "category": ('"a"', "category"),
+    "duration": ('"PT1S"', "timedelta64[ns]"),
+    "number": (str(BIG), "Int64"),
+    "small number": ("7", "Int8"),
+    "half float": ("0.5", "float16"),
+}
+
+
+@pytest.mark.parametrize("case", LATE)
+def test_a_dtype_fixes_a_stream_whose_first_page_is_null(raw, case):
+    text, dtype = LATE[case]
+    read = raw(["null", "null"], [text, "null"])
+    chunks = list(read(chunksize=2, dtype={"x": dtype}))
+    whole = read(dtype={"x": dtype})["x"]
+    if dtype != "category":
+        assert [chunk["x"].dtype for chunk in chunks] == [whole.dtype] * 2
+    assert chunks[1]["x"].iloc[0] == whole.iloc[2]
+    assert [gap for chunk in chunks for gap in chunk["x"].isna()] == [True, True, False, True]
+
+
+def test_declared_numbers_after_a_page_of_null(raw):
+    assert pd.concat(raw(["null"], ["7"], ["0.5"], declared="number")(chunksize=1))["x"].tolist()[1:] == [7, 0.5]
+    read = raw(["null"], [str(BIG)], declared="number")
+    with pytest.raises(cd.IncompleteReadError, match="'Int64' if all are whole numbers"):
+        list(read(chunksize=1))
+    assert next(iter(pd.concat(read(chunksize=1, dtype={"x": "Int64"}))["x"].dropna())) == BIG
+
+
+def test_no_rows_and_no_columns_keep_their_shape(raw, elsewhere, name):
+    read = raw(["1", "2", "3"], ["4", "5"])
+    assert (read(limit=0).shape, list(read(limit=0).columns)) == ((0, 2), ["x", "n"])
+    assert read(limit=0, columns=["n"]).shape == (0, 1)
+    assert [chunk.shape for chunk in read(limit=0, chunksize=2)] == [(0, 2)]
+    assert (read(columns=[]).shape, list(read(columns=[]).index)) == ((5, 0), [0, 1, 2, 3, 4])
+    assert [chunk.shape for chunk in read(columns=[], chunksize=2)] == [(2, 0), (2, 0), (1, 0)]
+    assert [chunk.shape for chunk in read(columns=[], chunksize=2, limit=0)] == [(0, 0)]
+    assert [batch.num_rows for batch in read.batches(columns=[])] == [3, 2]
+    assert read(columns=[], index_col="n").index.tolist() == [0, 1, 2, 3, 4]
+
+
+WRONG = {
+    "parse_dates of one name": ({"parse_dates": "day"}, TypeError, r"parse_dates= is a list of names: \['day'\]"),
+    "parse_dates of the index": ({"parse_dates": True}, TypeError, "parse_dates=True would parse the index"),
+    "parse_dates of a number": ({"parse_dates": 5}, TypeError, "parse_dates= is a list of names, not 5"),
+    "index_col of a number": ({"index_col": 5}, TypeError, "index_col= is a list of names, not 5"),
+    "index_col of numbers": ({"index_col": [5]}, TypeError, "index_col= is a list of names, and 5 is none"),
+    "index_col of nothing": ({"index_col": []}, ValueError, r"index_col=\[\] names no column"),
+    "index_col twice": ({"index_col": ["n", "n"]}, ValueError, "index_col= names 'n' twice"),
+    "columns of a number": ({"columns": 5}, TypeError, "columns= is a list of names, not 5"),
+    "columns of one name": ({"columns": "n"}, TypeError, r"columns= is a list of names: \['n'\]"),
+    "columns twice": ({"columns": ["n", "n"]}, ValueError, "columns= names 'n' twice"),
+    "progress of a word": ({"progress": "yes"}, TypeError, "progress= is True, False or a callable"),
+    "chunksize of nothing": ({"chunksize": 0}, ValueError, "chunksize= is a whole number from 1"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_arguments_are_told_before_any_request(raw, case):
+    options, error, said = WRONG[case]
+    read = raw(["1"])
+    with pytest.raises(error, match=said):
+        read(**options)
+    if options.keys() <= {"columns", "progress"}:
+        with pytest.raises(error, match=said):
+            read.batches(**options)
+    assert read.asked == []
+
+
+def test_columns_that_come_but_once(raw):
+    read = raw(["1", "2"])
+    back = read(columns=(name for name in ["x"]), index_col=(name for name in ["n"]), parse_dates=False)
+    assert (list(back.columns), back.index.tolist(), back.index.name) == (["x"], [0, 1], "n")

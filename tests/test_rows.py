@@ -193,3 +193,20 @@ def test_no_rows_are_columns_of_nothing():
 def test_values_of_several_kinds_name_the_column(pages):
     with pytest.raises(UnexpectedReplyError, match="'x'"):
         rows.unify([rows.decode([{"x": value} for value in page], ["x"])[0] for page in pages], "x")
+
+
+@pytest.mark.parametrize(
+    "pages", [[[1, "a"]], [[True], [Decimal("1e400")]], [["a", {"b": [Decimal("1.10")]}]], [[1], ["é"]]]
+)
+def test_values_of_several_kinds_become_text_when_that_is_asked_for(pages):
+    written = [
+        value if isinstance(value, str) else json.dumps(value, default=str).replace('"1.10"', "1.10")
+        for page in pages
+        for value in page
+        if not isinstance(value, Decimal)
+    ]
+    pieces = [rows.decode([{"x": value} for value in page], ["x"], mixed_as_text={"x"})[0] for page in pages]
+    texts = rows.unify(pieces, "x", mixed_as_text=True).array.to_pylist()
+    assert [text for text in texts if text != "1E+400"] == written
+    asked = [rows.decode([{"x": value} for value in page], ["x"], as_text={"x"})[0] for page in pages]
+    assert rows.unify(asked, "x").array.to_pylist() == texts

@@ -289,6 +289,17 @@ def test_schema_tells_what_a_push_does(sessions, name):
     assert sent == list(told.itertuples(index=False, name=None))
 
 
+def test_schema_refuses_the_objects_that_a_push_refuses(quiet, sessions, name):
+    frame = pd.DataFrame({"x": objects({"a": 1}, {2: "b"}), "y": objects([1], None)})
+    frame.index = [7, 9]
+    told = frame.clicdata.schema({"x": "text", "y": "text"})
+    assert told["note"].tolist()[1] == "each value as JSON text"
+    with pytest.raises(cd.CellValueError, match="Column 'x', row 9") as caught:
+        cd.push(frame, name, columns={"x": "text", "y": "text"}, session=sessions["2025.3"])
+    assert told["clicdata_type"].isna().tolist() == [True, False]
+    assert told["note"].tolist()[0] == f"refused: {caught.value}"
+
+
 def test_schema_needs_no_session(monkeypatch, quiet):
     assert pd.DataFrame({"a": [1]}).clicdata.schema()["clicdata_type"].tolist() == ["number"]
     assert pd.DataFrame({"a": []}, dtype="Int64").clicdata.schema()["clicdata_type"].tolist() == ["number"]

@@ -236,7 +236,7 @@ def test_no_failing_token_shows_a_secret(http_service, everything_logged, kind, 
     assert isinstance(exc, cd.ClicDataError | KeyboardInterrupt)
 
 
-@pytest.mark.parametrize("bad", [CANARY + "\n", CANARY + "\r\nX: y", " " + CANARY, CANARY + "€", CANARY + "\ud800"])
+@pytest.mark.parametrize("bad", [CANARY + "\n", CANARY + "\r\nX: y", " " + CANARY, CANARY + "€"])
 def test_a_secret_that_cannot_be_sent_does_not_show(http_service, everything_logged, bad):
     with http_service(lambda request: (200, {}, b"{}")) as url:
         session = cd.Session(api_key=bad, base_url=url, api_version="unversioned", retry=RETRY)
@@ -317,6 +317,25 @@ def test_secrets_from_the_environment_do_not_show(no_settings, monkeypatch):
         cd.Session()
     check_hidden(texts_of(caught.value), CANARY)
     assert os.environ["CLICDATA_PASSWORD"] == CANARY
+
+
+@pytest.mark.parametrize("make", [cd.Session, lambda: cd.SessionManager().session])
+@pytest.mark.parametrize("name", sorted(config._ENVIRONMENT))
+def test_bytes_in_the_environment_that_are_no_text_do_not_show(no_settings, monkeypatch, make, name):
+    monkeypatch.setitem(os.environb, f"CLICDATA_{name.upper()}".encode(), b"CANARYpass\xe9")
+    with pytest.raises(cd.ConfigurationError, match=f"{name}= .* CLICDATA_{name.upper()}") as caught:
+        make()
+    if name in config._SECRET_NAMES:
+        check_hidden(texts_of(caught.value), "CANARYpass")
+    assert "CANARYpass" not in str(caught.value)
+    assert links(caught.value) == [caught.value]
+
+
+@pytest.mark.parametrize("bad", [CANARY + "\ud800", CANARY.encode(), [CANARY]])
+def test_a_secret_that_is_no_text_does_not_show(no_settings, bad):
+    with pytest.raises(cd.ConfigurationError, match="api_key=") as caught:
+        cd.Session(api_key=bad)
+    check_hidden(texts_of(caught.value), CANARY)
 
 
 def test_what_is_meant_as_a_target_may_be_a_secret(no_settings):

@@ -1,9 +1,15 @@
 """The session: shared between threads, pickled without its secrets, one dialect found out once."""
 
+import contextlib
 import copy
+import dataclasses
 import inspect
 import json
+import os
 import pickle
+import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -162,6 +168,8 @@ def test_whoami(serve):
     account = session.whoami()
     assert account.fields["id"] == account.id
     assert isinstance(account.name, str)
+    assert pickle.loads(pickle.dumps(account)) == account
+    assert dataclasses.asdict(account)["fields"] == account.fields
 
 
 def test_the_sandbox_as_a_target(no_settings):
@@ -173,6 +181,30 @@ def test_the_sandbox_as_a_target(no_settings):
             cd.connect("sandbox", api_key="hush")
         with pytest.raises(cd.ConfigurationError, match='"sandbox"'):
             cd.connect("production")
+
+
+def test_what_is_set_for_an_account_is_not_meant_for_the_sandbox(no_settings, monkeypatch, tmp_path):
+    monkeypatch.setenv("CLICDATA_API_VERSION", "2019.1")
+    with shared_session_kept():
+        assert cd.connect("sandbox").whoami().id is not None
+        with Sandbox() as sandbox:
+            assert sandbox.connect().whoami().id is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_process_leaves_the_sandbox_to_its_parent():
+    code = (
+        "import os, warnings; warnings.simplefilter('ignore'); import pandas_clicdata as cd\n"
+        "session = cd.connect('sandbox')\n"
+        "child = os.fork()\n"
+        "if child: assert os.waitpid(child, 0)[1] == 0; print(session.whoami().id is not None)"
+    )
+    run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        assert run.communicate(timeout=30)[0].strip() == "True"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
 
 
 def test_proxies_of_the_environment_are_not_asked_for_this_machine(monkeypatch):

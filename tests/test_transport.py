@@ -149,6 +149,46 @@ def test_a_reply_that_does_not_come_in_time(transport, request_, part):
     assert caught.value.ambiguous == (request_ is not GET)
 
 
+@pytest.mark.parametrize("request_", [GET, POST], ids=lambda request: request.method)
+@pytest.mark.parametrize(
+    "start",
+    [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: "],
+    ids=["body", "headers"],
+)
+def test_a_reply_that_drips_is_given_up(transport, request_, start):
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            with server.accept()[0] as connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(start)
+                for _ in range(500):
+                    if ended.wait(0.02):
+                        break
+                    connection.sendall(b"y")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        # The time-out is longer than the time between two drops.
+        sender = transport(url, timeout=0.1, retry=RetryPolicy(attempts=1))
+        started = time.monotonic()
+        with pytest.raises(cd.RequestTimeoutError) as caught:
+            sender.send(request_, {})
+        took = time.monotonic() - started
+        ended.set()
+        thread.join()
+    assert 0.9 < took < 5
+    assert caught.value.ambiguous == (request_ is POST)
+
+
+def test_a_long_reply_in_many_parts_is_whole(http_service, transport):
+    body = os.urandom(20_000_000)
+    with http_service(Answers((200, {}, body))) as url:
+        assert transport(url).send(GET, {}).body == body
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
     """The certificate of TunnelTo, with its key, and the authority that issued it."""
@@ -502,6 +542,33 @@ def test_a_certificate_that_is_not_trusted(http_service, transport, bundle):
         assert not caught.value.ambiguous
         ok = transport("https://127.0.0.1:1", proxies={"https": Secret(proxy.url)}, verify=bundle)
         assert ok.send(POST, {}).status == 200
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_a_bundle_that_is_none_is_named_without_another_try(http_service, transport, monkeypatch, tmp_path, text):
+    path = tmp_path / "bundle.pem"
+    if text is not None:
+        path.write_text(text)
+        with pytest.raises(cd.ConfigurationError, match=r"verify='.*bundle\.pem'"):
+            Transport("https://127.0.0.1:1", verify=str(path))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+    waits = []
+    with http_service(Answers(OK)) as url, pytest.raises(cd.ConfigurationError, match="REQUESTS_CA_BUNDLE") as caught:
+        transport(url.replace("http:", "https:"), trust_environment=True, sleep=waits.append).send(GET, {})
+    assert waits == []
+    assert text is not None or str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://me:canary@127.0.0.1:1", "garbage://me:canary@127.0.0.1:1", "garbage://"])
+def test_a_proxy_of_another_kind_is_spoken_of(transport, monkeypatch, proxy):
+    for name in ("no_proxy", "NO_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", proxy)
+    waits = []
+    with pytest.raises(cd.ConfigurationError, match="proxy") as caught:
+        transport("https://clicdata.invalid", trust_environment=True, sleep=waits.append).send(GET, {})
+    assert "canary" not in str(caught.value)
+    assert waits == []
 
 
 def test_no_tls_at_the_other_end(http_service, transport):

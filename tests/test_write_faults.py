@@ -1,6 +1,10 @@
 """Writes that go wrong on the way: no row arrives twice, and the error says exactly which rows are where."""
 
+import contextlib
 import itertools
+import signal
+import threading
+import time
 
 import pandas as pd
 import pyarrow as pa
@@ -319,6 +323,74 @@ def test_an_interrupt_tells_the_ranges_and_goes_on(ready, table, api_version, wo
     error = caught.value.__cause__
     check_ranges(error, sandbox, table)
     assert set(positions_in(error.confirmed)) == set(committed(sandbox, table))
+
+
+@contextlib.contextmanager
+def meanwhile(act):
+    """Do something in another thread, while Ctrl-C raises KeyboardInterrupt in this one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    thread = threading.Thread(target=act)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+        signal.signal(signal.SIGINT, before)
+
+
+def ctrl_c():
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+
+@one_or_four
+def test_ctrl_c_does_not_wait_for_another_try(ready, table, workers):
+    sandbox, session = ready("2025.3", retry=cd.RetryPolicy())
+    sandbox.faults.status(429, retry_after=60, operation="append", times=20)
+
+    def interrupt():
+        while not sandbox.requests.of("append"):
+            time.sleep(0.005)
+        ctrl_c()
+
+    started = time.monotonic()
+    with meanwhile(interrupt), pytest.raises(KeyboardInterrupt) as caught:
+        append(session, table, workers)
+    assert time.monotonic() - started < 20
+    assert caught.value.__cause__.unsent == [(0, ROWS)]
+    check_ranges(caught.value.__cause__, sandbox, table)
+
+
+def test_a_batch_refused_ends_the_waiting_of_the_others(ready, table):
+    sandbox, session = ready("2025.3", retry=cd.RetryPolicy())
+    sandbox.faults.status(429, retry_after=60, operation="append")
+    sandbox.faults.status(400, operation="append", nth=2)
+    started = time.monotonic()
+    with pytest.raises(cd.IncompleteWriteError) as caught:
+        append(session, table, workers=2)
+    assert time.monotonic() - started < 20
+    assert caught.value.__cause__.status == 400, "the reason, not what it brought about"
+    assert caught.value.unsent == [(0, ROWS)]
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_the_first_ctrl_c_waits_for_what_is_on_the_wire_and_the_second_does_not(ready, table, presses):
+    sandbox, session = ready("2025.3")
+    sandbox.faults.hang(after_commit=True, operation="append")
+
+    def interrupt():
+        sandbox.faults.wait_held()
+        for _ in range(presses):
+            ctrl_c()
+            # Nothing shows that the other thread is waiting again.
+            time.sleep(0.3)
+        if presses == 1:
+            sandbox.faults.release()
+
+    with meanwhile(interrupt), pytest.raises(KeyboardInterrupt) as caught:
+        FRAME.clicdata.append(table, session=session)
+    error = caught.value.__cause__
+    assert (error.confirmed, error.unknown) == (([(0, ROWS)], []) if presses == 1 else ([], [(0, ROWS)]))
+    check_ranges(error, sandbox, table)
 
 
 @every_dialect

@@ -1,8 +1,16 @@
 """The type table, pandas and Arrow to ClicData and back: plans before a write, types after a read."""
 
 from pandas_clicdata.schema.door import Door, enter, warn_of_index
-from pandas_clicdata.schema.frames import checked_backend, to_frame, wants_text
-from pandas_clicdata.schema.incoming import Settled, arrow_column, conform, fixed_type, number_type, settle
+from pandas_clicdata.schema.frames import DtypeBackend, checked_backend, to_frame
+from pandas_clicdata.schema.incoming import (
+    Settled,
+    arrow_column,
+    conform,
+    fixed_type,
+    number_type,
+    settle,
+    wants_text,
+)
 from pandas_clicdata.schema.plan import (
     ColumnPlan,
     fit_to_table,
@@ -15,6 +23,7 @@ from pandas_clicdata.schema.plan import (
 __all__ = [
     "ColumnPlan",
     "Door",
+    "DtypeBackend",
     "Settled",
     "arrow_column",
     "checked_backend",

@@ -121,7 +121,14 @@ def _from_frame(frame: pd.DataFrame, *, index: bool) -> Door:
     index_names = [name for name, _ in pairs[: len(pairs) - frame.shape[1]]]
     check_names([name for name, _ in pairs], [*index_names, *frame.columns])
     labels = frame.index
-    return Door([from_series(name, series) for name, series in pairs], len(frame), lambda position: labels[position])
+    return Door(
+        [from_series(name, series) for name, series in pairs], len(frame), lambda position: _plain(labels[position])
+    )
+
+
+def _plain(label: object) -> object:
+    """A label as Python writes it: 9 rather than np.int64(9)."""
+    return label.item() if isinstance(label, np.number) else label
 
 
 def _name(label: object) -> str:

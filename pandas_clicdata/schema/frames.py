@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.errors import ColumnConversionError
 from pandas_clicdata.models import ColumnType
-from pandas_clicdata.schema.incoming import Settled, arrow_column, is_text, parsed_text, texts
+from pandas_clicdata.schema.incoming import Settled, arrow_column, is_short, is_text, parsed_text, texts, wants_text
+from pandas_clicdata.schema.values import shown
 
 DtypeBackend = Literal["numpy_nullable", "pyarrow"]
 ParseDates = Sequence[str] | Mapping[str, Any]
@@ -34,17 +37,9 @@ def checked_backend(dtype_backend: str | None) -> None:
         raise ValueError(f"dtype_backend={dtype_backend!r} is not known; it is 'numpy_nullable' or 'pyarrow'.")
 
 
-def wants_text(dtype: object) -> bool:
-    """Whether a dtype asked for is one of text, so that nothing may be read into it."""
-    if dtype is str or dtype in ("str", "string"):
-        return True
-    if isinstance(dtype, pd.ArrowDtype):
-        return is_text(dtype.pyarrow_dtype)
-    return isinstance(dtype, pd.StringDtype)
-
-
 def to_frame(
     columns: Mapping[str, Settled],
+    rows: int,
     *,
     dtype: Any = None,
     dtype_backend: str | None = None,
@@ -58,6 +53,8 @@ def to_frame(
     ----------
     columns : mapping of str to Settled
         What was read.
+    rows : int
+        How many rows that are, for a frame of no columns.
     dtype, dtype_backend, parse_dates, index_col
         As in ``pandas.read_sql``.
     stable : bool, default False
@@ -77,7 +74,7 @@ def to_frame(
             if wanted is None
             else _converted(name, settled, wanted, dtype_backend)
         )
-    frame = pd.DataFrame(series, columns=list(columns), copy=False)
+    frame = pd.DataFrame(series, index=pd.RangeIndex(rows), columns=list(columns), copy=False)
     for name, options in _date_options(parse_dates).items():
         frame[name] = _dates(name, frame[name], options)
     return frame if index_col is None else frame.set_index(index_col)
@@ -116,18 +113,28 @@ def _converted(name: str, settled: Settled, dtype: Any, dtype_backend: str | Non
 
 def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Series[Any]:
     """Give a column the dtype asked for, by the way that keeps its values."""
-    if wants_text(dtype):
-        # Not by astype(str), which makes "None" of a missing value in pandas 2.
-        plain = _OWN_TEXT_DTYPE if dtype is str or dtype == "str" else dtype
-        return pd.Series(texts(settled.values), dtype=plain)
-    if isinstance(dtype, pd.ArrowDtype) and pa.types.is_decimal(dtype.pyarrow_dtype):
-        numbers = [None if text is None else Decimal(text) for text in texts(settled.values)]
-        return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(numbers, dtype.pyarrow_dtype)), dtype=dtype)
     wanted = pd.api.types.pandas_dtype(dtype)
+    if wants_text(wanted):
+        # Not by astype(str), which makes "None" of a missing value in pandas 2.
+        return pd.Series(texts(settled.values), dtype=_OWN_TEXT_DTYPE if isinstance(wanted, np.dtype) else wanted)
+    decimals = wanted.pyarrow_dtype if isinstance(wanted, pd.ArrowDtype) else None
+    decimals = decimals if decimals is not None and pa.types.is_decimal(decimals) else None
+    if decimals is not None or (settled.numerals and wanted.kind in "iu"):
+        numbers = [None if text is None else Decimal(text) for text in texts(settled.values)]
+        beyond = next((number for number in numbers if number is not None and not is_short(number)), None)
+        if beyond is not None:
+            raise ValueError(f"{wanted} does not hold {shown(beyond)}")
+        if decimals is not None:
+            return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(numbers, decimals)), dtype=wanted)
+    if wanted.kind == "S" or (wanted.kind == "b" and is_text(settled.values.type) and not settled.numerals):
+        raise ValueError("text is no value of it")
+    if isinstance(wanted, np.dtype) and wanted.kind == "b" and settled.values.null_count:
+        raise ValueError("it has no missing values, and would make True of them. Ask for 'boolean'")
+    floating = wanted.kind == "f"
     if wanted.kind == "M" and is_text(settled.values.type) and not settled.numerals:
         moments = parsed_text(settled.values, ColumnType.DATETIME)
         settled = settled if moments is None else Settled(moments)
-    series = _series(settled, dtype_backend, stable=False)
+    series = _floats(settled.values) if floating and settled.numerals else _series(settled, dtype_backend, stable=False)
     if isinstance(wanted, pd.DatetimeTZDtype) and getattr(series.dt, "tz", None) is None:
         zoned: pd.Series[Any] = series.dt.tz_localize("UTC").dt.tz_convert(wanted.tz).astype(wanted)
         return zoned
@@ -136,11 +143,23 @@ def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Ser
     if wanted.kind == "m":
         return pd.to_timedelta(series).astype(wanted)
     converted: pd.Series[Any] = series.astype(wanted)
-    if wanted.kind in "iu" and (settled.numerals or pd.api.types.is_numeric_dtype(series.dtype)):
+    changed = None
+    if wanted.kind in "iub" and (settled.numerals or pd.api.types.is_numeric_dtype(series.dtype)):
         changed = (converted != series) & series.notna()
-        if changed.any():
-            raise ValueError(f"{wanted} does not hold {series[changed].iloc[0]}")
+    elif floating and (settled.numerals or not is_text(settled.values.type)):
+        changed = pd.Series(np.isinf(converted.to_numpy(float, na_value=np.nan)))
+    if changed is not None and changed.any():
+        raise ValueError(f"{wanted} does not hold {series[changed].iloc[0]}")
     return converted
+
+
+def _floats(numerals: pa.ChunkedArray) -> pd.Series[Any]:
+    """Each number as the nearest float, which Arrow's own way from a Decimal does not always find."""
+    numbers = [None if text is None else float(text) for text in numerals.to_pylist()]
+    if any(number is not None and math.isinf(number) for number in numbers):
+        beyond = next(text for text in numerals.to_pylist() if text is not None and math.isinf(float(text)))
+        raise ValueError(f"a float does not hold {shown(Decimal(beyond))}")
+    return pd.Series(_FLOAT.__from_arrow__(pa.chunked_array([pa.array(numbers, pa.float64())])))
 
 
 def _date_options(parse_dates: ParseDates | None) -> Mapping[str, Any]:

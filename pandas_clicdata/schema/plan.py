@@ -22,7 +22,7 @@ from pandas_clicdata.schema import values
 from pandas_clicdata.schema.door import Door
 from pandas_clicdata.schema.jsontext import json_text
 from pandas_clicdata.schema.sources import Source, stored
-from pandas_clicdata.schema.types import GOES_AS, LITERAL_RULE, TypeRule, Way, rule_for
+from pandas_clicdata.schema.types import GOES_AS, LITERAL_RULE, Way, rule_for
 from pandas_clicdata.schema.values import Place
 
 Overrides = Mapping[str, ColumnType]
@@ -54,9 +54,13 @@ def checked_overrides(columns: Mapping[str, str] | None, names: Sequence[str]) -
     ------
     ColumnNameError
         There is no such column.
-    ValueError
+    FrameError
         There is no such type.
+    TypeError
+        They are no mapping.
     """
+    if columns is not None and not isinstance(columns, Mapping):
+        raise TypeError(f"columns= is a dict of column to ClicData type, not {columns!r}.")
     overrides = {}
     allowed = [str(data_type) for data_type in ColumnType]
     for name, wanted in (columns or {}).items():
@@ -185,16 +189,17 @@ def ready_table(door: Door, plans: Sequence[ColumnPlan]) -> pa.Table:
     """
     arrays, faults = [], []
     for plan in plans:
-        assert plan.source.values is not None or plan.source.objects is not None
-        values_in = (
-            plan.source.values if plan.source.values is not None else pa.chunked_array([pa.nulls(door.rows or 0)])
-        )
         try:
-            arrays.append(plan.ready(values_in, door.label))
+            arrays.append(plan.ready(_in_memory(plan.source, door), door.label))
         except FrameError as exc:
             faults.append((plan.planned.name, exc))
     _raise_first(faults)
     return pa.table(arrays, names=[plan.planned.name for plan in plans])
+
+
+def _in_memory(source: Source, door: Door) -> pa.ChunkedArray:
+    """A column's values; only their number for objects, which are written from themselves."""
+    return source.values if source.values is not None else pa.chunked_array([pa.nulls(door.rows or 0)])
 
 
 def ready_batch(batch: pa.RecordBatch, plans: Sequence[ColumnPlan], offset: int) -> pa.Table:
@@ -212,8 +217,8 @@ def schema_frame(door: Door, columns: Mapping[str, str] | None = None) -> pd.Dat
     for source in door.columns:
         try:
             plan = plan_column(source, overrides.get(source.name), door.label)
-            if source.values is not None:
-                plan.ready(source.values, door.label)
+            if door.rows is not None:
+                plan.ready(_in_memory(source, door), door.label)
             lines.append((source.name, source.dtype, str(plan.planned.data_type), plan.planned.note))
         except FrameError as exc:
             lines.append((source.name, source.dtype, None, f"refused: {exc}"))
@@ -276,6 +281,3 @@ def _mismatch(
         extra=extra,
         differing=differing,
     )
-
-
-__all__ = ["ColumnPlan", "TypeRule", "fit_to_table", "plan_columns", "ready_batch", "ready_table", "schema_frame"]

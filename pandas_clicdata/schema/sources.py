@@ -23,12 +23,12 @@ from pandas_clicdata.schema.values import (
     HAS_NANOSECONDS,
     LARGEST_EXPONENT,
     LONGEST_NUMBER,
+    TEXT,
     TOO_LONG,
     duration_text,
     shown,
 )
 
-_TEXT = pa.large_string()
 _BITS_OF_LONGEST_NUMBER = int(LONGEST_NUMBER * math.log2(10))
 
 
@@ -89,17 +89,17 @@ def _run_out(chunk: pa.RunEndEncodedArray) -> pa.Array:
 
 def _from_views(values: pa.ChunkedArray) -> pa.ChunkedArray:
     try:
-        return values.cast(_TEXT)
+        return values.cast(TEXT)
     except pa.ArrowNotImplementedError:
         # pyarrow 16 knows the type, but no cast of it.
-        return _chunked(values.to_pylist(), _TEXT)
+        return _chunked(values.to_pylist(), TEXT)
 
 
 def stored_type(arrow_type: pa.DataType) -> pa.DataType:
     """Return the type that :func:`stored` gives."""
     if pa.types.is_dictionary(arrow_type) or pa.types.is_run_end_encoded(arrow_type):
         return stored_type(arrow_type.value_type)
-    return _TEXT if pa.types.is_string_view(arrow_type) else arrow_type
+    return TEXT if pa.types.is_string_view(arrow_type) else arrow_type
 
 
 def from_series(name: str, series: pd.Series[Any]) -> Source:
@@ -113,7 +113,7 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
     if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
         texts = [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
         note = f"{'a period' if isinstance(dtype, pd.PeriodDtype) else 'an interval'} as pandas writes it"
-        return Source(name, str(dtype), _TEXT, _chunked(texts, _TEXT), note=note)
+        return Source(name, str(dtype), TEXT, _chunked(texts, TEXT), note=note)
     if pd.api.types.is_object_dtype(dtype):
         return _from_objects(name, series)
     try:
@@ -178,7 +178,7 @@ def _of_one_kind(name: str, dtype: str, objects: list[Any]) -> Source:
     kind = kinds.pop()
     if not kinds:
         if kind is str:
-            return Source(name, dtype, _TEXT, _unicode(objects))
+            return Source(name, dtype, TEXT, _unicode(objects))
         if kind is bool:
             return Source(name, dtype, pa.bool_(), _chunked(_each(objects, bool), pa.bool_()))
         if kind is float:
@@ -189,7 +189,7 @@ def _of_one_kind(name: str, dtype: str, objects: list[Any]) -> Source:
             return _from_moments(name, dtype, objects)
         if kind in _AS_TEXT:
             write, note = _AS_TEXT[kind]
-            return Source(name, dtype, _TEXT, _texts(objects, write), note=note)
+            return Source(name, dtype, TEXT, _texts(objects, write), note=note)
     raise _odd_kind(name, objects)
 
 
@@ -203,7 +203,7 @@ def _from_numbers(name: str, dtype: str, objects: list[Any]) -> Source:
             pass
     if kinds == {float}:
         return Source(name, dtype, pa.float64(), _chunked(_each(objects, float), pa.float64()))
-    return Source(name, dtype, _TEXT, numerals, numerals=True)
+    return Source(name, dtype, TEXT, numerals, numerals=True)
 
 
 def _number_kind(value: object) -> type:
@@ -239,7 +239,7 @@ def _numeral(value: Any) -> str:
 
 def _unicode(objects: list[Any]) -> pa.ChunkedArray:
     try:
-        return _chunked(objects, _TEXT)
+        return _chunked(objects, TEXT)
     except UnicodeEncodeError:
         return _texts(objects, _encodable)
 
@@ -341,7 +341,7 @@ def _each(objects: list[Any], convert: Callable[[Any], Any]) -> list[Any]:
 
 
 def _texts(objects: list[Any], write: Callable[[Any], str]) -> pa.ChunkedArray:
-    return _chunked(_each(objects, write), _TEXT)
+    return _chunked(_each(objects, write), TEXT)
 
 
 def _chunked(values: list[Any], arrow_type: pa.DataType) -> pa.ChunkedArray:

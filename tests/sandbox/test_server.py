@@ -290,7 +290,7 @@ def test_many_threads_lose_no_row_and_no_request(serve):
 def test_connect_hands_its_address_and_credentials_to_the_client(serve, monkeypatch):
     sb, _ = serve()
     monkeypatch.setattr(pandas_clicdata, "connect", lambda **parameters: parameters, raising=False)
-    own = {"base_url": sb.url, "client_id": sb.client_id, "client_secret": sb.client_secret}
+    own = {"base_url": sb.url, "client_id": sb.client_id, "client_secret": sb.client_secret, "api_version": "auto"}
     assert sb.connect() == own
     assert sb.connect(client_id="other", api_version="2025.3") == {**own, "client_id": "other", "api_version": "2025.3"}
 
