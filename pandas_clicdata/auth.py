@@ -218,10 +218,10 @@ def _token_or_fault(reply: Reply) -> tuple[Secret, float] | ClicDataError:
         pass
     except OAuth2Error as exc:
         if reply.status < 500 and reply.status != 429:
-            code = reply.redact(str(exc.error))
+            code, said = (reply.redact(text) for text in _code_and_words(exc.error))
             return AuthenticationError(
-                f"ClicData gave no token: {code}. Are the client id and secret those of this account, and is base_url"
-                " the right service?",
+                f"ClicData gave no token: {said.rstrip('.')}. Are the client id and secret those of this account,"
+                " and is base_url the right service?",
                 status=reply.status,
                 code=code,
             )
@@ -235,6 +235,15 @@ def _token_or_fault(reply: Reply) -> tuple[Secret, float] | ClicDataError:
         )
     kind = RateLimitError if reply.status == 429 else ServerError if reply.status >= 500 else UnexpectedReplyError
     return kind(f"POST {TOKEN_PATH}: HTTP {reply.status} without a token: {reply.excerpt()}", status=reply.status)
+
+
+def _code_and_words(error: object) -> tuple[str, str]:
+    """What an error says: OAuth's bare code, or the service's own object."""
+    if not isinstance(error, dict):
+        return str(error), str(error)
+    lower = {str(key).lower(): str(value) for key, value in error.items() if isinstance(value, str | int)}
+    said = [lower[key] for key in ("code", "description") if lower.get(key)]
+    return (said[0], ": ".join(said)) if said else ("unexplained", "an error without a code")
 
 
 def _bearer(token: Token) -> Mapping[str, Secret]:

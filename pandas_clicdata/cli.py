@@ -81,7 +81,10 @@ def _serve(options: argparse.Namespace) -> int:
     try:
         sandbox = Sandbox(options.dialect, data=options.data, port=options.port).start()
     except (OSError, ValueError) as exc:
-        print(f"The sandbox cannot start on port {options.port}: {exc}", file=sys.stderr)
+        # Only a file's error names one.
+        of_data = isinstance(exc, OSError) and exc.filename is not None
+        doing = f"keep its data in {options.data}" if of_data else f"start on port {options.port}"
+        print(f"The sandbox cannot {doing}: {exc}", file=sys.stderr)
         return 1
     kept = f"in {options.data}" if options.data else "in memory, gone when this ends"
     print(

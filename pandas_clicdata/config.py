@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from pandas_clicdata.errors import ConfigurationError, NoCredentialsError
@@ -29,6 +29,7 @@ _SECRET_NAMES = frozenset({"client_secret", "password", "api_key"})
 _PROFILE_NAMES = frozenset(
     {"auth_method", "client_id", "client_secret", "username", "password", "api_key", "api_version", "base_url"}
 )
+_SURROGATE = frozenset(map(chr, range(0xD800, 0xE000)))
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
 _ENVIRONMENT = {
     name: f"CLICDATA_{name.upper()}"
@@ -68,7 +69,10 @@ def profile_path() -> Path:
 
 
 def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None) -> Settings:
-    """Complete what was given from the environment, then from the profile.
+    """Complete what was given from the environment, then from the profile, each setting by itself.
+
+    The way of signing in is that of the nearest place which speaks of one. The file is read if a profile is asked for,
+    or if credentials, ``base_url`` or ``api_version`` are still missing.
 
     Parameters
     ----------
@@ -88,36 +92,34 @@ def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None
     ConfigurationError
         Something, but incomplete or wrong.
     """
+    wanted = profile or os.environ.get("CLICDATA_PROFILE")
+    _refuse_what_is_no_text({**given, "profile": wanted})
     levels: list[dict[str, str | Secret]] = [
         {name: value for name, value in given.items() if value is not None},
         _from_environment(),
     ]
-    wanted = profile or os.environ.get("CLICDATA_PROFILE")
-    if wanted or not any(level.get("auth_method") or _method_of(level) for level in levels):
+    _refuse_what_is_no_text(levels[1])
+    method, merged = _merged(levels)
+    needed = ("base_url", "api_version", *(_NEEDS[method] if method is not None and method in _NEEDS else ()))
+    if wanted or method is None or not all(map(merged.get, needed)):
         levels.append(_from_profile(wanted))
-
-    merged: dict[str, str | Secret] = {}
-    for level in reversed(levels):
-        merged |= level
-    merged.pop("auth_method", None)
-    # What is said in a nearer place, outright or by its credentials, comes before what is said farther off.
-    method = next((said for level in levels if (said := level.get("auth_method") or _method_of(level))), None)
-    if method is None and merged.get("client_id"):
-        method = "client_credentials"
+        method, merged = _merged(levels)
     if method is None:
         raise NoCredentialsError(_no_credentials_message())
-    if method not in get_args(AuthMethod):
-        allowed = ", ".join(map(repr, get_args(AuthMethod)))
-        raise ConfigurationError(f"auth_method {method!r} is not known; it is one of {allowed}.")
-    auth_method = cast(AuthMethod, method)
-    missing = [name for name in _NEEDS[auth_method] if not merged.get(name)]
+    if method not in _NEEDS:
+        # Not quoted: it may be a key that was meant for another parameter.
+        allowed = ", ".join(map(repr, _NEEDS))
+        raise ConfigurationError(
+            f"That auth_method= is not known; it is one of {allowed}. (A key is given as api_key=.)"
+        )
+    missing = [name for name in _NEEDS[method] if not merged.get(name)]
     if missing:
         ways = " and ".join(f"{name}= (or {_ENVIRONMENT[name]})" for name in missing)
-        raise ConfigurationError(f"The {auth_method!r} way of signing in also needs {ways}.")
+        raise ConfigurationError(f"The {method!r} way of signing in also needs {ways}.")
     base_url = _checked_base_url(str(merged.get("base_url", DEFAULT_BASE_URL)))
-    fields = {name: merged[name] for name in _NEEDS[auth_method]}
+    fields = {name: merged[name] for name in _NEEDS[method]}
     return Settings(
-        auth_method=auth_method,
+        auth_method=method,
         base_url=base_url,
         api_version=_checked_api_version(str(merged.get("api_version", "auto"))),
         **cast(Any, fields),
@@ -133,6 +135,33 @@ def is_loopback(url: str) -> bool:
     (True, False)
     """
     return urlsplit(url).hostname in LOOPBACK_HOSTS
+
+
+def _merged(levels: list[dict[str, str | Secret]]) -> tuple[AuthMethod | None, dict[str, str | Secret]]:
+    """The way of signing in, unchecked, and every setting from the nearest place that has it."""
+    merged: dict[str, str | Secret] = {}
+    for level in reversed(levels):
+        merged |= level
+    merged.pop("auth_method", None)
+    method = next((said for level in levels if (said := level.get("auth_method") or _method_of(level))), None)
+    if method is None and merged.get("client_id"):
+        method = "client_credentials"
+    return cast("AuthMethod | None", method), merged
+
+
+def _refuse_what_is_no_text(settings: Mapping[str, object]) -> None:
+    """So that nobody stumbles over it later, with the value in hand."""
+    for name, value in settings.items():
+        hidden = value if value is None or isinstance(value, Secret) else Secret(cast(str, value))
+        if hidden is None:
+            continue
+        if not isinstance(hidden.reveal(), str):
+            raise ConfigurationError(f"{name}= is text, not {type(hidden.reveal()).__name__}.")
+        if not _SURROGATE.isdisjoint(hidden.reveal()):
+            raise ConfigurationError(
+                f"{name}= holds a character that is none and cannot be sent, such as a byte that is not UTF-8 in"
+                f" {_ENVIRONMENT.get(name, 'the environment')}."
+            )
 
 
 def _method_of(level: Mapping[str, object]) -> AuthMethod | None:
@@ -154,7 +183,8 @@ def masked(base_url: str) -> str:
     >>> masked("https://me:hush@api.clicdata.com/")
     'https://***@api.clicdata.com/'
     """
-    return _USER_INFO.sub("***@", base_url)
+    # What is no text is refused later, where all settings are looked at.
+    return _USER_INFO.sub("***@", base_url) if isinstance(base_url, str) else base_url
 
 
 def _wrapped(name: str, value: str) -> str | Secret:

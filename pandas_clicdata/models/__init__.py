@@ -1,6 +1,14 @@
 """What the rooms hand to each other: frozen, plain, and without behaviour that needs the network."""
 
-from pandas_clicdata.models.exchange import DEFAULT_TIMEOUT, Exchange, Reply, Request, RetryPolicy, Secret
+from pandas_clicdata.models.exchange import (
+    DEFAULT_TIMEOUT,
+    NO_MORE_TRIES,
+    Exchange,
+    Reply,
+    Request,
+    RetryPolicy,
+    Secret,
+)
 from pandas_clicdata.models.results import Account, InsertCounts, WriteResult, WriteStatus
 from pandas_clicdata.models.tables import (
     BATCH_ROWS,
@@ -21,6 +29,7 @@ from pandas_clicdata.models.tables import (
 __all__ = [
     "BATCH_ROWS",
     "DEFAULT_TIMEOUT",
+    "NO_MORE_TRIES",
     "ROW_ID_TYPES",
     "Account",
     "Column",

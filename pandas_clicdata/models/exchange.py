@@ -7,7 +7,9 @@ import hmac
 import html
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Generic, NoReturn, TypeVar
 from urllib.parse import quote, quote_plus
@@ -15,7 +17,10 @@ from urllib.parse import quote, quote_plus
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT = (10.0, 60.0)
-"""Seconds to wait for a connection, and for each part of a reply."""
+"""Seconds to wait for a connection, and for each part of a reply; a whole reply may take ten times as long."""
+
+NO_MORE_TRIES: ContextVar[threading.Event | None] = ContextVar("NO_MORE_TRIES", default=None)
+"""Where a thread is told that its requests shall not be tried again, nor wait to be."""
 
 
 class Secret:

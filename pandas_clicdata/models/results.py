@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal
 
 from pandas_clicdata.display import facts_html
@@ -36,7 +35,7 @@ class Account:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Account:
-        return cls(fields.get("id"), fields.get("name"), fields.get("domain"), MappingProxyType(dict(fields)))
+        return cls(fields.get("id"), fields.get("name"), fields.get("domain"), dict(fields))
 
 
 WriteStatus = Literal["confirmed", "unverified", "dry_run"]
@@ -55,9 +54,10 @@ class WriteResult:
     name : str or None
         Its name, if that is known.
     rows : int or None
-        Rows in the frame; for ``delete_rows`` the distinct keys. None for the dry run of a stream.
+        Rows in the frame. None for the dry run of a stream.
     sent, confirmed, rejected : int
-        Rows sent, rows that the replies counted, rows that they refused.
+        Rows sent, rows that the replies counted, rows that they refused. A write of which rows are refused raises, so
+        that in a receipt none are.
     batches, retries : int
         Requests that carried rows (in a dry run: that would), and how often one of them was safely tried again.
     seconds : float

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ class TableRef:
     rec_id: int
     name: str | None = None
     description: str | None = None
-    fields: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def label(self) -> str:

@@ -325,7 +325,7 @@ class Sandbox:
         """``pandas_clicdata.connect`` to this sandbox; parameters given here come before the sandbox's own."""
         from pandas_clicdata import connect
 
+        # What is set for an account is not meant for the sandbox.
+        where = {"base_url": self.url, "api_version": "auto"}
         # In no variable, so that a traceback with locals shows no secret.
-        return connect(
-            **{"base_url": self.url, "client_id": self.client_id, "client_secret": self.client_secret, **parameters}
-        )
+        return connect(**{**where, "client_id": self.client_id, "client_secret": self.client_secret, **parameters})

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 from pandas_clicdata import config
 from pandas_clicdata.auth import Authenticator, authenticator
 from pandas_clicdata.display import facts_html
-from pandas_clicdata.errors import ClicDataError
+from pandas_clicdata.errors import ClicDataError, ConfigurationError
 from pandas_clicdata.models import DEFAULT_TIMEOUT, Account, Exchange, Reply, Request, RetryPolicy, Secret
 from pandas_clicdata.wire import Dialect, Unversioned, dialect_for, dialect_of
 
@@ -21,9 +21,10 @@ T = TypeVar("T")
 class Session:
     """One account of ClicData, signed in. Safe to share between threads.
 
-    What is not given is taken from the environment (``CLICDATA_CLIENT_ID``, ``CLICDATA_CLIENT_SECRET``,
+    Each setting that is not given is taken from the environment (``CLICDATA_CLIENT_ID``, ``CLICDATA_CLIENT_SECRET``,
     ``CLICDATA_USERNAME``, ``CLICDATA_PASSWORD``, ``CLICDATA_API_KEY``, ``CLICDATA_API_VERSION``,
-    ``CLICDATA_BASE_URL``, ``CLICDATA_PROFILE``), then from a profile file that only its owner may read.
+    ``CLICDATA_BASE_URL``), else from a profile in a file that only its owner may read: the one named by ``profile`` or
+    ``CLICDATA_PROFILE``, else ``default``.
 
     Parameters
     ----------
@@ -42,7 +43,9 @@ class Session:
     profile : str, optional
         The profile in the file to use.
     timeout : float or (float, float), default (10, 60)
-        Seconds to wait for a connection, and for a reply.
+        Seconds to wait for a connection, and for each part of a reply, a part being whatever comes at once. The whole
+        reply may take ten times the latter, counted from when the request is sent; only the sending has no such bound.
+        Each try has this time anew.
     retry : RetryPolicy, optional
         When requests that can be repeated without harm are sent again.
     verify : bool or str, optional
@@ -209,6 +212,11 @@ class Session:
 
 
 def hidden(proxies: Mapping[str, str | Secret] | None) -> dict[str, Secret]:
+    if not (proxies is None or isinstance(proxies, Mapping)):
+        kind, proxies = type(proxies).__name__, None
+        raise ConfigurationError(
+            f"proxies= is a dict of scheme and address, {{'https': 'http://proxy:8080'}}, not {kind}."
+        )
     return {scheme: url if isinstance(url, Secret) else Secret(url) for scheme, url in (proxies or {}).items()}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -183,6 +184,9 @@ def _sandbox_session(where: Mapping[str, Any], how: Mapping[str, Any]) -> Sessio
     if any(value is not None for value in where.values()):
         raise ConfigurationError('connect("sandbox") makes its own account; give it no credentials or address.')
     sandbox = _embedded_sandbox()
+    if how["api_version"] is None:
+        # What is set for the account is not meant for the sandbox.
+        how = {**how, "api_version": "auto"}
     return Session(
         client_id=sandbox.client_id, client_secret=Secret(sandbox.client_secret), base_url=sandbox.url, **how
     )
@@ -199,5 +203,11 @@ def _embedded_sandbox() -> Any:
         ) from exc
     sandbox = Sandbox()
     sandbox.start()
-    atexit.register(sandbox.stop)
+    atexit.register(_stop_in, os.getpid(), sandbox)
     return sandbox
+
+
+def _stop_in(process: int, sandbox: Any) -> None:
+    """End the sandbox where it was started: a forked child would wait for threads that it does not have."""
+    if os.getpid() == process:
+        sandbox.stop()

@@ -36,6 +36,11 @@ _UNSENDABLE = (
 )
 
 
+# What requests says of a path that is none, and OpenSSL of a file that holds no certificate.
+_BUNDLE_IS_MISSING = "Could not find a suitable TLS CA certificate bundle"
+_BUNDLE_IS_NONE = frozenset({"NO_CERTIFICATE_OR_CRL_FOUND", "PEM_LIB"})
+
+
 def without_frames(exc: BaseException) -> BaseException:
     """Drop the frames and objects in which a third-party library holds headers and bodies as plain text."""
     seen: set[int] = set()
@@ -61,6 +66,18 @@ def translated(request: Request, exc: BaseException, secrets: tuple[Secret, ...]
     reason = f"{type(root).__name__}: {text}".rstrip(": ")
     redacted = Reply(status=0, secrets=secrets).redact(reason)
     fault: ClicDataError
+    if _blames_the_proxy(exc, root):
+        # Its address, which may hold a password, stands in the text of these.
+        return ConfigurationError(
+            f"{request.line} cannot be sent: the address of the proxy is none, or of a kind that cannot be used"
+            " (socks5:// needs: pip install pysocks). Look at proxies=, or HTTPS_PROXY, HTTP_PROXY and ALL_PROXY in the"
+            " environment; an address is such as 'http://proxy.example:8080'."
+        )
+    if _BUNDLE_IS_MISSING in str(exc) or getattr(root, "reason", "") in _BUNDLE_IS_NONE:
+        return ConfigurationError(
+            f"{request.line} cannot be sent: the CA bundle cannot be used ({redacted}). It is named by verify=, or by"
+            " REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE in the environment."
+        )
     if isinstance(exc, _UNSENDABLE):
         # The value of a header may stand in the text of these, so they are no cause either.
         return ConfigurationError(f"{request.line} cannot be sent: {type(exc).__name__}. Are the settings right?")
@@ -78,6 +95,12 @@ def translated(request: Request, exc: BaseException, secrets: tuple[Secret, ...]
     if redacted == reason:
         fault.__cause__ = exc
     return fault
+
+
+def _blames_the_proxy(exc: BaseException, root: BaseException) -> bool:
+    if isinstance(exc, requests.exceptions.InvalidProxyURL) or isinstance(root, urllib3.exceptions.ProxySchemeUnknown):
+        return True
+    return isinstance(exc, requests.exceptions.InvalidSchema) and "SOCKS" in str(exc)
 
 
 def _never_connected(root: BaseException) -> bool:

@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import re
+import ssl
 import threading
 import time
 import weakref
@@ -15,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
@@ -22,13 +24,15 @@ from requests.auth import AuthBase
 
 from pandas_clicdata._version import __version__
 from pandas_clicdata.errors import ConfigurationError, ConnectionFailedError, RedirectError, TransportError
-from pandas_clicdata.models import DEFAULT_TIMEOUT, Reply, Request, RetryPolicy, Secret
+from pandas_clicdata.models import DEFAULT_TIMEOUT, NO_MORE_TRIES, Reply, Request, RetryPolicy, Secret
+from pandas_clicdata.transport.deadline import BoundedAdapter
 from pandas_clicdata.transport.failures import THIRD_PARTY, translated, without_frames
 
 logger = logging.getLogger(__name__)
 
 MAX_IDLE_SECONDS = 1.0
 _MAX_REDIRECTS = 3
+_PARTS_OF_A_REPLY = 10
 _DELAY_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
 
 
@@ -40,7 +44,7 @@ class Transport:
     base_url : str
         Where the API is.
     timeout : float or (float, float)
-        Seconds to wait for a connection, and for each part of a reply.
+        Seconds to wait for a connection, and for each part of a reply. A whole reply may take ten times the latter.
     retry : RetryPolicy
         When to try again.
     verify : bool or str, optional
@@ -71,12 +75,14 @@ class Transport:
     ) -> None:
         self.base_url = base_url
         self.timeout = _checked_timeout(timeout)
+        if retry is not None and not isinstance(retry, RetryPolicy):
+            raise ConfigurationError(f"retry= is a RetryPolicy, such as RetryPolicy(attempts=3), not {retry!r}.")
         self.retry = retry or RetryPolicy()
-        self._verify = verify
+        self._verify = _checked_verify(verify)
         self._proxies = dict(proxies or {})
         self._proxy_secrets: tuple[Secret, ...] = ()
         for scheme, proxy in self._proxies.items():
-            known = _secrets_of_proxy(proxy)
+            known = _secrets_of_proxy(proxy) if isinstance(proxy.reveal(), str) else ()
             if not known:
                 raise ConfigurationError(f"The proxy for {scheme!r} is no address such as 'http://proxy.example:8080'.")
             self._proxy_secrets += known
@@ -90,6 +96,8 @@ class Transport:
 
     def send(self, request: Request, headers: Mapping[str, Secret], secrets: tuple[Secret, ...] = ()) -> Reply:
         """Send a request, again if that is safe, and return its reply of whatever status.
+
+        Where ``NO_MORE_TRIES`` is set meanwhile, the try that was the last is what this comes to.
 
         Parameters
         ----------
@@ -120,7 +128,8 @@ class Transport:
                 again = request.repeatable or isinstance(exc, ConnectionFailedError)
                 if not again or isinstance(exc, RedirectError) or attempt >= self.retry.attempts:
                     raise
-                wait = self._backoff(attempt)
+                if self._told_to_stop(self._backoff(attempt)):
+                    raise
             else:
                 logger.debug(
                     "%s: HTTP %d in %.3f s (attempt %d)", request.line, reply.status, self._clock() - started, attempt
@@ -128,8 +137,8 @@ class Transport:
                 if not _worth_another_try(request, reply) or attempt >= self.retry.attempts:
                     return replace(reply, attempts=attempt, secrets=secrets)
                 asked_for = self._wait_asked_for(reply)
-                wait = self._backoff(attempt) if asked_for is None else asked_for
-            self._sleep(wait)
+                if self._told_to_stop(self._backoff(attempt) if asked_for is None else asked_for):
+                    return replace(reply, attempts=attempt, secrets=secrets)
 
     def close(self) -> None:
         """Close every connection; the transport can be used again afterwards."""
@@ -204,11 +213,21 @@ class Transport:
         session.headers["User-Agent"] = f"pandas-clicdata/{__version__} {session.headers['User-Agent']!s}"
         session.headers["Accept"] = "application/json"
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, BoundedAdapter(self.timeout[1] * _PARTS_OF_A_REPLY))
         session.trust_env = self._trust_environment
         local.session, local.pid, local.last_used = session, os.getpid(), self._clock()
         with self._open_lock:
             self._open.add(session)
         return session
+
+    def _told_to_stop(self, wait: float) -> bool:
+        """Wait before another try; whether there shall be none, of which one may hear while waiting."""
+        stop = NO_MORE_TRIES.get()
+        if stop is None:
+            self._sleep(wait)
+            return False
+        return stop.wait(wait)
 
     def _backoff(self, attempt: int) -> float:
         ceiling: float = min(self.retry.max_backoff, self.retry.backoff * 2 ** (attempt - 1))
@@ -251,7 +270,7 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
     if value is None:
         return None
     if _DELAY_SECONDS.fullmatch(value.strip()):
-        return float(value)
+        return float(value.strip())
     try:
         date = email.utils.parsedate_to_datetime(value)
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
@@ -283,6 +302,21 @@ def _checked_timeout(timeout: float | tuple[float, float]) -> tuple[float, float
             "waiting for ever is not offered."
         )
     return float(numbers[0]), float(numbers[1])
+
+
+def _checked_verify(verify: bool | str | None) -> bool | str | None:
+    if verify is None or isinstance(verify, bool):
+        return verify
+    if not isinstance(verify, str | os.PathLike):
+        raise ConfigurationError(f"verify= is the path of a CA bundle, True or False, not {verify!r}.")
+    path = os.fspath(verify)
+    if Path(path).is_dir():
+        return path
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as exc:
+        raise ConfigurationError(f"verify={path!r} cannot be read as a CA bundle: {exc.strerror or exc}.") from exc
+    return path
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None] | None:

@@ -17,7 +17,7 @@ from pandas_clicdata.errors import (
     PartialWriteError,
     RowRange,
 )
-from pandas_clicdata.models import InsertCounts, TableRef
+from pandas_clicdata.models import NO_MORE_TRIES, InsertCounts, TableRef
 
 _SHOWN_RANGES = 5
 
@@ -128,11 +128,15 @@ def send_all(batches: Iterable[Batch], send: Send, job: Job, *, workers: int, ba
         A reply counted other rows than were sent.
     IncompleteWriteError
         The service refused a batch, or writing one failed; what was not sent is known.
+    KeyboardInterrupt
+        From such an error, which tells the rows. The first Ctrl-C waits for the replies to what is on the wire, but not
+        to send a batch again: that one is unsent. A second waits for nothing.
     """
     stop = threading.Event()
     # One more than is on the wire: that one is written meanwhile.
     room = threading.Semaphore(workers + 1)
     # The threads keep these, so that an interrupt in this one loses no batch that has gone.
+    changed = threading.Condition()
     begun: list[Batch] = []
     ended: list[Outcome] = []
     told = 0
@@ -140,13 +144,17 @@ def send_all(batches: Iterable[Batch], send: Send, job: Job, *, workers: int, ba
 
     def deliver(batch: Batch) -> None:
         try:
-            if stop.is_set():
-                return
-            begun.append(batch)
+            NO_MORE_TRIES.set(stop)
+            with changed:
+                if stop.is_set():
+                    return
+                begun.append(batch)
             outcome = _delivered(batch, send)
-            ended.append(outcome)
-            if outcome.fate is not Fate.CONFIRMED:
-                stop.set()
+            with changed:
+                ended.append(outcome)
+                if outcome.fate is not Fate.CONFIRMED:
+                    stop.set()
+                changed.notify_all()
         finally:
             room.release()
 
@@ -157,6 +165,11 @@ def send_all(batches: Iterable[Batch], send: Send, job: Job, *, workers: int, ba
             told += 1
             if outcome.fate is Fate.CONFIRMED:
                 bar.add(outcome.batch.rows)
+
+    def wait_for_replies() -> None:
+        # An interrupted pool.shutdown() cannot be waited for again; this can.
+        with changed:
+            changed.wait_for(lambda: len(ended) == len(begun))
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="clicdata-write")
     failure: BaseException | None = None
@@ -172,30 +185,27 @@ def send_all(batches: Iterable[Batch], send: Send, job: Job, *, workers: int, ba
         tell()
     except BaseException as exc:  # noqa: BLE001 - what is on the wire must be accounted for before it goes on
         failure = exc
-        failure = _waited(pool, stop) or failure
+        try:
+            stop.set()
+            pool.shutdown(wait=False)
+            wait_for_replies()
+        except BaseException as again:  # noqa: BLE001 - a second Ctrl-C
+            stop.set()
+            failure = again
     bar.close()
 
     outcomes = list(ended)
+    # Before they are sorted: those that a stop brought to their end came after its reason.
+    first = next((outcome.error for outcome in outcomes if outcome.error is not None), None)
     known = {outcome.batch.ranges for outcome in outcomes}
     outcomes += [Outcome(batch, Fate.UNKNOWN) for batch in begun if batch.ranges not in known]
     outcomes.sort(key=lambda outcome: outcome.batch.ranges)
     if failure is None and not stop.is_set():
         return Tally(outcomes)
-    error = _error(outcomes, job, max(end, job.rows or 0), failure)
+    error = _error(outcomes, job, max(end, job.rows or 0), failure or first)
     if failure is not None and not isinstance(failure, Exception):
         raise failure from error
-    raise error from failure or _first_error(outcomes)
-
-
-def _waited(pool: ThreadPoolExecutor, stop: threading.Event) -> BaseException | None:
-    """Let what is on the wire come to its end; a second Ctrl-C, which is returned, does not wait for it."""
-    try:
-        stop.set()
-        pool.shutdown()
-    except BaseException as exc:  # noqa: BLE001
-        stop.set()
-        return exc
-    return None
+    raise error from failure or first
 
 
 def _delivered(batch: Batch, send: Send) -> Outcome:
@@ -214,12 +224,11 @@ def _delivered(batch: Batch, send: Send) -> Outcome:
     return Outcome(batch, Fate.CONFIRMED, retries, counted=counts.inserted)
 
 
-def _error(outcomes: Sequence[Outcome], job: Job, rows: int, failure: BaseException | None) -> IncompleteWriteError:
+def _error(outcomes: Sequence[Outcome], job: Job, rows: int, reason: BaseException | None) -> IncompleteWriteError:
     confirmed = _ranges(outcomes, Fate.CONFIRMED)
     unknown = _ranges(outcomes, Fate.UNKNOWN)
     unsent = _complement(merged(confirmed + unknown), rows)
     miscounted = next((outcome for outcome in outcomes if outcome.wrong_count is not None), None)
-    reason = failure or _first_error(outcomes)
     parts = [f"The {job.operation} on table {job.table.label} did not come to its end."]
     if miscounted is not None:
         parts.append(
@@ -248,10 +257,6 @@ def _error(outcomes: Sequence[Outcome], job: Job, rows: int, failure: BaseExcept
     if miscounted is not None:
         return PartialWriteError(message, sent=miscounted.batch.rows, counted=miscounted.wrong_count, **fields)
     return AmbiguousWriteError(message, **fields) if unknown else IncompleteWriteError(message, **fields)
-
-
-def _first_error(outcomes: Sequence[Outcome]) -> BaseException | None:
-    return next((outcome.error for outcome in outcomes if outcome.error is not None), None)
 
 
 def _ranges(outcomes: Sequence[Outcome], fate: Fate) -> list[RowRange]:
