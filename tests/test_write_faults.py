@@ -304,6 +304,20 @@ def test_a_delete_that_fails_for_good_names_its_rows(ready, table, api_version):
     assert caught.value.unsent == [(4, 5)]
 
 
+@every_dialect
+@pytest.mark.parametrize("first", [("lose_reply", {}), ("status", {"code": 504, "after_commit": True})])
+def test_a_delete_that_may_have_been_done_is_not_called_unsent_by_what_comes_after(ready, table, api_version, first):
+    sandbox, session = ready(api_version)
+    append(session, table)
+    kind, options = first
+    sandbox.faults.script(kind, operation="delete", **options)
+    sandbox.faults.status(429, operation="delete", nth=2, times=20)
+    with pytest.raises(cd.AmbiguousWriteError) as caught:
+        FRAME.head(2).clicdata.delete_rows(table, on="n", session=session)
+    assert (caught.value.unknown, caught.value.unsent) == ([(0, 1)], [(1, 2)])
+    assert 0 not in [row["n"] for row in sandbox.ledger.rows(table)]
+
+
 class Stop(BaseException):
     """As Ctrl-C: not an Exception."""
 

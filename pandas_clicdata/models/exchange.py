@@ -119,13 +119,17 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """One whole HTTP reply, of any status; header names in lower case."""
+    """One whole HTTP reply, of any status; header names in lower case.
+
+    ``perhaps_done`` says that a try before this one, whose reply was lost or a failure, may have done the work.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     attempts: int = 1
     secrets: tuple[Secret, ...] = field(default=(), repr=False)
+    perhaps_done: bool = False
 
     def redact(self, text: str) -> str:
         """Blank out every credential in use, and whatever looks like one."""

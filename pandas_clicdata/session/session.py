@@ -173,9 +173,10 @@ class Session:
         reply = self._transport.send(request, headers, self._authenticator.secrets())
         if reply.status == 401 and self._authenticator.renew(headers):
             renewed = self._authenticator.headers()
-            first = reply.attempts
+            first = reply
             reply = self._transport.send(request, renewed, self._authenticator.secrets())
-            reply = replace(reply, attempts=first + reply.attempts)
+            attempts, perhaps_done = first.attempts + reply.attempts, first.perhaps_done or reply.perhaps_done
+            reply = replace(reply, attempts=attempts, perhaps_done=perhaps_done)
         return reply
 
     def __enter__(self) -> Self:

@@ -114,7 +114,7 @@ class Transport:
             No whole reply; ``ambiguous`` says whether the request may have been carried out.
         """
         secrets = (*secrets, *headers.values(), *self._proxy_secrets)
-        attempt = 0
+        attempt, perhaps_done = 0, False
         while True:
             attempt += 1
             started = self._clock()
@@ -123,7 +123,8 @@ class Transport:
             except TransportError as exc:
                 exc.attempts = attempt
                 exc.operation = request.operation
-                exc.ambiguous = exc.ambiguous and request.method != "GET"
+                perhaps_done |= exc.ambiguous and request.method != "GET"
+                exc.ambiguous = perhaps_done
                 logger.debug("%s: %s (attempt %d)", request.line, exc, attempt)
                 again = request.repeatable or isinstance(exc, ConnectionFailedError)
                 if not again or isinstance(exc, RedirectError) or attempt >= self.retry.attempts:
@@ -134,11 +135,13 @@ class Transport:
                 logger.debug(
                     "%s: HTTP %d in %.3f s (attempt %d)", request.line, reply.status, self._clock() - started, attempt
                 )
+                reply = replace(reply, attempts=attempt, secrets=secrets, perhaps_done=perhaps_done)
                 if not _worth_another_try(request, reply) or attempt >= self.retry.attempts:
-                    return replace(reply, attempts=attempt, secrets=secrets)
+                    return reply
+                perhaps_done |= request.method != "GET" and not refused_before_work(reply)
                 asked_for = self._wait_asked_for(reply)
                 if self._told_to_stop(self._backoff(attempt) if asked_for is None else asked_for):
-                    return replace(reply, attempts=attempt, secrets=secrets)
+                    return reply
 
     def close(self) -> None:
         """Close every connection; the transport can be used again afterwards."""

@@ -82,7 +82,7 @@ def raise_for_error(request: Request, reply: Reply) -> None:
         description=description,
         request_id=next((reply.headers[name] for name in _REQUEST_ID_HEADERS if name in reply.headers), None),
         attempts=reply.attempts,
-        ambiguous=request.method != "GET" and not turned_away,
+        ambiguous=request.method != "GET" and (not turned_away or reply.perhaps_done),
     )
 
 
