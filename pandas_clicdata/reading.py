@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -190,7 +191,7 @@ class _Walk:
         """
         wanted = self._request.columns
         if wanted is None:
-            return [name for name in names if name not in self.hidden]
+            return self.wanted(names)
         for name in wanted:
             if name not in names:
                 near = difflib.get_close_matches(str(name), names, n=1)
@@ -212,13 +213,14 @@ class _Walk:
         limit = self._request.limit
         bar = ProgressBar(self._request.progress, f"read {self.table.label}", _lesser(limit, self.first.total))
         before, page, number, received = self.first, self.first, 1, 0
+        ahead = _Ahead(self._fetch)
         try:
             while True:
                 count = len(page.rows)
                 self._check_page(page, before, number, received)
                 more = self._more(page, received + count)
                 enough = limit is not None and received + count >= limit
-                coming = self._ahead(number + 1) if more and not enough else None
+                coming = ahead.ask(number + 1) if more and not enough else None
                 taken = page.rows if limit is None else page.rows[: limit - received]
                 if taken:
                     yield taken
@@ -231,21 +233,8 @@ class _Walk:
             if not enough or (number > 1 and not more):
                 self._check_end(page, before, number, received)
         finally:
+            ahead.end()
             bar.close()
-
-    def _ahead(self, number: int) -> Future[Page]:
-        """Ask for a page in a thread of its own, for which nobody waits who wants it no more: a pool would, at its
-        end or the interpreter's."""
-        coming: Future[Page] = Future()
-
-        def fetch() -> None:
-            try:
-                coming.set_result(self._fetch(number))
-            except BaseException as exc:  # noqa: BLE001 - raised where the page is wanted
-                coming.set_exception(exc)
-
-        threading.Thread(target=fetch, name=f"clicdata-read-{number}", daemon=True).start()
-        return coming
 
     def _fetch(self, number: int) -> Page:
         return endpoints.read_page(self._session, self.table.rec_id, number, self._request.version)
@@ -343,6 +332,37 @@ class _Walk:
             received=received,
             expected=first.total if first is not None else None,
         )
+
+
+class _Ahead:
+    """One thread, and so one connection, that gets the next page while one is worked on.
+
+    A pool would be waited for at its end or the interpreter's; for this thread nobody waits who wants no more pages.
+    """
+
+    def __init__(self, fetch: Callable[[int], Page]) -> None:
+        self._fetch = fetch
+        self._asked: SimpleQueue[tuple[int, Future[Page]] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def ask(self, number: int) -> Future[Page]:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="clicdata-read", daemon=True)
+            self._thread.start()
+        coming: Future[Page] = Future()
+        self._asked.put((number, coming))
+        return coming
+
+    def end(self) -> None:
+        self._asked.put(None)
+
+    def _run(self) -> None:
+        while (asked := self._asked.get()) is not None:
+            number, coming = asked
+            try:
+                coming.set_result(self._fetch(number))
+            except BaseException as exc:  # noqa: BLE001 - raised where the page is wanted
+                coming.set_exception(exc)
 
 
 def _beyond(page_rows: Sequence[Mapping[str, Any]], selected: Sequence[str], hidden: set[str]) -> list[str]:

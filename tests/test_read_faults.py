@@ -284,3 +284,19 @@ def test_a_stream_that_is_left_waits_for_no_page(http_service, interrupted):
             each.join(10)
         assert not any(each.is_alive() for each in waiting)
         session.close()
+
+
+def test_a_read_of_many_pages_takes_few_connections(http_service):
+    callers = set()
+
+    def answer(request):
+        callers.add(request.client)
+        page = int(request.query["page"])
+        return 200, {}, json.dumps({"data": [{"n": page}], "has_more_data": page < 20}).encode()
+
+    with (
+        http_service(answer) as url,
+        cd.Session(api_key="hush", base_url=url, api_version="unversioned") as session,
+    ):
+        assert cd.read_clicdata(7, session=session)["n"].to_list() == list(range(1, 21))
+    assert len(callers) <= 2
