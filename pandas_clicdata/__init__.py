@@ -25,8 +25,8 @@ from pandas_clicdata.accessor import ClicDataAccessor
 from pandas_clicdata.errors import *  # noqa: F403
 from pandas_clicdata.models import Account, ColumnType, RetryPolicy, WriteResult
 from pandas_clicdata.readers import read_clicdata, read_clicdata_batches
-from pandas_clicdata.session import Session, SessionManager, connect
-from pandas_clicdata.writing import append, delete_rows, push
+from pandas_clicdata.session import Session, SessionManager, authorization_url, connect
+from pandas_clicdata.writing import append, delete_rows, push, restore, update_rows, upsert
 
 __all__ = [
     "Account",
@@ -38,11 +38,15 @@ __all__ = [
     "WriteResult",
     "__version__",
     "append",
+    "authorization_url",
     "connect",
     "delete_rows",
     "push",
     "read_clicdata",
     "read_clicdata_batches",
+    "restore",
+    "update_rows",
+    "upsert",
     *_errors.__all__,
 ]
 

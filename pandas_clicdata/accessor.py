@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from pandas_clicdata import schema, writing
-from pandas_clicdata.writing import BATCH_ROWS
+from pandas_clicdata.writing import BATCH_ROWS, SETTLE_SECONDS
 
 if TYPE_CHECKING:
     from pandas_clicdata.display import Progress
     from pandas_clicdata.models import WriteResult
     from pandas_clicdata.session import Session
-    from pandas_clicdata.writing import IfExists, Table
+    from pandas_clicdata.writing import IfExists, OnUnknown, Path, Table
 
 
 class ClicDataAccessor:
-    """Send a DataFrame to ClicData: ``df.clicdata.push(…)``, ``.append(…)``, ``.delete_rows(…)``, ``.schema()``.
+    """Send a DataFrame to ClicData: push, append, update_rows, upsert, delete_rows, and schema to look before.
 
     Parameters
     ----------
@@ -31,19 +31,28 @@ class ClicDataAccessor:
 
     def __repr__(self) -> str:
         rows, columns = self._frame.shape
-        return f"<df.clicdata of {rows:,} rows, {columns:,} columns: push, append, delete_rows, schema>"
+        doors = "push, append, update_rows, upsert, delete_rows, schema"
+        return f"<df.clicdata of {rows:,} rows, {columns:,} columns: {doors}>"
 
     def push(
         self,
         name: str,
         *,
         if_exists: IfExists = "fail",
+        on: str | Sequence[str] | None = None,
         columns: Mapping[str, str] | None = None,
         index: bool = False,
         description: str = "",
         dry_run: bool = False,
         batch_size: int = BATCH_ROWS,
         workers: int = 1,
+        stamp: str | None = None,
+        on_unknown: OnUnknown = "raise",
+        settle: float = SETTLE_SECONDS,
+        resume: Mapping[str, Any] | None = None,
+        journal: Path | None = None,
+        verify: bool = False,
+        backup: Path | None = None,
         progress: bool | Progress | None = None,
         session: Session | None = None,
     ) -> WriteResult:
@@ -56,8 +65,13 @@ class ClicDataAccessor:
         ----------
         name : str
             The table's name, unique in the account (S).
-        if_exists : {"fail", "append"}, default "fail"
-            What to do if the table is there: refuse, or add the rows to it.
+        if_exists : {"fail", "append", "replace", "upsert"}, default "fail"
+            What to do if the table is there: refuse; add the rows; save its rows to a file, delete them and send these;
+            or change the rows whose keys are there and add the others. None of these is atomic.
+        on : str or list of str, optional
+            Columns whose values tell one row from another, unique and nowhere missing in the frame: by them rows of
+            unknown fate are looked up, and sent again if they are not there. An append refuses keys that the table has
+            already; "upsert" needs them.
         columns : dict of str to str, optional
             ClicData types for some columns or all: ``text``, ``number``, ``datetime``, ``date``, ``percentage``,
             ``checkbox``, ``dropdown`` (P). One that would lose a value is refused.
@@ -71,6 +85,25 @@ class ClicDataAccessor:
             Rows a request; the service takes no more than 500 (P).
         workers : int, default 1
             Requests on the wire at once. With more than one the rows arrive in no certain order.
+        stamp : str, optional
+            A text column, beside the frame's own, that holds a mark of the write and the batch. Rows of unknown fate
+            are then looked up by it; those that are not there are sent again under another mark, and what comes late
+            under the old one is deleted.
+        on_unknown : {"raise", "check"}, default "raise"
+            Where neither ``on`` nor ``stamp`` tells rows apart: raise, or look for them by their content, against what
+            was there before. What that cannot rule out: a first try that is carried out even later than ``settle``,
+            and others who add or delete equal rows meanwhile.
+        settle : float, default 60
+            Seconds after which rows of unknown fate that cannot be found are taken for lost.
+        resume : dict, optional
+            ``error.resume``: go on with a write that stopped. The frame must be the same.
+        journal : path-like, optional
+            A file that keeps that token on disk, before and after each batch: the same call made again, also after the
+            process was killed, goes on where it stopped; of a finished write it does nothing, and the receipt says so.
+        verify : bool, default False
+            Read the table afterwards (when appending also before) and compare rows, nulls and values column by column.
+        backup : path-like, optional
+            The file or folder for the rows that "replace" takes away. Default: a folder of the user's own.
         progress : bool or callable, optional
             True shows a bar; a callable gets (rows so far, rows in all or None).
         session : Session, optional
@@ -79,29 +112,30 @@ class ClicDataAccessor:
         Returns
         -------
         WriteResult
-            The receipt, with the RecId and the counts. Its status is ``confirmed`` where the service counted every
-            row, ``unverified`` where its dialect has no counts.
+            The receipt, with the RecId and the counts. Its status is ``verified`` with ``verify=True``; ``confirmed``
+            where the service counted every row; ``unverified`` where its dialect has no counts.
 
         Raises
         ------
         TableExistsError
             There is such a table, and ``if_exists="fail"``.
-        FrameError
-            The data cannot be sent as it is; nothing was sent.
-        ColumnMismatchError
-            When appending: the columns are not the table's.
+        FrameError, ColumnMismatchError, RowsExistError
+            The data cannot be sent as it is, its columns are not the table's, or its keys are there already.
+        ResumeError
+            The token or journal is that of another write or frame, or the journal is in use.
         AmbiguousWriteError
-            A reply was lost, so the fate of some rows is unknown. They are not sent again: ``confirmed``, ``unknown``
-            and ``unsent`` say which rows are which.
-        PartialWriteError
-            The service counted other rows than were sent.
+            A reply was lost, so the fate of some rows is unknown. ``confirmed``, ``unknown`` and ``unsent`` say which
+            rows are which, and ``resume`` goes on.
+        PartialWriteError, VerificationError
+            The service counted other rows than were sent, or has others than it should.
+        ReplaceIncompleteError
+            A replace stopped on its way; ``backup`` holds the old rows, and :func:`restore` puts them back.
         IncompleteWriteError
             The service refused rows, and it is known which.
 
         Examples
         --------
-        >>> import pandas as pd
-        >>> import pandas_clicdata as cd
+        >>> import pandas as pd, pandas_clicdata as cd
         >>> session = cd.connect("sandbox")
         >>> df = pd.DataFrame({"flight": ["UA1545", "UA1714"], "delay": [2, 4]})
         >>> receipt = df.clicdata.push("Flights pushed")
@@ -109,28 +143,27 @@ class ClicDataAccessor:
         (2, 'confirmed')
         """
         return writing.push(
-            self._frame,
-            name,
-            if_exists=if_exists,
-            columns=columns,
-            index=index,
-            description=description,
-            dry_run=dry_run,
-            batch_size=batch_size,
-            workers=workers,
-            progress=progress,
-            session=session,
-        )
+            self._frame, name, if_exists=if_exists, on=on, columns=columns, index=index, description=description,
+            dry_run=dry_run, batch_size=batch_size, workers=workers, stamp=stamp, on_unknown=on_unknown, settle=settle,
+            resume=resume, journal=journal, verify=verify, backup=backup, progress=progress, session=session,
+        )  # fmt: skip
 
     def append(
         self,
         table: Table,
         *,
+        on: str | Sequence[str] | None = None,
         columns: Mapping[str, str] | None = None,
         index: bool = False,
         dry_run: bool = False,
         batch_size: int = BATCH_ROWS,
         workers: int = 1,
+        stamp: str | None = None,
+        on_unknown: OnUnknown = "raise",
+        settle: float = SETTLE_SECONDS,
+        resume: Mapping[str, Any] | None = None,
+        journal: Path | None = None,
+        verify: bool = False,
         progress: bool | Progress | None = None,
         session: Session | None = None,
     ) -> WriteResult:
@@ -142,7 +175,9 @@ class ClicDataAccessor:
         ----------
         table : int or str
             The table's RecId, or its name.
-        columns, index, dry_run, batch_size, workers, progress, session
+        on, columns, index, dry_run, batch_size, workers, stamp, on_unknown, settle
+            As in :meth:`push`.
+        resume, journal, verify, progress, session
             As in :meth:`push`.
 
         Returns
@@ -152,33 +187,132 @@ class ClicDataAccessor:
 
         Raises
         ------
-        TableNotFoundError
-            There is no table of this RecId or name.
-        ColumnMismatchError
-            Columns are missing, extra, or of another type; the message holds the difference.
-        FrameError, AmbiguousWriteError, PartialWriteError, IncompleteWriteError
+        TableNotFoundError, ColumnMismatchError
+            There is no such table, or its columns are others; the message holds the difference.
+        FrameError, RowsExistError, ResumeError, IncompleteWriteError
             As in :meth:`push`.
 
         Examples
         --------
-        >>> import pandas as pd
-        >>> import pandas_clicdata as cd
+        >>> import pandas as pd, pandas_clicdata as cd
         >>> session = cd.connect("sandbox")
         >>> receipt = pd.DataFrame({"flight": ["UA1545"], "delay": [2]}).clicdata.push("Flights appended to")
         >>> pd.DataFrame({"delay": [4], "flight": ["UA1714"]}).clicdata.append("Flights appended to").sent
         1
         """
         return writing.append(
-            self._frame,
-            table,
-            columns=columns,
-            index=index,
-            dry_run=dry_run,
-            batch_size=batch_size,
-            workers=workers,
-            progress=progress,
-            session=session,
-        )
+            self._frame, table, on=on, columns=columns, index=index, dry_run=dry_run, batch_size=batch_size,
+            workers=workers, stamp=stamp, on_unknown=on_unknown, settle=settle, resume=resume, journal=journal,
+            verify=verify, progress=progress, session=session,
+        )  # fmt: skip
+
+    def update_rows(
+        self,
+        table: Table,
+        *,
+        on: str | Sequence[str],
+        columns: Mapping[str, str] | None = None,
+        index: bool = False,
+        dry_run: bool = False,
+        workers: int = 1,
+        verify: bool = False,
+        progress: bool | Progress | None = None,
+        session: Session | None = None,
+    ) -> WriteResult:
+        """Give the table's rows that equal this frame's rows in the ``on`` columns its other values.
+
+        One request goes out for each row. A key that no row has changes nothing, nor does a second run. The whole is not
+        atomic: meanwhile another reader sees some rows changed and others not yet.
+
+        Parameters
+        ----------
+        on : str or list of str
+            The columns that must be equal, all of them: unique and nowhere missing in the frame.
+        table, columns, index, dry_run, workers, verify, progress, session
+            As in :meth:`append`. The frame need not have all of the table's columns.
+
+        Returns
+        -------
+        WriteResult
+            The receipt. The service does not count what it changed, so its status is ``unverified``, or ``verified``.
+
+        Raises
+        ------
+        TableNotFoundError, ColumnMismatchError
+            There is no such table, or it has no such column.
+        FrameError
+            A key is missing or twice there, or there is no other column; nothing was sent.
+        IncompleteWriteError
+            Some changes failed, and its ranges say which; making them again does no harm.
+
+        Examples
+        --------
+        >>> import pandas as pd, pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> df = pd.DataFrame({"flight": ["UA1545", "UA1714"], "delay": [2, 4]})
+        >>> receipt = df.clicdata.push("Flights changed")
+        >>> receipt = df.assign(delay=[2, 7]).clicdata.update_rows("Flights changed", on="flight")
+        >>> pd.read_clicdata("Flights changed")["delay"].tolist()
+        [2, 7]
+        """
+        return writing.update_rows(
+            self._frame, table, on=on, columns=columns, index=index, dry_run=dry_run, workers=workers, verify=verify,
+            progress=progress, session=session,
+        )  # fmt: skip
+
+    def upsert(
+        self,
+        table: Table,
+        *,
+        on: str | Sequence[str],
+        columns: Mapping[str, str] | None = None,
+        index: bool = False,
+        dry_run: bool = False,
+        batch_size: int = BATCH_ROWS,
+        workers: int = 1,
+        settle: float = SETTLE_SECONDS,
+        verify: bool = False,
+        progress: bool | Progress | None = None,
+        session: Session | None = None,
+    ) -> WriteResult:
+        """Change the rows whose keys are in the table, and insert the others.
+
+        The table is read once. Rows that are there as they should be are left alone, so that a second run sends
+        nothing; those that differ are changed, a request each, then the others inserted. The whole is not atomic:
+        meanwhile another reader sees some rows changed and others not yet.
+
+        Parameters
+        ----------
+        on : str or list of str
+            The columns whose values tell one row from another: unique and nowhere missing in the frame.
+        table, columns, index, dry_run, batch_size, workers, settle, verify, progress, session
+            As in :meth:`append`. The frame has all of the table's columns.
+
+        Returns
+        -------
+        WriteResult
+            The receipt; ``matched`` is how many rows of the table had one of the keys.
+
+        Raises
+        ------
+        TableNotFoundError, ColumnMismatchError, FrameError
+            As in :meth:`update_rows`.
+        IncompleteWriteError
+            It stopped on its way; the same call made again goes on.
+
+        Examples
+        --------
+        >>> import pandas as pd, pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> receipt = pd.DataFrame({"flight": ["UA1545"], "delay": [2]}).clicdata.push("Flights kept")
+        >>> df = pd.DataFrame({"flight": ["UA1545", "UA1714"], "delay": [3, 4]})
+        >>> df.clicdata.upsert("Flights kept", on="flight").sent, df.clicdata.upsert("Flights kept", on="flight").sent
+        (2, 0)
+        """
+        return writing.upsert(
+            self._frame, table, on=on, columns=columns, index=index, dry_run=dry_run, batch_size=batch_size,
+            workers=workers, settle=settle, verify=verify, progress=progress, session=session,
+        )  # fmt: skip
 
     def delete_rows(
         self,
@@ -187,81 +321,70 @@ class ClicDataAccessor:
         on: str | Sequence[str],
         index: bool = False,
         dry_run: bool = False,
+        max_rows: int | None = None,
         workers: int = 1,
         progress: bool | Progress | None = None,
         session: Session | None = None,
     ) -> WriteResult:
         """Delete the table's rows that equal this frame's rows in the ``on`` columns.
 
-        One request goes out for each combination of keys. A key that no row has deletes nothing; a lost reply is
-        answered by asking again, for what is deleted is no longer found.
+        One request goes out for each combination of keys, for all conditions of one must match (S P). A key that no row
+        has deletes nothing; a lost reply is answered by asking again, for what is deleted is no longer found.
 
         Parameters
         ----------
-        table : int or str
-            The table's RecId, or its name.
         on : str or list of str
             The columns that must be equal, all of them. Only these of the frame's columns count.
         index : bool, default False
             Let the index's levels be columns too.
         dry_run : bool, default False
-            Delete nothing; the receipt tells how many requests would go out.
-        workers, progress, session
-            As in :meth:`push`.
+            Delete nothing, but read the table: the receipt's ``matched`` and ``preview`` are the rows that would go.
+        max_rows : int, optional
+            Read the table first, and delete nothing if more rows than this would go.
+        table, workers, progress, session
+            As in :meth:`append`.
 
         Returns
         -------
         WriteResult
-            The receipt. The service does not say how many rows it deleted, so its status is ``unverified``.
+            ``unverified``, for the service does not say how many rows it deleted.
 
         Raises
         ------
-        TableNotFoundError
-            There is no table of this RecId or name.
+        TableNotFoundError, ColumnMismatchError
+            There is no such table, or it lacks an ``on`` column or has it in another type.
         FrameError
-            The frame has no rows or lacks an ``on`` column, ``on`` is empty, or a key is missing in some row: what an
-            empty condition deletes is not known.
-        ColumnMismatchError
-            The table lacks an ``on`` column, or has it in another type.
+            The frame has no rows or lacks an ``on`` column, or a key is missing in some row: what an empty condition
+            deletes is not known.
+        TooManyRowsError
+            More than ``max_rows`` rows would go; nothing was deleted.
         IncompleteWriteError
-            Some deletions failed; ``confirmed``, ``unknown`` and ``unsent`` say for which rows of the frame.
+            Some deletions failed; its ranges say for which rows of the frame.
 
         Examples
         --------
-        >>> import pandas as pd
-        >>> import pandas_clicdata as cd
+        >>> import pandas as pd, pandas_clicdata as cd
         >>> session = cd.connect("sandbox")
         >>> df = pd.DataFrame({"flight": ["UA1545", "UA1714"], "day": [1, 1]})
         >>> receipt = df.clicdata.push("Flights to go")
-        >>> df.head(1).clicdata.delete_rows("Flights to go", on=["flight", "day"]).batches
+        >>> df.head(1).clicdata.delete_rows("Flights to go", on=["flight", "day"], max_rows=1).matched
         1
         >>> list(pd.read_clicdata("Flights to go")["flight"])
         ['UA1714']
         """
         return writing.delete_rows(
-            self._frame,
-            table,
-            on=on,
-            index=index,
-            dry_run=dry_run,
-            workers=workers,
-            progress=progress,
-            session=session,
-        )
+            self._frame, table, on=on, index=index, dry_run=dry_run, max_rows=max_rows, workers=workers,
+            progress=progress, session=session,
+        )  # fmt: skip
 
     def schema(self, columns: Mapping[str, str] | None = None, *, index: bool = False) -> pd.DataFrame:
         """Tell what each column would become, without sending anything.
 
-        Parameters
-        ----------
-        columns, index
-            As in :meth:`push`.
-
         Returns
         -------
         DataFrame
-            A row a column: ``column``, ``dtype``, ``clicdata_type`` and ``note``. A column that would be refused has no
-            type, and the note says why.
+            For each column, with ``columns`` and ``index`` as in :meth:`push`: ``column``, ``dtype``, ``clicdata_type``
+            and ``note``. A column that would be refused has no type, and the note says why.
 
         Raises
         ------
@@ -270,8 +393,7 @@ class ClicDataAccessor:
 
         Examples
         --------
-        >>> import pandas as pd
-        >>> import pandas_clicdata as cd
+        >>> import pandas as pd, pandas_clicdata as cd
         >>> pd.DataFrame({"flight": ["UA1545"], "delay": [2]}).clicdata.schema()["clicdata_type"].tolist()
         ['text', 'number']
         """

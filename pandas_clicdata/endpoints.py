@@ -23,6 +23,11 @@ def resolved(session: Session | None) -> Session:
     return session
 
 
+def account_label(session: Session) -> str:
+    """Where a write goes, for its record: no secret, and not the same for another service."""
+    return session.base_url
+
+
 def list_tables(session: Session, page: int, name: str | None = None) -> TableList:
     """One page of the tables; ``name`` is a hint that a dialect may not be able to pass on."""
     return session.perform(session.dialect.list_tables(page, name))
@@ -56,3 +61,8 @@ def insert(session: Session, rec_id: int, rows: bytes, count: int) -> tuple[Inse
 def delete(session: Session, rec_id: int, find: bytes) -> int:
     """Delete every row that matches; return how often it was tried again."""
     return session.perform_counting(session.dialect.delete(rec_id, find))[1]
+
+
+def update(session: Session, rec_id: int, find: bytes, values: bytes) -> int:
+    """Give every row that matches these values; return how often it was tried again."""
+    return session.perform_counting(session.dialect.update(rec_id, find, values))[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
@@ -10,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata import reading, schema
+from pandas_clicdata.checks import whole_number
 from pandas_clicdata.errors import ColumnNotFoundError
 from pandas_clicdata.schema import DtypeBackend
 
@@ -147,7 +147,7 @@ def read_clicdata(
     }
     options = {"dtype": dtype, "dtype_backend": dtype_backend, "parse_dates": parse_dates, "index_col": index_col}
     if chunksize is not None:
-        size = _whole_number("chunksize", chunksize, least=1)
+        size = whole_number("chunksize", chunksize, least=1)
         reader = reading.stream(session, request)
         _check_there(reader.schema.names, **asked)
         return _chunks(reader, size, options)
@@ -215,19 +215,12 @@ def _request(
         raise TypeError(f"progress= is True, False or a callable that gets the counts, not {progress!r}.")
     return reading.ReadRequest(
         table=table,
-        version=None if version is None else _whole_number("version", version, least=0),
+        version=None if version is None else whole_number("version", version, least=0),
         columns=wanted,
-        limit=None if limit is None else _whole_number("limit", limit, least=0),
+        limit=None if limit is None else whole_number("limit", limit, least=0),
         dtype_of=dtype.get if isinstance(dtype, Mapping) else lambda name: dtype,
         progress=progress,
     )
-
-
-def _whole_number(name: str, value: SupportsIndex, *, least: int) -> int:
-    number = None if isinstance(value, bool) or not isinstance(value, SupportsIndex) else operator.index(value)
-    if number is None or number < least:
-        raise ValueError(f"{name}= is a whole number from {least}, not {value!r}.")
-    return number
 
 
 def _names(option: str, names: Iterable[str]) -> list[str]:

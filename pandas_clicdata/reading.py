@@ -126,6 +126,17 @@ def stream(session: Session | None, request: ReadRequest) -> pa.RecordBatchReade
     return pa.RecordBatchReader.from_batches(arrow_schema, batches())
 
 
+def pages(session: Session, rec_id: int) -> Generator[Sequence[Mapping[str, Any]], None, None]:
+    """Yield a whole table's rows as they came, page by page, with the same checks as a read.
+
+    Raises
+    ------
+    IncompleteReadError
+        At the latest in the end: they were not the whole table.
+    """
+    yield from _Walk(session, ReadRequest(table=rec_id, dtype_of=lambda name: None)).pages()
+
+
 class _Walk:
     """The way through a table's pages, the next one asked for while one is worked on."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, SupportsIndex
 
 from pandas_clicdata import endpoints
 from pandas_clicdata.errors import IncompleteReadError, NotFoundError, TableNotFoundError
-from pandas_clicdata.models import Column, Page, TableRef
+from pandas_clicdata.models import ROW_ID_TYPES, Column, Page, TableRef
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -171,3 +171,8 @@ def known_columns(page: Page) -> KnownColumns | None:
     if page.rows:
         return KnownColumns(tuple(Column(name, "") for name in page.rows[0]), typed=False)
     return None
+
+
+def is_row_id(column: Column, typed: bool) -> bool:
+    """Whether the service fills a column itself; where it lists no types, the name says so (P)."""
+    return (column.data_type if typed else column.name) in ROW_ID_TYPES

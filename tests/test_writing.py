@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 
 import pandas_clicdata as cd
 from pandas_clicdata.display import ProgressBar
-from pandas_clicdata.models import InsertCounts, TableRef
-from pandas_clicdata.writing.sending import Batch, Job, ranges_text, send_all
+from pandas_clicdata.models import InsertCounts
+from pandas_clicdata.writing import ranges
+from pandas_clicdata.writing.ranges import ranges_text
+from pandas_clicdata.writing.sending import Batch, Fate, send_all
 
 FRAME = pd.DataFrame({"n": range(1203), "t": [f"row {n}" for n in range(1203)]})
 SMALL = FRAME.head(7)
@@ -224,15 +227,19 @@ FATES = st.sampled_from(
 )
 
 
+def numbered(batches):
+    for number, batch in enumerate(batches):
+        yield replace(batch, number=number)
+
+
 @settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 4), max_size=12),
     fates=st.lists(FATES, min_size=12, max_size=12),
     workers=st.integers(1, 5),
     breaks_at=st.none() | st.integers(0, 12),
-    streamed=st.booleans(),
 )
-def test_ranges_are_disjoint_cover_and_tell_the_truth(sizes, fates, workers, breaks_at, streamed):
+def test_ranges_are_disjoint_cover_and_tell_the_truth(sizes, fates, workers, breaks_at):
     ends = np.cumsum([0, *sizes]).tolist()
     committed, sent, lock = set(), [], threading.Lock()
     seen = 0
@@ -260,30 +267,20 @@ def test_ranges_are_disjoint_cover_and_tell_the_truth(sizes, fates, workers, bre
             raise ZeroDivisionError
         return InsertCounts(batch.rows + (fate == "miscounted"), None), 0
 
-    total = None if streamed else ends[-1]
-    job = Job("insert", TableRef(7), total, unknown="U {rows}", unsent="N {rows}")
-    try:
-        outcome = send_all(batches(), send, job, workers=workers, bar=ProgressBar(None, "", None))
-    except cd.IncompleteWriteError as exc:
-        outcome = error = exc
-    if isinstance(outcome, cd.IncompleteWriteError):
-        confirmed, unknown, unsent = (
-            [row for start, stop in ranges for row in range(start, stop)]
-            for ranges in (error.confirmed, error.unknown, error.unsent)
-        )
-        assert sorted(confirmed + unknown + unsent) == list(range(seen if streamed else ends[-1]))
-        assert set(confirmed) <= committed
-        assert not set(unsent) & committed
-        assert isinstance(error, cd.AmbiguousWriteError | cd.PartialWriteError) == bool(unknown)
-        assert error.ambiguous == bool(unknown)
-        if workers == 1:
-            # Nothing goes after the first that failed.
-            assert confirmed == list(range(len(confirmed)))
-    else:
+    delivery = send_all(numbered(batches()), send, workers=workers, bar=ProgressBar(None, "", None))
+    confirmed, unknown, unsent = (ranges.positions(delivery.ranges(fate)) for fate in Fate)
+    left = ranges.positions(pair for batch in delivery.left for pair in batch.ranges)
+    assert sorted(confirmed + unknown + unsent + left) == list(range(seen))
+    assert set(confirmed) <= committed
+    assert not {*unsent, *left} & committed
+    if delivery.complete:
         assert breaks_at is None or breaks_at >= len(sizes)
         assert set(fates[: len(sizes)]) <= {"confirmed"}
         assert sorted(committed) == list(range(ends[-1]))
-        assert (outcome.rows, outcome.counted) == (ends[-1], ends[-1])
+        assert sum(outcome.counted for outcome in delivery.outcomes) == ends[-1]
+    elif workers == 1:
+        # Nothing goes after the first that failed.
+        assert confirmed == list(range(len(confirmed)))
     assert len(sent) == len(set(sent))
 
 
@@ -301,9 +298,8 @@ def test_no_more_batches_are_on_the_wire_than_workers():
             now -= 1
         return InsertCounts(), 0
 
-    batches = [Batch(((n, n + 1),), b"") for n in range(12)]
-    job = Job("insert", TableRef(7), 12, unknown="", unsent="")
-    assert not send_all(batches, send, job, workers=3, bar=ProgressBar(None, "", None)).all_counted
+    batches = numbered(Batch(((n, n + 1),), b"") for n in range(12))
+    assert send_all(batches, send, workers=3, bar=ProgressBar(None, "", None)).complete
     assert most == 3
 
 
@@ -322,11 +318,9 @@ def test_an_interrupt_waits_for_what_is_on_the_wire():
         threading.Timer(0.05, go_on.set).start()
         raise KeyboardInterrupt
 
-    job = Job("insert", TableRef(7), 8, unknown="{rows}", unsent="{rows}")
-    with pytest.raises(KeyboardInterrupt) as caught:
-        send_all(batches(), send, job, workers=2, bar=ProgressBar(None, "", None))
-    error = caught.value.__cause__
-    assert (error.confirmed, error.unknown, error.unsent) == ([(0, 5)], [], [(5, 8)])
+    delivery = send_all(numbered(batches()), send, workers=2, bar=ProgressBar(None, "", None))
+    assert isinstance(delivery.failure, KeyboardInterrupt)
+    assert (delivery.ranges(Fate.CONFIRMED), delivery.ranges(Fate.UNKNOWN)) == ([(0, 5)], [])
 
 
 def test_a_second_interrupt_leaves_what_is_on_the_wire_unknown(monkeypatch):
@@ -346,12 +340,10 @@ def test_a_second_interrupt_leaves_what_is_on_the_wire_unknown(monkeypatch):
         monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor.shutdown", interrupted)
         raise KeyboardInterrupt
 
-    job = Job("insert", TableRef(7), 8, unknown="{rows}", unsent="{rows}")
-    with pytest.raises(KeyboardInterrupt) as caught:
-        send_all(batches(), send, job, workers=2, bar=ProgressBar(None, "", None))
+    delivery = send_all(numbered(batches()), send, workers=2, bar=ProgressBar(None, "", None))
     go_on.set()
-    error = caught.value.__cause__
-    assert (error.confirmed, error.unknown, error.unsent) == ([], [(0, 5)], [(5, 8)])
+    assert isinstance(delivery.failure, KeyboardInterrupt)
+    assert (delivery.ranges(Fate.CONFIRMED), delivery.ranges(Fate.UNKNOWN)) == ([], [(0, 5)])
 
 
 def test_many_ranges_are_told_shortly():

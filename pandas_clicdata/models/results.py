@@ -38,7 +38,9 @@ class Account:
         return cls(fields.get("id"), fields.get("name"), fields.get("domain"), dict(fields))
 
 
-WriteStatus = Literal["confirmed", "unverified", "dry_run"]
+_SHOWN_ROWS = 20
+
+WriteStatus = Literal["verified", "confirmed", "unverified", "dry_run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ class WriteResult:
     Attributes
     ----------
     operation : str
-        ``"push"``, ``"append"`` or ``"delete_rows"``.
+        ``"push"``, ``"append"``, ``"update_rows"``, ``"upsert"``, ``"delete_rows"`` or ``"restore"``.
     rec_id : int or None
         The table's RecId; None only for the dry run of a table that is yet to be made.
     name : str or None
@@ -56,16 +58,28 @@ class WriteResult:
     rows : int or None
         Rows in the frame. None for the dry run of a stream.
     sent, confirmed, rejected : int
-        Rows sent, rows that the replies counted, rows that they refused. A write of which rows are refused raises, so
-        that in a receipt none are.
+        Rows sent, rows that the replies counted or that were found in the table, rows that were refused. A write of
+        which rows are refused raises, so that in a receipt none are.
     batches, retries : int
         Requests that carried rows (in a dry run: that would), and how often one of them was safely tried again.
     seconds : float
         Time taken.
-    status : {"confirmed", "unverified", "dry_run"}
-        ``confirmed``: the replies counted every row. ``unverified``: each was accepted, in a dialect without counts.
+    status : {"verified", "confirmed", "unverified", "dry_run"}
+        ``verified``: read back and compared. ``confirmed``: the replies counted every row, or it was found in the
+        table. ``unverified``: each request was accepted, in a dialect without counts.
     columns : tuple of PlannedColumn
         What was sent for each column.
+    matched : int or None
+        Rows of the table that the frame's keys meet, where they were looked up.
+    preview : DataFrame or None
+        In the dry run of a delete, the rows of the table that would go.
+    backup : str or None
+        The Parquet file with the rows that a replace took away; :func:`restore` puts them back.
+    stale_marks : tuple of str
+        With ``stamp=``: the marks of tries that were given up. Rows that carry one came late and may be deleted at any
+        time; the write has deleted those that came before its end.
+    notes : tuple of str
+        What else there is to know, in sentences.
     """
 
     operation: str
@@ -80,6 +94,11 @@ class WriteResult:
     seconds: float
     status: WriteStatus
     columns: tuple[PlannedColumn, ...] = field(default=(), repr=False)
+    matched: int | None = None
+    preview: Any = field(default=None, repr=False, compare=False)
+    backup: str | None = None
+    stale_marks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         facts: list[tuple[str, object]] = [
@@ -95,4 +114,12 @@ class WriteResult:
             ("status", self.status.replace("_", " ")),
             ("columns", ", ".join(f"{column.name} ({column.data_type})" for column in self.columns)),
         ]
-        return facts_html(f"ClicData {self.operation}", facts)
+        if self.matched is not None:
+            facts.append(("rows matched", f"{self.matched:,}"))
+        if self.backup is not None:
+            facts.append(("backup", self.backup))
+        if self.stale_marks:
+            facts.append(("stale marks", ", ".join(self.stale_marks)))
+        facts += [("note", note) for note in self.notes]
+        table = facts_html(f"ClicData {self.operation}", facts)
+        return table if self.preview is None else table + str(self.preview.to_html(max_rows=_SHOWN_ROWS))

@@ -38,6 +38,8 @@ class Dialect(Protocol):
 
     def delete(self, rec_id: int, find: bytes) -> Exchange[None]: ...
 
+    def update(self, rec_id: int, find: bytes, values: bytes) -> Exchange[None]: ...
+
 
 def dialect_for(api_version: str) -> Dialect:
     """Return the dialect a setting names: ``"unversioned"``, or a version such as ``"2025.3"``."""

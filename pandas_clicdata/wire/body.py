@@ -96,6 +96,19 @@ def delete_all(find: bytes) -> bytes:
     return b'{"multiplerows":"all","find":' + find + b"}"
 
 
+def update_all(find: bytes, values: bytes) -> bytes:
+    """Write the body that gives every row that matches these values (A).
+
+    Raises
+    ------
+    ValueError
+        ``find`` has no condition: what the service would change then is unknown, so it is never sent.
+    """
+    if not find.startswith(b"[{"):
+        raise ValueError("an update without a condition is never sent")
+    return b'{"multiplerows":"all","find":' + find + b',"update":' + values + b"}"
+
+
 def new_table(name: str, description: str, columns: Sequence[Column]) -> bytes:
     """Write the body that creates a table (O P)."""
     listed = [{"name": column.name, "data_type": column.data_type} for column in columns]

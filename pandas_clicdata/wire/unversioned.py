@@ -69,6 +69,13 @@ class Unversioned:
         # Nobody has shown the reply; that it is one is all that is asked of it.
         return bare(request, lambda answer: None)
 
+    def update(self, rec_id: int, find: bytes, values: bytes) -> Exchange[None]:
+        """``PUT /data/{id}/row`` (S) with ``find`` and ``update`` (A)."""
+        content = body.update_all(find, values)
+        # The same values given twice leave a row as it is.
+        request = Request(operation="update", method="PUT", path=f"/data/{rec_id}/row", body=content, repeatable=True)
+        return bare(request, lambda answer: None)
+
 
 def _taken(answer: Answer) -> InsertCounts:
     if answer.fields().get("success") is not True:

@@ -109,6 +109,19 @@ class Versioned:
         )
         return wrapped(request, lambda answer: None)
 
+    def update(self, rec_id: int, find: bytes, values: bytes) -> Exchange[None]:
+        """``PUT /data/{id}/row`` with ``find`` and ``update`` (A)."""
+        # The same values given twice leave a row as it is.
+        request = Request(
+            operation="update",
+            method="PUT",
+            path=f"/data/{rec_id}/row",
+            params=self._params(),
+            body=body.update_all(find, values),
+            repeatable=True,
+        )
+        return wrapped(request, lambda answer: None)
+
     @property
     def _has_insert(self) -> bool:
         return key(self.version) >= key(INSERT_VERSION) or self._speaks(INSERT_VERSION)

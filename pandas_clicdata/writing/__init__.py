@@ -1,21 +1,26 @@
-"""The write workflow: plan, batches, send, receipt."""
+"""The write workflow: plan, batches, send, find out, receipt."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from pandas_clicdata.display import Progress
 from pandas_clicdata.models import BATCH_ROWS, WriteResult
-from pandas_clicdata.writing import workflow
-from pandas_clicdata.writing.workflow import IfExists, Options
+from pandas_clicdata.writing import deleting, pushing, replacing, updating
+from pandas_clicdata.writing.options import SETTLE_SECONDS, IfExists, OnUnknown, Options
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
-__all__ = ["BATCH_ROWS", "IfExists", "Table", "append", "delete_rows", "push"]
+__all__ = [
+    "BATCH_ROWS", "SETTLE_SECONDS", "IfExists", "OnUnknown", "Table", "append", "delete_rows", "push", "restore",
+    "update_rows", "upsert",
+]  # fmt: skip
 
 Table = int | str | SupportsIndex
+Path = str | os.PathLike[str]
 
 
 def push(
@@ -23,12 +28,20 @@ def push(
     name: str,
     *,
     if_exists: IfExists = "fail",
+    on: str | Sequence[str] | None = None,
     columns: Mapping[str, str] | None = None,
     index: bool = False,
     description: str = "",
     dry_run: bool = False,
     batch_size: int = BATCH_ROWS,
     workers: int = 1,
+    stamp: str | None = None,
+    on_unknown: OnUnknown = "raise",
+    settle: float = SETTLE_SECONDS,
+    resume: Mapping[str, Any] | None = None,
+    journal: Path | None = None,
+    verify: bool = False,
+    backup: Path | None = None,
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> WriteResult:
@@ -39,9 +52,13 @@ def push(
     Parameters
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch, pyarrow.RecordBatchReader or object
-        The rows. A reader may be larger than memory: its values are checked batch by batch, just before they go.
+        The rows. A reader may be larger than memory: its values are checked batch by batch, just before they go. It
+        cannot be gone on with, nor looked at again, so that ``on``, ``on_unknown="check"``, ``resume`` and ``journal``
+        are refused; ``stamp`` and ``verify`` are not. A replace reads it into memory.
         Any object with ``__arrow_c_stream__`` will do (polars).
-    name, if_exists, columns, index, description, dry_run, batch_size, workers, progress, session
+    name, if_exists, on, columns, index, description, dry_run, batch_size, workers, stamp, on_unknown, settle
+        As in ``df.clicdata.push``.
+    resume, journal, verify, backup, progress, session
         As in ``df.clicdata.push``.
 
     Returns
@@ -50,7 +67,7 @@ def push(
 
     Raises
     ------
-    TableExistsError, FrameError, IncompleteWriteError
+    TableExistsError, FrameError, IncompleteWriteError, ResumeError
         As in ``df.clicdata.push``.
 
     Examples
@@ -62,20 +79,29 @@ def push(
     2
     """
     options = Options(
-        columns=columns, index=index, dry_run=dry_run, batch_size=batch_size, workers=workers, progress=progress
-    )
-    return workflow.push(session, obj, name, if_exists=if_exists, description=description, options=options)
+        columns=columns, index=index, dry_run=dry_run, batch_size=batch_size, workers=workers, on=on, stamp=stamp,
+        on_unknown=on_unknown, settle=settle, resume=resume, journal=journal, verify=verify, backup=backup,
+        progress=progress,
+    )  # fmt: skip
+    return pushing.push(session, obj, name, if_exists=if_exists, description=description, options=options)
 
 
 def append(
     obj: object,
     table: Table,
     *,
+    on: str | Sequence[str] | None = None,
     columns: Mapping[str, str] | None = None,
     index: bool = False,
     dry_run: bool = False,
     batch_size: int = BATCH_ROWS,
     workers: int = 1,
+    stamp: str | None = None,
+    on_unknown: OnUnknown = "raise",
+    settle: float = SETTLE_SECONDS,
+    resume: Mapping[str, Any] | None = None,
+    journal: Path | None = None,
+    verify: bool = False,
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> WriteResult:
@@ -87,7 +113,9 @@ def append(
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch, pyarrow.RecordBatchReader or object
         The rows, as for :func:`push`.
-    table, columns, index, dry_run, batch_size, workers, progress, session
+    table, on, columns, index, dry_run, batch_size, workers, stamp, on_unknown, settle
+        As in ``df.clicdata.append``.
+    resume, journal, verify, progress, session
         As in ``df.clicdata.append``.
 
     Returns
@@ -96,7 +124,7 @@ def append(
 
     Raises
     ------
-    TableNotFoundError, FrameError, IncompleteWriteError
+    TableNotFoundError, FrameError, RowsExistError, IncompleteWriteError, ResumeError
         As in ``df.clicdata.append``.
 
     Examples
@@ -109,9 +137,108 @@ def append(
     1
     """
     options = Options(
-        columns=columns, index=index, dry_run=dry_run, batch_size=batch_size, workers=workers, progress=progress
-    )
-    return workflow.append(session, obj, table, options=options)
+        columns=columns, index=index, dry_run=dry_run, batch_size=batch_size, workers=workers, on=on, stamp=stamp,
+        on_unknown=on_unknown, settle=settle, resume=resume, journal=journal, verify=verify, progress=progress,
+    )  # fmt: skip
+    return pushing.append(session, obj, table, options=options)
+
+
+def update_rows(
+    obj: object,
+    table: Table,
+    *,
+    on: str | Sequence[str],
+    columns: Mapping[str, str] | None = None,
+    index: bool = False,
+    dry_run: bool = False,
+    workers: int = 1,
+    verify: bool = False,
+    progress: bool | Progress | None = None,
+    session: Session | None = None,
+) -> WriteResult:
+    """Change the table's rows that equal these rows in the ``on`` columns.
+
+    As ``df.clicdata.update_rows``, for whatever speaks Arrow and is in memory.
+
+    Parameters
+    ----------
+    obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
+        The rows, as for :func:`push`.
+    table, on, columns, index, dry_run, workers, verify, progress, session
+        As in ``df.clicdata.update_rows``.
+
+    Returns
+    -------
+    WriteResult
+
+    Raises
+    ------
+    TableNotFoundError, FrameError, IncompleteWriteError
+        As in ``df.clicdata.update_rows``.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = cd.push(pa.table({"plane": ["A320"], "seats": [180]}), "Planes to change")
+    >>> cd.update_rows(pa.table({"plane": ["A320"], "seats": [186]}), "Planes to change", on="plane").sent
+    1
+    """
+    options = Options(columns=columns, index=index, dry_run=dry_run, workers=workers, verify=verify, progress=progress)
+    return updating.update_rows(session, obj, table, on=on, options=options)
+
+
+def upsert(
+    obj: object,
+    table: Table,
+    *,
+    on: str | Sequence[str],
+    columns: Mapping[str, str] | None = None,
+    index: bool = False,
+    dry_run: bool = False,
+    batch_size: int = BATCH_ROWS,
+    workers: int = 1,
+    settle: float = SETTLE_SECONDS,
+    verify: bool = False,
+    progress: bool | Progress | None = None,
+    session: Session | None = None,
+) -> WriteResult:
+    """Change the rows whose keys are in the table, and insert the others.
+
+    As ``df.clicdata.upsert``, for whatever speaks Arrow and is in memory.
+
+    Parameters
+    ----------
+    obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
+        The rows, as for :func:`push`.
+    table, on, columns, index, dry_run, batch_size, workers, settle, verify, progress, session
+        As in ``df.clicdata.upsert``.
+
+    Returns
+    -------
+    WriteResult
+
+    Raises
+    ------
+    TableNotFoundError, FrameError, IncompleteWriteError
+        As in ``df.clicdata.upsert``.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = cd.push(pa.table({"plane": ["A320"], "seats": [180]}), "Planes old and new")
+    >>> more = pa.table({"plane": ["A320", "B738"], "seats": [186, 189]})
+    >>> cd.upsert(more, "Planes old and new", on="plane").matched
+    1
+    """
+    options = Options(
+        columns=columns, index=index, dry_run=dry_run, batch_size=batch_size, workers=workers, settle=settle,
+        verify=verify, progress=progress,
+    )  # fmt: skip
+    return updating.upsert(session, obj, table, on=on, options=options)
 
 
 def delete_rows(
@@ -121,6 +248,7 @@ def delete_rows(
     on: str | Sequence[str],
     index: bool = False,
     dry_run: bool = False,
+    max_rows: int | None = None,
     workers: int = 1,
     progress: bool | Progress | None = None,
     session: Session | None = None,
@@ -133,7 +261,7 @@ def delete_rows(
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
         The rows, as for :func:`push`.
-    table, on, index, dry_run, workers, progress, session
+    table, on, index, dry_run, max_rows, workers, progress, session
         As in ``df.clicdata.delete_rows``.
 
     Returns
@@ -142,7 +270,7 @@ def delete_rows(
 
     Raises
     ------
-    TableNotFoundError, FrameError, IncompleteWriteError
+    TableNotFoundError, FrameError, TooManyRowsError, IncompleteWriteError
         As in ``df.clicdata.delete_rows``.
 
     Examples
@@ -155,4 +283,63 @@ def delete_rows(
     1
     """
     options = Options(index=index, dry_run=dry_run, workers=workers, progress=progress)
-    return workflow.delete_rows(session, obj, table, on=on, options=options)
+    return deleting.delete_rows(session, obj, table, on=on, max_rows=max_rows, options=options)
+
+
+def restore(
+    backup: Path,
+    table: Table,
+    *,
+    workers: int = 1,
+    settle: float = SETTLE_SECONDS,
+    progress: bool | Progress | None = None,
+    session: Session | None = None,
+) -> WriteResult:
+    """Give a table the rows that a replace had saved before it took them away.
+
+    If the table holds nothing but some of these rows, those that it lacks are inserted. Otherwise its rows are saved to
+    a file of their own and replaced, as by ``push(…, if_exists="replace")``. A second run changes nothing.
+
+    Parameters
+    ----------
+    backup : path-like
+        The Parquet file: ``error.backup``, or the receipt's.
+    table : int or str
+        The table's RecId, or its name.
+    workers : int, default 1
+        How many requests may be on the wire at once.
+    settle : float, default 60
+        Seconds to wait for rows that may still arrive, before they are sent again.
+    progress : bool or callable, optional
+        As in ``df.clicdata.push``.
+    session : Session, optional
+        Another account than that of :func:`connect`.
+
+    Returns
+    -------
+    WriteResult
+        The receipt; its ``backup`` is where the rows were saved that had to go.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        There is no such file, or it is no backup; nothing was sent.
+    TableNotFoundError, ColumnMismatchError
+        There is no such table, or its columns are not those of the backup.
+    IncompleteWriteError
+        Not all rows are known to be back. The backup stays, and the same call goes on.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = pd.DataFrame({"seats": [180, 200]}).clicdata.push("Planes to and fro")
+    >>> receipt = pd.DataFrame({"seats": [0]}).clicdata.push("Planes to and fro", if_exists="replace")
+    >>> cd.restore(receipt.backup, "Planes to and fro").rows
+    2
+    >>> pd.read_clicdata("Planes to and fro")["seats"].tolist()
+    [180, 200]
+    """
+    options = Options(workers=workers, settle=settle, progress=progress)
+    return replacing.restore(session, backup, table, options=options)

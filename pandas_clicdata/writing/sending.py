@@ -1,37 +1,50 @@
-"""Sending batches, some at a time, and knowing afterwards what became of every row."""
+"""Sending batches, some at a time, and knowing afterwards what became of every one."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
+from typing import Protocol
+
+import pyarrow as pa
 
 from pandas_clicdata.display import ProgressBar
-from pandas_clicdata.errors import (
-    AmbiguousWriteError,
-    ClicDataError,
-    IncompleteWriteError,
-    PartialWriteError,
-    RowRange,
-)
-from pandas_clicdata.models import NO_MORE_TRIES, InsertCounts, TableRef
-
-_SHOWN_RANGES = 5
+from pandas_clicdata.errors import ClicDataError, RowRange
+from pandas_clicdata.models import NO_MORE_TRIES, InsertCounts
+from pandas_clicdata.writing import ranges as row_ranges
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One request's rows, written; ``ranges`` are the frame's rows that it stands for."""
+    """One request's rows, written.
+
+    Attributes
+    ----------
+    ranges : tuple of (int, int)
+        The frame's rows that it stands for.
+    body : bytes
+        The rows as JSON.
+    number : int
+        Which batch of the write this is.
+    mark : str or None
+        What its rows carry in the stamp column.
+    part : pyarrow.RecordBatch or None
+        The rows themselves, for those that may have to be written again.
+    """
 
     ranges: tuple[RowRange, ...]
     body: bytes = field(repr=False)
+    number: int = 0
+    mark: str | None = None
+    part: pa.RecordBatch | None = field(default=None, repr=False)
 
     @property
     def rows(self) -> int:
-        return sum(stop - start for start, stop in self.ranges)
+        return row_ranges.count(self.ranges)
 
 
 class Fate(Enum):
@@ -55,57 +68,65 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Tally:
-    """All batches of a write that came to its end."""
-
-    outcomes: Sequence[Outcome]
-
-    @property
-    def rows(self) -> int:
-        return sum(outcome.batch.rows for outcome in self.outcomes)
-
-    @property
-    def counted(self) -> int:
-        """Rows that the replies counted."""
-        return sum(outcome.counted or 0 for outcome in self.outcomes)
-
-    @property
-    def retries(self) -> int:
-        return sum(outcome.retries for outcome in self.outcomes)
-
-    @property
-    def all_counted(self) -> bool:
-        return all(outcome.counted is not None for outcome in self.outcomes)
-
-
-@dataclass(frozen=True)
-class Job:
-    """Where the batches go, and how an error speaks of them.
+class Delivery:
+    """What became of some batches.
 
     Attributes
     ----------
-    operation : str
-        The API's operation.
-    table : TableRef
-        The table.
-    rows : int or None
-        Rows in the frame; None for a stream.
-    unknown, unsent : str
-        Sentences about such rows, in which ``{rows}`` stands for them.
+    outcomes : sequence of Outcome
+        Of each batch that was begun, in the order in which they ended.
+    left : sequence of Batch
+        Those that were taken but not begun.
+    failure : BaseException or None
+        What ended the delivery from outside: Ctrl-C, or a failure to write the next batch.
     """
 
-    operation: str
-    table: TableRef
-    rows: int | None
-    unknown: str
-    unsent: str
+    outcomes: Sequence[Outcome]
+    left: Sequence[Batch] = ()
+    failure: BaseException | None = None
+
+    @property
+    def reason(self) -> BaseException | None:
+        """Why it did not come to its end."""
+        # Those that a stop brought to their end came after its reason.
+        return self.failure or next((outcome.error for outcome in self.outcomes if outcome.error is not None), None)
+
+    @property
+    def complete(self) -> bool:
+        return self.failure is None and all(
+            outcome.fate is Fate.CONFIRMED and outcome.error is None for outcome in self.outcomes
+        )
+
+    def ranges(self, fate: Fate) -> list[RowRange]:
+        return row_ranges.merged(
+            pair for outcome in self.outcomes if outcome.fate is fate for pair in outcome.batch.ranges
+        )
+
+
+class Log(Protocol):
+    """Who is told of each batch before it goes and when its fate is known."""
+
+    def sending(self, batch: Batch) -> None: ...
+
+    def ended(self, outcome: Outcome) -> None: ...
+
+
+class _NoLog:
+    def sending(self, batch: Batch) -> None: ...
+
+    def ended(self, outcome: Outcome) -> None: ...
 
 
 Send = Callable[[Batch], tuple[InsertCounts, int]]
 
 
-def send_all(batches: Iterable[Batch], send: Send, job: Job, *, workers: int, bar: ProgressBar) -> Tally:
-    """Send batches, ``workers`` at a time, while the next ones are being written.
+def send_all(
+    batches: Iterable[Batch], send: Send, *, workers: int, bar: ProgressBar, log: Log | None = None
+) -> Delivery:
+    """Send batches, ``workers`` at a time, while the next ones are being written; stop at the first that fails.
+
+    The first Ctrl-C waits for the replies to what is on the wire, but not to send a batch again: that one is unsent. A
+    second waits for nothing.
 
     Parameters
     ----------
@@ -113,49 +134,60 @@ def send_all(batches: Iterable[Batch], send: Send, job: Job, *, workers: int, ba
         Written as they are taken.
     send : callable
         Sends one batch, and never twice where that could double its rows.
-    job : Job
-        Where they go.
     workers : int
         Batches on the wire at once.
     bar : ProgressBar
         Told of each batch that is done.
-
-    Raises
-    ------
-    AmbiguousWriteError
-        The fate of some rows is unknown.
-    PartialWriteError
-        A reply counted other rows than were sent.
-    IncompleteWriteError
-        The service refused a batch, or writing one failed; what was not sent is known.
-    KeyboardInterrupt
-        From such an error, which tells the rows. The first Ctrl-C waits for the replies to what is on the wire, but not
-        to send a batch again: that one is unsent. A second waits for nothing.
+    log : Log, optional
+        Told of each batch before it goes and when it has ended. What it cannot note is not sent.
     """
+    log = log or _NoLog()
     stop = threading.Event()
     # One more than is on the wire: that one is written meanwhile.
     room = threading.Semaphore(workers + 1)
     # The threads keep these, so that an interrupt in this one loses no batch that has gone.
     changed = threading.Condition()
-    begun: list[Batch] = []
+    waiting: dict[int, Batch] = {}
+    on_wire: dict[int, Batch] = {}
     ended: list[Outcome] = []
+    abandoned = False
     told = 0
-    end = 0
+
+    def begin(batch: Batch) -> bool:
+        with changed:
+            if stop.is_set():
+                return False
+            del waiting[batch.number]
+            try:
+                log.sending(batch)
+            except Exception as exc:  # noqa: BLE001 - what cannot be noted is not sent
+                stop.set()
+                ended.append(Outcome(batch, Fate.UNSENT, error=exc))
+                return False
+            on_wire[batch.number] = batch
+            return True
+
+    def end(outcome: Outcome) -> None:
+        with changed:
+            if abandoned:
+                return
+            try:
+                log.ended(outcome)
+            except Exception as exc:  # noqa: BLE001 - the rows are where they are all the same
+                outcome = replace(outcome, error=outcome.error or exc)
+            del on_wire[outcome.batch.number]
+            ended.append(outcome)
+            if outcome.fate is not Fate.CONFIRMED or outcome.error is not None:
+                stop.set()
 
     def deliver(batch: Batch) -> None:
         try:
             NO_MORE_TRIES.set(stop)
-            with changed:
-                if stop.is_set():
-                    return
-                begun.append(batch)
-            outcome = _delivered(batch, send)
-            with changed:
-                ended.append(outcome)
-                if outcome.fate is not Fate.CONFIRMED:
-                    stop.set()
-                changed.notify_all()
+            if begin(batch):
+                end(_delivered(batch, send))
         finally:
+            with changed:
+                changed.notify_all()
             room.release()
 
     def tell() -> None:
@@ -169,13 +201,13 @@ def send_all(batches: Iterable[Batch], send: Send, job: Job, *, workers: int, ba
     def wait_for_replies() -> None:
         # An interrupted pool.shutdown() cannot be waited for again; this can.
         with changed:
-            changed.wait_for(lambda: len(ended) == len(begun))
+            changed.wait_for(lambda: not on_wire)
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="clicdata-write")
     failure: BaseException | None = None
     try:
         for batch in batches:
-            end = max(end, batch.ranges[-1][1])
+            waiting[batch.number] = batch
             room.acquire()
             tell()
             if stop.is_set():
@@ -192,20 +224,15 @@ def send_all(batches: Iterable[Batch], send: Send, job: Job, *, workers: int, ba
         except BaseException as again:  # noqa: BLE001 - a second Ctrl-C
             stop.set()
             failure = again
-    bar.close()
 
-    outcomes = list(ended)
-    # Before they are sorted: those that a stop brought to their end came after its reason.
-    first = next((outcome.error for outcome in outcomes if outcome.error is not None), None)
-    known = {outcome.batch.ranges for outcome in outcomes}
-    outcomes += [Outcome(batch, Fate.UNKNOWN) for batch in begun if batch.ranges not in known]
-    outcomes.sort(key=lambda outcome: outcome.batch.ranges)
-    if failure is None and not stop.is_set():
-        return Tally(outcomes)
-    error = _error(outcomes, job, max(end, job.rows or 0), failure or first)
-    if failure is not None and not isinstance(failure, Exception):
-        raise failure from error
-    raise error from failure or first
+    with changed:
+        abandoned = True
+        for batch in on_wire.values():
+            lost = Outcome(batch, Fate.UNKNOWN)
+            with contextlib.suppress(Exception):
+                log.ended(lost)
+            ended.append(lost)
+        return Delivery(list(ended), list(waiting.values()), failure)
 
 
 def _delivered(batch: Batch, send: Send) -> Outcome:
@@ -221,90 +248,5 @@ def _delivered(batch: Batch, send: Send) -> Outcome:
     wrong = next((count for count in said if count != batch.rows), None)
     if wrong is not None:
         return Outcome(batch, Fate.UNKNOWN, retries, wrong_count=wrong)
-    return Outcome(batch, Fate.CONFIRMED, retries, counted=counts.inserted)
-
-
-def _error(outcomes: Sequence[Outcome], job: Job, rows: int, reason: BaseException | None) -> IncompleteWriteError:
-    confirmed = _ranges(outcomes, Fate.CONFIRMED)
-    unknown = _ranges(outcomes, Fate.UNKNOWN)
-    unsent = _complement(merged(confirmed + unknown), rows)
-    miscounted = next((outcome for outcome in outcomes if outcome.wrong_count is not None), None)
-    parts = [f"The {job.operation} on table {job.table.label} did not come to its end."]
-    if miscounted is not None:
-        parts.append(
-            f"ClicData counted {miscounted.wrong_count:,} rows where {miscounted.batch.rows:,} were sent:"
-            f" {ranges_text(miscounted.batch.ranges)}."
-        )
-    parts.append(f"Confirmed: {ranges_text(confirmed)}.")
-    if unknown:
-        parts.append(job.unknown.format(rows=ranges_text(unknown)))
-    if unsent:
-        parts.append(job.unsent.format(rows=ranges_text(unsent)))
-    if job.rows is None:
-        parts.append(f"Nothing of the stream from row {rows} on was sent.")
-    if reason is not None:
-        parts.append(f"The reason: {str(reason) or type(reason).__name__}")
-    fields: dict[str, Any] = {
-        "rec_id": job.table.rec_id,
-        "name": job.table.name,
-        "confirmed": confirmed,
-        "unknown": unknown,
-        "unsent": unsent,
-        "operation": job.operation,
-        "ambiguous": bool(unknown),
-    }
-    message = " ".join(parts)
-    if miscounted is not None:
-        return PartialWriteError(message, sent=miscounted.batch.rows, counted=miscounted.wrong_count, **fields)
-    return AmbiguousWriteError(message, **fields) if unknown else IncompleteWriteError(message, **fields)
-
-
-def _ranges(outcomes: Sequence[Outcome], fate: Fate) -> list[RowRange]:
-    return merged([pair for outcome in outcomes if outcome.fate is fate for pair in outcome.batch.ranges])
-
-
-def merged(ranges: Iterable[RowRange]) -> list[RowRange]:
-    """Join ranges that touch.
-
-    Examples
-    --------
-    >>> merged([(500, 700), (0, 500), (900, 950)])
-    [(0, 700), (900, 950)]
-    """
-    joined: list[RowRange] = []
-    for start, stop in sorted(ranges):
-        if joined and joined[-1][1] == start:
-            joined[-1] = (joined[-1][0], stop)
-        else:
-            joined.append((start, stop))
-    return joined
-
-
-def _complement(ranges: Sequence[RowRange], rows: int) -> list[RowRange]:
-    """What of ``rows`` rows no range holds."""
-    gaps: list[RowRange] = []
-    at = 0
-    for start, stop in ranges:
-        if at < start:
-            gaps.append((at, start))
-        at = stop
-    return [*gaps, (at, rows)] if at < rows else gaps
-
-
-def ranges_text(ranges: Sequence[RowRange]) -> str:
-    """Put row ranges into words.
-
-    Examples
-    --------
-    >>> ranges_text([(0, 500), (1000, 1001)])
-    '501 rows (0 to 499, 1000)'
-    >>> ranges_text([])
-    'no rows'
-    """
-    if not ranges:
-        return "no rows"
-    count = sum(stop - start for start, stop in ranges)
-    shown = [str(start) if stop == start + 1 else f"{start} to {stop - 1}" for start, stop in ranges[:_SHOWN_RANGES]]
-    if len(ranges) > _SHOWN_RANGES:
-        shown.append(f"and {len(ranges) - _SHOWN_RANGES} ranges more")
-    return f"{count:,} {'row' if count == 1 else 'rows'} ({', '.join(shown)})"
+    # Its rows are not needed any more.
+    return Outcome(replace(batch, body=b"", part=None), Fate.CONFIRMED, retries, counted=counts.inserted)

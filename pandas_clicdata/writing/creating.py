@@ -1,0 +1,152 @@
+"""Making a table, also where the reply to that is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pandas_clicdata import endpoints, tables
+from pandas_clicdata.errors import (
+    AmbiguousWriteError,
+    ApiError,
+    ApiVersionError,
+    AuthenticationError,
+    ClicDataError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    TableExistsError,
+    TransportError,
+    UnexpectedReplyError,
+)
+from pandas_clicdata.models import Column, TableRef
+from pandas_clicdata.writing.record import Record
+
+if TYPE_CHECKING:
+    from pandas_clicdata.session import Session
+
+_TRIES = 3
+
+
+def make_table(session: Session, name: str, description: str, columns: Sequence[Column], record: Record) -> TableRef:
+    """Make a table, or go on with the one that a lost try has made.
+
+    A name is taken once in an account (S), so that a second try after one that was lost makes no second table.
+
+    Raises
+    ------
+    TableExistsError
+        The name is taken by a table that is not the one to be made.
+    AmbiguousWriteError
+        Whether it was made cannot be found out.
+    ApiError, TransportError
+        It was not made.
+    """
+    perhaps_made = record.creating
+    if not perhaps_made:
+        record.note("creating")
+    for attempt in range(1, _TRIES + 1):
+        if perhaps_made:
+            there = _there(session, name, columns, record)
+            if there is not None:
+                return there
+        try:
+            rec_id = endpoints.create_table(session, name, description, columns)
+        except (ApiError, TransportError) as exc:
+            if _provably_not_made(exc):
+                if perhaps_made:
+                    # The first try may have been carried out just now, and taken the name.
+                    there = _there(session, name, columns, record)
+                    if there is not None:
+                        return there
+                plain = _plain(session, name, exc)
+                if plain is exc:
+                    raise
+                raise plain from exc
+            perhaps_made = True
+            if attempt == _TRIES:
+                there = _there(session, name, columns, record)
+                if there is not None:
+                    return there
+                raise _perhaps_made(name, record, exc) from exc
+        else:
+            return _made(record, rec_id, name)
+    raise AssertionError("the last try returns or raises")
+
+
+def _made(record: Record, rec_id: int, name: str) -> TableRef:
+    record.note("table", rec_id=rec_id, name=name, made=True)
+    return TableRef(rec_id, name)
+
+
+def _provably_not_made(exc: ApiError | TransportError) -> bool:
+    if isinstance(exc, ServerError | UnexpectedReplyError | TransportError):
+        return not exc.ambiguous
+    # The service has answered that it did not make the table, so that nothing can come late.
+    return True
+
+
+def _there(session: Session, name: str, columns: Sequence[Column], record: Record) -> TableRef | None:
+    """The table that a lost try has made; None if there is none yet.
+
+    Raises
+    ------
+    TableExistsError
+        There is one of this name, and it is another.
+    AmbiguousWriteError
+        Looking failed.
+    """
+    try:
+        found = tables.find_by_name(session, name)
+        if found is None:
+            return None
+        page = tables.first_page(session, found)
+    except ClicDataError as exc:
+        raise _perhaps_made(name, record, exc) from exc
+    known = tables.known_columns(page)
+    if known is None:
+        what = "its columns are not listed, so that nothing shows whose it is"
+    elif page.rows:
+        what = "it has rows"
+    else:
+        ours = {column.name: column.data_type for column in columns}
+        listed = [column for column in known.columns if not tables.is_row_id(column, known.typed)]
+        if {column.name: column.data_type for column in listed} == ours:
+            return _made(record, found.rec_id, name)
+        what = f"it has other columns ({', '.join(repr(column.name) for column in listed) or 'none'})"
+    raise TableExistsError(
+        f"The reply to making table {name!r} was lost. There is a table {found.label} now, but {what}; none of the rows"
+        " was sent. If it is the one you want, push with if_exists='append'.",
+        operation="create",
+    )
+
+
+def _plain(session: Session, name: str, refusal: ApiError | TransportError) -> ClicDataError:
+    """The refusal of a create; one for a name that is taken is put plainly."""
+    not_about_names = (
+        AuthenticationError, PermissionDeniedError, ApiVersionError, RateLimitError, ServerError,
+        UnexpectedReplyError, TransportError,
+    )  # fmt: skip
+    if isinstance(refusal, not_about_names):
+        return refusal
+    there = tables.find_alike(session, name)
+    if there is None:
+        return refusal
+    return TableExistsError(
+        f"There is a table {there.label} already, and its name is taken for the same as {name!r}. Append to it by its"
+        f" own name, or choose another. The service said: {refusal}",
+        operation="create",
+    )
+
+
+def _perhaps_made(name: str, record: Record, reason: ClicDataError) -> AmbiguousWriteError:
+    rows = record.identity.rows
+    return AmbiguousWriteError(
+        f"Whether table {name!r} was made is unknown; none of the rows was sent. Look whether it is there: if it is,"
+        f" push with if_exists='append'; if not, push again. The reason: {reason}",
+        name=name,
+        unsent=[(0, rows)] if rows else [],
+        resume=record.token(),
+        operation="create",
+        ambiguous=True,
+    )

@@ -1,0 +1,144 @@
+"""Deleting the rows that equal a frame's in some columns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+from pandas_clicdata import endpoints, reading, rows, schema, tables
+from pandas_clicdata.checks import whole_number
+from pandas_clicdata.display import ProgressBar
+from pandas_clicdata.errors import FrameError, TooManyRowsError
+from pandas_clicdata.models import InsertCounts, TableRef, WriteResult
+from pandas_clicdata.writing import fingerprint
+from pandas_clicdata.writing.content import Content, key_names, only, refuse_null_keys
+from pandas_clicdata.writing.failure import Job, require_complete
+from pandas_clicdata.writing.options import Options
+from pandas_clicdata.writing.receipts import dry_receipt
+from pandas_clicdata.writing.sending import Batch, send_all
+
+if TYPE_CHECKING:
+    from pandas_clicdata.session import Session
+
+
+def delete_rows(
+    session: Session | None,
+    obj: object,
+    table: object,
+    *,
+    on: Sequence[str] | str,
+    max_rows: SupportsIndex | None,
+    options: Options,
+) -> WriteResult:
+    """Delete the table's rows that equal the frame's rows in the key columns."""
+    meant = tables.checked_table(table)
+    most = None if max_rows is None else whole_number("max_rows", max_rows, least=0)
+    door = schema.enter(obj, index=options.index)
+    if door.stream is not None:
+        raise TypeError("delete_rows needs its rows in memory: give a DataFrame or an Arrow table, not a stream.")
+    names = key_names(on, [source.name for source in door.columns])
+    if not door.rows:
+        raise FrameError("There are no rows in the frame, so nothing says which rows to delete.")
+    door = only(door, names)
+    content = Content.planned_as(door, schema.plan_columns(door))
+    refuse_null_keys(content, names, "what an empty condition deletes is not known")
+    started = time.perf_counter()
+    session = endpoints.resolved(session)
+    found = tables.find(session, meant)
+    known = tables.known_columns(tables.first_page(session, found))
+    if known is not None:
+        theirs = [column for column in known.columns if column.name in names]
+        plans = schema.fit_to_table(door, theirs, found.label, types_known=known.typed)
+        content = Content.planned_as(door, plans)
+    facts: dict[str, Any] = {}
+    wanted: set[int] | None = None
+    if options.dry_run or most is not None:
+        declared = {} if known is None else {column.name: column.data_type for column in known.columns}
+        matching = _matching(session, found, content)
+        wanted = {key for key, _ in matching}
+        facts["matched"] = len(matching)
+        if options.dry_run:
+            facts["preview"] = _frame([row for _, row in matching], declared)
+        elif most is not None and len(matching) > most:
+            raise TooManyRowsError(
+                f"{len(matching):,} rows of table {found.label} have these keys, and max_rows={most:,}; none was"
+                " deleted. dry_run=True shows them.",
+                rows=len(matching),
+                max_rows=most,
+            )
+    batches = _batches(session, content, wanted)
+    if options.dry_run:
+        return dry_receipt("delete_rows", found, content.rows, len(batches), content.planned, started, **facts)
+
+    def send(batch: Batch) -> tuple[InsertCounts, int]:
+        # A lost reply is answered by asking again: what the first try deleted, the second no longer finds, and a row
+        # that has come since with the same keys is one that the user wanted to go as well.
+        return InsertCounts(), endpoints.delete(session, found.rec_id, batch.body)
+
+    job = Job(
+        "delete",
+        found,
+        content.rows,
+        unknown="Unknown, those like them may or may not be deleted: {rows}; deleting again does no harm.",
+        unsent="Those like these are not deleted: {rows}.",
+    )
+    bar = ProgressBar(options.progress, f"delete_rows {found.label}", content.rows)
+    try:
+        retries = require_complete(send_all(batches, send, workers=int(options.workers), bar=bar), job)
+    finally:
+        bar.close()
+    sent = sum(batch.rows for batch in batches)
+    return WriteResult(
+        operation="delete_rows",
+        rec_id=found.rec_id,
+        name=found.name,
+        rows=content.rows,
+        sent=sent,
+        confirmed=0,
+        rejected=0,
+        batches=len(batches),
+        retries=retries,
+        seconds=time.perf_counter() - started,
+        status="unverified",
+        columns=tuple(content.planned),
+        **facts,
+    )
+
+
+def _batches(session: Session, content: Content, wanted: set[int] | None) -> list[Batch]:
+    """One request a combination of keys: all conditions of a request must match (S P), so that fewer would delete more
+    than was asked for. Of keys that were looked up, those that no row has need none."""
+    ready = content.whole().combine_chunks()
+    framing = endpoints.find_framing(session, ready.column_names)
+    wires = [column.wire for column in content.planned]
+    hashes = content.hashes()
+    at: dict[bytes, list[int]] = {}
+    finds = (find for batch in ready.to_batches() for find in rows.encode_each(batch, wires, framing))
+    for position, find in enumerate(finds):
+        if wanted is None or int(hashes[position]) in wanted:
+            at.setdefault(find, []).append(position)
+    return [
+        Batch(tuple((row, row + 1) for row in positions), find, number)
+        for number, (find, positions) in enumerate(at.items())
+    ]
+
+
+def _matching(session: Session, found: TableRef, content: Content) -> list[tuple[int, Mapping[str, Any]]]:
+    """The table's rows with keys of the frame, each with the hash of its keys."""
+    keys = set(content.hashes().tolist())
+    matching = []
+    with closing(reading.pages(session, found.rec_id)) as pages:
+        for page in pages:
+            hashes = fingerprint.row_hashes(fingerprint.of_page(page, content.planned)).tolist()
+            matching += [(each, row) for each, row in zip(hashes, page, strict=True) if each in keys]
+    return matching
+
+
+def _frame(found: Sequence[Mapping[str, Any]], declared: Mapping[str, str]) -> Any:
+    names = rows.names_in(found, list(declared))
+    mixed = {name for name in names if declared.get(name) in ("text", "dropdown")}
+    decoded = rows.decode(found, names, mixed_as_text=mixed)
+    columns = {name: schema.settle(column, declared.get(name, "")) for name, column in zip(names, decoded, strict=True)}
+    return schema.to_frame(columns, len(found))

@@ -1,0 +1,114 @@
+"""What a write that did not come to its end says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from pandas_clicdata.errors import AmbiguousWriteError, IncompleteWriteError, PartialWriteError, RowRange
+from pandas_clicdata.models import TableRef
+from pandas_clicdata.writing import ranges as row_ranges
+from pandas_clicdata.writing.ranges import ranges_text
+from pandas_clicdata.writing.sending import Delivery, Fate, Outcome
+
+
+@dataclass(frozen=True)
+class Job:
+    """How an error speaks of a write.
+
+    Attributes
+    ----------
+    operation : str
+        The API's operation.
+    table : TableRef
+        The table.
+    rows : int or None
+        Rows in the frame; None for a stream.
+    unknown, unsent : str
+        Sentences about such rows, in which ``{rows}`` stands for them.
+    """
+
+    operation: str
+    table: TableRef
+    rows: int | None
+    unknown: str
+    unsent: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """Which rows are where; what is in neither list is unsent, up to the row ``end``."""
+
+    confirmed: Sequence[RowRange]
+    unknown: Sequence[RowRange]
+    end: int
+
+    @property
+    def unsent(self) -> list[RowRange]:
+        return row_ranges.complement([*self.confirmed, *self.unknown], self.end)
+
+
+def incomplete(
+    job: Job,
+    known: Known,
+    reason: BaseException | None,
+    *,
+    miscounted: Outcome | None = None,
+    resume: dict[str, Any] | None = None,
+    hint: str = "",
+) -> IncompleteWriteError:
+    """The error that tells the rows."""
+    confirmed, unknown, unsent = list(known.confirmed), list(known.unknown), known.unsent
+    parts = [f"The {job.operation} on table {job.table.label} did not come to its end."]
+    if miscounted is not None:
+        parts.append(
+            f"ClicData counted {miscounted.wrong_count:,} rows where {miscounted.batch.rows:,} were sent:"
+            f" {ranges_text(miscounted.batch.ranges)}."
+        )
+    parts.append(f"Confirmed: {ranges_text(confirmed)}.")
+    if unknown:
+        parts.append(job.unknown.format(rows=ranges_text(unknown)))
+    if unsent:
+        parts.append(job.unsent.format(rows=ranges_text(unsent)))
+    if job.rows is None:
+        parts.append(f"Nothing of the stream from row {known.end} on was sent.")
+    if hint:
+        parts.append(hint)
+    if reason is not None:
+        parts.append(f"The reason: {str(reason) or type(reason).__name__}")
+    fields: dict[str, Any] = {
+        "rec_id": job.table.rec_id or None,
+        "name": job.table.name,
+        "confirmed": confirmed,
+        "unknown": unknown,
+        "unsent": unsent,
+        "resume": resume,
+        "operation": job.operation,
+        "ambiguous": bool(unknown),
+    }
+    message = " ".join(parts)
+    if miscounted is not None:
+        return PartialWriteError(message, sent=miscounted.batch.rows, counted=miscounted.wrong_count, **fields)
+    return AmbiguousWriteError(message, **fields) if unknown else IncompleteWriteError(message, **fields)
+
+
+def require_complete(delivery: Delivery, job: Job) -> int:
+    """Raise unless every batch of a write without a record was done; return how often one was tried again.
+
+    Raises
+    ------
+    IncompleteWriteError
+        Telling the rows; a Ctrl-C is raised from it.
+    """
+    if not delivery.complete:
+        known = Known(delivery.ranges(Fate.CONFIRMED), delivery.ranges(Fate.UNKNOWN), job.rows or 0)
+        raise_from(incomplete(job, known, delivery.reason), delivery.reason)
+    return sum(outcome.retries for outcome in delivery.outcomes)
+
+
+def raise_from(error: IncompleteWriteError, reason: BaseException | None) -> NoReturn:
+    """Raise the error from its reason; but a stop that the user asked for goes on as such, from the error."""
+    if reason is not None and not isinstance(reason, Exception):
+        raise reason from error
+    raise error from reason

@@ -1,0 +1,195 @@
+"""What rows are equal: the frame's, and those that the service gives back, compared by one canonical text a value.
+
+A frame's values are taken from the very JSON that is sent, so that both sides come the same way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pandas_clicdata import rows
+from pandas_clicdata.models import ColumnType, Framing, PlannedColumn
+
+Hashes = np.ndarray[Any, np.dtype[np.uint64]]
+
+_BLOCK_ROWS = 10_000
+_LONGEST_PLAIN = 5_000
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_NUMBERS = (ColumnType.NUMBER, ColumnType.PERCENTAGE)
+_MOMENTS = (ColumnType.DATE, ColumnType.DATETIME)
+
+
+def canonical(values: Sequence[Any], data_type: ColumnType) -> list[str | None]:
+    """One text a value: equal for values that are the same to ClicData, None for null.
+
+    Examples
+    --------
+    >>> canonical([1, 1.0, Decimal("1.50"), 1e-7, None], ColumnType.NUMBER)
+    ['1', '1', '1.5', '0.0000001', None]
+    >>> canonical(["2013-01-01 05:00:00", "2013-01-01T06:00:00+01:00"], ColumnType.DATETIME)
+    ['2013-01-01 05:00:00', '2013-01-01 05:00:00']
+    """
+    if data_type in _NUMBERS:
+        return [None if value is None else _number(value) for value in values]
+    if data_type in _MOMENTS:
+        return [None if value is None else _moment(value) for value in values]
+    return [value if value is None or isinstance(value, str) else _json(value) for value in values]
+
+
+def _number(value: Any) -> str:
+    if type(value) is int:
+        return str(value)
+    if type(value) is float:
+        text = repr(value)
+        if "e" not in text:
+            plain = text.removesuffix(".0")
+            return "0" if plain == "-0" else plain
+        value = Decimal(text)
+    if not isinstance(value, Decimal):
+        return _json(value)
+    if abs(value.adjusted()) > _LONGEST_PLAIN:
+        sign, digits, exponent = value.as_tuple()
+        text = "".join(map(str, digits))
+        short = text.rstrip("0")
+        return "0" if not short else f"{'-' * sign}{short}e{int(exponent) + len(text) - len(short)}"
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def _moment(value: Any) -> str:
+    if not isinstance(value, str):
+        return _json(value)
+    if len(value) == 19 and value[10] == " ":
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    moment = moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return moment.replace(tzinfo=None).isoformat(sep=" ")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def row_hashes(columns: Sequence[Sequence[str | None]]) -> Hashes:
+    """One number a row: equal for equal rows, and for others by a chance of 1 in 2^64.
+
+    Parameters
+    ----------
+    columns : sequence of sequence of str or None
+        The canonical texts, a column at a time.
+    """
+    count = len(columns[0]) if columns else 0
+    combined = np.zeros(count, dtype=np.uint64)
+    for texts in columns:
+        combined = (combined ^ _cell_hashes(texts)) * _ODD
+        combined ^= combined >> np.uint64(29)
+    return combined
+
+
+def _cell_hashes(texts: Sequence[str | None]) -> Hashes:
+    cells = np.empty(len(texts), dtype=object)
+    # Told apart from a text by its missing "=".
+    cells[:] = ["" if text is None else f"={text}" for text in texts]
+    return pd.util.hash_array(cells, categorize=False)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Rows, and by column the nulls and a checksum that knows no order."""
+
+    rows: int = 0
+    columns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def plus(self, other: Sums) -> Sums:
+        names = self.columns.keys() | other.columns.keys()
+        zero = (0, 0)
+        summed = {}
+        for name in names:
+            (nulls, checksum), (more, added) = self.columns.get(name, zero), other.columns.get(name, zero)
+            summed[name] = (nulls + more, (checksum + added) % 2**64)
+        return Sums(self.rows + other.rows, summed)
+
+    def differences(self, found: Sums) -> list[str]:
+        """What was found instead of this, in sentences."""
+        said = []
+        if self.rows != found.rows:
+            said.append(f"{found.rows:,} rows where {self.rows:,} should be")
+        for name, (nulls, checksum) in self.columns.items():
+            found_nulls, found_checksum = found.columns.get(name, (0, 0))
+            if nulls != found_nulls:
+                said.append(f"column {name!r} has {found_nulls:,} nulls where {nulls:,} should be")
+            elif checksum != found_checksum:
+                said.append(f"column {name!r} has other values")
+        return said
+
+
+def sums_of(names: Sequence[str], columns: Sequence[Sequence[str | None]]) -> Sums:
+    """The sums of some rows, given as canonical texts."""
+    by_column = {}
+    count = len(columns[0]) if columns else 0
+    for name, texts in zip(names, columns, strict=True):
+        present = [text for text in texts if text is not None]
+        by_column[name] = (count - len(present), int(_cell_hashes(present).sum(dtype=np.uint64)) if present else 0)
+    return Sums(count, by_column)
+
+
+def of_page(page: Sequence[Mapping[str, Any]], planned: Sequence[PlannedColumn]) -> list[list[str | None]]:
+    """The canonical texts of rows as the service gives them, by column."""
+    return [canonical([row.get(column.name) for row in page], column.data_type) for column in planned]
+
+
+def of_part(part: pa.RecordBatch, planned: Sequence[PlannedColumn]) -> list[list[str | None]]:
+    """The canonical texts of rows as they are sent, by column."""
+    if not part.num_rows:
+        return [[] for _ in planned]
+    body = rows.encode(part, [column.wire for column in planned], _lists(len(planned)))
+    columns = list(zip(*json.loads(b"[" + body + b"]", parse_float=Decimal), strict=True))
+    return [canonical(values, column.data_type) for values, column in zip(columns, planned, strict=True)]
+
+
+def blocks(ready: pa.Table) -> Iterator[pa.RecordBatch]:
+    """A table in pieces that are small enough to be looked at as Python objects."""
+    for start in range(0, ready.num_rows, _BLOCK_ROWS):
+        yield from ready.slice(start, _BLOCK_ROWS).combine_chunks().to_batches()
+
+
+def content_hash(ready: pa.Table, planned: Sequence[PlannedColumn]) -> str:
+    """A hash of rows, in their order, and of how their columns are sent.
+
+    Examples
+    --------
+    >>> from pandas_clicdata.models import Encoding, Wire
+    >>> planned = [PlannedColumn("n", "int64", ColumnType.NUMBER, Wire(Encoding.INTEGER))]
+    >>> one, other = (content_hash(pa.table({"n": values}), planned) for values in ([1, 2], [2, 1]))
+    >>> one == other
+    False
+    """
+    digest = hashlib.sha256(json.dumps([[column.name, str(column.data_type)] for column in planned]).encode())
+    wires, framing = [column.wire for column in planned], _lists(len(planned))
+    for block in blocks(ready):
+        digest.update(rows.encode(block, wires, framing) + b",")
+    return digest.hexdigest()
+
+
+def _lists(columns: int) -> Framing:
+    return Framing("[", tuple("" if at == 0 else "," for at in range(columns)), "]")
+
+
+def joined(hashes: Sequence[Hashes]) -> Hashes:
+    """Hashes one after another."""
+    return np.concatenate(hashes) if hashes else np.zeros(0, dtype=np.uint64)

@@ -1,0 +1,253 @@
+"""Inserting rows so that each arrives once: send, find out what became of the unknown, send the rest, clear up."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pandas_clicdata import endpoints, rows
+from pandas_clicdata.display import Progress, ProgressBar
+from pandas_clicdata.errors import ClicDataError, RowRange, VerificationError
+from pandas_clicdata.models import InsertCounts, TableRef
+from pandas_clicdata.writing import ranges as row_ranges
+from pandas_clicdata.writing.content import Content, Piece
+from pandas_clicdata.writing.failure import Job, Known, incomplete, raise_from
+from pandas_clicdata.writing.fingerprint import Sums
+from pandas_clicdata.writing.record import Pending, Record
+from pandas_clicdata.writing.sending import Batch, Delivery, Fate, Outcome, send_all
+from pandas_clicdata.writing.settling import Settler, stamp_column
+
+if TYPE_CHECKING:
+    from pandas_clicdata.session import Session
+
+_ROUNDS_WITHOUT_PROGRESS = 3
+_HOW_TO_GO_ON = (
+    "To go on, make the same call again with resume=error.resume (or with its journal): on_unknown='check' looks into"
+    " the table for the unknown rows, by their content."
+)
+
+
+@dataclass
+class Insertion:
+    """One write's inserts.
+
+    Attributes
+    ----------
+    session : Session
+        Whose table it is.
+    table : TableRef
+        The table.
+    content : Content
+        The rows, as the table takes them.
+    record : Record
+        What is known already, and is kept.
+    batch_size, workers : int
+        Rows a request, and requests at once.
+    settle : float
+        Seconds after which rows of unknown fate that are not in the table are taken for lost.
+    settler : Settler or None
+        How to find out where they are; None does not.
+    progress : bool, callable or None
+        Where to tell how far it is.
+    title : str
+        What a progress bar says.
+    sums : Sums or None
+        What has been sent of a stream; None if nobody will ask.
+    hint : str
+        What an error says about going on.
+    """
+
+    session: Session
+    table: TableRef
+    content: Content
+    record: Record
+    batch_size: int
+    workers: int
+    settle: float
+    settler: Settler | None = None
+    progress: bool | Progress | None = None
+    title: str = ""
+    sums: Sums | None = None
+    hint: str = _HOW_TO_GO_ON
+    _again: deque[Piece] = field(default_factory=deque, init=False, repr=False)
+    _parts: dict[int, pa.RecordBatch] = field(default_factory=dict, init=False, repr=False)
+    _end: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        total = self.content.rows
+        wanted = None if total is None else self.record.unsent(total)
+        self._source = self._counted(self.content.pieces(wanted, self.batch_size))
+        self._end = total or 0
+        columns = self.content.planned
+        if self.record.identity.stamp is not None:
+            columns = [*columns, stamp_column(self.record.identity.stamp)]
+        self._wires = [column.wire for column in columns]
+        self._framing = endpoints.row_framing(self.session, [column.name for column in columns])
+
+    def run(self) -> None:
+        """Send what is not in the table yet.
+
+        Raises
+        ------
+        IncompleteWriteError
+            Not all rows are known to be there; it tells which are where, and how to go on. A Ctrl-C is raised from it.
+        """
+        bar = ProgressBar(self.progress, self.title, self.content.rows)
+        try:
+            bar.add(row_ranges.count(self.record.confirmed)) if self.record.confirmed else None
+            self._run(bar)
+        except _Stopped as stopped:
+            raise_from(stopped.error, stopped.reason)
+        except VerificationError:
+            raise
+        except BaseException as exc:  # noqa: BLE001 - whatever it was, the rows are told
+            raise_from(self._error(exc), exc)
+        finally:
+            bar.close()
+
+    def _run(self, bar: ProgressBar) -> None:
+        stalled, before = 0, -1
+        while True:
+            delivery = send_all(self._batches(), self._send, workers=self.workers, bar=bar, log=self.record)
+            self._take_back(delivery)
+            miscounted = next((each for each in delivery.outcomes if each.wrong_count is not None), None)
+            if miscounted is not None or not self._may_go_on(delivery):
+                raise _Stopped(self._error(delivery.reason, miscounted), delivery.reason)
+            confirmed = row_ranges.count(self.record.confirmed)
+            stalled = 0 if confirmed > before else stalled + 1
+            before = confirmed
+            if stalled > _ROUNDS_WITHOUT_PROGRESS:
+                raise _Stopped(self._error(delivery.reason), delivery.reason)
+            if self.record.unknown:
+                if self.settler is None:
+                    raise _Stopped(self._error(delivery.reason), delivery.reason)
+                self._look(self.settler, bar)
+                if self._again or not self._used_up():
+                    continue
+                if self.record.unknown:
+                    self._settle(self.settler, bar)
+                    continue
+            if self._again:
+                continue
+            if self.settler is None or not self.settler.at_the_end():
+                return
+
+    def _may_go_on(self, delivery: Delivery) -> bool:
+        """Whether all that happened is that the fate of rows is unknown, which can be found out."""
+        if delivery.complete:
+            return True
+        first = next((each for each in delivery.outcomes if each.fate is not Fate.CONFIRMED or each.error), None)
+        return (
+            delivery.failure is None
+            and self.settler is not None
+            and first is not None
+            and first.fate is Fate.UNKNOWN
+            and isinstance(first.error, ClicDataError)
+        )
+
+    def _used_up(self) -> bool:
+        """Whether the frame or stream has no rows that were never sent."""
+        following = next(self._source, None)
+        if following is not None:
+            self._again.append(following)
+        return following is None
+
+    # finding out
+
+    def _look(self, settler: Settler, bar: ProgressBar) -> None:
+        pending = list(self.record.unknown.values())
+        for number, found in settler.found(pending).items():
+            if found:
+                self._shrink(self.record.unknown[number], found)
+                self.record.note("found", batch=number, ranges=[list(pair) for pair in found])
+                bar.add(row_ranges.count(found))
+
+    def _settle(self, settler: Settler, bar: ProgressBar) -> None:
+        """Wait until what comes late should have come; then take for lost what is not there."""
+        latest = max(each.since for each in self.record.unknown.values())
+        time.sleep(max(0.0, min(latest, time.time()) + self.settle - time.time()))
+        self._look(settler, bar)
+        pending = list(self.record.unknown.values())
+        settler.before_again(pending)
+        for each in pending:
+            part = self._parts.pop(each.number, None)
+            self.record.note("absent", batch=each.number)
+            self._put_back(each.ranges, part)
+
+    def _shrink(self, pending: Pending, found: Sequence[RowRange]) -> None:
+        """Keep only those rows of a batch that are still unknown."""
+        part = self._parts.pop(pending.number, None)
+        gone = set(row_ranges.positions(found))
+        kept = [at for at, row in enumerate(row_ranges.positions(pending.ranges)) if row not in gone]
+        if part is not None and kept:
+            self._parts[pending.number] = part.take(pa.array(kept))
+
+    # batches
+
+    def _counted(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        for ranges, part in pieces:
+            self._end = max(self._end, ranges[-1][1])
+            if self.sums is not None and self.content.ready is None:
+                self.sums = self.sums.plus(self.content.sums_of(part))
+            yield ranges, part
+
+    def _batches(self) -> Iterator[Batch]:
+        while self._again:
+            yield self._batch(*self._again.popleft())
+        for ranges, part in self._source:
+            yield self._batch(ranges, part)
+
+    def _batch(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch) -> Batch:
+        number = self.record.next_number()
+        mark = self.record.mark(number)
+        sent = part
+        if mark is not None:
+            arrays = [*part.columns, pa.array([mark] * part.num_rows, pa.large_string())]
+            sent = pa.RecordBatch.from_arrays(arrays, [*part.schema.names, str(self.record.identity.stamp)])
+        return Batch(ranges, rows.encode(sent, self._wires, self._framing), number, mark, part)
+
+    def _send(self, batch: Batch) -> tuple[InsertCounts, int]:
+        return endpoints.insert(self.session, self.table.rec_id, batch.body, batch.rows)
+
+    def _take_back(self, delivery: Delivery) -> None:
+        """Keep the rows of what did not go, and of what may have to go again."""
+        for batch in delivery.left:
+            self._put_back(batch.ranges, batch.part)
+        for outcome in delivery.outcomes:
+            if outcome.fate is Fate.UNSENT:
+                self._put_back(outcome.batch.ranges, outcome.batch.part)
+            elif outcome.fate is Fate.UNKNOWN and outcome.batch.part is not None:
+                self._parts[outcome.batch.number] = outcome.batch.part
+
+    def _put_back(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch | None) -> None:
+        for piece in row_ranges.cut(ranges, self.batch_size) if part is None else [ranges]:
+            self._again.append((piece, self.content.take(piece) if part is None else part))
+
+    # failing
+
+    def _error(self, reason: BaseException | None, miscounted: Outcome | None = None) -> Any:
+        job = Job(
+            "insert",
+            self.table,
+            self.content.rows,
+            unknown="Unknown, may or may not be in the table: {rows}; do not send these again before looking.",
+            unsent="Not in the table: {rows}.",
+        )
+        known = Known(self.record.confirmed, self.record.unknown_ranges, self._end)
+        token = self.record.token()
+        hint = "" if self.content.rows is None else self.hint
+        return incomplete(job, known, reason, miscounted=miscounted, resume=token, hint=hint)
+
+
+class _Stopped(Exception):
+    """The write cannot go on."""
+
+    def __init__(self, error: Any, reason: BaseException | None) -> None:
+        super().__init__()
+        self.error = error
+        self.reason = reason

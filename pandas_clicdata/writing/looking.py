@@ -1,0 +1,96 @@
+"""Looking into the table: what it holds, by checksum, by content and by key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pandas_clicdata import reading
+from pandas_clicdata.errors import IncompleteReadError
+from pandas_clicdata.models import PlannedColumn
+from pandas_clicdata.writing import fingerprint
+from pandas_clicdata.writing.fingerprint import Hashes, Sums
+
+if TYPE_CHECKING:
+    from pandas_clicdata.session import Session
+
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look into a table has shown.
+
+    Attributes
+    ----------
+    rows : int
+        How many rows it has.
+    sums : Sums
+        Of the columns looked at; empty if they were not asked for.
+    copies : dict of int to int
+        Of the rows asked for, by their hash, how many are there; those that are not there are not in it.
+    """
+
+    rows: int
+    sums: Sums
+    copies: Mapping[int, int]
+
+
+def look(
+    session: Session,
+    rec_id: int,
+    planned: Sequence[PlannedColumn],
+    *,
+    wanted: Hashes | None = None,
+    sums: bool = False,
+) -> Seen:
+    """Read a table, and count.
+
+    Parameters
+    ----------
+    session : Session
+        Whose table it is.
+    rec_id : int
+        The table.
+    planned : sequence of PlannedColumn
+        The columns to look at.
+    wanted : array of uint64, optional
+        Hashes of the rows, by these columns, that are to be counted.
+    sums : bool, default False
+        Whether to sum up the columns.
+
+    Raises
+    ------
+    IncompleteReadError
+        The table could not be read whole, or changed again and again while it was.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return _looked(session, rec_id, planned, wanted, sums)
+        except IncompleteReadError:
+            # A write that comes late changes the table while it is read; the next look may be at rest.
+            continue
+    return _looked(session, rec_id, planned, wanted, sums)
+
+
+def _looked(session: Session, rec_id: int, planned: Sequence[PlannedColumn], wanted: Hashes | None, sums: bool) -> Seen:
+    names = [column.name for column in planned]
+    total, rows = Sums(), 0
+    distinct = np.unique(wanted) if wanted is not None else np.zeros(0, dtype=np.uint64)
+    counts = np.zeros(len(distinct), dtype=np.int64)
+    with closing(reading.pages(session, rec_id)) as pages:
+        for page in pages:
+            rows += len(page)
+            columns = fingerprint.of_page(page, planned)
+            if sums:
+                total = total.plus(fingerprint.sums_of(names, columns))
+            if len(distinct):
+                hashes = fingerprint.row_hashes(columns)
+                places = np.minimum(np.searchsorted(distinct, hashes), len(distinct) - 1)
+                np.add.at(counts, places[distinct[places] == hashes], 1)
+    found = {int(value): int(count) for value, count in zip(distinct, counts, strict=True) if count}
+    return Seen(rows, total, found)

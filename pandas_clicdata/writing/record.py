@@ -1,0 +1,389 @@
+"""What is known of a write while it goes on: the same whether it is in memory, in a token or in a journal.
+
+It changes by events only, so that a journal that is read again comes to the same state.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pandas_clicdata.errors import ResumeError, RowRange
+from pandas_clicdata.models import TableRef
+from pandas_clicdata.writing import ranges as row_ranges
+from pandas_clicdata.writing.fingerprint import Sums
+from pandas_clicdata.writing.sending import Batch, Fate, Outcome
+
+FORMAT = "pandas_clicdata write 1"
+_EVENTS = frozenset(
+    {
+        "creating",
+        "table",
+        "saved",
+        "cleared",
+        "baseline",
+        "sending",
+        "confirmed",
+        "unknown",
+        "unsent",
+        "found",
+        "absent",
+        "doubled",
+        "done",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Which write it is: one with another identity may not go on with its record.
+
+    Attributes
+    ----------
+    operation : str
+        ``"push"`` or ``"append"``.
+    table : int or str
+        RecId or name, as the user gave it.
+    if_exists : str
+        What a push does where the table is there.
+    account : str
+        On whose account; no secret.
+    rows : int or None
+        Rows of the frame; None for a stream.
+    columns : sequence of (str, str)
+        The frame's columns and what they become.
+    frame : callable
+        Returns the hash of the frame's content, for which all of it must be looked at.
+    stamp : str or None
+        The column that carries a batch's mark.
+    on : sequence of str or None
+        The key columns.
+    resumable : bool
+        Whether a token is of use; False where the same call made again does as much.
+    """
+
+    operation: str
+    table: int | str
+    if_exists: str = ""
+    account: str
+    rows: int | None
+    columns: Sequence[tuple[str, str]]
+    frame: Callable[[], str] = field(repr=False)
+    stamp: str | None = None
+    on: Sequence[str] | None = None
+    resumable: bool = True
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "operation": self.operation,
+            "table": self.table,
+            "if_exists": self.if_exists,
+            "account": self.account,
+            "rows": self.rows,
+            "columns": [list(column) for column in self.columns],
+            "frame": self.frame(),
+            "stamp": self.stamp,
+            "on": None if self.on is None else list(self.on),
+        }
+
+    def check(self, kept: Mapping[str, Any], where: str) -> None:
+        """Refuse a token or journal of another write.
+
+        Raises
+        ------
+        ResumeError
+            Saying in what it differs.
+        """
+        if kept.get("format") != FORMAT:
+            raise ResumeError(f"{where} is none that this version can read ({kept.get('format')!r}).")
+        ours = self.as_dict()
+        words = {
+            "operation": "operation", "table": "table", "if_exists": "if_exists=", "account": "account",
+            "columns": "columns or their types", "rows": "number of rows", "frame": "content of the frame",
+            "stamp": "stamp=", "on": "on=",
+        }  # fmt: skip
+        for key, word in words.items():
+            if kept.get(key) != ours[key]:
+                shown = "" if key in ("frame", "columns") else f" ({kept.get(key)!r} there, {ours[key]!r} here)"
+                raise ResumeError(f"{where} is that of another write: the {word} is not the same{shown}.")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What an appended table held before, as far as it was looked at.
+
+    Attributes
+    ----------
+    rows : int or None
+        How many rows.
+    sums : Sums or None
+        What to compare with after the write.
+    equal : dict of int to int, or None
+        Of the frame's rows, by their hash, how often an equal one was there.
+    """
+
+    rows: int | None = None
+    sums: Sums | None = None
+    equal: Mapping[int, int] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows,
+            "sums": None if self.sums is None else [self.sums.rows, {k: list(v) for k, v in self.sums.columns.items()}],
+            "equal": None if self.equal is None else [list(pair) for pair in self.equal.items()],
+        }
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> Baseline:
+        sums = kept["sums"]
+        return cls(
+            kept["rows"],
+            None if sums is None else Sums(sums[0], {name: (pair[0], pair[1]) for name, pair in sums[1].items()}),
+            None if kept["equal"] is None else {pair[0]: pair[1] for pair in kept["equal"]},
+        )
+
+
+NOTHING_BEFORE = Baseline(0, Sums(), {})
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Rows that were sent and of which nobody knows where they are; ``since`` is when that came to be."""
+
+    number: int
+    ranges: tuple[RowRange, ...]
+    mark: str | None
+    since: float
+
+
+class Record:
+    """The state of one write.
+
+    Parameters
+    ----------
+    identity : Identity
+        Which write it is.
+    note : callable, optional
+        Keeps an event where it outlives this process; called before the event counts.
+    """
+
+    def __init__(self, identity: Identity, note: Callable[[dict[str, Any]], None] | None = None) -> None:
+        self.identity = identity
+        self._note = note
+        self.id = uuid.uuid4().hex[:16]
+        self.table: TableRef | None = None
+        self.made = self.creating = self.cleared = False
+        self.backup: str | None = None
+        self.baseline: Baseline | None = None
+        self.confirmed: list[RowRange] = []
+        self.unknown: dict[int, Pending] = {}
+        self.resent: list[RowRange] = []
+        self.stale: list[str] = []
+        self.batches = self.retries = self.counted = self.uncounted = 0
+        self.done: dict[str, Any] | None = None
+        self._last = 0
+
+    # what happens
+
+    def note(self, event: str, **facts: Any) -> None:
+        """Keep what happened, then let it count."""
+        entry = {"event": event, "at": time.time(), **facts}
+        if self._note is not None:
+            self._note(entry)
+        self.apply(entry)
+
+    def sending(self, batch: Batch) -> None:
+        self.note("sending", batch=batch.number, ranges=batch.ranges, mark=batch.mark)
+
+    def ended(self, outcome: Outcome) -> None:
+        facts: dict[str, Any] = {"batch": outcome.batch.number}
+        if outcome.fate is Fate.CONFIRMED:
+            facts |= {"counted": outcome.counted, "retries": outcome.retries}
+        self.note(outcome.fate.value, **facts)
+
+    def apply(self, entry: Mapping[str, Any]) -> None:
+        if entry["event"] not in _EVENTS:
+            raise ValueError(f"no event is called {entry['event']!r}")
+        getattr(self, f"_{entry['event']}")(entry)
+
+    def _creating(self, entry: Mapping[str, Any]) -> None:
+        self.creating = True
+
+    def _table(self, entry: Mapping[str, Any]) -> None:
+        self.table = TableRef(entry["rec_id"], entry["name"])
+        self.made, self.creating = entry["made"], False
+        if self.made:
+            self.baseline = NOTHING_BEFORE
+
+    def _saved(self, entry: Mapping[str, Any]) -> None:
+        self.backup = entry["backup"]
+
+    def _cleared(self, entry: Mapping[str, Any]) -> None:
+        self.cleared, self.baseline = True, NOTHING_BEFORE
+
+    def _baseline(self, entry: Mapping[str, Any]) -> None:
+        self.baseline = Baseline.from_dict(entry["before"])
+
+    def _sending(self, entry: Mapping[str, Any]) -> None:
+        self._last = max(self._last, entry["batch"])
+        ranges = tuple((start, stop) for start, stop in entry["ranges"])
+        self.unknown[entry["batch"]] = Pending(entry["batch"], ranges, entry["mark"], float("inf"))
+
+    def _confirmed(self, entry: Mapping[str, Any]) -> None:
+        pending = self.unknown.pop(entry["batch"])
+        self.confirmed = row_ranges.merged([*self.confirmed, *pending.ranges])
+        self.batches += 1
+        self.retries += entry["retries"]
+        self.counted += entry["counted"] or 0
+        self.uncounted += 0 if entry["counted"] is not None else row_ranges.count(pending.ranges)
+
+    def _unknown(self, entry: Mapping[str, Any]) -> None:
+        pending = self.unknown[entry["batch"]]
+        self.batches += 1
+        self.unknown[pending.number] = Pending(pending.number, pending.ranges, pending.mark, entry["at"])
+
+    def _unsent(self, entry: Mapping[str, Any]) -> None:
+        del self.unknown[entry["batch"]]
+
+    def _found(self, entry: Mapping[str, Any]) -> None:
+        """Rows of unknown fate were found in the table."""
+        pending = self.unknown.pop(entry["batch"])
+        found = [(start, stop) for start, stop in entry["ranges"]]
+        rest = sorted(set(row_ranges.positions(pending.ranges)) - set(row_ranges.positions(found)))
+        self.confirmed = row_ranges.merged([*self.confirmed, *found])
+        self.counted += row_ranges.count(found)
+        if rest:
+            ranges = tuple(row_ranges.of_positions(rest))
+            self.unknown[pending.number] = Pending(pending.number, ranges, pending.mark, pending.since)
+
+    def _absent(self, entry: Mapping[str, Any]) -> None:
+        """They are taken for lost and sent again; what comes late under their mark is to go."""
+        pending = self.unknown.pop(entry["batch"])
+        self.resent = row_ranges.merged([*self.resent, *pending.ranges])
+        if pending.mark is not None:
+            self.stale.append(pending.mark)
+
+    def _doubled(self, entry: Mapping[str, Any]) -> None:
+        """Rows are in the table twice, so that all their copies go before one is sent again."""
+        self._last = max(self._last, entry["batch"])
+        twice = [(start, stop) for start, stop in entry["ranges"]]
+        kept = set(row_ranges.positions(self.confirmed)) - set(row_ranges.positions(twice))
+        self.confirmed = row_ranges.of_positions(kept)
+        self.counted -= row_ranges.count(twice)
+        self.unknown[entry["batch"]] = Pending(entry["batch"], tuple(twice), None, entry["at"])
+
+    def _done(self, entry: Mapping[str, Any]) -> None:
+        self.done = dict(entry)
+
+    # what is known
+
+    def header(self) -> dict[str, Any]:
+        """Which write this is, for a journal's beginning."""
+        return {"format": FORMAT, "id": self.id, **self.identity.as_dict()}
+
+    def next_number(self) -> int:
+        """A number that no batch of this write has had."""
+        self._last += 1
+        return self._last
+
+    def mark(self, number: int) -> str | None:
+        """What the rows of a batch carry in the stamp column."""
+        return None if self.identity.stamp is None else f"{self.id}-{number}"
+
+    @property
+    def unknown_ranges(self) -> list[RowRange]:
+        return row_ranges.merged(pair for pending in self.unknown.values() for pair in pending.ranges)
+
+    def unsent(self, rows: int) -> list[RowRange]:
+        """Which of so many rows are neither confirmed nor of unknown fate."""
+        return row_ranges.complement([*self.confirmed, *self.unknown_ranges], rows)
+
+    def token(self) -> dict[str, Any] | None:
+        """All of this as plain JSON; None where it would be of no use, as for a stream that is used up."""
+        rows = self.identity.rows
+        if rows is None or not self.identity.resumable:
+            return None
+        since = [pending.since for pending in self.unknown.values()]
+        return {
+            "format": FORMAT,
+            **self.identity.as_dict(),
+            "id": self.id,
+            "rec_id": None if self.table is None else self.table.rec_id,
+            "name": None if self.table is None else self.table.name,
+            "made": self.made,
+            "creating": self.creating,
+            "backup": self.backup,
+            "cleared": self.cleared,
+            "baseline": None if self.baseline is None else self.baseline.as_dict(),
+            "confirmed": [list(pair) for pair in self.confirmed],
+            "unknown": [
+                {"batch": each.number, "ranges": [list(pair) for pair in each.ranges], "mark": each.mark}
+                for each in self.unknown.values()
+            ],
+            "unsent": [list(pair) for pair in self.unsent(rows)],
+            "resent": [list(pair) for pair in self.resent],
+            "stale": list(self.stale),
+            "last": self._last,
+            "batches": self.batches,
+            "retries": self.retries,
+            "counted": self.counted,
+            "uncounted": self.uncounted,
+            "failed_at": min(max(since, default=0.0), time.time()),
+        }
+
+    def go_on_from(self, token: Mapping[str, Any]) -> None:
+        """Take the state that a token holds.
+
+        Raises
+        ------
+        ResumeError
+            It holds none.
+        """
+        try:
+            self.id = str(token["id"])
+            if token["rec_id"] is not None:
+                self.table = TableRef(int(token["rec_id"]), token["name"])
+            self.made, self.creating, self.cleared = token["made"], token["creating"], token["cleared"]
+            self.backup = token["backup"]
+            self.baseline = None if token["baseline"] is None else Baseline.from_dict(token["baseline"])
+            self.confirmed = [(int(start), int(stop)) for start, stop in token["confirmed"]]
+            self.resent = [(int(start), int(stop)) for start, stop in token["resent"]]
+            self.unknown = {
+                int(each["batch"]): Pending(
+                    int(each["batch"]),
+                    tuple((int(start), int(stop)) for start, stop in each["ranges"]),
+                    each["mark"],
+                    float(token["failed_at"]),
+                )
+                for each in token["unknown"]
+            }
+            self.stale = [str(mark) for mark in token["stale"]]
+            self._last = int(token["last"])
+            self.batches, self.retries = int(token["batches"]), int(token["retries"])
+            self.counted, self.uncounted = int(token["counted"]), int(token["uncounted"])
+        except (KeyError, TypeError, ValueError, IndexError) as exc:
+            raise ResumeError(f"The resume token cannot be read: {exc!r}. Give error.resume as it was.") from exc
+
+    def replay(self, header: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> None:
+        """Take the state that a journal's events come to.
+
+        Raises
+        ------
+        ResumeError
+            They do not go together.
+        """
+        try:
+            self.id = str(header["id"])
+            for entry in events:
+                self.apply(entry)
+        except (KeyError, TypeError, ValueError, AttributeError) as exc:
+            raise ResumeError(f"The journal's events do not go together: {exc!r}. Give another path.") from exc
+        # What was on the wire when the process was killed may have been sent just then.
+        now = time.time()
+        self.unknown = {
+            number: Pending(number, each.ranges, each.mark, min(each.since, now))
+            for number, each in self.unknown.items()
+        }

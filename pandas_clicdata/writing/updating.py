@@ -1,0 +1,328 @@
+"""Changing rows that are there, by key; and upsert, which also inserts those that are not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pandas_clicdata import endpoints, reading, rows, schema, tables
+from pandas_clicdata.display import ProgressBar
+from pandas_clicdata.errors import ColumnMismatchError, FrameError, RowRange, VerificationError
+from pandas_clicdata.models import InsertCounts, TableRef, WriteResult
+from pandas_clicdata.writing import fingerprint
+from pandas_clicdata.writing import ranges as row_ranges
+from pandas_clicdata.writing.content import Content, key_names, refuse_equal_keys, refuse_null_keys
+from pandas_clicdata.writing.failure import Job, Known, incomplete, raise_from
+from pandas_clicdata.writing.inserting import Insertion
+from pandas_clicdata.writing.looking import look
+from pandas_clicdata.writing.options import Options
+from pandas_clicdata.writing.receipts import dry_receipt
+from pandas_clicdata.writing.record import Baseline, Identity, Record
+from pandas_clicdata.writing.sending import Batch, Delivery, Fate, send_all
+from pandas_clicdata.writing.settling import ByKeys
+from pandas_clicdata.writing.workflow import fitted
+
+if TYPE_CHECKING:
+    from pandas_clicdata.session import Session
+
+_AGAIN = "Make the same call again: it sends only what is not so yet."
+
+
+def keyed_content(obj: object, operation: str, on: str | Sequence[str], options: Options) -> tuple[Content, list[str]]:
+    """Rows in memory whose keys are there and unique.
+
+    Raises
+    ------
+    FrameError
+        A key is missing or twice there.
+    TypeError
+        They are a stream.
+    """
+    content = Content.enter(obj, options.columns, index=options.index)
+    if content.rows is None:
+        raise TypeError(f"{operation} needs its rows in memory: give a DataFrame or an Arrow table, not a stream.")
+    keys = key_names(on, [column.name for column in content.planned])
+    refuse_null_keys(content, keys, "no row of the table can be found by it")
+    refuse_equal_keys(content, keys)
+    return content, keys
+
+
+def update_rows(
+    session: Session | None, obj: object, table: object, *, on: str | Sequence[str], options: Options
+) -> WriteResult:
+    """Change the table's rows that have the frame's keys."""
+    meant = tables.checked_table(table)
+    content, keys = keyed_content(obj, "update_rows", on, options)
+    if len(keys) == len(content.planned):
+        raise FrameError("on= names every column of the frame, so that there is nothing to change in the rows found.")
+    started = time.perf_counter()
+    session = endpoints.resolved(session)
+    found = tables.find(session, meant)
+    known = tables.known_columns(tables.first_page(session, found))
+    if known is not None:
+        content = _fitted_in_part(content, found, known, options)
+    everything = [(0, content.rows)] if content.rows else []
+    if options.dry_run:
+        return dry_receipt("update_rows", found, content.rows, content.rows or 0, content.planned, started)
+    retries = _update(session, found, content, keys, everything, [], options)
+    if options.verify:
+        _verify(session, found, content)
+    return _receipt("update_rows", found, content, content.rows or 0, retries, started, options)
+
+
+def upsert(
+    session: Session | None, obj: object, table: object, *, on: str | Sequence[str], options: Options
+) -> WriteResult:
+    """Change the rows that have the frame's keys, and insert those whose keys the table does not have."""
+    meant = tables.checked_table(table)
+    content, keys = keyed_content(obj, "upsert", on, options)
+    started = time.perf_counter()
+    session = endpoints.resolved(session)
+    found = tables.find(session, meant)
+    return upsert_into(session, content, keys, found, "upsert", options, started)
+
+
+def upsert_into(
+    session: Session,
+    content: Content,
+    keys: Sequence[str],
+    found: TableRef,
+    operation: str,
+    options: Options,
+    started: float,
+) -> WriteResult:
+    """Upsert into a table that is there."""
+    known = tables.known_columns(tables.first_page(session, found))
+    if known is not None:
+        content = fitted(content, found, known, options)
+    now = _compare(session, found, content, keys)
+    inserts = row_ranges.count(now.absent)
+    requests = row_ranges.count(now.differing) - (-inserts // int(options.batch_size))
+    facts: dict[str, Any] = {"matched": now.matched, "notes": now.notes}
+    if options.dry_run:
+        return dry_receipt(operation, found, content.rows, requests, content.planned, started, **facts)
+    retries = _update(session, found, content, keys, now.differing, now.same, options)
+    record = Record(_identity(operation, found, session, content, keys))
+    record.confirmed = row_ranges.merged([*now.same, *now.differing])
+    record.table, record.baseline = found, Baseline()
+    insertion = Insertion(
+        session,
+        found,
+        content,
+        record,
+        int(options.batch_size),
+        int(options.workers),
+        options.settle,
+        ByKeys(session, found.rec_id, keys, content, record),
+        options.progress,
+        f"{operation} {found.label}",
+        hint=_AGAIN,
+    )
+    insertion.run()
+    if options.verify:
+        _verify(session, found, content)
+    sent = row_ranges.count(now.differing) + inserts
+    return _receipt(
+        operation, found, content, sent, retries + record.retries, started, options, batches=requests, **facts
+    )
+
+
+@dataclass(frozen=True)
+class _Change(Batch):
+    """One row's update: which rows are meant is the body, and what they are to hold."""
+
+    values: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Which of the frame's rows the table lacks, has as they are, and has otherwise."""
+
+    absent: list[RowRange]
+    same: list[RowRange]
+    differing: list[RowRange]
+    matched: int
+    notes: tuple[str, ...]
+
+
+def _compare(session: Session, found: TableRef, content: Content, keys: Sequence[str]) -> _Comparison:
+    by_key = content.hashes(keys).tolist()
+    whole = content.hashes().tolist()
+    wanted = set(by_key)
+    there: dict[int, list[int]] = {}
+    key_places = [at for at, column in enumerate(content.planned) if column.name in keys]
+    with closing(reading.pages(session, found.rec_id)) as pages:
+        for page in pages:
+            columns = fingerprint.of_page(page, content.planned)
+            key_hashes = fingerprint.row_hashes([columns[at] for at in key_places]).tolist()
+            hashes = fingerprint.row_hashes(columns).tolist()
+            for key, value in zip(key_hashes, hashes, strict=True):
+                if key in wanted:
+                    there.setdefault(key, []).append(value)
+    absent = [row for row, key in enumerate(by_key) if key not in there]
+    same = [row for row, key in enumerate(by_key) if key in there and set(there[key]) == {whole[row]}]
+    kept = {*absent, *same}
+    twice = sum(len(values) > 1 for values in there.values())
+    notes = (
+        (f"{twice:,} of the keys have more than one row in the table; all of these are changed alike.",)
+        if twice
+        else ()
+    )
+    return _Comparison(
+        row_ranges.of_positions(absent),
+        row_ranges.of_positions(same),
+        row_ranges.of_positions(row for row in range(len(by_key)) if row not in kept),
+        sum(map(len, there.values())),
+        notes,
+    )
+
+
+def _update(
+    session: Session,
+    found: TableRef,
+    content: Content,
+    keys: Sequence[str],
+    ranges: Sequence[RowRange],
+    settled: Sequence[RowRange],
+    options: Options,
+) -> int:
+    """Send one update a row; return how often one was tried again.
+
+    Raises
+    ------
+    IncompleteWriteError
+        Not all were carried out; ``settled`` are rows that count as confirmed all the same.
+    """
+
+    def send(batch: Batch) -> tuple[InsertCounts, int]:
+        assert isinstance(batch, _Change)
+        # A lost reply is answered by asking again: the same values given twice leave the row as it is.
+        return InsertCounts(), endpoints.update(session, found.rec_id, batch.body, batch.values)
+
+    bar = ProgressBar(options.progress, f"update {found.label}", row_ranges.count(ranges))
+    try:
+        delivery = send_all(_updates(session, content, keys, ranges), send, workers=int(options.workers), bar=bar)
+    finally:
+        bar.close()
+    if not delivery.complete:
+        _raise(delivery, found, content, settled)
+    return sum(outcome.retries for outcome in delivery.outcomes)
+
+
+def _updates(session: Session, content: Content, keys: Sequence[str], ranges: Sequence[RowRange]) -> Iterator[Batch]:
+    changed = [column for column in content.planned if column.name not in keys]
+    by = [column for column in content.planned if column.name in keys]
+    number = 0
+    for piece in row_ranges.cut(ranges, 500):
+        part = content.take(piece)
+        finds, updates = (
+            rows.encode_each(
+                _select(part, [column.name for column in columns]),
+                [column.wire for column in columns],
+                endpoints.find_framing(session, [column.name for column in columns]),
+            )
+            for columns in (by, changed)
+        )
+        for row, find, update in zip(row_ranges.positions(piece), finds, updates, strict=True):
+            number += 1
+            yield _Change(((row, row + 1),), find, number, values=update)
+
+
+def _select(part: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    return part.select(list(names))
+
+
+def _raise(delivery: Delivery, found: TableRef, content: Content, settled: Sequence[RowRange]) -> None:
+    job = Job(
+        "update",
+        found,
+        content.rows,
+        unknown="Unknown, may or may not be changed: {rows}; changing them again does no harm.",
+        unsent="Not changed or inserted: {rows}.",
+    )
+    confirmed = row_ranges.merged([*settled, *delivery.ranges(Fate.CONFIRMED)])
+    known = Known(confirmed, delivery.ranges(Fate.UNKNOWN), content.rows or 0)
+    raise_from(incomplete(job, known, delivery.reason, hint=_AGAIN), delivery.reason)
+
+
+def _fitted_in_part(content: Content, found: TableRef, known: tables.KnownColumns, options: Options) -> Content:
+    """Rows of which some of the table's columns are changed, as it takes them."""
+    ours = [column.name for column in content.planned]
+    theirs = [column for column in known.columns if column.name in ours]
+    extra = [name for name in ours if name not in {column.name for column in theirs}]
+    if extra:
+        raise ColumnMismatchError(
+            f"Table {found.label} has no column {', '.join(map(repr, extra))}; it has"
+            f" {', '.join(repr(column.name) for column in known.columns)}.",
+            extra=extra,
+        )
+    plans = schema.fit_to_table(content.door, theirs, found.label, types_known=known.typed, columns=options.columns)
+    return Content.planned_as(content.door, plans)
+
+
+def _verify(session: Session, found: TableRef, content: Content) -> None:
+    hashes = content.hashes()
+    copies = look(session, found.rec_id, content.planned, wanted=hashes).copies
+    lacking = [row for row, each in enumerate(hashes.tolist()) if each not in copies]
+    if lacking:
+        ranges = row_ranges.of_positions(lacking)
+        text = row_ranges.ranges_text(ranges)
+        raise VerificationError(
+            f"All rows were sent to table {found.label}, but reading it back shows none like {text} of the frame. Are"
+            " their keys in the table, and does somebody else write to it?",
+            differences=[f"{len(lacking):,} rows are not in the table"],
+            rec_id=found.rec_id,
+            name=found.name,
+            confirmed=row_ranges.complement(ranges, len(hashes)),
+            unknown=ranges,
+            operation="verify",
+        )
+
+
+def _identity(operation: str, found: TableRef, session: Session, content: Content, keys: Sequence[str]) -> Identity:
+    return Identity(
+        operation=operation,
+        table=found.rec_id,
+        account=endpoints.account_label(session),
+        rows=content.rows,
+        columns=[(column.name, str(column.data_type)) for column in content.planned],
+        frame=lambda: content.hash,
+        on=keys,
+        resumable=False,
+    )
+
+
+def _receipt(
+    operation: str,
+    found: TableRef,
+    content: Content,
+    sent: int,
+    retries: int,
+    started: float,
+    options: Options,
+    *,
+    batches: int | None = None,
+    matched: int | None = None,
+    notes: tuple[str, ...] = (),
+) -> WriteResult:
+    return WriteResult(
+        operation=operation,
+        rec_id=found.rec_id,
+        name=found.name,
+        rows=content.rows,
+        sent=sent,
+        confirmed=sent if options.verify else 0,
+        rejected=0,
+        batches=sent if batches is None else batches,
+        retries=retries,
+        seconds=time.perf_counter() - started,
+        status="verified" if options.verify else "unverified",
+        columns=tuple(content.planned),
+        matched=matched,
+        notes=notes,
+    )
