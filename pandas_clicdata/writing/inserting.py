@@ -134,7 +134,12 @@ class Insertion:
                     continue
             if self._again:
                 continue
-            if self.settler is None or not self.settler.at_the_end():
+            if self.settler is None:
+                return
+            if self.record.resent:
+                # Once more as long: what was taken for lost may only have been slow.
+                _wait_until(self.record.resent_at + self.settle)
+            if not self.settler.at_the_end():
                 return
 
     def _may_go_on(self, delivery: Delivery) -> bool:
@@ -170,7 +175,7 @@ class Insertion:
     def _settle(self, settler: Settler, bar: ProgressBar) -> None:
         """Wait until what comes late should have come; then take for lost what is not there."""
         latest = max(each.since for each in self.record.unknown.values())
-        time.sleep(max(0.0, min(latest, time.time()) + self.settle - time.time()))
+        _wait_until(min(latest, time.time()) + self.settle)
         self._look(settler, bar)
         pending = list(self.record.unknown.values())
         settler.before_again(pending)
@@ -242,6 +247,10 @@ class Insertion:
         token = self.record.token()
         hint = "" if self.content.rows is None else self.hint
         return incomplete(job, known, reason, miscounted=miscounted, resume=token, hint=hint)
+
+
+def _wait_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.time()))
 
 
 class _Stopped(Exception):

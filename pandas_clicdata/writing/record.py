@@ -100,6 +100,8 @@ class Identity:
         if kept.get("format") != FORMAT:
             raise ResumeError(f"{where} is none that this version can read ({kept.get('format')!r}).")
         ours = self.as_dict()
+        if ours["table"] in (kept.get("rec_id"), kept.get("name")):
+            kept = {**kept, "table": ours["table"]}
         words = {
             "operation": "operation", "table": "table", "if_exists": "if_exists=", "account": "account",
             "columns": "columns or their types", "rows": "number of rows", "frame": "content of the frame",
@@ -181,6 +183,7 @@ class Record:
         self.confirmed: list[RowRange] = []
         self.unknown: dict[int, Pending] = {}
         self.resent: list[RowRange] = []
+        self.resent_at = 0.0
         self.stale: list[str] = []
         self.batches = self.retries = self.counted = self.uncounted = 0
         self.done: dict[str, Any] | None = None
@@ -263,6 +266,7 @@ class Record:
         """They are taken for lost and sent again; what comes late under their mark is to go."""
         pending = self.unknown.pop(entry["batch"])
         self.resent = row_ranges.merged([*self.resent, *pending.ranges])
+        self.resent_at = entry["at"]
         if pending.mark is not None:
             self.stale.append(pending.mark)
 
@@ -325,6 +329,7 @@ class Record:
             ],
             "unsent": [list(pair) for pair in self.unsent(rows)],
             "resent": [list(pair) for pair in self.resent],
+            "resent_at": self.resent_at,
             "stale": list(self.stale),
             "last": self._last,
             "batches": self.batches,
@@ -360,6 +365,7 @@ class Record:
                 )
                 for each in token["unknown"]
             }
+            self.resent_at = float(token["resent_at"])
             self.stale = [str(mark) for mark in token["stale"]]
             self._last = int(token["last"])
             self.batches, self.retries = int(token["batches"]), int(token["retries"])

@@ -101,7 +101,8 @@ def stamp_column(name: str) -> PlannedColumn:
 class ByKeys:
     """The frame's keys are unique, and none of them was in the table before: a key that is there was sent.
 
-    One that is there twice came late and again; all its rows are deleted, and it is sent once more.
+    One that is there twice came late and again; if all its rows are the frame's, they are deleted, and it is sent once
+    more.
     """
 
     session: Session
@@ -112,7 +113,7 @@ class ByKeys:
 
     def found(self, pending: Sequence[Pending]) -> Mapping[int, Sequence[RowRange]]:
         copies = self._copies(row_ranges.positions(pair for each in pending for pair in each.ranges))
-        self._delete([row for row, count in copies.items() if count > 1])
+        self._delete(self._twice(copies))
         return {
             each.number: row_ranges.of_positions(row for row in row_ranges.positions(each.ranges) if copies[row] == 1)
             for each in pending
@@ -125,7 +126,7 @@ class ByKeys:
         if not self.record.resent:
             return False
         resent = row_ranges.positions(self.record.resent)
-        twice = [row for row, count in self._copies(resent).items() if count > 1]
+        twice = self._twice(self._copies(resent))
         if not twice:
             return False
         # Before they are deleted, so that a stop between the two loses none.
@@ -145,6 +146,20 @@ class ByKeys:
         hashes = self._hashes()[positions]
         seen = look(self.session, self.rec_id, self._planned, wanted=hashes)
         return {row: seen.copies.get(int(each), 0) for row, each in zip(positions, hashes, strict=True)}
+
+    def _twice(self, copies: Mapping[int, int]) -> list[int]:
+        """The rows that are there more than once, each time as they were sent: another's row is not ours to delete."""
+        twice = [row for row, count in copies.items() if count > 1]
+        if twice:
+            hashes = self.content.hashes()[twice]
+            equal = look(self.session, self.rec_id, self.content.planned, wanted=hashes).copies
+            for row, each in zip(twice, hashes.tolist(), strict=True):
+                if equal.get(each, 0) != copies[row]:
+                    raise ClicDataError(
+                        f"The keys of row {self.content.door.label(row)!r} are in the table {copies[row]:,} times, with"
+                        " other values too: somebody else is writing rows with the same keys."
+                    )
+        return twice
 
     def _delete(self, positions: Sequence[int]) -> None:
         if positions:
