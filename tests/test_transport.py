@@ -26,6 +26,19 @@ DELETE = Request(operation="delete", method="DELETE", path="/data/1/row", body=b
 OK = (200, {}, b"{}")
 
 
+class Time:
+    """A clock that only sleeping moves, and what was slept."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.slept = []
+        self.options = {"clock": lambda: self.now, "sleep": self.sleep}
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+
 class Answers:
     """Give these answers in turn, the last one for ever."""
 
@@ -327,19 +340,16 @@ def test_a_connection_that_was_idle_is_not_trusted(transport):
 
 
 def test_a_wait_before_the_next_try_counts_as_idle(transport, http_service):
-    now = [0.0]
+    clock = Time()
     ports = []
 
     def answer(request):
         ports.append(request.client)
         return (429, {"Retry-After": "30"}, b"") if len(ports) == 1 else OK
 
-    def sleep(seconds):
-        now[0] += seconds
-
     with http_service(answer) as url:
-        transport(url, clock=lambda: now[0], sleep=sleep, retry=RetryPolicy()).send(POST, {})
-    assert now[0] == 30
+        transport(url, **clock.options, retry=RetryPolicy()).send(POST, {})
+    assert clock.now == 30
     assert ports[0] != ports[1]
 
 
@@ -388,22 +398,22 @@ def test_what_is_left_of_a_connection_after_a_fault_is_not_used(transport, http_
 )  # fmt: skip
 def test_how_long_it_waits(transport, http_service, asked, waited):
     policy = RetryPolicy(attempts=2, backoff=10, max_backoff=10, min_retry_after=2, max_retry_after=50)
-    waits = []
+    clock = Time()
     headers = {} if asked is None else {"Retry-After": asked}
     with http_service(Answers((429, headers, b""), OK)) as url:
-        transport(url, retry=policy, sleep=waits.append).send(POST, {})
+        transport(url, retry=policy, **clock.options).send(POST, {})
     if waited == 10:
-        assert 5 <= waits[0] <= 10, "half of it is jitter"
+        assert 5 <= clock.now <= 10, "half of it is jitter"
     else:
-        assert waits == [waited]
+        assert clock.slept == [waited]
 
 
 def test_a_date_to_come_is_waited_for(transport, http_service):
-    waits = []
+    clock = Time()
     date = email.utils.formatdate(time.time() + 30, usegmt=True)
     with http_service(Answers((429, {"Retry-After": date}, b""), OK)) as url:
-        transport(url, retry=RetryPolicy(attempts=2), sleep=waits.append).send(POST, {})
-    assert 20 < waits[0] <= 30
+        transport(url, retry=RetryPolicy(attempts=2), **clock.options).send(POST, {})
+    assert 20 < clock.now <= 30
 
 
 def test_backoff_doubles_up_to_its_cap_with_jitter(transport, http_service):

@@ -160,11 +160,26 @@ class RetryPolicy:
     Parameters
     ----------
     attempts : int, default 5
-        Tries in all, the first one included.
+        Tries in all, the first one included; with 1 nothing is ever sent again. To be turned away because there are
+        too many requests (429, or 503 with ``Retry-After``) is no failure and uses none up, for then it is waited:
+        ``give_up_after`` bounds that. (Only where these times are set so that there is no wait at all, it does.)
     backoff, max_backoff : float, default 0.5 and 30
         Seconds before the second try, doubled for each further one up to the maximum, with jitter.
     min_retry_after, max_retry_after : float, default 0.1 and 120
-        Floor and cap, in seconds, of a ``Retry-After`` that the service asks for.
+        Floor and cap, in seconds, of a ``Retry-After`` that the service asks for (A). Of one beyond the cap it is
+        tried again after the cap.
+    give_up_after : float, default 600
+        Seconds after which a request that is turned away again and again fails with ``RateLimitError`` (or
+        ``ServerError`` for 503), counted from when it was first turned away or kept waiting because others were. If
+        the service asks for a wait beyond that, it fails at once. ``math.inf`` waits as long as it takes.
+
+    Notes
+    -----
+    All threads of a session share the wait. While the service has asked for one, none of them sends; afterwards one
+    request goes first, and the others follow as they are let in, half as many at once as before (once it is one, with
+    a pause between two), and step by step more until none has to wait. So many workers and a strict service come to
+    the pace that the service admits, and no rows are lost or sent twice: what was turned away did nothing. As long as
+    nothing was turned away, nothing is slowed.
 
     Examples
     --------
@@ -177,7 +192,9 @@ class RetryPolicy:
     max_backoff: float = 30.0
     min_retry_after: float = 0.1
     max_retry_after: float = 120.0
+    give_up_after: float = 600.0
 
     def __post_init__(self) -> None:
-        if self.attempts < 1 or min(self.backoff, self.max_backoff, self.min_retry_after, self.max_retry_after) < 0:
+        times = (self.backoff, self.max_backoff, self.min_retry_after, self.max_retry_after, self.give_up_after)
+        if self.attempts < 1 or not all(seconds >= 0 for seconds in times):
             raise ValueError(f"A retry policy needs at least one attempt and no negative times, not {self}.")

@@ -23,10 +23,17 @@ import requests
 from requests.auth import AuthBase
 
 from pandas_clicdata._version import __version__
-from pandas_clicdata.errors import ConfigurationError, ConnectionFailedError, RedirectError, TransportError
-from pandas_clicdata.models import DEFAULT_TIMEOUT, NO_MORE_TRIES, Reply, Request, RetryPolicy, Secret
+from pandas_clicdata.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    RateLimitError,
+    RedirectError,
+    TransportError,
+)
+from pandas_clicdata.models import DEFAULT_TIMEOUT, Reply, Request, RetryPolicy, Secret
 from pandas_clicdata.transport.deadline import BoundedAdapter
 from pandas_clicdata.transport.failures import THIRD_PARTY, translated, without_frames
+from pandas_clicdata.transport.limiter import Limiter, Turn, Verdict, told_to_stop
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +97,7 @@ class Transport:
         self._max_idle = max_idle
         self._sleep = sleep
         self._clock = clock
+        self._limiter = Limiter(self.retry, sleep=sleep, clock=clock)
         self._local = threading.local()
         self._open: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._open_lock = threading.Lock()
@@ -97,6 +105,7 @@ class Transport:
     def send(self, request: Request, headers: Mapping[str, Secret], secrets: tuple[Secret, ...] = ()) -> Reply:
         """Send a request, again if that is safe, and return its reply of whatever status.
 
+        Once a request of any thread is turned away, those of all threads wait as the service asks, and are slowed.
         Where ``NO_MORE_TRIES`` is set meanwhile, the try that was the last is what this comes to.
 
         Parameters
@@ -112,42 +121,74 @@ class Transport:
         ------
         TransportError
             No whole reply; ``ambiguous`` says whether the request may have been carried out.
+        RateLimitError
+            It was never sent, for the service turned the requests before it away for longer than
+            ``RetryPolicy.give_up_after``, or asks to wait so long.
         """
         secrets = (*secrets, *headers.values(), *self._proxy_secrets)
-        attempt, perhaps_done = 0, False
+        turn = Turn()
+        tries, counted, perhaps_done = 0, 0, False
+        last: Reply | TransportError | None = None
         while True:
-            attempt += 1
-            started = self._clock()
-            try:
-                reply = self._send_once(request, headers, secrets)
-            except TransportError as exc:
-                exc.attempts = attempt
-                exc.operation = request.operation
-                perhaps_done |= exc.ambiguous and request.method != "GET"
-                exc.ambiguous = perhaps_done
-                logger.debug("%s: %s (attempt %d)", request.line, exc, attempt)
-                again = request.repeatable or isinstance(exc, ConnectionFailedError)
-                if not again or isinstance(exc, RedirectError) or attempt >= self.retry.attempts:
-                    raise
-                if self._told_to_stop(self._backoff(attempt)):
-                    raise
+            outcome = self._tried(turn, tries + 1, request, headers, secrets)
+            if isinstance(outcome, Verdict):
+                break
+            tries += 1
+            if isinstance(outcome, TransportError):
+                perhaps_done |= outcome.ambiguous and request.method != "GET"
+                outcome.attempts, outcome.operation, outcome.ambiguous = tries, request.operation, perhaps_done
+                logger.debug("%s: %s (attempt %d)", request.line, outcome, tries)
+                again = request.repeatable or isinstance(outcome, ConnectionFailedError)
+                again = again and not isinstance(outcome, RedirectError)
+                last, waited_for = outcome, False
             else:
-                logger.debug(
-                    "%s: HTTP %d in %.3f s (attempt %d)", request.line, reply.status, self._clock() - started, attempt
-                )
-                reply = replace(reply, attempts=attempt, secrets=secrets, perhaps_done=perhaps_done)
-                if not _worth_another_try(request, reply) or attempt >= self.retry.attempts:
-                    return reply
-                perhaps_done |= request.method != "GET" and not refused_before_work(reply)
-                asked_for = self._wait_asked_for(reply)
-                if self._told_to_stop(self._backoff(attempt) if asked_for is None else asked_for):
-                    return reply
+                reply, waited_for = outcome
+                last = replace(reply, attempts=tries, secrets=secrets, perhaps_done=perhaps_done)
+                again = _worth_another_try(request, reply)
+                perhaps_done |= request.method != "GET" and again and not refused_before_work(reply)
+            if not waited_for:
+                counted += 1
+            if not again or counted >= self.retry.attempts or self.retry.attempts == 1:
+                break
+            turned_away = isinstance(last, Reply) and refused_before_work(last)
+            if not turned_away and told_to_stop(self._wait_after(last, counted), self._sleep):
+                break
+        if isinstance(last, Reply):
+            return last
+        try:
+            raise last or _never_sent(request, outcome, self.retry)
+        finally:
+            # Else the error and this frame would keep each other, and the body, alive.
+            del last, outcome
 
     def close(self) -> None:
         """Close every connection; the transport can be used again afterwards."""
         with self._open_lock:
             for session in self._open:
                 session.close()
+
+    def _tried(
+        self, turn: Turn, attempt: int, request: Request, headers: Mapping[str, Secret], secrets: tuple[Secret, ...]
+    ) -> tuple[Reply, bool] | TransportError | Verdict:
+        """Send once, when it is its turn: the reply and whether the limiter waits after it, or what came instead."""
+        try:
+            verdict = self._limiter.enter(turn)
+            if verdict is not Verdict.GO:
+                return verdict
+            started = self._clock()
+            reply = self._send_once(request, headers, secrets)
+            took = self._clock() - started
+            logger.debug("%s: HTTP %d in %.3f s (attempt %d)", request.line, reply.status, took, attempt)
+            if refused_before_work(reply):
+                asked = retry_after_seconds(reply.headers.get("retry-after"), now=time.time())
+                return reply, self._limiter.turned_away(turn, asked)
+            self._limiter.let_in(turn)
+        except TransportError as exc:
+            return exc
+        else:
+            return reply, False
+        finally:
+            self._limiter.leave(turn)
 
     def _send_once(self, request: Request, headers: Mapping[str, Secret], secrets: tuple[Secret, ...]) -> Reply:
         # Hidden like a secret, for a service may quote one in the address that it points to.
@@ -224,23 +265,15 @@ class Transport:
             self._open.add(session)
         return session
 
-    def _told_to_stop(self, wait: float) -> bool:
-        """Wait before another try; whether there shall be none, of which one may hear while waiting."""
-        stop = NO_MORE_TRIES.get()
-        if stop is None:
-            self._sleep(wait)
-            return False
-        return stop.wait(wait)
-
-    def _backoff(self, attempt: int) -> float:
-        ceiling: float = min(self.retry.max_backoff, self.retry.backoff * 2 ** (attempt - 1))
+    def _wait_after(self, last: Reply | TransportError, counted: int) -> float:
+        """How long to wait after a failure."""
+        asked = None
+        if isinstance(last, Reply):
+            asked = retry_after_seconds(last.headers.get("retry-after"), now=time.time())
+        if asked is not None:
+            return min(max(asked, self.retry.min_retry_after), self.retry.max_retry_after)
+        ceiling: float = min(self.retry.max_backoff, self.retry.backoff * 2 ** (counted - 1))
         return ceiling * (0.5 + random.random() / 2)  # noqa: S311
-
-    def _wait_asked_for(self, reply: Reply) -> float | None:
-        seconds = retry_after_seconds(reply.headers.get("retry-after"), now=time.time())
-        if seconds is None:
-            return None
-        return min(max(seconds, self.retry.min_retry_after), self.retry.max_retry_after)
 
 
 class _SecretHeaders(AuthBase):
@@ -294,6 +327,22 @@ def refused_before_work(reply: Reply) -> bool:
 
 def _worth_another_try(request: Request, reply: Reply) -> bool:
     return refused_before_work(reply) or (request.repeatable and reply.status in {500, 502, 503, 504})
+
+
+def _never_sent(request: Request, verdict: object, retry: RetryPolicy) -> RateLimitError | TransportError:
+    if verdict is Verdict.STOPPED:
+        return TransportError(
+            f"{request.line} was not sent: what it belongs to was ended while the service made it wait.",
+            operation=request.operation,
+            attempts=0,
+        )
+    return RateLimitError(
+        f"{request.line} was not sent: ClicData turns the requests of this session away, and has done so, or asks to"
+        f" wait, for longer than RetryPolicy(give_up_after={retry.give_up_after:g}) seconds. Try again later, with"
+        " fewer workers, or give it longer.",
+        operation=request.operation,
+        attempts=0,
+    )
 
 
 def _checked_timeout(timeout: float | tuple[float, float]) -> tuple[float, float]:
