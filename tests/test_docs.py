@@ -27,10 +27,11 @@ def generate() -> ModuleType:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_code_on_a_page_runs_from_top_to_bottom(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_on_a_page_runs_from_top_to_bottom(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from pandas_clicdata.sandbox import Sandbox
     from pandas_clicdata.session import shared
 
+    monkeypatch.chdir(tmp_path)
     code = "\n".join(CODE.findall(page.read_text("utf-8")))
     with Sandbox() as sandbox, shared_session_kept():
         monkeypatch.setattr(shared, "_embedded_sandbox", lambda: sandbox)

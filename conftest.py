@@ -1,0 +1,13 @@
+"""For tests and doctests alike: nothing that they do is kept in the user's own folders."""
+
+import os
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_folders(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        if os.name != "nt":
+            patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
