@@ -10,4 +10,5 @@ def _own_folders(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         if os.name != "nt":
             patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+            patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield

@@ -221,8 +221,8 @@ class ClicDataAccessor:
     ) -> WriteResult:
         """Give the table's rows that equal this frame's rows in the ``on`` columns its other values.
 
-        One request goes out for each row. A key that no row has changes nothing, nor does a second run. The whole is not
-        atomic: meanwhile another reader sees some rows changed and others not yet.
+        One request goes out for each row. A key that no row has changes nothing, nor does a second run. The whole is
+        not atomic: meanwhile another reader sees some rows changed and others not yet.
 
         Parameters
         ----------

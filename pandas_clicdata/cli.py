@@ -69,12 +69,20 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument(
         "--dialect", choices=("both", "unversioned", "versioned"), default="both", help="what it speaks (default: both)"
     )
+    sandbox.add_argument(
+        "--piped",
+        action="store_true",
+        help="for programs: obey orders on the standard input, a line of JSON each, and end when that closes",
+    )
     return parser
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from pandas_clicdata.sandbox import Sandbox
+    from pandas_clicdata.sandbox import Sandbox, serve_pipe
 
+    if options.piped:
+        serve_pipe(sys.stdin, sys.stdout)
+        return 0
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
@@ -92,7 +100,9 @@ def _serve(options: argparse.Namespace) -> int:
         "In the shell where you work:\n"
         f"  export CLICDATA_BASE_URL={sandbox.url}\n"
         f"  export CLICDATA_CLIENT_ID={sandbox.client_id}\n"
-        f"  export CLICDATA_CLIENT_SECRET={sandbox.client_secret}",
+        f"  export CLICDATA_CLIENT_SECRET={sandbox.client_secret}\n"
+        "To script faults and see what was committed, from Python (pandas_clicdata.sandbox.RemoteSandbox):\n"
+        f"  export CLICDATA_SANDBOX_KEY={sandbox.control_key}",
         flush=True,
     )
     try:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pandas_clicdata.errors import ConfigurationError, NoCredentialsError
 from pandas_clicdata.models import Secret
 
-AuthMethod = Literal["client_credentials", "basic", "api_key"]
+AuthMethod = Literal["client_credentials", "basic", "api_key", "authorization_code"]
 DEFAULT_BASE_URL = "https://api.clicdata.com"
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -24,17 +24,25 @@ _NEEDS: Mapping[AuthMethod, tuple[str, ...]] = {
     "client_credentials": ("client_id", "client_secret"),
     "basic": ("client_id", "username", "password"),
     "api_key": ("api_key",),
+    "authorization_code": ("client_id", "client_secret"),
 }
-_SECRET_NAMES = frozenset({"client_secret", "password", "api_key"})
-_PROFILE_NAMES = frozenset(
-    {"auth_method", "client_id", "client_secret", "username", "password", "api_key", "api_version", "base_url"}
-)
+_MAY_HAVE: Mapping[AuthMethod, tuple[str, ...]] = {
+    "authorization_code": ("code", "redirect_uri", "refresh_token", "token_file")
+}
+# Each begins a sign-in of its own, so the nearest one is not mixed with one from further away.
+_SIGN_IN = ("code", "refresh_token")
+_SECRET_NAMES = frozenset({"client_secret", "password", "api_key", "code", "refresh_token"})
 _SURROGATE = frozenset(map(chr, range(0xD800, 0xE000)))
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
 _ENVIRONMENT = {
     name: f"CLICDATA_{name.upper()}"
-    for name in ("client_id", "client_secret", "username", "password", "api_key", "api_version", "base_url")
-}
+    # Not the code: it is good for a minute.
+    for name in (
+        "auth_method", "client_id", "client_secret", "username", "password", "api_key", "redirect_uri", "refresh_token",
+        "token_file", "api_version", "base_url",
+    )
+}  # fmt: skip
+_PROFILE_NAMES = frozenset(_ENVIRONMENT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +57,15 @@ class Settings:
     username: str | None = None
     password: Secret | None = None
     api_key: Secret | None = None
+    code: Secret | None = None
+    redirect_uri: str | None = None
+    refresh_token: Secret | None = None
+    token_file: str | None = None
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        return tuple(secret for secret in (self.client_secret, self.password, self.api_key) if secret is not None)
+        all_of_them = (self.client_secret, self.password, self.api_key, self.code, self.refresh_token)
+        return tuple(secret for secret in all_of_them if secret is not None)
 
 
 def profile_path() -> Path:
@@ -92,18 +105,7 @@ def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None
     ConfigurationError
         Something, but incomplete or wrong.
     """
-    wanted = profile or os.environ.get("CLICDATA_PROFILE")
-    _refuse_what_is_no_text({**given, "profile": wanted})
-    levels: list[dict[str, str | Secret]] = [
-        {name: value for name, value in given.items() if value is not None},
-        _from_environment(),
-    ]
-    _refuse_what_is_no_text(levels[1])
-    method, merged = _merged(levels)
-    needed = ("base_url", "api_version", *(_NEEDS[method] if method is not None and method in _NEEDS else ()))
-    if wanted or method is None or not all(map(merged.get, needed)):
-        levels.append(_from_profile(wanted))
-        method, merged = _merged(levels)
+    method, merged = _looked_up(given, profile)
     if method is None:
         raise NoCredentialsError(_no_credentials_message())
     if method not in _NEEDS:
@@ -116,14 +118,37 @@ def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None
     if missing:
         ways = " and ".join(f"{name}= (or {_ENVIRONMENT[name]})" for name in missing)
         raise ConfigurationError(f"The {method!r} way of signing in also needs {ways}.")
+    if method == "authorization_code" and merged.get("code") and not merged.get("redirect_uri"):
+        raise ConfigurationError("code= also needs redirect_uri=, the same as in authorization_url().")
+    if method == "authorization_code" and all(map(merged.get, _SIGN_IN)):
+        raise ConfigurationError("Give code= for a new sign-in, or refresh_token= for one there is, not both.")
     base_url = _checked_base_url(str(merged.get("base_url", DEFAULT_BASE_URL)))
-    fields = {name: merged[name] for name in _NEEDS[method]}
+    known = (*_NEEDS[method], *_MAY_HAVE.get(method, ()))
+    fields = {name: merged[name] for name in known if merged.get(name)}
     return Settings(
         auth_method=method,
         base_url=base_url,
         api_version=_checked_api_version(str(merged.get("api_version", "auto"))),
         **cast(Any, fields),
     )
+
+
+def resolve_public(given: Mapping[str, str | None], profile: str | None = None) -> dict[str, str]:
+    """Look up what is no secret: ``client_id``, ``redirect_uri`` and ``base_url``, from the same places.
+
+    Raises
+    ------
+    ConfigurationError
+        One is missing or wrong.
+    """
+    _, merged = _looked_up(given, profile)
+    for name in ("client_id", "redirect_uri"):
+        if not merged.get(name):
+            raise ConfigurationError(f"The address to sign in at also needs {name}= (or {_ENVIRONMENT[name]}).")
+    base_url = _checked_base_url(str(merged.get("base_url", DEFAULT_BASE_URL)))
+    return {
+        "client_id": str(merged["client_id"]), "redirect_uri": str(merged["redirect_uri"]), "base_url": base_url
+    }  # fmt: skip
 
 
 def is_loopback(url: str) -> bool:
@@ -137,10 +162,34 @@ def is_loopback(url: str) -> bool:
     return urlsplit(url).hostname in LOOPBACK_HOSTS
 
 
+def _looked_up(
+    given: Mapping[str, str | Secret | None], profile: str | None
+) -> tuple[AuthMethod | None, dict[str, str | Secret]]:
+    """The way of signing in, unchecked, and every setting."""
+    wanted = profile or os.environ.get("CLICDATA_PROFILE")
+    _refuse_what_is_no_text({**given, "profile": wanted})
+    levels: list[dict[str, str | Secret]] = [
+        {name: value for name, value in given.items() if value is not None},
+        _from_environment(),
+    ]
+    _refuse_what_is_no_text(levels[1])
+    method, merged = _merged(levels)
+    needed = ("base_url", "api_version", *(_NEEDS[method] if method is not None and method in _NEEDS else ()))
+    complete = all(map(merged.get, needed)) and (
+        method != "authorization_code" or any(map(merged.get, (*_SIGN_IN, "token_file")))
+    )
+    if wanted or method is None or not complete:
+        levels.append(_from_profile(wanted))
+        method, merged = _merged(levels)
+    return method, merged
+
+
 def _merged(levels: list[dict[str, str | Secret]]) -> tuple[AuthMethod | None, dict[str, str | Secret]]:
     """The way of signing in, unchecked, and every setting from the nearest place that has it."""
     merged: dict[str, str | Secret] = {}
     for level in reversed(levels):
+        if any(map(level.get, _SIGN_IN)):
+            merged = {name: value for name, value in merged.items() if name not in _SIGN_IN}
         merged |= level
     merged.pop("auth_method", None)
     method = next((said for level in levels if (said := level.get("auth_method") or _method_of(level))), None)
@@ -168,6 +217,8 @@ def _method_of(level: Mapping[str, object]) -> AuthMethod | None:
     """The way of signing in that a level's credentials speak for."""
     if level.get("api_key"):
         return "api_key"
+    if any(map(level.get, (*_SIGN_IN, "token_file"))):
+        return "authorization_code"
     if level.get("username") or level.get("password"):
         return "basic"
     if level.get("client_secret"):
@@ -278,6 +329,8 @@ def _no_credentials_message() -> str:
     return (
         "There are no ClicData credentials. Give them in one of these ways:\n"
         "  - cd.connect(client_id=..., client_secret=...), or username= and password= with client_id=, or api_key=\n"
+        "  - cd.connect(client_id=..., client_secret=..., code=..., redirect_uri=...), once somebody has let you in at"
+        " cd.authorization_url(...); or refresh_token= in the place of the last two\n"
         "  - the environment: CLICDATA_CLIENT_ID and CLICDATA_CLIENT_SECRET (or CLICDATA_USERNAME and"
         " CLICDATA_PASSWORD, or CLICDATA_API_KEY)\n"
         f"  - a profile in {profile_path()}, readable by you alone\n"

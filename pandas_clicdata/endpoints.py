@@ -23,11 +23,6 @@ def resolved(session: Session | None) -> Session:
     return session
 
 
-def account_label(session: Session) -> str:
-    """Where a write goes, for its record: no secret, and not the same for another service."""
-    return session.base_url
-
-
 def list_tables(session: Session, page: int, name: str | None = None) -> TableList:
     """One page of the tables; ``name`` is a hint that a dialect may not be able to pass on."""
     return session.perform(session.dialect.list_tables(page, name))

@@ -1,4 +1,7 @@
-"""What the tests share: one sandbox a worker, and a session in each dialect."""
+"""What the tests share: one sandbox a worker, and a session in each dialect.
+
+``CLICDATA_TEST_SANDBOX=outside`` runs the suite against sandboxes in a process of their own, one process a worker.
+"""
 
 import contextlib
 import os
@@ -10,9 +13,11 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from pandas_clicdata import RetryPolicy, Session
-from pandas_clicdata.sandbox import Sandbox
+from pandas_clicdata.sandbox import Sandbox, SandboxProcess
 from pandas_clicdata.session import shared_session_kept
 
+# Read now, for tests take the variables of the environment away.
+WHERE = os.environ.get("CLICDATA_TEST_SANDBOX", "inside")
 DIALECTS = ("2025.3", "unversioned")
 QUICK = RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
 
@@ -28,10 +33,33 @@ def signed_in(sandbox, api_version="auto", **options):
     )
 
 
+def pytest_configure(config):
+    if WHERE not in ("inside", "outside"):
+        raise pytest.UsageError(f"CLICDATA_TEST_SANDBOX is {WHERE!r}; it takes 'inside' or 'outside'.")
+    config.addinivalue_line("markers", "inside(reason): needs the sandbox in the process of the test")
+
+
+def pytest_collection_modifyitems(items):
+    if WHERE == "outside":
+        for item in items:
+            for mark in item.iter_markers("inside"):
+                item.add_marker(pytest.mark.skip(reason=f"inside only: {mark.args[0]}"))
+
+
 @pytest.fixture(scope="session")
-def one_sandbox():
+def new_sandbox():
+    """What `Sandbox` is to the tests: it takes its options, and gives one of this process or of another."""
+    if WHERE == "inside":
+        yield Sandbox
+    else:
+        with SandboxProcess() as process:
+            yield process.sandbox
+
+
+@pytest.fixture(scope="session")
+def one_sandbox(new_sandbox):
     """A sandbox for tests that take a new name for each table."""
-    with Sandbox() as sandbox:
+    with new_sandbox() as sandbox:
         yield sandbox
 
 
@@ -67,12 +95,12 @@ def open_session():
 
 
 @pytest.fixture
-def serve(open_session):
+def serve(new_sandbox, open_session):
     """Start sandboxes, each with a session of its own; they end with the test."""
     with contextlib.ExitStack() as stack:
 
         def start(api_version="2025.3", *, session=None, **options):
-            sandbox = stack.enter_context(Sandbox(**options))
+            sandbox = stack.enter_context(new_sandbox(**options))
             return sandbox, open_session(sandbox, api_version, **(session or {}))
 
         yield start

@@ -26,11 +26,19 @@ def token_reply(body, status=200):
         ({"access_token": "abc", "expires_in": 3600, "token_type": "bearer", "scope": "data_read", "new": [1]}, 3600),
         ({"access_token": "abc"}, 300),
         ({"access_token": "abc", "expires_in": None}, 300),
+        ({"access_token": "abc", "refresh_token": None}, 300),
+        ({"access_token": "abc", "refresh_token": ["next"]}, 300),
     ],
     ids=str,
 )
 def test_a_token_is_read(body, life):
-    assert read_token(token_reply(body)) == (Secret("abc"), life)
+    assert read_token(token_reply(body)) == (Secret("abc"), life, None)
+
+
+@pytest.mark.parametrize(("said", "life"), [(60, 60), ("60", 60), ("soon", 300), (1e999, 300), ([], 300), ("nan", 300)])
+def test_a_refresh_token_is_read_whatever_its_life(said, life):
+    body = {"access_token": "abc", "expires_in": said, "refresh_token": "next"}
+    assert read_token(token_reply(body)) == (Secret("abc"), life, Secret("next"))
 
 
 REFUSALS = {
@@ -178,6 +186,37 @@ def test_wrong_client_credentials(serve):
     ):
         session.whoami()
     assert sandbox.requests.counts() == {"token": 1}
+
+
+def test_what_stands_on_the_wire_for_a_person(http_service, no_settings):
+    forms = []
+
+    def answer(request):
+        if request.path == "/oauth20/token":
+            forms.append((request.headers.get("Authorization"), sorted(request.body.decode().split("&"))))
+            body = {"access_token": f"t{len(forms)}", "refresh_token": "r/+= ", "expires_in": 3600}
+            return 200, {}, json.dumps(body).encode()
+        return (200 if request.headers["Authorization"] == "Bearer t2" else 401), {}, b"{}"
+
+    given = {"client_id": "acme", "client_secret": "h&u", "code": "c/+=", "redirect_uri": "https://acme.example/?a=b&c"}
+    with http_service(answer) as url, cd.Session(**given, base_url=url, api_version="unversioned") as session:
+        session.whoami()
+    assert forms == [
+        (
+            None,
+            [
+                "client_id=acme",
+                "client_secret=h%26u",
+                "code=c%2F%2B%3D",
+                "grant_type=authorization_code",
+                "redirect_uri=https%3A%2F%2Facme.example%2F%3Fa%3Db%26c",
+            ],
+        ),
+        (
+            None,
+            ["client_id=acme", "client_secret=h%26u", "grant_type=refresh_token", "refresh_token=r%2F%2B%3D+"],
+        ),
+    ]
 
 
 def test_what_stands_on_the_wire(http_service):

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import pandas_clicdata as cd
+from pandas_clicdata.sandbox import RemoteSandbox
 
 
 def clicdata(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -23,16 +24,17 @@ def clicdata(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPr
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], cd.Session]]:
-    """A sandbox in a process of its own, and a session made from what it prints."""
+def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], cd.Session, RemoteSandbox]]:
+    """A sandbox in a process of its own, and a session and a handle made from what it prints."""
     command = [sys.executable, "-m", "pandas_clicdata", "sandbox", "--port", "0", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            said = [process.stdout.readline() for _ in range(5)]
-            exports = dict(line.split("export CLICDATA_")[1].strip().split("=", 1) for line in said[2:])
+            said = [process.stdout.readline() for _ in range(7)]
+            exports = dict(line.strip().removeprefix("export CLICDATA_").split("=", 1) for line in said if "=" in line)
+            handle = RemoteSandbox(exports["BASE_URL"], exports.pop("SANDBOX_KEY"))
             with cd.Session(**{name.lower(): value for name, value in exports.items()}) as session:
-                yield process, session
+                yield process, session, handle
         finally:
             process.kill()
 
@@ -49,17 +51,26 @@ def test_demo_runs_the_main_job_and_every_check_holds() -> None:
 
 def test_sandbox_keeps_its_data_and_credentials_through_kill_9(tmp_path: Path) -> None:
     frame = pd.DataFrame({"flight": ["UA1545", None], "seats": [2**60 + 1, 3]})
-    with serving("--data", str(tmp_path)) as (process, session):
+    with serving("--data", str(tmp_path)) as (process, session, _):
         receipt = frame.clicdata.push("Flights", session=session)
         process.kill()
         process.wait()
-    with serving("--data", str(tmp_path)) as (_, session):
+    with serving("--data", str(tmp_path)) as (_, session, _):
         pd.testing.assert_frame_equal(cd.read_clicdata(receipt.rec_id, session=session), frame)
+
+
+def test_the_key_that_it_prints_opens_its_faults_and_its_ledger() -> None:
+    with serving() as (_, session, sandbox):
+        sandbox.faults.lose_reply(operation="append")
+        with pytest.raises(cd.AmbiguousWriteError):
+            pd.DataFrame({"seats": [189]}).clicdata.push("Flights", session=session)
+        assert sandbox.ledger.rows("Flights") == [{"seats": 189}]
+        assert len(sandbox.requests.of("append")) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_sandbox_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
-    with serving() as (process, _):
+    with serving() as (process, _, _):
         process.send_signal(number)
         assert process.wait(timeout=20) == 0
         assert process.stdout is not None
@@ -68,7 +79,7 @@ def test_sandbox_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
 
 @pytest.mark.parametrize("dialect", ["unversioned", "versioned"])
 def test_sandbox_speaks_the_dialect_asked_for(dialect: str) -> None:
-    with serving("--dialect", dialect) as (_, session):
+    with serving("--dialect", dialect) as (_, session, _):
         session.whoami()
         assert dialect in repr(session)
 

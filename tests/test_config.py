@@ -23,6 +23,12 @@ api_version = "2022.01"
 
 [key]
 api_key = "key hush"
+
+[person]
+client_id = "person"
+client_secret = "person hush"
+refresh_token = "profile again"
+token_file = "kept.json"
 """
 
 
@@ -42,6 +48,8 @@ def write_profiles(text=PROFILES, mode=0o600):
 CLIENT = {"client_id": "acme", "client_secret": "hush"}
 BASIC = {"client_id": "acme", "username": "me@acme.example", "password": "hush"}
 KEY = {"api_key": "hush"}
+CODE = {**CLIENT, "code": "abc", "redirect_uri": "https://acme.example/back"}
+REFRESH = {**CLIENT, "refresh_token": "again"}
 
 
 def environment(**settings):
@@ -66,6 +74,19 @@ def environment(**settings):
         (CLIENT, environment(api_key="other"), {"auth_method": "client_credentials", **CLIENT, "api_key": None}),
         ({**CLIENT, "client_id": "mine"}, environment(**CLIENT), {**CLIENT, "client_id": "mine"}),
         ({"auth_method": "basic"}, environment(**BASIC, api_key="other"), {"auth_method": "basic", **BASIC}),
+        # A person's leave.
+        (CODE, {}, {"auth_method": "authorization_code", **CODE, "refresh_token": None}),
+        (REFRESH, {}, {"auth_method": "authorization_code", **REFRESH, "code": None}),
+        ({}, environment(**REFRESH), {"auth_method": "authorization_code", **REFRESH}),
+        ({}, environment(**CLIENT, token_file="f"), {"auth_method": "authorization_code", "token_file": "f"}),
+        ({}, environment(**CLIENT, auth_method="authorization_code"), {"auth_method": "authorization_code"}),
+        (CLIENT, environment(**REFRESH), {"auth_method": "client_credentials", "refresh_token": None}),
+        (CODE, environment(**REFRESH), {**CODE, "refresh_token": None}),
+        ({"token_file": "mine"}, environment(**REFRESH, token_file="theirs"), {**REFRESH, "token_file": "mine"}),
+        ({"code": "abc"}, environment(**CLIENT, redirect_uri="x:/"), {"code": "abc", "redirect_uri": "x:/"}),
+        ({"profile": "person"}, {}, {"auth_method": "authorization_code", "refresh_token": "profile again"}),
+        ({**CLIENT, "auth_method": "authorization_code", "profile": "person"}, {}, {"token_file": "kept.json"}),
+        (KEY, environment(**REFRESH, token_file="f"), {"auth_method": "api_key", "token_file": None}),
         # The rest.
         (KEY, environment(api_version="2025.3"), {"api_version": "2025.3"}),
         ({**KEY, "api_version": "unversioned"}, environment(api_version="2025.3"), {"api_version": "unversioned"}),
@@ -101,7 +122,8 @@ def test_without_credentials_every_way_is_named():
         cd.connect()
     message = str(caught.value)
     for way in (
-        "client_id=", "client_secret=", "username=", "password=", "api_key=", "CLICDATA_CLIENT_ID",
+        "client_id=", "client_secret=", "code=", "redirect_uri=", "refresh_token=", "cd.authorization_url",
+        "username=", "password=", "api_key=", "CLICDATA_CLIENT_ID",
         "CLICDATA_CLIENT_SECRET", "CLICDATA_USERNAME", "CLICDATA_PASSWORD", "CLICDATA_API_KEY",
         str(config.profile_path()), 'connect("sandbox")',
     ):  # fmt: skip
@@ -116,6 +138,9 @@ def test_without_credentials_every_way_is_named():
         ({"username": "me"}, "client_id= .* and password= "),
         ({"client_id": "", "client_secret": "hush"}, "client_id="),
         ({"auth_method": "api_key"}, "api_key= .or CLICDATA_API_KEY"),
+        (REFRESH | {"client_secret": None}, "client_secret= .or CLICDATA_CLIENT_SECRET"),
+        ({**CLIENT, "code": "abc"}, "code= also needs redirect_uri="),
+        (CODE | REFRESH, "code= for a new sign-in, or refresh_token= .* not both"),
         ({"auth_method": "magic", **KEY}, "is not known; it is one of 'client_credentials'"),
         ({**KEY, "profile": "nobody"}, "no profile 'nobody'"),
         ({**KEY, "api_version": "newest"}, "'auto', 'unversioned' or a version"),
@@ -193,7 +218,7 @@ def test_a_key_in_the_wrong_place_is_not_quoted():
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        *(({name: 123}, f"{name}= is text, not int") for name in (*config._ENVIRONMENT, "auth_method", "profile")),
+        *(({name: 123}, f"{name}= is text, not int") for name in (*config._ENVIRONMENT, "code", "profile")),
         ({"client_secret": b"hush"}, "client_secret= is text, not bytes"),
         ({"retry": 3}, "retry= is a RetryPolicy"),
         ({"proxies": "http://x"}, "proxies= is a dict .* not str"),
@@ -229,5 +254,5 @@ def test_an_unknown_profile_names_the_known(monkeypatch):
     with pytest.raises(cd.ConfigurationError, match="cannot be read"):
         cd.Session()
     write_profiles()
-    with pytest.raises(cd.ConfigurationError, match="'default', 'work', 'key'"):
+    with pytest.raises(cd.ConfigurationError, match="'default', 'work', 'key', 'person'"):
         cd.Session()

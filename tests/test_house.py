@@ -156,7 +156,9 @@ def test_registering_twice_does_no_harm_and_never_replaces_a_foreign_name() -> N
 
 
 def test_importing_loads_only_what_is_used() -> None:
-    heavy = ["filelock", "flask", "oauthlib", "platformdirs", "pyarrow.parquet", "requests", "sqlite3", "tqdm", "waitress"]
+    heavy = [
+        "filelock", "flask", "oauthlib", "platformdirs", "pyarrow.parquet", "requests", "sqlite3", "tqdm", "waitress",
+    ]  # fmt: skip
     code = (
         "import sys, pandas, pyarrow; before = set(sys.modules); import pandas_clicdata;"
         f"print(*sorted(set({heavy!r}) & (set(sys.modules) - before)))"
@@ -196,4 +198,5 @@ def test_the_accessor_keeps_no_state_and_does_nothing_by_being_there() -> None:
     frame = pd.DataFrame({"a": [1]})
 
     assert set(vars(frame.clicdata)) == {"_frame"}
-    assert repr(frame.clicdata) == "<df.clicdata of 1 rows, 1 columns: push, append, update_rows, upsert, delete_rows, schema>"
+    doors = "push, append, update_rows, upsert, delete_rows, schema"
+    assert repr(frame.clicdata) == f"<df.clicdata of 1 rows, 1 columns: {doors}>"

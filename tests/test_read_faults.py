@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 import pandas_clicdata as cd
-from pandas_clicdata.sandbox import Sandbox
-from pandas_clicdata.sandbox.assumptions import Assumptions
+from pandas_clicdata.sandbox import Assumptions
 
 PAGE = 10
 # A dialect and how much its replies say of their paging.
@@ -23,11 +22,11 @@ MODES = {
 
 
 @pytest.fixture(scope="module")
-def sandboxes():
+def sandboxes(new_sandbox):
     """One sandbox for each amount of paging."""
     with contextlib.ExitStack() as stack:
         yield {
-            form: stack.enter_context(Sandbox(page_size=PAGE, assume=Assumptions(pagination=form)))
+            form: stack.enter_context(new_sandbox(page_size=PAGE, assume=Assumptions(pagination=form)))
             for form in ("full", "minimal", "bare")
         }
 

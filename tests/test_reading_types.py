@@ -13,14 +13,14 @@ import pytest
 
 import pandas_clicdata as cd
 from pandas_clicdata import rows, schema
-from pandas_clicdata.sandbox import Assumptions, Sandbox
+from pandas_clicdata.sandbox import Assumptions
 
 OWN_TEXT = pd.Series([""]).dtype
 BIG = 2**53 + 1
 
 
 @pytest.fixture(scope="module")
-def elsewhere(request):
+def elsewhere(new_sandbox):
     """Sandboxes that behave otherwise, each started when it is first asked for."""
     from contextlib import ExitStack
 
@@ -30,7 +30,7 @@ def elsewhere(request):
     def at(version, *, page_size=1000, **assumed):
         key = (page_size, tuple(sorted(assumed.items())))
         if key not in made:
-            made[key] = stack.enter_context(Sandbox(page_size=page_size, assume=Assumptions(**assumed)))
+            made[key] = stack.enter_context(new_sandbox(page_size=page_size, assume=Assumptions(**assumed)))
         sandbox = made[key]
         session = cd.Session(
             client_id=sandbox.client_id,

@@ -39,6 +39,24 @@ KINDS = {
         [INNER, base64_of(f"acme:{INNER}")],
     ),
     "API key": (lambda url: {"api_key": CANARY, "base_url": url}, []),
+    "refresh token": (
+        lambda url: {"client_id": "acme", "client_secret": "another hush", "refresh_token": CANARY, "base_url": url},
+        ["another hush"],
+    ),
+    "code": (
+        lambda url: {
+            "client_id": "acme",
+            "client_secret": "another hush",
+            "code": CANARY,
+            "redirect_uri": "x:/",
+            "base_url": url,
+        },
+        ["another hush"],
+    ),
+    "next refresh token": (
+        lambda url: {"client_id": "acme", "client_secret": "another hush", "refresh_token": "first", "base_url": url},
+        ["another hush"],
+    ),
     "proxy password": (
         lambda url: {
             "api_key": "another hush",
@@ -106,6 +124,10 @@ TOKEN_FAILURES = {
     "refused, in words": lambda request: (
         401, {}, json.dumps({"error": "invalid_client", "error_description": echo(request)}).encode(),
     ),
+    "without its access token": lambda request: (200, {}, json.dumps({"refresh_token": CANARY}).encode()),
+    "with a refresh token of no kind": lambda request: (
+        200, {}, json.dumps({"access_token": 7, "refresh_token": [CANARY]}).encode(),
+    ),
     "cut off": lambda request: (200, {}, json.dumps({"access_token": CANARY}).encode()[:-2]),
     "of another name": lambda request: (200, {}, json.dumps({"token": CANARY}).encode()),
     "a list": lambda request: (200, {}, json.dumps({"access_token": [CANARY]}).encode()),
@@ -123,7 +145,8 @@ def service(fails, on):
         if (request.method, request.path) in on:
             return fails(request)
         if request.path == TOKEN:
-            return 200, {}, json.dumps({"access_token": CANARY, "expires_in": 3600}).encode()
+            body = {"access_token": CANARY, "refresh_token": CANARY, "expires_in": 3600}
+            return 200, {}, json.dumps(body).encode()
         return 200, {}, json.dumps({"data": [{"n": 1}], "has_more_data": False}).encode()
 
     return answer
@@ -165,10 +188,16 @@ def check_hidden(texts, *secrets):
                 assert where < 0, f"{form} shows in: …{text[max(where - 200, 0) : where + 200]}…"
 
 
+@pytest.fixture(autouse=True)
+def _token_files(monkeypatch, tmp_path):
+    for name in ("HOME", "XDG_STATE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path))
+
+
 @pytest.fixture
 def everything_logged(caplog):
     caplog.set_level(logging.DEBUG)
-    for name in ("urllib3", "requests", "oauthlib", "requests_oauthlib", "pandas_clicdata"):
+    for name in ("urllib3", "requests", "oauthlib", "filelock", "requests_oauthlib", "pandas_clicdata"):
         caplog.set_level(logging.DEBUG, logger=name)
     return caplog
 
@@ -191,6 +220,12 @@ def provoke(url, kind, act, api_version="unversioned"):
     except BaseException as exc:
         return exc, session
     finally:
+        with ctrl_c_works():
+            for thread in threading.enumerate():
+                # What is on its way when Ctrl-C comes goes on, so that no token is lost.
+                while thread.name.startswith("clicdata-token") and thread.is_alive():
+                    with contextlib.suppress(KeyboardInterrupt):
+                        thread.join()
         session.close()
     pytest.fail("it did not fail")
 
@@ -227,7 +262,7 @@ def test_no_failure_shows_a_secret_in_the_other_dialect(http_service, everything
 
 
 @pytest.mark.parametrize("failure", [*TOKEN_FAILURES, *FAILURES])
-@pytest.mark.parametrize("kind", ["client secret", "token"])
+@pytest.mark.parametrize("kind", ["client secret", "token", "refresh token", "code", "next refresh token"])
 def test_no_failing_token_shows_a_secret(http_service, everything_logged, kind, failure):
     fails = (TOKEN_FAILURES | FAILURES)[failure]
     with http_service(service(fails, [("POST", TOKEN)])) as url:
@@ -270,6 +305,7 @@ BAD_ARGUMENTS = {
 @pytest.mark.parametrize("bad", BAD_ARGUMENTS)
 def test_wrong_settings_do_not_show_right_secrets(no_settings, make, bad):
     arguments = {"client_secret": CANARY, "client_id": "acme", "password": CANARY, "api_key": CANARY}
+    arguments |= {"code": CANARY, "refresh_token": CANARY}
     arguments["proxies"] = {"https": f"http://me:{CANARY}@proxy"}
     with pytest.raises(cd.ConfigurationError) as caught:
         make(**(arguments | BAD_ARGUMENTS[bad]))
@@ -336,6 +372,44 @@ def test_a_secret_that_is_no_text_does_not_show(no_settings, bad):
     with pytest.raises(cd.ConfigurationError, match="api_key=") as caught:
         cd.Session(api_key=bad)
     check_hidden(texts_of(caught.value), CANARY)
+
+
+BAD_TOKEN_FILES = {
+    "no JSON": ('{{"sign_ins": {canary}', 0o600),
+    "another shape": ('{{"sign_ins": {{"x": {{"access_token": {canary}, "refresh_token": [{canary}]}}}}}}', 0o600),
+    "of no time": (
+        '{{"sign_ins": {{"x": {{"access_token": {canary}, "refresh_token": {canary}, "until": {canary}}}}}}}', 0o600,
+    ),
+    "open to others": (
+        '{{"sign_ins": {{"x": {{"access_token": {canary}, "refresh_token": {canary}, "until": 0}}}}}}', 0o644,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", BAD_TOKEN_FILES)
+def test_a_bad_token_file_does_not_show_its_tokens(everything_logged, tmp_path, bad):
+    text, mode = BAD_TOKEN_FILES[bad]
+    path = tmp_path / "token.json"
+    path.write_text(text.format(canary=json.dumps(CANARY)))
+    path.chmod(mode)
+    session = cd.Session(client_id="acme", client_secret="hush", token_file=path, base_url="http://127.0.0.1:1")
+    with pytest.raises(cd.ConfigurationError) as caught:
+        session.whoami()
+    check_hidden([*everything_about(caught.value, session), everything_logged.text], CANARY)
+
+
+def test_a_token_that_cannot_be_kept_does_not_show(http_service, everything_logged, tmp_path, monkeypatch):
+    def full(*paths, **more):
+        raise OSError(28, "No space left on device")
+
+    with http_service(service(None, [])) as url:
+        session = cd.Session(**KINDS["refresh token"][0](url), api_version="unversioned")
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", full)
+            with pytest.raises(cd.ConfigurationError, match="No space left") as caught:
+                session.whoami()
+        session.close()
+    check_hidden([*everything_about(caught.value, session), everything_logged.text], CANARY, "another hush")
 
 
 def test_what_is_meant_as_a_target_may_be_a_secret(no_settings):

@@ -17,7 +17,6 @@ import pytest
 
 import pandas_clicdata as cd
 from pandas_clicdata import errors
-from pandas_clicdata.sandbox import Sandbox
 from pandas_clicdata.session import shared_session, shared_session_kept
 
 
@@ -121,7 +120,7 @@ def test_errors_pickle_and_keep_their_fields(kind, duplicate):
     values = {
         name: [(0, 5)] if name in ranges else [(name, "a", "b")] if name == "differing" else name for name in fields
     }
-    values |= {name: [name] for name in ("missing", "extra") if name in fields}
+    values |= {name: [name] for name in ("missing", "extra", "differences") if name in fields}
     error = kind("What happened.", **values)
     error.add_note("and more")
     again = duplicate(error)
@@ -183,11 +182,11 @@ def test_the_sandbox_as_a_target(no_settings):
             cd.connect("production")
 
 
-def test_what_is_set_for_an_account_is_not_meant_for_the_sandbox(no_settings, monkeypatch, tmp_path):
+def test_what_is_set_for_an_account_is_not_meant_for_the_sandbox(no_settings, monkeypatch, new_sandbox):
     monkeypatch.setenv("CLICDATA_API_VERSION", "2019.1")
     with shared_session_kept():
         assert cd.connect("sandbox").whoami().id is not None
-        with Sandbox() as sandbox:
+        with new_sandbox() as sandbox:
             assert sandbox.connect().whoami().id is not None
 
 
@@ -207,10 +206,10 @@ def test_a_child_process_leaves_the_sandbox_to_its_parent():
             os.killpg(run.pid, signal.SIGKILL)
 
 
-def test_proxies_of_the_environment_are_not_asked_for_this_machine(monkeypatch):
+def test_proxies_of_the_environment_are_not_asked_for_this_machine(monkeypatch, new_sandbox):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with Sandbox() as sandbox, cd.Session(api_key=sandbox.api_key, base_url=sandbox.url) as session:
+    with new_sandbox() as sandbox, cd.Session(api_key=sandbox.api_key, base_url=sandbox.url) as session:
         assert session.whoami().id is not None

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pytest
 
 import pandas_clicdata as cd
-from pandas_clicdata.sandbox import Sandbox
-from pandas_clicdata.sandbox.assumptions import Assumptions
+from pandas_clicdata.sandbox import Assumptions
 
 DIALECTS = ("2025.3", "unversioned")
 BATCH = 5
@@ -46,8 +45,8 @@ def append(session, table, workers=1):
 
 
 @pytest.fixture(scope="module")
-def running():
-    with Sandbox() as sandbox:
+def running(new_sandbox):
+    with new_sandbox() as sandbox:
         yield sandbox
 
 

@@ -4,9 +4,25 @@ It imports nothing of the client, so that one misunderstanding cannot hide anoth
 """
 
 from pandas_clicdata.sandbox.assumptions import ASSUMED, Assumptions
-from pandas_clicdata.sandbox.faults import Fault, Faults
+from pandas_clicdata.sandbox.faults import Faults
+from pandas_clicdata.sandbox.faultscript import Fault
 from pandas_clicdata.sandbox.ledger import Ledger
+from pandas_clicdata.sandbox.process import ProcessSandbox, SandboxProcess, serve_pipe
+from pandas_clicdata.sandbox.remote import RemoteSandbox
 from pandas_clicdata.sandbox.requestlog import Entry, RequestLog
 from pandas_clicdata.sandbox.server import Sandbox
 
-__all__ = ["ASSUMED", "Assumptions", "Entry", "Fault", "Faults", "Ledger", "RequestLog", "Sandbox"]
+__all__ = [
+    "ASSUMED",
+    "Assumptions",
+    "Entry",
+    "Fault",
+    "Faults",
+    "Ledger",
+    "ProcessSandbox",
+    "RemoteSandbox",
+    "RequestLog",
+    "Sandbox",
+    "SandboxProcess",
+    "serve_pipe",
+]

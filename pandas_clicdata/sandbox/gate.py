@@ -16,7 +16,8 @@ from waitress.channel import ClientDisconnected
 from pandas_clicdata.sandbox import dialects
 from pandas_clicdata.sandbox.app import MAX_BODY, VISIT
 from pandas_clicdata.sandbox.bodies import count_rows
-from pandas_clicdata.sandbox.faults import Fault, Faults
+from pandas_clicdata.sandbox.faults import Faults
+from pandas_clicdata.sandbox.faultscript import Fault
 from pandas_clicdata.sandbox.oauth import OAuth
 from pandas_clicdata.sandbox.refusal import Refusal
 from pandas_clicdata.sandbox.requestlog import RequestLog, Visit

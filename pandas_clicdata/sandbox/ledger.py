@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from pandas_clicdata.sandbox.refusal import Refusal
 from pandas_clicdata.sandbox.rowjson import row_expression
 from pandas_clicdata.sandbox.store import Store, Table
 
@@ -42,10 +42,23 @@ class Ledger:
 
     def rows(self, table: int | str, version: int | None = None) -> list[dict[str, Any]]:
         """The rows of a table, now or in a version, in the order they were inserted."""
-        return _values(self._store.page(self.table_id(table), 0, _ALL, version=version)[2])
+        rows: list[dict[str, Any]] = exactly(self.rows_text(table, version))
+        return rows
+
+    def rows_text(self, table: int | str, version: int | None = None) -> str:
+        """The same as JSON text; LookupError if there is no such table or version."""
+        known = self._find(table)
+        try:
+            return f"[{','.join(self._store.page(known.id, 0, _ALL, version=version)[2])}]"
+        except Refusal as exc:
+            raise LookupError(exc.description) from None
 
     def inserts(self, table: int | str) -> list[tuple[int, list[dict[str, Any]]]]:
         """Every insert ever committed: the number of its request and the rows as they were sent."""
+        return [(request, rows) for request, rows in exactly(self.inserts_text(table))]
+
+    def inserts_text(self, table: int | str) -> str:
+        """The same as JSON text, with lists for the pairs."""
         known = self._find(table)
         row, values = row_expression(known.columns)
         with self._store.transaction() as db:
@@ -58,10 +71,14 @@ class Ledger:
             spans = db.execute(
                 "SELECT request, first_row, last_row FROM inserts WHERE table_id = ? ORDER BY first_row", (known.id,)
             ).fetchall()
-        first = dict(zip([number for number, _, _ in found], _values(text for _, _, text in found), strict=True))
-        return [(request, [first[number] for number in range(start, end + 1)]) for request, start, end in spans]
+        first = {number: text for number, _, text in found}
+        inserts = (
+            f"[{request},[{','.join(first[number] for number in range(start, end + 1))}]]"
+            for request, start, end in spans
+        )
+        return f"[{','.join(inserts)}]"
 
 
-def _values(rows: Iterable[str]) -> list[dict[str, Any]]:
-    values: list[dict[str, Any]] = json.loads(f"[{','.join(rows)}]", parse_float=Decimal)
-    return values
+def exactly(text: str | bytes) -> Any:
+    """Parsed JSON in which no number has lost a digit."""
+    return json.loads(text, parse_float=Decimal)

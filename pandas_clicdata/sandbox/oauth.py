@@ -36,6 +36,7 @@ class Credentials:
     username: str
     password: str = field(repr=False)
     api_key: str = field(repr=False)
+    control_key: str = field(repr=False)
 
 
 class TokenRefusal(Exception):
@@ -58,6 +59,7 @@ def make_credentials(store: Store, client_id: str | None, client_secret: str | N
         username=store.setting("username", lambda: "ada@sandbox.example"),
         password=store.setting("password", lambda: secrets.token_urlsafe(12)),
         api_key=store.setting("api_key", lambda: secrets.token_urlsafe(24)),
+        control_key=store.setting("control_key", lambda: secrets.token_urlsafe(24)),
     )
 
 

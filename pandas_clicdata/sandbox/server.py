@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 from pandas_clicdata.sandbox import dialects
 from pandas_clicdata.sandbox.app import MAX_BODY, make_app
 from pandas_clicdata.sandbox.assumptions import Assumptions
+from pandas_clicdata.sandbox.control import Control, is_control, make_control
 from pandas_clicdata.sandbox.faults import Faults
 from pandas_clicdata.sandbox.gate import Gate
 from pandas_clicdata.sandbox.ledger import Ledger
@@ -30,6 +31,8 @@ from pandas_clicdata.sandbox.store import Store
 
 THREADS = 12
 """How many requests are answered at the same time."""
+CONTROL_THREADS = 2
+"""How many control requests are answered at the same time, beside the others."""
 DATABASE = "sandbox.sqlite"
 """The name of the file in the data folder."""
 
@@ -55,24 +58,49 @@ class _Channel(HTTPChannel):
     error_task_class = _ErrorTask
 
 
-class _Dispatcher(ThreadedTaskDispatcher):
+class _Pool(ThreadedTaskDispatcher):
     """Waitress's pool of threads, with threads that can be joined."""
 
     logger = _server_log
     queue_logger = _queue_log
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
+        self._name = name
         self._running: list[threading.Thread] = []
 
     def start_new_thread(self, target: Any, thread_no: int) -> None:
-        thread = threading.Thread(target=target, name=f"clicdata-sandbox-{thread_no}", args=(thread_no,), daemon=True)
+        thread = threading.Thread(target=target, name=f"{self._name}-{thread_no}", args=(thread_no,), daemon=True)
         self._running.append(thread)
         thread.start()
 
-    def join(self) -> None:
+    def end(self) -> None:
+        """Let every thread end, and wait for it."""
+        self.shutdown()
         for thread in self._running:
             thread.join()
+
+
+class _Dispatcher(_Pool):
+    """The threads that answer; control requests have their own, to come through while all others hang."""
+
+    def __init__(self) -> None:
+        super().__init__("clicdata-sandbox")
+        self._control = _Pool("clicdata-sandbox-control")
+
+    def begin(self) -> None:
+        self.set_thread_count(THREADS)
+        self._control.set_thread_count(CONTROL_THREADS)
+
+    def add_task(self, task: Any) -> None:
+        if is_control(task.requests[0].path):
+            self._control.add_task(task)
+        else:
+            super().add_task(task)
+
+    def end(self) -> None:
+        super().end()
+        self._control.end()
 
 
 def _database(folder: Path) -> Path:
@@ -202,9 +230,10 @@ class Sandbox:
             world = World(store, self._assume, self._page_size, credentials.username)
             app = make_app(world, oauth, self._dialect)
             gate = Gate(app.wsgi_app, self._dialect, self.faults, self.requests, oauth)
+            control = make_control(Control(credentials, oauth, self.faults, Ledger(store), self.requests)).wsgi_app
             dispatcher = _Dispatcher()
             server: Any = create_server(
-                gate,
+                lambda environ, start: (control if is_control(environ["PATH_INFO"]) else gate)(environ, start),
                 _dispatcher=dispatcher,
                 host=self._host,
                 port=self._wanted_port,
@@ -219,7 +248,7 @@ class Sandbox:
             raise
         server.channel_class = _Channel
         server.logger = server.trigger.logger = _server_log
-        dispatcher.set_thread_count(THREADS)
+        dispatcher.begin()
         thread = threading.Thread(target=server.run, name="clicdata-sandbox", daemon=True)
         thread.start()
         return _Live(store, credentials, oauth, server, dispatcher, thread)
@@ -245,8 +274,7 @@ class Sandbox:
 
             server.trigger.pull_trigger(hang_up)
             hung_up.wait()
-            live.dispatcher.shutdown()
-            live.dispatcher.join()
+            live.dispatcher.end()
             server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
             live.thread.join()
             live.store.close()
@@ -308,6 +336,11 @@ class Sandbox:
         return self._running().credentials.api_key
 
     @property
+    def control_key(self) -> str:
+        """What a `RemoteSandbox` needs to script faults and read the ledger from another process."""
+        return self._running().credentials.control_key
+
+    @property
     def assume(self) -> Assumptions:
         """What it does where nobody knows what ClicData does."""
         return self._assume
@@ -323,9 +356,14 @@ class Sandbox:
 
     def connect(self, **parameters: Any) -> Any:
         """``pandas_clicdata.connect`` to this sandbox; parameters given here come before the sandbox's own."""
-        from pandas_clicdata import connect
+        return connect_to(self, parameters)
 
-        # What is set for an account is not meant for the sandbox.
-        where = {"base_url": self.url, "api_version": "auto"}
-        # In no variable, so that a traceback with locals shows no secret.
-        return connect(**{**where, "client_id": self.client_id, "client_secret": self.client_secret, **parameters})
+
+def connect_to(sandbox: Any, parameters: Mapping[str, Any]) -> Any:
+    """``pandas_clicdata.connect`` to a sandbox, here or elsewhere."""
+    from pandas_clicdata import connect
+
+    # What is set for an account is not meant for the sandbox.
+    where = {"base_url": sandbox.url, "api_version": "auto"}
+    # In no variable, so that a traceback with locals shows no secret.
+    return connect(**{**where, "client_id": sandbox.client_id, "client_secret": sandbox.client_secret, **parameters})

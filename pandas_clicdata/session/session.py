@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,20 +23,32 @@ class Session:
     """One account of ClicData, signed in. Safe to share between threads.
 
     Each setting that is not given is taken from the environment (``CLICDATA_CLIENT_ID``, ``CLICDATA_CLIENT_SECRET``,
-    ``CLICDATA_USERNAME``, ``CLICDATA_PASSWORD``, ``CLICDATA_API_KEY``, ``CLICDATA_API_VERSION``,
+    ``CLICDATA_USERNAME``, ``CLICDATA_PASSWORD``, ``CLICDATA_API_KEY``, ``CLICDATA_REDIRECT_URI``,
+    ``CLICDATA_REFRESH_TOKEN``, ``CLICDATA_TOKEN_FILE``, ``CLICDATA_AUTH_METHOD``, ``CLICDATA_API_VERSION``,
     ``CLICDATA_BASE_URL``), else from a profile in a file that only its owner may read: the one named by ``profile`` or
     ``CLICDATA_PROFILE``, else ``default``.
 
     Parameters
     ----------
-    auth_method : {"client_credentials", "basic", "api_key"}, optional
+    auth_method : {"client_credentials", "basic", "api_key", "authorization_code"}, optional
         How to sign in. Default: as the credentials given suggest.
     client_id, client_secret : str, optional
-        For ``client_credentials`` (S P); ``client_id`` also for ``basic``.
+        For ``client_credentials`` and ``authorization_code`` (S P); ``client_id`` also for ``basic``.
     username, password : str, optional
         The e-mail address and password, for ``basic`` (P).
     api_key : str, optional
         For ``api_key`` (P).
+    code, redirect_uri : str, optional
+        For ``authorization_code`` (P): what the browser brought back from :func:`authorization_url`, and the address
+        that it was sent back to. The first request exchanges the code for tokens; a code is not good for long. The same
+        code given again goes on with the tokens that it was exchanged for.
+    refresh_token : str, optional
+        For ``authorization_code``, in the place of a code: begin with this one (P).
+    token_file : path-like, optional
+        For ``authorization_code``: where the tokens are kept, for you alone to read. Each use of a refresh token is its
+        last, and brings the next one (P), so that one is on the disk before the session goes on. Default: a file for
+        each client id and ``base_url``, in your folder for the state of programs. With neither a code nor a refresh
+        token a session goes on with the latest sign-in of the file. Several processes can share it.
     api_version : str, default "auto"
         ``"auto"`` finds out on first use; else ``"unversioned"``, or a version such as ``"2025.3"``.
     base_url : str, default "https://api.clicdata.com"
@@ -77,6 +90,10 @@ class Session:
         password: str | Secret | None = None,
         api_key: str | Secret | None = None,
         *,
+        code: str | Secret | None = None,
+        redirect_uri: str | None = None,
+        refresh_token: str | Secret | None = None,
+        token_file: str | os.PathLike[str] | None = None,
         api_version: str | None = None,
         base_url: str | None = None,
         profile: str | None = None,
@@ -90,6 +107,7 @@ class Session:
 
         # Rebound at once, so that a traceback with locals shows no secret.
         client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
+        code, refresh_token = Secret.of(code), Secret.of(refresh_token)
         # So may an address.
         base_url = None if base_url is None else config.masked(base_url)
         secret_proxies, proxies = hidden(proxies), None
@@ -103,6 +121,10 @@ class Session:
                 "username": username,
                 "password": password,
                 "api_key": api_key,
+                "code": code,
+                "redirect_uri": redirect_uri,
+                "refresh_token": refresh_token,
+                "token_file": os.fspath(token_file) if isinstance(token_file, os.PathLike) else token_file,
                 "api_version": api_version,
                 "base_url": base_url,
             },
@@ -130,6 +152,12 @@ class Session:
     def auth_method(self) -> str:
         """How this session signs in."""
         return self._settings.auth_method
+
+    @property
+    def account_label(self) -> str:
+        """Where and as which client this session signs in, without secrets."""
+        client_id = self._settings.client_id
+        return self.base_url if client_id is None else f"{self.base_url} as {client_id}"
 
     @property
     def dialect(self) -> Dialect:
@@ -170,14 +198,20 @@ class Session:
 
     def _send(self, request: Request) -> Reply:
         headers = self._authenticator.headers()
-        reply = self._transport.send(request, headers, self._authenticator.secrets())
-        if reply.status == 401 and self._authenticator.renew(headers):
+        first = self._transport.send(request, headers, self._authenticator.secrets())
+        if first.status != 401:
+            return first
+        try:
+            if not self._authenticator.renew(headers):
+                return first
             renewed = self._authenticator.headers()
-            first = reply
             reply = self._transport.send(request, renewed, self._authenticator.secrets())
-            attempts, perhaps_done = first.attempts + reply.attempts, first.perhaps_done or reply.perhaps_done
-            reply = replace(reply, attempts=attempts, perhaps_done=perhaps_done)
-        return reply
+        except ClicDataError as exc:
+            # Before it was refused, a try whose reply was lost may have done it.
+            exc.ambiguous |= first.perhaps_done
+            raise
+        attempts, perhaps_done = first.attempts + reply.attempts, first.perhaps_done or reply.perhaps_done
+        return replace(reply, attempts=attempts, perhaps_done=perhaps_done)
 
     def __enter__(self) -> Self:
         return self
@@ -209,6 +243,9 @@ class Session:
             "profile": self._profile,
             **self._options,
         }
+        if self.auth_method == "authorization_code":
+            # Or client credentials found there would be another account's.
+            public |= {"auth_method": self.auth_method, "token_file": self._settings.token_file}
         return _reopen, (public,)
 
 

@@ -34,7 +34,7 @@ class SessionManager:
     """
 
     def __init__(self, **connection_params: Any) -> None:
-        for name in ("client_secret", "password", "api_key"):
+        for name in ("client_secret", "password", "api_key", "code", "refresh_token"):
             if name in connection_params:
                 connection_params[name] = Secret.of(connection_params[name])
         if isinstance(connection_params.get("base_url"), str):
@@ -93,6 +93,10 @@ def connect(
     username: str | None = None,
     password: str | Secret | None = None,
     api_key: str | Secret | None = None,
+    code: str | Secret | None = None,
+    redirect_uri: str | None = None,
+    refresh_token: str | Secret | None = None,
+    token_file: str | os.PathLike[str] | None = None,
     api_version: str | None = None,
     base_url: str | None = None,
     profile: str | None = None,
@@ -110,7 +114,7 @@ def connect(
     target : {"sandbox"}, optional
         ``"sandbox"`` starts a ClicData of your own on this machine, which ends with the process. It needs the extra
         ``pandas-clicdata[sandbox]``.
-    auth_method, client_id, client_secret, username, password, api_key
+    auth_method, client_id, client_secret, username, password, api_key, code, redirect_uri, refresh_token, token_file
         As for :class:`Session`.
     api_version, base_url, profile, timeout, retry, verify, proxies
         As for :class:`Session`.
@@ -133,6 +137,7 @@ def connect(
     <Session api_key at http://localhost:8484, dialect not known yet>
     """
     client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
+    code, refresh_token = Secret.of(code), Secret.of(refresh_token)
     base_url = None if base_url is None else masked(base_url)
     where: dict[str, Any] = {
         "auth_method": auth_method,
@@ -141,6 +146,10 @@ def connect(
         "username": username,
         "password": password,
         "api_key": api_key,
+        "code": code,
+        "redirect_uri": redirect_uri,
+        "refresh_token": refresh_token,
+        "token_file": token_file,
         "base_url": base_url,
         "profile": profile,
     }

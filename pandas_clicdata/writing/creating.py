@@ -20,6 +20,7 @@ from pandas_clicdata.errors import (
     UnexpectedReplyError,
 )
 from pandas_clicdata.models import Column, TableRef
+from pandas_clicdata.writing.failure import raise_from
 from pandas_clicdata.writing.record import Record
 
 if TYPE_CHECKING:
@@ -42,6 +43,15 @@ def make_table(session: Session, name: str, description: str, columns: Sequence[
     ApiError, TransportError
         It was not made.
     """
+    try:
+        return _make(session, name, description, columns, record)
+    except Exception:
+        raise
+    except BaseException as exc:  # noqa: BLE001 - Ctrl-C: the token must be told all the same
+        raise_from(_perhaps_made(name, record, exc), exc)
+
+
+def _make(session: Session, name: str, description: str, columns: Sequence[Column], record: Record) -> TableRef:
     perhaps_made = record.creating
     if not perhaps_made:
         record.note("creating")
@@ -139,11 +149,11 @@ def _plain(session: Session, name: str, refusal: ApiError | TransportError) -> C
     )
 
 
-def _perhaps_made(name: str, record: Record, reason: ClicDataError) -> AmbiguousWriteError:
+def _perhaps_made(name: str, record: Record, reason: BaseException) -> AmbiguousWriteError:
     rows = record.identity.rows
     return AmbiguousWriteError(
         f"Whether table {name!r} was made is unknown; none of the rows was sent. Look whether it is there: if it is,"
-        f" push with if_exists='append'; if not, push again. The reason: {reason}",
+        f" push with if_exists='append'; if not, push again. The reason: {str(reason) or type(reason).__name__}",
         name=name,
         unsent=[(0, rows)] if rows else [],
         resume=record.token(),

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pandas_clicdata.errors import JournalInUseError, ResumeError
+from pandas_clicdata.writing.sealing import seal
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -42,6 +43,8 @@ class Journal:
         self._lock: FileLock | None = None
         self._file: int | None = None
         self._header: Event | None = None
+        self._seal = ""
+        self._broken = False
 
     def __enter__(self) -> Self:
         from filelock import FileLock, Timeout
@@ -87,6 +90,11 @@ class Journal:
             raise self._unusable("read", exc) from exc
         if not all(isinstance(event, dict) for event in events) or (content and not events):
             raise ResumeError(f"The file {self.path} is no journal of a write. Give another path.")
+        for event in events:
+            kept = event.pop("seal", None)
+            self._seal = seal(event, self._seal)
+            if kept != self._seal:
+                raise ResumeError(f"The journal {self.path} is not as it was written. Give another path.")
         if events:
             self._open()
             assert self._file is not None
@@ -105,17 +113,23 @@ class Journal:
         ResumeError
             The file cannot be written.
         """
-        line = _line(event)
         try:
+            # Behind a part of a line, the next one could not be read either.
+            if self._broken:
+                raise OSError("it could not be written before")  # noqa: TRY301
+            self._broken = True
             if self._file is None:
                 assert self._header is not None
-                self._begin(_line(self._header) + line)
+                self._begin(self._line(self._header) + self._line(event))
                 self._open()
+                self._broken = False
                 return
+            line = self._line(event)
             # A write that comes to its end only in part leaves a line without an end.
             if os.write(self._file, line) != len(line):
                 raise OSError("the disk took only a part of a line")  # noqa: TRY301
             os.fsync(self._file)
+            self._broken = False
         except OSError as exc:
             raise self._unusable("written", exc) from exc
 
@@ -141,9 +155,10 @@ class Journal:
     def _unusable(self, verb: str, why: Exception) -> ResumeError:
         return ResumeError(f"The journal {self.path} cannot be {verb}: {why}. Give another path, or mend this one.")
 
-
-def _line(event: Event) -> bytes:
-    return json.dumps(event, separators=(",", ":")).encode() + b"\n"
+    def _line(self, event: Event) -> bytes:
+        """The event as it stands in the file, with a seal on it and on all before it."""
+        self._seal = seal(event, self._seal)
+        return json.dumps({**event, "seal": self._seal}, separators=(",", ":")).encode() + b"\n"
 
 
 def _sync_folder(folder: Path) -> None:

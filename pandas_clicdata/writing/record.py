@@ -15,26 +15,14 @@ from pandas_clicdata.errors import ResumeError, RowRange
 from pandas_clicdata.models import TableRef
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.fingerprint import Sums
+from pandas_clicdata.writing.sealing import sealed
 from pandas_clicdata.writing.sending import Batch, Fate, Outcome
 
 FORMAT = "pandas_clicdata write 1"
-_EVENTS = frozenset(
-    {
-        "creating",
-        "table",
-        "saved",
-        "cleared",
-        "baseline",
-        "sending",
-        "confirmed",
-        "unknown",
-        "unsent",
-        "found",
-        "absent",
-        "doubled",
-        "done",
-    }
-)  # fmt: skip
+_EVENTS = frozenset({
+    "creating", "table", "saved", "cleared", "baseline", "sending", "confirmed", "unknown", "unsent", "found",
+    "absent", "doubled", "done",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,18 +182,25 @@ class Record:
     def note(self, event: str, **facts: Any) -> None:
         """Keep what happened, then let it count."""
         entry = {"event": event, "at": time.time(), **facts}
+        self._keep(entry)
+        self.apply(entry)
+
+    def _keep(self, entry: dict[str, Any]) -> None:
         if self._note is not None:
             self._note(entry)
-        self.apply(entry)
 
     def sending(self, batch: Batch) -> None:
         self.note("sending", batch=batch.number, ranges=batch.ranges, mark=batch.mark)
 
     def ended(self, outcome: Outcome) -> None:
-        facts: dict[str, Any] = {"batch": outcome.batch.number}
+        entry: dict[str, Any] = {"event": outcome.fate.value, "at": time.time(), "batch": outcome.batch.number}
         if outcome.fate is Fate.CONFIRMED:
-            facts |= {"counted": outcome.counted, "retries": outcome.retries}
-        self.note(outcome.fate.value, **facts)
+            entry |= {"counted": outcome.counted, "retries": outcome.retries}
+        try:
+            self._keep(entry)
+        finally:
+            # It has happened, whether it can be kept or not.
+            self.apply(entry)
 
     def apply(self, entry: Mapping[str, Any]) -> None:
         if entry["event"] not in _EVENTS:
@@ -311,7 +306,7 @@ class Record:
         if rows is None or not self.identity.resumable:
             return None
         since = [pending.since for pending in self.unknown.values()]
-        return {
+        return sealed({
             "format": FORMAT,
             **self.identity.as_dict(),
             "id": self.id,
@@ -337,7 +332,7 @@ class Record:
             "counted": self.counted,
             "uncounted": self.uncounted,
             "failed_at": min(max(since, default=0.0), time.time()),
-        }
+        })  # fmt: skip
 
     def go_on_from(self, token: Mapping[str, Any]) -> None:
         """Take the state that a token holds.

@@ -249,7 +249,7 @@ def restore(session: Session | None, path: object, table: object, *, options: Op
     if known is not None:
         content = workflow.fitted(content, found, known, Options(columns=saved.types if known.typed else None))
     identity = Identity(
-        operation="restore", table=found.rec_id, account=endpoints.account_label(session), rows=content.rows,
+        operation="restore", table=found.rec_id, account=session.account_label, rows=content.rows,
         columns=[], frame=lambda: content.hash, resumable=False,
     )  # fmt: skip
     record = Record(identity)

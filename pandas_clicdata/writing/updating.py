@@ -288,7 +288,7 @@ def _identity(operation: str, found: TableRef, session: Session, content: Conten
     return Identity(
         operation=operation,
         table=found.rec_id,
-        account=endpoints.account_label(session),
+        account=session.account_label,
         rows=content.rows,
         columns=[(column.name, str(column.data_type)) for column in content.planned],
         frame=lambda: content.hash,

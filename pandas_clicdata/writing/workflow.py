@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_clicdata import endpoints, schema, tables
+from pandas_clicdata import schema, tables
 from pandas_clicdata.errors import (
     ColumnMismatchError,
+    IncompleteWriteError,
     ResumeError,
     RowsExistError,
     VerificationError,
@@ -18,6 +19,7 @@ from pandas_clicdata.errors import (
 from pandas_clicdata.models import ColumnType, TableRef, WriteResult
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, key_names, refuse_equal_keys, refuse_null_keys
+from pandas_clicdata.writing.failure import raise_from
 from pandas_clicdata.writing.fingerprint import Sums
 from pandas_clicdata.writing.inserting import Insertion
 from pandas_clicdata.writing.journal import Journal
@@ -25,6 +27,7 @@ from pandas_clicdata.writing.looking import look
 from pandas_clicdata.writing.options import Options
 from pandas_clicdata.writing.receipts import dry_receipt, receipt_of
 from pandas_clicdata.writing.record import Baseline, Identity, Record
+from pandas_clicdata.writing.sealing import opened
 from pandas_clicdata.writing.settling import ByContent, ByKeys, ByMark, Settler, stamp_column
 
 if TYPE_CHECKING:
@@ -70,7 +73,7 @@ def identity_of(
         operation=operation,
         table=table,
         if_exists=if_exists,
-        account=endpoints.account_label(session),
+        account=session.account_label,
         rows=content.rows,
         columns=[(column.name, str(column.data_type)) for column in content.planned],
         frame=lambda: content.hash,
@@ -83,9 +86,10 @@ def identity_of(
 def record_of(identity: Identity, options: Options) -> Iterator[Record]:
     """What is known of this write, from its token, from its journal, or nothing yet."""
     if options.resume is not None:
-        identity.check(options.resume, "The resume token")
+        token = opened(options.resume)
+        identity.check(token, "The resume token")
         record = Record(identity)
-        record.go_on_from(options.resume)
+        record.go_on_from(token)
         yield record
     elif options.journal is not None and not options.dry_run:
         with Journal(options.journal) as journal:
@@ -231,7 +235,12 @@ def send_rows(
     insertion.run()
     if options.verify and before is not None:
         new = content.sums() if content.ready is not None else insertion.sums or Sums()
-        verify(session, content, table, before.plus(new), record)
+        try:
+            verify(session, content, table, before.plus(new), record)
+        except VerificationError:
+            raise
+        except BaseException as exc:  # noqa: BLE001 - that they were sent must be told all the same
+            raise_from(_not_compared(table, record, exc), exc)
     record.note("done", verified=options.verify)
     planned = content.planned if options.stamp is None else [*content.planned, stamp_column(options.stamp)]
     return receipt_of(record, identity.operation, table, content.rows, planned, started, verified=options.verify)
@@ -257,6 +266,20 @@ def verify(session: Session, content: Content, table: TableRef, expected: Sums, 
             unknown=row_ranges.merged(record.confirmed),
             operation="verify",
         )
+
+
+def _not_compared(table: TableRef, record: Record, reason: BaseException) -> IncompleteWriteError:
+    token = record.token()
+    again = "" if token is None else " To compare, make the same call again with resume=error.resume (or its journal)."
+    return IncompleteWriteError(
+        f"All rows were sent to table {table.label}, but reading it back failed, so that they are not compared. Do not"
+        f" send them again.{again} The reason: {str(reason) or type(reason).__name__}",
+        rec_id=table.rec_id,
+        name=table.name,
+        confirmed=record.confirmed,
+        resume=token,
+        operation="verify",
+    )
 
 
 def dry(content: Content, table: TableRef, identity: Identity, options: Options, started: float) -> WriteResult:

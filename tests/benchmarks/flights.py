@@ -11,9 +11,12 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -44,12 +47,14 @@ def main() -> int:
         session = _session(server)
         started = _memory()
         receipt, seconds = _timed(lambda: frame.clicdata.push("flights", workers=options.workers, session=session))
+        seconds_plain = seconds
         pushed = _memory()
         print(f"push  {len(frame) / seconds:10,.0f} rows/s  peak +{pushed - started:,.0f} MB  {receipt.status}")
         home, seconds = _timed(lambda: cd.read_clicdata("flights", session=session))
         print(
             f"read  {len(frame) / seconds:10,.0f} rows/s  peak +{_memory() - started:,.0f} MB  {session.dialect.name}"
         )
+        _safety(frame, options.workers, seconds_plain, session)
     if options.workers > 1:
         order = list(frame.columns)
         home, frame = home.sort_values(order, ignore_index=True), frame.sort_values(order, ignore_index=True)
@@ -57,6 +62,20 @@ def main() -> int:
     print(f"every one of {frame.size:,} values is equal")
     _loops(frame)
     return 0
+
+
+def _safety(frame: pd.DataFrame, workers: int, plain: float, session: cd.Session) -> None:
+    """What it costs to be able to go on after a stop, and to look afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        ways: dict[str, dict[str, Any]] = {
+            "journal": {"journal": Path(folder) / "journal"},
+            "stamp": {"stamp": "push_batch"},
+            "verify": {"verify": True},
+        }
+        for name, how in ways.items():
+            push = partial(frame.clicdata.push, name, workers=workers, session=session, **how)
+            _, seconds = _timed(push)
+            print(f"{name:8} {seconds / plain:4.2f} times the time of a plain push")
 
 
 def _loops(frame: pd.DataFrame) -> None:

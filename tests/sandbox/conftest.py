@@ -5,8 +5,6 @@ import json
 import pytest
 import requests
 
-from pandas_clicdata.sandbox import Sandbox
-
 COLUMNS = [
     ("t", "text"),
     ("n", "number"),
@@ -69,12 +67,12 @@ class Caller:
 
 
 @pytest.fixture
-def serve():
+def serve(new_sandbox):
     """Start sandboxes that end with the test."""
     running = []
 
     def start(*args, **kwargs):
-        sandbox = Sandbox(*args, **kwargs).start()
+        sandbox = new_sandbox(*args, **kwargs).start()
         caller = Caller(sandbox)
         running.append((sandbox, caller.http))
         return sandbox, caller

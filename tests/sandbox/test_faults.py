@@ -307,6 +307,7 @@ def test_what_cannot_be_scripted(sb, script):
     assert sb.faults.pending == []
 
 
+@pytest.mark.inside("a sandbox that is stopped answers nobody")
 def test_faults_may_be_scripted_before_the_start(serve):
     sb, call = serve()
     sb.stop()

@@ -5,8 +5,6 @@ import threading
 
 import pytest
 
-from pandas_clicdata.sandbox import Sandbox
-
 
 def encode(text):
     return base64.b64encode(text.encode()).decode()
@@ -185,8 +183,8 @@ def test_a_token_may_ask_for_less(call):
     assert ask(call, "/account", **headers).status_code == 403
 
 
-def test_credentials_differ_between_sandboxes():
-    with Sandbox() as one, Sandbox() as two:
+def test_credentials_differ_between_sandboxes(new_sandbox):
+    with new_sandbox() as one, new_sandbox() as two:
         assert {one.client_id, one.client_secret, one.password, one.api_key}.isdisjoint(
             {two.client_id, two.client_secret, two.password, two.api_key}
         )

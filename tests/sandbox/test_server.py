@@ -85,7 +85,17 @@ def test_start_and_stop_are_idempotent_and_leave_nothing(recwarn):
         assert set(threading.enumerate()) == before
         with pytest.raises(requests.ConnectionError):
             requests.get(url, proxies={"http": ""}, timeout=10)
-    for name in ("url", "port", "client_id", "client_secret", "username", "password", "api_key", "ledger"):
+    for name in (
+        "url",
+        "port",
+        "client_id",
+        "client_secret",
+        "username",
+        "password",
+        "api_key",
+        "control_key",
+        "ledger",
+    ):
         with pytest.raises(RuntimeError, match="not running"):
             getattr(sb, name)
     assert not recwarn.list
@@ -97,8 +107,8 @@ def test_secrets_show_nowhere(serve, caplog):
     token = call.token().json()["access_token"]
     call("GET", "/account", headers={"CLICDATA-API-KEY": None, "Authorization": f"Bearer {token}"})
     call("GET", "/nowhere")
-    shown = repr(sb) + repr(list(sb.requests)) + repr(vars(sb)["_live"]) + repr(sb.faults) + caplog.text
-    for secret in (sb.client_secret, sb.password, sb.api_key, token):
+    shown = repr(sb) + repr(list(sb.requests)) + repr(vars(sb).get("_live")) + repr(sb.faults) + caplog.text
+    for secret in (sb.client_secret, sb.password, sb.api_key, sb.control_key, token):
         assert secret not in shown
 
 
@@ -119,6 +129,7 @@ def test_it_is_quiet(serve, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.inside("it breaks the sandbox's own store")
 def test_a_failure_of_the_sandbox_itself_is_an_error_body_and_a_log_line(serve, caplog, monkeypatch):
     sb, call = serve()
     monkeypatch.setattr(type(sb.ledger._store), "tables", lambda self: 1 / 0)
