@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from importlib.resources import as_file, files
@@ -61,6 +62,7 @@ def run(out: TextIO) -> int:
         with session:
             _main_job(story, sandbox, session, df, late, cancelled)
             _lost_reply(story, sandbox, session, late)
+            _replace(story, sandbox, session, late)
     return story.end()
 
 
@@ -119,6 +121,45 @@ def _lost_reply(story: _Story, sandbox: Sandbox, session: cd.Session, late: pd.D
         error is not None and error.confirmed == [(0, 500)] and error.unknown == [(500, len(late))],
     )
     story.check(f"the sandbox holds {there:,} rows: none was sent a second time", there == len(late))
+    if error is None:
+        return
+    receipt = story.step(
+        f'late.clicdata.push("{name}", resume=error.resume, on_unknown="check")',
+        lambda: late.clicdata.push(name, resume=error.resume, on_unknown="check", session=session),
+    )
+    there = sandbox.ledger.count(name)
+    story.check(
+        f"{receipt.confirmed:,} rows confirmed, {there:,} in the sandbox: they were there, and are found by content",
+        receipt.confirmed == there == len(late),
+    )
+
+
+def _replace(story: _Story, sandbox: Sandbox, session: cd.Session, late: pd.DataFrame) -> None:
+    story.tell("\nThe first 100 of them are to be all that the table holds, but the line is cut on the way.")
+    name, few = "A reply gets lost", late.head(100)
+    sandbox.faults.lose_reply(operation="append")
+
+    with tempfile.TemporaryDirectory() as folder:
+
+        def replace() -> cd.ReplaceIncompleteError | None:
+            try:
+                few.clicdata.push(name, if_exists="replace", backup=folder, session=session)
+            except cd.ReplaceIncompleteError as exc:
+                return exc
+            return None
+
+        error = story.step(f'few.clicdata.push("{name}", if_exists="replace")', replace)
+        story.check("ReplaceIncompleteError, with a backup of the old rows", error is not None)
+        if error is None or error.backup is None:
+            return
+        backup = error.backup
+        story.step(f'cd.restore(error.backup, "{name}")', lambda: cd.restore(backup, name, session=session))
+    home = cd.read_clicdata(name, session=session, dtype=late.dtypes.to_dict())
+    order = [*_KEYS, "origin"]
+    story.check(
+        f"{len(home):,} rows are back, value by value",
+        _same(home.sort_values(order, ignore_index=True), late.sort_values(order)),
+    )
 
 
 def _read(session: cd.Session) -> pd.DataFrame:
