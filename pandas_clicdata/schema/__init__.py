@@ -1,6 +1,6 @@
 """The type table, pandas and Arrow to ClicData and back: plans before a write, types after a read."""
 
-from pandas_clicdata.schema.door import Door, check_names, enter, warn_of_index
+from pandas_clicdata.schema.door import Door, enter, warn_of_index
 from pandas_clicdata.schema.frames import DtypeBackend, checked_backend, to_frame
 from pandas_clicdata.schema.incoming import (
     Settled,
@@ -26,7 +26,6 @@ __all__ = [
     "DtypeBackend",
     "Settled",
     "arrow_column",
-    "check_names",
     "checked_backend",
     "conform",
     "enter",

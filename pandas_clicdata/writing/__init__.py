@@ -70,6 +70,14 @@ def push(
     TableExistsError, FrameError, IncompleteWriteError, ResumeError
         As in ``df.clicdata.push``.
 
+    Notes
+    -----
+    A replace reads the old rows, saves them, tries whether it may delete, and deletes them by values that they hold;
+    then it inserts. Meanwhile another reader sees some of the old rows, none, or some of the new ones. Rows that
+    somebody else writes meanwhile are noticed by looks into the table, and stop the replace; a row that comes after
+    such a look, with the very value that is then deleted, goes unseen. Where a deletion was tried again, ``settle``
+    seconds pass before the first insert, for the first try may be carried out late.
+
     Examples
     --------
     >>> import pyarrow as pa
@@ -300,6 +308,10 @@ def restore(
     If the table holds nothing but some of these rows, those that it lacks are inserted. Otherwise its rows are saved to
     a file of their own and replaced, as by ``push(…, if_exists="replace")``. A second run changes nothing.
 
+    Deletions and inserts of the replace that stopped may be carried out even after its error, so give them their time
+    (a minute, or whatever ``settle`` is) before you restore. If one comes later still, restore once more: what it took
+    is put back, and what it brought is taken away.
+
     Parameters
     ----------
     backup : path-like
@@ -323,10 +335,10 @@ def restore(
     Raises
     ------
     FileNotFoundError, ValueError
-        There is no such file, or it is no backup; nothing was sent.
+        There is no such file, or it is no backup, or damaged; nothing was sent.
     TableNotFoundError, ColumnMismatchError
         There is no such table, or its columns are not those of the backup.
-    IncompleteWriteError
+    IncompleteWriteError, ReplaceIncompleteError
         Not all rows are known to be back. The backup stays, and the same call goes on.
 
     Examples

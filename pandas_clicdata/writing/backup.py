@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pandas_clicdata import reading, rows, schema, tables
-from pandas_clicdata.errors import ClicDataError, FrameError
-from pandas_clicdata.models import ColumnType, Decoded, Kind, TableRef
+from pandas_clicdata.errors import ClicDataError, ColumnMismatchError, FrameError
+from pandas_clicdata.models import ColumnType, Decoded, Kind, PlannedColumn, TableRef
+from pandas_clicdata.schema.incoming import parsed_text
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing.content import Content
 from pandas_clicdata.writing.fingerprint import Sums
+from pandas_clicdata.writing.journal import sync_folder
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -37,19 +39,41 @@ _BY_KIND: Mapping[Kind, ColumnType] = {
 
 @dataclass(frozen=True, eq=False)
 class Saved:
-    """A table's rows, and what its columns are to ClicData."""
+    """A table's rows, and what its columns are to ClicData.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        The rows.
+    types : dict of str to str
+        The type of each column that can be put back, which one that the service fills itself cannot.
+    typed : bool
+        Whether the service told these types; else they are what the values look like.
+    """
 
     table: pa.Table
     types: Mapping[str, str]
+    typed: bool
 
     def content(self) -> Content:
         """The rows as they would be sent."""
-        door = schema.enter(self.table)
+        door = schema.enter(self.table.select(list(self.types)))
         return Content.planned_as(door, schema.plan_columns(door, self.types))
 
 
-def take(session: Session, found: TableRef, known: tables.KnownColumns | None) -> Saved:
+def take(session: Session, found: TableRef, known: tables.KnownColumns | None, like: Sequence[PlannedColumn]) -> Saved:
     """Read all rows of a table, and make sure that they could be put back as they are.
+
+    Parameters
+    ----------
+    session : Session
+        Whose table it is.
+    found : TableRef
+        The table.
+    known : KnownColumns or None
+        What its first page has told of its columns.
+    like : sequence of PlannedColumn
+        The columns of the rows that are to come: they tell the type of a column where the service does not.
 
     Raises
     ------
@@ -58,29 +82,74 @@ def take(session: Session, found: TableRef, known: tables.KnownColumns | None) -
     ClicDataError
         Some would not come back as they are.
     """
-    listed = [] if known is None else [column for column in known.columns if not tables.is_row_id(column, known.typed)]
-    hidden = set() if known is None else {column.name for column in known.columns} - {each.name for each in listed}
+    typed = known is not None and known.typed
+    listed = () if known is None else known.columns
+    row_ids = {column.name for column in listed if tables.is_row_id(column, typed)}
+    hidden = row_ids if typed else set()
     declared = {column.name: column.data_type for column in listed if column.data_type in list(ColumnType)}
-    names = [column.name for column in listed]
+    names = [column.name for column in listed if column.name not in hidden]
     pieces: list[tuple[dict[str, Decoded], int]] = []
     with closing(reading.pages(session, found.rec_id)) as pages:
         for page in pages:
             names = [name for name in rows.names_in(page, names) if name not in hidden]
             decoded = rows.decode(page, names, mixed_as_text={name for name in names if declared.get(name) in _TEXTS})
             pieces.append((dict(zip(names, decoded, strict=True)), len(page)))
+    ours = {column.name: column.data_type for column in like}
     columns: dict[str, pa.ChunkedArray] = {}
     types: dict[str, str] = {}
     for name in names:
-        none = Decoded(Kind.NULL, pa.chunked_array([pa.nulls(0)]))
-        parts = [part.get(name, Decoded(Kind.NULL, pa.chunked_array([pa.nulls(count)]))) for part, count in pieces] or [
-            none
-        ]
-        whole = rows.unify(parts, name, mixed_as_text=declared.get(name) in _TEXTS)
-        types[name] = str(declared.get(name) or _BY_KIND.get(whole.kind, ColumnType.TEXT))
-        columns[name] = schema.arrow_column(schema.settle(whole, declared.get(name, "")))
-    saved = Saved(pa.table(columns), types)
+        whole = rows.unify(_parts(pieces, name), name, mixed_as_text=declared.get(name) in _TEXTS)
+        data_type, settled = _settled(found, name, whole, declared.get(name), ours.get(name))
+        columns[name] = schema.arrow_column(settled)
+        if name not in row_ids:
+            types[name] = str(data_type)
+        elif name in ours:
+            # A name such as "id" may be a user's column, or the service's own, which it takes from nobody.
+            if _may_be_row_id(whole):
+                raise ColumnMismatchError(
+                    f"Table {found.label} has a column {name!r} of different whole numbers. ClicData may fill it"
+                    " itself, and does not say of what type it is, so that nothing shows whether these could be put"
+                    " back, and nothing was changed. Drop the column from the frame if it is a row id; if not, use"
+                    " delete_rows and append.",
+                    extra=[name],
+                )
+            types[name] = str(data_type)
+    saved = Saved(pa.table(columns), types, typed)
     _check_exact(session, found, saved)
     return saved
+
+
+def _parts(pieces: Sequence[tuple[Mapping[str, Decoded], int]], name: str) -> list[Decoded]:
+    """A column of each page, or of none."""
+    return [page[name] if name in page else _nulls(count) for page, count in pieces] or [_nulls(0)]
+
+
+def _nulls(count: int) -> Decoded:
+    return Decoded(Kind.NULL, pa.chunked_array([pa.nulls(count)]))
+
+
+def _settled(
+    found: TableRef, name: str, whole: Decoded, declared: str | None, ours: ColumnType | None
+) -> tuple[str, schema.Settled]:
+    """A column's type, and its values in it."""
+    if declared is not None or whole.kind is not Kind.TEXT:
+        return declared or _BY_KIND.get(whole.kind, ColumnType.TEXT), schema.settle(whole, declared or "")
+    moments = parsed_text(whole.array, ColumnType.DATETIME)
+    if moments is not None and ours is ColumnType.DATETIME:
+        return ColumnType.DATETIME, schema.Settled(moments)
+    settled = schema.settle(whole, "")
+    if moments is not None and pa.types.is_large_string(settled.values.type):
+        raise ClicDataError(
+            f"Column {name!r} of table {found.label} holds moments in another form than ClicData takes them in, or text"
+            " that looks like them; it does not say of what type the column is, so that nothing shows how to put them"
+            " back. Nothing was changed. Give the frame's column as datetimes, if they are.",
+            operation="read",
+        )
+    return ColumnType.TEXT, settled
+
+
+def _may_be_row_id(whole: Decoded) -> bool:
+    return whole.kind is Kind.INTEGER and not whole.array.null_count and len(whole.array.unique()) == len(whole.array)
 
 
 def _check_exact(session: Session, found: TableRef, saved: Saved) -> None:
@@ -110,14 +179,69 @@ def _check_exact(session: Session, found: TableRef, saved: Saved) -> None:
         )
 
 
-def place(given: str | os.PathLike[str] | None, found: TableRef) -> Path:
-    """Where the file is to be; its folder is there afterwards.
+def check_place(given: str | os.PathLike[str] | None) -> None:
+    """Refuse a path that is taken by something else than a backup, or has no folder.
 
     Raises
     ------
     ValueError
-        Something is there already, or the folder is not.
+        Saying which.
     """
+    if given is None:
+        return
+    path = Path(given).absolute()
+    try:
+        if path.is_dir():
+            return
+        there, in_folder = os.path.lexists(path), path.parent.is_dir()
+    except OSError as exc:
+        raise ValueError(f"backup= names no file that there could be: {exc}") from exc
+    if there:
+        try:
+            load(path)
+        except (OSError, ValueError) as exc:
+            raise _taken(path) from exc
+    elif not in_folder:
+        raise ValueError(f"backup= names a file in the folder {str(path.parent)!r}, which is not there.")
+
+
+def _taken(path: str | os.PathLike[str]) -> ValueError:
+    return ValueError(f"backup= names {os.fspath(path)!r}, which is there already, and a backup overwrites nothing.")
+
+
+def keep(saved: Saved, given: str | os.PathLike[str] | None, found: TableRef) -> tuple[Path, bool]:
+    """Write the rows to a file; return where it is, and whether it is new.
+
+    A file that is there already is a backup of just these rows: that of a call that was stopped before it had deleted
+    any.
+
+    Raises
+    ------
+    ValueError
+        Something else is there.
+    ClicDataError
+        It could not be written.
+    """
+    try:
+        path = _place(given, found)
+        if not os.path.lexists(path):
+            _write(saved, path, found)
+            return path, True
+    except FileExistsError:
+        pass
+    except (OSError, pa.ArrowException) as exc:
+        raise ClicDataError(
+            f"The old rows of table {found.label} could not be saved to"
+            f" {'the folder for backups' if given is None else os.fspath(given)}, so nothing was changed: {exc}"
+        ) from exc
+    there = load(path)
+    if dict(there.types) != dict(saved.types) or there.content().sums() != saved.content().sums():
+        raise _taken(path)
+    return path, False
+
+
+def _place(given: str | os.PathLike[str] | None, found: TableRef) -> Path:
+    """Where the file is to be; its folder is there afterwards."""
     name = re.sub(r"[^\w.-]+", "_", found.name or "table")[:60]
     file = f"{name}-{found.rec_id}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.parquet"
     if given is None:
@@ -130,54 +254,51 @@ def place(given: str | os.PathLike[str] | None, found: TableRef) -> Path:
     return path / file if path.is_dir() else path
 
 
-def check_place(given: str | os.PathLike[str] | None) -> None:
-    """Refuse a path that is taken or has no folder.
-
-    Raises
-    ------
-    ValueError
-        Saying which.
-    """
-    if given is None or Path(given).is_dir():
-        return
-    if Path(given).exists():
-        raise ValueError(
-            f"backup= names {os.fspath(given)!r}, which is there already, and a backup overwrites nothing."
-        )
-    if not Path(given).absolute().parent.is_dir():
-        raise ValueError(
-            f"backup= names a file in the folder {str(Path(given).absolute().parent)!r}, which is not there."
-        )
-
-
-def write(saved: Saved, path: Path, found: TableRef) -> None:
-    """Write the file, for its owner's eyes only, and read it again to be sure.
-
-    Raises
-    ------
-    ClicDataError
-        It could not be written.
-    """
+def _write(saved: Saved, path: Path, found: TableRef) -> None:
+    """Write the file, for its owner's eyes only, and read it again to be sure."""
     import pyarrow.parquet as pq
 
-    about = {"rec_id": found.rec_id, "name": found.name, "types": dict(saved.types)}
+    about = {
+        "rec_id": found.rec_id,
+        "name": found.name,
+        "types": dict(saved.types),
+        "typed": saved.typed,
+        "content": saved.content().hash,
+    }
     table = saved.table.replace_schema_metadata({_METADATA: json.dumps(about).encode()})
-    temporary = ""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             pq.write_table(table, file)
             file.flush()
             os.fsync(file.fileno())
-        if not pq.read_table(temporary).equals(table):
-            raise OSError("what was written does not read back the same")  # noqa: TRY301
-        Path(temporary).replace(path)
-    except (OSError, pa.ArrowException) as exc:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise ClicDataError(
-            f"The old rows of table {found.label} could not be saved to {path}, so nothing was changed: {exc}"
-        ) from exc
+        if not _read(temporary).equals(table):
+            raise OSError("what was written does not read back the same")
+        _publish(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def _publish(temporary: str, path: Path) -> None:
+    """Give the file its name, which nothing else may have."""
+    try:
+        # Unlike a rename, a link never takes the place of what is there.
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        if os.path.lexists(path):
+            raise FileExistsError(path) from None
+        # A file system without links.
+        Path(temporary).rename(path)
+
+
+def _read(path: str | os.PathLike[str]) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    with Path(path).open("rb") as file:
+        return pq.ParquetFile(file).read()
 
 
 def load(path: str | os.PathLike[str]) -> Saved:
@@ -188,16 +309,19 @@ def load(path: str | os.PathLike[str]) -> Saved:
     FileNotFoundError
         There is no such file.
     ValueError
-        It is no backup.
+        It is no backup, or damaged.
     """
-    import pyarrow.parquet as pq
-
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no backup {os.fspath(path)!r}.")
     try:
-        table = pq.read_table(path)
+        table = _read(path)
         about: Any = json.loads((table.schema.metadata or {})[_METADATA])
         types = {str(name): str(data_type) for name, data_type in about["types"].items()}
-    except (pa.ArrowException, KeyError, ValueError, AttributeError) as exc:
-        raise ValueError(f"{os.fspath(path)!r} is no backup that a replace has made.") from exc
-    return Saved(table.replace_schema_metadata(None), types)
+        saved = Saved(table.replace_schema_metadata(None), types, bool(about["typed"]))
+        if saved.content().hash != about["content"]:
+            raise ValueError("its rows are not those that were saved")  # noqa: TRY301
+    except PermissionError:
+        raise
+    except (pa.ArrowException, OSError, LookupError, ValueError, AttributeError, TypeError) as exc:
+        raise ValueError(f"{os.fspath(path)!r} is no backup that a replace has made, or it is damaged: {exc}") from exc
+    return saved

@@ -11,7 +11,7 @@ from pandas_clicdata import endpoints, reading, rows, schema, tables
 from pandas_clicdata.checks import whole_number
 from pandas_clicdata.display import ProgressBar
 from pandas_clicdata.errors import FrameError, TooManyRowsError
-from pandas_clicdata.models import InsertCounts, TableRef, WriteResult
+from pandas_clicdata.models import ROW_ID_TYPES, InsertCounts, TableRef, WriteResult
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing.content import Content, key_names, only, refuse_null_keys
 from pandas_clicdata.writing.failure import Job, require_complete
@@ -113,15 +113,15 @@ def _batches(session: Session, content: Content, wanted: set[int] | None) -> lis
     ready = content.whole().combine_chunks()
     framing = endpoints.find_framing(session, ready.column_names)
     wires = [column.wire for column in content.planned]
-    hashes = content.hashes()
-    at: dict[bytes, list[int]] = {}
     finds = (find for batch in ready.to_batches() for find in rows.encode_each(batch, wires, framing))
-    for position, find in enumerate(finds):
-        if wanted is None or int(hashes[position]) in wanted:
-            at.setdefault(find, []).append(position)
+    # By what the values are, not by how they are written: 1 and 1.0 are one condition.
+    at: dict[int, tuple[bytes, list[int]]] = {}
+    for position, (find, key) in enumerate(zip(finds, content.hashes().tolist(), strict=True)):
+        if wanted is None or key in wanted:
+            at.setdefault(key, (find, []))[1].append(position)
     return [
         Batch(tuple((row, row + 1) for row in positions), find, number)
-        for number, (find, positions) in enumerate(at.items())
+        for number, (find, positions) in enumerate(at.values())
     ]
 
 
@@ -137,7 +137,8 @@ def _matching(session: Session, found: TableRef, content: Content) -> list[tuple
 
 
 def _frame(found: Sequence[Mapping[str, Any]], declared: Mapping[str, str]) -> Any:
-    names = rows.names_in(found, list(declared))
+    # As a read gives them: without the service's own row id.
+    names = [name for name in rows.names_in(found, list(declared)) if declared.get(name) not in ROW_ID_TYPES]
     mixed = {name for name in names if declared.get(name) in ("text", "dropdown")}
     decoded = rows.decode(found, names, mixed_as_text=mixed)
     columns = {name: schema.settle(column, declared.get(name, "")) for name, column in zip(names, decoded, strict=True)}

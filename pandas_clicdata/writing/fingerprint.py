@@ -116,7 +116,7 @@ class Sums:
     columns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def plus(self, other: Sums) -> Sums:
-        names = self.columns.keys() | other.columns.keys()
+        names = dict.fromkeys([*self.columns, *other.columns])
         zero = (0, 0)
         summed = {}
         for name in names:

@@ -144,7 +144,7 @@ class Journal:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        _sync_folder(self.path.parent)
+        sync_folder(self.path.parent)
 
     def _open(self) -> None:
         try:
@@ -161,7 +161,7 @@ class Journal:
         return json.dumps({**event, "seal": self._seal}, separators=(",", ":")).encode() + b"\n"
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)

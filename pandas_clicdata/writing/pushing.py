@@ -35,6 +35,8 @@ def push(
     with record_of(identity, options) as record:
         if record.done is not None:
             return finished_before(record, content.planned, options.journal, started)
+        if record.backup is None and not record.cleared:
+            backup.check_place(options.backup)
         if record.table is not None:
             return _into(session, content, record.table, record, keys, options, started)
         found = None if record.creating else tables.find_by_name(session, table_name)
@@ -65,7 +67,6 @@ def _check_if_exists(if_exists: IfExists, options: Options) -> None:
                 raise ValueError(f"An upsert takes no {name}=: its keys tell what is there, and it can be made again.")
     if options.backup is not None and if_exists != "replace":
         raise ValueError("backup= is where if_exists='replace' saves the old rows; nothing else takes rows away.")
-    backup.check_place(options.backup)
 
 
 def _into(

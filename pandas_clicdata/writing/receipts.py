@@ -10,6 +10,7 @@ from typing import Any
 from pandas_clicdata.models import PlannedColumn, TableRef, WriteResult, WriteStatus
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.record import Record
+from pandas_clicdata.writing.settling import stamp_column
 
 
 def dry_receipt(
@@ -81,7 +82,9 @@ def finished_before(record: Record, planned: Sequence[PlannedColumn], journal: o
         f"Nothing was sent: by the journal {journal} this write was finished on {when:%Y-%m-%d at %H:%M:%S} UTC. Delete"
         " the file, or give another, to write these rows once more."
     )
+    stamp = record.identity.stamp
+    columns = planned if stamp is None else [*planned, stamp_column(stamp)]
     return receipt_of(
-        record, record.identity.operation, record.table, record.identity.rows, planned, started,
+        record, record.identity.operation, record.table, record.identity.rows, columns, started,
         verified=record.done["verified"], notes=[note],
     )  # fmt: skip

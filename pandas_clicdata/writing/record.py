@@ -21,7 +21,7 @@ from pandas_clicdata.writing.sending import Batch, Fate, Outcome
 FORMAT = "pandas_clicdata write 1"
 _EVENTS = frozenset({
     "creating", "table", "saved", "cleared", "baseline", "sending", "confirmed", "unknown", "unsent", "found",
-    "absent", "doubled", "done",
+    "absent", "astray", "done",
 })  # fmt: skip
 
 
@@ -265,14 +265,14 @@ class Record:
         if pending.mark is not None:
             self.stale.append(pending.mark)
 
-    def _doubled(self, entry: Mapping[str, Any]) -> None:
-        """Rows are in the table twice, so that all their copies go before one is sent again."""
+    def _astray(self, entry: Mapping[str, Any]) -> None:
+        """Rows are in the table twice, or not any more, so that they have to be sent once more."""
         self._last = max(self._last, entry["batch"])
-        twice = [(start, stop) for start, stop in entry["ranges"]]
-        kept = set(row_ranges.positions(self.confirmed)) - set(row_ranges.positions(twice))
+        astray = [(start, stop) for start, stop in entry["ranges"]]
+        kept = set(row_ranges.positions(self.confirmed)) - set(row_ranges.positions(astray))
         self.confirmed = row_ranges.of_positions(kept)
-        self.counted -= row_ranges.count(twice)
-        self.unknown[entry["batch"]] = Pending(entry["batch"], tuple(twice), None, entry["at"])
+        self.counted -= row_ranges.count(astray)
+        self.unknown[entry["batch"]] = Pending(entry["batch"], tuple(astray), None, entry["at"])
 
     def _done(self, entry: Mapping[str, Any]) -> None:
         self.done = dict(entry)

@@ -125,13 +125,14 @@ class ByKeys:
     def at_the_end(self) -> bool:
         if not self.record.resent:
             return False
-        resent = row_ranges.positions(self.record.resent)
-        twice = self._twice(self._copies(resent))
-        if not twice:
+        copies = self._copies(row_ranges.positions(self.record.resent))
+        twice = self._twice(copies)
+        # A deletion that came late may have taken the row that was sent instead.
+        astray = [*twice, *(row for row, count in copies.items() if not count)]
+        if not astray:
             return False
         # Before they are deleted, so that a stop between the two loses none.
-        ranges = row_ranges.of_positions(twice)
-        self.record.note("doubled", batch=self.record.next_number(), ranges=ranges)
+        self.record.note("astray", batch=self.record.next_number(), ranges=row_ranges.of_positions(astray))
         self._delete(twice)
         return True
 
@@ -209,8 +210,8 @@ class ByContent:
         """Where nobody looked at what was there before, equal rows count as ours only if the number of rows agrees."""
         before = None if self.record.baseline is None else self.record.baseline.rows
         arrived = None if before is None else rows - before - row_ranges.count(self.record.confirmed)
-        all_there = all(extra[each] >= count for each, count in wanted.items())
-        if not all_there or arrived != sum(wanted.values()):
+        # As many rows came as equal ones are there: then none of those was there before.
+        if arrived != sum(extra.values()) or any(extra[each] > count for each, count in wanted.items()):
             raise ClicDataError(
                 "Rows equal to those of unknown fate are in the table, but whether they were there before the write is"
                 " not known. Compare for yourself; and begin such a write with on_unknown='check', stamp= or on=, so"
@@ -221,15 +222,15 @@ class ByContent:
         """Nothing can be done about what comes late."""
 
     def at_the_end(self) -> bool:
-        if not self.record.resent or self.record.baseline is None or self.record.baseline.equal is None:
+        if not self.record.resent:
             return False
+        # Where nobody looked before the write: rows were only taken for lost when none that equals them was there.
+        before = (self.record.baseline.equal if self.record.baseline is not None else None) or {}
         hashes = self.content.hashes()
         resent = hashes[row_ranges.positions(self.record.resent)]
         seen = look(self.session, self.rec_id, self.content.planned, wanted=resent)
         ours = Counter(hashes.tolist())
-        surplus = {
-            each: count - ours[each] - self.record.baseline.equal.get(each, 0) for each, count in seen.copies.items()
-        }
+        surplus = {each: count - ours[each] - before.get(each, 0) for each, count in seen.copies.items()}
         double = [row for row, each in enumerate(hashes.tolist()) if surplus.get(each, 0) > 0]
         if double:
             doubled = row_ranges.of_positions(double)

@@ -11,12 +11,13 @@ import numpy as np
 from pandas_clicdata import schema, tables
 from pandas_clicdata.errors import (
     ColumnMismatchError,
+    ColumnNameError,
     IncompleteWriteError,
     ResumeError,
     RowsExistError,
     VerificationError,
 )
-from pandas_clicdata.models import ColumnType, TableRef, WriteResult
+from pandas_clicdata.models import ColumnType, Page, TableRef, WriteResult
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, key_names, refuse_equal_keys, refuse_null_keys
 from pandas_clicdata.writing.failure import raise_from
@@ -49,8 +50,15 @@ def entered(obj: object, options: Options) -> tuple[Content, list[str]]:
             )
     stamp = options.stamp
     if stamp is not None:
-        schema.check_names([*(column.name for column in content.planned), stamp])
         tables.checked_text("stamp=", stamp)
+        alike = [
+            column.name for column in content.planned if column.name.strip().casefold() == stamp.strip().casefold()
+        ]
+        if alike:
+            raise ColumnNameError(
+                f"stamp= names {stamp!r}, and the frame has a column {alike[0]!r}. The marks need one of their own.",
+                column=alike[0],
+            )
     if options.on is None:
         return content, []
     keys = key_names(options.on, [column.name for column in content.planned])
@@ -123,7 +131,7 @@ def append_to(
     if record.table is None:
         record.note("table", rec_id=found.rec_id, name=found.name, made=False)
     if record.baseline is None and not record.confirmed and not record.unknown:
-        _look_before(session, content, found, record, keys, options, page.total)
+        _look_before(session, content, found, record, keys, options, _rows_of(page))
     return send_rows(session, content, found, record, keys, options, started)
 
 
@@ -150,6 +158,11 @@ def fitted(content: Content, found: TableRef, known: tables.KnownColumns, option
     if [plan.planned for plan in plans] == content.planned:
         return content
     return Content.planned_as(content.door, plans)
+
+
+def _rows_of(first: Page) -> int | None:
+    """How many rows a table has, by its first page; None if that does not tell."""
+    return len(first.rows) if first.total is None and first.has_more is False else first.total
 
 
 def _look_before(
