@@ -248,16 +248,159 @@ def test_a_token_that_ends_while_four_workers_send_is_renewed_once(ready, table,
     assert committed(sandbox, table) == list(range(ROWS))
 
 
+# What happens to the reply of a create that was carried out, and to a create that was not.
+MADE = {
+    "reply lost": ("lose_reply", {}),
+    "504": ("status", {"code": 504, "after_commit": True}),
+    "500": ("status", {"code": 500, "after_commit": True}),
+    "reply cut off": ("truncate_body", {}),
+    "reply that is no JSON": ("garbage", {}),
+}
+NOT_MADE = {
+    "reset": ("lose_reply", {"after_commit": False}),
+    "504": ("status", {"code": 504}),
+    "500": ("status", {"code": 500}),
+}
+
+
+def check_made_once(sandbox, table, receipt):
+    assert receipt.rec_id == sandbox.ledger.table_id(table)
+    assert list(sandbox.ledger.tables()).count(table) == 1
+    assert committed(sandbox, table) == list(range(ROWS))
+
+
 @every_dialect
-@pytest.mark.parametrize(("kind", "options"), [("lose_reply", {}), ("status", {"code": 504}), ("garbage", {})])
-def test_a_create_of_unknown_fate_sends_no_row(fresh, table, api_version, kind, options):
+@pytest.mark.parametrize("what", MADE)
+def test_a_create_whose_reply_is_lost_is_looked_up_and_gone_on_with(fresh, table, api_version, what):
     sandbox, session = fresh(api_version)
+    kind, options = MADE[what]
     sandbox.faults.script(kind, operation="create", **options)
+    receipt = FRAME.clicdata.push(table, stamp="batch", session=session)
+    check_made_once(sandbox, table, receipt)
+    assert len(sandbox.requests.of("create")) == 1
+
+
+@every_dialect
+@pytest.mark.parametrize("what", NOT_MADE)
+def test_a_create_that_was_lost_is_asked_for_again(fresh, table, api_version, what):
+    sandbox, session = fresh(api_version)
+    kind, options = NOT_MADE[what]
+    sandbox.faults.script(kind, operation="create", times=2, **options)
+    receipt = FRAME.clicdata.push(table, session=session)
+    check_made_once(sandbox, table, receipt)
+    assert len(sandbox.requests.of("create")) == 3
+
+
+@every_dialect
+def test_a_create_that_is_answered_with_an_error_is_not_asked_for_again(fresh, table, api_version):
+    sandbox, session = fresh(api_version)
+    sandbox.faults.error_200("Busy", "Not now.", operation="create")
+    with pytest.raises(cd.ApiError, match="Not now") as caught:
+        FRAME.clicdata.push(table, session=session)
+    assert not isinstance(caught.value, cd.TableExistsError)
+    assert table not in sandbox.ledger.tables()
+
+
+@every_dialect
+def test_a_create_that_comes_after_the_second_one_makes_no_second_table(fresh, table, api_version):
+    sandbox, session = fresh(api_version)
+    sandbox.faults.late_commit(operation="create")
+    receipt = FRAME.clicdata.push(table, session=session)
+    assert sandbox.faults.release() == 1
+    check_made_once(sandbox, table, receipt)
+
+
+@contextlib.contextmanager
+def once_held(sandbox, count, act):
+    """Do something, in another thread, when so many requests are held; then let go of them."""
+
+    def wait_and_act():
+        sandbox.faults.wait_held(count)
+        try:
+            act()
+        finally:
+            sandbox.faults.release()
+
+    thread = threading.Thread(target=wait_and_act)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+@every_dialect
+def test_a_create_that_comes_just_before_the_second_one_is_gone_on_with(serve, table, api_version):
+    sandbox, session = serve(api_version)
+    sandbox.faults.late_commit(operation="create")
+    # The look after the lost reply sees no table, and is told so only when there is one.
+    sandbox.faults.hang(operation="list", nth=2, after_commit=True)
+    with once_held(sandbox, 2, lambda: None):
+        receipt = FRAME.clicdata.push(table, session=session)
+    check_made_once(sandbox, table, receipt)
+    assert len(sandbox.requests.of("create")) == 2
+
+
+# What somebody else makes of the name meanwhile, and what the error says of it; None if it cannot be told from ours.
+OTHERS = {
+    "rows": (FRAME.head(1), "it has rows"),
+    "other columns": (FRAME.head(0)[["n"]], r"it has other columns \('n'\)"),
+    "another type": (FRAME.head(0).astype({"t": "float64"}), "it has other columns"),
+    "nothing but our columns": (FRAME.head(0), None),
+}
+
+
+@every_dialect
+@pytest.mark.parametrize("what", OTHERS)
+def test_a_create_that_was_lost_takes_no_table_of_somebody_else(serve, open_session, table, api_version, what):
+    sandbox, session = serve(api_version)
+    other, frame = open_session(sandbox, api_version), OTHERS[what][0]
+    # We are told that there is no such table when there is one.
+    sandbox.faults.hang(operation="list", after_commit=True)
+    sandbox.faults.lose_reply(operation="create", nth=2, after_commit=False)
+    said = OTHERS[what][1]
+    expecting = pytest.raises(cd.TableExistsError, match=said) if said else contextlib.nullcontext()
+    with once_held(sandbox, 1, lambda: frame.clicdata.push(table, session=other)), expecting:
+        FRAME.clicdata.push(table, session=session)
+    assert sandbox.faults.pending == []
+    assert len(sandbox.requests.of("create")) == 2
+    assert sandbox.ledger.count(table) == (len(frame) if said else ROWS)
+
+
+@every_dialect
+@pytest.mark.parametrize("made", [True, False])
+def test_a_create_that_was_lost_where_columns_are_not_listed(serve, table, api_version, made):
+    sandbox, session = serve(api_version, assume=Assumptions(column_metadata=False))
+    sandbox.faults.lose_reply(operation="create", after_commit=made)
+    if made:
+        with pytest.raises(cd.TableExistsError, match=r"columns are not listed.*if_exists='append'"):
+            FRAME.clicdata.push(table, session=session)
+        assert sandbox.requests.of("append") == []
+        FRAME.clicdata.push(table, if_exists="append", session=session)
+        assert committed(sandbox, table) == list(range(ROWS))
+    else:
+        check_made_once(sandbox, table, FRAME.clicdata.push(table, session=session))
+
+
+@every_dialect
+@pytest.mark.parametrize("lost", ["the create each time", "the look"])
+@pytest.mark.parametrize("made_later", [False, True])
+def test_a_create_of_which_nothing_can_be_found_out_sends_no_row(serve, table, api_version, lost, made_later):
+    sandbox, session = serve(api_version)
+    kind, options = ("late_commit", {}) if made_later else ("lose_reply", {"after_commit": False})
+    sandbox.faults.script(kind, operation="create", times=50, **options)
+    if lost == "the look":
+        sandbox.faults.status(500, operation="list", nth=2, times=50)
     with pytest.raises(cd.AmbiguousWriteError, match="if_exists='append'") as caught:
         FRAME.clicdata.push(table, session=session)
-    assert (caught.value.confirmed, caught.value.unknown, caught.value.unsent) == ([], [], [(0, ROWS)])
-    assert len(sandbox.requests.of("create")) == 1
+    error = caught.value
+    assert (error.confirmed, error.unknown, error.unsent) == ([], [], [(0, ROWS)])
     assert sandbox.requests.of("append") == []
+    sandbox.faults.clear()
+    sandbox.faults.release()
+    assert (table in sandbox.ledger.tables()) is made_later
+    receipt = FRAME.clicdata.push(table, resume=error.resume, session=session)
+    check_made_once(sandbox, table, receipt)
 
 
 @every_dialect
@@ -373,16 +516,18 @@ def test_ctrl_c_does_not_wait_for_another_try(ready, table, workers):
     check_ranges(caught.value.__cause__, sandbox, table)
 
 
-def test_a_batch_refused_ends_the_waiting_of_the_others(ready, table):
-    sandbox, session = ready("2025.3", retry=cd.RetryPolicy())
-    sandbox.faults.status(429, retry_after=60, operation="append")
-    sandbox.faults.status(400, operation="append", nth=2)
+def test_a_batch_that_fails_ends_the_waiting_of_the_others(ready, table):
+    sandbox, session = ready("2025.3", retry=cd.RetryPolicy(), timeout=0.5)
+    # The one that fails is on the wire when the other is told to wait, and so is not made to wait itself.
+    sandbox.faults.hang(operation="append")
+    sandbox.faults.status(429, retry_after=60, operation="append", nth=2)
     started = time.monotonic()
-    with pytest.raises(cd.IncompleteWriteError) as caught:
+    with pytest.raises(cd.AmbiguousWriteError) as caught:
         append(session, table, workers=2)
     assert time.monotonic() - started < 20
-    assert caught.value.__cause__.status == 400, "the reason, not what it brought about"
-    assert caught.value.unsent == [(0, ROWS)]
+    assert isinstance(caught.value.__cause__, cd.RequestTimeoutError), "the reason, not what it brought about"
+    assert len(positions_in(caught.value.unknown)) == BATCH
+    check_ranges(caught.value, sandbox, table)
 
 
 @pytest.mark.parametrize("presses", [1, 2])
