@@ -58,8 +58,7 @@ class ClicDataAccessor:
     ) -> WriteResult:
         """Make a table from the columns' dtypes and send the rows: each of them once.
 
-        Whatever can be refused is refused before the first request: names that collide, a dtype without a ClicData
-        type, a value that cannot be sent exactly.
+        What can be refused is refused before the first request: names that collide, a value that cannot be sent exactly.
 
         Parameters
         ----------
@@ -90,16 +89,15 @@ class ClicDataAccessor:
             are then looked up by it; those that are not there are sent again under another mark, and what comes late
             under the old one is deleted.
         on_unknown : {"raise", "check"}, default "raise"
-            Where neither ``on`` nor ``stamp`` tells rows apart: raise, or look for them by their content, against what
-            was there before. What that cannot rule out: a first try that is carried out even later than ``settle``,
-            and others who add or delete equal rows meanwhile.
+            Where neither ``on`` nor ``stamp`` tells rows apart: raise, or look for them by their content. What that
+            cannot rule out: first tries carried out later than ``settle``, and others who add or delete equal rows.
         settle : float, default 60
-            Seconds after which rows of unknown fate that cannot be found are taken for lost.
+            Seconds to wait for what may still be carried out: before rows are taken for lost, and before the end.
         resume : dict, optional
-            ``error.resume``: go on with a write that stopped. The frame must be the same.
+            ``error.resume``, once: go on with a write that stopped. The frame must be the same.
         journal : path-like, optional
-            A file that keeps that token on disk, before and after each batch: the same call made again, also after the
-            process was killed, goes on where it stopped; of a finished write it does nothing, and the receipt says so.
+            A file that keeps that token on disk, before and after each batch: the same call made again goes on, also
+            after ``kill -9``; of a finished write it does nothing, and the receipt says so.
         verify : bool, default False
             Read the table afterwards (when appending also before) and compare rows, nulls and values column by column.
         backup : path-like, optional
@@ -112,8 +110,8 @@ class ClicDataAccessor:
         Returns
         -------
         WriteResult
-            The receipt, with the RecId and the counts. Its status is ``verified`` with ``verify=True``; ``confirmed``
-            where the service counted every row; ``unverified`` where its dialect has no counts.
+            The receipt. Its status is ``verified`` with ``verify=True``; ``confirmed`` where the service counted every
+            row; ``unverified`` where its dialect has no counts.
 
         Raises
         ------
@@ -215,6 +213,7 @@ class ClicDataAccessor:
         index: bool = False,
         dry_run: bool = False,
         workers: int = 1,
+        settle: float = SETTLE_SECONDS,
         verify: bool = False,
         progress: bool | Progress | None = None,
         session: Session | None = None,
@@ -228,7 +227,7 @@ class ClicDataAccessor:
         ----------
         on : str or list of str
             The columns that must be equal, all of them: unique and nowhere missing in the frame.
-        table, columns, index, dry_run, workers, verify, progress, session
+        table, columns, index, dry_run, workers, settle, verify, progress, session
             As in :meth:`append`. The frame need not have all of the table's columns.
 
         Returns
@@ -256,8 +255,8 @@ class ClicDataAccessor:
         [2, 7]
         """
         return writing.update_rows(
-            self._frame, table, on=on, columns=columns, index=index, dry_run=dry_run, workers=workers, verify=verify,
-            progress=progress, session=session,
+            self._frame, table, on=on, columns=columns, index=index, dry_run=dry_run, workers=workers,
+            settle=settle, verify=verify, progress=progress, session=session,
         )  # fmt: skip
 
     def upsert(
@@ -323,6 +322,7 @@ class ClicDataAccessor:
         dry_run: bool = False,
         max_rows: int | None = None,
         workers: int = 1,
+        settle: float = SETTLE_SECONDS,
         progress: bool | Progress | None = None,
         session: Session | None = None,
     ) -> WriteResult:
@@ -341,7 +341,7 @@ class ClicDataAccessor:
             Delete nothing, but read the table: the receipt's ``matched`` and ``preview`` are the rows that would go.
         max_rows : int, optional
             Read the table first, and delete nothing if more rows than this would go.
-        table, workers, progress, session
+        table, workers, settle, progress, session
             As in :meth:`append`.
 
         Returns
@@ -374,7 +374,7 @@ class ClicDataAccessor:
         """
         return writing.delete_rows(
             self._frame, table, on=on, index=index, dry_run=dry_run, max_rows=max_rows, workers=workers,
-            progress=progress, session=session,
+            settle=settle, progress=progress, session=session,
         )  # fmt: skip
 
     def schema(self, columns: Mapping[str, str] | None = None, *, index: bool = False) -> pd.DataFrame:

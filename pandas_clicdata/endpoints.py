@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from pandas_clicdata.models import Column, Framing, InsertCounts, Page, TableList
+from pandas_clicdata.models import Column, Framing, Page, Sent, TableList
 from pandas_clicdata.session import Session, shared_session
 
 
@@ -48,16 +49,17 @@ def find_framing(session: Session, names: Sequence[str]) -> Framing:
     return session.dialect.find_framing(names)
 
 
-def insert(session: Session, rec_id: int, rows: bytes, count: int) -> tuple[InsertCounts, int]:
-    """Insert rows that are written already; return what was counted and how often it was tried again."""
-    return session.perform_counting(session.dialect.insert(rec_id, rows, count))
+def insert(session: Session, rec_id: int, rows: bytes, count: int) -> Sent:
+    """Insert rows that are written already."""
+    counts, sent = session.perform_counting(session.dialect.insert(rec_id, rows, count))
+    return replace(sent, counts=counts)
 
 
-def delete(session: Session, rec_id: int, find: bytes) -> int:
-    """Delete every row that matches; return how often it was tried again."""
+def delete(session: Session, rec_id: int, find: bytes) -> Sent:
+    """Delete every row that matches."""
     return session.perform_counting(session.dialect.delete(rec_id, find))[1]
 
 
-def update(session: Session, rec_id: int, find: bytes, values: bytes) -> int:
-    """Give every row that matches these values; return how often it was tried again."""
+def update(session: Session, rec_id: int, find: bytes, values: bytes) -> Sent:
+    """Give every row that matches these values."""
     return session.perform_counting(session.dialect.update(rec_id, find, values))[1]

@@ -44,7 +44,7 @@ def test_demo_runs_the_main_job_and_every_check_holds() -> None:
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Everything held." in result.stdout
-    assert result.stdout.count("      ok  ") == 7
+    assert result.stdout.count("      ok  ") == 10
     assert "It is not ClicData" in result.stdout
     assert result.stderr == ""
 

@@ -306,7 +306,7 @@ def test_an_update_is_sent_again_for_it_does_no_harm(fresh, name, api_version, w
     kind, options = RETRIED[what]
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation="update", nth=2, **options)
-    receipt = NEW.clicdata.upsert(name, on="n", workers=workers, session=session)
+    receipt = NEW.clicdata.upsert(name, on="n", workers=workers, settle=0, session=session)
     assert rows_of(sandbox, name) == MERGED
     assert receipt.retries >= 1
     assert sandbox.faults.pending == []
@@ -329,7 +329,7 @@ def test_an_update_that_fails_tells_its_rows_and_can_be_made_again(fresh, name, 
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation="update", nth=2, **options)
     with pytest.raises(cd.IncompleteWriteError, match="same call again") as caught:
-        NEW.clicdata.upsert(name, on="n", workers=workers, session=session)
+        NEW.clicdata.upsert(name, on="n", workers=workers, settle=0, session=session)
     error = caught.value
     assert type(error) is raised
     confirmed, unknown, unsent = map(positions_in, (error.confirmed, error.unknown, error.unsent))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import pandas_clicdata as cd
 from pandas_clicdata.display import ProgressBar
-from pandas_clicdata.models import InsertCounts
+from pandas_clicdata.models import InsertCounts, Sent
 from pandas_clicdata.writing import ranges
 from pandas_clicdata.writing.ranges import ranges_text
 from pandas_clicdata.writing.sending import Batch, Fate, send_all
@@ -265,7 +265,7 @@ def test_ranges_are_disjoint_cover_and_tell_the_truth(sizes, fates, workers, bre
             raise cd.ApiError("refused")
         if fate == "bug":
             raise ZeroDivisionError
-        return InsertCounts(batch.rows + (fate == "miscounted"), None), 0
+        return Sent(InsertCounts(batch.rows + (fate == "miscounted"), None))
 
     delivery = send_all(numbered(batches()), send, workers=workers, bar=ProgressBar(None, "", None))
     confirmed, unknown, unsent = (ranges.positions(delivery.ranges(fate)) for fate in Fate)
@@ -296,7 +296,7 @@ def test_no_more_batches_are_on_the_wire_than_workers():
         barrier.wait(5)
         with lock:
             now -= 1
-        return InsertCounts(), 0
+        return Sent()
 
     batches = numbered(Batch(((n, n + 1),), b"") for n in range(12))
     assert send_all(batches, send, workers=3, bar=ProgressBar(None, "", None)).complete
@@ -310,7 +310,7 @@ def test_an_interrupt_waits_for_what_is_on_the_wire():
     def send(batch):
         started.set()
         go_on.wait(5)
-        return InsertCounts(batch.rows, None), 0
+        return Sent(InsertCounts(batch.rows, None))
 
     def batches():
         yield Batch(((0, 5),), b"")
@@ -329,7 +329,7 @@ def test_a_second_interrupt_leaves_what_is_on_the_wire_unknown(monkeypatch):
     def send(batch):
         started.set()
         go_on.wait(5)
-        return InsertCounts(batch.rows, None), 0
+        return Sent(InsertCounts(batch.rows, None))
 
     def interrupted(pool, **options):
         raise KeyboardInterrupt

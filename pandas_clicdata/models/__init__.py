@@ -9,7 +9,7 @@ from pandas_clicdata.models.exchange import (
     RetryPolicy,
     Secret,
 )
-from pandas_clicdata.models.results import Account, InsertCounts, WriteResult, WriteStatus
+from pandas_clicdata.models.results import Account, InsertCounts, Sent, WriteResult, WriteStatus
 from pandas_clicdata.models.tables import (
     BATCH_ROWS,
     ROW_ID_TYPES,
@@ -46,6 +46,7 @@ __all__ = [
     "Request",
     "RetryPolicy",
     "Secret",
+    "Sent",
     "TableList",
     "TableRef",
     "Wire",

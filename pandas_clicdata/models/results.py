@@ -19,6 +19,25 @@ class InsertCounts:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """What became of a request that was carried out.
+
+    Attributes
+    ----------
+    counts : InsertCounts
+        What its reply counted.
+    retries : int
+        How often it was tried again.
+    perhaps_twice : bool
+        Whether a try before the last may have been carried out too, or may still be.
+    """
+
+    counts: InsertCounts = field(default_factory=InsertCounts)
+    retries: int = 0
+    perhaps_twice: bool = False
+
+
+@dataclass(frozen=True)
 class Account:
     """The account a session is on; ``fields`` is all that the service said of it.
 

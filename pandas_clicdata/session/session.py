@@ -13,7 +13,7 @@ from pandas_clicdata import config
 from pandas_clicdata.auth import Authenticator, authenticator
 from pandas_clicdata.display import facts_html
 from pandas_clicdata.errors import ClicDataError, ConfigurationError
-from pandas_clicdata.models import DEFAULT_TIMEOUT, Account, Exchange, Reply, Request, RetryPolicy, Secret
+from pandas_clicdata.models import DEFAULT_TIMEOUT, Account, Exchange, Reply, Request, RetryPolicy, Secret, Sent
 from pandas_clicdata.wire import Dialect, Unversioned, dialect_for, dialect_of
 
 T = TypeVar("T")
@@ -172,10 +172,10 @@ class Session:
         """Send a request and read its reply."""
         return _read(exchange, self._send(exchange.request))
 
-    def perform_counting(self, exchange: Exchange[T]) -> tuple[T, int]:
-        """Send a request and read its reply; also tell how often it had to be tried again."""
+    def perform_counting(self, exchange: Exchange[T]) -> tuple[T, Sent]:
+        """Send a request and read its reply; also tell how often it had to be tried again, and what that may mean."""
         reply = self._send(exchange.request)
-        return _read(exchange, reply), reply.attempts - 1
+        return _read(exchange, reply), Sent(retries=reply.attempts - 1, perhaps_twice=reply.perhaps_done)
 
     def whoami(self) -> Account:
         """Ask ClicData which account this session is on.

@@ -160,6 +160,7 @@ def update_rows(
     index: bool = False,
     dry_run: bool = False,
     workers: int = 1,
+    settle: float = SETTLE_SECONDS,
     verify: bool = False,
     progress: bool | Progress | None = None,
     session: Session | None = None,
@@ -172,7 +173,7 @@ def update_rows(
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
         The rows, as for :func:`push`.
-    table, on, columns, index, dry_run, workers, verify, progress, session
+    table, on, columns, index, dry_run, workers, settle, verify, progress, session
         As in ``df.clicdata.update_rows``.
 
     Returns
@@ -193,7 +194,9 @@ def update_rows(
     >>> cd.update_rows(pa.table({"plane": ["A320"], "seats": [186]}), "Planes to change", on="plane").sent
     1
     """
-    options = Options(columns=columns, index=index, dry_run=dry_run, workers=workers, verify=verify, progress=progress)
+    options = Options(
+        columns=columns, index=index, dry_run=dry_run, workers=workers, settle=settle, verify=verify, progress=progress
+    )
     return updating.update_rows(session, obj, table, on=on, options=options)
 
 
@@ -258,6 +261,7 @@ def delete_rows(
     dry_run: bool = False,
     max_rows: int | None = None,
     workers: int = 1,
+    settle: float = SETTLE_SECONDS,
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> WriteResult:
@@ -269,7 +273,7 @@ def delete_rows(
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
         The rows, as for :func:`push`.
-    table, on, index, dry_run, max_rows, workers, progress, session
+    table, on, index, dry_run, max_rows, workers, settle, progress, session
         As in ``df.clicdata.delete_rows``.
 
     Returns
@@ -290,7 +294,7 @@ def delete_rows(
     >>> cd.delete_rows(pa.table({"seats": [200]}), "Planes to go", on="seats").batches
     1
     """
-    options = Options(index=index, dry_run=dry_run, workers=workers, progress=progress)
+    options = Options(index=index, dry_run=dry_run, workers=workers, settle=settle, progress=progress)
     return deleting.delete_rows(session, obj, table, on=on, max_rows=max_rows, options=options)
 
 

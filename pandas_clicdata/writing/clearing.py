@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pandas_clicdata import endpoints, rows
 from pandas_clicdata.display import ProgressBar
 from pandas_clicdata.errors import ClicDataError
-from pandas_clicdata.models import ColumnType, Encoding, InsertCounts, PlannedColumn, TableRef, Wire
+from pandas_clicdata.models import ColumnType, Encoding, PlannedColumn, Sent, TableRef, Wire
 from pandas_clicdata.writing.content import Content
 from pandas_clicdata.writing.looking import Seen, look
 from pandas_clicdata.writing.options import Options
@@ -67,18 +67,18 @@ def clear(session: Session, found: TableRef, old: Content, options: Options, *, 
         time.sleep(max(0.0, since + options.settle - time.monotonic()))
 
 
-def _delete(session: Session, found: TableRef, finds: Sequence[bytes], options: Options) -> int:
-    """Delete the rows that meet any of these conditions; return how often one was tried again."""
+def _delete(session: Session, found: TableRef, finds: Sequence[bytes], options: Options) -> bool:
+    """Delete the rows that meet any of these conditions; whether one of the deletions may still be carried out."""
 
-    def send(batch: Batch) -> tuple[InsertCounts, int]:
+    def send(batch: Batch) -> Sent:
         # A lost reply is answered by asking again: what the first try deleted, the second no longer finds.
-        return InsertCounts(), endpoints.delete(session, found.rec_id, batch.body)
+        return endpoints.delete(session, found.rec_id, batch.body)
 
     batches = (Batch((), find, number) for number, find in enumerate(finds))
     delivery = send_all(batches, send, workers=int(options.workers), bar=ProgressBar(None, "", None))
     if delivery.reason is not None:
         raise delivery.reason
-    return sum(outcome.retries for outcome in delivery.outcomes)
+    return delivery.perhaps_twice
 
 
 def _find(session: Session, column: PlannedColumn, value: pa.Scalar) -> bytes:

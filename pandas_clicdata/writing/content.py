@@ -16,6 +16,7 @@ from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.fingerprint import Hashes, Sums
 
+_MOST_CHUNKS = 100
 Piece = tuple[tuple[RowRange, ...], pa.RecordBatch]
 
 
@@ -47,7 +48,12 @@ class Content:
         FrameError
             One cannot be sent exactly.
         """
-        return cls(door, plans, None if door.stream is not None else schema.ready_table(door, plans))
+        if door.stream is not None:
+            return cls(door, plans, None)
+        ready = schema.ready_table(door, plans)
+        # Every slice looks through all chunks.
+        many = max((column.num_chunks for column in ready.columns), default=0) > _MOST_CHUNKS
+        return cls(door, plans, ready.combine_chunks() if many else ready)
 
     @classmethod
     def enter(cls, obj: object, columns: Mapping[str, str] | None, *, index: bool) -> Content:

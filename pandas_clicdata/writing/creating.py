@@ -69,6 +69,7 @@ def _make(session: Session, name: str, description: str, columns: Sequence[Colum
                     there = _there(session, name, columns, record)
                     if there is not None:
                         return there
+                record.note("refused")
                 plain = _plain(session, name, exc)
                 if plain is exc:
                     raise
@@ -150,13 +151,18 @@ def _plain(session: Session, name: str, refusal: ApiError | TransportError) -> C
 
 
 def _perhaps_made(name: str, record: Record, reason: BaseException) -> AmbiguousWriteError:
-    rows = record.identity.rows
+    rows, token = record.identity.rows, record.token()
+    again = (
+        "Look whether it is there: if it is, push with if_exists='append'; if not, push again."
+        if token is None
+        else "The same call made again with resume=error.resume (or with its journal) looks for it and goes on."
+    )
     return AmbiguousWriteError(
-        f"Whether table {name!r} was made is unknown; none of the rows was sent. Look whether it is there: if it is,"
-        f" push with if_exists='append'; if not, push again. The reason: {str(reason) or type(reason).__name__}",
+        f"Whether table {name!r} was made is unknown; none of the rows was sent. {again} The reason:"
+        f" {str(reason) or type(reason).__name__}",
         name=name,
         unsent=[(0, rows)] if rows else [],
-        resume=record.token(),
+        resume=token,
         operation="create",
         ambiguous=True,
     )

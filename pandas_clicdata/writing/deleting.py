@@ -11,10 +11,10 @@ from pandas_clicdata import endpoints, reading, rows, schema, tables
 from pandas_clicdata.checks import whole_number
 from pandas_clicdata.display import ProgressBar
 from pandas_clicdata.errors import FrameError, TooManyRowsError
-from pandas_clicdata.models import ROW_ID_TYPES, InsertCounts, TableRef, WriteResult
+from pandas_clicdata.models import ROW_ID_TYPES, Sent, TableRef, WriteResult
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing.content import Content, key_names, only, refuse_null_keys
-from pandas_clicdata.writing.failure import Job, require_complete
+from pandas_clicdata.writing.failure import Job, let_late_ones_come, require_complete
 from pandas_clicdata.writing.options import Options
 from pandas_clicdata.writing.receipts import dry_receipt
 from pandas_clicdata.writing.sending import Batch, send_all
@@ -72,23 +72,26 @@ def delete_rows(
     if options.dry_run:
         return dry_receipt("delete_rows", found, content.rows, len(batches), content.planned, started, **facts)
 
-    def send(batch: Batch) -> tuple[InsertCounts, int]:
-        # A lost reply is answered by asking again: what the first try deleted, the second no longer finds, and a row
-        # that has come since with the same keys is one that the user wanted to go as well.
-        return InsertCounts(), endpoints.delete(session, found.rec_id, batch.body)
+    def send(batch: Batch) -> Sent:
+        # A lost reply is answered by asking again: what the first try deleted, the second no longer finds. But the
+        # first may be carried out late, and would take rows with these keys that the user has sent since.
+        return endpoints.delete(session, found.rec_id, batch.body)
 
     job = Job(
         "delete",
         found,
         content.rows,
-        unknown="Unknown, those like them may or may not be deleted: {rows}; deleting again does no harm.",
+        unknown="Unknown, those like them may or may not be deleted: {rows}; deleting again does no harm, but one"
+        " may come late, so wait a minute before you send rows with these keys.",
         unsent="Those like these are not deleted: {rows}.",
     )
     bar = ProgressBar(options.progress, f"delete_rows {found.label}", content.rows)
     try:
-        retries = require_complete(send_all(batches, send, workers=int(options.workers), bar=bar), job)
+        delivery = send_all(batches, send, workers=int(options.workers), bar=bar)
     finally:
         bar.close()
+    require_complete(delivery, job)
+    facts["notes"] = let_late_ones_come(delivery, options.settle)
     sent = sum(batch.rows for batch in batches)
     return WriteResult(
         operation="delete_rows",
@@ -99,7 +102,7 @@ def delete_rows(
         confirmed=0,
         rejected=0,
         batches=len(batches),
-        retries=retries,
+        retries=delivery.retries,
         seconds=time.perf_counter() - started,
         status="unverified",
         columns=tuple(content.planned),

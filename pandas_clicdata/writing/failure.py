@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -93,8 +94,19 @@ def incomplete(
     return AmbiguousWriteError(message, **fields) if unknown else IncompleteWriteError(message, **fields)
 
 
-def require_complete(delivery: Delivery, job: Job) -> int:
-    """Raise unless every batch of a write without a record was done; return how often one was tried again.
+def let_late_ones_come(delivery: Delivery, settle: float) -> tuple[str, ...]:
+    """Wait for requests whose first try may still be carried out; a note for the receipt if there were any."""
+    if not delivery.perhaps_twice:
+        return ()
+    time.sleep(settle)
+    return (
+        f"A reply was lost and its request made again; {settle:g} seconds were waited, for the first try may be carried"
+        " out late.",
+    )
+
+
+def require_complete(delivery: Delivery, job: Job) -> None:
+    """Raise unless every batch of a write without a record was done.
 
     Raises
     ------
@@ -104,7 +116,6 @@ def require_complete(delivery: Delivery, job: Job) -> int:
     if not delivery.complete:
         known = Known(delivery.ranges(Fate.CONFIRMED), delivery.ranges(Fate.UNKNOWN), job.rows or 0)
         raise_from(incomplete(job, known, delivery.reason), delivery.reason)
-    return sum(outcome.retries for outcome in delivery.outcomes)
 
 
 def raise_from(error: IncompleteWriteError, reason: BaseException | None) -> NoReturn:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,7 +27,8 @@ _BLOCK_ROWS = 10_000
 _LONGEST_PLAIN = 5_000
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _NUMBERS = (ColumnType.NUMBER, ColumnType.PERCENTAGE)
-_MOMENTS = (ColumnType.DATE, ColumnType.DATETIME)
+_MIDNIGHT = re.compile(r"([T ]00:00(:00(\.0+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?")
+_FINER = re.compile(r"\.[0-9]{6}0*[1-9]")
 
 
 def canonical(values: Sequence[Any], data_type: ColumnType) -> list[str | None]:
@@ -41,7 +43,9 @@ def canonical(values: Sequence[Any], data_type: ColumnType) -> list[str | None]:
     """
     if data_type in _NUMBERS:
         return [None if value is None else _number(value) for value in values]
-    if data_type in _MOMENTS:
+    if data_type is ColumnType.DATE:
+        return [None if value is None else _day(value) for value in values]
+    if data_type is ColumnType.DATETIME:
         return [None if value is None else _moment(value) for value in values]
     return [value if value is None or isinstance(value, str) else _json(value) for value in values]
 
@@ -68,6 +72,13 @@ def _number(value: Any) -> str:
     return "0" if text in ("-0", "") else text
 
 
+def _day(value: Any) -> str:
+    """A day as it is written, whatever midnight stands behind it."""
+    if not isinstance(value, str):
+        return _json(value)
+    return value[:10] if _MIDNIGHT.fullmatch(value[10:]) else value
+
+
 def _moment(value: Any) -> str:
     if not isinstance(value, str):
         return _json(value)
@@ -75,10 +86,11 @@ def _moment(value: Any) -> str:
         return value
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        moment = moment.astimezone(UTC) if moment.tzinfo is not None else moment
+    except (ValueError, OverflowError):
         return value
-    moment = moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return moment.replace(tzinfo=None).isoformat(sep=" ")
+    # Of more than six digits Python reads only six.
+    return value if _FINER.search(value) else moment.replace(tzinfo=None).isoformat(sep=" ")
 
 
 def _json(value: Any) -> str:

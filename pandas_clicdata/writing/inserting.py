@@ -13,23 +13,21 @@ import pyarrow as pa
 from pandas_clicdata import endpoints, rows
 from pandas_clicdata.display import Progress, ProgressBar
 from pandas_clicdata.errors import ClicDataError, RowRange, VerificationError
-from pandas_clicdata.models import InsertCounts, TableRef
+from pandas_clicdata.models import Sent, TableRef
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, Piece
 from pandas_clicdata.writing.failure import Job, Known, incomplete, raise_from
 from pandas_clicdata.writing.fingerprint import Sums
 from pandas_clicdata.writing.record import Pending, Record
 from pandas_clicdata.writing.sending import Batch, Delivery, Fate, Outcome, send_all
-from pandas_clicdata.writing.settling import Settler, stamp_column
+from pandas_clicdata.writing.settling import Found, Settler, stamp_column
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
 _ROUNDS_WITHOUT_PROGRESS = 3
-_HOW_TO_GO_ON = (
-    "To go on, make the same call again with resume=error.resume (or with its journal): on_unknown='check' looks into"
-    " the table for the unknown rows, by their content."
-)
+_HOW_TO_GO_ON = "To go on, make the same call again with resume=error.resume (or with its journal)."
+_HOW_TO_FIND_OUT = " on_unknown='check' then looks into the table for the unknown rows, by their content."
 
 
 @dataclass
@@ -135,12 +133,16 @@ class Insertion:
             if self._again:
                 continue
             if self.settler is None:
-                return
+                break
             if self.record.resent:
                 # Once more as long: what was taken for lost may only have been slow.
                 _wait_until(self.record.resent_at + self.settle)
             if not self.settler.at_the_end():
-                return
+                break
+        if self.record.confirmed != ([(0, self._end)] if self._end else []):
+            raise ClicDataError(
+                "Not every row is accounted for, which is a fault of pandas_clicdata: please report it."
+            )
 
     def _may_go_on(self, delivery: Delivery) -> bool:
         """Whether all that happened is that the fate of rows is unknown, which can be found out."""
@@ -164,25 +166,30 @@ class Insertion:
 
     # finding out
 
-    def _look(self, settler: Settler, bar: ProgressBar) -> None:
-        pending = list(self.record.unknown.values())
-        for number, found in settler.found(pending).items():
+    def _look(self, settler: Settler, bar: ProgressBar) -> Found:
+        looked = settler.found(list(self.record.unknown.values()))
+        for number, found in looked.ranges.items():
             if found:
                 self._shrink(self.record.unknown[number], found)
                 self.record.note("found", batch=number, ranges=[list(pair) for pair in found])
                 bar.add(row_ranges.count(found))
+        return looked
 
     def _settle(self, settler: Settler, bar: ProgressBar) -> None:
         """Wait until what comes late should have come; then take for lost what is not there."""
         latest = max(each.since for each in self.record.unknown.values())
         _wait_until(min(latest, time.time()) + self.settle)
-        self._look(settler, bar)
+        looked = self._look(settler, bar)
         pending = list(self.record.unknown.values())
-        settler.before_again(pending)
+        if pending and looked.doubt:
+            raise ClicDataError(f"Rows that were not found are not sent again, for {looked.doubt}.")
         for each in pending:
             part = self._parts.pop(each.number, None)
+            # Noted first: from now on no look can confirm them under their old mark, whatever a deletion does.
             self.record.note("absent", batch=each.number)
             self._put_back(each.ranges, part)
+        if pending:
+            settler.before_again(pending)
 
     def _shrink(self, pending: Pending, found: Sequence[RowRange]) -> None:
         """Keep only those rows of a batch that are still unknown."""
@@ -216,7 +223,7 @@ class Insertion:
             sent = pa.RecordBatch.from_arrays(arrays, [*part.schema.names, str(self.record.identity.stamp)])
         return Batch(ranges, rows.encode(sent, self._wires, self._framing), number, mark, part)
 
-    def _send(self, batch: Batch) -> tuple[InsertCounts, int]:
+    def _send(self, batch: Batch) -> Sent:
         return endpoints.insert(self.session, self.table.rec_id, batch.body, batch.rows)
 
     def _take_back(self, delivery: Delivery) -> None:
@@ -246,6 +253,8 @@ class Insertion:
         known = Known(self.record.confirmed, self.record.unknown_ranges, self._end)
         token = self.record.token()
         hint = "" if self.content.rows is None else self.hint
+        if hint == _HOW_TO_GO_ON and self.record.unknown and self.settler is None:
+            hint += _HOW_TO_FIND_OUT
         return incomplete(job, known, reason, miscounted=miscounted, resume=token, hint=hint)
 
 

@@ -34,7 +34,7 @@ def push(
     identity = identity_of("push", table_name, session, content, keys, options, if_exists)
     with record_of(identity, options) as record:
         if record.done is not None:
-            return finished_before(record, content.planned, options.journal, started)
+            return finished_before(record, content.planned, options.journal, started, verify=options.verify)
         if record.backup is None and not record.cleared:
             backup.check_place(options.backup)
         if record.table is not None:
@@ -96,6 +96,6 @@ def append(session: Session | None, obj: object, table: object, *, options: Opti
     identity = identity_of("append", meant, session, content, keys, options)
     with record_of(identity, options) as record:
         if record.done is not None:
-            return finished_before(record, content.planned, options.journal, started)
+            return finished_before(record, content.planned, options.journal, started, verify=options.verify)
         found = record.table if record.table is not None else tables.find(session, meant)
         return append_to(session, content, found, record, keys, options, started)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
 from pandas_clicdata.errors import RowRange
@@ -24,6 +25,26 @@ def merged(ranges: Iterable[RowRange]) -> list[RowRange]:
         else:
             joined.append((start, stop))
     return joined
+
+
+def add(ranges: list[RowRange], more: Iterable[RowRange]) -> None:
+    """Put more into merged ranges, so that they stay merged; they have none of these rows.
+
+    Examples
+    --------
+    >>> ranges = [(0, 2), (6, 7)]
+    >>> add(ranges, [(2, 4), (9, 10)])
+    >>> ranges
+    [(0, 4), (6, 7), (9, 10)]
+    """
+    for start, stop in more:
+        at = bisect_left(ranges, (start, stop))
+        if at < len(ranges) and ranges[at][0] == stop:
+            stop = ranges.pop(at)[1]
+        if at and ranges[at - 1][1] == start:
+            at -= 1
+            start = ranges.pop(at)[0]
+        ranges.insert(at, (start, stop))
 
 
 def complement(ranges: Iterable[RowRange], rows: int) -> list[RowRange]:

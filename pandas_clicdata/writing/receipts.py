@@ -73,18 +73,22 @@ def receipt_of(
     )
 
 
-def finished_before(record: Record, planned: Sequence[PlannedColumn], journal: object, started: float) -> WriteResult:
+def finished_before(
+    record: Record, planned: Sequence[PlannedColumn], journal: object, started: float, *, verify: bool
+) -> WriteResult:
     """The receipt of a write that its journal says is done."""
     assert record.done is not None
     assert record.table is not None
     when = datetime.fromtimestamp(record.done["at"], UTC)
-    note = (
+    notes = [
         f"Nothing was sent: by the journal {journal} this write was finished on {when:%Y-%m-%d at %H:%M:%S} UTC. Delete"
         " the file, or give another, to write these rows once more."
-    )
+    ]
+    if verify and not record.done["verified"]:
+        notes.append("Nothing was compared either: it was finished without verify=True.")
     stamp = record.identity.stamp
     columns = planned if stamp is None else [*planned, stamp_column(stamp)]
     return receipt_of(
         record, record.identity.operation, record.table, record.identity.rows, columns, started,
-        verified=record.done["verified"], notes=[note],
+        verified=record.done["verified"], notes=notes,
     )  # fmt: skip

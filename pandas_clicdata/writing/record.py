@@ -8,97 +8,21 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pandas_clicdata.errors import ResumeError, RowRange
 from pandas_clicdata.models import TableRef
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.fingerprint import Sums
+from pandas_clicdata.writing.identity import FORMAT, Identity
 from pandas_clicdata.writing.sealing import sealed
 from pandas_clicdata.writing.sending import Batch, Fate, Outcome
 
-FORMAT = "pandas_clicdata write 1"
 _EVENTS = frozenset({
     "creating", "table", "saved", "cleared", "baseline", "sending", "confirmed", "unknown", "unsent", "found",
-    "absent", "astray", "done",
+    "absent", "astray", "deleting", "refused", "done",
 })  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Identity:
-    """Which write it is: one with another identity may not go on with its record.
-
-    Attributes
-    ----------
-    operation : str
-        ``"push"`` or ``"append"``.
-    table : int or str
-        RecId or name, as the user gave it.
-    if_exists : str
-        What a push does where the table is there.
-    account : str
-        On whose account; no secret.
-    rows : int or None
-        Rows of the frame; None for a stream.
-    columns : sequence of (str, str)
-        The frame's columns and what they become.
-    frame : callable
-        Returns the hash of the frame's content, for which all of it must be looked at.
-    stamp : str or None
-        The column that carries a batch's mark.
-    on : sequence of str or None
-        The key columns.
-    resumable : bool
-        Whether a token is of use; False where the same call made again does as much.
-    """
-
-    operation: str
-    table: int | str
-    if_exists: str = ""
-    account: str
-    rows: int | None
-    columns: Sequence[tuple[str, str]]
-    frame: Callable[[], str] = field(repr=False)
-    stamp: str | None = None
-    on: Sequence[str] | None = None
-    resumable: bool = True
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "operation": self.operation,
-            "table": self.table,
-            "if_exists": self.if_exists,
-            "account": self.account,
-            "rows": self.rows,
-            "columns": [list(column) for column in self.columns],
-            "frame": self.frame(),
-            "stamp": self.stamp,
-            "on": None if self.on is None else list(self.on),
-        }
-
-    def check(self, kept: Mapping[str, Any], where: str) -> None:
-        """Refuse a token or journal of another write.
-
-        Raises
-        ------
-        ResumeError
-            Saying in what it differs.
-        """
-        if kept.get("format") != FORMAT:
-            raise ResumeError(f"{where} is none that this version can read ({kept.get('format')!r}).")
-        ours = self.as_dict()
-        if ours["table"] in (kept.get("rec_id"), kept.get("name")):
-            kept = {**kept, "table": ours["table"]}
-        words = {
-            "operation": "operation", "table": "table", "if_exists": "if_exists=", "account": "account",
-            "columns": "columns or their types", "rows": "number of rows", "frame": "content of the frame",
-            "stamp": "stamp=", "on": "on=",
-        }  # fmt: skip
-        for key, word in words.items():
-            if kept.get(key) != ours[key]:
-                shown = "" if key in ("frame", "columns") else f" ({kept.get(key)!r} there, {ours[key]!r} here)"
-                raise ResumeError(f"{where} is that of another write: the {word} is not the same{shown}.")
 
 
 @dataclass(frozen=True)
@@ -165,7 +89,8 @@ class Record:
         self._note = note
         self.id = uuid.uuid4().hex[:16]
         self.table: TableRef | None = None
-        self.made = self.creating = self.cleared = False
+        self.made = self.creating = self.cleared = self.deleted = False
+        self.run = ""
         self.backup: str | None = None
         self.baseline: Baseline | None = None
         self.confirmed: list[RowRange] = []
@@ -210,6 +135,10 @@ class Record:
     def _creating(self, entry: Mapping[str, Any]) -> None:
         self.creating = True
 
+    def _refused(self, entry: Mapping[str, Any]) -> None:
+        """The table was not made, and will not be."""
+        self.creating = False
+
     def _table(self, entry: Mapping[str, Any]) -> None:
         self.table = TableRef(entry["rec_id"], entry["name"])
         self.made, self.creating = entry["made"], False
@@ -226,13 +155,12 @@ class Record:
         self.baseline = Baseline.from_dict(entry["before"])
 
     def _sending(self, entry: Mapping[str, Any]) -> None:
-        self._last = max(self._last, entry["batch"])
         ranges = tuple((start, stop) for start, stop in entry["ranges"])
         self.unknown[entry["batch"]] = Pending(entry["batch"], ranges, entry["mark"], float("inf"))
 
     def _confirmed(self, entry: Mapping[str, Any]) -> None:
         pending = self.unknown.pop(entry["batch"])
-        self.confirmed = row_ranges.merged([*self.confirmed, *pending.ranges])
+        row_ranges.add(self.confirmed, pending.ranges)
         self.batches += 1
         self.retries += entry["retries"]
         self.counted += entry["counted"] or 0
@@ -267,12 +195,18 @@ class Record:
 
     def _astray(self, entry: Mapping[str, Any]) -> None:
         """Rows are in the table twice, or not any more, so that they have to be sent once more."""
-        self._last = max(self._last, entry["batch"])
         astray = [(start, stop) for start, stop in entry["ranges"]]
         kept = set(row_ranges.positions(self.confirmed)) - set(row_ranges.positions(astray))
         self.confirmed = row_ranges.of_positions(kept)
         self.counted -= row_ranges.count(astray)
         self.unknown[entry["batch"]] = Pending(entry["batch"], tuple(astray), None, entry["at"])
+
+    def _deleting(self, entry: Mapping[str, Any]) -> None:
+        """Rows are there twice, and go: whether they are gone, and nothing else, is to be looked at once more."""
+        twice = [(start, stop) for start, stop in entry["ranges"]]
+        self.deleted = True
+        self.resent = row_ranges.merged([*self.resent, *twice])
+        self.resent_at = entry["at"]
 
     def _done(self, entry: Mapping[str, Any]) -> None:
         self.done = dict(entry)
@@ -290,7 +224,12 @@ class Record:
 
     def mark(self, number: int) -> str | None:
         """What the rows of a batch carry in the stamp column."""
-        return None if self.identity.stamp is None else f"{self.id}-{number}"
+        return None if self.identity.stamp is None else f"{self.id}-{number}{self.run}"
+
+    def known_mark(self, mark: str) -> bool:
+        """Whether a mark of this write is one of which this record knows."""
+        number = mark.removeprefix(f"{self.id}-").partition(".")[0]
+        return number.isdecimal() and int(number) <= self._last
 
     @property
     def unknown_ranges(self) -> list[RowRange]:
@@ -316,6 +255,7 @@ class Record:
             "creating": self.creating,
             "backup": self.backup,
             "cleared": self.cleared,
+            "deleted": self.deleted,
             "baseline": None if self.baseline is None else self.baseline.as_dict(),
             "confirmed": [list(pair) for pair in self.confirmed],
             "unknown": [
@@ -347,7 +287,9 @@ class Record:
             if token["rec_id"] is not None:
                 self.table = TableRef(int(token["rec_id"]), token["name"])
             self.made, self.creating, self.cleared = token["made"], token["creating"], token["cleared"]
-            self.backup = token["backup"]
+            self.backup, self.deleted = token["backup"], token["deleted"]
+            # Should a token be used twice, the marks are not the same.
+            self.run = f".{uuid.uuid4().hex[:4]}"
             self.baseline = None if token["baseline"] is None else Baseline.from_dict(token["baseline"])
             self.confirmed = [(int(start), int(stop)) for start, stop in token["confirmed"]]
             self.resent = [(int(start), int(stop)) for start, stop in token["resent"]]
@@ -360,7 +302,8 @@ class Record:
                 )
                 for each in token["unknown"]
             }
-            self.resent_at = float(token["resent_at"])
+            # The clock of another machine may be ahead.
+            self.resent_at = min(float(token["resent_at"]), time.time())
             self.stale = [str(mark) for mark in token["stale"]]
             self._last = int(token["last"])
             self.batches, self.retries = int(token["batches"]), int(token["retries"])
@@ -380,6 +323,7 @@ class Record:
             self.id = str(header["id"])
             for entry in events:
                 self.apply(entry)
+                self._last = max(self._last, entry.get("batch", 0))
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             raise ResumeError(f"The journal's events do not go together: {exc!r}. Give another path.") from exc
         # What was on the wire when the process was killed may have been sent just then.

@@ -26,11 +26,12 @@ from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.clearing import clear, conditions, present, try_to_delete_nothing
 from pandas_clicdata.writing.content import Content
 from pandas_clicdata.writing.failure import raise_from
+from pandas_clicdata.writing.identity import Identity
 from pandas_clicdata.writing.inserting import Insertion
 from pandas_clicdata.writing.looking import look
 from pandas_clicdata.writing.options import Options
 from pandas_clicdata.writing.receipts import dry_receipt, receipt_of
-from pandas_clicdata.writing.record import Baseline, Identity, Record
+from pandas_clicdata.writing.record import Baseline, Record
 from pandas_clicdata.writing.settling import ByContent
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ def replace_rows(
     _ = content.hash
     if options.dry_run:
         return _dry(session, content, found, known, record, options, started)
-    if not record.cleared:
+    if record.cleared:
+        workflow.refuse_what_was_sent(session, content, found, record, keys, options)
+    else:
         begun_before = record.backup is not None
         old = (
             _save(session, content, found, known, record, options)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pandas_clicdata.display import ProgressBar
 from pandas_clicdata.errors import ClicDataError, RowRange
-from pandas_clicdata.models import NO_MORE_TRIES, InsertCounts
+from pandas_clicdata.models import NO_MORE_TRIES, Sent
 from pandas_clicdata.writing import ranges as row_ranges
 
 
@@ -46,6 +46,10 @@ class Batch:
     def rows(self) -> int:
         return row_ranges.count(self.ranges)
 
+    def spent(self) -> Batch:
+        """The batch without its content, which is not needed any more."""
+        return replace(self, body=b"", part=None)
+
 
 class Fate(Enum):
     """What became of a batch."""
@@ -62,6 +66,7 @@ class Outcome:
     batch: Batch
     fate: Fate
     retries: int = 0
+    perhaps_twice: bool = False
     counted: int | None = None
     wrong_count: int | None = None
     error: BaseException | None = field(default=None, repr=False)
@@ -92,6 +97,15 @@ class Delivery:
         return self.failure or next((outcome.error for outcome in self.outcomes if outcome.error is not None), None)
 
     @property
+    def retries(self) -> int:
+        return sum(outcome.retries for outcome in self.outcomes)
+
+    @property
+    def perhaps_twice(self) -> bool:
+        """Whether something of it may be carried out once more."""
+        return any(outcome.perhaps_twice for outcome in self.outcomes)
+
+    @property
     def complete(self) -> bool:
         return self.failure is None and all(
             outcome.fate is Fate.CONFIRMED and outcome.error is None for outcome in self.outcomes
@@ -117,7 +131,7 @@ class _NoLog:
     def ended(self, outcome: Outcome) -> None: ...
 
 
-Send = Callable[[Batch], tuple[InsertCounts, int]]
+Send = Callable[[Batch], Sent]
 
 
 def send_all(
@@ -150,6 +164,7 @@ def send_all(
     waiting: dict[int, Batch] = {}
     on_wire: dict[int, Batch] = {}
     ended: list[Outcome] = []
+    broken: list[BaseException] = []
     abandoned = False
     told = 0
 
@@ -157,14 +172,13 @@ def send_all(
         with changed:
             if stop.is_set():
                 return False
-            del waiting[batch.number]
+            on_wire[batch.number] = waiting.pop(batch.number)
             try:
                 log.sending(batch)
             except Exception as exc:  # noqa: BLE001 - what cannot be noted is not sent
                 stop.set()
-                ended.append(Outcome(batch, Fate.UNSENT, error=exc))
+                ended.append(Outcome(on_wire.pop(batch.number), Fate.UNSENT, error=exc))
                 return False
-            on_wire[batch.number] = batch
             return True
 
     def end(outcome: Outcome) -> None:
@@ -185,6 +199,9 @@ def send_all(
             NO_MORE_TRIES.set(stop)
             if begin(batch):
                 end(_delivered(batch, send))
+        except BaseException as exc:  # noqa: BLE001 - nobody looks at what a thread of the pool raises
+            broken.append(exc)
+            stop.set()
         finally:
             with changed:
                 changed.notify_all()
@@ -201,12 +218,14 @@ def send_all(
     def wait_for_replies() -> None:
         # An interrupted pool.shutdown() cannot be waited for again; this can.
         with changed:
-            changed.wait_for(lambda: not on_wire)
+            changed.wait_for(lambda: not on_wire or broken)
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="clicdata-write")
     failure: BaseException | None = None
     try:
         for batch in batches:
+            if batch.number in waiting or batch.number in on_wire:
+                raise ValueError(f"two batches have the number {batch.number}")  # noqa: TRY301
             waiting[batch.number] = batch
             room.acquire()
             tell()
@@ -232,21 +251,20 @@ def send_all(
             with contextlib.suppress(Exception):
                 log.ended(lost)
             ended.append(lost)
-        return Delivery(list(ended), list(waiting.values()), failure)
+        return Delivery(list(ended), list(waiting.values()), failure or next(iter(broken), None))
 
 
 def _delivered(batch: Batch, send: Send) -> Outcome:
     try:
-        counts, retries = send(batch)
+        sent = send(batch)
     except ClicDataError as exc:
         fate = Fate.UNKNOWN if exc.ambiguous else Fate.UNSENT
         return Outcome(batch, fate, error=exc)
     except BaseException as exc:  # noqa: BLE001 - whatever it was, the rows may have gone
         return Outcome(batch, Fate.UNKNOWN, error=exc)
     # A reply may say how many rows it took, or found in the request; either must be what was sent.
-    said = [count for count in (counts.inserted, counts.found) if count is not None]
+    said = [count for count in (sent.counts.inserted, sent.counts.found) if count is not None]
     wrong = next((count for count in said if count != batch.rows), None)
     if wrong is not None:
-        return Outcome(batch, Fate.UNKNOWN, retries, wrong_count=wrong)
-    # Its rows are not needed any more.
-    return Outcome(replace(batch, body=b"", part=None), Fate.CONFIRMED, retries, counted=counts.inserted)
+        return Outcome(batch, Fate.UNKNOWN, sent.retries, wrong_count=wrong)
+    return Outcome(batch.spent(), Fate.CONFIRMED, sent.retries, sent.perhaps_twice, sent.counts.inserted)

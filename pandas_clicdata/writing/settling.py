@@ -7,38 +7,81 @@ afterwards. So rows are only sent again if a late arrival of the first try can b
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
-from pandas_clicdata import endpoints, rows
-from pandas_clicdata.errors import ClicDataError, RowRange, VerificationError
+from pandas_clicdata import endpoints, reading, rows
+from pandas_clicdata.errors import ClicDataError, ResumeError, RowRange, RowsExistError, VerificationError
 from pandas_clicdata.models import ColumnType, Encoding, PlannedColumn, Wire
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content
-from pandas_clicdata.writing.fingerprint import Hashes
 from pandas_clicdata.writing.looking import look
 from pandas_clicdata.writing.record import Pending, Record
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
+_MARK = re.compile(r"[0-9a-f]{16}-[0-9]+(\.[0-9a-f]{4})?")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a look for rows has shown.
+
+    Attributes
+    ----------
+    ranges : mapping of int to sequence of (int, int)
+        Which rows of each batch are in the table, by the batch's number.
+    doubt : str
+        Why rows that were not found may be there all the same; empty if nothing speaks for it.
+    """
+
+    ranges: Mapping[int, Sequence[RowRange]]
+    doubt: str = ""
+
+    @property
+    def rows(self) -> int:
+        return sum(row_ranges.count(found) for found in self.ranges.values())
+
 
 class Settler(Protocol):
     """One way to tell rows apart."""
 
-    def found(self, pending: Sequence[Pending]) -> Mapping[int, Sequence[RowRange]]:
-        """Which rows of these batches are in the table, by the batch's number."""
+    def found(self, pending: Sequence[Pending]) -> Found:
+        """Look for the rows of these batches."""
 
     def before_again(self, pending: Sequence[Pending]) -> None:
         """Make sure that sending these again doubles none, as far as that can be made sure."""
 
     def at_the_end(self) -> bool:
         """Take away what came late; True if rows have to be sent again for that."""
+
+
+def _doubt(record: Record, rows: int, found: int, missing: int) -> str:
+    """Why a row that was not found may be there all the same.
+
+    The service may give a value back in another form than it was sent in. Then rows that it has confirmed are not found
+    either, or there are rows that nothing explains.
+    """
+    confirmed = row_ranges.count(record.confirmed)
+    before = None if record.baseline is None else record.baseline.rows
+    if missing:
+        return (
+            f"{missing:,} of the rows that the service said it took are not found in the table as they were sent: it"
+            " gives values back in another form, or somebody else changes them"
+        )
+    if before is not None and rows > before + confirmed + found:
+        return f"there are {rows - before - confirmed - found:,} rows in the table that nothing explains"
+    if before is None and not confirmed:
+        return "nothing shows how many rows there were before, nor whether the rows of this write would be known again"
+    return ""
 
 
 def delete_equal(session: Session, rec_id: int, part: pa.RecordBatch, planned: Sequence[PlannedColumn]) -> None:
@@ -62,34 +105,73 @@ class ByMark:
     column: str
     record: Record
 
-    def found(self, pending: Sequence[Pending]) -> Mapping[int, Sequence[RowRange]]:
-        copies = self._copies([each.mark for each in pending if each.mark is not None])
-        return {
-            each.number: each.ranges if copies[each.mark] == row_ranges.count(each.ranges) else () for each in pending
+    def found(self, pending: Sequence[Pending]) -> Found:
+        seen = self._look()
+        found = {
+            each.number: each.ranges if seen.ours[str(each.mark)] == row_ranges.count(each.ranges) else ()
+            for each in pending
         }
+        apart = {str(each.mark) for each in pending} | set(self.record.stale)
+        kept = sum(count for mark, count in seen.ours.items() if mark not in apart)
+        missing = max(0, row_ranges.count(self.record.confirmed) - kept)
+        # A mark that is known again shows that marks come back as they were sent.
+        sure = not missing and seen.marks_are_known
+        return Found(
+            found,
+            ""
+            if sure
+            else _doubt(self.record, seen.rows, sum(row_ranges.count(ranges) for ranges in found.values()), missing),
+        )
 
     def before_again(self, pending: Sequence[Pending]) -> None:
-        self._delete([each.mark for each in pending if each.mark is not None])
+        self._delete([str(each.mark) for each in pending])
 
     def at_the_end(self) -> bool:
         if self.record.stale:
             self._delete(self.record.stale)
-            if any(self._copies(self.record.stale).values()):
+            if any(self._look().ours[mark] for mark in self.record.stale):
                 self._delete(self.record.stale)
         return False
 
-    @property
-    def _planned(self) -> PlannedColumn:
-        return stamp_column(self.column)
+    def refuse_unknown_marks(self) -> None:
+        """Refuse to go on where rows have marks of this write that its record does not know.
 
-    def _copies(self, marks: Sequence[str]) -> Counter[str | None]:
-        hashes = fingerprint.row_hashes([marks])
-        seen = look(self.session, self.rec_id, [self._planned], wanted=hashes)
-        return Counter({mark: seen.copies.get(int(each), 0) for mark, each in zip(marks, hashes, strict=True)})
+        Raises
+        ------
+        ResumeError
+            They do: the write was gone on with before, from the same token.
+        """
+        unknown = [mark for mark in self._look().ours if not self.record.known_mark(mark)]
+        if unknown:
+            raise ResumeError(
+                f"This token was used before: the table has rows with marks of this write ({unknown[0]!r}) that it does"
+                " not know. A token is good once; go on with the one of the last error, or keep a journal=."
+            )
+
+    def _look(self) -> _Marks:
+        planned = [stamp_column(self.column)]
+        ours: Counter[str] = Counter()
+        rows, known = 0, False
+        with closing(reading.pages(self.session, self.rec_id)) as pages:
+            for page in pages:
+                rows += len(page)
+                [marks] = fingerprint.of_page(page, planned)
+                ours.update(mark for mark in marks if mark is not None and mark.startswith(f"{self.record.id}-"))
+                known = known or any(mark is not None and _MARK.fullmatch(mark) for mark in marks)
+        return _Marks(ours, rows, known)
 
     def _delete(self, marks: Sequence[str]) -> None:
         part = pa.record_batch({self.column: pa.array(marks, pa.large_string())})
-        delete_equal(self.session, self.rec_id, part, [self._planned])
+        delete_equal(self.session, self.rec_id, part, [stamp_column(self.column)])
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """The marks of a write in its table, the table's rows, and whether any mark of anybody was read."""
+
+    ours: Counter[str]
+    rows: int
+    marks_are_known: bool
 
 
 def stamp_column(name: str) -> PlannedColumn:
@@ -111,13 +193,21 @@ class ByKeys:
     content: Content
     record: Record
 
-    def found(self, pending: Sequence[Pending]) -> Mapping[int, Sequence[RowRange]]:
-        copies = self._copies(row_ranges.positions(pair for each in pending for pair in each.ranges))
-        self._delete(self._twice(copies))
-        return {
+    def found(self, pending: Sequence[Pending]) -> Found:
+        unknown = row_ranges.positions(pair for each in pending for pair in each.ranges)
+        confirmed = row_ranges.positions(self.record.confirmed)
+        copies, rows = self._copies([*unknown, *confirmed])
+        twice = self._twice({row: copies[row] for row in unknown})
+        if twice:
+            self.record.note("deleting", ranges=row_ranges.of_positions(twice))
+            self._delete(twice)
+        found = {
             each.number: row_ranges.of_positions(row for row in row_ranges.positions(each.ranges) if copies[row] == 1)
             for each in pending
         }
+        missing = sum(not copies[row] for row in confirmed)
+        there = sum(copies[row] for row in unknown)
+        return Found(found, _doubt(self.record, rows, there, missing))
 
     def before_again(self, pending: Sequence[Pending]) -> None:
         """Nothing: what comes late shows as a key that is there twice."""
@@ -125,28 +215,51 @@ class ByKeys:
     def at_the_end(self) -> bool:
         if not self.record.resent:
             return False
-        copies = self._copies(row_ranges.positions(self.record.resent))
-        twice = self._twice(copies)
-        # A deletion that came late may have taken the row that was sent instead.
+        resent = row_ranges.positions(self.record.resent)
+        # A deletion by key may have come late and taken the row that was sent instead, or others that the service takes
+        # for equal.
+        looked_for = row_ranges.positions(self.record.confirmed) if self.record.deleted else resent
+        copies, _ = self._copies(looked_for)
+        twice = self._twice({row: copies.get(row, 0) for row in resent})
         astray = [*twice, *(row for row, count in copies.items() if not count)]
         if not astray:
             return False
         # Before they are deleted, so that a stop between the two loses none.
         self.record.note("astray", batch=self.record.next_number(), ranges=row_ranges.of_positions(astray))
-        self._delete(twice)
+        if twice:
+            self.record.note("deleting", ranges=row_ranges.of_positions(twice))
+            self._delete(twice)
         return True
+
+    def refuse_keys_there(self, positions: Sequence[int]) -> int:
+        """Refuse rows whose keys are in the table; return how many rows that has.
+
+        Raises
+        ------
+        RowsExistError
+            Naming the first of them.
+        """
+        copies, rows = self._copies(positions)
+        there = [row for row, count in copies.items() if count]
+        if there:
+            names, first = ", ".join(self.keys), self.content.door.label(there[0])
+            raise RowsExistError(
+                f"The table already has rows with the keys ({names}) of {len(there):,} rows of the frame that were not"
+                f" sent yet, the first of them {first!r}. With on= an append sends only new keys; upsert changes"
+                " those that are there. If this goes on with a write, its token was perhaps used before.",
+                rows=len(there),
+            )
+        return rows
 
     @property
     def _planned(self) -> list[PlannedColumn]:
         return [column for column in self.content.planned if column.name in self.keys]
 
-    def _hashes(self) -> Hashes:
-        return self.content.hashes(self.keys)
-
-    def _copies(self, positions: Sequence[int]) -> dict[int, int]:
-        hashes = self._hashes()[positions]
+    def _copies(self, positions: Sequence[int]) -> tuple[dict[int, int], int]:
+        """How often each row's keys are in the table, and how many rows that has."""
+        hashes = self.content.hashes(self.keys)[positions]
         seen = look(self.session, self.rec_id, self._planned, wanted=hashes)
-        return {row: seen.copies.get(int(each), 0) for row, each in zip(positions, hashes, strict=True)}
+        return {row: seen.copies.get(int(each), 0) for row, each in zip(positions, hashes, strict=True)}, seen.rows
 
     def _twice(self, copies: Mapping[int, int]) -> list[int]:
         """The rows that are there more than once, each time as they were sent: another's row is not ours to delete."""
@@ -182,12 +295,16 @@ class ByContent:
     content: Content
     record: Record
 
-    def found(self, pending: Sequence[Pending]) -> Mapping[int, Sequence[RowRange]]:
+    def found(self, pending: Sequence[Pending]) -> Found:
         unknown = row_ranges.positions(pair for each in pending for pair in each.ranges)
         hashes = self.content.hashes()
-        seen = look(self.session, self.rec_id, self.content.planned, wanted=hashes[unknown])
-        confirmed = Counter(hashes[row_ranges.positions(self.record.confirmed)].tolist())
+        sure = row_ranges.positions(self.record.confirmed)
+        seen = look(self.session, self.rec_id, self.content.planned, wanted=hashes[[*unknown, *sure]])
+        confirmed = Counter(hashes[sure].tolist())
         before = self.record.baseline.equal if self.record.baseline is not None else None
+        missing = sum(
+            max(0, count + (before or {}).get(each, 0) - seen.copies.get(each, 0)) for each, count in confirmed.items()
+        )
         wanted = Counter(hashes[unknown].tolist())
         extra = {each: seen.copies.get(each, 0) - confirmed[each] - (before or {}).get(each, 0) for each in wanted}
         if any(count < 0 for count in extra.values()):
@@ -204,7 +321,8 @@ class ByContent:
                 if extra[value] > 0:
                     extra[value] -= 1
                     present[each.number].append(row)
-        return {number: row_ranges.of_positions(found) for number, found in present.items()}
+        found = Found({number: row_ranges.of_positions(rows) for number, rows in present.items()})
+        return Found(found.ranges, _doubt(self.record, seen.rows, found.rows, missing))
 
     def _check_number(self, rows: int, extra: Mapping[int, int], wanted: Mapping[int, int]) -> None:
         """Where nobody looked at what was there before, equal rows count as ours only if the number of rows agrees."""
@@ -216,6 +334,29 @@ class ByContent:
                 "Rows equal to those of unknown fate are in the table, but whether they were there before the write is"
                 " not known. Compare for yourself; and begin such a write with on_unknown='check', stamp= or on=, so"
                 " that it can be told."
+            )
+
+    def refuse_rows_there(self, positions: Sequence[int]) -> None:
+        """Refuse rows that are in the table beyond what this write and others before it have put there.
+
+        Raises
+        ------
+        ResumeError
+            They are: the write was gone on with before, from the same token.
+        """
+        hashes = self.content.hashes()
+        ours = row_ranges.positions([*self.record.confirmed, *self.record.unknown_ranges, *self.record.resent])
+        seen = look(self.session, self.rec_id, self.content.planned, wanted=hashes[positions])
+        baseline = self.record.baseline
+        if baseline is not None and baseline.rows is not None and seen.rows <= baseline.rows + len(ours):
+            return
+        known = Counter(hashes[ours].tolist()) + Counter(dict((baseline.equal if baseline is not None else None) or {}))
+        there = [row for row in positions if seen.copies.get(int(hashes[row]), 0) > known[int(hashes[row])]]
+        if there:
+            raise ResumeError(
+                f"Rows equal to {len(there):,} of those that were not sent yet are in the table, so it seems that this"
+                " token was used before. It is good once: go on with the one of the last error, or keep a journal=. If"
+                " somebody else has written equal rows, stamp= or on= would have told them apart."
             )
 
     def before_again(self, pending: Sequence[Pending]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,16 +13,17 @@ import pyarrow as pa
 from pandas_clicdata import endpoints, reading, rows, schema, tables
 from pandas_clicdata.display import ProgressBar
 from pandas_clicdata.errors import ColumnMismatchError, FrameError, RowRange, VerificationError
-from pandas_clicdata.models import InsertCounts, TableRef, WriteResult
+from pandas_clicdata.models import Sent, TableRef, WriteResult
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, key_names, refuse_equal_keys, refuse_null_keys
-from pandas_clicdata.writing.failure import Job, Known, incomplete, raise_from
+from pandas_clicdata.writing.failure import Job, Known, incomplete, let_late_ones_come, raise_from
+from pandas_clicdata.writing.identity import Identity
 from pandas_clicdata.writing.inserting import Insertion
 from pandas_clicdata.writing.looking import look
 from pandas_clicdata.writing.options import Options
 from pandas_clicdata.writing.receipts import dry_receipt
-from pandas_clicdata.writing.record import Baseline, Identity, Record
+from pandas_clicdata.writing.record import Baseline, Record
 from pandas_clicdata.writing.sending import Batch, Delivery, Fate, send_all
 from pandas_clicdata.writing.settling import ByKeys
 from pandas_clicdata.writing.workflow import fitted
@@ -69,10 +70,11 @@ def update_rows(
     everything = [(0, content.rows)] if content.rows else []
     if options.dry_run:
         return dry_receipt("update_rows", found, content.rows, content.rows or 0, content.planned, started)
-    retries = _update(session, found, content, keys, everything, [], options)
+    delivery = _update(session, found, content, keys, everything, [], options)
+    notes = let_late_ones_come(delivery, options.settle)
     if options.verify:
         _verify(session, found, content)
-    return _receipt("update_rows", found, content, content.rows or 0, retries, started, options)
+    return _receipt("update_rows", found, content, content.rows or 0, delivery.retries, started, options, notes=notes)
 
 
 def upsert(
@@ -106,10 +108,10 @@ def upsert_into(
     facts: dict[str, Any] = {"matched": now.matched, "notes": now.notes}
     if options.dry_run:
         return dry_receipt(operation, found, content.rows, requests, content.planned, started, **facts)
-    retries = _update(session, found, content, keys, now.differing, now.same, options)
+    delivery = _update(session, found, content, keys, now.differing, now.same, options)
     record = Record(_identity(operation, found, session, content, keys))
     record.confirmed = row_ranges.merged([*now.same, *now.differing])
-    record.table, record.baseline = found, Baseline()
+    record.table, record.baseline = found, Baseline(now.rows - row_ranges.count(record.confirmed))
     insertion = Insertion(
         session,
         found,
@@ -124,12 +126,12 @@ def upsert_into(
         hint=_AGAIN,
     )
     insertion.run()
+    facts["notes"] += let_late_ones_come(delivery, options.settle)
     if options.verify:
         _verify(session, found, content)
     sent = row_ranges.count(now.differing) + inserts
-    return _receipt(
-        operation, found, content, sent, retries + record.retries, started, options, batches=requests, **facts
-    )
+    retries = delivery.retries + record.retries
+    return _receipt(operation, found, content, sent, retries, started, options, batches=requests, **facts)
 
 
 @dataclass(frozen=True)
@@ -138,14 +140,18 @@ class _Change(Batch):
 
     values: bytes = field(default=b"", repr=False)
 
+    def spent(self) -> Batch:
+        return replace(self, body=b"", values=b"")
+
 
 @dataclass(frozen=True)
 class _Comparison:
-    """Which of the frame's rows the table lacks, has as they are, and has otherwise."""
+    """Which of the frame's rows the table lacks, has as they are, and has otherwise; and how many rows it has."""
 
     absent: list[RowRange]
     same: list[RowRange]
     differing: list[RowRange]
+    rows: int
     matched: int
     notes: tuple[str, ...]
 
@@ -155,9 +161,11 @@ def _compare(session: Session, found: TableRef, content: Content, keys: Sequence
     whole = content.hashes().tolist()
     wanted = set(by_key)
     there: dict[int, list[int]] = {}
+    total = 0
     key_places = [at for at, column in enumerate(content.planned) if column.name in keys]
     with closing(reading.pages(session, found.rec_id)) as pages:
         for page in pages:
+            total += len(page)
             columns = fingerprint.of_page(page, content.planned)
             key_hashes = fingerprint.row_hashes([columns[at] for at in key_places]).tolist()
             hashes = fingerprint.row_hashes(columns).tolist()
@@ -177,6 +185,7 @@ def _compare(session: Session, found: TableRef, content: Content, keys: Sequence
         row_ranges.of_positions(absent),
         row_ranges.of_positions(same),
         row_ranges.of_positions(row for row in range(len(by_key)) if row not in kept),
+        total,
         sum(map(len, there.values())),
         notes,
     )
@@ -190,8 +199,8 @@ def _update(
     ranges: Sequence[RowRange],
     settled: Sequence[RowRange],
     options: Options,
-) -> int:
-    """Send one update a row; return how often one was tried again.
+) -> Delivery:
+    """Send one update a row.
 
     Raises
     ------
@@ -199,10 +208,10 @@ def _update(
         Not all were carried out; ``settled`` are rows that count as confirmed all the same.
     """
 
-    def send(batch: Batch) -> tuple[InsertCounts, int]:
+    def send(batch: Batch) -> Sent:
         assert isinstance(batch, _Change)
         # A lost reply is answered by asking again: the same values given twice leave the row as it is.
-        return InsertCounts(), endpoints.update(session, found.rec_id, batch.body, batch.values)
+        return endpoints.update(session, found.rec_id, batch.body, batch.values)
 
     bar = ProgressBar(options.progress, f"update {found.label}", row_ranges.count(ranges))
     try:
@@ -211,7 +220,7 @@ def _update(
         bar.close()
     if not delivery.complete:
         _raise(delivery, found, content, settled)
-    return sum(outcome.retries for outcome in delivery.outcomes)
+    return delivery
 
 
 def _updates(session: Session, content: Content, keys: Sequence[str], ranges: Sequence[RowRange]) -> Iterator[Batch]:

@@ -6,15 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pandas_clicdata import schema, tables
 from pandas_clicdata.errors import (
     ColumnMismatchError,
     ColumnNameError,
     IncompleteWriteError,
     ResumeError,
-    RowsExistError,
     VerificationError,
 )
 from pandas_clicdata.models import ColumnType, Page, TableRef, WriteResult
@@ -22,12 +19,13 @@ from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, key_names, refuse_equal_keys, refuse_null_keys
 from pandas_clicdata.writing.failure import raise_from
 from pandas_clicdata.writing.fingerprint import Sums
+from pandas_clicdata.writing.identity import Identity
 from pandas_clicdata.writing.inserting import Insertion
 from pandas_clicdata.writing.journal import Journal
 from pandas_clicdata.writing.looking import look
 from pandas_clicdata.writing.options import Options
 from pandas_clicdata.writing.receipts import dry_receipt, receipt_of
-from pandas_clicdata.writing.record import Baseline, Identity, Record
+from pandas_clicdata.writing.record import Baseline, Record
 from pandas_clicdata.writing.sealing import opened
 from pandas_clicdata.writing.settling import ByContent, ByKeys, ByMark, Settler, stamp_column
 
@@ -130,9 +128,35 @@ def append_to(
         return dry(content, found, record.identity, options, started)
     if record.table is None:
         record.note("table", rec_id=found.rec_id, name=found.name, made=False)
-    if record.baseline is None and not record.confirmed and not record.unknown:
+    sent = record.confirmed or record.unknown or record.resent
+    if sent or options.resume is not None:
+        refuse_what_was_sent(session, content, found, record, keys, options)
+    if not sent and not record.made:
+        # What is there now is what was there before.
         _look_before(session, content, found, record, keys, options, _rows_of(page))
     return send_rows(session, content, found, record, keys, options, started)
+
+
+def refuse_what_was_sent(
+    session: Session, content: Content, found: TableRef, record: Record, keys: Sequence[str], options: Options
+) -> None:
+    """Refuse to send rows that somebody has sent since this record was made.
+
+    Raises
+    ------
+    RowsExistError, ResumeError
+        The table has them.
+    """
+    known = row_ranges.positions([*record.confirmed, *record.unknown_ranges, *record.resent])
+    unsent = sorted(set(range(content.rows or 0)) - set(known))
+    if not unsent:
+        return
+    if keys:
+        ByKeys(session, found.rec_id, keys, content, record).refuse_keys_there(unsent)
+    elif options.resume is not None and options.stamp is not None:
+        ByMark(session, found.rec_id, options.stamp, record).refuse_unknown_marks()
+    elif options.resume is not None:
+        ByContent(session, found.rec_id, content, record).refuse_rows_there(unsent)
 
 
 def fitted(content: Content, found: TableRef, known: tables.KnownColumns, options: Options) -> Content:
@@ -177,7 +201,7 @@ def _look_before(
     """Note what the table holds before the first row goes, as far as somebody will ask."""
     count_equal = options.on_unknown == "check" and options.stamp is None and not keys
     if keys:
-        _refuse_keys_there(session, content, found, keys)
+        total = ByKeys(session, found.rec_id, keys, content, record).refuse_keys_there(range(content.rows or 0))
     if options.verify or count_equal:
         wanted = content.hashes() if count_equal else None
         seen = look(session, found.rec_id, content.planned, wanted=wanted, sums=options.verify)
@@ -185,21 +209,6 @@ def _look_before(
     else:
         before = Baseline(total)
     record.note("baseline", before=before.as_dict())
-
-
-def _refuse_keys_there(session: Session, content: Content, found: TableRef, keys: Sequence[str]) -> None:
-    planned = [column for column in content.planned if column.name in keys]
-    hashes = content.hashes(keys)
-    copies = look(session, found.rec_id, planned, wanted=hashes).copies
-    if copies:
-        there = np.isin(hashes, np.array(list(copies), dtype=np.uint64))
-        first = content.door.label(int(there.argmax()))
-        raise RowsExistError(
-            f"Table {found.label} already has rows with the keys ({', '.join(keys)}) of {int(there.sum()):,} rows of"
-            f" the frame, the first of them {first!r}. With on= an append sends only new keys; upsert changes those"
-            " that are there.",
-            rows=int(there.sum()),
-        )
 
 
 def settler_of(
@@ -226,6 +235,9 @@ def send_rows(
 ) -> WriteResult:
     """Send what is not in the table yet, compare if that is asked for, and write the receipt."""
     identity = record.identity
+    settler = settler_of(session, content, table, record, keys, options)
+    if record.resent and settler is None:
+        raise ResumeError("Rows of this write were sent again under on_unknown='check'. Go on with it, not without.")
     before = record.baseline.sums if record.baseline is not None else None
     if options.verify and before is None:
         raise ResumeError(
@@ -240,7 +252,7 @@ def send_rows(
         int(options.batch_size),
         int(options.workers),
         options.settle,
-        settler_of(session, content, table, record, keys, options),
+        settler,
         options.progress,
         f"{identity.operation} {table.label}",
         Sums() if options.verify else None,
