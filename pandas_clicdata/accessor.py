@@ -58,7 +58,7 @@ class ClicDataAccessor:
     ) -> WriteResult:
         """Make a table from the columns' dtypes and send the rows: each of them once.
 
-        What can be refused is refused before the first request: names that collide, a value that cannot be sent exactly.
+        What can be refused is refused before the first request: names that collide, values that cannot be sent exactly.
 
         Parameters
         ----------

@@ -15,6 +15,7 @@ from pandas_clicdata.models import ROW_ID_TYPES, Sent, TableRef, WriteResult
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing.content import Content, key_names, only, refuse_null_keys
 from pandas_clicdata.writing.failure import Job, let_late_ones_come, require_complete
+from pandas_clicdata.writing.looking import at_rest
 from pandas_clicdata.writing.options import Options
 from pandas_clicdata.writing.receipts import dry_receipt
 from pandas_clicdata.writing.sending import Batch, send_all
@@ -56,7 +57,7 @@ def delete_rows(
     wanted: set[int] | None = None
     if options.dry_run or most is not None:
         declared = {} if known is None else {column.name: column.data_type for column in known.columns}
-        matching = _matching(session, found, content)
+        matching = at_rest(lambda: _matching(session, found, content))
         wanted = {key for key, _ in matching}
         facts["matched"] = len(matching)
         if options.dry_run:

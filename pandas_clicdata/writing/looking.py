@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from pandas_clicdata.writing.fingerprint import Hashes, Sums
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
+T = TypeVar("T")
 _TRIES = 3
 
 
@@ -68,13 +69,21 @@ def look(
     IncompleteReadError
         The table could not be read whole, or changed again and again while it was.
     """
+    return at_rest(lambda: _looked(session, rec_id, planned, wanted, sums))
+
+
+def at_rest(read: Callable[[], T]) -> T:
+    """Read a table again if it changed meanwhile: a write that comes late does that, and the next time it may be over.
+
+    Raises
+    ------
+    IncompleteReadError
+        It changed each time, or could not be read.
+    """
     for _ in range(_TRIES - 1):
-        try:
-            return _looked(session, rec_id, planned, wanted, sums)
-        except IncompleteReadError:
-            # A write that comes late changes the table while it is read; the next look may be at rest.
-            continue
-    return _looked(session, rec_id, planned, wanted, sums)
+        with suppress(IncompleteReadError):
+            return read()
+    return read()
 
 
 def _looked(session: Session, rec_id: int, planned: Sequence[PlannedColumn], wanted: Hashes | None, sums: bool) -> Seen:

@@ -22,7 +22,7 @@ from pandas_clicdata.models import ColumnType, Encoding, PlannedColumn, Wire
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content
-from pandas_clicdata.writing.looking import look
+from pandas_clicdata.writing.looking import at_rest, look
 from pandas_clicdata.writing.record import Pending, Record
 
 if TYPE_CHECKING:
@@ -149,6 +149,9 @@ class ByMark:
             )
 
     def _look(self) -> _Marks:
+        return at_rest(self._read)
+
+    def _read(self) -> _Marks:
         planned = [stamp_column(self.column)]
         ours: Counter[str] = Counter()
         rows, known = 0, False

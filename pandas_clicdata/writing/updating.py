@@ -20,7 +20,7 @@ from pandas_clicdata.writing.content import Content, key_names, refuse_equal_key
 from pandas_clicdata.writing.failure import Job, Known, incomplete, let_late_ones_come, raise_from
 from pandas_clicdata.writing.identity import Identity
 from pandas_clicdata.writing.inserting import Insertion
-from pandas_clicdata.writing.looking import look
+from pandas_clicdata.writing.looking import at_rest, look
 from pandas_clicdata.writing.options import Options
 from pandas_clicdata.writing.receipts import dry_receipt
 from pandas_clicdata.writing.record import Baseline, Record
@@ -102,7 +102,7 @@ def upsert_into(
     known = tables.known_columns(tables.first_page(session, found))
     if known is not None:
         content = fitted(content, found, known, options)
-    now = _compare(session, found, content, keys)
+    now = at_rest(lambda: _compare(session, found, content, keys))
     inserts = row_ranges.count(now.absent)
     requests = row_ranges.count(now.differing) - (-inserts // int(options.batch_size))
     facts: dict[str, Any] = {"matched": now.matched, "notes": now.notes}

@@ -1,0 +1,204 @@
+"""What could lose or double a row although each part does as it should: the order of events, old tokens, late deletions,
+other writers, and values that come back in another form."""
+
+import sys
+
+import pandas as pd
+import pytest
+
+import pandas_clicdata as cd
+
+BATCH = 5
+ROWS = 30
+FRAME = pd.DataFrame({"n": range(ROWS), "t": [f"row {n}" for n in range(ROWS)]})
+MODES = {
+    "raise": {},
+    "check": {"on_unknown": "check"},
+    "on": {"on": "n"},
+    "stamp": {"stamp": "push_batch"},
+}
+
+
+@pytest.fixture(scope="module")
+def running(new_sandbox):
+    with new_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(params=["2025.3", "unversioned"])
+def session(request, running, open_session):
+    yield open_session(running, request.param)
+    running.faults.clear()
+    running.faults.release()
+
+
+def there(sandbox, table):
+    return sorted(row["n"] for row in sandbox.ledger.rows(table))
+
+
+def send(table, session, frame=FRAME, **options):
+    return frame.clicdata.append(table, batch_size=BATCH, session=session, **{"settle": 0.1, **options})
+
+
+def stopped(table, session, **options):
+    with pytest.raises(cd.IncompleteWriteError) as caught:
+        send(table, session, **options)
+    return caught.value
+
+
+@pytest.fixture
+def table(name, session):
+    """A table with a column for marks and one row that is nobody's."""
+    pd.DataFrame({"n": [-1], "t": ["before"]}).clicdata.push(name, stamp="push_batch", session=session)
+    return name
+
+
+@pytest.fixture
+def plain(name, session):
+    """A table without marks."""
+    pd.DataFrame({"n": [-1], "t": ["before"]}).clicdata.push(name, session=session)
+    return name
+
+
+@pytest.fixture(params=MODES)
+def mode(request):
+    return MODES[request.param]
+
+
+@pytest.fixture
+def target(mode, request):
+    """The table that goes with a mode."""
+    return request.getfixturevalue("table" if "stamp" in mode else "plain")
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_threads_that_take_turns_at_every_step_lose_no_batch(running, session, plain, workers, tmp_path):
+    frame = pd.DataFrame({"n": range(1500), "t": "x"})
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        receipt = send(plain, session, frame, workers=workers, journal=tmp_path / "journal")
+    finally:
+        sys.setswitchinterval(before)
+    assert there(running, plain) == [-1, *range(1500)]
+    assert (receipt.sent, receipt.batches) == (1500, 300)
+
+
+def test_a_token_is_good_once(running, session, target, mode):
+    running.faults.status(400, operation="append", nth=3)
+    error = stopped(target, session, **mode)
+    assert send(target, session, resume=error.resume, **mode).sent == ROWS
+    with pytest.raises((cd.ResumeError, cd.RowsExistError), match="used before"):
+        send(target, session, resume=error.resume, **mode)
+    assert there(running, target) == [-1, *range(ROWS)]
+
+
+def test_a_token_of_which_nothing_was_sent_is_good_once_too(running, session, target, mode):
+    running.faults.status(400, operation="append")
+    error = stopped(target, session, **mode)
+    send(target, session, resume=error.resume, **mode)
+    with pytest.raises((cd.ResumeError, cd.RowsExistError), match="used before"):
+        send(target, session, resume=error.resume, **mode)
+    assert there(running, target) == [-1, *range(ROWS)]
+
+
+def test_others_who_add_other_rows_keep_nobody_from_going_on(running, session, target, mode):
+    running.faults.status(400, operation="append", nth=3)
+    error = stopped(target, session, **mode)
+    others = pd.DataFrame({"n": [100, 101], "t": ["theirs", "theirs"]})
+    others = others.assign(push_batch="theirs") if "stamp" in mode else others
+    others.clicdata.append(target, session=session)
+    send(target, session, resume=error.resume, **mode)
+    assert there(running, target) == [-1, *range(ROWS), 100, 101]
+
+
+@pytest.mark.parametrize("kept", ["token", "journal"])
+def test_keys_that_somebody_else_has_sent_meanwhile_are_not_sent_again(running, session, plain, kept, tmp_path):
+    how = {"on": "n", "journal": tmp_path / "journal"} if kept == "journal" else {"on": "n"}
+    running.faults.status(403, operation="append")
+    error = stopped(plain, session, **how)
+    FRAME.clicdata.append(plain, session=session)
+    with pytest.raises(cd.RowsExistError):
+        send(plain, session, **how, **({} if kept == "journal" else {"resume": error.resume}))
+    assert there(running, plain) == [-1, *range(ROWS)]
+
+
+def test_a_late_deletion_of_a_mark_takes_no_row_that_was_found(running, session, table):
+    """The first try commits after it was taken for lost, its deletion is lost too, and comes after the next look."""
+    mode = MODES["stamp"]
+    running.faults.late_commit(operation="append", nth=2)
+    running.faults.late_commit(operation="delete", times=3)
+
+    error = stopped(table, session, **mode)
+    # Both the rows and their deletions are carried out now, in the order in which they were asked for.
+    running.faults.release()
+    send(table, session, resume=error.resume, **mode)
+    running.faults.release()
+    assert there(running, table) == [-1, *range(ROWS)]
+
+
+@pytest.mark.parametrize("mode", ["check", "on"])
+def test_rows_that_would_not_be_known_again_are_not_sent_again(running, session, plain, mode):
+    """As a service does that gives values back in another form, here somebody changes what is confirmed."""
+    running.faults.lose_reply(operation="append", after_commit=False, nth=3)
+    other = pd.DataFrame({"n": [0], "t": ["other"]})
+
+    def change(done, total):
+        if done == 2 * BATCH:
+            other.clicdata.update_rows(plain, on="n", session=session)
+
+    how = {"on_unknown": "check"} if mode == "check" else {"on": "t"}
+    error = stopped(plain, session, progress=change, **how)
+    assert "not sent again" in str(error)
+    assert error.unknown == [(10, 15)]
+    assert len(there(running, plain)) == 1 + ROWS - BATCH
+
+
+def test_rows_that_nothing_explains_are_a_reason_not_to_send_again(running, session, name):
+    """The rows of the lost reply are there in another form, and none is confirmed that would show it."""
+    frame = FRAME.head(BATCH)
+    frame.head(0).clicdata.push(name, session=session)
+    running.faults.lose_reply(operation="append", after_commit=False)
+    with pytest.raises(cd.AmbiguousWriteError) as caught:
+        frame.clicdata.append(name, session=session)
+    frame.assign(t="in another form").clicdata.append(name, session=session)
+    with pytest.raises(cd.AmbiguousWriteError, match="nothing explains"):
+        frame.clicdata.append(name, resume=caught.value.resume, on_unknown="check", settle=0, session=session)
+    assert len(there(running, name)) == BATCH
+
+
+def test_a_deletion_that_comes_late_takes_no_row_that_is_sent_after_it(running, session, plain):
+    FRAME.clicdata.append(plain, session=session)
+    running.faults.late_commit(operation="delete", delay=0.1)
+    receipt = FRAME.head(3).clicdata.delete_rows(plain, on="n", settle=0.3, session=session)
+    FRAME.head(3).clicdata.append(plain, session=session)
+    running.faults.release()
+    assert there(running, plain) == [-1, *range(ROWS)]
+    assert "late" in receipt.notes[0]
+
+
+def test_an_update_that_comes_late_does_not_undo_a_later_one(running, session, plain):
+    first, second = (pd.DataFrame({"n": [-1], "t": [text]}) for text in ("first", "second"))
+    running.faults.late_commit(operation="update", delay=0.1)
+    assert first.clicdata.upsert(plain, on="n", settle=0.3, session=session).notes
+    second.clicdata.upsert(plain, on="n", settle=0.3, session=session)
+    running.faults.release()
+    assert running.ledger.rows(plain)[0]["t"] == "second"
+
+
+def test_rows_sent_again_by_content_are_looked_at_in_the_end_whoever_goes_on(running, session, plain):
+    """Stopped in the last wait: without the mode there would be no last look."""
+    running.faults.late_commit(operation="append", nth=ROWS // BATCH)
+
+    def stop_when_all_is_sent(done, total):
+        if done == total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        send(plain, session, on_unknown="check", progress=stop_when_all_is_sent)
+    token = caught.value.__cause__.resume
+    running.faults.release()
+    with pytest.raises(cd.ResumeError, match="on_unknown='check'"):
+        send(plain, session, resume=token)
+    with pytest.raises(cd.VerificationError, match="more often"):
+        send(plain, session, resume=token, on_unknown="check")
