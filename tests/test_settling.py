@@ -1,12 +1,15 @@
-"""What could lose or double a row although each part does as it should: the order of events, old tokens, late deletions,
-other writers, and values that come back in another form."""
+"""What could lose or double a row although each part does as it should: the order of events, old tokens, deletions that
+come late, other writers, and values that come back in another form."""
 
 import sys
+import threading
 
 import pandas as pd
 import pytest
 
 import pandas_clicdata as cd
+from pandas_clicdata.writing.identity import Identity
+from pandas_clicdata.writing.record import Record
 
 BATCH = 5
 ROWS = 30
@@ -71,17 +74,26 @@ def target(mode, request):
     return request.getfixturevalue("table" if "stamp" in mode else "plain")
 
 
-@pytest.mark.parametrize("workers", [1, 4])
-def test_threads_that_take_turns_at_every_step_lose_no_batch(running, session, plain, workers, tmp_path):
-    frame = pd.DataFrame({"n": range(1500), "t": "x"})
-    before = sys.getswitchinterval()
+def test_no_number_is_given_to_two_batches_while_threads_note_what_they_send():
+    record = Record(Identity(operation="push", table="T", account="", rows=0, columns=[], frame=str))
+    begun, done, before = threading.Event(), threading.Event(), sys.getswitchinterval()
+
+    def note():
+        while not done.is_set():
+            begun.set()
+            record.apply({"event": "sending", "batch": 0, "ranges": [(0, 1)], "mark": None})
+
+    thread = threading.Thread(target=note)
     sys.setswitchinterval(1e-6)
     try:
-        receipt = send(plain, session, frame, workers=workers, journal=tmp_path / "journal")
+        thread.start()
+        begun.wait()
+        given = [record.next_number() for _ in range(100_000)]
     finally:
+        done.set()
+        thread.join()
         sys.setswitchinterval(before)
-    assert there(running, plain) == [-1, *range(1500)]
-    assert (receipt.sent, receipt.batches) == (1500, 300)
+    assert len(set(given)) == 100_000
 
 
 def test_a_token_is_good_once(running, session, target, mode):
@@ -135,6 +147,16 @@ def test_a_late_deletion_of_a_mark_takes_no_row_that_was_found(running, session,
     send(table, session, resume=error.resume, **mode)
     running.faults.release()
     assert there(running, table) == [-1, *range(ROWS)]
+
+
+def test_a_late_deletion_by_key_that_takes_a_row_sent_instead_is_made_good(running, session, plain):
+    running.faults.late_commit(operation="append", nth=2, delay=0.3)
+    running.faults.late_commit(operation="delete", delay=0.3)
+    receipt = send(plain, session, settle=0.2, on="n", verify=True)
+    running.faults.release()
+    assert running.faults.pending == []
+    assert there(running, plain) == [-1, *range(ROWS)]
+    assert receipt.sent == ROWS
 
 
 @pytest.mark.parametrize("mode", ["check", "on"])
