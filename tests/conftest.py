@@ -94,6 +94,28 @@ def open_session():
         yield open_one
 
 
+@pytest.fixture(scope="module")
+def running(new_sandbox):
+    """A sandbox for the tests of a module, for those that script faults."""
+    with new_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def filled(running, name, open_session):
+    """Give the module's sandbox with a frame in a table, its log empty, and a session of its own."""
+
+    def make(api_version, frame, **options):
+        session = open_session(running, api_version, **options)
+        frame.clicdata.push(name, session=session)
+        running.requests.clear()
+        return running, session
+
+    yield make
+    running.faults.clear()
+    running.faults.release()
+
+
 @pytest.fixture
 def serve(new_sandbox, open_session):
     """Start sandboxes, each with a session of its own; they end with the test."""

@@ -23,25 +23,14 @@ FRAME = pd.DataFrame(
 )
 
 
-@pytest.fixture(scope="module")
-def running(new_sandbox):
-    with new_sandbox() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
-def fresh(running, name, open_session):
+def fresh(filled):
     """The sandbox with the rows in a table, its log empty, and a session of its own."""
 
     def make(api_version="2025.3", frame=FRAME, **options):
-        session = open_session(running, api_version, **options)
-        frame.clicdata.push(name, session=session)
-        running.requests.clear()
-        return running, session
+        return filled(api_version, frame, **options)
 
-    yield make
-    running.faults.clear()
-    running.faults.release()
+    return make
 
 
 def numbers(sandbox, table):

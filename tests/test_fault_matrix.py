@@ -224,12 +224,6 @@ def of_other_requests():
 OTHER = list(of_other_requests())
 
 
-@pytest.fixture(scope="module")
-def running(new_sandbox):
-    with new_sandbox() as sandbox:
-        yield sandbox
-
-
 class Run:
     """A scenario's table, its session, and what became of it."""
 

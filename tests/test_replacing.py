@@ -61,12 +61,6 @@ def replace(session, table, frame=NEW, **options):
     return frame.clicdata.push(table, if_exists="replace", **{"settle": SETTLE, "session": session, **options})
 
 
-@pytest.fixture(scope="module")
-def running(new_sandbox):
-    with new_sandbox() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
 def fresh(running, name, open_session, tmp_path):
     """The sandbox with the old rows in a table, its log empty, and a session of its own."""

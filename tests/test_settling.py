@@ -22,12 +22,6 @@ MODES = {
 }
 
 
-@pytest.fixture(scope="module")
-def running(new_sandbox):
-    with new_sandbox() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture(params=["2025.3", "unversioned"])
 def session(request, running, open_session):
     yield open_session(running, request.param)

@@ -40,25 +40,14 @@ def writes(sandbox):
     return [each.operation for each in sandbox.requests if each.operation in ("create", "append", "update", "delete")]
 
 
-@pytest.fixture(scope="module")
-def running(new_sandbox):
-    with new_sandbox() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
-def fresh(running, name, open_session):
-    """The sandbox with the old rows in a table, its log empty, and a session of its own."""
+def fresh(filled):
+    """The sandbox with the rows in a table, its log empty, and a session of its own."""
 
-    def make(api_version="2025.3", old=OLD, **options):
-        session = open_session(running, api_version, **options)
-        old.clicdata.push(name, session=session)
-        running.requests.clear()
-        return running, session
+    def make(api_version="2025.3", frame=OLD, **options):
+        return filled(api_version, frame, **options)
 
-    yield make
-    running.faults.clear()
-    running.faults.release()
+    return make
 
 
 # update_rows

@@ -44,12 +44,6 @@ def append(session, table, workers=1):
     return FRAME.clicdata.append(table, batch_size=BATCH, workers=workers, session=session)
 
 
-@pytest.fixture(scope="module")
-def running(new_sandbox):
-    with new_sandbox() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
 def table(name):
     return name

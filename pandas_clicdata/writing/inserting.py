@@ -250,7 +250,10 @@ class Insertion:
             unknown="Unknown, may or may not be in the table: {rows}; do not send these again before looking.",
             unsent="Not in the table: {rows}.",
         )
-        known = Known(self.record.confirmed, self.record.unknown_ranges, self._end)
+        # What was taken for lost may still come, and may be there under a mark that is to go.
+        in_doubt = row_ranges.common(self.record.unsent(self._end), self.record.resent)
+        unknown = row_ranges.merged([*self.record.unknown_ranges, *in_doubt])
+        known = Known(self.record.confirmed, unknown, self._end)
         token = self.record.token()
         hint = "" if self.content.rows is None else self.hint
         if hint == _HOW_TO_GO_ON and self.record.unknown and self.settler is None:

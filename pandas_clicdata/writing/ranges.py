@@ -64,6 +64,19 @@ def complement(ranges: Iterable[RowRange], rows: int) -> list[RowRange]:
     return [*gaps, (at, rows)] if at < rows else gaps
 
 
+def common(one: Iterable[RowRange], other: Iterable[RowRange]) -> list[RowRange]:
+    """What is in both.
+
+    Examples
+    --------
+    >>> common([(0, 5), (8, 10)], [(3, 9)])
+    [(3, 5), (8, 9)]
+    """
+    one, other = list(one), list(other)
+    rows = max((stop for _, stop in [*one, *other]), default=0)
+    return complement([*complement(one, rows), *complement(other, rows)], rows)
+
+
 def count(ranges: Iterable[RowRange]) -> int:
     """How many rows they hold.
 
