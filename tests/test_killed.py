@@ -123,7 +123,7 @@ MODES = {
 
 @pytest.mark.parametrize(
     ("mode", "kills"),
-    [("stamp", 52), *((mode, 52 if LONG else 8) for mode in ("on", "check", "raise"))],
+    [("stamp", 56), *((mode, 56 if LONG else 8) for mode in ("on", "check", "raise"))],
 )
 def test_a_push_killed_at_random_moments(sandbox, forks, name, tmp_path, mode, kills):
     first, later = MODES[mode]
@@ -140,8 +140,10 @@ def test_a_push_killed_at_random_moments(sandbox, forks, name, tmp_path, mode, k
         }
         order = order_for(sandbox, name, journal, ROWS, **options)
         if killed < kills:
-            # Two lines a batch, so that all kills together come to about its end.
-            order |= {"grown": chance.uniform(0, 1.5 * 2 * BATCHES / kills) * LINE, "more": chance.uniform(0, 0.005)}
+            # Two lines a batch: as far that all kills together come to about its end, and none beyond it.
+            lines = 2 * BATCHES - len(journal.read_bytes().splitlines()) if journal.exists() else 2 * BATCHES
+            step = 2 * max(lines, 1) / (kills - killed + 1)
+            order |= {"grown": chance.uniform(0, step) * LINE, "more": chance.uniform(0, 0.003)}
             if chance.random() < 0.4:
                 # By the clock it may also fall before the first batch, or while the table is looked at.
                 order["seconds"] = chance.uniform(0, 0.5)
