@@ -64,22 +64,21 @@ class Settler(Protocol):
         """Take away what came late; True if rows have to be sent again for that."""
 
 
-def _doubt(record: Record, rows: int, found: int, missing: int) -> str:
+def _doubt(record: Record, rows: int, explained: int, missing: int) -> str:
     """Why a row that was not found may be there all the same.
 
     The service may give a value back in another form than it was sent in. Then rows that it has confirmed are not found
-    either, or there are rows that nothing explains.
+    either, or there are rows beyond those that were there before and those (``explained``) that are known again.
     """
-    confirmed = row_ranges.count(record.confirmed)
     before = None if record.baseline is None else record.baseline.rows
     if missing:
         return (
             f"{missing:,} of the rows that the service said it took are not found in the table as they were sent: it"
             " gives values back in another form, or somebody else changes them"
         )
-    if before is not None and rows > before + confirmed + found:
-        return f"there are {rows - before - confirmed - found:,} rows in the table that nothing explains"
-    if before is None and not confirmed:
+    if before is not None and rows > before + explained:
+        return f"there are {rows - before - explained:,} rows in the table that nothing explains"
+    if before is None and not record.confirmed:
         return "nothing shows how many rows there were before, nor whether the rows of this write would be known again"
     return ""
 
@@ -116,12 +115,8 @@ class ByMark:
         missing = max(0, row_ranges.count(self.record.confirmed) - kept)
         # A mark that is known again shows that marks come back as they were sent.
         sure = not missing and seen.marks_are_known
-        return Found(
-            found,
-            ""
-            if sure
-            else _doubt(self.record, seen.rows, sum(row_ranges.count(ranges) for ranges in found.values()), missing),
-        )
+        doubt = "" if sure else _doubt(self.record, seen.rows, sum(seen.ours.values()), missing)
+        return Found(found, doubt)
 
     def before_again(self, pending: Sequence[Pending]) -> None:
         self._delete([str(each.mark) for each in pending])
@@ -199,7 +194,7 @@ class ByKeys:
     def found(self, pending: Sequence[Pending]) -> Found:
         unknown = row_ranges.positions(pair for each in pending for pair in each.ranges)
         confirmed = row_ranges.positions(self.record.confirmed)
-        copies, rows = self._copies([*unknown, *confirmed])
+        copies, rows = self._copies(range(self.content.rows or 0))
         twice = self._twice({row: copies[row] for row in unknown})
         if twice:
             self.record.note("deleting", ranges=row_ranges.of_positions(twice))
@@ -209,8 +204,7 @@ class ByKeys:
             for each in pending
         }
         missing = sum(not copies[row] for row in confirmed)
-        there = sum(copies[row] for row in unknown)
-        return Found(found, _doubt(self.record, rows, there, missing))
+        return Found(found, _doubt(self.record, rows, sum(copies.values()), missing))
 
     def before_again(self, pending: Sequence[Pending]) -> None:
         """Nothing: what comes late shows as a key that is there twice."""
@@ -302,7 +296,7 @@ class ByContent:
         unknown = row_ranges.positions(pair for each in pending for pair in each.ranges)
         hashes = self.content.hashes()
         sure = row_ranges.positions(self.record.confirmed)
-        seen = look(self.session, self.rec_id, self.content.planned, wanted=hashes[[*unknown, *sure]])
+        seen = look(self.session, self.rec_id, self.content.planned, wanted=hashes)
         confirmed = Counter(hashes[sure].tolist())
         before = self.record.baseline.equal if self.record.baseline is not None else None
         missing = sum(
@@ -324,8 +318,9 @@ class ByContent:
                 if extra[value] > 0:
                     extra[value] -= 1
                     present[each.number].append(row)
-        found = Found({number: row_ranges.of_positions(rows) for number, rows in present.items()})
-        return Found(found.ranges, _doubt(self.record, seen.rows, found.rows, missing))
+        found = {number: row_ranges.of_positions(rows) for number, rows in present.items()}
+        explained = sum(seen.copies.values()) - sum((before or {}).values())
+        return Found(found, _doubt(self.record, seen.rows, explained, missing))
 
     def _check_number(self, rows: int, extra: Mapping[int, int], wanted: Mapping[int, int]) -> None:
         """Where nobody looked at what was there before, equal rows count as ours only if the number of rows agrees."""
