@@ -46,10 +46,6 @@ class Found:
     ranges: Mapping[int, Sequence[RowRange]]
     doubt: str = ""
 
-    @property
-    def rows(self) -> int:
-        return sum(row_ranges.count(found) for found in self.ranges.values())
-
 
 class Settler(Protocol):
     """One way to tell rows apart."""

@@ -8,8 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from pandas_clicdata import endpoints, reading, rows, schema, tables
 from pandas_clicdata.display import ProgressBar
 from pandas_clicdata.errors import ColumnMismatchError, FrameError, RowRange, VerificationError
@@ -231,7 +229,7 @@ def _updates(session: Session, content: Content, keys: Sequence[str], ranges: Se
         part = content.take(piece)
         finds, updates = (
             rows.encode_each(
-                _select(part, [column.name for column in columns]),
+                part.select([column.name for column in columns]),
                 [column.wire for column in columns],
                 endpoints.find_framing(session, [column.name for column in columns]),
             )
@@ -240,10 +238,6 @@ def _updates(session: Session, content: Content, keys: Sequence[str], ranges: Se
         for row, find, update in zip(row_ranges.positions(piece), finds, updates, strict=True):
             number += 1
             yield _Change(((row, row + 1),), find, number, values=update)
-
-
-def _select(part: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
-    return part.select(list(names))
 
 
 def _raise(delivery: Delivery, found: TableRef, content: Content, settled: Sequence[RowRange]) -> None:
