@@ -126,8 +126,19 @@ MODES = {
     [("stamp", 56), *((mode, 56 if LONG else 8) for mode in ("on", "check", "raise"))],
 )
 def test_a_push_killed_at_random_moments(sandbox, forks, name, tmp_path, mode, kills):
+    killed = pushes = 0
+    while killed < kills:
+        # How far a push comes before its kill is the machine's affair: one that came to its end gives way to another.
+        pushes += 1
+        killed += kill_until_it_is_done(
+            sandbox, forks, f"{name} {pushes}", tmp_path / f"{pushes}.push", mode, kills - killed
+        )
+        assert pushes <= 5, "kills come too late for this to be a test"
+
+
+def kill_until_it_is_done(sandbox, forks, table, journal, mode, kills):
+    """Push, kill and go on; the table must equal the frame then. Returns the kills before its end, at most so many."""
     first, later = MODES[mode]
-    journal = tmp_path / "a.push"
     chance = random.Random()
     killed = 0
     receipt = None
@@ -138,7 +149,7 @@ def test_a_push_killed_at_random_moments(sandbox, forks, name, tmp_path, mode, k
             "workers": chance.choice([1, 4]),
             "batch_size": ROWS // BATCHES,
         }
-        order = order_for(sandbox, name, journal, ROWS, **options)
+        order = order_for(sandbox, table, journal, ROWS, **options)
         if killed < kills:
             # Two lines a batch: as far that all kills together come to about its end, and none beyond it.
             lines = 2 * BATCHES - len(journal.read_bytes().splitlines()) if journal.exists() else 2 * BATCHES
@@ -150,14 +161,13 @@ def test_a_push_killed_at_random_moments(sandbox, forks, name, tmp_path, mode, k
         forks.order(**order)
         receipt = forks.answer()
         killed += receipt is None
-    assert killed >= kills * 0.9, "it came to its end too soon"
     assert receipt[:2] == [ROWS, "confirmed"]
-    assert Counter(row["n"] for row in sandbox.ledger.rows(name)) == Counter(range(ROWS))
-    if mode in ("on", "stamp"):
-        return
-    # By content, too, nothing was sent twice: no first try came late.
-    sent = [row["n"] for _, rows in sandbox.ledger.inserts(name) for row in rows]
-    assert sorted(sent) == list(range(ROWS))
+    assert Counter(row["n"] for row in sandbox.ledger.rows(table)) == Counter(range(ROWS))
+    if mode in ("check", "raise"):
+        # By content, too, nothing was sent twice: no first try came late.
+        sent = [row["n"] for _, rows in sandbox.ledger.inserts(table) for row in rows]
+        assert sorted(sent) == list(range(ROWS))
+    return killed
 
 
 def wait_until(happens):

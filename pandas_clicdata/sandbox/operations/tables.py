@@ -1,19 +1,16 @@
-"""What each route does: a call in, the JSON text of a result out."""
+"""Tables, rows, versions and refreshes."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from dataclasses import asdict
+from typing import TypeVar
 
 from pandas_clicdata.sandbox import bodies
-from pandas_clicdata.sandbox.assumptions import Assumptions
 from pandas_clicdata.sandbox.bodies import Column
-from pandas_clicdata.sandbox.dialects import Dialect, pagination
+from pandas_clicdata.sandbox.dialects import pagination
+from pandas_clicdata.sandbox.operations.call import Call, Result, as_json, done, flag, whole
 from pandas_clicdata.sandbox.refusal import Refusal
-from pandas_clicdata.sandbox.requestlog import Visit
-from pandas_clicdata.sandbox.store import Store, Table, now
+from pandas_clicdata.sandbox.store import Table
 
 _T = TypeVar("_T")
 
@@ -22,66 +19,9 @@ LIST_PAGE_SIZE = 100
 MAX_LIST_PAGE_SIZE = 1000
 
 
-@dataclass(frozen=True)
-class World:
-    """What all calls share."""
-
-    store: Store
-    assume: Assumptions
-    page_size: int
-    username: str
-
-
-@dataclass(frozen=True)
-class Call:
-    """One request that has passed the door."""
-
-    world: World
-    dialect: Dialect
-    query: Mapping[str, str]
-    body: bytes
-    visit: Visit
-
-
-@dataclass(frozen=True)
-class Result:
-    """JSON text, and what a versioned reply says of its paging."""
-
-    text: str
-    pagination: Mapping[str, Any] | None = None
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _whole(call: Call, name: str, default: int, most: int | None = None) -> int:
-    text = call.query.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit()) or len(text) > 15 or int(text) < 1:
-        raise Refusal(400, "InvalidParameter", f"The parameter '{name}' must be a whole number from 1.")
-    if most is not None and int(text) > most:
-        raise Refusal(400, "InvalidParameter", f"The parameter '{name}' must be at most {most}.")
-    return int(text)
-
-
-def _flag(call: Call, name: str) -> bool | None:
-    text = call.query.get(name)
-    if text is None:
-        return None
-    if text.lower() not in ("true", "false"):
-        raise Refusal(400, "InvalidParameter", f"The parameter '{name}' must be true or false.")
-    return text.lower() == "true"
-
-
 def _columns(table: Table, row_id: str | None) -> list[dict[str, str]]:
     columns = [Column(row_id, row_id)] if row_id is not None else []
     return [asdict(column) for column in (*columns, *table.columns)]
-
-
-def _done(call: Call) -> Result:
-    return Result("{}" if call.dialect.wrapped else '{"success": true}')
 
 
 # tables
@@ -94,7 +34,7 @@ def list_data(call: Call) -> Result:
     if name is not None:
         tables = [table for table in tables if table.name.casefold() == name.casefold()]
     # Tables made through the API have neither a unique key nor a source to refresh from.
-    if _flag(call, "uniquekeyavailable") or _flag(call, "refresh"):
+    if flag(call, "uniquekeyavailable") or flag(call, "refresh"):
         tables = []
     entries = [
         {
@@ -107,12 +47,12 @@ def list_data(call: Call) -> Result:
         }
         for table in tables
     ]
-    return Result(_json({"count": len(entries), "data": entries}))
+    return Result(as_json({"count": len(entries), "data": entries}))
 
 
 def list_table(call: Call) -> Result:
     """``GET /table``."""
-    page, size = _whole(call, "page", 1), _whole(call, "page_size", LIST_PAGE_SIZE, MAX_LIST_PAGE_SIZE)
+    page, size = whole(call, "page", 1), whole(call, "page_size", LIST_PAGE_SIZE, MAX_LIST_PAGE_SIZE)
     tables = call.world.store.tables()
     offset, shown_size = _window(call, page, size)
     shown = _shortened(call, tables[offset : offset + shown_size])
@@ -120,14 +60,14 @@ def list_table(call: Call) -> Result:
     paging = pagination(
         call.world.assume.pagination, len(entries), len(tables), page, size, more=page * size < len(tables)
     )
-    return Result(_json(entries), paging)
+    return Result(as_json(entries), paging)
 
 
 def create(call: Call) -> Result:
     """``POST /data``."""
     assume = call.world.assume
     table = call.world.store.create(*bodies.read_create(call.body, assume.row_id))
-    return Result(_json({"id": table.id} if call.dialect.wrapped and assume.created_as == "object" else table.id))
+    return Result(as_json({"id": table.id} if call.dialect.wrapped and assume.created_as == "object" else table.id))
 
 
 # reading
@@ -150,7 +90,7 @@ def _shortened(call: Call, rows: list[_T]) -> list[_T]:
 def read(call: Call, table: int, version: int | None = None) -> Result:
     """``GET /data/{id}`` and ``GET /data/{id}/v/{ver}``."""
     world = call.world
-    page, size = _whole(call, "page", 1), world.page_size
+    page, size = whole(call, "page", 1), world.page_size
     offset, limit = _window(call, page, size)
     found, total, rows = world.store.page(
         table,
@@ -163,11 +103,11 @@ def read(call: Call, table: int, version: int | None = None) -> Result:
     rows = _shortened(call, rows)
     more = page * size < total
     data = f'"data": [{",".join(rows)}]'
-    columns = f', "columns": {_json(_columns(found, world.assume.row_id))}' if world.assume.column_metadata else ""
+    columns = f', "columns": {as_json(_columns(found, world.assume.row_id))}' if world.assume.column_metadata else ""
     if call.dialect.wrapped:
         paging = pagination(world.assume.pagination, len(rows), total, page, size, more=more)
         return Result(f"{{{data}{columns}}}", paging)
-    return Result(f'{{{data}, "has_more_data": {_json(more)}{columns}}}')
+    return Result(f'{{{data}, "has_more_data": {as_json(more)}{columns}}}')
 
 
 def versions(call: Call, table: int) -> Result:
@@ -176,7 +116,7 @@ def versions(call: Call, table: int) -> Result:
         {"version": version.version, "creation_date": version.created, "row_count": version.rows}
         for version in call.world.store.versions(table)
     ]
-    return Result(_json({"versions": entries}))
+    return Result(as_json({"versions": entries}))
 
 
 # writing
@@ -198,33 +138,33 @@ def _append(call: Call, table: int, shape: str) -> tuple[int, int]:
 def append_cells(call: Call, table: int) -> Result:
     """``POST /data/{id}/row`` and ``POST /table/{id}``."""
     _append(call, table, "cells")
-    return _done(call)
+    return done(call)
 
 
 def append_positions(call: Call, table: int) -> Result:
     """``POST /data/{id}/rows``."""
     _append(call, table, "positions")
-    return _done(call)
+    return done(call)
 
 
 def insert(call: Call, table: int) -> Result:
     """``POST /data/{id}/insert``."""
     inserted, found = _append(call, table, "objects")
-    return Result(_json({"rows_inserted": inserted, "rows_found": found} if call.world.assume.insert_counts else {}))
+    return Result(as_json({"rows_inserted": inserted, "rows_found": found} if call.world.assume.insert_counts else {}))
 
 
 def update(call: Call, table: int) -> Result:
     """``PUT /data/{id}/row``."""
     store = call.world.store
     store.update(table, *bodies.read_update(call.body, store.table(table).columns, call.world.assume.row_id))
-    return _done(call)
+    return done(call)
 
 
 def delete(call: Call, table: int) -> Result:
     """``DELETE /data/{id}/row``."""
     store = call.world.store
     store.delete(table, bodies.read_delete(call.body, store.table(table).columns, call.world.assume.row_id))
-    return _done(call)
+    return done(call)
 
 
 def rebuild(call: Call, table: int) -> Result:
@@ -237,45 +177,3 @@ def refresh(call: Call, table: int) -> Result:
     """``POST /table/{id}/refresh``."""
     bodies.read_refresh(call.body)
     return rebuild(call, table)
-
-
-# the account
-
-
-def account(call: Call) -> Result:
-    """``GET /account``."""
-    return Result(_json({"id": 1, "name": "Sandbox", "domain": "sandbox.example"}))
-
-
-def activity_users(call: Call) -> Result:
-    """``GET /account/activity/users``."""
-    return Result(_json([{"email_address": call.world.username, "last_login_date": now(), "login_count": 1}]))
-
-
-def activity_dashboards(call: Call) -> Result:
-    """``GET /account/activity/dashboards``."""
-    return Result("[]")
-
-
-def profile(call: Call) -> Result:
-    """``GET /profile/user``."""
-    return Result(
-        _json(
-            {
-                "email_address": call.world.username,
-                "first_name": "Ada",
-                "last_name": "Sandbox",
-                "last_login_date": now(),
-            }
-        )
-    )
-
-
-VIEWS: dict[str, Callable[..., Result]] = {
-    view.__name__: view
-    for view in (
-        list_data, list_table, create, read, versions, append_cells, append_positions, insert, update, delete, rebuild,
-        refresh, account, activity_users, activity_dashboards, profile,
-    )
-}  # fmt: skip
-"""The views of `routes.ROUTES`, but for those of the OAuth endpoints."""

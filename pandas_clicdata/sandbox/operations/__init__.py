@@ -1,0 +1,20 @@
+"""What each route does: a call in, the JSON text of a result out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pandas_clicdata.sandbox.operations import account, tables
+from pandas_clicdata.sandbox.operations.call import Call, Result, World
+
+__all__ = ["VIEWS", "Call", "Result", "World"]
+
+VIEWS: dict[str, Callable[..., Result]] = {
+    view.__name__: view
+    for view in (
+        tables.list_data, tables.list_table, tables.create, tables.read, tables.versions, tables.append_cells,
+        tables.append_positions, tables.insert, tables.update, tables.delete, tables.rebuild, tables.refresh,
+        account.account, account.activity_users, account.activity_dashboards, account.profile,
+    )
+}  # fmt: skip
+"""The views of `routes.ROUTES`, but for those of the OAuth endpoints."""
