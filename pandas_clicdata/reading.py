@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pandas_clicdata import endpoints, rows, schema, tables
+from pandas_clicdata import endpoints, lookup, rows, schema
 from pandas_clicdata.display import Progress, ProgressBar
 from pandas_clicdata.errors import (
     ClicDataError,
@@ -141,12 +141,12 @@ class _Walk:
     """The way through a table's pages, the next one asked for while one is worked on."""
 
     def __init__(self, session: Session | None, request: ReadRequest) -> None:
-        meant = tables.checked_table(request.table)
+        meant = lookup.checked_table(request.table)
         self._session = session = endpoints.resolved(session)
         self._request = request
-        self.table = tables.find(session, meant)
+        self.table = lookup.find(session, meant)
         try:
-            self.first = tables.first_page(session, self.table, request.version)
+            self.first = lookup.first_page(session, self.table, request.version)
         except (TransportError, ServerError, RateLimitError, UnexpectedReplyError) as exc:
             raise self._incomplete(f"page 1 could not be read. {exc}", 1, 0) from exc
         listed = self.first.columns or ()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pandas_clicdata import reading, rows, schema, tables
+from pandas_clicdata import lookup, reading, rows, schema
 from pandas_clicdata.errors import ClicDataError, ColumnMismatchError, FrameError
 from pandas_clicdata.models import ColumnType, Decoded, Kind, PlannedColumn, TableRef
 from pandas_clicdata.schema.incoming import parsed_text
@@ -61,7 +61,7 @@ class Saved:
         return Content.planned_as(door, schema.plan_columns(door, self.types))
 
 
-def take(session: Session, found: TableRef, known: tables.KnownColumns | None, like: Sequence[PlannedColumn]) -> Saved:
+def take(session: Session, found: TableRef, known: lookup.KnownColumns | None, like: Sequence[PlannedColumn]) -> Saved:
     """Read all rows of a table, and make sure that they could be put back as they are.
 
     Parameters
@@ -84,7 +84,7 @@ def take(session: Session, found: TableRef, known: tables.KnownColumns | None, l
     """
     typed = known is not None and known.typed
     listed = () if known is None else known.columns
-    row_ids = {column.name for column in listed if tables.is_row_id(column, typed)}
+    row_ids = {column.name for column in listed if lookup.is_row_id(column, typed)}
     hidden = row_ids if typed else set()
     declared = {column.name: column.data_type for column in listed if column.data_type in list(ColumnType)}
     names = [column.name for column in listed if column.name not in hidden]

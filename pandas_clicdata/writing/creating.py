@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pandas_clicdata import endpoints, tables
+from pandas_clicdata import endpoints, lookup
 from pandas_clicdata.errors import (
     AmbiguousWriteError,
     ApiError,
@@ -108,20 +108,20 @@ def _there(session: Session, name: str, columns: Sequence[Column], record: Recor
         Looking failed.
     """
     try:
-        found = tables.find_by_name(session, name)
+        found = lookup.find_by_name(session, name)
         if found is None:
             return None
-        page = tables.first_page(session, found)
+        page = lookup.first_page(session, found)
     except ClicDataError as exc:
         raise _perhaps_made(name, record, exc) from exc
-    known = tables.known_columns(page)
+    known = lookup.known_columns(page)
     if known is None:
         what = "its columns are not listed, so that nothing shows whose it is"
     elif page.rows:
         what = "it has rows"
     else:
         ours = {column.name: column.data_type for column in columns}
-        listed = [column for column in known.columns if not tables.is_row_id(column, known.typed)]
+        listed = [column for column in known.columns if not lookup.is_row_id(column, known.typed)]
         if {column.name: column.data_type for column in listed} == ours:
             return _made(record, found.rec_id, name)
         what = f"it has other columns ({', '.join(repr(column.name) for column in listed) or 'none'})"
@@ -140,7 +140,7 @@ def _plain(session: Session, name: str, refusal: ApiError | TransportError) -> C
     )  # fmt: skip
     if isinstance(refusal, not_about_names):
         return refusal
-    there = tables.find_alike(session, name)
+    there = lookup.find_alike(session, name)
     if there is None:
         return refusal
     return TableExistsError(

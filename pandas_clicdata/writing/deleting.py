@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from pandas_clicdata import endpoints, reading, rows, schema, tables
+from pandas_clicdata import endpoints, lookup, reading, rows, schema
 from pandas_clicdata.checks import whole_number
 from pandas_clicdata.display import ProgressBar
 from pandas_clicdata.errors import FrameError, TooManyRowsError
@@ -34,7 +34,7 @@ def delete_rows(
     options: Options,
 ) -> WriteResult:
     """Delete the table's rows that equal the frame's rows in the key columns."""
-    meant = tables.checked_table(table)
+    meant = lookup.checked_table(table)
     most = None if max_rows is None else whole_number("max_rows", max_rows, least=0)
     door = schema.enter(obj, index=options.index)
     if door.stream is not None:
@@ -47,8 +47,8 @@ def delete_rows(
     refuse_null_keys(content, names, "what an empty condition deletes is not known")
     started = time.perf_counter()
     session = endpoints.resolved(session)
-    found = tables.find(session, meant)
-    known = tables.known_columns(tables.first_page(session, found))
+    found = lookup.find(session, meant)
+    known = lookup.known_columns(lookup.first_page(session, found))
     if known is not None:
         theirs = [column for column in known.columns if column.name in names]
         plans = schema.fit_to_table(door, theirs, found.label, types_known=known.typed)

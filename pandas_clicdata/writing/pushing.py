@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pandas_clicdata import endpoints, tables
+from pandas_clicdata import endpoints, lookup
 from pandas_clicdata.errors import TableExistsError
 from pandas_clicdata.models import Column, ColumnType, TableRef, WriteResult
 from pandas_clicdata.writing import backup, replacing, updating
@@ -25,8 +25,8 @@ def push(
     session: Session | None, obj: object, name: object, *, if_exists: IfExists, description: str, options: Options
 ) -> WriteResult:
     """Make a table and send the rows, or do what the user says if it is there."""
-    table_name = tables.checked_name(name)
-    tables.checked_text("A table's description", description)
+    table_name = lookup.checked_name(name)
+    lookup.checked_text("A table's description", description)
     _check_if_exists(if_exists, options)
     content, keys = entered(obj, options)
     started = time.perf_counter()
@@ -39,7 +39,7 @@ def push(
             backup.check_place(options.backup)
         if record.table is not None:
             return _into(session, content, record.table, record, keys, options, started)
-        found = None if record.creating else tables.find_by_name(session, table_name)
+        found = None if record.creating else lookup.find_by_name(session, table_name)
         if found is not None and if_exists == "fail":
             raise TableExistsError(
                 f"There is a table named {table_name!r} already (RecId {found.rec_id}). Append to it with"
@@ -89,7 +89,7 @@ def _into(
 
 def append(session: Session | None, obj: object, table: object, *, options: Options) -> WriteResult:
     """Send rows to a table that is there."""
-    meant = tables.checked_table(table)
+    meant = lookup.checked_table(table)
     content, keys = entered(obj, options)
     started = time.perf_counter()
     session = endpoints.resolved(session)
@@ -97,5 +97,5 @@ def append(session: Session | None, obj: object, table: object, *, options: Opti
     with record_of(identity, options) as record:
         if record.done is not None:
             return finished_before(record, content.planned, options.journal, started, verify=options.verify)
-        found = record.table if record.table is not None else tables.find(session, meant)
+        found = record.table if record.table is not None else lookup.find(session, meant)
         return append_to(session, content, found, record, keys, options, started)

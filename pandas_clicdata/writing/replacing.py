@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata import endpoints, tables
+from pandas_clicdata import endpoints, lookup
 from pandas_clicdata.errors import (
     AuthenticationError,
     IncompleteWriteError,
@@ -61,7 +61,7 @@ def replace_rows(
     one was tried again, or this goes on with a replace that was stopped, ``settle`` seconds pass before the first new
     row goes.
     """
-    known = tables.known_columns(tables.first_page(session, found))
+    known = lookup.known_columns(lookup.first_page(session, found))
     content = content.in_memory()
     if known is not None:
         content = workflow.fitted(content, found, known, options)
@@ -91,7 +91,7 @@ def _dry(
     session: Session,
     content: Content,
     found: TableRef,
-    known: tables.KnownColumns | None,
+    known: lookup.KnownColumns | None,
     record: Record,
     options: Options,
     started: float,
@@ -110,7 +110,7 @@ def _save(
     session: Session,
     content: Content,
     found: TableRef,
-    known: tables.KnownColumns | None,
+    known: lookup.KnownColumns | None,
     record: Record,
     options: Options,
 ) -> Content | None:
@@ -187,15 +187,15 @@ def _incomplete(found: TableRef, content: Content, record: Record, reason: BaseE
 
 def restore(session: Session | None, path: object, table: object, *, options: Options) -> WriteResult:
     """Give a table the rows of a backup."""
-    meant = tables.checked_table(table)
+    meant = lookup.checked_table(table)
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"A backup is the path of a Parquet file, not {path!r}.")
     saved = backup.load(path)
     content = saved.content()
     started = time.perf_counter()
     session = endpoints.resolved(session)
-    found = tables.find(session, meant)
-    known = tables.known_columns(tables.first_page(session, found))
+    found = lookup.find(session, meant)
+    known = lookup.known_columns(lookup.first_page(session, found))
     types = _types(saved, known)
     if known is not None:
         content = workflow.fitted(content, found, known, Options(columns=types))
@@ -256,7 +256,7 @@ def _replaced(
         )
 
 
-def _types(saved: backup.Saved, known: tables.KnownColumns | None) -> Mapping[str, str]:
+def _types(saved: backup.Saved, known: lookup.KnownColumns | None) -> Mapping[str, str]:
     """The types that rows are put back in: those they were saved with, or the table's if these were guessed."""
     theirs = (
         {} if known is None or not known.typed or saved.typed else {each.name: each.data_type for each in known.columns}

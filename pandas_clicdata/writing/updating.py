@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata import endpoints, reading, rows, schema, tables
+from pandas_clicdata import endpoints, lookup, reading, rows, schema
 from pandas_clicdata.display import ProgressBar
 from pandas_clicdata.errors import ColumnMismatchError, FrameError, RowRange, VerificationError
 from pandas_clicdata.models import Sent, TableRef, WriteResult
@@ -55,14 +55,14 @@ def update_rows(
     session: Session | None, obj: object, table: object, *, on: str | Sequence[str], options: Options
 ) -> WriteResult:
     """Change the table's rows that have the frame's keys."""
-    meant = tables.checked_table(table)
+    meant = lookup.checked_table(table)
     content, keys = keyed_content(obj, "update_rows", on, options)
     if len(keys) == len(content.planned):
         raise FrameError("on= names every column of the frame, so that there is nothing to change in the rows found.")
     started = time.perf_counter()
     session = endpoints.resolved(session)
-    found = tables.find(session, meant)
-    known = tables.known_columns(tables.first_page(session, found))
+    found = lookup.find(session, meant)
+    known = lookup.known_columns(lookup.first_page(session, found))
     if known is not None:
         content = _fitted_in_part(content, found, known, options)
     everything = [(0, content.rows)] if content.rows else []
@@ -79,11 +79,11 @@ def upsert(
     session: Session | None, obj: object, table: object, *, on: str | Sequence[str], options: Options
 ) -> WriteResult:
     """Change the rows that have the frame's keys, and insert those whose keys the table does not have."""
-    meant = tables.checked_table(table)
+    meant = lookup.checked_table(table)
     content, keys = keyed_content(obj, "upsert", on, options)
     started = time.perf_counter()
     session = endpoints.resolved(session)
-    found = tables.find(session, meant)
+    found = lookup.find(session, meant)
     return upsert_into(session, content, keys, found, "upsert", options, started)
 
 
@@ -97,7 +97,7 @@ def upsert_into(
     started: float,
 ) -> WriteResult:
     """Upsert into a table that is there."""
-    known = tables.known_columns(tables.first_page(session, found))
+    known = lookup.known_columns(lookup.first_page(session, found))
     if known is not None:
         content = fitted(content, found, known, options)
     now = at_rest(lambda: _compare(session, found, content, keys))
@@ -253,7 +253,7 @@ def _raise(delivery: Delivery, found: TableRef, content: Content, settled: Seque
     raise_from(incomplete(job, known, delivery.reason, hint=_AGAIN), delivery.reason)
 
 
-def _fitted_in_part(content: Content, found: TableRef, known: tables.KnownColumns, options: Options) -> Content:
+def _fitted_in_part(content: Content, found: TableRef, known: lookup.KnownColumns, options: Options) -> Content:
     """Rows of which some of the table's columns are changed, as it takes them."""
     ours = [column.name for column in content.planned]
     theirs = [column for column in known.columns if column.name in ours]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pandas_clicdata import schema, tables
+from pandas_clicdata import lookup, schema
 from pandas_clicdata.errors import (
     ColumnMismatchError,
     ColumnNameError,
@@ -48,7 +48,7 @@ def entered(obj: object, options: Options) -> tuple[Content, list[str]]:
             )
     stamp = options.stamp
     if stamp is not None:
-        tables.checked_text("stamp=", stamp)
+        lookup.checked_text("stamp=", stamp)
         alike = [
             column.name for column in content.planned if column.name.strip().casefold() == stamp.strip().casefold()
         ]
@@ -119,8 +119,8 @@ def append_to(
     options: Options,
     started: float,
 ) -> WriteResult:
-    page = tables.first_page(session, found)
-    known = tables.known_columns(page)
+    page = lookup.first_page(session, found)
+    known = lookup.known_columns(page)
     # Where an empty table's columns are not listed, the service will refuse a name that it does not have.
     if known is not None:
         content = fitted(content, found, known, options)
@@ -159,7 +159,7 @@ def refuse_what_was_sent(
         ByContent(session, found.rec_id, content, record).refuse_rows_there(unsent)
 
 
-def fitted(content: Content, found: TableRef, known: tables.KnownColumns, options: Options) -> Content:
+def fitted(content: Content, found: TableRef, known: lookup.KnownColumns, options: Options) -> Content:
     """The rows as a table that is there takes them.
 
     Raises
@@ -168,7 +168,7 @@ def fitted(content: Content, found: TableRef, known: tables.KnownColumns, option
         Columns are missing, extra, or of another type.
     """
     ours = {column.name for column in content.planned}
-    theirs = [column for column in known.columns if column.name in ours or not tables.is_row_id(column, known.typed)]
+    theirs = [column for column in known.columns if column.name in ours or not lookup.is_row_id(column, known.typed)]
     if options.stamp is not None:
         stamp = next((column for column in theirs if column.name == options.stamp), None)
         if stamp is None or (known.typed and stamp.data_type not in (ColumnType.TEXT, ColumnType.DROPDOWN)):
