@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 import pandas_clicdata as cd
-from pandas_clicdata.models import Account, Column, Framing, InsertCounts, Reply, Request, Secret, TableRef
+from pandas_clicdata.models import AccountInfo, Column, Framing, InsertCounts, Reply, Request, Secret, TableRef
 from pandas_clicdata.wire import Unversioned, Versioned, dialect_for
 from pandas_clicdata.wire.body import delete_all, exact_number, loads
 
@@ -157,7 +157,7 @@ def test_replies_are_read(exchange, body, expected):
 )
 def test_accounts_are_read(exchange, body):
     account = read(exchange, body)
-    assert account == Account(7, "Acme", None, {"id": 7, "name": "Acme", "new": 1})
+    assert account == AccountInfo(7, "Acme", None, {"id": 7, "name": "Acme", "new": 1})
 
 
 ENTRY = {"rec_id": 7, "name": "T", "description": "d", "source": "merge"}

@@ -16,6 +16,21 @@ from pandas_clicdata.errors import ConfigurationError
 from pandas_clicdata.models import DEFAULT_TIMEOUT, RetryPolicy, Secret
 from pandas_clicdata.session.session import Session, hidden
 
+_SECRETS = frozenset({"client_secret", "password", "api_key", "code", "refresh_token"})
+
+
+def concealed(connection_params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a session with what is secret among them hidden."""
+    params: dict[str, Any] = dict(connection_params)
+    for name in _SECRETS & params.keys():
+        params[name] = Secret.of(params[name])
+    connection_params = {}
+    if isinstance(params.get("base_url"), str):
+        params["base_url"] = masked(params["base_url"])
+    if "proxies" in params:
+        params["proxies"] = hidden(params["proxies"])
+    return params
+
 
 class SessionManager:
     """Keeps the parameters of a session, and the one session made from them on first use.
@@ -34,13 +49,7 @@ class SessionManager:
     """
 
     def __init__(self, **connection_params: Any) -> None:
-        for name in ("client_secret", "password", "api_key", "code", "refresh_token"):
-            if name in connection_params:
-                connection_params[name] = Secret.of(connection_params[name])
-        if isinstance(connection_params.get("base_url"), str):
-            connection_params["base_url"] = masked(connection_params["base_url"])
-        if "proxies" in connection_params:
-            connection_params["proxies"] = hidden(connection_params["proxies"])
+        connection_params = concealed(connection_params)
         self._params = connection_params
         self._session: Session | None = None
         self._lock = threading.Lock()

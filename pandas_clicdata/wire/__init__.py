@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from pandas_clicdata.errors import NotFoundError, PermissionDeniedError
-from pandas_clicdata.models import Account, Column, Exchange, Framing, InsertCounts, Page, Reply, TableList
-from pandas_clicdata.wire.replies import VERSION_CODES, is_wrapped, raise_for_error, said
+from pandas_clicdata.models import (
+    AccountInfo,
+    Column,
+    Exchange,
+    Framing,
+    InsertCounts,
+    Page,
+    Picture,
+    Reply,
+    Request,
+    TableList,
+)
+from pandas_clicdata.wire.replies import VERSION_CODES, Answer, is_wrapped, raise_for_error, said
 from pandas_clicdata.wire.unversioned import Unversioned
 from pandas_clicdata.wire.versioned import Versioned, key
 
 __all__ = ["NEWEST_SEEN", "Dialect", "Unversioned", "Versioned", "dialect_for", "dialect_of"]
+
+T = TypeVar("T")
 
 NEWEST_SEEN = "2025.3"
 
@@ -22,7 +35,7 @@ class Dialect(Protocol):
     @property
     def name(self) -> str: ...
 
-    def account(self) -> Exchange[Account]: ...
+    def account(self) -> Exchange[AccountInfo]: ...
 
     def list_tables(self, page: int, name: str | None = None) -> Exchange[TableList]: ...
 
@@ -39,6 +52,10 @@ class Dialect(Protocol):
     def delete(self, rec_id: int, find: bytes) -> Exchange[None]: ...
 
     def update(self, rec_id: int, find: bytes, values: bytes) -> Exchange[None]: ...
+
+    def ask(self, request: Request, read: Callable[[Answer], T]) -> Exchange[T]: ...
+
+    def ask_picture(self, request: Request) -> Exchange[Picture]: ...
 
 
 def dialect_for(api_version: str) -> Dialect:

@@ -203,12 +203,13 @@ class Answer:
         return tuple(tables)
 
 
-def bare(request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
-    """A request whose reply is the content itself."""
+def bare(request: Request, read: Callable[[Answer], T], *, or_empty: bool = False) -> Exchange[T]:
+    """A request whose reply is the content itself, or nothing where that will do."""
 
     def read_reply(reply: Reply) -> T:
         raise_for_error(request, reply)
-        return read(Answer(request, reply, _parsed(request, reply), {}))
+        content = None if or_empty and not reply.body.strip() else _parsed(request, reply)
+        return read(Answer(request, reply, content, {}))
 
     return Exchange(request, read_reply)
 

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from pandas_clicdata.models import Account, Column, Exchange, Framing, InsertCounts, Page, Request, TableList
+from pandas_clicdata.models import (
+    AccountInfo,
+    Column,
+    Exchange,
+    Framing,
+    InsertCounts,
+    Page,
+    Picture,
+    Request,
+    TableList,
+)
 from pandas_clicdata.wire import body
+from pandas_clicdata.wire.records import picture
 from pandas_clicdata.wire.replies import Answer, bare, flag, integer
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -18,10 +32,10 @@ class Unversioned:
     def name(self) -> str:
         return "unversioned"
 
-    def account(self) -> Exchange[Account]:
+    def account(self) -> Exchange[AccountInfo]:
         """``GET /account`` (S)."""
         request = Request(operation="account", method="GET", path="/account", repeatable=True)
-        return bare(request, lambda answer: Account.from_fields(answer.fields()))
+        return bare(request, lambda answer: AccountInfo.from_fields(answer.fields()))
 
     def list_tables(self, page: int, name: str | None = None) -> Exchange[TableList]:
         """``GET /data`` (O), which gives all at once; the filter ``name`` (P)."""
@@ -75,6 +89,14 @@ class Unversioned:
         # The same values given twice leave a row as it is.
         request = Request(operation="update", method="PUT", path=f"/data/{rec_id}/row", body=content, repeatable=True)
         return bare(request, lambda answer: None)
+
+    def ask(self, request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
+        """The request as it is; of one that changes something nobody has shown the reply, so that it may be empty."""
+        return bare(request, read, or_empty=request.method != "GET")
+
+    def ask_picture(self, request: Request) -> Exchange[Picture]:
+        """The request as it is; the reply is base64 text (S P)."""
+        return picture(request)
 
 
 def _taken(answer: Answer) -> InsertCounts:

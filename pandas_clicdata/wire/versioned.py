@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from pandas_clicdata.models import Account, Column, Exchange, Framing, InsertCounts, Page, Request, TableList
+from pandas_clicdata.models import (
+    AccountInfo,
+    Column,
+    Exchange,
+    Framing,
+    InsertCounts,
+    Page,
+    Picture,
+    Request,
+    TableList,
+)
 from pandas_clicdata.wire import body
-from pandas_clicdata.wire.replies import Answer, flag, integer, wrapped
+from pandas_clicdata.wire.records import has_more, picture, total
+from pandas_clicdata.wire.replies import Answer, integer, wrapped
+
+T = TypeVar("T")
 
 LIST_PAGE_SIZE = 100
 LIST_VERSION = "2025.3"
@@ -34,10 +48,10 @@ class Versioned:
     def name(self) -> str:
         return f"versioned, {self.version}"
 
-    def account(self) -> Exchange[Account]:
+    def account(self) -> Exchange[AccountInfo]:
         """``GET /account`` (A)."""
         request = Request(operation="account", method="GET", path="/account", params=self._params(), repeatable=True)
-        return wrapped(request, lambda answer: Account.from_fields(answer.fields()))
+        return wrapped(request, lambda answer: AccountInfo.from_fields(answer.fields()))
 
     def list_tables(self, page: int, name: str | None = None) -> Exchange[TableList]:
         """``GET /table`` in 2025.3 (P), ``GET /data`` before it (A)."""
@@ -51,7 +65,7 @@ class Versioned:
             repeatable=True,
         )
         return wrapped(
-            request, lambda answer: TableList(answer.tables(), has_more=_has_more(answer), total=_total(answer))
+            request, lambda answer: TableList(answer.tables(), has_more=has_more(answer), total=total(answer))
         )
 
     def read_page(self, rec_id: int, page: int, version: int | None = None) -> Exchange[Page]:
@@ -64,8 +78,8 @@ class Versioned:
             lambda answer: Page(
                 answer.rows(),
                 answer.columns(),
-                has_more=_has_more(answer),
-                total=_total(answer),
+                has_more=has_more(answer),
+                total=total(answer),
                 number=integer(answer.pagination.get("current_page")),
             ),
         )
@@ -122,6 +136,18 @@ class Versioned:
         )
         return wrapped(request, lambda answer: None)
 
+    def ask(self, request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
+        """The same request with the version added, and the reply wrapped (A)."""
+        return wrapped(self._in_version(request), read)
+
+    def ask_picture(self, request: Request) -> Exchange[Picture]:
+        """The same request with the version added; the base64 text is the result (A)."""
+        return picture(self._in_version(request))
+
+    def _in_version(self, request: Request) -> Request:
+        named = any(name == "api_version" for name, _ in request.params)
+        return request if named else replace(request, params=(*request.params, *self._params()))
+
     @property
     def _has_insert(self) -> bool:
         return key(self.version) >= key(INSERT_VERSION) or self._speaks(INSERT_VERSION)
@@ -143,17 +169,6 @@ def key(version: str) -> tuple[int, ...]:
     True
     """
     return tuple(int(part) if part.isascii() and part.isdigit() else -1 for part in version.split("."))
-
-
-def _has_more(answer: Answer) -> bool | None:
-    """``result_total_count``, ``has_more_results`` and ``last_page`` are each optional (P)."""
-    more = flag(answer.pagination.get("has_more_results"))
-    last = flag(answer.pagination.get("last_page"))
-    return more if more is not None else None if last is None else not last
-
-
-def _total(answer: Answer) -> int | None:
-    return integer(answer.pagination.get("result_total_count"))
 
 
 def _counts(answer: Answer) -> InsertCounts:
