@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from unicodedata import combining, normalize
 
 from pandas_clicdata.sandbox.bodies import Column
 from pandas_clicdata.sandbox.values import NUMERIC
@@ -22,6 +23,7 @@ SNAPSHOT = 1280, 800
 """Width and height of a large picture, in pixels."""
 
 _MOST_BARS = 20
+_BINS = 12
 _TEXTS = frozenset({"text", "dropdown"})
 _PAPER, _INK, _FAINT, _BAR, _BELOW = "#ffffff", "#1f2933", "#7b8794", "#2f6fb5", "#c0504d"
 
@@ -87,12 +89,12 @@ def _histogram(values: Sequence[float]) -> tuple[tuple[str, float], ...]:
     low, high = min(values), max(values)
     # By halves, as the whole width may be more than a float holds.
     width = high / 2 - low / 2
-    counts = [0] * (_MOST_BARS if width else 1)
+    counts = [0] * (_BINS if width else 1)
     for value in values:
         place = int((value / 2 - low / 2) / width * len(counts)) if width else 0
         counts[min(place, len(counts) - 1)] += 1
-    step = width / len(counts) * 2
-    return tuple((f"{low + step * place:.4g}", float(count)) for place, count in enumerate(counts))
+    edges = (low * (1 - place / len(counts)) + high * (place / len(counts)) for place in range(len(counts)))
+    return tuple((f"{edge:.4g}", float(count)) for edge, count in zip(edges, counts, strict=True))
 
 
 def png(title: str, shown: Chart, size: tuple[int, int]) -> bytes:
@@ -140,21 +142,26 @@ def _bars(
         ends = sorted((zero, zero - part * scale))
         draw.rectangle((start + pitch * 0.1, ends[0], start + pitch * 0.9, ends[1]), fill=_BAR if part >= 0 else _BELOW)
         at = start + pitch * 0.1
-        _write(draw, (at, ends[0] - room), f"{value:.4g}", 7 * unit, _INK, pitch * 0.85)
-        _write(draw, (at, bottom - room), label, 7 * unit, _FAINT, pitch * 0.85)
+        _write(draw, (at, ends[0] - room), f"{value:.4g}", 7 * unit, _INK, pitch * 0.9, cut=False)
+        _write(draw, (at, bottom - room), label, 7 * unit, _FAINT, pitch * 0.9)
     draw.line((left, zero, right, zero), fill=_FAINT, width=max(round(unit / 2), 1))
 
 
-def _write(draw: ImageDraw, at: tuple[float, float], text: str, size: float, ink: str, room: float) -> None:
-    """Write one line, cut to the room there is."""
+def _write(
+    draw: ImageDraw, at: tuple[float, float], text: str, size: float, ink: str, room: float, *, cut: bool = True
+) -> None:
+    """Write one line; what is too long for its room is cut, or left out where half of it would be wrong."""
     font = _font(size)
-    line = "".join(letter if letter.isprintable() else " " for letter in text[:200])
-    if not hasattr(font, "path"):
-        # The old font has no more letters than these.
-        line = line.encode("latin-1", "replace").decode("latin-1")
+    line = _letters(text[:200])
     while line and draw.textlength(line, font=font) > room:
-        line = line[:-1]
+        line = line[:-1] if cut else ""
     draw.text(at, line, fill=ink, font=font)
+
+
+def _letters(text: str) -> str:
+    """The text in the letters that Pillow's own font has; it brings no other."""
+    plain = "".join(letter for letter in normalize("NFKD", text) if not combining(letter))
+    return "".join((letter if letter.isascii() else "?") if letter.isprintable() else " " for letter in plain)
 
 
 def _font(size: float) -> FreeTypeFont | ImageFont:
