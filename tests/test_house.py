@@ -169,7 +169,8 @@ def test_registering_twice_does_no_harm_and_never_replaces_a_foreign_name() -> N
 
 def test_importing_loads_only_what_is_used() -> None:
     heavy = [
-        "filelock", "flask", "oauthlib", "platformdirs", "pyarrow.parquet", "requests", "sqlite3", "tqdm", "waitress",
+        "PIL", "filelock", "flask", "oauthlib", "platformdirs", "pyarrow.parquet", "requests", "sqlite3", "tqdm",
+        "waitress",
     ]  # fmt: skip
     code = (
         "import sys, pandas, pyarrow; before = set(sys.modules); import pandas_clicdata;"
