@@ -6,6 +6,7 @@ suffer no faults and are in no log.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hmac
 import json
@@ -19,9 +20,12 @@ from werkzeug.exceptions import HTTPException
 from pandas_clicdata.sandbox.app import MAX_BODY
 from pandas_clicdata.sandbox.faults import Faults
 from pandas_clicdata.sandbox.faultscript import make_fault
+from pandas_clicdata.sandbox.feeds import Feeds
 from pandas_clicdata.sandbox.ledger import Ledger
 from pandas_clicdata.sandbox.oauth import Credentials, OAuth, TokenRefusal
 from pandas_clicdata.sandbox.requestlog import RequestLog
+from pandas_clicdata.sandbox.schedules import Schedules
+from pandas_clicdata.sandbox.sources import Sources
 
 PREFIX = "/_sandbox/"
 """What all control paths begin with."""
@@ -40,13 +44,24 @@ class Control:
     """What the control paths do. Each method takes the query and the body, and returns JSON text or what becomes it."""
 
     def __init__(
-        self, credentials: Credentials, oauth: OAuth, faults: Faults, ledger: Ledger, requests: RequestLog
+        self,
+        credentials: Credentials,
+        oauth: OAuth,
+        faults: Faults,
+        ledger: Ledger,
+        requests: RequestLog,
+        sources: Sources,
+        feeds: Feeds,
+        schedules: Schedules,
     ) -> None:
         self.credentials = credentials
         self._oauth = oauth
         self._faults = faults
         self._ledger = ledger
         self._requests = requests
+        self._sources = sources
+        self._feeds = feeds
+        self._schedules = schedules
 
     # signing in
 
@@ -139,6 +154,41 @@ class Control:
         self._requests.clear()
         return {}
 
+    # sources and schedules
+
+    def sources(self, query: Mapping[str, str], body: Any) -> Any:
+        """The folder with the files that tables are fed from."""
+        return {"folder": str(self._sources.folder)}
+
+    def put_source(self, query: Mapping[str, str], body: Any) -> Any:
+        """Write a file into that folder."""
+        match body:
+            case {"name": str(name), "text": str(text), **rest} if not rest:
+                self._sources.put(name, text)
+                return {}
+            case {"name": str(name), "base64": str(text), **rest} if not rest:
+                self._sources.put(name, base64.b64decode(text, validate=True))
+                return {}
+        raise ValueError("A source is an object with its 'name' and its content, as 'text' or as 'base64'.")
+
+    def feed(self, query: Mapping[str, str], body: Any) -> Any:
+        """Make a table from a file."""
+        match body:
+            case {"name": str(), "file": str()} if body.keys() <= _FEED:
+                return {"table_id": self._feeds.feed(**body)}
+        raise ValueError("A feed is an object with 'name' and 'file', and may have 'key', 'history', 'description'.")
+
+    def schedule(self, query: Mapping[str, str], body: Any) -> Any:
+        """Make a schedule."""
+        match body:
+            case {"name": str(), "tables": list(), "method": str()} if body.keys() <= _SCHEDULE:
+                return {"schedule_id": self._schedules.add(**body)}
+        raise ValueError("A schedule is an object with 'name', 'tables' and 'method', and may have a 'description'.")
+
+
+_FEED = frozenset({"name", "file", "key", "history", "description"})
+_SCHEDULE = frozenset({"name", "tables", "method", "description"})
+
 
 def _table(query: Mapping[str, str]) -> int | str:
     if ("id" in query) == ("name" in query):
@@ -163,6 +213,10 @@ _ROUTES: tuple[tuple[str, str, Callable[[Control, Mapping[str, str], Any], Any]]
     ("GET", "requests", Control.requests),
     ("GET", "requests/counts", Control.counts),
     ("DELETE", "requests", Control.clear_requests),
+    ("GET", "sources", Control.sources),
+    ("POST", "sources", Control.put_source),
+    ("POST", "feeds", Control.feed),
+    ("POST", "schedules", Control.schedule),
 )
 
 

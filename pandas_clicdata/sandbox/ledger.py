@@ -65,7 +65,7 @@ class Ledger:
         found: list[tuple[int, int, str]] = []
         with self._store.transaction() as db:
             # A row that was changed or deleted since has its first form among the past rows.
-            for lie in generations(db, known):
+            for lie in generations(db, self._store.table(known.id)):
                 row, values = row_expression(lie.columns)
                 for table in filter(None, (lie.now, lie.past)):
                     found += db.execute(f"SELECT row, born, {row} FROM {table}", values)  # noqa: S608

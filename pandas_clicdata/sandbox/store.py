@@ -83,8 +83,8 @@ class Store:
             "SELECT id, name, description, created, updated, rows, next_row, version, source, unique_key, history"
             " FROM tables ORDER BY id"
         ):
-            feed = (source, tuple(json.loads(key)), bool(history))
-            self._tables[table_id] = Table(table_id, name, description, tuple(columns[table_id]), *facts, *feed)
+            facts += [source, tuple(json.loads(key)), bool(history)]
+            self._tables[table_id] = Table(table_id, name, description, tuple(columns[table_id]), *facts)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -157,10 +157,15 @@ class Store:
             return table
 
     @contextmanager
-    def change(self, table_id: int) -> Iterator[Change]:
-        """A transaction on one table, undone when the block raises; a 404 if there is no such table."""
+    def change(self, table_id: int, columns: tuple[Column, ...] | None = None) -> Iterator[Change]:
+        """A transaction on one table, undone when the block raises; a 404 if there is no such table.
+
+        A 409 if `columns` are given, which the caller has read a body by, and the table has others by now.
+        """
         with self._lock:
             table = self.table(table_id)
+            if columns is not None and columns != table.columns:
+                raise Refusal(409, "TableChanged", f"The columns of the table '{table.name}' have just changed.")
             with self.transaction() as db:
                 change = Change(db, table)
                 yield change
@@ -169,22 +174,24 @@ class Store:
 
     # rows
 
-    def insert(self, table_id: int, texts: Sequence[Sequence[str]], request: int) -> int:
+    def insert(self, table_id: int, columns: tuple[Column, ...], texts: Sequence[Sequence[str]], request: int) -> int:
         """Append rows, given as one list of stored texts a column."""
-        with self.change(table_id) as change:
+        with self.change(table_id, columns) as change:
             new = change.insert(texts)
             if new:
                 change.db.execute("INSERT INTO inserts VALUES (?, ?, ?, ?)", (table_id, request, new[0], new[-1]))
             return len(new)
 
-    def delete(self, table_id: int, match: Match) -> int:
+    def delete(self, table_id: int, columns: tuple[Column, ...], match: Match) -> int:
         """Delete the rows that match; the number of them."""
-        with self.change(table_id) as change:
+        with self.change(table_id, columns) as change:
             return change.delete(*self._where(change.table, match))
 
-    def update(self, table_id: int, match: Match, values: Sequence[tuple[int, str]]) -> int:
+    def update(
+        self, table_id: int, columns: tuple[Column, ...], match: Match, values: Sequence[tuple[int, str]]
+    ) -> int:
         """Give the rows that match new values; the number of them."""
-        with self.change(table_id) as change:
+        with self.change(table_id, columns) as change:
             return change.update(values, *self._where(change.table, match))
 
     def _where(self, table: Table, match: Match) -> tuple[str, list[Any]]:

@@ -9,8 +9,10 @@ from typing import Any
 
 from pandas_clicdata.sandbox.assumptions import Assumptions
 from pandas_clicdata.sandbox.dialects import Dialect
+from pandas_clicdata.sandbox.feeds import Feeds
 from pandas_clicdata.sandbox.refusal import Refusal
 from pandas_clicdata.sandbox.requestlog import Visit
+from pandas_clicdata.sandbox.schedules import Schedules
 from pandas_clicdata.sandbox.store import Store
 
 
@@ -22,6 +24,8 @@ class World:
     assume: Assumptions
     page_size: int
     username: str
+    feeds: Feeds
+    schedules: Schedules
 
 
 @dataclass(frozen=True)
