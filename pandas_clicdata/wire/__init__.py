@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from pandas_clicdata.errors import NotFoundError, PermissionDeniedError
-from pandas_clicdata.models import Account, Column, Exchange, Framing, InsertCounts, Page, Reply, TableList
+from pandas_clicdata.models import (
+    Account,
+    Column,
+    Exchange,
+    Framing,
+    InsertCounts,
+    MultipleRows,
+    Page,
+    RefreshMethod,
+    Reply,
+    TableList,
+)
 from pandas_clicdata.wire.replies import VERSION_CODES, is_wrapped, raise_for_error, said
 from pandas_clicdata.wire.unversioned import Unversioned
 from pandas_clicdata.wire.versioned import Versioned, key
@@ -24,9 +35,16 @@ class Dialect(Protocol):
 
     def account(self) -> Exchange[Account]: ...
 
-    def list_tables(self, page: int, name: str | None = None) -> Exchange[TableList]: ...
+    @property
+    def lists_by_name(self) -> bool: ...
+
+    def list_tables(
+        self, page: int, name: str | None = None, unique_key_available: bool | None = None, refresh: bool | None = None
+    ) -> Exchange[TableList]: ...
 
     def read_page(self, rec_id: int, page: int, version: int | None = None) -> Exchange[Page]: ...
+
+    def versions(self, rec_id: int) -> Exchange[Page]: ...
 
     def create_table(self, name: str, description: str, columns: Sequence[Column]) -> Exchange[int]: ...
 
@@ -36,9 +54,13 @@ class Dialect(Protocol):
 
     def insert(self, rec_id: int, rows: bytes, count: int) -> Exchange[InsertCounts]: ...
 
-    def delete(self, rec_id: int, find: bytes) -> Exchange[None]: ...
+    def delete(self, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]: ...
 
-    def update(self, rec_id: int, find: bytes, values: bytes) -> Exchange[None]: ...
+    def update(
+        self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows = "all"
+    ) -> Exchange[None]: ...
+
+    def refresh(self, rec_id: int, method: RefreshMethod) -> Exchange[dict[str, Any]]: ...
 
 
 def dialect_for(api_version: str) -> Dialect:

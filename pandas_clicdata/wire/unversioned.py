@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from pandas_clicdata.models import Account, Column, Exchange, Framing, InsertCounts, Page, Request, TableList
+from pandas_clicdata.models import (
+    Account,
+    Column,
+    Exchange,
+    Framing,
+    InsertCounts,
+    MultipleRows,
+    Page,
+    RefreshMethod,
+    Request,
+    TableList,
+)
 from pandas_clicdata.wire import body
 from pandas_clicdata.wire.replies import Answer, bare, flag, integer
 
@@ -23,9 +35,18 @@ class Unversioned:
         request = Request(operation="account", method="GET", path="/account", repeatable=True)
         return bare(request, lambda answer: Account.from_fields(answer.fields()))
 
-    def list_tables(self, page: int, name: str | None = None) -> Exchange[TableList]:
-        """``GET /data`` (O), which gives all at once; the filter ``name`` (P)."""
-        params = () if name is None else (("name", name),)
+    @property
+    def lists_by_name(self) -> bool:
+        """Whether the service is told the name that a list is asked for."""
+        return True
+
+    def list_tables(
+        self, page: int, name: str | None = None, unique_key_available: bool | None = None, refresh: bool | None = None
+    ) -> Exchange[TableList]:
+        """``GET /data`` (O), which gives all at once; with the filters that are given (P)."""
+        flags = {"uniquekeyavailable": unique_key_available, "refresh": refresh}
+        params: tuple[tuple[str, str], ...] = () if name is None else (("name", name),)
+        params += tuple((key, "true" if value else "false") for key, value in flags.items() if value is not None)
         request = Request(operation="list", method="GET", path="/data", params=params, repeatable=True)
         return bare(
             request,
@@ -40,6 +61,11 @@ class Unversioned:
             request,
             lambda answer: Page(answer.rows(), answer.columns(), has_more=flag(answer.fields().get("has_more_data"))),
         )
+
+    def versions(self, rec_id: int) -> Exchange[Page]:
+        """``GET /data/{id}/versions`` (S P)."""
+        request = Request(operation="versions", method="GET", path=f"/data/{rec_id}/versions", repeatable=True)
+        return bare(request, lambda answer: Page(answer.records("versions")))
 
     def create_table(self, name: str, description: str, columns: Sequence[Column]) -> Exchange[int]:
         """``POST /data``; the new RecId is the bare body (O P)."""
@@ -59,22 +85,42 @@ class Unversioned:
         path = f"/data/{rec_id}/row"
         return bare(Request(operation="insert", method="POST", path=path, body=body.records(rows), rows=count), _taken)
 
-    def delete(self, rec_id: int, find: bytes) -> Exchange[None]:
+    def delete(self, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]:
         """``DELETE /data/{id}/row`` with a body; every ``find`` must match (S P)."""
-        content = body.delete_all(find)
-        # What a first try deleted, a second one no longer finds.
         request = Request(
-            operation="delete", method="DELETE", path=f"/data/{rec_id}/row", body=content, repeatable=True
+            operation="delete",
+            method="DELETE",
+            path=f"/data/{rec_id}/row",
+            body=body.delete(find, multiple_rows),
+            # What a first try deleted, a second one no longer finds; but of "first" it would take another row.
+            repeatable=multiple_rows == "all",
         )
         # Nobody has shown the reply; that it is one is all that is asked of it.
         return bare(request, lambda answer: None)
 
-    def update(self, rec_id: int, find: bytes, values: bytes) -> Exchange[None]:
+    def update(self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]:
         """``PUT /data/{id}/row`` (S) with ``find`` and ``update`` (A)."""
-        content = body.update_all(find, values)
-        # The same values given twice leave a row as it is.
-        request = Request(operation="update", method="PUT", path=f"/data/{rec_id}/row", body=content, repeatable=True)
+        request = Request(
+            operation="update",
+            method="PUT",
+            path=f"/data/{rec_id}/row",
+            body=body.update(find, values, multiple_rows),
+            # The same values given twice leave a row as it is; but "first" may be another row the second time.
+            repeatable=multiple_rows == "all",
+        )
         return bare(request, lambda answer: None)
+
+    def refresh(self, rec_id: int, method: RefreshMethod) -> Exchange[dict[str, Any]]:
+        """``POST /data/{id}/recreate`` and its kin, of which ``/rebuild`` is the method called "reload" (S)."""
+        path = refresh_path(rec_id, method)
+        # Rows that are loaded anew, or go to their keys, are there once however often that is done; appended ones not.
+        request = Request(operation="rebuild", method="POST", path=path, repeatable=method != "append")
+        return bare(request, Answer.as_fields)
+
+
+def refresh_path(rec_id: int, method: RefreshMethod) -> str:
+    """The path of a refresh where the method is part of it."""
+    return f"/data/{rec_id}/{'rebuild' if method == 'reload' else method}"
 
 
 def _taken(answer: Answer) -> InsertCounts:
