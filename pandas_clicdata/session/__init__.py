@@ -2,6 +2,14 @@
 
 from pandas_clicdata.auth import authorization_url
 from pandas_clicdata.session.session import Session
-from pandas_clicdata.session.shared import SessionManager, connect, shared_session, shared_session_kept
+from pandas_clicdata.session.shared import LazySession, SessionManager, connect, shared_session, shared_session_kept
 
-__all__ = ["Session", "SessionManager", "authorization_url", "connect", "shared_session", "shared_session_kept"]
+__all__ = [
+    "LazySession",
+    "Session",
+    "SessionManager",
+    "authorization_url",
+    "connect",
+    "shared_session",
+    "shared_session_kept",
+]
