@@ -23,18 +23,26 @@ from pandas_clicdata import errors as _errors
 from pandas_clicdata._version import __version__
 from pandas_clicdata.accessor import ClicDataAccessor
 from pandas_clicdata.errors import *  # noqa: F403
-from pandas_clicdata.models import Account, ColumnType, RetryPolicy, WriteResult
+from pandas_clicdata.models import AccountInfo, ColumnType, Picture, RetryPolicy, ScheduleRun, WriteResult
 from pandas_clicdata.readers import read_clicdata, read_clicdata_batches
+from pandas_clicdata.resources import Account, Dashboard, Schedule, Team, User, request
 from pandas_clicdata.session import Session, SessionManager, authorization_url, connect
 from pandas_clicdata.writing import append, delete_rows, push, restore, update_rows, upsert
 
 __all__ = [
     "Account",
+    "AccountInfo",
     "ClicDataAccessor",
     "ColumnType",
+    "Dashboard",
+    "Picture",
     "RetryPolicy",
+    "Schedule",
+    "ScheduleRun",
     "Session",
     "SessionManager",
+    "Team",
+    "User",
     "WriteResult",
     "__version__",
     "append",
@@ -44,6 +52,7 @@ __all__ = [
     "push",
     "read_clicdata",
     "read_clicdata_batches",
+    "request",
     "restore",
     "update_rows",
     "upsert",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import operator
-from typing import SupportsIndex
+from collections.abc import Sequence
+from typing import SupportsIndex, TypeVar
+
+T = TypeVar("T", bound=str)
 
 
 def whole_number(name: str, value: SupportsIndex, *, least: int, most: int | None = None, why: str = "") -> int:
@@ -24,3 +27,64 @@ def whole_number(name: str, value: SupportsIndex, *, least: int, most: int | Non
         bounds = f"from {least}" if most is None else f"from {least} to {most}"
         raise ValueError(f"{name}= is a whole number {bounds}{f' ({why})' if why else ''}, not {value!r}.")
     return number
+
+
+def one_of(name: str, value: object, allowed: Sequence[T]) -> T:
+    """Return the allowed value that this is.
+
+    Raises
+    ------
+    ValueError
+        It is none of them; the message lists them.
+
+    Examples
+    --------
+    >>> one_of("output", "df", ["df", "dict"])
+    'df'
+    """
+    for each in allowed:
+        if isinstance(value, str) and value == each:
+            return each
+    raise ValueError(f"{name}= is one of {', '.join(map(repr, allowed))}, not {value!r}.")
+
+
+def unicode_text(what: str, text: object) -> str:
+    """Return a text that can be sent.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is no text, or holds half of a surrogate pair.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"{what} is text, not {text!r}.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{what}, {text!r}, holds half of a surrogate pair, which is no Unicode text.") from None
+    return text
+
+
+def rec_id_or_name(what: str, value: object) -> int | str:
+    """Return a RecId as an int, or a name as it is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is neither.
+
+    Examples
+    --------
+    >>> rec_id_or_name("table", 1234), rec_id_or_name("table", "Flights")
+    (1234, 'Flights')
+    """
+    if isinstance(value, str):
+        if not value.strip():
+            raise ValueError(f"A {what} needs a name that is not blank.")
+        return unicode_text(f"A {what}'s name", value)
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise TypeError(f"A {what} is meant by its RecId, a whole number, or its name, not by {value!r}.")
+    rec_id = operator.index(value)
+    if rec_id < 1:
+        raise ValueError(f"{rec_id} is no RecId; they are whole numbers from 1.")
+    return rec_id

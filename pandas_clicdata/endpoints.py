@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pandas_clicdata.models import Column, Framing, MultipleRows, Page, RefreshMethod, Sent, TableList
+from pandas_clicdata.models import (
+    Column,
+    Framing,
+    MultipleRows,
+    Page,
+    Picture,
+    Records,
+    RefreshMethod,
+    Request,
+    Sent,
+    TableList,
+)
 from pandas_clicdata.session import Session, shared_session
+from pandas_clicdata.wire import body, operations
+from pandas_clicdata.wire.operations import Operation
+from pandas_clicdata.wire.records import content, record, records, said
+from pandas_clicdata.wire.replies import Answer
+
+Fields = Mapping[str, Any]
 
 
 def resolved(session: Session | None) -> Session:
@@ -46,9 +63,9 @@ def read_page(session: Session, rec_id: int, page: int, version: int | None = No
     return session.perform(session.dialect.read_page(rec_id, page, version))
 
 
-def versions(session: Session, rec_id: int) -> Page:
-    """The versions of a table, an entry each."""
-    return session.perform(session.dialect.versions(rec_id))
+def versions(session: Session, rec_id: int, page: int) -> Records:
+    """One page of the versions of a table."""
+    return _records(session, operations.VERSIONS, page, rec_id=rec_id)
 
 
 def create_table(session: Session, name: str, description: str, columns: Sequence[Column]) -> int:
@@ -85,3 +102,157 @@ def update(session: Session, rec_id: int, find: bytes, values: bytes, multiple_r
 def refresh(session: Session, rec_id: int, method: RefreshMethod) -> dict[str, Any]:
     """Fill a table anew from its source, and return what the service says to that."""
     return session.perform(session.dialect.refresh(rec_id, method))
+
+
+def account(session: Session) -> dict[str, Any]:
+    """The account the session is on."""
+    return _record(session, operations.ACCOUNT)
+
+
+def user_activity(session: Session, page: int) -> Records:
+    """One page of what the users did."""
+    return _records(session, operations.USER_ACTIVITY, page)
+
+
+def dashboard_activity(session: Session, page: int) -> Records:
+    """One page of what was done with the dashboards."""
+    return _records(session, operations.DASHBOARD_ACTIVITY, page)
+
+
+def profile(session: Session) -> dict[str, Any]:
+    """The user who is signed in."""
+    return _record(session, operations.PROFILE)
+
+
+def dashboards(session: Session, page: int, name: str | None = None, *, thumbnails: bool = False) -> Records:
+    """One page of the dashboards; ``name`` is a hint."""
+    params = {"includethumbnail": "true" if thumbnails else "false"}
+    return _records(session, operations.DASHBOARDS, page, params if name is None else params | {"name": name})
+
+
+def thumbnail(session: Session, rec_id: int) -> Picture:
+    """A dashboard in small."""
+    return session.perform(session.dialect.ask_picture(operations.THUMBNAIL.request(rec_id)))
+
+
+def snapshot(session: Session, rec_id: int) -> Picture:
+    """A dashboard as it looks."""
+    return session.perform(session.dialect.ask_picture(operations.SNAPSHOT.request(rec_id)))
+
+
+def schedules(session: Session, page: int) -> Records:
+    """One page of the schedules."""
+    return _records(session, operations.SCHEDULES, page)
+
+
+def schedule(session: Session, rec_id: int) -> dict[str, Any]:
+    """One schedule."""
+    return _record(session, operations.SCHEDULE, rec_id)
+
+
+def trigger_schedule(session: Session, rec_id: int) -> dict[str, Any]:
+    """Let a schedule run now."""
+    return _told(session, operations.TRIGGER, rec_id)
+
+
+def teams(session: Session, page: int) -> Records:
+    """One page of the teams."""
+    return _records(session, operations.TEAMS, page)
+
+
+def create_team(session: Session, fields: Fields) -> int:
+    """Make a team and return its RecId."""
+    return session.perform(session.dialect.ask(operations.CREATE_TEAM.request(fields=fields), Answer.rec_id))
+
+
+def update_team(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
+    """Give a team these fields."""
+    return _told(session, operations.UPDATE_TEAM, rec_id, fields)
+
+
+def delete_team(session: Session, rec_id: int) -> dict[str, Any]:
+    """Delete a team."""
+    return _told(session, operations.DELETE_TEAM, rec_id)
+
+
+def add_user(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
+    """Put a user into a team."""
+    return _told(session, operations.ADD_USER, rec_id, fields)
+
+
+def remove_user(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
+    """Take a user out of a team."""
+    return _told(session, operations.REMOVE_USER, rec_id, fields)
+
+
+def set_parameter(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
+    """Give a team's parameter a value."""
+    return _told(session, operations.SET_PARAMETER, rec_id, fields)
+
+
+def remove_parameter(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
+    """Take a parameter from a team."""
+    return _told(session, operations.REMOVE_PARAMETER, rec_id, fields)
+
+
+def users(session: Session, page: int) -> Records:
+    """One page of the users."""
+    return _records(session, operations.USERS, page)
+
+
+def user(session: Session, rec_id: int) -> dict[str, Any]:
+    """One user."""
+    return _record(session, operations.USER, rec_id)
+
+
+def create_user(session: Session, fields: Fields) -> int:
+    """Make a user and return its RecId."""
+    return session.perform(session.dialect.ask(operations.CREATE_USER.request(fields=fields), Answer.rec_id))
+
+
+def update_user(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
+    """Give a user these fields."""
+    return _told(session, operations.UPDATE_USER, rec_id, fields)
+
+
+def delete_user(session: Session, rec_id: int) -> dict[str, Any]:
+    """Delete a user."""
+    return _told(session, operations.DELETE_USER, rec_id)
+
+
+def set_password(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
+    """Give a user another password."""
+    return _told(session, operations.SET_PASSWORD, rec_id, fields)
+
+
+def request(session: Session, method: str, path: str, params: tuple[tuple[str, str], ...], fields: Any = None) -> Any:
+    """Whatever is asked, and the content of the reply."""
+    asked = Request(
+        operation="request",
+        method=method,
+        path=path,
+        params=params,
+        body=None if fields is None else body.dumps(fields),
+        repeatable=method == "GET",
+    )
+    return session.perform(session.dialect.ask(asked, content))
+
+
+def _records(
+    session: Session,
+    operation: Operation,
+    page: int,
+    params: Mapping[str, str] | None = None,
+    rec_id: int | None = None,
+) -> Records:
+    # Nobody has shown that these lists have pages, so that the first is asked for without a number.
+    numbered = {**(params or {}), **({"page": str(page)} if page > 1 else {})}
+    return session.perform(session.dialect.ask(operation.request(rec_id, params=numbered), records(operation.holds)))
+
+
+def _record(session: Session, operation: Operation, rec_id: int | None = None) -> dict[str, Any]:
+    return session.perform(session.dialect.ask(operation.request(rec_id), record(operation.holds)))
+
+
+def _told(session: Session, operation: Operation, rec_id: int, fields: Fields | None = None) -> dict[str, Any]:
+    return session.perform(session.dialect.ask(operation.request(rec_id, fields=fields), said))

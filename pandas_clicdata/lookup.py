@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING
 
 from pandas_clicdata import endpoints
+from pandas_clicdata.checks import rec_id_or_name, unicode_text
 from pandas_clicdata.errors import IncompleteReadError, NotFoundError, TableNotFoundError
-from pandas_clicdata.models import ROW_ID_TYPES, Column, Page, TableRef
+from pandas_clicdata.models import ROW_ID_TYPES, Column, Page, Records, TableRef
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -30,24 +30,7 @@ def checked_name(name: object) -> str:
         raise TypeError(f"A new table needs a name as text, not {name!r}.")
     if not name.strip():
         raise ValueError("A table needs a name that is not blank.")
-    return checked_text("A table's name", name)
-
-
-def checked_text(what: str, text: object) -> str:
-    """Return a text that can be sent.
-
-    Raises
-    ------
-    TypeError, ValueError
-        It is no text, or holds half of a surrogate pair.
-    """
-    if not isinstance(text, str):
-        raise TypeError(f"{what} is text, not {text!r}.")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{what}, {text!r}, holds half of a surrogate pair, which is no Unicode text.") from None
-    return text
+    return unicode_text("A table's name", name)
 
 
 def checked_table(table: object) -> int | str:
@@ -63,14 +46,7 @@ def checked_table(table: object) -> int | str:
     >>> checked_table(1234), checked_table("Flights")
     (1234, 'Flights')
     """
-    if isinstance(table, str):
-        return checked_name(table)
-    if isinstance(table, bool) or not isinstance(table, SupportsIndex):
-        raise TypeError(f"A table is meant by its RecId, a whole number, or its name, not by {table!r}.")
-    rec_id = operator.index(table)
-    if rec_id < 1:
-        raise ValueError(f"{rec_id} is no RecId; they are whole numbers from 1.")
-    return rec_id
+    return rec_id_or_name("table", table)
 
 
 def list_all(
@@ -180,30 +156,18 @@ def _no_table(table: TableRef, version: int | None = None) -> TableNotFoundError
     return TableNotFoundError(f"There is no {which} {table.label} in this account.", operation="read")
 
 
-def versions(session: Session, table: TableRef) -> Sequence[Mapping[str, Any]]:
-    """What the service says of each version of a table.
+def versions(session: Session, table: TableRef, page: int) -> Records:
+    """One page of a table's versions.
 
     Raises
     ------
     TableNotFoundError
         There is no such RecId.
-    IncompleteReadError
-        They are not all there.
     """
     try:
-        listed = endpoints.versions(session, table.rec_id)
+        return endpoints.versions(session, table.rec_id, page)
     except NotFoundError as exc:
         raise _no_table(table) from exc
-    if listed.has_more or (listed.total is not None and listed.total != len(listed.rows)):
-        expected = "more" if listed.total is None else listed.total
-        raise IncompleteReadError(
-            f"The list of versions of table {table.label} is not whole: {len(listed.rows)} came of {expected}.",
-            operation="versions",
-            rec_id=table.rec_id,
-            received=len(listed.rows),
-            expected=listed.total,
-        )
-    return listed.rows
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@
 
 import contextlib
 import os
+import re
 import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,6 +38,9 @@ def pytest_configure(config):
     if WHERE not in ("inside", "outside"):
         raise pytest.UsageError(f"CLICDATA_TEST_SANDBOX is {WHERE!r}; it takes 'inside' or 'outside'.")
     config.addinivalue_line("markers", "inside(reason): needs the sandbox in the process of the test")
+    config.addinivalue_line(
+        "markers", "operation(*lines, dialect=None): asks these operations of the shared sandbox, in this dialect alone"
+    )
 
 
 def pytest_collection_modifyitems(items):
@@ -188,3 +192,29 @@ def no_settings(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     with shared_session_kept():
         yield
+
+
+def _line(entry):
+    """A request as the table of operations writes it."""
+    path = re.sub(r"(?<=/v)/\d+", "/{ver}", entry.path)
+    return f"{entry.method} {re.sub(r'/[0-9]+(?=/|$)', '/{id}', path)}"
+
+
+@pytest.fixture(autouse=True)
+def _asks_what_it_is_marked_with(request):
+    """A test that is marked as asking an operation does ask it, in its dialect, and is answered."""
+    dialect = getattr(request.node, "callspec", None) and request.node.callspec.params.get("session")
+    lines = {
+        line
+        for mark in request.node.iter_markers("operation")
+        if mark.kwargs.get("dialect") in (None, dialect) or dialect is None
+        for line in mark.args
+    }
+    if not lines:
+        yield
+        return
+    log = request.getfixturevalue("one_sandbox").requests
+    before = max((entry.number for entry in log), default=0)
+    yield
+    asked = {_line(entry) for entry in log if entry.number > before and entry.status in (200, 302)}
+    assert lines <= asked, f"never asked, or refused: {', '.join(sorted(lines - asked))}"

@@ -121,7 +121,8 @@ def test_errors_pickle_and_keep_their_fields(kind, duplicate):
     values = {
         name: [(0, 5)] if name in ranges else [(name, "a", "b")] if name == "differing" else name for name in fields
     }
-    values |= {name: [name] for name in ("missing", "extra", "differences") if name in fields}
+    values |= {name: [name] for name in ("missing", "extra", "differences", "names") if name in fields}
+    values |= {name: {name: 1} for name in ("record",) if name in fields}
     error = kind("What happened.", **values)
     error.add_note("and more")
     again = duplicate(error)

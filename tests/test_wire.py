@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 import pandas_clicdata as cd
-from pandas_clicdata.models import Account, Column, Framing, InsertCounts, Reply, Request, Secret, TableRef
+from pandas_clicdata.models import AccountInfo, Column, Framing, InsertCounts, Reply, Request, Secret, TableRef
 from pandas_clicdata.wire import Unversioned, Versioned, dialect_for
 from pandas_clicdata.wire.body import delete, exact_number, loads, update
 
@@ -62,8 +62,6 @@ REQUESTS = [
     (PLAIN, "list_tables", (1, None, True, False), "GET", "/data",
      {"uniquekeyavailable": "true", "refresh": "false"}, None),
     (PLAIN, "list_tables", (1, "T", None, True), "GET", "/data", {"name": "T", "refresh": "true"}, None),
-    (PLAIN, "versions", (7,), "GET", "/data/7/versions", {}, None),
-    (V3, "versions", (7,), "GET", "/data/7/versions", version("2025.3"), None),
     (PLAIN, "refresh", (7, "recreate"), "POST", "/data/7/recreate", {}, None),
     (PLAIN, "refresh", (7, "reload"), "POST", "/data/7/rebuild", {}, None),
     (PLAIN, "refresh", (7, "update"), "POST", "/data/7/update", {}, None),
@@ -173,31 +171,14 @@ def test_pages_are_read(exchange, body, expected):
         (V3.delete(7, FIND), wrap(None), None),
         (V21.insert(7, b"[]", 1), wrap({}), InsertCounts()),
         (PLAIN.refresh(7, "reload"), {"success": True, "started": "now"}, {"success": True, "started": "now"}),
-        (PLAIN.refresh(7, "reload"), b"true", {"result": True}),
+        (PLAIN.refresh(7, "reload"), b"true", {}),
+        (PLAIN.refresh(7, "reload"), b"", {}),
         (V3.refresh(7, "reload"), wrap({"queued": 1}), {"queued": 1}),
-        (V3.refresh(7, "reload"), wrap(None), {"result": None}),
+        (V3.refresh(7, "reload"), wrap(None), {}),
     ],
 )
 def test_replies_are_read(exchange, body, expected):
     assert read(exchange, body) == expected
-
-
-LISTED_VERSIONS = [{"version": 1, "new": "x"}, {"version": 2}]
-
-
-@pytest.mark.parametrize(
-    ("exchange", "body", "more", "total"),
-    [
-        (PLAIN.versions(7), {"versions": LISTED_VERSIONS}, None, None),
-        (PLAIN.versions(7), LISTED_VERSIONS, None, None),
-        (V3.versions(7), wrap({"versions": LISTED_VERSIONS}), None, None),
-        (V3.versions(7), wrap(LISTED_VERSIONS), None, None),
-        (V3.versions(7), wrap(LISTED_VERSIONS, result_total_count=3, last_page=False), True, 3),
-    ],
-)
-def test_versions_are_read(exchange, body, more, total):
-    page = read(exchange, body)
-    assert (page.rows, page.has_more, page.total) == (LISTED_VERSIONS, more, total)
 
 
 @pytest.mark.parametrize("dialect", [V3, V22, V21, OLD_OF_MANY], ids=lambda dialect: dialect.name)
@@ -217,7 +198,7 @@ def test_a_filter_that_nobody_has_shown_is_refused(dialect, option, wanted):
 )
 def test_accounts_are_read(exchange, body):
     account = read(exchange, body)
-    assert account == Account(7, "Acme", None, {"id": 7, "name": "Acme", "new": 1})
+    assert account == AccountInfo(7, "Acme", None, {"id": 7, "name": "Acme", "new": 1})
 
 
 ENTRY = {"rec_id": 7, "name": "T", "description": "d", "source": "merge"}
@@ -264,7 +245,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("dialect", [PLAIN, V3], ids=lambda dialect: dialect.name)
-@pytest.mark.parametrize("operation", ["read", "create", "insert", "delete", "rebuild", "account", "list"])
+@pytest.mark.parametrize("operation", ["read", "create", "insert", "delete", "refresh", "account", "list"])
 @pytest.mark.parametrize(("status", "body", "kind", "code", "description"), ERRORS)
 def test_errors_are_raised(dialect, operation, status, body, kind, code, description):
     exchange = {
@@ -272,7 +253,7 @@ def test_errors_are_raised(dialect, operation, status, body, kind, code, descrip
         "create": dialect.create_table("T", "", []),
         "insert": dialect.insert(7, b"{}", 1),
         "delete": dialect.delete(7, FIND),
-        "rebuild": dialect.refresh(7, "append"),
+        "refresh": dialect.refresh(7, "append"),
         "account": dialect.account(),
         "list": dialect.list_tables(1),
     }[operation]
@@ -283,7 +264,7 @@ def test_errors_are_raised(dialect, operation, status, body, kind, code, descrip
     assert (error.status, error.code, error.description) == (status, code, description)
     assert (error.operation, error.request_id) == (operation, "r1")
     assert exchange.request.line in str(error)
-    changes = operation in {"create", "insert", "delete", "rebuild"}
+    changes = operation in {"create", "insert", "delete", "refresh"}
     assert error.ambiguous == (changes and not 400 <= status < 500 and kind is not cd.ApiVersionError)
 
 
@@ -322,10 +303,6 @@ UNKNOWN_SHAPES = [
     (PLAIN.list_tables(1), {"count": 0}),
     (PLAIN.list_tables(1), {"data": [{"name": "T"}]}),
     (V3.list_tables(1), wrap({"tables": []})),
-    (PLAIN.versions(7), {"data": []}),
-    (PLAIN.versions(7), {"versions": [1]}),
-    (V3.versions(7), wrap(None)),
-    (PLAIN.refresh(7, "reload"), b""),
     (V3.refresh(7, "reload"), {"queued": 1}),
 ]
 

@@ -35,6 +35,11 @@
     │   └── ReplaceIncompleteError            a replace stopped on its way; the old rows are in its backup
     ├── RowsExistError (ValueError)           the table has rows with these keys already
     ├── TooManyRowsError (ValueError)         a delete would take more rows than ``max_rows``
+    ├── RecordLookupError (LookupError)       no dashboard, schedule, team or user of that name, or several
+    ├── ScheduleError                         a triggered schedule whose run did not end well
+    │   ├── ScheduleFailedError               it failed
+    │   ├── ScheduleTimeoutError (TimeoutError)       it had not ended in time
+    │   └── ScheduleStateError                the service does not say how far it is
     └── ResumeError (ValueError)              a token or journal is not that of this write
         └── JournalInUseError                 another process is writing by that journal
 
@@ -71,6 +76,13 @@ from pandas_clicdata.errors.data import (
     TableNotFoundError,
     TooManyRowsError,
     UnsupportedTypeError,
+)
+from pandas_clicdata.errors.records import (
+    RecordLookupError,
+    ScheduleError,
+    ScheduleFailedError,
+    ScheduleStateError,
+    ScheduleTimeoutError,
 )
 from pandas_clicdata.errors.service import (
     ApiError,
@@ -114,11 +126,16 @@ __all__ = [
     "PartialWriteError",
     "PermissionDeniedError",
     "RateLimitError",
+    "RecordLookupError",
     "RedirectError",
     "ReplaceIncompleteError",
     "RequestTimeoutError",
     "ResumeError",
     "RowsExistError",
+    "ScheduleError",
+    "ScheduleFailedError",
+    "ScheduleStateError",
+    "ScheduleTimeoutError",
     "ServerError",
     "TableExistsError",
     "TableNotFoundError",

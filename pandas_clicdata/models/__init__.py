@@ -1,5 +1,6 @@
 """What the rooms hand to each other: frozen, plain, and without behaviour that needs the network."""
 
+from pandas_clicdata.models.answers import Picture, Records, RunStatus, ScheduleRun
 from pandas_clicdata.models.exchange import (
     DEFAULT_TIMEOUT,
     NO_MORE_TRIES,
@@ -9,7 +10,7 @@ from pandas_clicdata.models.exchange import (
     RetryPolicy,
     Secret,
 )
-from pandas_clicdata.models.results import Account, InsertCounts, Sent, WriteResult, WriteStatus
+from pandas_clicdata.models.results import AccountInfo, InsertCounts, Sent, WriteResult, WriteStatus
 from pandas_clicdata.models.tables import (
     BATCH_ROWS,
     ROW_ID_TYPES,
@@ -33,7 +34,7 @@ __all__ = [
     "DEFAULT_TIMEOUT",
     "NO_MORE_TRIES",
     "ROW_ID_TYPES",
-    "Account",
+    "AccountInfo",
     "Column",
     "ColumnType",
     "Decoded",
@@ -44,11 +45,15 @@ __all__ = [
     "Kind",
     "MultipleRows",
     "Page",
+    "Picture",
     "PlannedColumn",
+    "Records",
     "RefreshMethod",
     "Reply",
     "Request",
     "RetryPolicy",
+    "RunStatus",
+    "ScheduleRun",
     "Secret",
     "Sent",
     "TableList",

@@ -98,7 +98,8 @@ def _forms(secret: Secret) -> Iterator[str]:
 class Request:
     """One request of the API, without credentials.
 
-    ``repeatable`` says that sending it twice leaves the service as sending it once does.
+    ``repeatable`` says that sending it twice leaves the service as sending it once does; ``secrets`` are what of its
+    body must not be shown.
     """
 
     operation: str
@@ -109,6 +110,7 @@ class Request:
     content_type: str = "application/json"
     repeatable: bool = False
     rows: int = 0
+    secrets: tuple[Secret, ...] = field(default=(), repr=False)
 
     @property
     def line(self) -> str:

@@ -38,13 +38,13 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class Account:
+class AccountInfo:
     """The account a session is on; ``fields`` is all that the service said of it.
 
     Examples
     --------
-    >>> Account.from_fields({"id": 7, "name": "Acme", "domain": "acme.clicdata.com", "plan": "team"})
-    Account(id=7, name='Acme', domain='acme.clicdata.com')
+    >>> AccountInfo.from_fields({"id": 7, "name": "Acme", "domain": "acme.clicdata.com", "plan": "team"})
+    AccountInfo(id=7, name='Acme', domain='acme.clicdata.com')
     """
 
     id: Any
@@ -53,7 +53,7 @@ class Account:
     fields: Mapping[str, Any] = field(repr=False)
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, Any]) -> Account:
+    def from_fields(cls, fields: Mapping[str, Any]) -> AccountInfo:
         return cls(fields.get("id"), fields.get("name"), fields.get("domain"), dict(fields))
 
 

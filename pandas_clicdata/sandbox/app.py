@@ -25,8 +25,8 @@ VISIT = "pandas_clicdata.visit"
 _log = logging.getLogger("pandas_clicdata.sandbox")
 
 
-def _reply(text: str, status: int = 200) -> Response:
-    return Response(text.encode(), status, content_type="application/json; charset=utf-8")
+def _reply(text: str, status: int = 200, mimetype: str = "application/json") -> Response:
+    return Response(text.encode(), status, content_type=f"{mimetype}; charset=utf-8")
 
 
 def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
@@ -51,19 +51,19 @@ def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
         return _reply(dialect.refusal(refusal), dialects.status_of(refusal, world.assume))
 
     def serve(route: Route, path: dict[str, int]) -> Response:
-        scopes = oauth.authenticate(request.headers.get("Authorization"), request.headers.get("CLICDATA-API-KEY"))
+        who = oauth.authenticate(request.headers.get("Authorization"), request.headers.get("CLICDATA-API-KEY"))
         dialect = dialects.choose(mode, request.args.getlist("api_version"))
         if not route.exists(dialect.version):
             under = f"in the version {request.args['api_version']}" if dialect.wrapped else "without a version"
             raise Refusal(404, "UnknownRoute", f"The sandbox does not know {request.method} {request.path} {under}.")
-        if route.scope not in scopes:
+        if route.scope not in who.scopes:
             raise Refusal(403, "Forbidden", f"This needs the scope '{route.scope}', which was not granted.")
         body = request.get_data(cache=False)
-        if route.method != "GET" and route.view != "rebuild":
+        if body and route.method != "GET" and route.view != "rebuild":
             _require_json(request.mimetype, request.mimetype_params)
         visit = request.environ.get(VISIT) or Visit(0, route.operation)
-        result = VIEWS[route.view](Call(world, dialect, request.args, body, visit), **path)
-        return _reply(dialect.success(result.text, result.pagination))
+        result = VIEWS[route.view](Call(world, who.user, dialect, request.args, body, visit), **path)
+        return _reply(dialect.success(result.text, result.pagination), mimetype=result.mimetype)
 
     def view_of(route: Route) -> Callable[..., Response]:
         return lambda **path: serve(route, path)

@@ -123,7 +123,94 @@ ASSUMED: tuple[tuple[str, str, str | None], ...] = (
         "account_read. Basic and API key have all scopes of the account.",
         None,
     ),
+    (
+        "scopes",
+        "/user needs user_read or user_write, /team team_read or team_write, /dashboard dashboard_read.",
+        None,
+    ),
     ("tokens", "Errors of the token endpoint are those of RFC 6749; 'scope' may ask for less than all.", None),
-    ("account", "Activity is a list of objects.", None),
+    (
+        "account",
+        "Activity is a list of objects, in either dialect: one for each user ('email_address', 'last_login_date', "
+        "'login_count') and for each dashboard ('name', 'view_count', 'last_view_date').",
+        None,
+    ),
+    (
+        "account",
+        "An access token that is granted is a login of the account's owner. A request by Basic or API key is one when "
+        "the last such of its user was more than 30 minutes ago, or in an earlier run. A picture that is fetched by "
+        "itself is a view, a thumbnail in the list is none.",
+        None,
+    ),
+    (
+        "entries",
+        "Users, teams and dashboards have their id as 'rec_id' without a version and as 'id' under one. A versioned "
+        "list stands bare in the result, all on one page unless 'page' or 'page_size' is given.",
+        None,
+    ),
+    ("entries", "A POST that makes a user or a team answers with its id, as that of a table does.", "created_as"),
+    (
+        "entries",
+        'Other POSTs, PUTs and DELETEs answer with {"success": true}, in the versioned dialect with an empty result.',
+        None,
+    ),
+    ("entries", "A body with a field that is not known is a 400; an id that is not known is a 404.", None),
+    (
+        "users",
+        "A user has an id, 'email_address', 'first_name', 'last_name', 'last_login_date' and the ids of their "
+        "'teams'. POST takes the address, both names and a 'password', which may be missing, and nobody can sign in "
+        "without; PUT any of the first three.",
+        None,
+    ),
+    (
+        "users",
+        "E-mail addresses are compared without regard to case, for signing in too; a taken one is a 409. Addresses "
+        "and names of people have at most 255 characters; a name may be empty.",
+        None,
+    ),
+    (
+        "users",
+        "PUT /user/{id}/password takes a 'password' of 1 to 255 characters, which is good at once, and the old one no "
+        "more. Any user may sign in by Basic, with the one client_id there is.",
+        None,
+    ),
+    (
+        "users",
+        "The user with the id 1 owns the account: client, API key and authorization codes act for them, and deleting "
+        "them is a 409. GET /profile/user is who asks.",
+        None,
+    ),
+    ("users", "A user who is deleted leaves every team; ids are not used again.", None),
+    (
+        "teams",
+        "A team has an id, 'name', 'description', the ids of its 'users', and 'parameters', each with 'name' and "
+        "'value'. Names are compared without regard to case; a taken one is a 409. PUT takes any of name and "
+        "description.",
+        None,
+    ),
+    (
+        "teams",
+        "Adding a user who is in the team is a success that changes nothing; removing one who is not is a 404.",
+        None,
+    ),
+    (
+        "teams",
+        "POST of a parameter adds it or gives it a new value; names are compared exactly, a value is a string. "
+        'DELETE takes {"name"}; one that is not there is a 404.',
+        None,
+    ),
+    ("teams", "DELETE /team/{id} and DELETE /user/{id} take no body; one with fields is a 400.", None),
+    (
+        "dashboards",
+        "An entry has an id, 'name', 'description', 'creation_date' and 'last_update_date', and a 'thumbnail' when "
+        "'includethumbnail' is true. The filter 'name' is an exact name, without regard to case.",
+        None,
+    ),
+    (
+        "dashboards",
+        "Pictures are PNGs in base64: text/plain without a version, a string in the versioned result. A thumbnail has "
+        "320 by 200 pixels, a snapshot 1280 by 800; both show the data as it is now.",
+        None,
+    ),
 )
 """Every assumed behaviour: area, what the sandbox does, and the switch of `Assumptions` that changes it, if any."""

@@ -261,3 +261,13 @@ def read_refresh(body: bytes) -> str:
     if mode not in MODES:
         raise bad_body(f"'mode' must be one of {', '.join(MODES)}.")
     return str(mode)
+
+
+def read_object(body: bytes, required: Set[str], optional: Set[str] = frozenset()) -> dict[str, Any]:
+    """The fields of a body that is one JSON object, numbers as `Number`; a 400 for any field too few or too many."""
+    return _fields(parse(body), required, optional)
+
+
+def read_name(value: Any, what: str) -> str:
+    """A value that is a name; a 400 that begins with `what` for anything else."""
+    return _name(value, what)

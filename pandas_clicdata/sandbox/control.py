@@ -17,10 +17,12 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from pandas_clicdata.sandbox.app import MAX_BODY
+from pandas_clicdata.sandbox.dashboards import Dashboards
 from pandas_clicdata.sandbox.faults import Faults
 from pandas_clicdata.sandbox.faultscript import make_fault
 from pandas_clicdata.sandbox.ledger import Ledger
 from pandas_clicdata.sandbox.oauth import Credentials, OAuth, TokenRefusal
+from pandas_clicdata.sandbox.people import People
 from pandas_clicdata.sandbox.requestlog import RequestLog
 
 PREFIX = "/_sandbox/"
@@ -40,19 +42,28 @@ class Control:
     """What the control paths do. Each method takes the query and the body, and returns JSON text or what becomes it."""
 
     def __init__(
-        self, credentials: Credentials, oauth: OAuth, faults: Faults, ledger: Ledger, requests: RequestLog
+        self,
+        credentials: Credentials,
+        oauth: OAuth,
+        faults: Faults,
+        ledger: Ledger,
+        requests: RequestLog,
+        people: People,
+        dashboards: Dashboards,
     ) -> None:
         self.credentials = credentials
         self._oauth = oauth
         self._faults = faults
         self._ledger = ledger
         self._requests = requests
+        self._people = people
+        self._dashboards = dashboards
 
     # signing in
 
     def sign_in(self, query: Mapping[str, str], body: Any) -> Any:
         """What a client signs in with."""
-        return asdict(self.credentials)
+        return {**asdict(self.credentials), "username": self._people.username, "password": self._people.password}
 
     def authorize(self, query: Mapping[str, str], body: Any) -> Any:
         """An authorization code, as if the user had agreed in a browser."""
@@ -60,6 +71,15 @@ class Control:
             case {"redirect_uri": str(target), "scope": str() | None as scope}:
                 return {"code": self._oauth.authorize(target, scope)}
         raise ValueError("An authorization needs the text 'redirect_uri' and a 'scope', text or null.")
+
+    # dashboards
+
+    def dashboard(self, query: Mapping[str, str], body: Any) -> Any:
+        """Make a dashboard."""
+        match body:
+            case {"name": name, "table": table, "description": description}:
+                return {"id": self._dashboards.create(name, table, description)}
+        raise ValueError("A dashboard needs a 'name', the name or id of a 'table', and a 'description'.")
 
     # faults
 
@@ -149,6 +169,7 @@ def _table(query: Mapping[str, str]) -> int | str:
 _ROUTES: tuple[tuple[str, str, Callable[[Control, Mapping[str, str], Any], Any]], ...] = (
     ("GET", "", Control.sign_in),
     ("POST", "authorize", Control.authorize),
+    ("POST", "dashboards", Control.dashboard),
     ("GET", "faults", Control.faults),
     ("POST", "faults", Control.script),
     ("DELETE", "faults", Control.clear_faults),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from pandas_clicdata.sandbox.people import OWNER, People
 from pandas_clicdata.sandbox.refusal import Refusal
 from pandas_clicdata.sandbox.store import Store
 
@@ -29,14 +30,20 @@ _CODE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a client signs in with. Secrets are not in its repr."""
+    """What a client signs in with; what a user does is with the `People`. Secrets are not in its repr."""
 
     client_id: str
     client_secret: str = field(repr=False)
-    username: str
-    password: str = field(repr=False)
     api_key: str = field(repr=False)
     control_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who asks: the id of a user, and what they may do."""
+
+    user: int
+    scopes: frozenset[str]
 
 
 class TokenRefusal(Exception):
@@ -56,8 +63,6 @@ def make_credentials(store: Store, client_id: str | None, client_secret: str | N
     return Credentials(
         client_id=store.setting("client_id", lambda: secrets.token_hex(8)),
         client_secret=store.setting("client_secret", lambda: secrets.token_urlsafe(24)),
-        username=store.setting("username", lambda: "ada@sandbox.example"),
-        password=store.setting("password", lambda: secrets.token_urlsafe(12)),
         api_key=store.setting("api_key", lambda: secrets.token_urlsafe(24)),
         control_key=store.setting("control_key", lambda: secrets.token_urlsafe(24)),
     )
@@ -83,41 +88,51 @@ class OAuth:
     store : Store
         Where tokens are kept, as digests.
     credentials : Credentials
-        The one client and the one user there are.
+        Those of the one client there is.
+    people : People
+        Who signs in by Basic; client, API key and codes act for the owner of the account.
     token_seconds : float
         How long an access token lives.
     scopes : iterable of str
         What the client may do.
     """
 
-    def __init__(self, store: Store, credentials: Credentials, token_seconds: float, scopes: Iterable[str]) -> None:
+    def __init__(
+        self, store: Store, credentials: Credentials, people: People, token_seconds: float, scopes: Iterable[str]
+    ) -> None:
         self._store = store
         self._credentials = credentials
+        self._people = people
         self._seconds = token_seconds
         self._scopes = tuple(scopes)
 
     # who asks
 
-    def authenticate(self, authorization: str | None, api_key: str | None) -> frozenset[str]:
-        """The scopes of whoever sent these two headers; a 401 for nobody known."""
+    def authenticate(self, authorization: str | None, api_key: str | None) -> Identity:
+        """Whoever sent these two headers; a 401 for nobody known."""
         if authorization is not None and api_key is not None:
             raise Refusal(
                 401, "Unauthorized", "The request has an API key and an Authorization header; send one of them."
             )
         if api_key is not None:
             if _same(api_key, self._credentials.api_key):
-                return frozenset(self._scopes)
+                return self._visitor(OWNER)
             raise Refusal(401, "Unauthorized", "The API key is not known.")
         if authorization is None:
             raise Refusal(401, "Unauthorized", "The request has no Authorization header and no API key.")
         kind, _, rest = authorization.partition(" ")
         if kind.lower() == "bearer":
             return self._bearer(rest.strip())
-        if kind.lower() == "basic" and self._basic(rest.strip()):
-            return frozenset(self._scopes)
+        user = self._basic(rest.strip()) if kind.lower() == "basic" else None
+        if user is not None:
+            return self._visitor(user)
         raise Refusal(401, "Unauthorized", "The Authorization header is not that of a known user.")
 
-    def _bearer(self, token: str) -> frozenset[str]:
+    def _visitor(self, user: int) -> Identity:
+        self._people.visited(user)
+        return Identity(user, frozenset(self._scopes))
+
+    def _bearer(self, token: str) -> Identity:
         rows = self._store.query(
             "SELECT expires, scopes FROM tokens WHERE digest = ? AND kind = 'access'", (_digest(token),)
         )
@@ -126,19 +141,16 @@ class OAuth:
         expires, scopes = rows[0]
         if expires <= time.time():
             raise Refusal(401, "Unauthorized", "The access token has expired.")
-        return frozenset(str(scopes).split())
+        return Identity(OWNER, frozenset(str(scopes).split()))
 
-    def _basic(self, encoded: str) -> bool:
-        known = self._credentials
+    def _basic(self, encoded: str) -> int | None:
         try:
             client_id, _, inner = _unbase64(encoded).partition(":")
             username, _, password = _unbase64(inner).partition(":")
         except (binascii.Error, ValueError):
-            return False
-        matches = [
-            _same(client_id, known.client_id), _same(username, known.username), _same(password, known.password)
-        ]  # fmt: skip
-        return all(matches)
+            return None
+        user = self._people.sign_in(username, password)
+        return user if _same(client_id, self._credentials.client_id) else None
 
     # tokens
 
@@ -216,6 +228,7 @@ class OAuth:
         return token
 
     def _grant(self, scopes: str, *, refresh: bool) -> dict[str, Any]:
+        self._people.logged_in(OWNER)
         reply = {
             "access_token": self._issue("access", self._seconds, scopes),
             "token_type": "bearer",
@@ -233,7 +246,7 @@ class OAuth:
         return self._issue("code", _CODE_SECONDS, self._wanted(scope), redirect_uri)
 
     def redirect(self, query: Mapping[str, str]) -> str:
-        """Where the authorize page sends the browser. The sandbox's only user always agrees."""
+        """Where the authorize page sends the browser. The account's owner always agrees."""
         if query.get("response_type") != "code":
             raise TokenRefusal("unsupported_response_type", "The response_type must be 'code'.")
         if not _same(query.get("client_id", ""), self._credentials.client_id):

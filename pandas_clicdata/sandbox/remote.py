@@ -276,13 +276,13 @@ class RemoteSandbox:
 
     @property
     def username(self) -> str:
-        """The e-mail address of the one user there is."""
-        return self._credential("username")
+        """The e-mail address of the user who owns the account."""
+        return str(self._wire("GET", "")["username"])  # not kept: it may change
 
     @property
     def password(self) -> str:
-        """The password of the one user there is."""
-        return self._credential("password")
+        """The password of the user who owns the account."""
+        return str(self._wire("GET", "")["password"])
 
     @property
     def api_key(self) -> str:
@@ -297,6 +297,11 @@ class RemoteSandbox:
     def authorize(self, redirect_uri: str, scope: str | None = None) -> str:
         """An authorization code, as if the user had agreed in a browser."""
         return str(self._wire("POST", "authorize", body={"redirect_uri": redirect_uri, "scope": scope})["code"])
+
+    def dashboard(self, name: str, *, table: int | str, description: str = "") -> int:
+        """Make a dashboard that draws a table, as `Sandbox.dashboard` does, and return its id."""
+        body = {"name": name, "table": table, "description": description}
+        return int(self._wire("POST", "dashboards", body=body)["id"])
 
     def connect(self, **parameters: Any) -> Any:
         """``pandas_clicdata.connect`` to this sandbox; parameters given here come before the sandbox's own."""

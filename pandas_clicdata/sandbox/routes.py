@@ -11,6 +11,9 @@ from werkzeug.routing import Map, RequestRedirect, Rule
 OPERATIONS = (
     "token", "authorize", "list", "read", "versions", "read_version", "create", "append", "update", "delete", "rebuild",
     "account", "activity", "profile",
+    "users", "user", "create_user", "update_user", "delete_user", "set_password",
+    "teams", "create_team", "update_team", "delete_team", "add_user", "remove_user", "set_parameter",
+    "remove_parameter", "dashboards", "thumbnail", "snapshot",
 )  # fmt: skip
 """The names of the operations, as faults and the request log have them."""
 
@@ -62,6 +65,23 @@ ROUTES = (
     Route("GET", "/account/activity/users", "activity", "activity_users", "account_read"),
     Route("GET", "/account/activity/dashboards", "activity", "activity_dashboards", "account_read"),
     Route("GET", "/profile/user", "profile", "profile", "account_read"),
+    Route("GET", "/user", "users", "users", "user_read"),
+    Route("POST", "/user", "create_user", "create_user", "user_write"),
+    Route("GET", "/user/<int:user>", "user", "user", "user_read"),
+    Route("PUT", "/user/<int:user>", "update_user", "update_user", "user_write"),
+    Route("DELETE", "/user/<int:user>", "delete_user", "delete_user", "user_write"),
+    Route("PUT", "/user/<int:user>/password", "set_password", "set_password", "user_write"),
+    Route("GET", "/team", "teams", "teams", "team_read"),
+    Route("POST", "/team", "create_team", "create_team", "team_write"),
+    Route("PUT", "/team/<int:team>", "update_team", "update_team", "team_write"),
+    Route("DELETE", "/team/<int:team>", "delete_team", "delete_team", "team_write"),
+    Route("POST", "/team/<int:team>/user", "add_user", "add_user", "team_write"),
+    Route("DELETE", "/team/<int:team>/user", "remove_user", "remove_user", "team_write"),
+    Route("POST", "/team/<int:team>/parameter", "set_parameter", "set_parameter", "team_write"),
+    Route("DELETE", "/team/<int:team>/parameter", "remove_parameter", "remove_parameter", "team_write"),
+    Route("GET", "/dashboard", "dashboards", "dashboards", "dashboard_read"),
+    Route("GET", "/dashboard/<int:dashboard>/thumbnail", "thumbnail", "thumbnail", "dashboard_read"),
+    Route("GET", "/dashboard/<int:dashboard>/snapshot", "snapshot", "snapshot", "dashboard_read"),
 )
 """Everything the sandbox answers. Any other path is refused loudly."""
 

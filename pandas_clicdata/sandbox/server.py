@@ -21,11 +21,13 @@ from pandas_clicdata.sandbox import dialects
 from pandas_clicdata.sandbox.app import MAX_BODY, make_app
 from pandas_clicdata.sandbox.assumptions import Assumptions
 from pandas_clicdata.sandbox.control import Control, is_control, make_control
+from pandas_clicdata.sandbox.dashboards import Dashboards
 from pandas_clicdata.sandbox.faults import Faults
 from pandas_clicdata.sandbox.gate import Gate
 from pandas_clicdata.sandbox.ledger import Ledger
 from pandas_clicdata.sandbox.oauth import SCOPES, Credentials, OAuth, is_loopback, make_credentials
 from pandas_clicdata.sandbox.operations import World
+from pandas_clicdata.sandbox.people import People
 from pandas_clicdata.sandbox.requestlog import RequestLog
 from pandas_clicdata.sandbox.store import Store
 
@@ -118,6 +120,8 @@ class _Live:
     store: Store
     credentials: Credentials = field(repr=False)
     oauth: OAuth
+    people: People
+    dashboards: Dashboards
     server: Any
     dispatcher: _Dispatcher
     thread: threading.Thread
@@ -224,13 +228,16 @@ class Sandbox:
         store = Store(None if self._data is None else _database(self._data))
         try:
             credentials = make_credentials(store, self._client_id, self._client_secret)
-            oauth = OAuth(store, credentials, self._token_seconds, self._scopes)
+            people, dashboards = People(store), Dashboards(store)
+            oauth = OAuth(store, credentials, people, self._token_seconds, self._scopes)
             self.requests.go_on_after(store.last_request())
             self.faults.open()
-            world = World(store, self._assume, self._page_size, credentials.username)
+            world = World(store, self._assume, self._page_size, people, dashboards)
             app = make_app(world, oauth, self._dialect)
             gate = Gate(app.wsgi_app, self._dialect, self.faults, self.requests, oauth)
-            control = make_control(Control(credentials, oauth, self.faults, Ledger(store), self.requests)).wsgi_app
+            control = make_control(
+                Control(credentials, oauth, self.faults, Ledger(store), self.requests, people, dashboards)
+            ).wsgi_app
             dispatcher = _Dispatcher()
             server: Any = create_server(
                 lambda environ, start: (control if is_control(environ["PATH_INFO"]) else gate)(environ, start),
@@ -251,7 +258,7 @@ class Sandbox:
         dispatcher.begin()
         thread = threading.Thread(target=server.run, name="clicdata-sandbox", daemon=True)
         thread.start()
-        return _Live(store, credentials, oauth, server, dispatcher, thread)
+        return _Live(store, credentials, oauth, people, dashboards, server, dispatcher, thread)
 
     def stop(self) -> None:
         """Close every connection, thread and file; does nothing when that is so already."""
@@ -322,13 +329,13 @@ class Sandbox:
 
     @property
     def username(self) -> str:
-        """The e-mail address of the one user there is."""
-        return self._running().credentials.username
+        """The e-mail address of the user who owns the account."""
+        return self._running().people.username
 
     @property
     def password(self) -> str:
-        """The password of the one user there is."""
-        return self._running().credentials.password
+        """The password of the user who owns the account."""
+        return self._running().people.password
 
     @property
     def api_key(self) -> str:
@@ -353,6 +360,13 @@ class Sandbox:
     def authorize(self, redirect_uri: str, scope: str | None = None) -> str:
         """An authorization code, as if the user had agreed in a browser."""
         return self._running().oauth.authorize(redirect_uri, scope)
+
+    def dashboard(self, name: str, *, table: int | str, description: str = "") -> int:
+        """Make a dashboard that draws a table, named by its name or id, and return the dashboard's id.
+
+        A name that another dashboard has raises ValueError, a table that is not there LookupError.
+        """
+        return self._running().dashboards.create(name, table, description)
 
     def connect(self, **parameters: Any) -> Any:
         """``pandas_clicdata.connect`` to this sandbox; parameters given here come before the sandbox's own."""

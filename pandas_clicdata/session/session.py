@@ -13,7 +13,7 @@ from pandas_clicdata import config
 from pandas_clicdata.auth import Authenticator, authenticator
 from pandas_clicdata.display import facts_html
 from pandas_clicdata.errors import ClicDataError, ConfigurationError
-from pandas_clicdata.models import DEFAULT_TIMEOUT, Account, Exchange, Reply, Request, RetryPolicy, Secret, Sent
+from pandas_clicdata.models import DEFAULT_TIMEOUT, AccountInfo, Exchange, Reply, Request, RetryPolicy, Secret, Sent
 from pandas_clicdata.wire import Dialect, Unversioned, dialect_for, dialect_of
 
 T = TypeVar("T")
@@ -177,12 +177,12 @@ class Session:
         reply = self._send(exchange.request)
         return _read(exchange, reply), Sent(retries=reply.attempts - 1, perhaps_twice=reply.perhaps_done)
 
-    def whoami(self) -> Account:
+    def whoami(self) -> AccountInfo:
         """Ask ClicData which account this session is on.
 
         Returns
         -------
-        Account
+        AccountInfo
             With ``id``, ``name``, ``domain`` where the service says them, and ``fields``: all that it said.
 
         Raises

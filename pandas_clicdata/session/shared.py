@@ -16,6 +16,21 @@ from pandas_clicdata.errors import ConfigurationError
 from pandas_clicdata.models import DEFAULT_TIMEOUT, RetryPolicy, Secret
 from pandas_clicdata.session.session import Session, hidden
 
+_SECRETS = frozenset({"client_secret", "password", "api_key", "code", "refresh_token"})
+
+
+def concealed(connection_params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a session with what is secret among them hidden."""
+    params: dict[str, Any] = dict(connection_params)
+    for name in _SECRETS & params.keys():
+        params[name] = Secret.of(params[name])
+    connection_params = {}
+    if isinstance(params.get("base_url"), str):
+        params["base_url"] = masked(params["base_url"])
+    if "proxies" in params:
+        params["proxies"] = hidden(params["proxies"])
+    return params
+
 
 class LazySession:
     """The parameters of a session, and the one session made from them on first use.
@@ -27,7 +42,7 @@ class LazySession:
     """
 
     def __init__(self, **connection_params: Any) -> None:
-        _hide_secrets(connection_params)
+        connection_params = concealed(connection_params)
         self._params = connection_params
         self._session: Session | None = None
         self._lock = threading.Lock()
@@ -59,16 +74,6 @@ class LazySession:
     def __repr__(self) -> str:
         kind = type(self).__name__
         return f"<{kind}: {self._session!r}>" if self._session else f"<{kind}: no session yet>"
-
-
-def _hide_secrets(params: dict[str, Any]) -> None:
-    for name in ("client_secret", "password", "api_key", "code", "refresh_token"):
-        if name in params:
-            params[name] = Secret.of(params[name])
-    if isinstance(params.get("base_url"), str):
-        params["base_url"] = masked(params["base_url"])
-    if "proxies" in params:
-        params["proxies"] = hidden(params.pop("proxies"))
 
 
 class _Shared:
@@ -107,8 +112,8 @@ class SessionManager(LazySession):
     """
 
     def __init__(self, **connection_params: Any) -> None:
-        # In this frame's own, too.
-        _hide_secrets(connection_params)
+        # Rebound at once, so that a traceback with locals shows no secret.
+        connection_params = concealed(connection_params)
         super().__init__(**connection_params)
         self._before = _shared.source
         if connection_params:

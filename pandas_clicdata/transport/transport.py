@@ -125,7 +125,7 @@ class Transport:
             It was never sent, for the service turned the requests before it away for longer than
             ``RetryPolicy.give_up_after``, or asks to wait so long.
         """
-        secrets = (*secrets, *headers.values(), *self._proxy_secrets)
+        secrets = (*secrets, *request.secrets, *headers.values(), *self._proxy_secrets)
         turn = Turn()
         tries, counted, perhaps_done = 0, 0, False
         last: Reply | TransportError | None = None

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from pandas_clicdata.errors import NotFoundError, PermissionDeniedError
 from pandas_clicdata.models import (
-    Account,
+    AccountInfo,
     Column,
     Exchange,
     Framing,
     InsertCounts,
     MultipleRows,
     Page,
+    Picture,
     RefreshMethod,
     Reply,
+    Request,
     TableList,
 )
-from pandas_clicdata.wire.replies import VERSION_CODES, is_wrapped, raise_for_error, said
+from pandas_clicdata.wire.replies import VERSION_CODES, Answer, is_wrapped, raise_for_error, said
 from pandas_clicdata.wire.unversioned import Unversioned
 from pandas_clicdata.wire.versioned import Versioned, key
 
 __all__ = ["NEWEST_SEEN", "Dialect", "Unversioned", "Versioned", "dialect_for", "dialect_of"]
+
+T = TypeVar("T")
 
 NEWEST_SEEN = "2025.3"
 
@@ -33,7 +37,7 @@ class Dialect(Protocol):
     @property
     def name(self) -> str: ...
 
-    def account(self) -> Exchange[Account]: ...
+    def account(self) -> Exchange[AccountInfo]: ...
 
     @property
     def lists_by_name(self) -> bool: ...
@@ -43,8 +47,6 @@ class Dialect(Protocol):
     ) -> Exchange[TableList]: ...
 
     def read_page(self, rec_id: int, page: int, version: int | None = None) -> Exchange[Page]: ...
-
-    def versions(self, rec_id: int) -> Exchange[Page]: ...
 
     def create_table(self, name: str, description: str, columns: Sequence[Column]) -> Exchange[int]: ...
 
@@ -61,6 +63,10 @@ class Dialect(Protocol):
     ) -> Exchange[None]: ...
 
     def refresh(self, rec_id: int, method: RefreshMethod) -> Exchange[dict[str, Any]]: ...
+
+    def ask(self, request: Request, read: Callable[[Answer], T]) -> Exchange[T]: ...
+
+    def ask_picture(self, request: Request) -> Exchange[Picture]: ...
 
 
 def dialect_for(api_version: str) -> Dialect:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
-from pandas_clicdata.models import Column, Framing, MultipleRows
+from pandas_clicdata.models import Column, Framing, MultipleRows, Secret
 
 _ALWAYS_EXACT_CHARACTERS = 16
 """A point and 15 digits, or fewer: a double gives every such text back."""
@@ -48,8 +48,8 @@ def loads(body: bytes) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """Write a JSON body in UTF-8."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    """Write a JSON body in UTF-8; a Secret is revealed here, and nowhere else."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_revealed).encode()
 
 
 def text_literal(text: str) -> str:
@@ -120,3 +120,9 @@ def new_table(name: str, description: str, columns: Sequence[Column]) -> bytes:
 
 def _not_json(literal: str) -> NoReturn:
     raise ValueError(f"{literal} is not JSON")
+
+
+def _revealed(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(f"{type(value).__name__} is no JSON value")

@@ -202,24 +202,14 @@ class Answer:
             tables.append(TableRef(rec_id, name, description, entry))
         return tuple(tables)
 
-    def records(self, key: str) -> list[dict[str, Any]]:
-        """A list of objects, under this key of an object (S P) or by itself (A)."""
-        listed = self.content.get(key) if isinstance(self.content, dict) else self.content
-        if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
-            self.unexpected(f"it holds no list of {key}")
-        return listed
 
-    def as_fields(self) -> dict[str, Any]:
-        """Whatever came, as an object; what is none is its ``result``."""
-        return self.content if isinstance(self.content, dict) else {"result": self.content}
-
-
-def bare(request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
-    """A request whose reply is the content itself."""
+def bare(request: Request, read: Callable[[Answer], T], *, or_empty: bool = False) -> Exchange[T]:
+    """A request whose reply is the content itself, or nothing where that will do."""
 
     def read_reply(reply: Reply) -> T:
         raise_for_error(request, reply)
-        return read(Answer(request, reply, _parsed(request, reply), {}))
+        content = None if or_empty and not reply.body.strip() else _parsed(request, reply)
+        return read(Answer(request, reply, content, {}))
 
     return Exchange(request, read_reply)
 

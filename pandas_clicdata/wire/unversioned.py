@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pandas_clicdata.models import (
-    Account,
+    AccountInfo,
     Column,
     Exchange,
     Framing,
     InsertCounts,
     MultipleRows,
     Page,
+    Picture,
     RefreshMethod,
     Request,
     TableList,
 )
 from pandas_clicdata.wire import body
+from pandas_clicdata.wire.records import picture, said
 from pandas_clicdata.wire.replies import Answer, bare, flag, integer
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,10 @@ class Unversioned:
     def name(self) -> str:
         return "unversioned"
 
-    def account(self) -> Exchange[Account]:
+    def account(self) -> Exchange[AccountInfo]:
         """``GET /account`` (S)."""
         request = Request(operation="account", method="GET", path="/account", repeatable=True)
-        return bare(request, lambda answer: Account.from_fields(answer.fields()))
+        return bare(request, lambda answer: AccountInfo.from_fields(answer.fields()))
 
     @property
     def lists_by_name(self) -> bool:
@@ -61,11 +65,6 @@ class Unversioned:
             request,
             lambda answer: Page(answer.rows(), answer.columns(), has_more=flag(answer.fields().get("has_more_data"))),
         )
-
-    def versions(self, rec_id: int) -> Exchange[Page]:
-        """``GET /data/{id}/versions`` (S P)."""
-        request = Request(operation="versions", method="GET", path=f"/data/{rec_id}/versions", repeatable=True)
-        return bare(request, lambda answer: Page(answer.records("versions")))
 
     def create_table(self, name: str, description: str, columns: Sequence[Column]) -> Exchange[int]:
         """``POST /data``; the new RecId is the bare body (O P)."""
@@ -114,8 +113,16 @@ class Unversioned:
         """``POST /data/{id}/recreate`` and its kin, of which ``/rebuild`` is the method called "reload" (S)."""
         path = refresh_path(rec_id, method)
         # Rows that are loaded anew, or go to their keys, are there once however often that is done; appended ones not.
-        request = Request(operation="rebuild", method="POST", path=path, repeatable=method != "append")
-        return bare(request, Answer.as_fields)
+        request = Request(operation="refresh", method="POST", path=path, repeatable=method != "append")
+        return self.ask(request, said)
+
+    def ask(self, request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
+        """The request as it is; of one that changes something nobody has shown the reply, so that it may be empty."""
+        return bare(request, read, or_empty=request.method != "GET")
+
+    def ask_picture(self, request: Request) -> Exchange[Picture]:
+        """The request as it is; the reply is base64 text (S P)."""
+        return picture(request)
 
 
 def refresh_path(rec_id: int, method: RefreshMethod) -> str:

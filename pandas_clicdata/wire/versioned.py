@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from pandas_clicdata.models import (
-    Account,
+    AccountInfo,
     Column,
     Exchange,
     Framing,
     InsertCounts,
     MultipleRows,
     Page,
+    Picture,
     RefreshMethod,
     Request,
     TableList,
 )
 from pandas_clicdata.wire import body
-from pandas_clicdata.wire.replies import Answer, flag, integer, wrapped
+from pandas_clicdata.wire.records import has_more, picture, said, total
+from pandas_clicdata.wire.replies import Answer, integer, wrapped
 from pandas_clicdata.wire.unversioned import refresh_path
+
+T = TypeVar("T")
 
 LIST_PAGE_SIZE = 100
 LIST_VERSION = "2025.3"
@@ -48,10 +52,10 @@ class Versioned:
     def name(self) -> str:
         return f"versioned, {self.version}"
 
-    def account(self) -> Exchange[Account]:
+    def account(self) -> Exchange[AccountInfo]:
         """``GET /account`` (A)."""
         request = Request(operation="account", method="GET", path="/account", params=self._params(), repeatable=True)
-        return wrapped(request, lambda answer: Account.from_fields(answer.fields()))
+        return wrapped(request, lambda answer: AccountInfo.from_fields(answer.fields()))
 
     @property
     def lists_by_name(self) -> bool:
@@ -84,7 +88,7 @@ class Versioned:
             repeatable=True,
         )
         return wrapped(
-            request, lambda answer: TableList(answer.tables(), has_more=_has_more(answer), total=_total(answer))
+            request, lambda answer: TableList(answer.tables(), has_more=has_more(answer), total=total(answer))
         )
 
     def read_page(self, rec_id: int, page: int, version: int | None = None) -> Exchange[Page]:
@@ -97,24 +101,10 @@ class Versioned:
             lambda answer: Page(
                 answer.rows(),
                 answer.columns(),
-                has_more=_has_more(answer),
-                total=_total(answer),
+                has_more=has_more(answer),
+                total=total(answer),
                 number=integer(answer.pagination.get("current_page")),
             ),
-        )
-
-    def versions(self, rec_id: int) -> Exchange[Page]:
-        """``GET /data/{id}/versions`` (A)."""
-        request = Request(
-            operation="versions",
-            method="GET",
-            path=f"/data/{rec_id}/versions",
-            params=self._params(),
-            repeatable=True,
-        )
-        return wrapped(
-            request,
-            lambda answer: Page(answer.records("versions"), has_more=_has_more(answer), total=_total(answer)),
         )
 
     def create_table(self, name: str, description: str, columns: Sequence[Column]) -> Exchange[int]:
@@ -178,7 +168,7 @@ class Versioned:
         else:
             path, content = refresh_path(rec_id, method), None
         request = Request(
-            operation="rebuild",
+            operation="refresh",
             method="POST",
             path=path,
             params=self._params(REFRESH_VERSION),
@@ -186,7 +176,19 @@ class Versioned:
             # Rows that are loaded anew, or go to their keys, are there once however often; appended ones are not.
             repeatable=method != "append",
         )
-        return wrapped(request, Answer.as_fields)
+        return self.ask(request, said)
+
+    def ask(self, request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
+        """The same request with the version added, and the reply wrapped (A)."""
+        return wrapped(self._in_version(request), read)
+
+    def ask_picture(self, request: Request) -> Exchange[Picture]:
+        """The same request with the version added; the base64 text is the result (A)."""
+        return picture(self._in_version(request))
+
+    def _in_version(self, request: Request) -> Request:
+        named = any(name == "api_version" for name, _ in request.params)
+        return request if named else replace(request, params=(*request.params, *self._params()))
 
     @property
     def _has_insert(self) -> bool:
@@ -209,17 +211,6 @@ def key(version: str) -> tuple[int, ...]:
     True
     """
     return tuple(int(part) if part.isascii() and part.isdigit() else -1 for part in version.split("."))
-
-
-def _has_more(answer: Answer) -> bool | None:
-    """``result_total_count``, ``has_more_results`` and ``last_page`` are each optional (P)."""
-    more = flag(answer.pagination.get("has_more_results"))
-    last = flag(answer.pagination.get("last_page"))
-    return more if more is not None else None if last is None else not last
-
-
-def _total(answer: Answer) -> int | None:
-    return integer(answer.pagination.get("result_total_count"))
 
 
 def _counts(answer: Answer) -> InsertCounts:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pandas_clicdata import endpoints, lookup, schema
+from pandas_clicdata.checks import unicode_text
 from pandas_clicdata.errors import (
     AmbiguousWriteError,
     ApiError,
@@ -61,7 +62,7 @@ def create_table(name: str, columns: object, description: str = "", session: Ses
         The reply was lost, and whether the table was made could not be found out.
     """
     table_name = lookup.checked_name(name)
-    lookup.checked_text("A table's description", description)
+    unicode_text("A table's description", description)
     planned = [plan.planned for plan in schema.plan_declared(columns)]
     session = endpoints.resolved(session)
     # Later, one that was there would be taken for the one that a lost try has made.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, SupportsIndex, get_args
 
 from pandas_clicdata import endpoints, lookup, rows, schema
-from pandas_clicdata.checks import whole_number
+from pandas_clicdata.checks import one_of, whole_number
 from pandas_clicdata.errors import ColumnMismatchError, FrameError, UnsupportedTypeError
 from pandas_clicdata.models import MultipleRows, TableRef, WriteResult
 from pandas_clicdata.writing.content import Content
@@ -43,7 +43,7 @@ def update_matching(
         The reply was lost, and it was not safe to ask again, or of no use.
     """
     meant = lookup.checked_table(table)
-    _check_multiple_rows(multiple_rows)
+    multiple_rows = one_of("multiple_rows", multiple_rows, get_args(MultipleRows))
     options = Options(settle=settle)
     conditions = _conditions(filters, "changes")
     new = _one_row("values", values)
@@ -81,7 +81,7 @@ def delete_matching(
         The reply was lost, and it was not safe to ask again, or of no use.
     """
     meant = lookup.checked_table(table)
-    _check_multiple_rows(multiple_rows)
+    multiple_rows = one_of("multiple_rows", multiple_rows, get_args(MultipleRows))
     most = None if max_rows is None else whole_number("max_rows", max_rows, least=0)
     if most is not None and multiple_rows == "first":
         raise ValueError("multiple_rows='first' deletes one row at most, so that max_rows= has nothing to bound.")
@@ -100,11 +100,6 @@ def delete_matching(
         note = "One of these rows would go; which of them comes first is for the service to say."
         return replace(receipt, notes=(*receipt.notes, note))
     return receipt
-
-
-def _check_multiple_rows(multiple_rows: object) -> None:
-    if multiple_rows not in get_args(MultipleRows):
-        raise ValueError(f"multiple_rows={multiple_rows!r} is not known; it is 'all' or 'first'.")
 
 
 def _conditions(filters: object, does: str) -> Content:

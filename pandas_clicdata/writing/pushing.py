@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pandas_clicdata import endpoints, lookup
+from pandas_clicdata.checks import unicode_text
 from pandas_clicdata.errors import TableExistsError
 from pandas_clicdata.models import Column, ColumnType, TableRef, WriteResult
 from pandas_clicdata.writing import backup, replacing, updating
@@ -26,7 +27,7 @@ def push(
 ) -> WriteResult:
     """Make a table and send the rows, or do what the user says if it is there."""
     table_name = lookup.checked_name(name)
-    lookup.checked_text("A table's description", description)
+    unicode_text("A table's description", description)
     _check_if_exists(if_exists, options)
     content, keys = entered(obj, options)
     started = time.perf_counter()

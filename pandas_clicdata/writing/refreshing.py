@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from pandas_clicdata import endpoints, lookup
+from pandas_clicdata.checks import one_of
 from pandas_clicdata.errors import AmbiguousWriteError, ClicDataError, NotFoundError, TableNotFoundError
 from pandas_clicdata.models import RefreshMethod
 
@@ -25,16 +26,13 @@ def refresh_table(session: Session | None, table: object, method: RefreshMethod)
         The service refused, for example because the table has no source.
     """
     meant = lookup.checked_table(table)
-    known = get_args(RefreshMethod)
-    if method not in known:
-        *others, last = map(repr, known)
-        raise ValueError(f"method={method!r} is not known; it is {', '.join(others)} or {last}.")
+    method = one_of("method", method, get_args(RefreshMethod))
     session = endpoints.resolved(session)
     found = lookup.find(session, meant)
     try:
         return endpoints.refresh(session, found.rec_id, method)
     except NotFoundError as exc:
-        raise TableNotFoundError(f"There is no table {found.label} to refresh. {exc}", operation="rebuild") from exc
+        raise TableNotFoundError(f"There is no table {found.label} to refresh. {exc}", operation="refresh") from exc
     except ClicDataError as exc:
         if not exc.ambiguous:
             raise
@@ -47,6 +45,6 @@ def refresh_table(session: Session | None, table: object, method: RefreshMethod)
             f"Whether table {found.label} was refreshed ({method}) is unknown. {again} The reason: {exc}",
             rec_id=found.rec_id,
             name=found.name,
-            operation="rebuild",
+            operation="refresh",
             ambiguous=True,
         ) from exc

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pandas_clicdata import lookup, schema
+from pandas_clicdata.checks import unicode_text
 from pandas_clicdata.errors import (
     ColumnMismatchError,
     ColumnNameError,
@@ -49,7 +50,7 @@ def entered(obj: object, options: Options) -> tuple[Content, list[str]]:
             )
     stamp = options.stamp
     if stamp is not None:
-        lookup.checked_text("stamp=", stamp)
+        unicode_text("stamp=", stamp)
         alike = [
             column.name for column in content.planned if column.name.strip().casefold() == stamp.strip().casefold()
         ]

@@ -71,7 +71,7 @@ def test_refusals_have_the_shape_of_their_dialect(serve, mode, version, keys):
     ("method", "path"),
     [
         ("GET", "/"),
-        ("GET", "/dashboard"),
+        ("GET", "/dashboards"),
         ("GET", "/data/"),
         ("GET", "/data/abc"),
         ("GET", "/data/-1"),

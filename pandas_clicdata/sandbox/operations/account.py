@@ -1,9 +1,9 @@
-"""The account, its activity and its profile."""
+"""The account and its activity."""
 
 from __future__ import annotations
 
 from pandas_clicdata.sandbox.operations.call import Call, Result, as_json
-from pandas_clicdata.sandbox.store import now
+from pandas_clicdata.sandbox.operations.listing import with_id
 
 
 def account(call: Call) -> Result:
@@ -13,23 +13,29 @@ def account(call: Call) -> Result:
 
 def activity_users(call: Call) -> Result:
     """``GET /account/activity/users``."""
-    return Result(as_json([{"email_address": call.world.username, "last_login_date": now(), "login_count": 1}]))
+    entries = [
+        with_id(
+            call,
+            user.id,
+            email_address=user.email_address,
+            last_login_date=user.last_login,
+            login_count=user.logins,
+        )
+        for user in call.world.people.users()
+    ]
+    return Result(as_json(entries))
 
 
 def activity_dashboards(call: Call) -> Result:
     """``GET /account/activity/dashboards``."""
-    return Result("[]")
-
-
-def profile(call: Call) -> Result:
-    """``GET /profile/user``."""
-    return Result(
-        as_json(
-            {
-                "email_address": call.world.username,
-                "first_name": "Ada",
-                "last_name": "Sandbox",
-                "last_login_date": now(),
-            }
+    entries = [
+        with_id(
+            call,
+            dashboard.id,
+            name=dashboard.name,
+            view_count=dashboard.views,
+            last_view_date=dashboard.last_view,
         )
-    )
+        for dashboard in call.world.dashboards.all()
+    ]
+    return Result(as_json(entries))

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pandas_clicdata.sandbox.assumptions import Assumptions
+from pandas_clicdata.sandbox.dashboards import Dashboards
 from pandas_clicdata.sandbox.dialects import Dialect
+from pandas_clicdata.sandbox.people import People
 from pandas_clicdata.sandbox.refusal import Refusal
 from pandas_clicdata.sandbox.requestlog import Visit
 from pandas_clicdata.sandbox.store import Store
@@ -21,14 +23,16 @@ class World:
     store: Store
     assume: Assumptions
     page_size: int
-    username: str
+    people: People
+    dashboards: Dashboards
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request that has passed the door."""
+    """One request that has passed the door; `user` is the id of who signed in."""
 
     world: World
+    user: int
     dialect: Dialect
     query: Mapping[str, str]
     body: bytes
@@ -37,10 +41,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Result:
-    """JSON text, and what a versioned reply says of its paging."""
+    """JSON text, and what a versioned reply says of its paging; or other text, which only a bare reply can be."""
 
     text: str
     pagination: Mapping[str, Any] | None = None
+    mimetype: str = "application/json"
 
 
 def as_json(value: object) -> str:

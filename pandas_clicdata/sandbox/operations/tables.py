@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TypeVar
 
 from pandas_clicdata.sandbox import bodies
 from pandas_clicdata.sandbox.bodies import Column
 from pandas_clicdata.sandbox.dialects import pagination
 from pandas_clicdata.sandbox.operations.call import Call, Result, as_json, done, flag, whole
+from pandas_clicdata.sandbox.operations.listing import created, one_page, shortened, window
 from pandas_clicdata.sandbox.refusal import Refusal
 from pandas_clicdata.sandbox.store import Table
-
-_T = TypeVar("_T")
-
-LIST_PAGE_SIZE = 100
-"""Tables on a page of ``GET /table``, unless asked otherwise."""
-MAX_LIST_PAGE_SIZE = 1000
 
 
 def _columns(table: Table, row_id: str | None) -> list[dict[str, str]]:
@@ -52,46 +46,25 @@ def list_data(call: Call) -> Result:
 
 def list_table(call: Call) -> Result:
     """``GET /table``."""
-    page, size = whole(call, "page", 1), whole(call, "page_size", LIST_PAGE_SIZE, MAX_LIST_PAGE_SIZE)
-    tables = call.world.store.tables()
-    offset, shown_size = _window(call, page, size)
-    shown = _shortened(call, tables[offset : offset + shown_size])
+    shown, paging = one_page(call, call.world.store.tables())
     entries = [{"id": table.id, "name": table.name, "description": table.description} for table in shown]
-    paging = pagination(
-        call.world.assume.pagination, len(entries), len(tables), page, size, more=page * size < len(tables)
-    )
     return Result(as_json(entries), paging)
 
 
 def create(call: Call) -> Result:
     """``POST /data``."""
-    assume = call.world.assume
-    table = call.world.store.create(*bodies.read_create(call.body, assume.row_id))
-    return Result(as_json({"id": table.id} if call.dialect.wrapped and assume.created_as == "object" else table.id))
+    table = call.world.store.create(*bodies.read_create(call.body, call.world.assume.row_id))
+    return created(call, table.id)
 
 
 # reading
-
-
-def _window(call: Call, page: int, size: int) -> tuple[int, int]:
-    """Where a page begins and how many rows it has, as the scripted fault of this request would have it."""
-    visit = call.visit
-    if visit.page == "empty":
-        return 0, 0
-    if visit.page == "repeat":
-        return max(page - 2, 0) * size, size
-    return (page - 1) * size, size
-
-
-def _shortened(call: Call, rows: list[_T]) -> list[_T]:
-    return rows[: max(len(rows) - call.visit.page_rows, 0)] if call.visit.page == "short" else rows
 
 
 def read(call: Call, table: int, version: int | None = None) -> Result:
     """``GET /data/{id}`` and ``GET /data/{id}/v/{ver}``."""
     world = call.world
     page, size = whole(call, "page", 1), world.page_size
-    offset, limit = _window(call, page, size)
+    offset, limit = window(call, page, size)
     found, total, rows = world.store.page(
         table,
         offset,
@@ -100,7 +73,7 @@ def read(call: Call, table: int, version: int | None = None) -> Result:
         row_id=world.assume.row_id,
         iso_datetimes=world.assume.datetime_form == "iso_offset",
     )
-    rows = _shortened(call, rows)
+    rows = shortened(call, rows)
     more = page * size < total
     data = f'"data": [{",".join(rows)}]'
     columns = f', "columns": {as_json(_columns(found, world.assume.row_id))}' if world.assume.column_metadata else ""

@@ -1,0 +1,116 @@
+"""What all the classes are: doors to one session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pandas_clicdata import endpoints
+from pandas_clicdata.checks import unicode_text
+from pandas_clicdata.models import Secret
+from pandas_clicdata.session import Session, concealed
+
+
+class Resource:
+    """A door to one kind of thing in an account.
+
+    Parameters
+    ----------
+    session : Session, optional
+        The account. Default: that of :func:`connect`, looked up at each use.
+    **connection_params
+        As for :class:`Session`, for a session of its own instead.
+    """
+
+    def __init__(self, session: Session | None = None, **connection_params: Any) -> None:
+        # Rebound at once, so that a traceback with locals shows no secret.
+        connection_params = concealed(connection_params)
+        if session is not None and connection_params:
+            raise TypeError(f"{type(self).__name__} takes a session, or what to make one of, not both.")
+        if session is not None:
+            session = endpoints.resolved(session)
+        elif connection_params:
+            session = Session(**connection_params)
+        self._own = session
+
+    @property
+    def session(self) -> Session:
+        """The session that is used.
+
+        Raises
+        ------
+        NoCredentialsError
+            It has none of its own, and there are no credentials anywhere.
+        """
+        return endpoints.resolved(self._own)
+
+    def __repr__(self) -> str:
+        whose = "the shared session" if self._own is None else repr(self._own)
+        return f"<{type(self).__name__} on {whose}>"
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """The fields that are not None."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def body_of(known: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a request's body: the known ones that were given, and the others as they are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A text is half a surrogate pair, or a value is nothing that JSON has.
+    """
+    fields = {**given(**known), **others}
+    for name, value in fields.items():
+        refuse_what_json_lacks(name, value)
+    return fields
+
+
+def something(fields: dict[str, Any], what: str) -> dict[str, Any]:
+    """Return the fields of a change.
+
+    Raises
+    ------
+    ValueError
+        There are none.
+    """
+    if not fields:
+        raise ValueError(f"There is nothing to change: give {what}.")
+    return fields
+
+
+def required_text(name: str, value: object) -> None:
+    """Refuse what is no text, or is blank.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is.
+    """
+    if not unicode_text(f"{name}=", value).strip():
+        raise ValueError(f"{name}= is blank.")
+
+
+def refuse_what_json_lacks(name: str, value: Any) -> None:
+    """Refuse a value that cannot stand in a body.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is nothing that JSON has, or holds half of a surrogate pair.
+    """
+    if isinstance(value, str):
+        unicode_text(f"{name}=", value)
+    elif isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        raise ValueError(f"{name}= is {value}, which JSON cannot say.")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            unicode_text(f"A name in {name}=", key)
+            refuse_what_json_lacks(f"{name}[{key!r}]", inner)
+    elif isinstance(value, list | tuple):
+        for place, inner in enumerate(value):
+            refuse_what_json_lacks(f"{name}[{place}]", inner)
+    elif value is not None and not isinstance(value, bool | int | float | Secret):
+        raise TypeError(f"{name}= is a text, a number, a truth value, a list or a dict of them, not {value!r}.")

@@ -1,0 +1,194 @@
+"""Lists of records: walked to their end, found in by name, and made frames of."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import pandas as pd
+
+from pandas_clicdata.checks import one_of
+from pandas_clicdata.errors import IncompleteReadError, RecordLookupError
+from pandas_clicdata.models import Records
+
+Output = Literal["df", "dict"]
+Record = Mapping[str, Any]
+
+OUTPUTS: tuple[Output, ...] = ("df", "dict")
+ID_KEYS = ("rec_id", "id")
+"""What a RecId is called: without a version (A), and with one (P)."""
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
+_SUGGESTIONS = 3
+_SHOWN = 10
+_LARGEST = 2**63
+
+
+def checked_output(output: object) -> Output:
+    """Return what a method shall give: ``"df"`` or ``"dict"``.
+
+    Raises
+    ------
+    ValueError
+        It is neither.
+    """
+    return one_of("output", output, OUTPUTS)
+
+
+def everything(what: str, fetch: Callable[[int], Records]) -> list[Record]:
+    """Walk a list to its end, as far as the service says that there is more.
+
+    Raises
+    ------
+    IncompleteReadError
+        It says that there is more than came.
+    """
+    gathered: list[Record] = []
+    page, total = 1, None
+    while True:
+        listed = fetch(page)
+        fresh = [record for record in listed.records if record not in gathered] if page > 1 else listed.records
+        gathered += fresh
+        total = listed.total if listed.total is not None else total
+        more = listed.has_more if listed.has_more is not None else total is not None and len(gathered) < total
+        if not more or not fresh:
+            break
+        page += 1
+    if more or (total is not None and total != len(gathered)):
+        raise IncompleteReadError(
+            f"The list of {what}s is not whole: {len(gathered)} came of {'more' if total is None else total}.",
+            operation=f"{what}s",
+            page=page,
+            received=len(gathered),
+            expected=total,
+        )
+    return gathered
+
+
+def rec_id_of(record: Record) -> int | None:
+    """The RecId of a record, None if it has none."""
+    for key in ID_KEYS:
+        value = record.get(key)
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            return int(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return None
+
+
+def named(what: str, name: str, records: Iterable[Record], keys: Sequence[str] = ("name",)) -> list[Record]:
+    """The records of exactly this name, else those whose name is the same but for case.
+
+    Raises
+    ------
+    RecordLookupError
+        There is none; those that are near are named, or all if they are few.
+    """
+    labelled = [(_label(record, keys), record) for record in records]
+    exactly = [record for label, record in labelled if label == name]
+    found = exactly or [record for label, record in labelled if label.casefold() == name.casefold()]
+    if found:
+        return found
+    names = list(dict.fromkeys(label for label, _ in labelled if label))
+    near = difflib.get_close_matches(name, names, n=_SUGGESTIONS)
+    if near:
+        hint = f"Did you mean {' or '.join(map(repr, near))}?"
+    elif names:
+        hint = f"There are {_listed(names)}."
+    else:
+        hint = f"There are no {what}s at all, as far as this account may see."
+    raise RecordLookupError(f"There is no {what} named {name!r}. {hint}", names=near or names)
+
+
+def the_one(what: str, meant: int | str, records: Sequence[Record], keys: Sequence[str] = ("name",)) -> Record:
+    """The record of a RecId or a name.
+
+    Raises
+    ------
+    RecordLookupError
+        There is none, or several have that name.
+    """
+    if isinstance(meant, int):
+        found = [record for record in records if rec_id_of(record) == meant]
+        if not found:
+            ids = [str(rec_id_of(record)) for record in records]
+            there = f"there are those with {_listed(ids)}" if ids else f"there are no {what}s"
+            raise RecordLookupError(f"There is no {what} with RecId {meant}; {there}.", names=ids)
+        return found[0]
+    found = named(what, meant, records, keys)
+    if len(found) > 1:
+        each = [f"{_label(record, keys)} (RecId {rec_id_of(record)})" for record in found]
+        raise RecordLookupError(
+            f"{len(found)} {what}s are named {meant!r}: {_listed(each)}. Give the RecId of the one you mean.",
+            names=each,
+        )
+    return found[0]
+
+
+def id_of_the_one(what: str, meant: int | str, fetch: Callable[[int], Records], keys: Sequence[str] = ("name",)) -> int:
+    """The RecId that is meant. A number is believed: the first use of it tells.
+
+    Raises
+    ------
+    RecordLookupError
+        No record has the name, or several have, or the one that has it shows no RecId.
+    """
+    if isinstance(meant, int):
+        return meant
+    record = the_one(what, meant, everything(what, fetch), keys)
+    rec_id = rec_id_of(record)
+    if rec_id is None:
+        raise RecordLookupError(f"The service lists the {what} {meant!r} without a RecId ({', '.join(record)}).")
+    return rec_id
+
+
+def as_output(records: Sequence[Record], output: Output, columns: Sequence[str] = ("rec_id",)) -> Any:
+    """The records as a frame with these columns first, or as they came.
+
+    In a frame the RecId is called ``rec_id`` whatever the service calls it, and moments are datetimes in UTC.
+    """
+    if output == "dict":
+        return [dict(record) for record in records]
+    rows = [_with_rec_id(record) for record in records]
+    names = list(dict.fromkeys([*columns, *(name for row in rows for name in row)]))
+    return pd.DataFrame({name: _series(name, [row.get(name) for row in rows]) for name in names})
+
+
+def one_as_output(record: Record, output: Output) -> Any:
+    """One record as a frame of one row, or as it came."""
+    return dict(record) if output == "dict" else as_output([record], "df", columns=())
+
+
+def _with_rec_id(record: Record) -> Record:
+    key = next((key for key in ID_KEYS if key in record), None)
+    if key is None:
+        return record
+    return {"rec_id": record[key], **{name: value for name, value in record.items() if name != key}}
+
+
+def _series(name: str, values: list[Any]) -> pd.Series[Any]:
+    there = [value for value in values if value is not None]
+    kinds = set(map(type, there))
+    if name.lower().endswith("date") and all(isinstance(each, str) and _MOMENT.fullmatch(each) for each in there):
+        moments = pd.to_datetime(pd.Series(values, dtype=object), utc=True, format="ISO8601")
+        return moments.dt.as_unit("us")
+    if kinds <= {int} and all(-_LARGEST <= each < _LARGEST for each in there) and (there or name in ID_KEYS):
+        return pd.Series(values, dtype="int64" if len(there) == len(values) else "Int64")
+    if kinds == {bool}:
+        return pd.Series(values, dtype="bool" if len(there) == len(values) else "boolean")
+    if kinds and kinds <= {int, float}:
+        return pd.Series(values, dtype="float64")
+    if kinds == {str}:
+        return pd.Series(values)
+    return pd.Series(values, dtype=object)
+
+
+def _label(record: Record, keys: Sequence[str]) -> str:
+    return next((value for key in keys if isinstance(value := record.get(key), str)), "")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(repr, names[:_SHOWN])) + more

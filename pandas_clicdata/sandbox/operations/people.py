@@ -1,0 +1,196 @@
+"""Users and teams."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pandas_clicdata.sandbox.bodies import MAX_NAME, read_name, read_object
+from pandas_clicdata.sandbox.operations.call import Call, Result, as_json, done
+from pandas_clicdata.sandbox.operations.listing import created, listed, with_id
+from pandas_clicdata.sandbox.people import Team, User
+from pandas_clicdata.sandbox.refusal import bad_body, bad_value
+from pandas_clicdata.sandbox.values import Number
+
+_ADDRESS = re.compile(r"[^\s@:]+@[^\s@:.]+(\.[^\s@:.]+)+")
+_WHOLE = re.compile(r"[0-9]{1,15}")
+
+# fields of bodies: each takes the value and its name, and returns what is kept
+
+
+def _name(value: Any, what: str) -> str:
+    return read_name(value, f"'{what}'")
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise bad_body(f"'{what}' must be a string.")
+    return value
+
+
+def _description(value: Any, what: str) -> str:
+    return "" if value is None else _text(value, what)
+
+
+def _short(value: Any, what: str) -> str:
+    if len(_text(value, what)) > MAX_NAME:
+        raise bad_body(f"'{what}' has more than {MAX_NAME} characters.")
+    return str(value)
+
+
+def _address(value: Any, what: str) -> str:
+    # A colon would end it where Basic puts address and password together.
+    if not _ADDRESS.fullmatch(_short(value, what)) or not str(value).isprintable():
+        raise bad_value(f"'{what}' must be an e-mail address, as in 'ada@sandbox.example'.")
+    return str(value)
+
+
+def _password(value: Any, what: str) -> str:
+    if not _short(value, what):
+        raise bad_value(f"'{what}' must have at least 1 character.")
+    return str(value)
+
+
+def _user_id(value: Any, what: str) -> int:
+    if not isinstance(value, Number) or not _WHOLE.fullmatch(value.text):
+        raise bad_body(f"'{what}' must be the id of a user, a whole number.")
+    return int(value.text)
+
+
+_Fields = Mapping[str, Callable[[Any, str], Any]]
+_USER: _Fields = {"email_address": _address, "first_name": _short, "last_name": _short}
+_TEAM: _Fields = {"name": _name, "description": _description}
+_MEMBER: _Fields = {"user_id": _user_id}
+_PARAMETER: _Fields = {"name": _name, "value": _text}
+_NEW_PASSWORD: _Fields = {"password": _password}
+
+
+def _all(call: Call, fields: _Fields, optional: _Fields | None = None) -> dict[str, Any]:
+    optional = optional or {}
+    given = read_object(call.body, fields.keys(), optional.keys())
+    return {name: read(given[name], name) for name, read in {**fields, **optional}.items() if name in given}
+
+
+def _some(call: Call, fields: _Fields) -> dict[str, Any]:
+    found = _all(call, {}, fields)
+    if not found:
+        raise bad_body(f"The body must have at least one of the keys {', '.join(fields)}.")
+    return found
+
+
+def _nothing(call: Call) -> None:
+    """Refuse a body where none is meant: it was meant for another path."""
+    if call.body:
+        _all(call, {})
+
+
+# users
+
+
+def _user(call: Call, user: User) -> dict[str, object]:
+    return with_id(
+        call,
+        user.id,
+        email_address=user.email_address,
+        first_name=user.first_name,
+        last_name=user.last_name,
+        last_login_date=user.last_login,
+        teams=user.teams,
+    )
+
+
+def users(call: Call) -> Result:
+    """``GET /user``."""
+    return listed(call, "users", call.world.people.users(), lambda user: _user(call, user))
+
+
+def user(call: Call, user: int) -> Result:
+    """``GET /user/{id}``."""
+    return Result(as_json(_user(call, call.world.people.user(user))))
+
+
+def profile(call: Call) -> Result:
+    """``GET /profile/user``: who asks."""
+    return user(call, call.user)
+
+
+def create_user(call: Call) -> Result:
+    """``POST /user``."""
+    given = {"password": None, **_all(call, _USER, _NEW_PASSWORD)}
+    return created(call, call.world.people.create_user(**given))
+
+
+def update_user(call: Call, user: int) -> Result:
+    """``PUT /user/{id}``."""
+    call.world.people.update_user(user, _some(call, _USER))
+    return done(call)
+
+
+def delete_user(call: Call, user: int) -> Result:
+    """``DELETE /user/{id}``."""
+    _nothing(call)
+    call.world.people.delete_user(user)
+    return done(call)
+
+
+def set_password(call: Call, user: int) -> Result:
+    """``PUT /user/{id}/password``."""
+    call.world.people.set_password(user, _all(call, _NEW_PASSWORD)["password"])
+    return done(call)
+
+
+# teams
+
+
+def _team(call: Call, team: Team) -> dict[str, object]:
+    parameters = [{"name": name, "value": value} for name, value in team.parameters]
+    return with_id(call, team.id, name=team.name, description=team.description, users=team.users, parameters=parameters)
+
+
+def teams(call: Call) -> Result:
+    """``GET /team``."""
+    return listed(call, "teams", call.world.people.teams(), lambda team: _team(call, team))
+
+
+def create_team(call: Call) -> Result:
+    """``POST /team``."""
+    given = _all(call, {"name": _name}, {"description": _description})
+    return created(call, call.world.people.create_team(given["name"], given.get("description", "")))
+
+
+def update_team(call: Call, team: int) -> Result:
+    """``PUT /team/{id}``."""
+    call.world.people.update_team(team, _some(call, _TEAM))
+    return done(call)
+
+
+def delete_team(call: Call, team: int) -> Result:
+    """``DELETE /team/{id}``."""
+    _nothing(call)
+    call.world.people.delete_team(team)
+    return done(call)
+
+
+def add_user(call: Call, team: int) -> Result:
+    """``POST /team/{id}/user``."""
+    call.world.people.add_user(team, _all(call, _MEMBER)["user_id"])
+    return done(call)
+
+
+def remove_user(call: Call, team: int) -> Result:
+    """``DELETE /team/{id}/user``."""
+    call.world.people.remove_user(team, _all(call, _MEMBER)["user_id"])
+    return done(call)
+
+
+def set_parameter(call: Call, team: int) -> Result:
+    """``POST /team/{id}/parameter``."""
+    call.world.people.set_parameter(team, **_all(call, _PARAMETER))
+    return done(call)
+
+
+def remove_parameter(call: Call, team: int) -> Result:
+    """``DELETE /team/{id}/parameter``."""
+    call.world.people.remove_parameter(team, _all(call, {"name": _name})["name"])
+    return done(call)

@@ -1,0 +1,119 @@
+"""Every operation of the API's description has a public name, a route in the sandbox, and tests that ask it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+import pandas_clicdata as cd
+from pandas_clicdata.sandbox.routes import ROUTES, Route
+from pandas_clicdata.wire.operations import OPERATIONS
+
+TESTS = Path(__file__).parent
+
+# As the description of the API lists them, written here once more: what stands in one place only is checked by nothing.
+CONTRACT = [
+    "POST /oauth20/token",
+    "GET /oauth20/authorize",
+    "GET /data",
+    "GET /table",
+    "GET /data/{id}",
+    "GET /data/{id}/versions",
+    "GET /data/{id}/v/{ver}",
+    "POST /data",
+    "POST /data/{id}/row",
+    "POST /data/{id}/rows",
+    "POST /data/{id}/insert",
+    "POST /table/{id}",
+    "PUT /data/{id}/row",
+    "DELETE /data/{id}/row",
+    "POST /data/{id}/recreate",
+    "POST /data/{id}/rebuild",
+    "POST /data/{id}/reload",
+    "POST /data/{id}/update",
+    "POST /data/{id}/append",
+    "POST /data/{id}/updateappend",
+    "POST /table/{id}/refresh",
+    "GET /account",
+    "GET /account/activity/users",
+    "GET /account/activity/dashboards",
+    "GET /profile/user",
+    "GET /dashboard",
+    "GET /dashboard/{id}/thumbnail",
+    "GET /dashboard/{id}/snapshot",
+    "GET /schedule",
+    "GET /schedule/{id}",
+    "POST /schedule/{id}/trigger",
+    "GET /team",
+    "POST /team",
+    "PUT /team/{id}",
+    "DELETE /team/{id}",
+    "POST /team/{id}/user",
+    "DELETE /team/{id}/user",
+    "POST /team/{id}/parameter",
+    "DELETE /team/{id}/parameter",
+    "GET /user",
+    "POST /user",
+    "GET /user/{id}",
+    "PUT /user/{id}",
+    "DELETE /user/{id}",
+    "PUT /user/{id}/password",
+]
+
+
+def tested() -> dict[str, dict[str | None, list[str]]]:
+    """Request → dialect (None for each) → the tests that are marked as asking it."""
+    found: dict[str, dict[str | None, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for path in sorted(TESTS.glob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for mark in getattr(node, "decorator_list", []):
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.operation":
+                    dialect = next((ast.literal_eval(each.value) for each in mark.keywords), None)
+                    for line in mark.args:
+                        found[ast.literal_eval(line)][dialect].append(f"{path.stem}::{node.name}")  # type: ignore[attr-defined]
+    return found
+
+
+def test_the_table_of_operations_is_that_of_the_contract() -> None:
+    assert list(dict.fromkeys(operation.line for operation in OPERATIONS)) == CONTRACT
+
+
+def line_of(route: Route) -> str:
+    """A route as the table of operations writes it."""
+    path = route.rule.replace("<int:version>", "{ver}")
+    return f"{route.method} {re.sub(r'<int:[a-z_]+>', '{id}', path)}"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.line)
+def test_an_operation_has_a_public_name(operation) -> None:
+    assert operation.done_by
+    for name in operation.done_by:
+        thing = cd
+        for part in name.split("."):
+            thing = getattr(thing, part)
+        assert callable(thing)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.line)
+def test_an_operation_has_a_route_in_the_sandbox(operation) -> None:
+    route = {line_of(route): route for route in ROUTES}[operation.line]
+    versions = [(2021, 8), (2022, 1), (2025, 3)]
+    assert route.exists(None) or operation.unversioned is None
+    assert any(map(route.exists, versions)) or operation.versioned is None
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.line)
+def test_an_operation_is_asked_by_a_test_in_each_dialect(operation) -> None:
+    by = tested()[operation.line]
+    if operation.unversioned is not None:
+        assert by[None] or by["unversioned"], "no test is marked with it in the unversioned dialect"
+    if operation.versioned is not None:
+        assert by[None] or any(by[dialect] for dialect in list(by) if dialect not in (None, "unversioned"))
+
+
+def test_a_mark_names_an_operation_that_there_is() -> None:
+    assert set(tested()) == set(CONTRACT)
