@@ -40,7 +40,7 @@ class User(Resource):
     >>> import pandas_clicdata as cd
     >>> session = cd.connect("sandbox")
     >>> user = cd.User()
-    >>> rec_id = user.create_user("amelia@sandbox.example", first_name="Amelia")
+    >>> rec_id = user.create_user("amelia@sandbox.example", "Amelia", "Earhart")
     >>> user.get_user("amelia@sandbox.example")["first_name"].item()
     'Amelia'
     >>> reply = user.delete_user(rec_id)
