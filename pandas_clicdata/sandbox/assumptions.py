@@ -107,7 +107,8 @@ ASSUMED: tuple[tuple[str, str, str | None], ...] = (
     (
         "refresh",
         "recreate, mode 'rebuild': columns and rows anew. reload and rebuild, mode 'reload': rows anew. append: all "
-        "rows of the file. update: rows whose unique key is in the file get its values. updateappend: the other rows too.",
+        "rows of the file. update: rows whose unique key is in the file get its values. updateappend: the others "
+        "too.",
         None,
     ),
     (

@@ -330,6 +330,15 @@ def test_a_handle_feeds_as_the_sandbox_does():
         assert sandbox.ledger.rows("T") == [{"é": "\N{SNOWMAN}"}]
 
 
+def test_a_handle_says_what_is_too_long_to_be_sent():
+    with Sandbox() as sandbox:
+        remote = RemoteSandbox(sandbox.url, sandbox.control_key)
+        remote.put_source("f.csv", b"a\n" + b"1\n" * (2**23 - 1))
+        with pytest.raises(ValueError, match="write it into the folder"):
+            remote.put_source("g.csv", b"a\n" + b"1\n" * 2**23)
+        assert [file.name for file in sandbox.sources.iterdir()] == ["f.csv"]
+
+
 def ask(sb, path, body):
     return requests.post(
         f"{sb.url}/_sandbox/{path}",
