@@ -1,6 +1,8 @@
 """Refreshing a table from its file: each method in both dialects, its refusals, and the versions it leaves behind."""
 
+import contextlib
 import itertools
+import sqlite3
 import string
 import threading
 
@@ -269,6 +271,18 @@ def test_without_history_there_are_no_versions(sb, call, fed, version):
     sent = [rows[0]["k"] for _, rows in sb.ledger.inserts(table)]
     assert sent == ["updateappend", "reload", "recreate", "recreate"]
     assert versions(call, api, version) == [(1, 0)]
+
+
+@pytest.mark.parametrize(("history", "kept"), [(True, 4), (False, 1)])
+def test_without_history_nothing_is_kept_but_what_was_sent(serve, tmp_path, history, kept):
+    sb, call = serve(data=tmp_path)
+    sb.put_source("f.csv", FIRST)
+    table = sb.feed("T", "f.csv", history=history)
+    call.insert(table, [{"k": "sent"}])
+    refresh(call, table, "reload").raise_for_status()
+    sb.stop()
+    with contextlib.closing(sqlite3.connect(tmp_path / "sandbox.sqlite")) as db:
+        assert db.execute(f"SELECT count(*) FROM past_{table}").fetchone() == (kept,)
 
 
 def test_a_refresh_that_touches_nothing_is_no_version(sb, call, fed):
