@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from pandas_clicdata.sandbox.app import MAX_BODY
 from pandas_clicdata.sandbox.control import KEY_HEADER, LONGEST_WAIT, PREFIX
 from pandas_clicdata.sandbox.faultscript import Fault, Scripting, make_fault, too_few_held
 from pandas_clicdata.sandbox.ledger import exactly
@@ -305,6 +306,10 @@ class RemoteSandbox:
     def put_source(self, name: str, content: str | bytes) -> None:
         """Write a file into `sources`, or replace it; ValueError for a name that is no plain file name."""
         data = as_bytes(content)
+        if len(data) > MAX_BODY // 2:
+            raise ValueError(
+                f"A file of more than {MAX_BODY // 2} bytes cannot be sent; write it into the folder sources."
+            )
         self._wire("POST", "sources", body={"name": name, "base64": base64.b64encode(data).decode("ascii")})
 
     def feed(
