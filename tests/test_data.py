@@ -156,16 +156,6 @@ def test_filters_are_refused_where_there_are_none_such(fresh, api_version, filte
     assert len(sandbox.requests) == 0
 
 
-def test_a_filter_chooses(serve):
-    _, session = serve("unversioned")
-    data = cd.Data(session)
-    data.create_data("T", cols={"a": "text"})
-    # A table made through the API has neither.
-    assert data.get_data(refresh=False)["name"].to_list() == ["T"]
-    assert data.get_data(refresh=True, output="dict") == []
-    assert data.get_data(unique_key_available=True, output="dict") == []
-
-
 # versions
 
 
@@ -306,6 +296,73 @@ def test_what_is_asked_to_fill_a_table_anew(http_service, method, verb, mode, ap
         assert asked == [("POST", "/table/7/refresh", query, {"mode": mode})]
     else:
         assert asked == [("POST", f"/data/7/{verb}", query, b"")]
+
+
+def fill_anew(sandbox, data, name):
+    """Change a source and have the table filled from it, by each method."""
+
+    def filled(method, text):
+        sandbox.put_source(file, text)
+        assert isinstance(data.rebuild_data(name, method), dict)
+        return {row["k"]: row["n"] for row in data.get_data(name, output="dict")}
+
+    file = f"{name}.csv"
+    sandbox.put_source(file, "k,n\na,1\nb,2\n")
+    sandbox.feed(name, file, key=["k"])
+    assert filled("reload", "k,n\na,10\nc,3\n") == {"a": 10, "c": 3}
+    assert filled("update", "k,n\na,11\nd,4\n") == {"a": 11, "c": 3}
+    assert filled("updateappend", "k,n\na,12\nd,4\n") == {"a": 12, "c": 3, "d": 4}
+    assert filled("append", "k,n\ne,5\n") == {"a": 12, "c": 3, "d": 4, "e": 5}
+    assert filled("recreate", "k,n,new\nf,6,x\n") == {"f": 6}
+    assert list(data.get_data(name)) == ["k", "n", "new"]
+
+
+@pytest.mark.operation(
+    "POST /data/{id}/recreate", "POST /data/{id}/rebuild", "POST /data/{id}/update", "POST /data/{id}/append",
+    "POST /data/{id}/updateappend", dialect="unversioned",
+)  # fmt: skip
+@pytest.mark.operation("POST /table/{id}/refresh", dialect="2025.3")
+def test_a_table_is_filled_from_its_source(one_sandbox, session, name):
+    fill_anew(one_sandbox, cd.Data(session), name)
+
+
+@pytest.mark.operation(
+    "POST /data/{id}/recreate", "POST /data/{id}/rebuild", "POST /data/{id}/update", "POST /data/{id}/append",
+    "POST /data/{id}/updateappend", dialect="2021.08",
+)  # fmt: skip
+def test_a_table_is_filled_from_its_source_in_an_older_version(one_sandbox, open_session, name):
+    fill_anew(one_sandbox, cd.Data(open_session(one_sandbox, "2021.08")), name)
+
+
+@every_dialect
+def test_rows_of_a_source_that_may_have_come_are_not_appended_twice(running, open_session, name, api_version):
+    data = cd.Data(open_session(running, api_version))
+    running.put_source(f"{name}.csv", "k,n\na,1\n")
+    running.feed(name, f"{name}.csv")
+    running.faults.lose_reply(operation="rebuild")
+    with pytest.raises(cd.AmbiguousWriteError, match="Look at the table first"):
+        data.rebuild_data(name, "append")
+    assert running.ledger.count(name) == 2
+    running.faults.lose_reply(operation="rebuild")
+    data.rebuild_data(name, "reload")
+    assert running.ledger.count(name) == 1
+
+
+def test_a_list_of_what_can_be_filled_anew(serve):
+    sandbox, session = serve("unversioned")
+    data = cd.Data(session)
+    data.create_data("By hand", cols={"a": "text"})
+    sandbox.put_source("t.csv", "k,n\na,1\n")
+    sandbox.feed("Fed", "t.csv")
+    sandbox.feed("Fed by key", "t.csv", key=["k"])
+    for filters, names in (
+        ({"refresh": True}, ["Fed", "Fed by key"]),
+        ({"refresh": False}, ["By hand"]),
+        ({"unique_key_available": True}, ["Fed by key"]),
+        ({"unique_key_available": False, "refresh": True}, ["Fed"]),
+        ({"name": "fed", "unique_key_available": False}, ["Fed"]),
+    ):
+        assert data.get_data(**filters)["name"].to_list() == names
 
 
 def test_a_table_is_reloaded_unless_told_otherwise(fresh, name):
