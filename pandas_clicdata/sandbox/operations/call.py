@@ -17,6 +17,9 @@ from pandas_clicdata.sandbox.requestlog import Visit
 from pandas_clicdata.sandbox.schedules import Schedules
 from pandas_clicdata.sandbox.store import Store
 
+MAX_WHOLE = 10**15 - 1
+"""The largest whole number that a request may hold."""
+
 
 @dataclass(frozen=True)
 class World:
@@ -62,7 +65,7 @@ def whole(call: Call, name: str, default: int, most: int | None = None) -> int:
     text = call.query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()) or len(text) > 15 or int(text) < 1:
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(MAX_WHOLE)) or int(text) < 1:
         raise Refusal(400, "InvalidParameter", f"The parameter '{name}' must be a whole number from 1.")
     if most is not None and int(text) > most:
         raise Refusal(400, "InvalidParameter", f"The parameter '{name}' must be at most {most}.")

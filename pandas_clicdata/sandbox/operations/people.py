@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pandas_clicdata.sandbox.bodies import MAX_NAME, read_name, read_object
-from pandas_clicdata.sandbox.operations.call import Call, Result, as_json, done
+from pandas_clicdata.sandbox.operations.call import MAX_WHOLE, Call, Result, as_json, done
 from pandas_clicdata.sandbox.operations.listing import created, listed, with_id
 from pandas_clicdata.sandbox.people import Team, User
 from pandas_clicdata.sandbox.refusal import bad_body, bad_value
 from pandas_clicdata.sandbox.values import Number
 
-_ADDRESS = re.compile(r"[^\s@:]+@[^\s@:.]+(\.[^\s@:.]+)+")
-_WHOLE = re.compile(r"[0-9]{1,15}")
+ADDRESS = re.compile(r"[^\s@:]+@[^\s@:.]+(\.[^\s@:.]+)+")
+"""The form of an e-mail address."""
+
+_WHOLE = re.compile(rf"[0-9]{{1,{len(str(MAX_WHOLE))}}}")
 
 # fields of bodies: each takes the value and its name, and returns what is kept
 
@@ -41,7 +43,7 @@ def _short(value: Any, what: str) -> str:
 
 def _address(value: Any, what: str) -> str:
     # A colon would end it where Basic puts address and password together.
-    if not _ADDRESS.fullmatch(_short(value, what)) or not str(value).isprintable():
+    if not ADDRESS.fullmatch(_short(value, what)) or not str(value).isprintable():
         raise bad_value(f"'{what}' must be an e-mail address, as in 'ada@sandbox.example'.")
     return str(value)
 
