@@ -6,7 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pandas_clicdata.models import Column, Framing, Page, Picture, Records, Request, Sent, TableList
+from pandas_clicdata.models import (
+    Column,
+    Framing,
+    MultipleRows,
+    Page,
+    Picture,
+    Records,
+    RefreshMethod,
+    Request,
+    Sent,
+    TableList,
+)
 from pandas_clicdata.session import Session, shared_session
 from pandas_clicdata.wire import body, operations
 from pandas_clicdata.wire.operations import Operation
@@ -31,14 +42,30 @@ def resolved(session: Session | None) -> Session:
     return session
 
 
-def list_tables(session: Session, page: int, name: str | None = None) -> TableList:
-    """One page of the tables; ``name`` is a hint that a dialect may not be able to pass on."""
-    return session.perform(session.dialect.list_tables(page, name))
+def lists_by_name(session: Session) -> bool:
+    """Whether a list of tables is one of those of the name asked for, or of all."""
+    return session.dialect.lists_by_name
+
+
+def list_tables(
+    session: Session,
+    page: int,
+    name: str | None = None,
+    unique_key_available: bool | None = None,
+    refresh: bool | None = None,
+) -> TableList:
+    """One page of the tables; ``name`` is a hint that a dialect may not be able to pass on, the others are not."""
+    return session.perform(session.dialect.list_tables(page, name, unique_key_available, refresh))
 
 
 def read_page(session: Session, rec_id: int, page: int, version: int | None = None) -> Page:
     """One page of a table's rows, or of an old version's."""
     return session.perform(session.dialect.read_page(rec_id, page, version))
+
+
+def versions(session: Session, rec_id: int, page: int) -> Records:
+    """One page of the versions of a table."""
+    return _records(session, operations.VERSIONS, page, rec_id=rec_id)
 
 
 def create_table(session: Session, name: str, description: str, columns: Sequence[Column]) -> int:
@@ -62,14 +89,19 @@ def insert(session: Session, rec_id: int, rows: bytes, count: int) -> Sent:
     return replace(sent, counts=counts)
 
 
-def delete(session: Session, rec_id: int, find: bytes) -> Sent:
-    """Delete every row that matches."""
-    return session.perform_counting(session.dialect.delete(rec_id, find))[1]
+def delete(session: Session, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> Sent:
+    """Delete every row that matches, or the first of them."""
+    return session.perform_counting(session.dialect.delete(rec_id, find, multiple_rows))[1]
 
 
-def update(session: Session, rec_id: int, find: bytes, values: bytes) -> Sent:
-    """Give every row that matches these values."""
-    return session.perform_counting(session.dialect.update(rec_id, find, values))[1]
+def update(session: Session, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows = "all") -> Sent:
+    """Give these values to every row that matches, or to the first of them."""
+    return session.perform_counting(session.dialect.update(rec_id, find, values, multiple_rows))[1]
+
+
+def refresh(session: Session, rec_id: int, method: RefreshMethod) -> dict[str, Any]:
+    """Fill a table anew from its source, and return what the service says to that."""
+    return session.perform(session.dialect.refresh(rec_id, method))
 
 
 def account(session: Session) -> dict[str, Any]:
@@ -206,10 +238,16 @@ def request(session: Session, method: str, path: str, params: tuple[tuple[str, s
     return session.perform(session.dialect.ask(asked, content))
 
 
-def _records(session: Session, operation: Operation, page: int, params: Mapping[str, str] | None = None) -> Records:
+def _records(
+    session: Session,
+    operation: Operation,
+    page: int,
+    params: Mapping[str, str] | None = None,
+    rec_id: int | None = None,
+) -> Records:
     # Nobody has shown that these lists have pages, so that the first is asked for without a number.
     numbered = {**(params or {}), **({"page": str(page)} if page > 1 else {})}
-    return session.perform(session.dialect.ask(operation.request(params=numbered), records(operation.holds)))
+    return session.perform(session.dialect.ask(operation.request(rec_id, params=numbered), records(operation.holds)))
 
 
 def _record(session: Session, operation: Operation, rec_id: int | None = None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pandas_clicdata import endpoints
 from pandas_clicdata.checks import rec_id_or_name, unicode_text
 from pandas_clicdata.errors import IncompleteReadError, NotFoundError, TableNotFoundError
-from pandas_clicdata.models import ROW_ID_TYPES, Column, Page, TableRef
+from pandas_clicdata.models import ROW_ID_TYPES, Column, Page, Records, TableRef
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -49,8 +49,16 @@ def checked_table(table: object) -> int | str:
     return rec_id_or_name("table", table)
 
 
-def list_all(session: Session, name: str | None = None) -> Iterator[TableRef]:
+def list_all(
+    session: Session,
+    name: str | None = None,
+    *,
+    unique_key_available: bool | None = None,
+    refresh: bool | None = None,
+) -> Iterator[TableRef]:
     """Walk the account's tables, each once; ``name`` is a hint that saves pages where the service can use it.
+
+    By the other filters the service takes, or they are refused.
 
     Raises
     ------
@@ -58,15 +66,17 @@ def list_all(session: Session, name: str | None = None) -> Iterator[TableRef]:
         The list holds other than the number of tables that the service says, or its pages come again.
     """
     seen: set[int] = set()
+    filtered = unique_key_available is not None or refresh is not None
+    filtered = filtered or (name is not None and endpoints.lists_by_name(session))
     page, received = 1, 0
     while True:
-        listed = endpoints.list_tables(session, page, name)
+        listed = endpoints.list_tables(session, page, name, unique_key_available, refresh)
         fresh = [table for table in listed.tables if table.rec_id not in seen]
         seen.update(table.rec_id for table in fresh)
         yield from fresh
         received += len(fresh)
         # Nobody knows what the count says beside a filter.
-        total = listed.total if name is None else None
+        total = None if filtered else listed.total
         more = listed.has_more
         if more is None:
             more = bool(fresh) and (total is None or received < total)
@@ -82,6 +92,16 @@ def list_all(session: Session, name: str | None = None) -> Iterator[TableRef]:
             received=received,
             expected=total,
         )
+
+
+def list_named(
+    session: Session, name: str | None, *, unique_key_available: bool | None = None, refresh: bool | None = None
+) -> Iterator[TableRef]:
+    """Walk the tables that the service lists under a name; where it lists all, those of that name but for case (A)."""
+    listed = list_all(session, name, unique_key_available=unique_key_available, refresh=refresh)
+    if name is None or endpoints.lists_by_name(session):
+        return listed
+    return (table for table in listed if (table.name or "").casefold() == name.casefold())
 
 
 def find_by_name(session: Session, name: str) -> TableRef | None:
@@ -128,8 +148,26 @@ def first_page(session: Session, table: TableRef, version: int | None = None) ->
     try:
         return endpoints.read_page(session, table.rec_id, 1, version)
     except NotFoundError as exc:
-        which = f"version {version} of table" if version is not None else "table with"
-        raise TableNotFoundError(f"There is no {which} {table.label} in this account.", operation="read") from exc
+        raise _no_table(table, version) from exc
+
+
+def _no_table(table: TableRef, version: int | None = None) -> TableNotFoundError:
+    which = f"version {version} of table" if version is not None else "table with"
+    return TableNotFoundError(f"There is no {which} {table.label} in this account.", operation="read")
+
+
+def versions(session: Session, table: TableRef, page: int) -> Records:
+    """One page of a table's versions.
+
+    Raises
+    ------
+    TableNotFoundError
+        There is no such RecId.
+    """
+    try:
+        return endpoints.versions(session, table.rec_id, page)
+    except NotFoundError as exc:
+        raise _no_table(table) from exc
 
 
 @dataclass(frozen=True)

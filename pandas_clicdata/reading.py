@@ -126,15 +126,17 @@ def stream(session: Session | None, request: ReadRequest) -> pa.RecordBatchReade
     return pa.RecordBatchReader.from_batches(arrow_schema, batches())
 
 
-def pages(session: Session, rec_id: int) -> Generator[Sequence[Mapping[str, Any]], None, None]:
-    """Yield a whole table's rows as they came, page by page, with the same checks as a read.
+def pages(
+    session: Session, table: int | str, version: int | None = None
+) -> Generator[Sequence[Mapping[str, Any]], None, None]:
+    """Yield the rows of a whole table or version as they came, page by page, with the same checks as a read.
 
     Raises
     ------
     IncompleteReadError
         At the latest in the end: they were not the whole table.
     """
-    yield from _Walk(session, ReadRequest(table=rec_id, dtype_of=lambda name: None)).pages()
+    yield from _Walk(session, ReadRequest(table=table, version=version, dtype_of=lambda name: None)).pages()
 
 
 class _Walk:

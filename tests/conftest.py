@@ -164,7 +164,7 @@ def http_service():
                     self.close_connection = True
                 self.wfile.write(reply or b"")
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_CONNECT = handle_any  # noqa: N815
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = handle_any  # noqa: N815
 
             def log_message(self, *args):
                 pass

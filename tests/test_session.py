@@ -13,6 +13,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pandas as pd
 import pytest
 
 import pandas_clicdata as cd
@@ -154,6 +155,87 @@ def test_a_manager_makes_one_session_for_all_threads(no_settings):
             made = list(pool.map(lambda _: (barrier.wait(), manager.session)[1], range(8)))
         assert len(set(map(id, made))) == 1
     assert manager.peek() is None
+
+
+def test_a_manager_with_parameters_is_what_everything_uses(serve, no_settings, name):
+    sandbox, _ = serve()
+    other, other_session = serve()
+    manager = cd.SessionManager(client_id=sandbox.client_id, client_secret=sandbox.client_secret, base_url=sandbox.url)
+    assert manager.peek() is None
+    assert len(sandbox.requests) == 0
+    pd.DataFrame({"a": [1]}).clicdata.push(name)
+    assert sandbox.ledger.count(name) == 1
+    assert manager.peek() is manager.session is shared_session() is cd.SessionManager.get_session()
+    # What is bound later takes its place, and it keeps its own.
+    cd.SessionManager.bind_session(other_session)
+    pd.DataFrame({"a": [1, 2]}).clicdata.push(name)
+    assert other.ledger.count(name) == 2
+    assert manager.session is not shared_session() is other_session
+    connected = cd.connect(api_key=sandbox.api_key, base_url=sandbox.url)
+    assert shared_session() is connected is not manager.session
+    connected.close()
+    manager.close()
+
+
+def test_threads_that_use_a_manager_first_share_its_one_session(no_settings):
+    with cd.SessionManager(api_key="hush", base_url="http://localhost:1") as manager:
+        barrier = threading.Barrier(8)
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(lambda _: (barrier.wait(), shared_session())[1], range(8)))
+        assert set(map(id, made)) == {id(manager.session)}
+
+
+def test_a_manager_without_parameters_binds_nothing(no_settings, monkeypatch):
+    bound = cd.SessionManager(api_key="hush", base_url="http://localhost:1")
+    monkeypatch.setenv("CLICDATA_API_KEY", "another")
+    with cd.SessionManager() as manager:
+        assert manager.session is not bound.session
+        assert shared_session() is bound.session
+    assert shared_session() is bound.session
+
+
+def test_a_manager_that_cannot_be_made_binds_nothing(no_settings):
+    with cd.Session(api_key="hush", base_url="http://localhost:1") as session:
+        cd.SessionManager.bind_session(session)
+        with pytest.raises(cd.ConfigurationError):
+            cd.SessionManager(api_key="hush", proxies="http://localhost:2")
+        assert shared_session() is session
+
+
+def test_after_with_a_manager_is_no_longer_what_everything_uses(no_settings):
+    with cd.Session(api_key="hush", base_url="http://localhost:1") as session:
+        cd.SessionManager.bind_session(session)
+        with cd.SessionManager(api_key="hush", base_url="http://localhost:2") as manager:
+            assert shared_session() is manager.session
+        assert shared_session() is session
+        assert manager.peek() is None
+        with cd.SessionManager(api_key="hush", base_url="http://localhost:2") as manager:
+            cd.SessionManager.bind_session(manager.session)
+            kept = manager.session
+        assert shared_session() is kept, "what was bound since is not undone"
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_the_shared_session_is_kept_as_it_was(no_settings, monkeypatch, bound):
+    monkeypatch.setenv("CLICDATA_API_KEY", "hush")
+    if bound:
+        before = shared_session()
+    with shared_session_kept():
+        within = shared_session()
+        with shared_session_kept():
+            cd.SessionManager(api_key="other", base_url="http://localhost:1")
+            assert shared_session().base_url == "http://localhost:1"
+        assert shared_session() is within
+    if bound:
+        assert shared_session() is before is within
+    else:
+        assert shared_session() is not within
+
+
+@pytest.mark.parametrize("session", [None, "sandbox", cd.Session, cd.SessionManager()])
+def test_what_is_no_session_is_not_bound(no_settings, session):
+    with pytest.raises(TypeError, match="bind_session takes a Session"):
+        cd.SessionManager.bind_session(session)
 
 
 def test_a_closed_session_can_be_used_again(serve):

@@ -8,7 +8,7 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata.models import AccountInfo, Column, Framing, InsertCounts, Reply, Request, Secret, TableRef
 from pandas_clicdata.wire import Unversioned, Versioned, dialect_for
-from pandas_clicdata.wire.body import delete_all, exact_number, loads
+from pandas_clicdata.wire.body import delete, exact_number, loads, update
 
 PLAIN = Unversioned()
 V3 = Versioned("2025.3")
@@ -23,6 +23,8 @@ NEW_TABLE = {
 }
 FIND = b'[{"column":"a","value":1}]'
 FIND_BODY = {"multiplerows": "all", "find": [{"column": "a", "value": 1}]}
+VALUES = b'[{"column":"b","value":null}]'
+UPDATE_BODY = FIND_BODY | {"update": [{"column": "b", "value": None}]}
 
 
 def version(number):
@@ -55,6 +57,31 @@ REQUESTS = [
      {"data": [FIND_BODY["find"]]}),
     (PLAIN, "delete", (7, FIND), "DELETE", "/data/7/row", {}, FIND_BODY),
     (V3, "delete", (7, FIND), "DELETE", "/data/7/row", version("2025.3"), FIND_BODY),
+    (PLAIN, "update", (7, FIND, VALUES), "PUT", "/data/7/row", {}, UPDATE_BODY),
+    (V3, "update", (7, FIND, VALUES), "PUT", "/data/7/row", version("2025.3"), UPDATE_BODY),
+    (PLAIN, "list_tables", (1, None, True, False), "GET", "/data",
+     {"uniquekeyavailable": "true", "refresh": "false"}, None),
+    (PLAIN, "list_tables", (1, "T", None, True), "GET", "/data", {"name": "T", "refresh": "true"}, None),
+    (PLAIN, "refresh", (7, "recreate"), "POST", "/data/7/recreate", {}, None),
+    (PLAIN, "refresh", (7, "reload"), "POST", "/data/7/rebuild", {}, None),
+    (PLAIN, "refresh", (7, "update"), "POST", "/data/7/update", {}, None),
+    (PLAIN, "refresh", (7, "updateappend"), "POST", "/data/7/updateappend", {}, None),
+    (V3, "refresh", (7, "recreate"), "POST", "/table/7/refresh", version("2025.3"), {"mode": "rebuild"}),
+    (V3, "refresh", (7, "reload"), "POST", "/table/7/refresh", version("2025.3"), {"mode": "reload"}),
+    (V3, "refresh", (7, "updateappend"), "POST", "/table/7/refresh", version("2025.3"), {"mode": "updateappend"}),
+    (OLD_OF_MANY, "refresh", (7, "update"), "POST", "/table/7/refresh", version("2025.3"), {"mode": "update"}),
+    (V22, "refresh", (7, "reload"), "POST", "/data/7/rebuild", version("2022.01"), None),
+    (V21, "refresh", (7, "recreate"), "POST", "/data/7/recreate", version("2021.08"), None),
+    # What would do more if it were done twice.
+    (PLAIN, "delete", (7, FIND, "first"), "DELETE", "/data/7/row", {}, FIND_BODY | {"multiplerows": "first"}),
+    (V3, "delete", (7, FIND, "first"), "DELETE", "/data/7/row", version("2025.3"),
+     FIND_BODY | {"multiplerows": "first"}),
+    (PLAIN, "update", (7, FIND, VALUES, "first"), "PUT", "/data/7/row", {}, UPDATE_BODY | {"multiplerows": "first"}),
+    (V3, "update", (7, FIND, VALUES, "first"), "PUT", "/data/7/row", version("2025.3"),
+     UPDATE_BODY | {"multiplerows": "first"}),
+    (PLAIN, "refresh", (7, "append"), "POST", "/data/7/append", {}, None),
+    (V3, "refresh", (7, "append"), "POST", "/table/7/refresh", version("2025.3"), {"mode": "append"}),
+    (V22, "refresh", (7, "append"), "POST", "/data/7/append", version("2022.01"), None),
 ]  # fmt: skip
 
 
@@ -67,7 +94,8 @@ def test_what_stands_on_the_wire(dialect, operation, arguments, method, path, pa
     request = getattr(dialect, operation)(*arguments).request
     assert (request.method, request.path, dict(request.params)) == (method, path, params)
     assert (None if request.body is None else json.loads(request.body)) == body
-    assert request.repeatable == (method != "POST")
+    more_if_twice = operation in {"create_table", "insert"} or "first" in arguments or "append" in arguments
+    assert request.repeatable == (not more_if_twice)
     assert request.content_type == "application/json"
 
 
@@ -142,10 +170,23 @@ def test_pages_are_read(exchange, body, expected):
         (PLAIN.delete(7, FIND), b"true", None),
         (V3.delete(7, FIND), wrap(None), None),
         (V21.insert(7, b"[]", 1), wrap({}), InsertCounts()),
+        (PLAIN.refresh(7, "reload"), {"success": True, "started": "now"}, {"success": True, "started": "now"}),
+        (PLAIN.refresh(7, "reload"), b"true", {}),
+        (PLAIN.refresh(7, "reload"), b"", {}),
+        (V3.refresh(7, "reload"), wrap({"queued": 1}), {"queued": 1}),
+        (V3.refresh(7, "reload"), wrap(None), {}),
     ],
 )
 def test_replies_are_read(exchange, body, expected):
     assert read(exchange, body) == expected
+
+
+@pytest.mark.parametrize("dialect", [V3, V22, V21, OLD_OF_MANY], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("option", ["unique_key_available", "refresh"])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_filter_that_nobody_has_shown_is_refused(dialect, option, wanted):
+    with pytest.raises(ValueError, match=f"{option}= is a filter of the API without versions; in {dialect.version}"):
+        dialect.list_tables(1, **{option: wanted})
 
 
 @pytest.mark.parametrize(
@@ -204,7 +245,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("dialect", [PLAIN, V3], ids=lambda dialect: dialect.name)
-@pytest.mark.parametrize("operation", ["read", "create", "insert", "delete", "account", "list"])
+@pytest.mark.parametrize("operation", ["read", "create", "insert", "delete", "refresh", "account", "list"])
 @pytest.mark.parametrize(("status", "body", "kind", "code", "description"), ERRORS)
 def test_errors_are_raised(dialect, operation, status, body, kind, code, description):
     exchange = {
@@ -212,6 +253,7 @@ def test_errors_are_raised(dialect, operation, status, body, kind, code, descrip
         "create": dialect.create_table("T", "", []),
         "insert": dialect.insert(7, b"{}", 1),
         "delete": dialect.delete(7, FIND),
+        "refresh": dialect.refresh(7, "append"),
         "account": dialect.account(),
         "list": dialect.list_tables(1),
     }[operation]
@@ -222,7 +264,7 @@ def test_errors_are_raised(dialect, operation, status, body, kind, code, descrip
     assert (error.status, error.code, error.description) == (status, code, description)
     assert (error.operation, error.request_id) == (operation, "r1")
     assert exchange.request.line in str(error)
-    changes = operation in {"create", "insert", "delete"}
+    changes = operation in {"create", "insert", "delete", "refresh"}
     assert error.ambiguous == (changes and not 400 <= status < 500 and kind is not cd.ApiVersionError)
 
 
@@ -261,6 +303,7 @@ UNKNOWN_SHAPES = [
     (PLAIN.list_tables(1), {"count": 0}),
     (PLAIN.list_tables(1), {"data": [{"name": "T"}]}),
     (V3.list_tables(1), wrap({"tables": []})),
+    (V3.refresh(7, "reload"), {"queued": 1}),
 ]
 
 
@@ -285,9 +328,12 @@ def test_an_excerpt_is_redacted_and_short():
 
 
 @pytest.mark.parametrize("find", [b"", b"[]", b"[ ]", b"null", b"{}"])
-def test_a_delete_without_a_condition_is_never_written(find):
-    with pytest.raises(ValueError, match="without a condition"):
-        delete_all(find)
+@pytest.mark.parametrize("multiple_rows", ["all", "first"])
+def test_nothing_is_written_without_a_condition(find, multiple_rows):
+    with pytest.raises(ValueError, match="a delete without a condition"):
+        delete(find, multiple_rows)
+    with pytest.raises(ValueError, match="an update without a condition"):
+        update(find, VALUES, multiple_rows)
 
 
 @pytest.mark.parametrize(

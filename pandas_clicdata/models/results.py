@@ -69,13 +69,15 @@ class WriteResult:
     Attributes
     ----------
     operation : str
-        ``"push"``, ``"append"``, ``"update_rows"``, ``"upsert"``, ``"delete_rows"`` or ``"restore"``.
+        ``"push"``, ``"append"``, ``"update_rows"``, ``"upsert"``, ``"delete_rows"``, ``"restore"``, ``"update_data"``
+        or ``"delete_data"``.
     rec_id : int or None
         The table's RecId; None only for the dry run of a table that is yet to be made.
     name : str or None
         Its name, if that is known.
     rows : int or None
-        Rows in the frame. None for the dry run of a stream.
+        Rows in the frame. None for the dry run of a stream. Where a dict says which rows of the table are meant, it
+        counts as one row, sent or not: the service does not say how many rows it met.
     sent, confirmed, rejected : int
         Rows sent, rows that the replies counted or that were found in the table, rows that were refused. A write of
         which rows are refused raises, so that in a receipt none are.

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pyarrow import ChunkedArray
 
 BATCH_ROWS = 500
 """Rows a request may carry at most (P: 2022.01)."""
+
+MultipleRows = Literal["all", "first"]
+"""Which of the rows that match a condition an update or a delete takes (S P)."""
+
+RefreshMethod = Literal["recreate", "reload", "update", "append", "updateappend"]
+"""How a table is filled anew from its source, as the source documents name it (S)."""
 
 
 class ColumnType(StrEnum):

@@ -113,7 +113,9 @@ class User(Resource):
             An argument is not what it should be; nothing was sent.
         """
         # Rebound at once, so that a traceback with locals does not show it.
-        password = None if password is None else hidden_password(password)
+        password = Secret.of(password)
+        if password is not None:
+            check_password(password)
         required_text("email_address", email_address)
         known = {"email_address": email_address, "first_name": first_name, "last_name": last_name}
         return endpoints.create_user(self.session, body_of({**known, "password": password}, fields))
@@ -205,33 +207,28 @@ class User(Resource):
         TypeError, ValueError
             An argument is not what it should be; nothing was sent.
         """
-        password = hidden_password(password)
+        # Taken out of sight at once, so that a traceback with locals does not show it.
+        hidden, password = Secret.of(password), ""
+        check_password(hidden)
         meant = rec_id_or_name("user", rec_id)
-        return endpoints.set_password(self.session, self._rec_id(meant), {"password": password})
+        return endpoints.set_password(self.session, self._rec_id(meant), {"password": hidden})
 
     def _rec_id(self, meant: int | str) -> int:
         session = self.session
         return id_of_the_one("user", meant, lambda page: endpoints.users(session, page), NAMES_OF_A_USER)
 
 
-def hidden_password(password: object) -> Secret:
-    """Wrap a password; what is none is refused without being shown.
+def check_password(password: Secret | None) -> None:
+    """Refuse what is no password, without showing it.
 
     Raises
     ------
     TypeError, ValueError
         It is no text, or empty, or no Unicode text.
     """
-    hidden = password if isinstance(password, Secret) else Secret(password) if isinstance(password, str) else None
-    kind, password = type(password).__name__, None
-    if hidden is None:
-        raise TypeError(f"password= is text, not {kind}.")
-    if not hidden:
+    if password is None or not isinstance(password.reveal(), str):
+        raise TypeError("password= is text.")
+    if not password:
         raise ValueError("password= is empty.")
-    if not _is_unicode(hidden):
+    if any("\ud800" <= character <= "\udfff" for character in password.reveal()):
         raise ValueError("password= holds half of a surrogate pair, which is no Unicode text.")
-    return hidden
-
-
-def _is_unicode(secret: Secret) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in secret.reveal())

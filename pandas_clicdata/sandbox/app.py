@@ -59,7 +59,7 @@ def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
         if route.scope not in who.scopes:
             raise Refusal(403, "Forbidden", f"This needs the scope '{route.scope}', which was not granted.")
         body = request.get_data(cache=False)
-        if body and route.method != "GET" and route.view != "rebuild":
+        if body and route.method != "GET" and not route.empty:
             _require_json(request.mimetype, request.mimetype_params)
         visit = request.environ.get(VISIT) or Visit(0, route.operation)
         result = VIEWS[route.view](Call(world, who.user, dialect, request.args, body, visit), **path)
@@ -85,6 +85,10 @@ def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
             methods=[route.method],
             provide_automatic_options=False,
         )
+
+    @app.before_request
+    def _run_due() -> None:
+        world.schedules.run_due()
 
     @app.errorhandler(Refusal)
     def _refusal(exc: Refusal) -> Response:

@@ -121,7 +121,11 @@ def read_create(body: bytes, reserved: str | None) -> tuple[str, str, tuple[Colu
         description = ""
     if not isinstance(description, str):
         raise bad_body("The description must be a string.")
-    given = fields["columns"]
+    return name, description, check_columns(fields["columns"], reserved)
+
+
+def check_columns(given: Any, reserved: str | None) -> tuple[Column, ...]:
+    """The columns of a table to make, out of a list of names and types."""
     if not isinstance(given, list) or not given:
         raise bad_body("'columns' must be a list of at least one column.")
     if len(given) > MAX_COLUMNS:
@@ -140,7 +144,7 @@ def read_create(body: bytes, reserved: str | None) -> tuple[str, str, tuple[Colu
             raise bad_body(f"{where} ('{label}') has the name of the row id, which every table has already.")
         seen[label.casefold()] = label
         columns.append(Column(label, column["data_type"]))
-    return name, description, tuple(columns)
+    return tuple(columns)
 
 
 def _cells(row: Any, number: int, columns: Sequence[Column], index: dict[str, int]) -> list[Any]:

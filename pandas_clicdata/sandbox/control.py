@@ -6,6 +6,7 @@ suffer no faults and are in no log.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hmac
 import json
@@ -17,13 +18,13 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from pandas_clicdata.sandbox.app import MAX_BODY
-from pandas_clicdata.sandbox.dashboards import Dashboards
 from pandas_clicdata.sandbox.faults import Faults
 from pandas_clicdata.sandbox.faultscript import make_fault
 from pandas_clicdata.sandbox.ledger import Ledger
 from pandas_clicdata.sandbox.oauth import Credentials, OAuth, TokenRefusal
-from pandas_clicdata.sandbox.people import People
+from pandas_clicdata.sandbox.operations import World
 from pandas_clicdata.sandbox.requestlog import RequestLog
+from pandas_clicdata.sandbox.sources import Sources
 
 PREFIX = "/_sandbox/"
 """What all control paths begin with."""
@@ -48,22 +49,26 @@ class Control:
         faults: Faults,
         ledger: Ledger,
         requests: RequestLog,
-        people: People,
-        dashboards: Dashboards,
+        sources: Sources,
+        world: World,
     ) -> None:
         self.credentials = credentials
         self._oauth = oauth
         self._faults = faults
         self._ledger = ledger
         self._requests = requests
-        self._people = people
-        self._dashboards = dashboards
+        self._sources = sources
+        self._world = world
 
     # signing in
 
     def sign_in(self, query: Mapping[str, str], body: Any) -> Any:
         """What a client signs in with."""
-        return {**asdict(self.credentials), "username": self._people.username, "password": self._people.password}
+        return {
+            **asdict(self.credentials),
+            "username": self._world.people.username,
+            "password": self._world.people.password,
+        }
 
     def authorize(self, query: Mapping[str, str], body: Any) -> Any:
         """An authorization code, as if the user had agreed in a browser."""
@@ -78,7 +83,7 @@ class Control:
         """Make a dashboard."""
         match body:
             case {"name": name, "table": table, "description": description}:
-                return {"id": self._dashboards.create(name, table, description)}
+                return {"id": self._world.dashboards.create(name, table, description)}
         raise ValueError("A dashboard needs a 'name', the name or id of a 'table', and a 'description'.")
 
     # faults
@@ -159,6 +164,41 @@ class Control:
         self._requests.clear()
         return {}
 
+    # sources and schedules
+
+    def sources(self, query: Mapping[str, str], body: Any) -> Any:
+        """The folder with the files that tables are fed from."""
+        return {"folder": str(self._sources.folder)}
+
+    def put_source(self, query: Mapping[str, str], body: Any) -> Any:
+        """Write a file into that folder."""
+        match body:
+            case {"name": str(name), "text": str(text), **rest} if not rest:
+                self._sources.put(name, text)
+                return {}
+            case {"name": str(name), "base64": str(text), **rest} if not rest:
+                self._sources.put(name, base64.b64decode(text, validate=True))
+                return {}
+        raise ValueError("A source is an object with its 'name' and its content, as 'text' or as 'base64'.")
+
+    def feed(self, query: Mapping[str, str], body: Any) -> Any:
+        """Make a table from a file."""
+        match body:
+            case {"name": str(), "file": str()} if body.keys() <= _FEED:
+                return {"table_id": self._world.feeds.feed(**body)}
+        raise ValueError("A feed is an object with 'name' and 'file', and may have 'key', 'history', 'description'.")
+
+    def schedule(self, query: Mapping[str, str], body: Any) -> Any:
+        """Make a schedule."""
+        match body:
+            case {"name": str(), "tables": list(), "method": str()} if body.keys() <= _SCHEDULE:
+                return {"schedule_id": self._world.schedules.add(**body)}
+        raise ValueError("A schedule is an object with 'name', 'tables' and 'method', and may have a 'description'.")
+
+
+_FEED = frozenset({"name", "file", "key", "history", "description"})
+_SCHEDULE = frozenset({"name", "tables", "method", "description"})
+
 
 def _table(query: Mapping[str, str]) -> int | str:
     if ("id" in query) == ("name" in query):
@@ -184,6 +224,10 @@ _ROUTES: tuple[tuple[str, str, Callable[[Control, Mapping[str, str], Any], Any]]
     ("GET", "requests", Control.requests),
     ("GET", "requests/counts", Control.counts),
     ("DELETE", "requests", Control.clear_requests),
+    ("GET", "sources", Control.sources),
+    ("POST", "sources", Control.put_source),
+    ("POST", "feeds", Control.feed),
+    ("POST", "schedules", Control.schedule),
 )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from pandas_clicdata.sandbox.refusal import Refusal
 from pandas_clicdata.sandbox.rowjson import row_expression
+from pandas_clicdata.sandbox.rowtables import generations
 from pandas_clicdata.sandbox.store import Store, Table
 
 _ALL = 2**62
@@ -60,18 +62,17 @@ class Ledger:
     def inserts_text(self, table: int | str) -> str:
         """The same as JSON text, with lists for the pairs."""
         known = self._find(table)
-        row, values = row_expression(known.columns)
+        found: list[tuple[int, int, str]] = []
         with self._store.transaction() as db:
             # A row that was changed or deleted since has its first form among the past rows.
-            found = db.execute(
-                f"SELECT row, born, {row} FROM rows_{known.id}"  # noqa: S608
-                f" UNION ALL SELECT row, born, {row} FROM past_{known.id} ORDER BY row DESC, born DESC",
-                values,
-            ).fetchall()
+            for lie in generations(db, self._store.table(known.id)):
+                row, values = row_expression(lie.columns)
+                for table in filter(None, (lie.now, lie.past)):
+                    found += db.execute(f"SELECT row, born, {row} FROM {table}", values)  # noqa: S608
             spans = db.execute(
                 "SELECT request, first_row, last_row FROM inserts WHERE table_id = ? ORDER BY first_row", (known.id,)
             ).fetchall()
-        first = {number: text for number, _, text in found}
+        first = {number: text for number, _, text in sorted(found, key=itemgetter(0, 1), reverse=True)}
         inserts = (
             f"[{request},[{','.join(first[number] for number in range(start, end + 1))}]]"
             for request, start, end in spans

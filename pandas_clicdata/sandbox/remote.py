@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -17,6 +19,7 @@ from pandas_clicdata.sandbox.ledger import exactly
 from pandas_clicdata.sandbox.oauth import is_loopback
 from pandas_clicdata.sandbox.requestlog import Entry
 from pandas_clicdata.sandbox.server import connect_to
+from pandas_clicdata.sandbox.sources import as_bytes
 
 _SECONDS = 60  # for a reply; a ledger may be long
 _ERRORS: dict[int, type[Exception]] = {400: ValueError, 401: PermissionError, 404: LookupError}
@@ -293,6 +296,28 @@ class RemoteSandbox:
     def control_key(self) -> str:
         """What a handle like this one needs."""
         return self._credential("control_key")
+
+    @property
+    def sources(self) -> Path:
+        """The folder with the files that tables are fed from."""
+        return Path(self._wire("GET", "sources")["folder"])
+
+    def put_source(self, name: str, content: str | bytes) -> None:
+        """Write a file into `sources`, or replace it; ValueError for a name that is no plain file name."""
+        data = as_bytes(content)
+        self._wire("POST", "sources", body={"name": name, "base64": base64.b64encode(data).decode("ascii")})
+
+    def feed(
+        self, name: str, file: str, *, key: Sequence[str] | None = None, history: bool = True, description: str = ""
+    ) -> int:
+        """Make a table from a CSV or Parquet file in `sources` and load it, as `Sandbox.feed` does; its RecId."""
+        body = {"name": name, "file": file, "key": key, "history": history, "description": description}
+        return int(self._wire("POST", "feeds", body=body)["table_id"])
+
+    def schedule(self, name: str, *, tables: Sequence[str | int], method: str, description: str = "") -> int:
+        """Make a schedule that refreshes tables whenever it is triggered, as `Sandbox.schedule` does; its id."""
+        body = {"name": name, "tables": tables, "method": method, "description": description}
+        return int(self._wire("POST", "schedules", body=body)["schedule_id"])
 
     def authorize(self, redirect_uri: str, scope: str | None = None) -> str:
         """An authorization code, as if the user had agreed in a browser."""

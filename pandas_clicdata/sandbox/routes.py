@@ -13,7 +13,7 @@ OPERATIONS = (
     "account", "activity", "profile",
     "users", "user", "create_user", "update_user", "delete_user", "set_password",
     "teams", "create_team", "update_team", "delete_team", "add_user", "remove_user", "set_parameter",
-    "remove_parameter", "dashboards", "thumbnail", "snapshot",
+    "remove_parameter", "dashboards", "thumbnail", "snapshot", "schedules", "schedule", "trigger",
 )  # fmt: skip
 """The names of the operations, as faults and the request log have them."""
 
@@ -24,7 +24,8 @@ _FIRST, _LAST = (0, 0), (9999, 99)
 class Route:
     """One method on one path.
 
-    `since` and `until` bound the versions it exists in; `bare` says whether it exists without a version.
+    `since` and `until` bound the versions it exists in; `bare` says whether it exists without a version, `empty` that
+    its requests have no body.
     """
 
     method: str
@@ -35,6 +36,7 @@ class Route:
     bare: bool = True
     since: tuple[int, int] = _FIRST
     until: tuple[int, int] = _LAST
+    empty: bool = False
 
     def exists(self, version: tuple[int, int] | None) -> bool:
         """Whether the route exists in a version, or without one."""
@@ -57,10 +59,20 @@ ROUTES = (
     Route("PUT", "/data/<int:table>/row", "update", "update", "data_write"),
     Route("DELETE", "/data/<int:table>/row", "delete", "delete", "data_write"),
     *(
-        Route("POST", f"/data/<int:table>/{verb}", "rebuild", "rebuild", "data_write", since=_LAST, until=_FIRST)
-        for verb in ("recreate", "rebuild", "reload", "update", "append", "updateappend")
+        Route("POST", f"/data/<int:table>/{verb}", "rebuild", view, "data_write", until=(2022, 1), empty=True)
+        for verb, view in (
+            ("recreate", "source_recreate"),
+            ("rebuild", "source_reload"),
+            ("reload", "source_reload"),
+            ("update", "source_update"),
+            ("append", "source_append"),
+            ("updateappend", "source_updateappend"),
+        )
     ),
     Route("POST", "/table/<int:table>/refresh", "rebuild", "refresh", "table_write", bare=False, since=(2025, 3)),
+    Route("GET", "/schedule", "schedules", "schedules", "schedule_read"),
+    Route("GET", "/schedule/<int:schedule>", "schedule", "schedule", "schedule_read"),
+    Route("POST", "/schedule/<int:schedule>/trigger", "trigger", "trigger", "schedule_write", empty=True),
     Route("GET", "/account", "account", "account", "account_read"),
     Route("GET", "/account/activity/users", "activity", "activity_users", "account_read"),
     Route("GET", "/account/activity/dashboards", "activity", "activity_dashboards", "account_read"),

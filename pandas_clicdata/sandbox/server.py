@@ -2,107 +2,37 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from waitress import wasyncore
-from waitress.channel import HTTPChannel
-from waitress.server import create_server
-from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
-
 from pandas_clicdata.sandbox import dialects
-from pandas_clicdata.sandbox.app import MAX_BODY, make_app
+from pandas_clicdata.sandbox.app import make_app
 from pandas_clicdata.sandbox.assumptions import Assumptions
-from pandas_clicdata.sandbox.control import Control, is_control, make_control
+from pandas_clicdata.sandbox.control import Control, make_control
 from pandas_clicdata.sandbox.dashboards import Dashboards
 from pandas_clicdata.sandbox.faults import Faults
+from pandas_clicdata.sandbox.feeds import Feeds
 from pandas_clicdata.sandbox.gate import Gate
 from pandas_clicdata.sandbox.ledger import Ledger
+from pandas_clicdata.sandbox.listener import THREADS, Listener
 from pandas_clicdata.sandbox.oauth import SCOPES, Credentials, OAuth, is_loopback, make_credentials
 from pandas_clicdata.sandbox.operations import World
 from pandas_clicdata.sandbox.people import People
 from pandas_clicdata.sandbox.requestlog import RequestLog
+from pandas_clicdata.sandbox.schedules import Schedules
+from pandas_clicdata.sandbox.sources import Sources
 from pandas_clicdata.sandbox.store import Store
 
-THREADS = 12
-"""How many requests are answered at the same time."""
-CONTROL_THREADS = 2
-"""How many control requests are answered at the same time, beside the others."""
+__all__ = ["DATABASE", "THREADS", "Sandbox", "connect_to"]
+
 DATABASE = "sandbox.sqlite"
 """The name of the file in the data folder."""
-
-_log = logging.getLogger("pandas_clicdata.sandbox")
-_log.addHandler(logging.NullHandler())
-_server_log = _log.getChild("server")
-# The depth of the queue is no news: threads count as busy until they have started, and hanging is what they are for.
-_queue_log = _server_log.getChild("queue")
-_queue_log.setLevel(logging.ERROR)
-
-
-class _Task(WSGITask):
-    logger = _server_log
-
-
-class _ErrorTask(ErrorTask):
-    logger = _server_log
-
-
-class _Channel(HTTPChannel):
-    logger = _server_log
-    task_class = _Task
-    error_task_class = _ErrorTask
-
-
-class _Pool(ThreadedTaskDispatcher):
-    """Waitress's pool of threads, with threads that can be joined."""
-
-    logger = _server_log
-    queue_logger = _queue_log
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = name
-        self._running: list[threading.Thread] = []
-
-    def start_new_thread(self, target: Any, thread_no: int) -> None:
-        thread = threading.Thread(target=target, name=f"{self._name}-{thread_no}", args=(thread_no,), daemon=True)
-        self._running.append(thread)
-        thread.start()
-
-    def end(self) -> None:
-        """Let every thread end, and wait for it."""
-        self.shutdown()
-        for thread in self._running:
-            thread.join()
-
-
-class _Dispatcher(_Pool):
-    """The threads that answer; control requests have their own, to come through while all others hang."""
-
-    def __init__(self) -> None:
-        super().__init__("clicdata-sandbox")
-        self._control = _Pool("clicdata-sandbox-control")
-
-    def begin(self) -> None:
-        self.set_thread_count(THREADS)
-        self._control.set_thread_count(CONTROL_THREADS)
-
-    def add_task(self, task: Any) -> None:
-        if is_control(task.requests[0].path):
-            self._control.add_task(task)
-        else:
-            super().add_task(task)
-
-    def end(self) -> None:
-        super().end()
-        self._control.end()
 
 
 def _database(folder: Path) -> Path:
@@ -120,11 +50,9 @@ class _Live:
     store: Store
     credentials: Credentials = field(repr=False)
     oauth: OAuth
-    people: People
-    dashboards: Dashboards
-    server: Any
-    dispatcher: _Dispatcher
-    thread: threading.Thread
+    world: World
+    listener: Listener
+    sources: Sources
 
 
 class Sandbox:
@@ -150,6 +78,8 @@ class Sandbox:
         How long an access token lives.
     scopes : iterable of str, optional
         What the client may do; everything by default.
+    run_seconds : float, default 0
+        How long a run of a schedule takes. The first request after that time finds its work done.
     assume : Assumptions, optional
         What to do where nobody knows what ClicData does.
 
@@ -172,6 +102,7 @@ class Sandbox:
         page_size: int = 1000,
         token_seconds: float = 3600,
         scopes: Iterable[str] | None = None,
+        run_seconds: float = 0.0,
         assume: Assumptions | None = None,
     ) -> None:
         if dialect not in dialects.MODES:
@@ -188,6 +119,8 @@ class Sandbox:
             or not 0 < token_seconds < math.inf
         ):
             raise ValueError(f"token_seconds is {token_seconds!r}; it takes a number of seconds above 0.")
+        if isinstance(run_seconds, bool) or not isinstance(run_seconds, int | float) or not 0 <= run_seconds < math.inf:
+            raise ValueError(f"run_seconds is {run_seconds!r}; it takes a number of seconds from 0.")
         for name, value in (("client_id", client_id), ("client_secret", client_secret)):
             if value is not None and (
                 not isinstance(value, str) or not value or (name == "client_id" and ":" in value)
@@ -207,6 +140,7 @@ class Sandbox:
         self._client_secret = client_secret
         self._page_size = page_size
         self._token_seconds = token_seconds
+        self._run_seconds = run_seconds
         self._scopes = granted
         self._assume = assume or Assumptions()
         self._data = None if data is None else Path(data)
@@ -232,33 +166,20 @@ class Sandbox:
             oauth = OAuth(store, credentials, people, self._token_seconds, self._scopes)
             self.requests.go_on_after(store.last_request())
             self.faults.open()
-            world = World(store, self._assume, self._page_size, people, dashboards)
+            sources = Sources(self._data)
+            feeds = Feeds(store, sources, self._assume.row_id)
+            schedules = Schedules(store, feeds, self._run_seconds)
+            world = World(store, self._assume, self._page_size, people, dashboards, feeds, schedules)
             app = make_app(world, oauth, self._dialect)
             gate = Gate(app.wsgi_app, self._dialect, self.faults, self.requests, oauth)
             control = make_control(
-                Control(credentials, oauth, self.faults, Ledger(store), self.requests, people, dashboards)
+                Control(credentials, oauth, self.faults, Ledger(store), self.requests, sources, world)
             ).wsgi_app
-            dispatcher = _Dispatcher()
-            server: Any = create_server(
-                lambda environ, start: (control if is_control(environ["PATH_INFO"]) else gate)(environ, start),
-                _dispatcher=dispatcher,
-                host=self._host,
-                port=self._wanted_port,
-                threads=THREADS,
-                max_request_body_size=2 * MAX_BODY,
-                connection_limit=1000,
-                clear_untrusted_proxy_headers=True,
-                ident="pandas-clicdata-sandbox",
-            )
+            listener = Listener(gate, control, self._host, self._wanted_port)
         except BaseException:
             store.close()
             raise
-        server.channel_class = _Channel
-        server.logger = server.trigger.logger = _server_log
-        dispatcher.begin()
-        thread = threading.Thread(target=server.run, name="clicdata-sandbox", daemon=True)
-        thread.start()
-        return _Live(store, credentials, oauth, people, dashboards, server, dispatcher, thread)
+        return _Live(store, credentials, oauth, world, listener, sources)
 
     def stop(self) -> None:
         """Close every connection, thread and file; does nothing when that is so already."""
@@ -267,24 +188,9 @@ class Sandbox:
             if live is None:
                 return
             self.faults.close()
-            server = live.server
-            hung_up = threading.Event()
-
-            def hang_up() -> None:
-                # The trigger stays open until the workers have ended: they write to it.
-                try:
-                    wasyncore.dispatcher.close(server)
-                    for channel in list(server.active_channels.values()):
-                        channel.handle_close()
-                finally:
-                    hung_up.set()
-
-            server.trigger.pull_trigger(hang_up)
-            hung_up.wait()
-            live.dispatcher.end()
-            server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
-            live.thread.join()
+            live.listener.close()
             live.store.close()
+            live.sources.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -310,7 +216,7 @@ class Sandbox:
     @property
     def port(self) -> int:
         """The port it listens on."""
-        return int(self._running().server.effective_port)
+        return self._running().listener.port
 
     @property
     def url(self) -> str:
@@ -330,12 +236,12 @@ class Sandbox:
     @property
     def username(self) -> str:
         """The e-mail address of the user who owns the account."""
-        return self._running().people.username
+        return self._running().world.people.username
 
     @property
     def password(self) -> str:
         """The password of the user who owns the account."""
-        return self._running().people.password
+        return self._running().world.people.password
 
     @property
     def api_key(self) -> str:
@@ -357,6 +263,52 @@ class Sandbox:
         """What has been committed."""
         return Ledger(self._running().store)
 
+    @property
+    def sources(self) -> Path:
+        """The folder with the files that tables are fed from; in memory it goes with `stop`."""
+        return self._running().sources.folder
+
+    def put_source(self, name: str, content: str | bytes) -> None:
+        """Write a file into `sources`, or replace it; ValueError for a name that is no plain file name."""
+        self._running().sources.put(name, content)
+
+    def feed(
+        self, name: str, file: str, *, key: Sequence[str] | None = None, history: bool = True, description: str = ""
+    ) -> int:
+        """Make a table from a CSV or Parquet file in `sources` and load it.
+
+        Parameters
+        ----------
+        name : str
+            Name of the table.
+        file : str
+            Name of the file.
+        key : list of str, optional
+            The columns whose values tell the rows apart, for refreshes that update.
+        history : bool, default True
+            Keep the table as it was before each change, as a version.
+        description : str, default ""
+            Description of the table.
+
+        Returns
+        -------
+        int
+            The RecId.
+
+        Raises
+        ------
+        ValueError
+            The file cannot be read or holds what no table can, or the name is taken.
+        """
+        return self._running().world.feeds.feed(name, file, key=key, history=history, description=description)
+
+    def schedule(self, name: str, *, tables: Sequence[str | int], method: str, description: str = "") -> int:
+        """Make a schedule that refreshes tables, given by name or id, whenever it is triggered; its id.
+
+        The method is one of recreate, reload, append, update and updateappend.
+        """
+        return self._running().world.schedules.add(name, tables, method, description)
+
     def authorize(self, redirect_uri: str, scope: str | None = None) -> str:
         """An authorization code, as if the user had agreed in a browser."""
         return self._running().oauth.authorize(redirect_uri, scope)
@@ -366,7 +318,7 @@ class Sandbox:
 
         A name that another dashboard has raises ValueError, a table that is not there LookupError.
         """
-        return self._running().dashboards.create(name, table, description)
+        return self._running().world.dashboards.create(name, table, description)
 
     def connect(self, **parameters: Any) -> Any:
         """``pandas_clicdata.connect`` to this sandbox; parameters given here come before the sandbox's own."""

@@ -1,70 +1,30 @@
-"""Tables, rows and their versions in SQLite.
-
-A ClicData table is an SQL table ``rows_N`` of what is current, with one column of canonical JSON text per column, and
-a table ``past_N`` of the rows that a later version changed or deleted. Both carry the version a row was born in.
-"""
+"""Tables, rows and their versions in SQLite. How rows lie there is in `rowtables`."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+from pandas_clicdata.sandbox import rowtables
 from pandas_clicdata.sandbox.bodies import Column, Match
+from pandas_clicdata.sandbox.layout import lay_out
 from pandas_clicdata.sandbox.refusal import Refusal
 from pandas_clicdata.sandbox.rowjson import row_expression
+from pandas_clicdata.sandbox.rowtables import Change, Generation, Table, now
 from pandas_clicdata.sandbox.values import NUMERIC, number_key
+
+__all__ = ["Store", "Table", "Version", "now"]
 
 _INDEX_FROM = 2000  # rows; below that a scan is as fast
 _INDEXES = 6  # per table: each one makes every insert slower
 _INDEX_COLUMNS = 4
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS tokens (
-    digest TEXT PRIMARY KEY, kind TEXT NOT NULL, expires REAL, scopes TEXT NOT NULL, redirect_uri TEXT
-);
-CREATE TABLE IF NOT EXISTS tables (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL, description TEXT NOT NULL,
-    created TEXT NOT NULL, updated TEXT NOT NULL, rows INTEGER NOT NULL, next_row INTEGER NOT NULL,
-    version INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS columns (
-    table_id INTEGER NOT NULL, place INTEGER NOT NULL, name TEXT NOT NULL, data_type TEXT NOT NULL,
-    PRIMARY KEY (table_id, place)
-);
-CREATE TABLE IF NOT EXISTS versions (
-    table_id INTEGER NOT NULL, version INTEGER NOT NULL, created TEXT NOT NULL, rows INTEGER NOT NULL,
-    PRIMARY KEY (table_id, version)
-);
-CREATE TABLE IF NOT EXISTS inserts (
-    table_id INTEGER NOT NULL, request INTEGER NOT NULL, first_row INTEGER NOT NULL, last_row INTEGER NOT NULL
-);
-INSERT OR IGNORE INTO sqlite_sequence (name, seq) SELECT 'tables', 1000
-    WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'tables');
-"""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table as it stands."""
-
-    id: int
-    name: str
-    description: str
-    columns: tuple[Column, ...]
-    created: str
-    updated: str
-    rows: int
-    next_row: int
-    version: int
 
 
 @dataclass(frozen=True)
@@ -74,21 +34,6 @@ class Version:
     version: int
     created: str
     rows: int
-
-
-@dataclass
-class _Change:
-    """What a transaction does to a table: filled in by the caller of `Store._change`."""
-
-    table: Table
-    version: int
-    grown: int = 0
-    touched: int = 0
-
-
-def now() -> str:
-    """The local time with its offset, as the service writes it."""
-    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 class Store:
@@ -113,7 +58,7 @@ class Store:
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA trusted_schema = ON")
             self._db.execute("PRAGMA cache_size = -65536")
-            self._db.executescript(_SCHEMA)
+            lay_out(self._db)
         except sqlite3.DatabaseError as exc:
             self._db.close()
             raise ValueError(f"The data folder cannot be used, another sandbox may have it open: {exc}.") from exc
@@ -134,10 +79,11 @@ class Store:
             "SELECT table_id, name, data_type FROM columns ORDER BY table_id, place"
         ):
             columns.setdefault(table_id, []).append(Column(name, data_type))
-        for table_id, *rest in self._db.execute(
-            "SELECT id, name, description, created, updated, rows, next_row, version FROM tables ORDER BY id"
+        for table_id, name, description, *facts, source, key, history in self._db.execute(
+            "SELECT id, name, description, created, updated, rows, next_row, version, source, unique_key, history"
+            " FROM tables ORDER BY id"
         ):
-            name, description, *facts = rest
+            facts += [source, tuple(json.loads(key)), bool(history)]
             self._tables[table_id] = Table(table_id, name, description, tuple(columns[table_id]), *facts)
 
     @contextmanager
@@ -172,108 +118,81 @@ class Store:
         with self._lock:
             return list(self._tables.values())
 
-    def create(self, name: str, description: str, columns: tuple[Column, ...]) -> Table:
-        """Make a table; a 409 if its name is taken."""
-        at = now()
+    def create(
+        self,
+        name: str,
+        description: str,
+        columns: tuple[Column, ...],
+        *,
+        source: str | None = None,
+        key: tuple[str, ...] = (),
+        history: bool = True,
+        texts: Sequence[Sequence[str]] = ((),),
+    ) -> Table:
+        """Make a table, with rows if there are `texts`, one list a column; a 409 if its name is taken."""
+        at, rows = now(), len(texts[0])
         with self._lock:
             try:
                 with self.transaction() as db:
                     cursor = db.execute(
-                        "INSERT INTO tables (key, name, description, created, updated, rows, next_row, version)"
-                        " VALUES (?, ?, ?, ?, ?, 0, 1, 1)",
-                        (name.casefold(), name, description, at, at),
-                    )
-                    table_id = cursor.lastrowid or 0
-                    db.executemany(
-                        "INSERT INTO columns VALUES (?, ?, ?, ?)",
-                        [(table_id, place, column.name, column.data_type) for place, column in enumerate(columns)],
-                    )
-                    db.execute("INSERT INTO versions VALUES (?, 1, ?, 0)", (table_id, at))
-                    cells = ", ".join(f"c{place} TEXT NOT NULL" for place in range(len(columns)))
-                    db.execute(
-                        f"CREATE TABLE rows_{table_id} (row INTEGER PRIMARY KEY, born INTEGER NOT NULL, {cells})"
-                    )
-                    db.execute(
-                        f"CREATE TABLE past_{table_id}"
-                        f" (row INTEGER NOT NULL, born INTEGER NOT NULL, died INTEGER NOT NULL, {cells})"
-                    )
+                        "INSERT INTO tables (key, name, description, created, updated, rows, next_row, version,"
+                        " source, unique_key, history) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)",
+                        (
+                            name.casefold(), name, description, at, at, rows, rows + 1,
+                            source, json.dumps(key, ensure_ascii=False), history,
+                        ),
+                    )  # fmt: skip
+                    table = Table(
+                        cursor.lastrowid or 0, name, description, columns, at, at, rows, rows + 1, 1,
+                        source, key, history,
+                    )  # fmt: skip
+                    rowtables.keep_columns(db, table.id, columns)
+                    rowtables.make(db, table.id, len(columns))
+                    if rows:
+                        rowtables.add(db, table.id, 1, 1, texts)
+                    rowtables.keep_version(db, table)
             except sqlite3.IntegrityError:
                 raise Refusal(409, "NameTaken", f"There is a table named '{name}' already.") from None
-            table = Table(table_id, name, description, columns, at, at, 0, 1, 1)
-            self._tables[table_id] = table
+            self._tables[table.id] = table
             return table
 
     @contextmanager
-    def _change(self, table_id: int) -> Iterator[tuple[sqlite3.Connection, _Change]]:
+    def change(self, table_id: int, columns: tuple[Column, ...] | None = None) -> Iterator[Change]:
+        """A transaction on one table, undone when the block raises; a 404 if there is no such table.
+
+        A 409 if `columns` are given, which the caller has read a body by, and the table has others by now.
+        """
         with self._lock:
             table = self.table(table_id)
+            if columns is not None and columns != table.columns:
+                raise Refusal(409, "TableChanged", f"The columns of the table '{table.name}' have just changed.")
             with self.transaction() as db:
-                change = _Change(table, table.version + 1)
-                yield db, change
-                if change.touched:
-                    table = replace(
-                        table,
-                        updated=now(),
-                        rows=table.rows + change.grown,
-                        next_row=table.next_row + max(change.grown, 0),
-                        version=change.version,
-                    )
-                    db.execute(
-                        "UPDATE tables SET updated = ?, rows = ?, next_row = ?, version = ? WHERE id = ?",
-                        (table.updated, table.rows, table.next_row, table.version, table_id),
-                    )
-                    db.execute(
-                        "INSERT INTO versions VALUES (?, ?, ?, ?)", (table_id, table.version, table.updated, table.rows)
-                    )
+                change = Change(db, table)
+                yield change
+                table = change.finish()
             self._tables[table_id] = table
 
     # rows
 
-    def insert(self, table_id: int, cells: Sequence[Sequence[str]], request: int) -> int:
+    def insert(self, table_id: int, columns: tuple[Column, ...], texts: Sequence[Sequence[str]], request: int) -> int:
         """Append rows, given as one list of stored texts a column."""
-        count = len(cells[0])
-        if not count:
-            return 0
-        with self._change(table_id) as (db, change):
-            first = change.table.next_row
-            marks = ", ".join("?" * (2 + len(cells)))
-            db.executemany(
-                f"INSERT INTO rows_{table_id} VALUES ({marks})",  # noqa: S608
-                zip(range(first, first + count), repeat(change.version), *cells, strict=False),
-            )
-            db.execute("INSERT INTO inserts VALUES (?, ?, ?, ?)", (table_id, request, first, first + count - 1))
-            change.grown = change.touched = count
-        return count
+        with self.change(table_id, columns) as change:
+            new = change.insert(texts)
+            if new:
+                change.db.execute("INSERT INTO inserts VALUES (?, ?, ?, ?)", (table_id, request, new[0], new[-1]))
+            return len(new)
 
-    def delete(self, table_id: int, match: Match) -> int:
+    def delete(self, table_id: int, columns: tuple[Column, ...], match: Match) -> int:
         """Delete the rows that match; the number of them."""
-        with self._change(table_id) as (db, change):
-            where, values = self._where(change.table, match)
-            self._bury(change, where, values)
-            change.touched = db.execute(f"DELETE FROM rows_{table_id} WHERE {where}", values).rowcount  # noqa: S608
-            change.grown = -change.touched
-            return change.touched
+        with self.change(table_id, columns) as change:
+            return change.delete(*self._where(change.table, match))
 
-    def update(self, table_id: int, match: Match, values: Sequence[tuple[int, str]]) -> int:
+    def update(
+        self, table_id: int, columns: tuple[Column, ...], match: Match, values: Sequence[tuple[int, str]]
+    ) -> int:
         """Give the rows that match new values; the number of them."""
-        with self._change(table_id) as (db, change):
-            where, found = self._where(change.table, match)
-            self._bury(change, where, found)
-            places = ", ".join(f"c{place} = ?" for place, _ in values)
-            change.touched = db.execute(
-                f"UPDATE rows_{table_id} SET born = ?, {places} WHERE {where}",  # noqa: S608
-                (change.version, *(text for _, text in values), *found),
-            ).rowcount
-            return change.touched
-
-    def _bury(self, change: _Change, where: str, values: Sequence[Any]) -> None:
-        """Keep the rows that are about to change, for the versions that had them."""
-        table = change.table
-        cells = ", ".join(f"c{place}" for place in range(len(table.columns)))
-        self._db.execute(
-            f"INSERT INTO past_{table.id} SELECT row, born, ?, {cells} FROM rows_{table.id} WHERE {where}",  # noqa: S608
-            (change.version, *values),
-        )
+        with self.change(table_id, columns) as change:
+            return change.update(values, *self._where(change.table, match))
 
     def _where(self, table: Table, match: Match) -> tuple[str, list[Any]]:
         terms: list[str] = []
@@ -321,7 +240,7 @@ class Store:
     # reading
 
     def versions(self, table_id: int) -> list[Version]:
-        """The versions of a table, the oldest first."""
+        """The versions of a table, the oldest first; none where no history is kept."""
         self.table(table_id)
         return [
             Version(*row)
@@ -333,12 +252,13 @@ class Store:
     def version(self, table_id: int, number: int) -> Version:
         """One version of a table; a 404 if there is none."""
         table = self.table(table_id)
-        if 1 <= number <= table.version:
+        if table.history and 1 <= number <= table.version:
             rows = self.query(
                 "SELECT version, created, rows FROM versions WHERE table_id = ? AND version = ?", (table_id, number)
             )
             return Version(*rows[0])
-        raise Refusal(404, "NotFound", f"The table '{table.name}' has no version {number}.")
+        kept = "" if table.history else ": its history is not kept"
+        raise Refusal(404, "NotFound", f"The table '{table.name}' has no version {number}{kept}.")
 
     def page(
         self,
@@ -350,10 +270,17 @@ class Store:
         row_id: str | None = None,
         iso_datetimes: bool = False,
     ) -> tuple[Table, int, list[str]]:
-        """Rows as JSON objects in the order they were inserted, with the table and the count of all its rows."""
+        """Rows as JSON objects in the order they were inserted, with the table and the count of all its rows.
+
+        The table has the columns of the version.
+        """
         with self._lock:
             table = self.table(table_id)
             total = table.rows if version is None else self.version(table_id, version).rows
+            lie: Generation | None = None
+            if version is not None and version != table.version:
+                lie = rowtables.generation(self._db, table, version)
+                table = replace(table, columns=lie.columns)
             if offset >= total or limit <= 0:
                 return table, total, []
             row, values = row_expression(table.columns, row_id=row_id, iso_datetimes=iso_datetimes)
@@ -364,13 +291,14 @@ class Store:
                 return f"?{len(bound)}"
 
             select = f"SELECT row, {row} FROM rows_{table_id}"  # noqa: S608
-            if version is not None and version != table.version:
-                at = bind(version)
-                cells = ", ".join(f"c{place}" for place in range(len(table.columns)))
+            if lie is not None:
+                at = bind(version or 0)
+                cells = rowtables.cells(len(lie.columns))
+                present = f"SELECT row, {cells} FROM {lie.now} WHERE born <= {at} UNION ALL " if lie.now else ""  # noqa: S608
                 # The JSON is built outside, for the rows of the page alone and not for those before it.
                 sql = (
-                    f"SELECT row, {row} FROM (SELECT row, {cells} FROM rows_{table_id} WHERE born <= {at}"  # noqa: S608
-                    f" UNION ALL SELECT row, {cells} FROM past_{table_id} WHERE born <= {at} AND died > {at}"
+                    f"SELECT row, {row} FROM ({present}"  # noqa: S608
+                    f"SELECT row, {cells} FROM {lie.past} WHERE born <= {at} AND died > {at}"
                     f" ORDER BY row LIMIT {bind(limit)} OFFSET {bind(offset)}) ORDER BY row"
                 )
             elif table.next_row - 1 == table.rows:

@@ -1,5 +1,6 @@
 """The type table, pandas and Arrow to ClicData and back: plans before a write, types after a read."""
 
+from pandas_clicdata.schema.declared import one_row, plan_declared
 from pandas_clicdata.schema.door import Door, enter, warn_of_index
 from pandas_clicdata.schema.frames import DtypeBackend, checked_backend, to_frame
 from pandas_clicdata.schema.incoming import (
@@ -32,7 +33,9 @@ __all__ = [
     "fit_to_table",
     "fixed_type",
     "number_type",
+    "one_row",
     "plan_columns",
+    "plan_declared",
     "ready_batch",
     "ready_table",
     "schema_frame",

@@ -32,20 +32,13 @@ def concealed(connection_params: Mapping[str, Any]) -> dict[str, Any]:
     return params
 
 
-class SessionManager:
-    """Keeps the parameters of a session, and the one session made from them on first use.
+class LazySession:
+    """The parameters of a session, and the one session made from them on first use.
 
     Parameters
     ----------
     **connection_params
         As for :class:`Session`.
-
-    Examples
-    --------
-    >>> import pandas_clicdata as cd
-    >>> manager = cd.SessionManager(client_id="acme", client_secret="hush", base_url="http://localhost:8484")
-    >>> manager.session is manager.session
-    True
     """
 
     def __init__(self, **connection_params: Any) -> None:
@@ -66,8 +59,8 @@ class SessionManager:
         """Return the session if there is one already."""
         return self._session
 
-    def bind(self, session: Session | None) -> None:
-        """Let this session be the one from now on."""
+    def hold(self, session: Session | None) -> None:
+        """Let this session be the one from now on; None makes another on the next use."""
         with self._lock:
             self._session = session
 
@@ -78,19 +71,106 @@ class SessionManager:
                 self._session.close()
             self._session = None
 
+    def __repr__(self) -> str:
+        kind = type(self).__name__
+        return f"<{kind}: {self._session!r}>" if self._session else f"<{kind}: no session yet>"
+
+
+class _Shared:
+    """Where the shared session comes from: at first the environment or a profile."""
+
+    def __init__(self) -> None:
+        self.source = LazySession()
+
+    def bind(self, session: Session) -> None:
+        """Let this session be the shared one; what was before keeps its own."""
+        source = LazySession()
+        source.hold(session)
+        self.source = source
+
+
+_shared = _Shared()
+
+
+class SessionManager(LazySession):
+    """Keeps the parameters of a session, and the one session made from them on first use.
+
+    With parameters, its session is from now on the one that everything uses which is given no other; after a ``with``
+    it is so no longer. Without, nothing changes.
+
+    Parameters
+    ----------
+    **connection_params
+        As for :class:`Session`.
+
+    Examples
+    --------
+    >>> import pandas_clicdata as cd
+    >>> with cd.SessionManager(client_id="acme", client_secret="hush", base_url="http://localhost:8484") as manager:
+    ...     cd.SessionManager.get_session() is manager.session is manager.session
+    True
+    """
+
+    def __init__(self, **connection_params: Any) -> None:
+        # Rebound at once, so that a traceback with locals shows no secret.
+        connection_params = concealed(connection_params)
+        super().__init__(**connection_params)
+        self._before = _shared.source
+        if connection_params:
+            _shared.source = self
+
+    @classmethod
+    def get_session(cls) -> Session:
+        """Return the session that everything uses which is given no other.
+
+        Returns
+        -------
+        Session
+            That of the last :func:`connect`, ``SessionManager(…)`` or :meth:`bind_session`, else one made from the
+            environment or profile.
+
+        Raises
+        ------
+        NoCredentialsError
+            There are no credentials anywhere.
+        """
+        return shared_session()
+
+    @classmethod
+    def bind_session(cls, session: Session) -> None:
+        """Let this session be the one that everything uses which is given no other.
+
+        Parameters
+        ----------
+        session : Session
+            The session.
+
+        Raises
+        ------
+        TypeError
+            It is none.
+
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> cd.SessionManager.bind_session(session)
+        >>> cd.SessionManager.get_session() is session
+        True
+        """
+        if not isinstance(session, Session):
+            raise TypeError(f"bind_session takes a Session, as cd.Session(…) makes one, not {session!r}.")
+        _shared.bind(session)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if _shared.source is self:
+            _shared.source = self._before
         self.close()
-
-    def __repr__(self) -> str:
-        return f"<SessionManager: {self._session!r}>" if self._session else "<SessionManager: no session yet>"
-
-
-_shared = SessionManager()
 
 
 def connect(
@@ -178,24 +258,26 @@ def connect(
 
 
 def shared_session() -> Session:
-    """Return the session bound by :func:`connect`, or one made from the environment or profile.
+    """Return the session that was bound last, or one made from the environment or profile.
 
     Raises
     ------
     NoCredentialsError
         There are no credentials anywhere.
     """
-    return _shared.session
+    return _shared.source.session
 
 
 @contextlib.contextmanager
 def shared_session_kept() -> Iterator[None]:
     """Afterwards, let the shared session be what it was before."""
-    before = _shared.peek()
+    source = _shared.source
+    session = source.peek()
     try:
         yield
     finally:
-        _shared.bind(before)
+        source.hold(session)
+        _shared.source = source
 
 
 def _sandbox_session(where: Mapping[str, Any], how: Mapping[str, Any]) -> Session:

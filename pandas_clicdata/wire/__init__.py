@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pandas_clicdata.errors import NotFoundError, PermissionDeniedError
 from pandas_clicdata.models import (
@@ -12,8 +12,10 @@ from pandas_clicdata.models import (
     Exchange,
     Framing,
     InsertCounts,
+    MultipleRows,
     Page,
     Picture,
+    RefreshMethod,
     Reply,
     Request,
     TableList,
@@ -37,7 +39,12 @@ class Dialect(Protocol):
 
     def account(self) -> Exchange[AccountInfo]: ...
 
-    def list_tables(self, page: int, name: str | None = None) -> Exchange[TableList]: ...
+    @property
+    def lists_by_name(self) -> bool: ...
+
+    def list_tables(
+        self, page: int, name: str | None = None, unique_key_available: bool | None = None, refresh: bool | None = None
+    ) -> Exchange[TableList]: ...
 
     def read_page(self, rec_id: int, page: int, version: int | None = None) -> Exchange[Page]: ...
 
@@ -49,9 +56,13 @@ class Dialect(Protocol):
 
     def insert(self, rec_id: int, rows: bytes, count: int) -> Exchange[InsertCounts]: ...
 
-    def delete(self, rec_id: int, find: bytes) -> Exchange[None]: ...
+    def delete(self, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]: ...
 
-    def update(self, rec_id: int, find: bytes, values: bytes) -> Exchange[None]: ...
+    def update(
+        self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows = "all"
+    ) -> Exchange[None]: ...
+
+    def refresh(self, rec_id: int, method: RefreshMethod) -> Exchange[dict[str, Any]]: ...
 
     def ask(self, request: Request, read: Callable[[Answer], T]) -> Exchange[T]: ...
 

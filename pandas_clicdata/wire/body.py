@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
-from pandas_clicdata.models import Column, Framing, Secret
+from pandas_clicdata.models import Column, Framing, MultipleRows, Secret
 
 _ALWAYS_EXACT_CHARACTERS = 16
 """A point and 15 digits, or fewer: a double gives every such text back."""
@@ -83,30 +83,33 @@ def records(rows: bytes) -> bytes:
     return b'{"data":[' + rows + b"]}"
 
 
-def delete_all(find: bytes) -> bytes:
-    """Write the body that deletes every row that matches.
+def delete(find: bytes, multiple_rows: MultipleRows) -> bytes:
+    """Write the body that deletes every row that matches, or the first of them (S P).
 
     Raises
     ------
     ValueError
         ``find`` has no condition: what the service would delete then is unknown, so it is never sent.
     """
-    if not find.startswith(b"[{"):
-        raise ValueError("a delete without a condition is never sent")
-    return b'{"multiplerows":"all","find":' + find + b"}"
+    return b'{"multiplerows":"' + multiple_rows.encode() + b'","find":' + _conditions(find, "a delete") + b"}"
 
 
-def update_all(find: bytes, values: bytes) -> bytes:
-    """Write the body that gives every row that matches these values (A).
+def update(find: bytes, values: bytes, multiple_rows: MultipleRows) -> bytes:
+    """Write the body that gives these values to every row that matches, or to the first of them (A).
 
     Raises
     ------
     ValueError
         ``find`` has no condition: what the service would change then is unknown, so it is never sent.
     """
+    conditions = _conditions(find, "an update")
+    return b'{"multiplerows":"' + multiple_rows.encode() + b'","find":' + conditions + b',"update":' + values + b"}"
+
+
+def _conditions(find: bytes, what: str) -> bytes:
     if not find.startswith(b"[{"):
-        raise ValueError("an update without a condition is never sent")
-    return b'{"multiplerows":"all","find":' + find + b',"update":' + values + b"}"
+        raise ValueError(f"{what} without a condition is never sent")
+    return find
 
 
 def new_table(name: str, description: str, columns: Sequence[Column]) -> bytes:

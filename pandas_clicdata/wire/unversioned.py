@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pandas_clicdata.models import (
     AccountInfo,
@@ -12,13 +12,15 @@ from pandas_clicdata.models import (
     Exchange,
     Framing,
     InsertCounts,
+    MultipleRows,
     Page,
     Picture,
+    RefreshMethod,
     Request,
     TableList,
 )
 from pandas_clicdata.wire import body
-from pandas_clicdata.wire.records import picture
+from pandas_clicdata.wire.records import picture, said
 from pandas_clicdata.wire.replies import Answer, bare, flag, integer
 
 T = TypeVar("T")
@@ -37,9 +39,18 @@ class Unversioned:
         request = Request(operation="account", method="GET", path="/account", repeatable=True)
         return bare(request, lambda answer: AccountInfo.from_fields(answer.fields()))
 
-    def list_tables(self, page: int, name: str | None = None) -> Exchange[TableList]:
-        """``GET /data`` (O), which gives all at once; the filter ``name`` (P)."""
-        params = () if name is None else (("name", name),)
+    @property
+    def lists_by_name(self) -> bool:
+        """Whether the service is told the name that a list is asked for."""
+        return True
+
+    def list_tables(
+        self, page: int, name: str | None = None, unique_key_available: bool | None = None, refresh: bool | None = None
+    ) -> Exchange[TableList]:
+        """``GET /data`` (O), which gives all at once; with the filters that are given (P)."""
+        flags = {"uniquekeyavailable": unique_key_available, "refresh": refresh}
+        params: tuple[tuple[str, str], ...] = () if name is None else (("name", name),)
+        params += tuple((key, "true" if value else "false") for key, value in flags.items() if value is not None)
         request = Request(operation="list", method="GET", path="/data", params=params, repeatable=True)
         return bare(
             request,
@@ -73,22 +84,37 @@ class Unversioned:
         path = f"/data/{rec_id}/row"
         return bare(Request(operation="insert", method="POST", path=path, body=body.records(rows), rows=count), _taken)
 
-    def delete(self, rec_id: int, find: bytes) -> Exchange[None]:
+    def delete(self, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]:
         """``DELETE /data/{id}/row`` with a body; every ``find`` must match (S P)."""
-        content = body.delete_all(find)
-        # What a first try deleted, a second one no longer finds.
         request = Request(
-            operation="delete", method="DELETE", path=f"/data/{rec_id}/row", body=content, repeatable=True
+            operation="delete",
+            method="DELETE",
+            path=f"/data/{rec_id}/row",
+            body=body.delete(find, multiple_rows),
+            # What a first try deleted, a second one no longer finds; but of "first" it would take another row.
+            repeatable=multiple_rows == "all",
         )
         # Nobody has shown the reply; that it is one is all that is asked of it.
         return bare(request, lambda answer: None)
 
-    def update(self, rec_id: int, find: bytes, values: bytes) -> Exchange[None]:
+    def update(self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]:
         """``PUT /data/{id}/row`` (S) with ``find`` and ``update`` (A)."""
-        content = body.update_all(find, values)
-        # The same values given twice leave a row as it is.
-        request = Request(operation="update", method="PUT", path=f"/data/{rec_id}/row", body=content, repeatable=True)
+        request = Request(
+            operation="update",
+            method="PUT",
+            path=f"/data/{rec_id}/row",
+            body=body.update(find, values, multiple_rows),
+            # The same values given twice leave a row as it is; but "first" may be another row the second time.
+            repeatable=multiple_rows == "all",
+        )
         return bare(request, lambda answer: None)
+
+    def refresh(self, rec_id: int, method: RefreshMethod) -> Exchange[dict[str, Any]]:
+        """``POST /data/{id}/recreate`` and its kin, of which ``/rebuild`` is the method called "reload" (S)."""
+        path = refresh_path(rec_id, method)
+        # Rows that are loaded anew, or go to their keys, are there once however often that is done; appended ones not.
+        request = Request(operation="refresh", method="POST", path=path, repeatable=method != "append")
+        return self.ask(request, said)
 
     def ask(self, request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
         """The request as it is; of one that changes something nobody has shown the reply, so that it may be empty."""
@@ -97,6 +123,11 @@ class Unversioned:
     def ask_picture(self, request: Request) -> Exchange[Picture]:
         """The request as it is; the reply is base64 text (S P)."""
         return picture(request)
+
+
+def refresh_path(rec_id: int, method: RefreshMethod) -> str:
+    """The path of a refresh where the method is part of it."""
+    return f"/data/{rec_id}/{'rebuild' if method == 'reload' else method}"
 
 
 def _taken(answer: Answer) -> InsertCounts:

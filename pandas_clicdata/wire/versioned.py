@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pandas_clicdata.models import (
     AccountInfo,
@@ -12,20 +12,24 @@ from pandas_clicdata.models import (
     Exchange,
     Framing,
     InsertCounts,
+    MultipleRows,
     Page,
     Picture,
+    RefreshMethod,
     Request,
     TableList,
 )
 from pandas_clicdata.wire import body
-from pandas_clicdata.wire.records import has_more, picture, total
+from pandas_clicdata.wire.records import has_more, picture, said, total
 from pandas_clicdata.wire.replies import Answer, integer, wrapped
+from pandas_clicdata.wire.unversioned import refresh_path
 
 T = TypeVar("T")
 
 LIST_PAGE_SIZE = 100
 LIST_VERSION = "2025.3"
 INSERT_VERSION = "2022.01"
+REFRESH_VERSION = "2025.3"
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,27 @@ class Versioned:
         request = Request(operation="account", method="GET", path="/account", params=self._params(), repeatable=True)
         return wrapped(request, lambda answer: AccountInfo.from_fields(answer.fields()))
 
-    def list_tables(self, page: int, name: str | None = None) -> Exchange[TableList]:
-        """``GET /table`` in 2025.3 (P), ``GET /data`` before it (A)."""
+    @property
+    def lists_by_name(self) -> bool:
+        """Whether the service is told the name that a list is asked for; nobody has shown how."""
+        return False
+
+    def list_tables(
+        self, page: int, name: str | None = None, unique_key_available: bool | None = None, refresh: bool | None = None
+    ) -> Exchange[TableList]:
+        """``GET /table`` in 2025.3 (P), ``GET /data`` before it (A).
+
+        Raises
+        ------
+        ValueError
+            A filter is asked for that nobody has shown there; a service that ignored it would list other tables.
+        """
+        for option, wanted in (("unique_key_available", unique_key_available), ("refresh", refresh)):
+            if wanted is not None:
+                raise ValueError(
+                    f"{option}= is a filter of the API without versions; in {self.version}, which this session speaks,"
+                    " none is known. Leave it out."
+                )
         modern = key(self.version) >= key(LIST_VERSION) or self._speaks(LIST_VERSION)
         params = (("page", str(page)), ("page_size", str(LIST_PAGE_SIZE)))
         request = Request(
@@ -110,31 +133,50 @@ class Versioned:
         )
         return wrapped(request, _counts)
 
-    def delete(self, rec_id: int, find: bytes) -> Exchange[None]:
+    def delete(self, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]:
         """``DELETE /data/{id}/row`` with a body (A)."""
-        # What a first try deleted, a second one no longer finds.
         request = Request(
             operation="delete",
             method="DELETE",
             path=f"/data/{rec_id}/row",
             params=self._params(),
-            body=body.delete_all(find),
-            repeatable=True,
+            body=body.delete(find, multiple_rows),
+            # What a first try deleted, a second one no longer finds; but of "first" it would take another row.
+            repeatable=multiple_rows == "all",
         )
         return wrapped(request, lambda answer: None)
 
-    def update(self, rec_id: int, find: bytes, values: bytes) -> Exchange[None]:
+    def update(self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]:
         """``PUT /data/{id}/row`` with ``find`` and ``update`` (A)."""
-        # The same values given twice leave a row as it is.
         request = Request(
             operation="update",
             method="PUT",
             path=f"/data/{rec_id}/row",
             params=self._params(),
-            body=body.update_all(find, values),
-            repeatable=True,
+            body=body.update(find, values, multiple_rows),
+            # The same values given twice leave a row as it is; but "first" may be another row the second time.
+            repeatable=multiple_rows == "all",
         )
         return wrapped(request, lambda answer: None)
+
+    def refresh(self, rec_id: int, method: RefreshMethod) -> Exchange[dict[str, Any]]:
+        """``POST /table/{id}/refresh`` in 2025.3 (P), before it as without versions (A)."""
+        if key(self.version) >= key(REFRESH_VERSION) or self._speaks(REFRESH_VERSION):
+            path = f"/table/{rec_id}/refresh"
+            # What the source documents call "recreate" is this mode; both know "reload".
+            content = body.dumps({"mode": "rebuild" if method == "recreate" else method})
+        else:
+            path, content = refresh_path(rec_id, method), None
+        request = Request(
+            operation="refresh",
+            method="POST",
+            path=path,
+            params=self._params(REFRESH_VERSION),
+            body=content,
+            # Rows that are loaded anew, or go to their keys, are there once however often; appended ones are not.
+            repeatable=method != "append",
+        )
+        return self.ask(request, said)
 
     def ask(self, request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
         """The same request with the version added, and the reply wrapped (A)."""

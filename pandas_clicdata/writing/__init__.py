@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 from pandas_clicdata.display import Progress
 from pandas_clicdata.models import BATCH_ROWS, WriteResult
 from pandas_clicdata.writing import deleting, pushing, replacing, updating
+from pandas_clicdata.writing.creating import create_table
+from pandas_clicdata.writing.matching import delete_matching, update_matching
 from pandas_clicdata.writing.options import SETTLE_SECONDS, IfExists, OnUnknown, Options
+from pandas_clicdata.writing.refreshing import refresh_table
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
 __all__ = [
-    "BATCH_ROWS", "SETTLE_SECONDS", "IfExists", "OnUnknown", "Table", "append", "delete_rows", "push", "restore",
-    "update_rows", "upsert",
+    "BATCH_ROWS", "SETTLE_SECONDS", "IfExists", "OnUnknown", "Table", "append", "create_table", "delete_matching",
+    "delete_rows", "push", "refresh_table", "restore", "update_matching", "update_rows", "upsert",
 ]  # fmt: skip
 
 Table = int | str | SupportsIndex

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pandas_clicdata import endpoints, lookup
+from pandas_clicdata import endpoints, lookup, schema
+from pandas_clicdata.checks import unicode_text
 from pandas_clicdata.errors import (
     AmbiguousWriteError,
     ApiError,
@@ -21,12 +22,66 @@ from pandas_clicdata.errors import (
 )
 from pandas_clicdata.models import Column, TableRef
 from pandas_clicdata.writing.failure import raise_from
+from pandas_clicdata.writing.identity import Identity
 from pandas_clicdata.writing.record import Record
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
 _TRIES = 3
+_CREATE = "create_data"
+
+
+def create_table(name: str, columns: object, description: str = "", session: Session | None = None) -> int:
+    """Make a table without rows.
+
+    Parameters
+    ----------
+    name : str
+        Its name, which no other table of the account has.
+    columns : dict, Series, DataFrame, pyarrow.Table or object
+        Its columns: ``{"flight": "text", "delay": "number"}``; or dtypes in the place of ClicData's types, or
+        ``df.dtypes``, where ``object`` is text; or a frame or Arrow table, whose values tell more. No row is sent.
+    description : str, default ""
+        What the table holds.
+    session : Session, optional
+        Another account than that of :func:`connect`.
+
+    Returns
+    -------
+    int
+        The RecId.
+
+    Raises
+    ------
+    TableExistsError
+        There is a table of this name.
+    FrameError, TypeError
+        The columns are none that a table can have; nothing was requested.
+    AmbiguousWriteError
+        The reply was lost, and whether the table was made could not be found out.
+    """
+    table_name = lookup.checked_name(name)
+    unicode_text("A table's description", description)
+    planned = [plan.planned for plan in schema.plan_declared(columns)]
+    session = endpoints.resolved(session)
+    # Later, one that was there would be taken for the one that a lost try has made.
+    there = lookup.find_by_name(session, table_name)
+    if there is not None:
+        raise TableExistsError(
+            f"There is a table {there.label} already. Append to it, or choose another name.", operation="create"
+        )
+    identity = Identity(
+        operation=_CREATE,
+        table=table_name,
+        account=session.account_label,
+        rows=0,
+        columns=[(column.name, str(column.data_type)) for column in planned],
+        frame=str,
+        resumable=False,
+    )
+    listed = [Column(column.name, str(column.data_type)) for column in planned]
+    return make_table(session, table_name, description, listed, Record(identity)).rec_id
 
 
 def make_table(session: Session, name: str, description: str, columns: Sequence[Column], record: Record) -> TableRef:
@@ -125,9 +180,13 @@ def _there(session: Session, name: str, columns: Sequence[Column], record: Recor
         if {column.name: column.data_type for column in listed} == ours:
             return _made(record, found.rec_id, name)
         what = f"it has other columns ({', '.join(repr(column.name) for column in listed) or 'none'})"
+    then = (
+        ". If it is the one you want, use it as it is."
+        if record.identity.operation == _CREATE
+        else "; none of the rows was sent. If it is the one you want, push with if_exists='append'."
+    )
     raise TableExistsError(
-        f"The reply to making table {name!r} was lost. There is a table {found.label} now, but {what}; none of the rows"
-        " was sent. If it is the one you want, push with if_exists='append'.",
+        f"The reply to making table {name!r} was lost. There is a table {found.label} now, but {what}{then}",
         operation="create",
     )
 
@@ -152,14 +211,20 @@ def _plain(session: Session, name: str, refusal: ApiError | TransportError) -> C
 
 def _perhaps_made(name: str, record: Record, reason: BaseException) -> AmbiguousWriteError:
     rows, token = record.identity.rows, record.token()
-    again = (
-        "Look whether it is there: if it is, push with if_exists='append'; if not, push again."
-        if token is None
-        else "The same call made again with resume=error.resume (or with its journal) looks for it and goes on."
-    )
+    if record.identity.operation == _CREATE:
+        then = ". Look whether it is there; if it is not, make it again."
+    elif token is None:
+        then = (
+            "; none of the rows was sent. Look whether it is there: if it is, push with if_exists='append'; if not,"
+            " push again."
+        )
+    else:
+        then = (
+            "; none of the rows was sent. The same call made again with resume=error.resume (or with its journal)"
+            " looks for it and goes on."
+        )
     return AmbiguousWriteError(
-        f"Whether table {name!r} was made is unknown; none of the rows was sent. {again} The reason:"
-        f" {str(reason) or type(reason).__name__}",
+        f"Whether table {name!r} was made is unknown{then} The reason: {str(reason) or type(reason).__name__}",
         name=name,
         unsent=[(0, rows)] if rows else [],
         resume=token,

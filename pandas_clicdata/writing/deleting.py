@@ -11,7 +11,7 @@ from pandas_clicdata import endpoints, lookup, reading, rows, schema
 from pandas_clicdata.checks import whole_number
 from pandas_clicdata.display import ProgressBar
 from pandas_clicdata.errors import FrameError, TooManyRowsError
-from pandas_clicdata.models import ROW_ID_TYPES, Sent, TableRef, WriteResult
+from pandas_clicdata.models import ROW_ID_TYPES, MultipleRows, Sent, TableRef, WriteResult
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing.content import Content, key_names, only, refuse_null_keys
 from pandas_clicdata.writing.failure import Job, let_late_ones_come, require_complete
@@ -19,6 +19,7 @@ from pandas_clicdata.writing.looking import at_rest
 from pandas_clicdata.writing.options import Options
 from pandas_clicdata.writing.receipts import dry_receipt
 from pandas_clicdata.writing.sending import Batch, send_all
+from pandas_clicdata.writing.workflow import fitted_in_part
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -50,9 +51,40 @@ def delete_rows(
     found = lookup.find(session, meant)
     known = lookup.known_columns(lookup.first_page(session, found))
     if known is not None:
-        theirs = [column for column in known.columns if column.name in names]
-        plans = schema.fit_to_table(door, theirs, found.label, types_known=known.typed)
-        content = Content.planned_as(door, plans)
+        content = fitted_in_part(content, found, known)
+    job = Job(
+        "delete",
+        found,
+        content.rows,
+        unknown="Unknown, those like them may or may not be deleted: {rows}; deleting again does no harm, but one"
+        " may come late, so wait a minute before you send rows with these keys.",
+        unsent="Those like these are not deleted: {rows}.",
+    )
+    return delete_content(session, "delete_rows", content, found, known, job, most, options, started)
+
+
+def delete_content(
+    session: Session,
+    operation: str,
+    content: Content,
+    found: TableRef,
+    known: lookup.KnownColumns | None,
+    job: Job,
+    most: int | None,
+    options: Options,
+    started: float,
+    *,
+    multiple_rows: MultipleRows = "all",
+) -> WriteResult:
+    """Delete the table's rows that equal a row of the content in all its columns.
+
+    Raises
+    ------
+    TooManyRowsError
+        More than ``most`` would go; none was deleted.
+    IncompleteWriteError
+        Not all is known to be deleted; ``job`` says what that means.
+    """
     facts: dict[str, Any] = {}
     wanted: set[int] | None = None
     if options.dry_run or most is not None:
@@ -71,22 +103,14 @@ def delete_rows(
             )
     batches = _batches(session, content, wanted)
     if options.dry_run:
-        return dry_receipt("delete_rows", found, content.rows, len(batches), content.planned, started, **facts)
+        return dry_receipt(operation, found, content.rows, len(batches), content.planned, started, **facts)
 
     def send(batch: Batch) -> Sent:
         # A lost reply is answered by asking again: what the first try deleted, the second no longer finds. But the
         # first may be carried out late, and would take rows with these keys that the user has sent since.
-        return endpoints.delete(session, found.rec_id, batch.body)
+        return endpoints.delete(session, found.rec_id, batch.body, multiple_rows)
 
-    job = Job(
-        "delete",
-        found,
-        content.rows,
-        unknown="Unknown, those like them may or may not be deleted: {rows}; deleting again does no harm, but one"
-        " may come late, so wait a minute before you send rows with these keys.",
-        unsent="Those like these are not deleted: {rows}.",
-    )
-    bar = ProgressBar(options.progress, f"delete_rows {found.label}", content.rows)
+    bar = ProgressBar(options.progress, f"{operation} {found.label}", content.rows)
     try:
         delivery = send_all(batches, send, workers=int(options.workers), bar=bar)
     finally:
@@ -95,7 +119,7 @@ def delete_rows(
     facts["notes"] = let_late_ones_come(delivery, options.settle)
     sent = sum(batch.rows for batch in batches)
     return WriteResult(
-        operation="delete_rows",
+        operation=operation,
         rec_id=found.rec_id,
         name=found.name,
         rows=content.rows,

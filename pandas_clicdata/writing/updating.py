@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata import endpoints, lookup, reading, rows, schema
+from pandas_clicdata import endpoints, lookup, reading, rows
 from pandas_clicdata.display import ProgressBar
-from pandas_clicdata.errors import ColumnMismatchError, FrameError, RowRange, VerificationError
-from pandas_clicdata.models import Sent, TableRef, WriteResult
+from pandas_clicdata.errors import FrameError, RowRange, VerificationError
+from pandas_clicdata.models import MultipleRows, Sent, TableRef, WriteResult
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, key_names, refuse_equal_keys, refuse_null_keys
@@ -24,7 +24,7 @@ from pandas_clicdata.writing.receipts import dry_receipt
 from pandas_clicdata.writing.record import Baseline, Record
 from pandas_clicdata.writing.sending import Batch, Delivery, Fate, send_all
 from pandas_clicdata.writing.settling import ByKeys
-from pandas_clicdata.writing.workflow import fitted
+from pandas_clicdata.writing.workflow import fitted, fitted_in_part
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -64,7 +64,7 @@ def update_rows(
     found = lookup.find(session, meant)
     known = lookup.known_columns(lookup.first_page(session, found))
     if known is not None:
-        content = _fitted_in_part(content, found, known, options)
+        content = fitted_in_part(content, found, known, options.columns)
     everything = [(0, content.rows)] if content.rows else []
     if options.dry_run:
         return dry_receipt("update_rows", found, content.rows, content.rows or 0, content.planned, started)
@@ -72,7 +72,9 @@ def update_rows(
     notes = let_late_ones_come(delivery, options.settle)
     if options.verify:
         _verify(session, found, content)
-    return _receipt("update_rows", found, content, content.rows or 0, delivery.retries, started, options, notes=notes)
+    return changes_receipt(
+        "update_rows", found, content, content.rows or 0, delivery.retries, started, options, notes=notes
+    )
 
 
 def upsert(
@@ -129,11 +131,11 @@ def upsert_into(
         _verify(session, found, content)
     sent = row_ranges.count(now.differing) + inserts
     retries = delivery.retries + record.retries
-    return _receipt(operation, found, content, sent, retries, started, options, batches=requests, **facts)
+    return changes_receipt(operation, found, content, sent, retries, started, options, batches=requests, **facts)
 
 
 @dataclass(frozen=True)
-class _Change(Batch):
+class Change(Batch):
     """One row's update: which rows are meant is the body, and what they are to hold."""
 
     values: bytes = field(default=b"", repr=False)
@@ -206,22 +208,37 @@ def _update(
         Not all were carried out; ``settled`` are rows that count as confirmed all the same.
     """
 
-    def send(batch: Batch) -> Sent:
-        assert isinstance(batch, _Change)
-        # A lost reply is answered by asking again: the same values given twice leave the row as it is.
-        return endpoints.update(session, found.rec_id, batch.body, batch.values)
-
-    bar = ProgressBar(options.progress, f"update {found.label}", row_ranges.count(ranges))
-    try:
-        delivery = send_all(_updates(session, content, keys, ranges), send, workers=int(options.workers), bar=bar)
-    finally:
-        bar.close()
+    updates = _updates(session, content, keys, ranges)
+    delivery = send_changes(session, found, updates, row_ranges.count(ranges), options)
     if not delivery.complete:
         _raise(delivery, found, content, settled)
     return delivery
 
 
-def _updates(session: Session, content: Content, keys: Sequence[str], ranges: Sequence[RowRange]) -> Iterator[Batch]:
+def send_changes(
+    session: Session,
+    found: TableRef,
+    changes: Iterable[Change],
+    count: int,
+    options: Options,
+    *,
+    multiple_rows: MultipleRows = "all",
+) -> Delivery:
+    """Send updates, and tell what became of them."""
+
+    def send(batch: Batch) -> Sent:
+        assert isinstance(batch, Change)
+        # A lost reply is answered by asking again: the same values given twice leave the row as it is.
+        return endpoints.update(session, found.rec_id, batch.body, batch.values, multiple_rows)
+
+    bar = ProgressBar(options.progress, f"update {found.label}", count)
+    try:
+        return send_all(changes, send, workers=int(options.workers), bar=bar)
+    finally:
+        bar.close()
+
+
+def _updates(session: Session, content: Content, keys: Sequence[str], ranges: Sequence[RowRange]) -> Iterator[Change]:
     changed = [column for column in content.planned if column.name not in keys]
     by = [column for column in content.planned if column.name in keys]
     number = 0
@@ -237,7 +254,7 @@ def _updates(session: Session, content: Content, keys: Sequence[str], ranges: Se
         )
         for row, find, update in zip(row_ranges.positions(piece), finds, updates, strict=True):
             number += 1
-            yield _Change(((row, row + 1),), find, number, values=update)
+            yield Change(((row, row + 1),), find, number, values=update)
 
 
 def _raise(delivery: Delivery, found: TableRef, content: Content, settled: Sequence[RowRange]) -> None:
@@ -251,21 +268,6 @@ def _raise(delivery: Delivery, found: TableRef, content: Content, settled: Seque
     confirmed = row_ranges.merged([*settled, *delivery.ranges(Fate.CONFIRMED)])
     known = Known(confirmed, delivery.ranges(Fate.UNKNOWN), content.rows or 0)
     raise_from(incomplete(job, known, delivery.reason, hint=_AGAIN), delivery.reason)
-
-
-def _fitted_in_part(content: Content, found: TableRef, known: lookup.KnownColumns, options: Options) -> Content:
-    """Rows of which some of the table's columns are changed, as it takes them."""
-    ours = [column.name for column in content.planned]
-    theirs = [column for column in known.columns if column.name in ours]
-    extra = [name for name in ours if name not in {column.name for column in theirs}]
-    if extra:
-        raise ColumnMismatchError(
-            f"Table {found.label} has no column {', '.join(map(repr, extra))}; it has"
-            f" {', '.join(repr(column.name) for column in known.columns)}.",
-            extra=extra,
-        )
-    plans = schema.fit_to_table(content.door, theirs, found.label, types_known=known.typed, columns=options.columns)
-    return Content.planned_as(content.door, plans)
 
 
 def _verify(session: Session, found: TableRef, content: Content) -> None:
@@ -300,7 +302,7 @@ def _identity(operation: str, found: TableRef, session: Session, content: Conten
     )
 
 
-def _receipt(
+def changes_receipt(
     operation: str,
     found: TableRef,
     content: Content,
@@ -313,6 +315,7 @@ def _receipt(
     matched: int | None = None,
     notes: tuple[str, ...] = (),
 ) -> WriteResult:
+    """What changes have come to."""
     return WriteResult(
         operation=operation,
         rec_id=found.rec_id,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -182,6 +183,32 @@ def fitted(content: Content, found: TableRef, known: lookup.KnownColumns, option
     plans = schema.fit_to_table(content.door, theirs, found.label, types_known=known.typed, columns=options.columns)
     if [plan.planned for plan in plans] == content.planned:
         return content
+    return Content.planned_as(content.door, plans)
+
+
+def fitted_in_part(
+    content: Content, found: TableRef, known: lookup.KnownColumns, columns: Mapping[str, str] | None = None
+) -> Content:
+    """Values of some of the table's columns, as it takes them.
+
+    Raises
+    ------
+    ColumnMismatchError
+        It lacks one of them, or has it in another type.
+    """
+    ours = [column.name for column in content.planned]
+    theirs = [column for column in known.columns if column.name in ours]
+    names = [column.name for column in known.columns]
+    extra = [name for name in ours if name not in names]
+    if extra:
+        near = [close for name in extra for close in difflib.get_close_matches(name, names, n=1)]
+        hint = f" Did you mean {' and '.join(map(repr, near))}?" if near else ""
+        raise ColumnMismatchError(
+            f"Table {found.label} has no column {', '.join(map(repr, extra))}.{hint} It has"
+            f" {', '.join(map(repr, names))}.",
+            extra=extra,
+        )
+    plans = schema.fit_to_table(content.door, theirs, found.label, types_known=known.typed, columns=columns)
     return Content.planned_as(content.door, plans)
 
 

@@ -96,3 +96,12 @@ def sb(sb_call):
 @pytest.fixture
 def call(sb_call):
     return sb_call[1]
+
+
+@pytest.fixture(scope="module")
+def one_call(new_sandbox):
+    """A caller of a sandbox that the tests of a module share."""
+    with new_sandbox() as sandbox:
+        caller = Caller(sandbox)
+        yield caller
+        caller.http.close()

@@ -76,7 +76,7 @@ def test_refusals_have_the_shape_of_their_dialect(serve, mode, version, keys):
         ("GET", "/data/abc"),
         ("GET", "/data/-1"),
         ("GET", "/data//7"),
-        ("POST", "/schedule/1/trigger"),
+        ("POST", "/schedule/1/run"),
         ("GET", "/account/1/thumbnail"),
     ],
 )

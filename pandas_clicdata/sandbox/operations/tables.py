@@ -9,7 +9,6 @@ from pandas_clicdata.sandbox.bodies import Column
 from pandas_clicdata.sandbox.dialects import pagination
 from pandas_clicdata.sandbox.operations.call import Call, Result, as_json, done, flag, whole
 from pandas_clicdata.sandbox.operations.listing import created, one_page, shortened, window
-from pandas_clicdata.sandbox.refusal import Refusal
 from pandas_clicdata.sandbox.store import Table
 
 
@@ -27,15 +26,14 @@ def list_data(call: Call) -> Result:
     name = call.query.get("name")
     if name is not None:
         tables = [table for table in tables if table.name.casefold() == name.casefold()]
-    # Tables made through the API have neither a unique key nor a source to refresh from.
-    if flag(call, "uniquekeyavailable") or flag(call, "refresh"):
-        tables = []
+    keyed, fed = flag(call, "uniquekeyavailable"), flag(call, "refresh")
+    tables = [table for table in tables if keyed in (None, bool(table.key)) and fed in (None, table.source is not None)]
     entries = [
         {
             "rec_id": table.id,
             "name": table.name,
             "description": table.description,
-            "source": "api",
+            "source": "api" if table.source is None else "file",
             "creation_date": table.created,
             "last_data_update_date": table.updated,
         }
@@ -105,7 +103,7 @@ def _append(call: Call, table: int, shape: str) -> tuple[int, int]:
     found = len(cells[0])
     if call.visit.accept is not None:
         cells = [column[: call.visit.accept] for column in cells]
-    return store.insert(table, cells, call.visit.number), found
+    return store.insert(table, columns, cells, call.visit.number), found
 
 
 def append_cells(call: Call, table: int) -> Result:
@@ -129,24 +127,14 @@ def insert(call: Call, table: int) -> Result:
 def update(call: Call, table: int) -> Result:
     """``PUT /data/{id}/row``."""
     store = call.world.store
-    store.update(table, *bodies.read_update(call.body, store.table(table).columns, call.world.assume.row_id))
+    columns = store.table(table).columns
+    store.update(table, columns, *bodies.read_update(call.body, columns, call.world.assume.row_id))
     return done(call)
 
 
 def delete(call: Call, table: int) -> Result:
     """``DELETE /data/{id}/row``."""
     store = call.world.store
-    store.delete(table, bodies.read_delete(call.body, store.table(table).columns, call.world.assume.row_id))
+    columns = store.table(table).columns
+    store.delete(table, columns, bodies.read_delete(call.body, columns, call.world.assume.row_id))
     return done(call)
-
-
-def rebuild(call: Call, table: int) -> Result:
-    """``POST /data/{id}/recreate`` and its kin: every table here was made through the API."""
-    name = call.world.store.table(table).name
-    raise Refusal(400, "NoSource", f"The table '{name}' was made through the API and has no source to refresh from.")
-
-
-def refresh(call: Call, table: int) -> Result:
-    """``POST /table/{id}/refresh``."""
-    bodies.read_refresh(call.body)
-    return rebuild(call, table)

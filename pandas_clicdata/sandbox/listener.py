@@ -1,0 +1,148 @@
+"""The socket and the threads behind it, as waitress has them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import create_server
+from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
+
+from pandas_clicdata.sandbox.app import MAX_BODY
+from pandas_clicdata.sandbox.control import is_control
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+THREADS = 12
+"""How many requests are answered at the same time."""
+CONTROL_THREADS = 2
+"""How many control requests are answered at the same time, beside the others."""
+
+_log = logging.getLogger("pandas_clicdata.sandbox")
+_log.addHandler(logging.NullHandler())
+_server_log = _log.getChild("server")
+# The depth of the queue is no news: threads count as busy until they have started, and hanging is what they are for.
+_queue_log = _server_log.getChild("queue")
+_queue_log.setLevel(logging.ERROR)
+
+
+class _Task(WSGITask):
+    logger = _server_log
+
+
+class _ErrorTask(ErrorTask):
+    logger = _server_log
+
+
+class _Channel(HTTPChannel):
+    logger = _server_log
+    task_class = _Task
+    error_task_class = _ErrorTask
+
+
+class _Pool(ThreadedTaskDispatcher):
+    """Waitress's pool of threads, with threads that can be joined."""
+
+    logger = _server_log
+    queue_logger = _queue_log
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self._running: list[threading.Thread] = []
+
+    def start_new_thread(self, target: Any, thread_no: int) -> None:
+        thread = threading.Thread(target=target, name=f"{self._name}-{thread_no}", args=(thread_no,), daemon=True)
+        self._running.append(thread)
+        thread.start()
+
+    def end(self) -> None:
+        """Let every thread end, and wait for it."""
+        self.shutdown()
+        for thread in self._running:
+            thread.join()
+
+
+class _Dispatcher(_Pool):
+    """The threads that answer; control requests have their own, to come through while all others hang."""
+
+    def __init__(self) -> None:
+        super().__init__("clicdata-sandbox")
+        self._control = _Pool("clicdata-sandbox-control")
+
+    def begin(self) -> None:
+        self.set_thread_count(THREADS)
+        self._control.set_thread_count(CONTROL_THREADS)
+
+    def add_task(self, task: Any) -> None:
+        if is_control(task.requests[0].path):
+            self._control.add_task(task)
+        else:
+            super().add_task(task)
+
+    def end(self) -> None:
+        super().end()
+        self._control.end()
+
+
+class Listener:
+    """A server that listens from when it is made until `close`.
+
+    Parameters
+    ----------
+    app, control : WSGI application
+        What answers requests, and what answers those for the control paths.
+    host : str
+        The address to listen on.
+    port : int
+        The port; 0 takes a free one.
+    """
+
+    def __init__(self, app: WSGIApplication, control: WSGIApplication, host: str, port: int) -> None:
+        self._dispatcher = _Dispatcher()
+        server: Any = create_server(
+            lambda environ, start: (control if is_control(environ["PATH_INFO"]) else app)(environ, start),
+            _dispatcher=self._dispatcher,
+            host=host,
+            port=port,
+            threads=THREADS,
+            max_request_body_size=2 * MAX_BODY,
+            connection_limit=1000,
+            clear_untrusted_proxy_headers=True,
+            ident="pandas-clicdata-sandbox",
+        )
+        server.channel_class = _Channel
+        server.logger = server.trigger.logger = _server_log
+        self._server = server
+        self._dispatcher.begin()
+        self._thread = threading.Thread(target=server.run, name="clicdata-sandbox", daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._server.effective_port)
+
+    def close(self) -> None:
+        """Close every connection and end every thread."""
+        server = self._server
+        hung_up = threading.Event()
+
+        def hang_up() -> None:
+            # The trigger stays open until the workers have ended: they write to it.
+            try:
+                wasyncore.dispatcher.close(server)
+                for channel in list(server.active_channels.values()):
+                    channel.handle_close()
+            finally:
+                hung_up.set()
+
+        server.trigger.pull_trigger(hang_up)
+        hung_up.wait()
+        self._dispatcher.end()
+        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
+        self._thread.join()

@@ -1,0 +1,54 @@
+"""Every route asks for its scope, and for no other."""
+
+import re
+
+import pytest
+
+from pandas_clicdata.sandbox.oauth import SCOPES
+from pandas_clicdata.sandbox.routes import OPERATIONS, ROUTES
+
+VERSIONS = {None: None, (2021, 8): "2021.08", (2022, 1): "2022.01", (2025, 3): "2025.3"}
+GUARDED = [route for route in ROUTES if not route.rule.startswith("/oauth20/")]
+
+
+@pytest.fixture(scope="module")
+def ask(one_call):
+    """Ask for a route in each version it exists in, with a token for these scopes; the replies."""
+    tokens = {}
+
+    def send(route, scopes):
+        if scopes not in tokens:
+            tokens[scopes] = one_call.token(scope=" ".join(scopes)).json()["access_token"]
+        headers = {"CLICDATA-API-KEY": None, "Authorization": f"Bearer {tokens[scopes]}"}
+        # An id that nothing has.
+        path = re.sub("<int:[a-z]+>", "999", route.rule)
+        return [
+            one_call(route.method, path, None if route.method == "GET" else {}, version=text, headers=headers)
+            for version, text in VERSIONS.items()
+            if route.exists(version)
+        ]
+
+    return send
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=lambda route: f"{route.method} {route.rule}")
+def test_a_route_opens_with_its_scope_and_with_no_other(ask, route):
+    assert route.scope in SCOPES
+    others = tuple(scope for scope in SCOPES if scope != route.scope)
+    refused = ask(route, others)
+    assert refused
+    for reply in refused:
+        assert reply.status_code == 403
+        error = reply.json()["error"]
+        assert error["code"] == "Forbidden"
+        assert f"'{route.scope}'" in error["description"]
+    assert {reply.status_code for reply in ask(route, (route.scope,))} <= {200, 400, 404}
+
+
+def test_reading_takes_a_read_scope_and_changing_a_write_scope():
+    for route in GUARDED:
+        assert route.scope.endswith("_read" if route.method == "GET" else "_write"), route
+
+
+def test_every_operation_has_a_route_and_every_route_a_known_operation():
+    assert {route.operation for route in ROUTES} == set(OPERATIONS)
