@@ -19,6 +19,7 @@ from pandas_clicdata.sandbox.faultscript import Fault, Scripting, make_fault, to
 from pandas_clicdata.sandbox.ledger import exactly
 from pandas_clicdata.sandbox.oauth import is_loopback
 from pandas_clicdata.sandbox.requestlog import Entry
+from pandas_clicdata.sandbox.seed import Seeding
 from pandas_clicdata.sandbox.server import connect_to
 from pandas_clicdata.sandbox.sources import as_bytes
 
@@ -332,6 +333,11 @@ class RemoteSandbox:
         """Make a dashboard that draws a table, as `Sandbox.dashboard` does, and return its id."""
         body = {"name": name, "table": table, "description": description}
         return int(self._wire("POST", "dashboards", body=body)["id"])
+
+    def seed(self) -> Seeding:
+        """Add a small company to look at, as `Sandbox.seed` does."""
+        done = self._wire("POST", "seed")
+        return Seeding(tuple(done["added"]), tuple(done["left_out"]))
 
     def connect(self, **parameters: Any) -> Any:
         """``pandas_clicdata.connect`` to this sandbox; parameters given here come before the sandbox's own."""
