@@ -66,7 +66,7 @@ class Sandbox:
     dialect : {"both", "unversioned", "versioned"}
         Whether requests may, must or need not name an ``api_version``.
     data : path-like, optional
-        A folder to keep everything in: tables, credentials and tokens outlive the process. Memory without it.
+        A folder to keep everything in: tables, people, credentials and the rest outlive the process. Memory without it.
     host : str, default "127.0.0.1"
         An address of this machine; others are refused.
     port : int, default 0

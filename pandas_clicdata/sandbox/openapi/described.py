@@ -86,14 +86,10 @@ DESCRIBED: Mapping[str, Described] = {
     "insert": Described(
         "Append rows, each an object", "Inserted", body="RowsByName", refusals=(_VALUE, _TOO_MANY, _TABLE)
     ),
-    "update": Described(
-        "Give the rows that match new values", "Done", body="RowsToUpdate", refusals=(_VALUE, _TABLE)
-    ),
+    "update": Described("Give the rows that match new values", "Done", body="RowsToUpdate", refusals=(_VALUE, _TABLE)),
     "delete": Described("Delete the rows that match", "Done", body="RowsToDelete", refusals=(_VALUE, _TABLE)),
     "rebuild": Described("Refresh a table from its source", "Done", refusals=(_NO_SOURCE, _TABLE)),
-    "refresh": Described(
-        "Refresh a table from its source", "Done", body="Refresh", refusals=(_NO_SOURCE, _TABLE)
-    ),
+    "refresh": Described("Refresh a table from its source", "Done", body="Refresh", refusals=(_NO_SOURCE, _TABLE)),
     "account": Described("The account", "Account"),
     "activity_users": Described("How often each user signed in", "UserActivities"),
     "activity_dashboards": Described("How often each dashboard was looked at", "DashboardActivities"),
@@ -101,9 +97,7 @@ DESCRIBED: Mapping[str, Described] = {
     "users": Described("List the users", "UserList", pages=_PAGES),
     "user": Described("One user", "User", refusals=(_USER,)),
     "create_user": Described("Make a user", "Created", body="NewUser", refusals=(_FIELD, _ADDRESS_TAKEN)),
-    "update_user": Described(
-        "Change a user", "Done", body="UserChanges", refusals=(_FIELD, _USER, _ADDRESS_TAKEN)
-    ),
+    "update_user": Described("Change a user", "Done", body="UserChanges", refusals=(_FIELD, _USER, _ADDRESS_TAKEN)),
     "delete_user": Described(
         "Delete a user",
         "Done",
