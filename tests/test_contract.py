@@ -65,7 +65,7 @@ CONTRACT = [
 ]
 
 
-def tested() -> dict[str, dict[str | None, list[str]]]:
+def asked_by() -> dict[str, dict[str | None, list[str]]]:
     """Request → dialect (None for each) → the tests that are marked as asking it."""
     found: dict[str, dict[str | None, list[str]]] = defaultdict(lambda: defaultdict(list))
     for path in sorted(TESTS.glob("test_*.py")):
@@ -108,7 +108,7 @@ def test_an_operation_has_a_route_in_the_sandbox(operation) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.line)
 def test_an_operation_is_asked_by_a_test_in_each_dialect(operation) -> None:
-    by = tested()[operation.line]
+    by = asked_by()[operation.line]
     if operation.unversioned is not None:
         assert by[None] or by["unversioned"], "no test is marked with it in the unversioned dialect"
     if operation.versioned is not None:
@@ -116,4 +116,4 @@ def test_an_operation_is_asked_by_a_test_in_each_dialect(operation) -> None:
 
 
 def test_a_mark_names_an_operation_that_there_is() -> None:
-    assert set(tested()) == set(CONTRACT)
+    assert set(asked_by()) == set(CONTRACT)

@@ -50,7 +50,7 @@ def test_a_run_that_fails_is_an_error_that_says_why(session, one_sandbox, nightl
     one_sandbox.put_source(f"{name}.csv", "plane,wings\nA320,2\n")
     schedule = cd.Schedule(session)
     with pytest.raises(
-        cd.ScheduleFailedError, match=f"schedule {nightly} ended as 'failed'. The service says: .*wings"
+        cd.ScheduleFailedError, match=f"schedule {nightly} ended as 'failed'. The service says: .*seats"
     ):
         schedule.trigger_schedule(nightly, wait=True, poll=0, timeout=10)
     assert schedule.get_schedule(nightly)["status"].item() == "failed"
@@ -106,7 +106,6 @@ def test_a_run_that_does_not_end_is_given_up(http_service, states):
         followed(http_service, states, timeout=0)
     assert isinstance(caught.value, cd.ScheduleTimeoutError)
     assert caught.value.rec_id == 7
-    assert caught.value.__notes__ == ["Schedule 7 had been triggered."]
 
 
 @pytest.mark.parametrize("record", [{"rec_id": 7}, {"status": "blue"}, {"status": 3}, {"status": None, "name": "x"}])
