@@ -175,6 +175,18 @@ def test_a_restart_knows_what_was_running(nightly, serve, tmp_path, seconds):
     assert trigger(call, number).status_code == (409 if seconds else 200)
 
 
+def test_a_run_under_way_tells_nothing_of_the_last_one(nightly, serve, tmp_path):
+    sb, call, _, number = nightly(data=tmp_path)
+    (sb.sources / "f.csv").unlink()
+    trigger(call, number).raise_for_status()
+    assert shown(call, number)["status"] == "failed"
+    sb.stop()
+    _, call = serve(data=tmp_path, run_seconds=3600)
+    trigger(call, number).raise_for_status()
+    entry = shown(call, number)
+    assert [entry[name] for name in ("status", "last_end_date", "message")] == ["running", None, None]
+
+
 def test_a_fault_that_loses_the_reply_to_a_trigger(nightly):
     sb, call, table, number = nightly()
     for after_commit, rows in ((False, 1), (True, 2)):
