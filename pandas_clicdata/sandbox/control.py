@@ -1,7 +1,7 @@
 """Faults, ledger and request log over HTTP, for a program that is not the sandbox's own.
 
 These are the sandbox's own paths, none of ClicData's. They need the control key instead of a sign-in and a version,
-suffer no faults and are in no log.
+suffer no faults and are in no log. The OpenAPI document alone is public.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pandas_clicdata.sandbox.faults import Faults
 from pandas_clicdata.sandbox.faultscript import make_fault
 from pandas_clicdata.sandbox.ledger import Ledger
 from pandas_clicdata.sandbox.oauth import Credentials, OAuth, TokenRefusal
+from pandas_clicdata.sandbox.openapi import Documents
 from pandas_clicdata.sandbox.operations import World
 from pandas_clicdata.sandbox.requestlog import RequestLog
 from pandas_clicdata.sandbox.seed import seed
@@ -31,6 +32,8 @@ PREFIX = "/_sandbox/"
 """What all control paths begin with."""
 KEY_HEADER = "ClicData-Sandbox-Key"
 """The header that holds the control key. No web page can send it unasked, as it could send a cookie."""
+PUBLIC = "openapi.json"
+"""The path that needs no key."""
 LONGEST_WAIT = 0.5
 """Seconds that one request may wait for held ones; who waits longer asks again."""
 
@@ -237,7 +240,7 @@ _ROUTES: tuple[tuple[str, str, Callable[[Control, Mapping[str, str], Any], Any]]
 )
 
 
-def make_control(control: Control) -> Flask:
+def make_control(control: Control, documents: Documents) -> Flask:
     """The application that answers the control paths."""
     app = Flask("pandas_clicdata.sandbox.control", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
@@ -260,8 +263,14 @@ def make_control(control: Control) -> Flask:
             provide_automatic_options=False,
         )
 
+    @app.get(PREFIX + PUBLIC, endpoint=PUBLIC, provide_automatic_options=False)
+    def _document() -> Response:
+        return _reply(json.dumps(documents.of(request.args.getlist("api_version")), ensure_ascii=False))
+
     @app.before_request
     def _guard() -> Response | None:
+        if request.endpoint == PUBLIC:
+            return None
         # As bytes, for a header may hold more than ASCII.
         given = request.headers.get(KEY_HEADER, "").encode()
         if hmac.compare_digest(given, control.credentials.control_key.encode()):

@@ -22,12 +22,15 @@ from pandas_clicdata.sandbox.store import Store
 
 _log = logging.getLogger("pandas_clicdata.sandbox")
 
+STATES = ("idle", "running", "succeeded", "failed")
+"""What the last run of a schedule has come to; idle before any."""
+
 _COLUMNS = "id, name, description, method, tables, status, began, ended, message"
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A schedule and its last run; `status` is idle, running, succeeded or failed."""
+    """A schedule and its last run; `status` is one of `STATES`."""
 
     id: int
     name: str

@@ -22,6 +22,7 @@ from pandas_clicdata.sandbox.gate import Gate
 from pandas_clicdata.sandbox.ledger import Ledger
 from pandas_clicdata.sandbox.listener import THREADS, Listener
 from pandas_clicdata.sandbox.oauth import SCOPES, Credentials, OAuth, is_loopback, make_credentials
+from pandas_clicdata.sandbox.openapi import Documents
 from pandas_clicdata.sandbox.operations import World
 from pandas_clicdata.sandbox.people import People
 from pandas_clicdata.sandbox.requestlog import RequestLog
@@ -174,7 +175,8 @@ class Sandbox:
             app = make_app(world, oauth, self._dialect)
             gate = Gate(app.wsgi_app, self._dialect, self.faults, self.requests, oauth)
             control = make_control(
-                Control(credentials, oauth, self.faults, Ledger(store), self.requests, sources, world)
+                Control(credentials, oauth, self.faults, Ledger(store), self.requests, sources, world),
+                Documents(self._dialect, self._assume),
             ).wsgi_app
             listener = Listener(gate, control, self._host, self._wanted_port)
         except BaseException:

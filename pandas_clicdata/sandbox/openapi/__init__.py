@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pandas_clicdata.sandbox import dialects
-from pandas_clicdata.sandbox.app import MAX_BODY
 from pandas_clicdata.sandbox.assumptions import Assumptions
 from pandas_clicdata.sandbox.dialects import Dialect, status_of
 from pandas_clicdata.sandbox.oauth import SCOPES
@@ -78,16 +77,25 @@ def document(dialect: Dialect, assume: Assumptions | None = None) -> dict[str, A
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         if route.exists(dialect.version):
-            operation = _sign_in(route, dialect) if route.view in signin.SIGN_IN else _asked(route, dialect, assume)
-            paths.setdefault(_PATH_ID.sub(r"{\1}", route.rule), {})[route.method.lower()] = operation
-    known = {**schemas.components(dialect, assume), **signin.components()}
+            known = signin.SIGN_IN.get(route.view)
+            operation = known() if known else _operation(route, dialect, assume)
+            named = {"operationId": _operation_id(route), "tags": [route.rule.split("/")[1]], **operation}
+            paths.setdefault(_PATH_ID.sub(r"{\1}", route.rule), {})[route.method.lower()] = named
     return {
         "openapi": "3.1.0",
         "info": _info(dialect),
         "servers": [{"url": "/", "description": "The sandbox that serves this document."}],
         "security": [{scheme: []} for scheme in _SECURITY],
         "paths": paths,
-        "components": {"schemas": _used(known, paths), "securitySchemes": _SECURITY},
+        "components": {
+            "schemas": _used({**schemas.components(dialect, assume), **signin.components()}, paths),
+            "headers": {
+                # A sandbox that speaks the unversioned dialect only has none.
+                name: {"required": dialect.wrapped, "schema": schemas.TEXT, "example": value}
+                for name, value in dialects.VERSION_HEADERS
+            },
+            "securitySchemes": _SECURITY,
+        },
     }
 
 
@@ -107,20 +115,9 @@ def _info(dialect: Dialect) -> dict[str, str]:
     }
 
 
-def _sign_in(route: Route, dialect: Dialect) -> dict[str, Any]:
-    operation = signin.SIGN_IN[route.view]()
-    too_long = Refusal(413, "BodyTooLarge", f"The body is longer than {MAX_BODY} bytes.")
-    if route.method != "GET":
-        # It names no version, so whoever reads no more of the request refuses it without one.
-        operation["responses"]["413"] = _refused([too_long], Dialect())
-    return {"operationId": _operation_id(route), "tags": ["oauth20"], **operation}
-
-
-def _asked(route: Route, dialect: Dialect, assume: Assumptions) -> dict[str, Any]:
+def _operation(route: Route, dialect: Dialect, assume: Assumptions) -> dict[str, Any]:
     described = DESCRIBED[route.view]
     operation: dict[str, Any] = {
-        "operationId": _operation_id(route),
-        "tags": [route.rule.split("/")[1]],
         "summary": described.summary,
         "description": f"Needs the scope `{route.scope}`.",
         "security": [{scheme: [route.scope]} for scheme in _SECURITY],
@@ -155,7 +152,7 @@ def _responses(route: Route, described: Described, dialect: Dialect, assume: Ass
     by_status: dict[int, list[Refusal]] = defaultdict(list)
     for refusal in refusals_of(route, described, dialect):
         by_status[status_of(refusal, assume)].append(refusal)
-    replies = {str(status): _refused(refusals, dialect) for status, refusals in sorted(by_status.items())}
+    replies = {str(status): _refused(refusals) for status, refusals in sorted(by_status.items())}
     if "200" in replies:
         success["description"] = f"Done, or not. {replies['200']['description']}"
         refused = replies["200"]["content"][_JSON]["schema"]
@@ -163,18 +160,15 @@ def _responses(route: Route, described: Described, dialect: Dialect, assume: Ass
         success["content"][_JSON] = {"schema": {"oneOf": [done["schema"], refused]} if done else refused}
     replies = {**replies, "200": success}
     for reply in replies.values():
-        reply["headers"] = {
-            name: {"required": dialect.wrapped, "schema": {"type": "string"}, "example": value}
-            for name, value in dialects.VERSION_HEADERS
-        }
+        reply["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name, _ in dialects.VERSION_HEADERS}
     return dict(sorted(replies.items()))
 
 
-def _refused(refusals: Sequence[Refusal], dialect: Dialect) -> dict[str, Any]:
+def _refused(refusals: Sequence[Refusal]) -> dict[str, Any]:
     codes = list(dict.fromkeys(refusal.code for refusal in refusals))
     return {
         "description": " ".join(f"`{refusal.code}`: {refusal.description}" for refusal in refusals),
-        "content": {_JSON: {"schema": schemas.failure(dialect, codes)}},
+        "content": {_JSON: {"schema": schemas.failure(codes)}},
     }
 
 

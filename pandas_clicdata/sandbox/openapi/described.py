@@ -25,10 +25,23 @@ _PAGES: Query = {
 }
 _NAME: Query = {"name": (TEXT, "Only entries of this name, without regard to case.")}
 
+TOO_LONG = Refusal(413, "BodyTooLarge", f"The body is longer than {MAX_BODY} bytes.")
+"""The one refusal that every request with a body shares, whatever its path."""
+
 _TABLE = Refusal(404, "NotFound", "There is no table with the id.")
 _VALUE = Refusal(400, "InvalidValue", "A value is not what its column takes.")
 _TOO_MANY = Refusal(400, "TooManyRows", "The request brings more rows than one may.")
-_NO_SOURCE = Refusal(400, "NoSource", "The table was made through the API and has no source.")
+_CHANGED = Refusal(409, "TableChanged", "A refresh has just changed the columns of the table.")
+_APPEND = (_VALUE, _TOO_MANY, _TABLE, _CHANGED)
+_SOURCE = (
+    Refusal(400, "NoSource", "The table was made through the API and has no source."),
+    Refusal(400, "SourceUnreadable", "The source cannot be read."),
+    Refusal(400, "SourceMismatch", "The source does not fit the table."),
+    Refusal(400, "KeyTwice", "The source has a unique key twice."),
+    _TABLE,
+)
+_NO_KEY = Refusal(400, "NoUniqueKey", "The table has no unique key to find its rows by.")
+_SCHEDULE = Refusal(404, "NotFound", "There is no schedule with the id.")
 _DASHBOARD = Refusal(404, "NotFound", "There is no dashboard with the id.")
 _USER = Refusal(404, "NotFound", "There is no user with the id.")
 _TEAM = Refusal(404, "NotFound", "There is no team with the id.")
@@ -74,22 +87,33 @@ DESCRIBED: Mapping[str, Described] = {
     ),
     "read": Described("Read a page of rows", "Page", query=_PAGE, pages={}, refusals=(_TABLE,)),
     "versions": Described("List the versions of a table", "Versions", refusals=(_TABLE,)),
-    "append_cells": Described(
-        "Append rows, each a list of cells", "Done", body="RowsOfCells", refusals=(_VALUE, _TOO_MANY, _TABLE)
-    ),
+    "append_cells": Described("Append rows, each a list of cells", "Done", body="RowsOfCells", refusals=_APPEND),
     "append_positions": Described(
         "Append rows, each a list of values in the order of the columns",
         "Done",
         body="RowsOfValues",
-        refusals=(_VALUE, _TOO_MANY, _TABLE),
+        refusals=_APPEND,
     ),
-    "insert": Described(
-        "Append rows, each an object", "Inserted", body="RowsByName", refusals=(_VALUE, _TOO_MANY, _TABLE)
+    "insert": Described("Append rows, each an object", "Inserted", body="RowsByName", refusals=_APPEND),
+    "update": Described(
+        "Give the rows that match new values", "Done", body="RowsToUpdate", refusals=(_VALUE, _TABLE, _CHANGED)
     ),
-    "update": Described("Give the rows that match new values", "Done", body="RowsToUpdate", refusals=(_VALUE, _TABLE)),
-    "delete": Described("Delete the rows that match", "Done", body="RowsToDelete", refusals=(_VALUE, _TABLE)),
-    "rebuild": Described("Refresh a table from its source", "Done", refusals=(_NO_SOURCE, _TABLE)),
-    "refresh": Described("Refresh a table from its source", "Done", body="Refresh", refusals=(_NO_SOURCE, _TABLE)),
+    "delete": Described("Delete the rows that match", "Done", body="RowsToDelete", refusals=(_VALUE, _TABLE, _CHANGED)),
+    "source_recreate": Described("Make columns and rows anew from the source", "Done", refusals=_SOURCE),
+    "source_reload": Described("Put the rows of the source in place of all rows", "Done", refusals=_SOURCE),
+    "source_update": Described("Update rows from the source, by their key", "Done", refusals=(*_SOURCE, _NO_KEY)),
+    "source_append": Described("Append all rows of the source", "Done", refusals=_SOURCE),
+    "source_updateappend": Described(
+        "Update rows from the source, by their key, and append the others", "Done", refusals=(*_SOURCE, _NO_KEY)
+    ),
+    "refresh": Described("Refresh a table from its source", "Done", body="Refresh", refusals=(*_SOURCE, _NO_KEY)),
+    "schedules": Described("List the schedules", "ScheduleList", pages=_PAGES),
+    "schedule": Described("One schedule and its last run", "Schedule", refusals=(_SCHEDULE,)),
+    "trigger": Described(
+        "Start a run of a schedule",
+        "Done",
+        refusals=(_SCHEDULE, Refusal(409, "AlreadyRunning", "It is running.")),
+    ),
     "account": Described("The account", "Account"),
     "activity_users": Described("How often each user signed in", "UserActivities"),
     "activity_dashboards": Described("How often each dashboard was looked at", "DashboardActivities"),
@@ -146,8 +170,8 @@ def refusals_of(route: Route, described: Described, dialect: Dialect) -> list[Re
         found.append(Refusal(400, "InvalidVersion", "The version is not known."))
     found.append(Refusal(403, "Forbidden", f"The scope `{route.scope}` was not granted."))
     if route.method != "GET":
-        found.append(Refusal(413, "BodyTooLarge", f"The body is longer than {MAX_BODY} bytes."))
-        if route.view != "rebuild":
+        found.append(TOO_LONG)
+        if not route.empty:
             found.append(Refusal(415, "UnsupportedMediaType", "The body is not sent as application/json in UTF-8."))
             what = "The body is not what it must be." if described.body else "There is a body, where none is meant."
             found.append(Refusal(400, "InvalidBody", what))

@@ -8,8 +8,10 @@ from typing import Any
 from pandas_clicdata.sandbox.assumptions import Assumptions
 from pandas_clicdata.sandbox.bodies import MAX_COLUMNS, MAX_NAME, MAX_ROWS, MODES
 from pandas_clicdata.sandbox.dialects import Dialect, pagination
+from pandas_clicdata.sandbox.feeds import METHODS
 from pandas_clicdata.sandbox.operations.call import MAX_WHOLE
 from pandas_clicdata.sandbox.operations.people import ADDRESS
+from pandas_clicdata.sandbox.schedules import STATES
 from pandas_clicdata.sandbox.values import ENCODERS
 
 Schema = dict[str, Any]
@@ -129,7 +131,9 @@ def _replies(dialect: Dialect, assume: Assumptions) -> dict[str, Schema]:
     as_object = wrapped and assume.created_as == "object"
     name_and_text = {"name": TEXT, "description": TEXT}
     nothing: Schema = {"type": "object", "maxProperties": 0}
+    error = {"error": _reply({"code": TEXT, "description": TEXT})}
     return {
+        "Failure": _reply({"success": {"const": False}, **error} if wrapped else error),
         "Done": nothing if wrapped else _reply({"success": {"const": True}}),
         "Created": _reply({"id": ID}) if as_object else ID,
         "Pagination": _reply(
@@ -143,7 +147,7 @@ def _replies(dialect: Dialect, assume: Assumptions) -> dict[str, Schema]:
             {
                 "rec_id": ID,
                 **name_and_text,
-                "source": {"type": "string", "enum": ["api"]},
+                "source": {"type": "string", "enum": ["api", "file"]},
                 "creation_date": MOMENT,
                 "last_data_update_date": MOMENT,
             }
@@ -189,6 +193,20 @@ def _replies(dialect: Dialect, assume: Assumptions) -> dict[str, Schema]:
         ),
         "DashboardList": listed("dashboards", "Dashboard"),
         "Picture": PICTURE,
+        "Schedule": _reply(
+            {
+                key: ID,
+                **name_and_text,
+                "status": {"type": "string", "enum": list(STATES)},
+                "last_run_date": _or_null(MOMENT),
+                "last_end_date": _or_null(MOMENT),
+                "next_run_date": _or_null(MOMENT),
+                "message": {"type": ["string", "null"], "description": "Why the last run failed."},
+                "tables": _list(ID),
+                "method": {"type": "string", "enum": list(METHODS)},
+            }
+        ),
+        "ScheduleList": listed("schedules", "Schedule"),
     }
 
 
@@ -206,7 +224,7 @@ def success(dialect: Dialect, result: Schema, *, paged: bool) -> Schema:
     )
 
 
-def failure(dialect: Dialect, codes: list[str]) -> Schema:
+def failure(codes: list[str]) -> Schema:
     """The body of a refusal with one of these codes."""
-    error = {"error": _reply({"code": {"type": "string", "enum": codes}, "description": TEXT})}
-    return _reply({"success": {"const": False}, **error} if dialect.wrapped else error)
+    error = {"type": "object", "properties": {"code": {"enum": codes}}}
+    return {"allOf": [ref("Failure"), {"type": "object", "properties": {"error": error}}]}

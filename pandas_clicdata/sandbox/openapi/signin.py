@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pandas_clicdata.sandbox.openapi.described import TOO_LONG
 from pandas_clicdata.sandbox.openapi.schemas import COUNT, TEXT, Schema
 
 _ID_AND_SECRET = ("client_id", "client_secret")
@@ -54,6 +55,19 @@ def _refusal(description: str, errors: tuple[str, ...]) -> dict[str, Any]:
 
 _UNKNOWN = _refusal("The client is not known.", ("invalid_client",))
 
+# Whoever reads no more of the request refuses it in the words of a dialect, whichever that is.
+_TOO_LONG: Schema = {
+    "type": "object",
+    "properties": {
+        "error": {
+            "type": "object",
+            "properties": {"code": {"const": TOO_LONG.code}, "description": TEXT},
+            "required": ["code", "description"],
+        },
+    },
+    "required": ["error"],
+}
+
 
 def _token() -> dict[str, Any]:
     form = {"schema": {"$ref": "#/components/schemas/TokenRequest"}}
@@ -69,6 +83,7 @@ def _token() -> dict[str, Any]:
             },
             "400": _refusal("What is asked for is not granted.", _TOKEN_ERRORS),
             "401": _UNKNOWN,
+            "413": {"description": TOO_LONG.description, "content": {"application/json": {"schema": _TOO_LONG}}},
         },
     }
 
