@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -22,6 +22,7 @@ MIDNIGHT = datetime(2013, 1, 2, 5)
 NOON = datetime(2013, 1, 2, 17)
 """Noon of 2 January 2013 in New York, in UTC."""
 
+_DAYS = 2
 _UTC = timedelta(hours=5)  # what New York is behind it in January
 _FLIGHT = (
     "carrier", "arr_delay", "dep_delay", "date", "flight", "origin", "dest", "tailnum", "scheduled", "departed",
@@ -145,51 +146,54 @@ TEAMS = (
 )
 
 
-def flights(at: datetime | None = None, *, days: int = 2) -> bytes:
-    """The flights from New York of the first days of January 2013 as a CSV.
+def timetable() -> list[dict[str, Any]]:
+    """The flights that were to leave New York on 1 and 2 January 2013, and what became of them."""
+    return [row for row in _rows("flights.parquet") if row["day"] <= _DAYS]
+
+
+def flights(timetable: Iterable[Mapping[str, Any]], at: datetime | None = None) -> bytes:
+    """Flights as a CSV.
 
     Parameters
     ----------
+    timetable : iterable of mapping
+        The flights, or some of them.
     at : datetime, optional
-        A moment in UTC: the flights that were to have left by then, without what was yet to happen. All by default.
-    days : int, default 2
-        How many days.
+        A moment in UTC: only flights that were to have left by then, without what was yet to happen. All by default.
 
     Examples
     --------
-    >>> rows = flights(NOON).decode().splitlines()
+    >>> rows = flights(timetable(), NOON).decode().splitlines()
     >>> len(rows), rows[1]
     (1222, 'UA,11,2,2013-01-01,1545,EWR,IAH,N14228,2013-01-01 10:15:00,2013-01-01 10:17:00,227,1400,false')
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, _FLIGHT, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_flights(at, days))
+    writer.writerows(flight for row in timetable if (flight := _flight(row, at)) is not None)
     return text.getvalue().encode()
 
 
-def _flights(at: datetime | None, days: int) -> Iterator[dict[str, Any]]:
-    for row in _rows("flights.parquet"):
-        if row["day"] > days:
-            continue
-        day = datetime(row["year"], row["month"], row["day"])
-        scheduled = day + timedelta(hours=row["hour"], minutes=row["minute"]) + _UTC
-        if at is not None and scheduled > at:
-            continue
-        cancelled = row["dep_delay"] is None
-        departed = None if cancelled else scheduled + timedelta(minutes=row["dep_delay"])
-        if departed is not None and at is not None:
-            if departed > at:
-                departed = row["dep_delay"] = row["tailnum"] = None
-            if departed is None or departed + timedelta(minutes=row["air_time"] or 0) > at:
-                row["arr_delay"] = row["air_time"] = None
-        yield {
-            **row,
-            "date": day.date(),
-            "scheduled": scheduled,
-            "departed": departed,
-            "cancelled": "true" if cancelled else "false",
-        }
+def _flight(row: Mapping[str, Any], at: datetime | None) -> dict[str, Any] | None:
+    day = datetime(row["year"], row["month"], row["day"])
+    scheduled = day + timedelta(hours=row["hour"], minutes=row["minute"]) + _UTC
+    if at is not None and scheduled > at:
+        return None
+    cancelled = row["dep_delay"] is None
+    departed = None if cancelled else scheduled + timedelta(minutes=row["dep_delay"])
+    flight = {
+        **row,
+        "date": day.date(),
+        "scheduled": scheduled,
+        "departed": departed,
+        "cancelled": "true" if cancelled else "false",
+    }
+    if at is not None and departed is not None:
+        if departed > at:
+            flight |= dict.fromkeys(("departed", "dep_delay", "tailnum"))
+        if departed + timedelta(minutes=row["air_time"] or 0) > at:
+            flight |= dict.fromkeys(("arr_delay", "air_time"))
+    return flight
 
 
 def penguins() -> tuple[bytes, bytes]:

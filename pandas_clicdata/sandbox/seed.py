@@ -71,14 +71,15 @@ class _Work:
     # tables
 
     def tables(self) -> None:
-        flights = company.flights(company.MIDNIGHT), company.flights(company.NOON), company.flights()
+        timetable = company.timetable()
+        flights = [company.flights(timetable, at) for at in (company.MIDNIGHT, company.NOON, None)]
         if self._feed(company.FLIGHTS, *flights):
             table, file = self.known[company.FLIGHTS.name], company.FLIGHTS.file
             # A second version for the history, and more in the file than in the table, for refreshes to bring.
             self.sources.put(file, flights[1])
             self.world.feeds.refresh(table, "updateappend")
             self.sources.put(file, flights[2])
-        if self._feed(company.LOST, company.flights(days=1)):
+        if self._feed(company.LOST, company.flights(row for row in timetable if row["day"] == 1)):
             (self.sources.folder / company.LOST.file).unlink()
         for feed in company.FEEDS:
             self._feed(feed, company.packaged(feed.file))
