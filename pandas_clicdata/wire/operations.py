@@ -27,7 +27,7 @@ class Operation:
     holds : str
         The key under which a bare reply holds its list.
     repeatable : bool
-        Whether sending it twice leaves the service as sending it once does.
+        Whether sending it twice leaves the service as sending it once does; False where that is for its body to say.
     done_by : tuple of str
         The public names that ask it, those of a user first.
     """
