@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,6 +39,7 @@ def assumptions() -> str:
     return table(("area", "what the sandbox does", "switch"), lines)
 
 
+@functools.cache
 def asked_by() -> Mapping[str, Mapping[str | None, list[str]]]:
     """Request → dialect (None for each) → the tests that are marked as asking it."""
     found: dict[str, dict[str | None, list[str]]] = defaultdict(lambda: defaultdict(list))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +102,34 @@ def test_an_operation_is_asked_by_a_test_in_each_dialect(operation, generate) ->
 
 def test_a_mark_names_an_operation_that_there_is(generate) -> None:
     assert set(generate.asked_by()) == set(CONTRACT)
+
+
+CLASSES = (cd.Account, cd.Dashboard, cd.Data, cd.Schedule, cd.Team, cd.User)
+METHODS = [
+    f"{kind.__name__}.{name}"
+    for kind in CLASSES
+    for name, _ in inspect.getmembers(kind, inspect.isfunction)
+    if not name.startswith("_")
+]
+
+
+def takes(function: ast.FunctionDef, names: set[str]) -> bool:
+    return bool(names & {argument.arg for argument in function.args.args})
+
+
+def methods_called_in_each_dialect() -> set[str]:
+    """The methods that are called by a test that takes the session of each dialect, or a fixture that takes it."""
+    called = set()
+    for path in Path(__file__).parent.glob("test_*.py"):
+        functions = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)]
+        names = {"session"} | {each.name for each in functions if each.decorator_list and takes(each, {"session"})}
+        for test in functions:
+            if test.name.startswith("test_") and takes(test, names):
+                calls = [node.func for node in ast.walk(test) if isinstance(node, ast.Call)]
+                called |= {call.attr for call in calls if isinstance(call, ast.Attribute)}
+    return called
+
+
+def test_every_method_is_called_in_each_dialect() -> None:
+    called = methods_called_in_each_dialect()
+    assert [method for method in METHODS if method.partition(".")[2] not in called] == []
