@@ -25,7 +25,20 @@ from pandas_clicdata.accessor import ClicDataAccessor
 from pandas_clicdata.errors import *  # noqa: F403
 from pandas_clicdata.models import AccountInfo, ColumnType, Picture, RetryPolicy, ScheduleRun, WriteResult
 from pandas_clicdata.readers import read_clicdata, read_clicdata_batches
-from pandas_clicdata.resources import Account, Dashboard, Data, Schedule, Team, User, dashboards, request, schedules
+from pandas_clicdata.resources import (
+    Account,
+    Dashboard,
+    Data,
+    Schedule,
+    Team,
+    User,
+    dashboards,
+    refresh,
+    request,
+    schedules,
+    tables,
+    versions,
+)
 from pandas_clicdata.session import Session, SessionManager, authorization_url, connect
 from pandas_clicdata.writing import append, delete_rows, push, restore, update_rows, upsert
 
@@ -54,11 +67,14 @@ __all__ = [
     "push",
     "read_clicdata",
     "read_clicdata_batches",
+    "refresh",
     "request",
     "restore",
     "schedules",
+    "tables",
     "update_rows",
     "upsert",
+    "versions",
     *_errors.__all__,
 ]
 

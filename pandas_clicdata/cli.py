@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas_clicdata as cd
@@ -67,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--port", type=int, default=8484, help="where to listen on 127.0.0.1 (default: 8484; 0: any)")
     sandbox.add_argument("--data", metavar="DIR", help="a folder to keep everything in (default: memory)")
     sandbox.add_argument(
+        "--seed", action="store_true", help="add a small company of real data to look at, where it is not there yet"
+    )
+    sandbox.add_argument(
         "--dialect", choices=("both", "unversioned", "versioned"), default="both", help="what it speaks (default: both)"
     )
     sandbox.add_argument(
@@ -86,8 +90,11 @@ def _serve(options: argparse.Namespace) -> int:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    seeding = None
     try:
         sandbox = Sandbox(options.dialect, data=options.data, port=options.port).start()
+        if options.seed:
+            seeding = sandbox.seed()
     except (OSError, ValueError) as exc:
         # Only a file's error names one.
         of_data = isinstance(exc, OSError) and exc.filename is not None
@@ -105,6 +112,8 @@ def _serve(options: argparse.Namespace) -> int:
         f"  export CLICDATA_SANDBOX_KEY={sandbox.control_key}",
         flush=True,
     )
+    if seeding is not None:
+        print(_told(seeding.added, seeding.left_out), flush=True)
     try:
         # A timeout keeps the signals coming through on every platform.
         while not ended.wait(timeout=1):
@@ -113,3 +122,13 @@ def _serve(options: argparse.Namespace) -> int:
         sandbox.stop()
     print("The sandbox has ended.")
     return 0
+
+
+def _told(added: Sequence[str], left_out: Sequence[str]) -> str:
+    """What a seeding has done, as a sentence or two."""
+    if not added and not left_out:
+        return "It was seeded before: nothing is added."
+    kinds = Counter(what.split()[0] for what in added)
+    counts = ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in kinds.items()) or "nothing"
+    kept = "\nLeft out, as the name is taken or what it builds on is another: " + ", ".join(left_out) + "."
+    return f"Added to look at: {counts}." + (kept if left_out else "")

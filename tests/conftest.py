@@ -4,11 +4,13 @@
 """
 
 import contextlib
+import importlib.util
 import os
 import re
 import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -181,6 +183,15 @@ def http_service():
             server.server_close()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def generate():
+    """What writes the docs' tables."""
+    spec = importlib.util.spec_from_file_location("generate", Path(__file__).parent.parent / "docs" / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ import base64
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import requests
 
 import pandas_clicdata as cd
 from pandas_clicdata.auth import Bearer, ClientCredentials, read_token
@@ -246,3 +248,21 @@ def test_what_stands_on_the_wire(http_service):
     assert basic["Authorization"] == "Basic " + base64.b64encode(f"acme:{inner}".encode()).decode()
     assert api_key["CLICDATA-API-KEY"] == "hush"
     assert "Authorization" not in api_key
+
+
+@pytest.mark.operation("POST /oauth20/token", "GET /oauth20/authorize")
+def test_a_code_that_a_browser_brings_back_signs_in(one_sandbox, tmp_path):
+    where = {"client_id": one_sandbox.client_id, "redirect_uri": "http://127.0.0.1/back", "base_url": one_sandbox.url}
+    page = cd.authorization_url(**where, scope="account_read data_read", state="s")
+    with requests.Session() as browser:
+        browser.trust_env = False
+        back = urlsplit(browser.get(page, allow_redirects=False, timeout=10).headers["Location"])
+    brought = dict(parse_qsl(back.query))
+    assert (f"{back.scheme}://{back.netloc}{back.path}", brought["state"]) == (where["redirect_uri"], "s")
+    with cd.Session(
+        **where, client_secret=one_sandbox.client_secret, code=brought["code"], token_file=tmp_path / "tokens"
+    ) as session:
+        assert session.auth_method == "authorization_code"
+        assert session.whoami().name == "Sandbox"
+        with pytest.raises(cd.PermissionDeniedError):
+            cd.Team(session).get_team()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
-from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,6 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox.routes import ROUTES, Route
 from pandas_clicdata.wire.operations import OPERATIONS
-
-TESTS = Path(__file__).parent
 
 # As the description of the API lists them, written here once more: what stands in one place only is checked by nothing.
 CONTRACT = [
@@ -65,19 +63,6 @@ CONTRACT = [
 ]
 
 
-def tested() -> dict[str, dict[str | None, list[str]]]:
-    """Request → dialect (None for each) → the tests that are marked as asking it."""
-    found: dict[str, dict[str | None, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for path in sorted(TESTS.glob("test_*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            for mark in getattr(node, "decorator_list", []):
-                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.operation":
-                    dialect = next((ast.literal_eval(each.value) for each in mark.keywords), None)
-                    for line in mark.args:
-                        found[ast.literal_eval(line)][dialect].append(f"{path.stem}::{node.name}")  # type: ignore[attr-defined]
-    return found
-
-
 def test_the_table_of_operations_is_that_of_the_contract() -> None:
     assert list(dict.fromkeys(operation.line for operation in OPERATIONS)) == CONTRACT
 
@@ -107,13 +92,44 @@ def test_an_operation_has_a_route_in_the_sandbox(operation) -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.line)
-def test_an_operation_is_asked_by_a_test_in_each_dialect(operation) -> None:
-    by = tested()[operation.line]
+def test_an_operation_is_asked_by_a_test_in_each_dialect(operation, generate) -> None:
+    by = generate.asked_by()[operation.line]
     if operation.unversioned is not None:
         assert by[None] or by["unversioned"], "no test is marked with it in the unversioned dialect"
     if operation.versioned is not None:
         assert by[None] or any(by[dialect] for dialect in list(by) if dialect not in (None, "unversioned"))
 
 
-def test_a_mark_names_an_operation_that_there_is() -> None:
-    assert set(tested()) == set(CONTRACT)
+def test_a_mark_names_an_operation_that_there_is(generate) -> None:
+    assert set(generate.asked_by()) == set(CONTRACT)
+
+
+CLASSES = (cd.Account, cd.Dashboard, cd.Data, cd.Schedule, cd.Team, cd.User)
+METHODS = [
+    f"{kind.__name__}.{name}"
+    for kind in CLASSES
+    for name, _ in inspect.getmembers(kind, inspect.isfunction)
+    if not name.startswith("_")
+]
+
+
+def takes(function: ast.FunctionDef, names: set[str]) -> bool:
+    return bool(names & {argument.arg for argument in function.args.args})
+
+
+def methods_called_in_each_dialect() -> set[str]:
+    """The methods that are called by a test that takes the session of each dialect, or a fixture that takes it."""
+    called = set()
+    for path in Path(__file__).parent.glob("test_*.py"):
+        functions = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)]
+        names = {"session"} | {each.name for each in functions if each.decorator_list and takes(each, {"session"})}
+        for test in functions:
+            if test.name.startswith("test_") and takes(test, names):
+                calls = [node.func for node in ast.walk(test) if isinstance(node, ast.Call)]
+                called |= {call.attr for call in calls if isinstance(call, ast.Attribute)}
+    return called
+
+
+def test_every_method_is_called_in_each_dialect() -> None:
+    called = methods_called_in_each_dialect()
+    assert [method for method in METHODS if method.partition(".")[2] not in called] == []

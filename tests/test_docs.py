@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -17,15 +16,6 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CODE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-def generate() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_code_on_a_page_runs_from_top_to_bottom(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from pandas_clicdata.sandbox import Sandbox
@@ -38,13 +28,12 @@ def test_code_on_a_page_runs_from_top_to_bottom(page: Path, monkeypatch: pytest.
         exec(compile(code, str(page), "exec"), {"__name__": "a page"})
 
 
-@pytest.mark.parametrize("file", ["types.md", "sandbox.md"])
-def test_generated_tables_are_up_to_date(file: str) -> None:
-    module = generate()
-    name, content = module.GENERATED[file]
+@pytest.mark.parametrize("file", ["operations.md", "types.md", "sandbox.md"])
+def test_generated_tables_are_up_to_date(file: str, generate: ModuleType) -> None:
+    name, content = generate.GENERATED[file]
     page = (ROOT / "docs" / file).read_text("utf-8")
 
-    assert module.filled(page, name, content) == page, "run: python docs/generate.py"
+    assert generate.filled(page, name, content) == page, "run: python docs/generate.py"
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -32,6 +32,20 @@ def test_rows_in_column_order_go_by_request(sessions, name):
     assert cd.read_clicdata(rec_id, session=session).to_numpy().tolist() == [["x", 1], ["y", 2]]
 
 
+@pytest.mark.operation("POST /data/{id}/reload", dialect="unversioned")
+@pytest.mark.operation("POST /data/{id}/reload", dialect="2022.01")
+@pytest.mark.parametrize("version", ["unversioned", "2022.01"])
+def test_a_table_is_reloaded_by_request_under_the_path_that_was_seen_beside_the_documented_one(
+    one_sandbox, open_session, name, version
+):
+    session = open_session(one_sandbox, version)
+    one_sandbox.put_source(f"{name}.csv", "n\n1\n")
+    rec_id = one_sandbox.feed(name, f"{name}.csv")
+    one_sandbox.put_source(f"{name}.csv", "n\n2\n3\n")
+    cd.request("POST", f"/data/{rec_id}/reload", session=session)
+    assert cd.read_clicdata(rec_id, session=session)["n"].tolist() == [2, 3]
+
+
 @pytest.mark.parametrize(
     ("params", "query"),
     [

@@ -7,8 +7,11 @@ from pandas_clicdata.resources.dashboard import Dashboard
 from pandas_clicdata.resources.data import Data
 from pandas_clicdata.resources.requests import request
 from pandas_clicdata.resources.schedule import Schedule
-from pandas_clicdata.resources.shortcuts import dashboards, schedules
+from pandas_clicdata.resources.shortcuts import dashboards, refresh, schedules, tables, versions
 from pandas_clicdata.resources.team import Team
 from pandas_clicdata.resources.user import User
 
-__all__ = ["Account", "Dashboard", "Data", "Schedule", "Team", "User", "dashboards", "request", "schedules"]
+__all__ = [
+    "Account", "Dashboard", "Data", "Schedule", "Team", "User", "dashboards", "refresh", "request", "schedules",
+    "tables", "versions",
+]  # fmt: skip

@@ -8,7 +8,13 @@ from typing import Any, SupportsIndex
 
 from pandas_clicdata import endpoints
 from pandas_clicdata.checks import rec_id_or_name
-from pandas_clicdata.errors import ClicDataError, ScheduleFailedError, ScheduleStateError, ScheduleTimeoutError
+from pandas_clicdata.errors import (
+    ClicDataError,
+    ScheduleError,
+    ScheduleFailedError,
+    ScheduleStateError,
+    ScheduleTimeoutError,
+)
 from pandas_clicdata.models import ScheduleRun
 from pandas_clicdata.resources.base import Resource
 from pandas_clicdata.resources.records import (
@@ -140,6 +146,8 @@ class Schedule(Resource):
             return ScheduleRun(rec_id=schedule, status="triggered", seconds=time.monotonic() - started, fields=said)
         try:
             record = self._followed(session, schedule, before, started, timeout, poll)
+        except ScheduleError:
+            raise
         except ClicDataError as exc:
             exc.add_note(f"Schedule {schedule} had been triggered.")
             raise

@@ -10,6 +10,7 @@ from pandas_clicdata.sandbox.ledger import Ledger
 from pandas_clicdata.sandbox.process import ProcessSandbox, SandboxProcess, serve_pipe
 from pandas_clicdata.sandbox.remote import RemoteSandbox
 from pandas_clicdata.sandbox.requestlog import Entry, RequestLog
+from pandas_clicdata.sandbox.seed import Seeding
 from pandas_clicdata.sandbox.server import Sandbox
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "RequestLog",
     "Sandbox",
     "SandboxProcess",
+    "Seeding",
     "serve_pipe",
 ]

@@ -74,12 +74,11 @@ ASSUMED: tuple[tuple[str, str, str | None], ...] = (
     ("tables", "Names have 1 to 255 characters; a table has 1 to 1,900 columns.", None),
     ("tables", "No table has a row id column.", "row_id"),
     ("tables", "A versioned create answers with the id itself.", "created_as"),
-    ("tables", "Tables made through the API have no source: a rebuild of them is a 400.", None),
-    ("list", "Unversioned entries have 'rec_id' and 'name'; 'source' is 'api'.", None),
+    ("list", "Unversioned entries have 'rec_id' and 'name'; 'source' is 'api' or 'file'.", None),
     (
         "list",
-        "The filter 'name' is an exact name, without regard to case; 'uniquekeyavailable' and 'refresh' are "
-        "true or false, and false of every table here.",
+        "The filter 'name' is an exact name, without regard to case; 'uniquekeyavailable' and 'refresh' (whether there "
+        "is a source) are true or false.",
         None,
     ),
     ("list", "GET /data answers under versions below 2025.3, GET /table from then on.", None),
@@ -89,8 +88,46 @@ ASSUMED: tuple[tuple[str, str, str | None], ...] = (
     ("read", "Versioned replies carry all paging fields.", "pagination"),
     (
         "versions",
-        "Every change that touches a row makes a version; they count from 1, the empty table; an entry has "
-        "'version', 'creation_date', 'row_count'.",
+        "Every change that touches a row makes a version; they count from 1, which is the empty table, or the file "
+        "that it was first loaded from; an entry has 'version', 'creation_date', 'row_count'.",
+        None,
+    ),
+    ("versions", "A version has the columns that the table had then; a table without history has no versions.", None),
+    (
+        "sources",
+        "A table is fed from a CSV or Parquet file; made through the API it has no source, and a refresh is a 400.",
+        None,
+    ),
+    (
+        "sources",
+        "A column of a CSV is text unless every value is, as it is written, a JSON number, a day, a moment or a truth; "
+        "'00123' stays text, an empty field is null, a quoted empty one an empty text.",
+        None,
+    ),
+    (
+        "refresh",
+        "recreate, mode 'rebuild': columns and rows anew. reload and rebuild, mode 'reload': rows anew. append: all "
+        "rows of the file. update: rows whose unique key is in the file get its values. updateappend: the others "
+        "too.",
+        None,
+    ),
+    (
+        "refresh",
+        "A file must have exactly the columns of its table, by name, but for recreate. Update and updateappend need a "
+        "unique key; a key twice in the file is a 400, for every method. A refused refresh changes nothing.",
+        None,
+    ),
+    ("refresh", "POST /data/{id}/{verb} exists without a version and below 2025.3; it needs no body.", None),
+    (
+        "schedules",
+        "A run begins with its trigger and is carried out by the first request after the time it takes; one failing "
+        "table does not hold up the others. A trigger while a run is under way is a 409.",
+        None,
+    ),
+    (
+        "schedules",
+        "'status' is idle, running, succeeded or failed; 'last_end_date' is null while a run is under way, "
+        "'next_run_date' always, 'message' but after a failure.",
         None,
     ),
     ("append", "A column that a row does not name is null.", None),
@@ -120,7 +157,8 @@ ASSUMED: tuple[tuple[str, str, str | None], ...] = (
     (
         "scopes",
         "/data needs data_read or data_write, /table table_read or table_write, account, activity and profile "
-        "account_read. Basic and API key have all scopes of the account.",
+        "account_read, /schedule schedule_read, its trigger schedule_write. Basic and API key have "
+        "all scopes of the account.",
         None,
     ),
     (

@@ -25,6 +25,7 @@ from pandas_clicdata.sandbox.oauth import Credentials, OAuth, TokenRefusal
 from pandas_clicdata.sandbox.openapi import Documents
 from pandas_clicdata.sandbox.operations import World
 from pandas_clicdata.sandbox.requestlog import RequestLog
+from pandas_clicdata.sandbox.seed import seed
 from pandas_clicdata.sandbox.sources import Sources
 
 PREFIX = "/_sandbox/"
@@ -198,6 +199,10 @@ class Control:
                 return {"schedule_id": self._world.schedules.add(**body)}
         raise ValueError("A schedule is an object with 'name', 'tables' and 'method', and may have a 'description'.")
 
+    def seed(self, query: Mapping[str, str], body: Any) -> Any:
+        """Add the company that there is to look at."""
+        return asdict(seed(self._world, self._sources))
+
 
 _FEED = frozenset({"name", "file", "key", "history", "description"})
 _SCHEDULE = frozenset({"name", "tables", "method", "description"})
@@ -231,6 +236,7 @@ _ROUTES: tuple[tuple[str, str, Callable[[Control, Mapping[str, str], Any], Any]]
     ("POST", "sources", Control.put_source),
     ("POST", "feeds", Control.feed),
     ("POST", "schedules", Control.schedule),
+    ("POST", "seed", Control.seed),
 )
 
 

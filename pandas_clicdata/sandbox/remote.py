@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from pandas_clicdata.sandbox.app import MAX_BODY
 from pandas_clicdata.sandbox.control import KEY_HEADER, LONGEST_WAIT, PREFIX
 from pandas_clicdata.sandbox.faultscript import Fault, Scripting, make_fault, too_few_held
 from pandas_clicdata.sandbox.ledger import exactly
 from pandas_clicdata.sandbox.oauth import is_loopback
 from pandas_clicdata.sandbox.requestlog import Entry
+from pandas_clicdata.sandbox.seed import Seeding
 from pandas_clicdata.sandbox.server import connect_to
 from pandas_clicdata.sandbox.sources import as_bytes
 
@@ -305,6 +307,10 @@ class RemoteSandbox:
     def put_source(self, name: str, content: str | bytes) -> None:
         """Write a file into `sources`, or replace it; ValueError for a name that is no plain file name."""
         data = as_bytes(content)
+        if len(data) > MAX_BODY // 2:
+            raise ValueError(
+                f"A file of more than {MAX_BODY // 2} bytes cannot be sent; write it into the folder sources."
+            )
         self._wire("POST", "sources", body={"name": name, "base64": base64.b64encode(data).decode("ascii")})
 
     def feed(
@@ -327,6 +333,11 @@ class RemoteSandbox:
         """Make a dashboard that draws a table, as `Sandbox.dashboard` does, and return its id."""
         body = {"name": name, "table": table, "description": description}
         return int(self._wire("POST", "dashboards", body=body)["id"])
+
+    def seed(self) -> Seeding:
+        """Add a small company to look at, as `Sandbox.seed` does."""
+        done = self._wire("POST", "seed")
+        return Seeding(tuple(done["added"]), tuple(done["left_out"]))
 
     def connect(self, **parameters: Any) -> Any:
         """``pandas_clicdata.connect`` to this sandbox; parameters given here come before the sandbox's own."""

@@ -13,11 +13,11 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pandas_clicdata.sandbox.feeds import METHODS, Feeds
 from pandas_clicdata.sandbox.ledger import Ledger
 from pandas_clicdata.sandbox.refusal import Refusal
-from pandas_clicdata.sandbox.rowtables import now
 from pandas_clicdata.sandbox.store import Store
 
 _log = logging.getLogger("pandas_clicdata.sandbox")
@@ -110,7 +110,7 @@ class Schedules:
                 db.execute(
                     "UPDATE schedules SET status = 'running', began = ?, ended = NULL, message = NULL, due = ?"
                     " WHERE id = ?",
-                    (now(), due, schedule_id),
+                    (_now(), due, schedule_id),
                 )
             self._next = min(self._next, due)
 
@@ -129,7 +129,7 @@ class Schedules:
         with self._store.transaction() as db:
             db.execute(
                 "UPDATE schedules SET status = ?, ended = ?, message = ?, due = NULL WHERE id = ?",
-                ("failed" if failures else "succeeded", now(), " ".join(failures) or None, schedule.id),
+                ("failed" if failures else "succeeded", _now(), " ".join(failures) or None, schedule.id),
             )
 
     def _refresh(self, tables: Sequence[int], method: str) -> list[str]:
@@ -153,3 +153,8 @@ class Schedules:
 def _schedule(row: Sequence[object]) -> Schedule:
     schedule_id, name, description, method, tables, *run = row
     return Schedule(schedule_id, name, description, method, tuple(json.loads(str(tables))), *run)  # type: ignore[arg-type]
+
+
+def _now() -> str:
+    """The local time with its offset; to the microsecond, for two runs of one second are two."""
+    return datetime.now().astimezone().isoformat(timespec="microseconds")

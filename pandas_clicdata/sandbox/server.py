@@ -27,6 +27,7 @@ from pandas_clicdata.sandbox.operations import World
 from pandas_clicdata.sandbox.people import People
 from pandas_clicdata.sandbox.requestlog import RequestLog
 from pandas_clicdata.sandbox.schedules import Schedules
+from pandas_clicdata.sandbox.seed import Seeding, seed
 from pandas_clicdata.sandbox.sources import Sources
 from pandas_clicdata.sandbox.store import Store
 
@@ -66,7 +67,7 @@ class Sandbox:
     dialect : {"both", "unversioned", "versioned"}
         Whether requests may, must or need not name an ``api_version``.
     data : path-like, optional
-        A folder to keep everything in: tables, credentials and tokens outlive the process. Memory without it.
+        A folder to keep everything in: tables, people, credentials and the rest outlive the process. Memory without it.
     host : str, default "127.0.0.1"
         An address of this machine; others are refused.
     port : int, default 0
@@ -321,6 +322,26 @@ class Sandbox:
         A name that another dashboard has raises ValueError, a table that is not there LookupError.
         """
         return self._running().world.dashboards.create(name, table, description)
+
+    def seed(self) -> Seeding:
+        """Add a small company to look at: tables with real data, dashboards, schedules, users and teams.
+
+        What is there stays as it is, also where it has a name of the company's. A sandbox that was seeded before, in
+        this data folder, gets nothing more.
+
+        Returns
+        -------
+        Seeding
+            What was added, and what was left out.
+
+        Examples
+        --------
+        >>> with Sandbox() as sandbox:
+        ...     len(sandbox.seed().added), sandbox.ledger.count("Penguins"), sandbox.seed().added
+        (18, 344, ())
+        """
+        live = self._running()
+        return seed(live.world, live.sources)
 
     def connect(self, **parameters: Any) -> Any:
         """``pandas_clicdata.connect`` to this sandbox; parameters given here come before the sandbox's own."""

@@ -194,7 +194,7 @@ def _parquet_field(file: str, name: str, column: Any) -> Field:
             column = column.cast(pa.timestamp("us", arrow.tz))
         except pa.ArrowInvalid:
             raise refuse("has moments finer than a microsecond, or too far away") from None
-        # By way of whole numbers, so that the moment is kept and not the hour on the wall.
+        # By way of whole numbers, moments in UTC, which need no database of time zones.
         column = column.cast(pa.int64()).cast(pa.timestamp("us"))
     try:
         values = column.to_pylist()

@@ -27,7 +27,7 @@ class Operation:
     holds : str
         The key under which a bare reply holds its list.
     repeatable : bool
-        Whether sending it twice leaves the service as sending it once does.
+        Whether sending it twice leaves the service as sending it once does; False where that is for its body to say.
     done_by : tuple of str
         The public names that ask it, those of a user first.
     """
@@ -221,7 +221,7 @@ OPERATIONS = (
     TOKEN, AUTHORIZE, LIST, LIST_TABLE, READ, VERSIONS, READ_VERSION, CREATE, APPEND_CELLS, APPEND_POSITIONS, INSERT,
     INSERT_TABLE, UPDATE, DELETE, *REFRESHES, REFRESH_TABLE, ACCOUNT, USER_ACTIVITY, DASHBOARD_ACTIVITY, PROFILE,
     DASHBOARDS, THUMBNAIL, SNAPSHOT, SCHEDULES, SCHEDULE, TRIGGER, TEAMS, CREATE_TEAM, UPDATE_TEAM, DELETE_TEAM,
-    ADD_USER, REMOVE_USER, SET_PARAMETER, REMOVE_PARAMETER, USERS, USER, CREATE_USER, UPDATE_USER, DELETE_USER,
+    ADD_USER, REMOVE_USER, SET_PARAMETER, REMOVE_PARAMETER, USERS, CREATE_USER, USER, UPDATE_USER, DELETE_USER,
     SET_PASSWORD,
 )  # fmt: skip
 """All of them, in the order of the API's description."""

@@ -167,6 +167,10 @@ def likely(world, schemas, operation, path):
     schemas["ParameterName"] = either(*PARAMETERS)
     for name in ("NewUser", "UserChanges"):
         schemas[name]["properties"]["email_address"]["pattern"] = "^[a-z]{1,9}@[a-z]{1,9}[.][a-z]{2}$"
+    for name in ("RowsToUpdate", "RowsToDelete"):
+        for cells in ("find", "update"):
+            # More of them would have a column twice.
+            schemas.get(name, {}).get("properties", {}).get(cells, {})["maxItems"] = 1
     known = {name: either(value) for name, value in world.client.items()}
     known |= {"redirect_uri": either(BACK), "scope": either("data_read", "data_read data_write")}
     if path == "/oauth20/token":
@@ -227,11 +231,12 @@ def test_replies_are_as_documented(new_sandbox, dialect, path, method, record_pr
     with new_sandbox(client_id="fuzz", client_secret="secret") as sandbox:
         world = Filled(sandbox, path)
         with world.http:
+            # First, for what is wrong with a request may be no more than a parameter that nobody reads.
+            answered = ask(world, dialect, path, method, wrong=False)
+            record_property("right", answered)
+            assert any(status < 400 for status in answered), answered
+
             if can_be_wrong(whole(dialect)["paths"][path][method]):
                 refused = ask(world, dialect, path, method, wrong=True)
                 record_property("wrong", refused)
                 assert any(400 <= status < 500 for status in refused), refused
-
-            answered = ask(world, dialect, path, method, wrong=False)
-            record_property("right", answered)
-            assert any(status < 400 for status in answered), answered

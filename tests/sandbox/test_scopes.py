@@ -45,9 +45,11 @@ def test_a_route_opens_with_its_scope_and_with_no_other(ask, route):
     assert {reply.status_code for reply in ask(route, (route.scope,))} <= {200, 400, 404}
 
 
-def test_reading_takes_a_read_scope_and_changing_a_write_scope():
+def test_the_scope_is_that_of_the_path_and_of_what_is_done_there():
     for route in GUARDED:
-        assert route.scope.endswith("_read" if route.method == "GET" else "_write"), route
+        first = route.rule.split("/")[1]
+        what = "account" if first == "profile" else first
+        assert route.scope == f"{what}_{'read' if route.method == 'GET' else 'write'}", route
 
 
 def test_every_operation_has_a_route_and_every_route_a_known_operation():

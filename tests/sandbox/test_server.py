@@ -38,6 +38,12 @@ PAIR = [("k", "text"), ("n", "number")]
         {"token_seconds": 0},
         {"token_seconds": float("nan")},
         {"token_seconds": "1"},
+        {"run_seconds": -1},
+        {"run_seconds": float("nan")},
+        {"run_seconds": float("inf")},
+        {"run_seconds": "1"},
+        {"run_seconds": None},
+        {"run_seconds": True},
         {"client_id": ""},
         {"client_id": "a:b"},
         {"client_secret": 5},
@@ -95,6 +101,7 @@ def test_start_and_stop_are_idempotent_and_leave_nothing(recwarn):
         "api_key",
         "control_key",
         "ledger",
+        "sources",
     ):
         with pytest.raises(RuntimeError, match="not running"):
             getattr(sb, name)
