@@ -1,15 +1,18 @@
-"""Write the tables of the docs that come from code, between their markers: ``python docs/generate.py``."""
+"""Write what comes from code among the docs, tables and OpenAPI documents: ``python docs/generate.py``."""
 
 from __future__ import annotations
 
 import ast
 import functools
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pandas_clicdata.sandbox.assumptions import ASSUMED
+from pandas_clicdata.sandbox.dialects import Dialect
+from pandas_clicdata.sandbox.openapi import document
 from pandas_clicdata.schema.types import LITERAL_RULE, RULES
 from pandas_clicdata.wire.operations import OPERATIONS
 
@@ -83,6 +86,17 @@ GENERATED: Mapping[str, tuple[str, str]] = {
 }
 
 
+def as_file(dialect: Dialect) -> str:
+    """The OpenAPI document of a dialect."""
+    return json.dumps(document(dialect), indent=1, ensure_ascii=False) + "\n"
+
+
+FILES: Mapping[str, str] = {
+    "openapi/unversioned.json": as_file(Dialect()),
+    "openapi/2025.3.json": as_file(Dialect((2025, 3), wrapped=True)),
+}
+
+
 def filled(page: str, name: str, content: str) -> str:
     """Return a page with what stands between the markers made anew."""
     start, end = f"<!-- generated: {name} -->", "<!-- end -->"
@@ -94,3 +108,6 @@ if __name__ == "__main__":
     for file, (name, content) in GENERATED.items():
         path = DOCS / file
         path.write_text(filled(path.read_text("utf-8"), name, content), "utf-8")
+    for file, content in FILES.items():
+        (DOCS / file).parent.mkdir(exist_ok=True)
+        (DOCS / file).write_text(content, "utf-8")

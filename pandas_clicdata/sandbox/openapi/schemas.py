@@ -63,7 +63,7 @@ def _column_types(row_id: str | None) -> list[str]:
 
 
 def _requests() -> dict[str, Schema]:
-    cells = _list(ref("Cell"), minItems=1)
+    cells = {**_list(ref("Cell"), minItems=1), "description": "Each column once at most."}
     match = {"multiplerows": {"type": "string", "enum": ["all", "first"]}, "find": cells}
     person = {
         "email_address": {"type": "string", "maxLength": MAX_NAME, "pattern": f"^{ADDRESS.pattern}$"},
@@ -88,12 +88,15 @@ def _requests() -> dict[str, Schema]:
             {
                 "name": NAME,
                 "description": _or_null(TEXT),
-                "columns": _list(ref("NewColumn"), minItems=1, maxItems=MAX_COLUMNS),
+                "columns": {
+                    **_list(ref("NewColumn"), minItems=1, maxItems=MAX_COLUMNS),
+                    "description": "Their names differ, also without regard to case.",
+                },
             },
             optional=("description",),
         ),
-        "RowOfCells": _list(ref("Cell")),
-        "RowOfValues": _list(ref("Value")),
+        "RowOfCells": {**_list(ref("Cell")), "description": "Each column once at most."},
+        "RowOfValues": {**_list(ref("Value")), "description": "As many as there are columns, in their order."},
         "RowByName": {"type": "object", "additionalProperties": ref("Value")},
         "RowsOfCells": _rows(ref("RowOfCells")),
         "RowsOfValues": _rows(ref("RowOfValues")),
