@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
@@ -261,12 +262,19 @@ def test_each_user_has_a_password_of_their_own_that_can_be_set(look, folder):
         kept = [row[0] for row in db.execute("SELECT password FROM users WHERE id > 1")]
     assert None not in kept
     assert len(set(kept)) == len(LOGINS)
+    address = "mira.okafor@sandbox.example"
     with look(data=folder) as seen:
+
+        def profile(password):
+            inner = base64.b64encode(f"{address}:{password}".encode()).decode()
+            basic = base64.b64encode(f"{seen.sandbox.client_id}:{inner}".encode()).decode()
+            headers = {"CLICDATA-API-KEY": None, "Authorization": f"Basic {basic}"}
+            return seen.http.get(f"{seen.sandbox.url}/profile/user", headers=headers, timeout=10)
+
+        guesses = ["", "password", "mira", address, seen.sandbox.password]
+        assert {profile(guess).status_code for guess in guesses} == {401}
         seen.send("PUT", "/user/2/password", {"password": "a word"})
-        inner = base64.b64encode(b"mira.okafor@sandbox.example:a word").decode()
-        basic = base64.b64encode(f"{seen.sandbox.client_id}:{inner}".encode()).decode()
-        headers = {"CLICDATA-API-KEY": None, "Authorization": f"Basic {basic}"}
-        assert seen.send("GET", "/profile/user", headers=headers).json()["first_name"] == "Mira"
+        assert profile("a word").json()["first_name"] == "Mira"
 
 
 def test_it_says_what_it_has_added(seeded):
@@ -361,11 +369,11 @@ def test_what_a_seeding_that_was_cut_off_has_missed_is_added(look, folder):
         before = seen.everything()
     with contextlib.closing(sqlite3.connect(folder / "sandbox.sqlite")) as db, db:
         assert db.execute("DELETE FROM settings WHERE name = 'seeded'").rowcount == 1
-        db.execute("DELETE FROM dashboards WHERE name = 'Delays by airline'")
+        db.execute("DELETE FROM dashboards WHERE name IN ('Delays by airline', 'Penguins by species')")
     with look(data=folder) as seen:
         said = seen.sandbox.seed()
-        assert said.added == ("dashboard Delays by airline", "team Finance")
-        assert len(said.left_out) == 16
+        assert said.added == ("dashboard Delays by airline", "dashboard Penguins by species", "team Finance")
+        assert len(said.left_out) == 15
         (*_, tables, sources), (*_, tables_before, sources_before) = seen.everything(), before
         assert (tables, sources) == (tables_before, sources_before)
         assert {entry["name"] for entry in seen.get("/dashboard")["dashboards"]} == set(DASHBOARDS)
@@ -454,6 +462,9 @@ def test_the_command_seeds_once_and_says_what_it_has_done(look, tmp_path):
     said = []
     for lines_of_seeding in (2, 1):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            # One that says less than it should would be waited for without end.
+            patience = threading.Timer(60, process.kill)
+            patience.start()
             try:
                 lines = [process.stdout.readline() for _ in range(7 + lines_of_seeding)]
                 exports = dict(line.strip().split("=", 1) for line in lines if line.startswith("  export "))
@@ -462,6 +473,7 @@ def test_the_command_seeds_once_and_says_what_it_has_done(look, tmp_path):
                 process.send_signal(signal.SIGTERM)
                 rest, wrong = process.communicate(timeout=20)
             finally:
+                patience.cancel()
                 process.kill()
         assert process.returncode == 0
         assert (rest, wrong) == ("The sandbox has ended.\n", "")
