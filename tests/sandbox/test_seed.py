@@ -37,8 +37,8 @@ FLIGHT = {
     "distance": "number",
     "cancelled": "checkbox",
 }
-AIRPORT = dict.fromkeys(["faa", "name", "alt", "lat", "lon", "tz", "dst", "tzone"], "text") | dict.fromkeys(
-    ["alt", "lat", "lon", "tz"], "number"
+PLANE = dict.fromkeys(["manufacturer", "seats", "model", "year", "engines", "tailnum"], "text") | dict.fromkeys(
+    ["seats", "year", "engines"], "number"
 )
 PENGUIN = dict.fromkeys(["species", "island"], "dropdown") | {
     "bill_length_mm": "number",
@@ -53,10 +53,10 @@ TABLES = [
     ("Flights", "file", 1221, [842, 1221], FLIGHT),
     ("Flights of 1 January", "file", 842, [], FLIGHT),
     ("Airlines", "file", 16, [16, 16], {"carrier": "text", "name": "text"}),
-    ("Airports", "file", 88, [88, 88], AIRPORT),
+    ("Planes", "file", 131, [131, 131], PLANE),
     ("Penguins", "api", 344, [0, 344], PENGUIN),
 ]
-DASHBOARDS = {"Delays by airline": 12, "Delays on 1 January": 1, "Highest airports": 0, "Penguins by species": 3}
+DASHBOARDS = {"Delays by airline": 12, "Delays on 1 January": 1, "Seats by maker": 0, "Penguins by species": 3}
 SCHEDULES = {"Nightly flights": "idle", "Weekly names": "succeeded", "Fails on purpose": "failed"}
 LOGINS = {"mira.okafor": 9, "tomas.lindqvist": 4, "zoe.haddad": 2, "ravi.castellano": 0}
 KEY = ("date", "carrier", "flight")
@@ -187,7 +187,7 @@ def test_flights_are_those_of_the_package_as_far_as_they_were_known_at_noon(seed
     assert len(found) == 1221
 
 
-@pytest.mark.parametrize("name", ["Airlines", "Airports"])
+@pytest.mark.parametrize("name", ["Airlines", "Planes"])
 def test_names_are_those_of_the_package(seeded, name):
     text = (files("pandas_clicdata") / "data" / f"{name.lower()}.csv").read_text("utf-8")
     columns, rows = seeded.table(name)
@@ -202,17 +202,12 @@ def test_names_are_those_of_the_package(seeded, name):
     assert told == wanted
 
 
-def test_flights_lead_to_airlines_and_airports(seeded):
-    airlines, airports = ({row[0] for row in map(list, _cells(seeded, name))} for name in ("Airlines", "Airports"))
+def test_flights_lead_to_airlines_and_planes(seeded):
+    airlines, planes = seeded.table("Airlines")[1], seeded.table("Planes")[1]
     flights = seeded.table("Flights of 1 January")[1]
 
-    assert {row["carrier"] for row in flights} <= airlines
-    assert {row["origin"] for row in flights} <= airports
-    assert {row["dest"] for row in flights} - airports <= {"BQN", "PSE", "SJU", "STT"}
-
-
-def _cells(seen, name):
-    return (row.values() for row in seen.table(name)[1])
+    assert {row["carrier"] for row in flights} <= {row["carrier"] for row in airlines}
+    assert {row["tailnum"] for row in planes} <= {row["tailnum"] for row in flights}
 
 
 def test_penguins_are_those_of_the_package(seeded):
@@ -393,7 +388,7 @@ def test_it_leaves_what_is_there_as_it_is(look):
         columns = [{"name": "n", "data_type": "number"}]
         mine = seen.send("POST", "/data", {"name": "FLIGHTS", "columns": columns}).json()
         seen.send("POST", f"/data/{mine}/rows", {"data": [[1]]})
-        seen.sandbox.put_source("airports.csv", "mine\n1\n")
+        seen.sandbox.put_source("planes.csv", "mine\n1\n")
         seen.send("POST", "/team", {"name": "operations"})
         zoe = {"email_address": "Zoe.Haddad@sandbox.example", "first_name": "Another", "last_name": "Zoë"}
         seen.send("POST", "/user", zoe)
@@ -404,9 +399,9 @@ def test_it_leaves_what_is_there_as_it_is(look):
 
         assert done.left_out == (
             "table Flights",
-            "table Airports",
+            "table Planes",
             "dashboard Delays by airline",
-            "dashboard Highest airports",
+            "dashboard Seats by maker",
             "dashboard Penguins by species",
             "user zoe.haddad@sandbox.example",
             "team Operations",
@@ -497,7 +492,7 @@ def test_every_file_of_data_goes_into_the_package_and_is_accounted_for():
     names = sorted(file.name for file in folder.iterdir())
     notes = (folder / "README.md").read_text("utf-8")
 
-    assert names == ["README.md", "airlines.csv", "airports.csv", "flights.parquet", "penguins.parquet"]
+    assert names == ["README.md", "airlines.csv", "flights.parquet", "penguins.parquet", "planes.csv"]
     for name in names:
         assert any(fnmatch.fnmatch(f"data/{name}", pattern) for pattern in patterns), name
         assert name == "README.md" or f"`{name}`: " in notes
