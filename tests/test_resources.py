@@ -79,7 +79,8 @@ def test_dashboards_are_listed_and_filtered(session, one_sandbox, table, name):
     assert list(frame)[:2] == ["rec_id", "name"]
     assert frame.set_index("name")["rec_id"][name] == rec_id
     pd.testing.assert_frame_equal(cd.dashboards(session=session), frame)
-    assert dashboard.get_dashboard(name=name)["rec_id"].tolist() == [rec_id]
+    assert dashboard.get_dashboard(name)["rec_id"].tolist() == [rec_id]
+    assert dashboard.get_dashboard(False, name)["rec_id"].tolist() == [rec_id]
     assert dashboard.get_dashboard(name=name.upper())["rec_id"].tolist() == [rec_id]
     (record,) = dashboard.get_dashboard(True, name, output="dict")
     assert cd.Picture.from_base64(record["thumbnail"]) == dashboard.get_dashboard_thumbnail(rec_id, output="image")
@@ -262,7 +263,8 @@ BAD = [
     ("Account", "get_account_activity", ("teams",), {}, "'users', 'dashboards'"),
     ("Account", "get_account_activity", (), {"output": "json"}, "'df', 'dict'"),
     ("Dashboard", "get_dashboard", (), {"output": "image"}, "'df', 'dict'"),
-    ("Dashboard", "get_dashboard", ("Delays",), {}, "chosen by name="),
+    ("Dashboard", "get_dashboard", ("Delays", "Seats"), {}, "thumbnail="),
+    ("Dashboard", "get_dashboard", (True, True), {}, "name= is"),
     ("Dashboard", "get_dashboard", (), {"name": 7}, "name= is"),
     ("Dashboard", "get_dashboard", (), {"name": " "}, "blank"),
     ("Dashboard", "get_dashboard", (), {"thumbnail": "yes"}, "thumbnail="),

@@ -34,15 +34,18 @@ class Dashboard(Resource):
     True
     """
 
-    def get_dashboard(self, thumbnail: bool = False, name: str | None = None, output: Output = "df") -> Any:
+    def get_dashboard(
+        self, name: str | bool | None = None, thumbnail: bool | str | None = False, output: Output = "df"
+    ) -> Any:
         """List the dashboards, or those of one name (S P).
 
         Parameters
         ----------
-        thumbnail : bool, default False
-            Have the service add each dashboard's thumbnail, as base64 text; :meth:`Picture.from_base64` reads it.
         name : str, optional
             Only dashboards of this name; if there are none, those that differ in case.
+        thumbnail : bool, default False
+            Have the service add each dashboard's thumbnail, as base64 text; :meth:`Picture.from_base64` reads it. The
+            two may come in the other order, as scripts for clicdata-api-wrapper have them.
         output : {"df", "dict"}, default "df"
             A DataFrame, or a list of dicts as they came.
 
@@ -58,9 +61,12 @@ class Dashboard(Resource):
             An argument is not what it should be; nothing was sent.
         """
         output = checked_output(output)
+        if isinstance(name, bool) and (thumbnail is None or isinstance(thumbnail, str)):
+            name, thumbnail = thumbnail, name
+        elif isinstance(name, bool) and thumbnail is False:
+            name, thumbnail = None, name
         if not isinstance(thumbnail, bool):
-            hint = " A dashboard is chosen by name=." if isinstance(thumbnail, str) else ""
-            raise TypeError(f"thumbnail= is True or False, not {thumbnail!r}.{hint}")
+            raise TypeError(f"thumbnail= is True or False, not {thumbnail!r}.")
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name= is a dashboard's name as text, not {name!r}.")
         wanted = None if name is None else str(rec_id_or_name("dashboard", name))
