@@ -79,11 +79,11 @@ def test_dashboards_are_listed_and_filtered(session, one_sandbox, table, name):
     assert list(frame)[:2] == ["rec_id", "name"]
     assert frame.set_index("name")["rec_id"][name] == rec_id
     pd.testing.assert_frame_equal(cd.dashboards(session=session), frame)
-    assert dashboard.get_dashboard(name)["rec_id"].tolist() == [rec_id]
-    assert dashboard.get_dashboard(name.upper())["rec_id"].tolist() == [rec_id]
-    (record,) = dashboard.get_dashboard(name, thumbnail=True, output="dict")
+    assert dashboard.get_dashboard(name=name)["rec_id"].tolist() == [rec_id]
+    assert dashboard.get_dashboard(name=name.upper())["rec_id"].tolist() == [rec_id]
+    (record,) = dashboard.get_dashboard(True, name, output="dict")
     assert cd.Picture.from_base64(record["thumbnail"]) == dashboard.get_dashboard_thumbnail(rec_id, output="image")
-    assert "thumbnail" not in dashboard.get_dashboard(name, output="dict")[0]
+    assert "thumbnail" not in dashboard.get_dashboard(name=name, output="dict")[0]
 
 
 @pytest.mark.operation("GET /dashboard/{id}/thumbnail", "GET /dashboard/{id}/snapshot")
@@ -262,11 +262,13 @@ BAD = [
     ("Account", "get_account_activity", ("teams",), {}, "'users', 'dashboards'"),
     ("Account", "get_account_activity", (), {"output": "json"}, "'df', 'dict'"),
     ("Dashboard", "get_dashboard", (), {"output": "image"}, "'df', 'dict'"),
-    ("Dashboard", "get_dashboard", (7,), {}, "name= is"),
-    ("Dashboard", "get_dashboard", (" ",), {}, "blank"),
+    ("Dashboard", "get_dashboard", ("Delays",), {}, "chosen by name="),
+    ("Dashboard", "get_dashboard", (), {"name": 7}, "name= is"),
+    ("Dashboard", "get_dashboard", (), {"name": " "}, "blank"),
     ("Dashboard", "get_dashboard", (), {"thumbnail": "yes"}, "thumbnail="),
     ("Dashboard", "get_dashboard_thumbnail", (7,), {"output": "png"}, "'base64', 'image'"),
-    ("Dashboard", "get_dashboard_snapshot", (7, "x"), {}, "one of them"),
+    ("Dashboard", "get_dashboard_snapshot", (7, "x"), {}, "'base64', 'image'"),
+    ("Dashboard", "get_dashboard_snapshot", (7,), {"name": "x"}, "one of them"),
     ("Dashboard", "get_dashboard_snapshot", (), {"name": 7}, "name= is"),
     ("Schedule", "get_schedule", (), {"output": "list"}, "'df', 'dict'"),
     ("Schedule", "trigger_schedule", (7,), {"wait": 1}, "wait="),

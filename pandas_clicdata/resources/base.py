@@ -114,3 +114,18 @@ def refuse_what_json_lacks(name: str, value: Any) -> None:
             refuse_what_json_lacks(f"{name}[{place}]", inner)
     elif value is not None and not isinstance(value, bool | int | float | Secret):
         raise TypeError(f"{name}= is a text, a number, a truth value, a list or a dict of them, not {value!r}.")
+
+
+def described(description: str, desc: str | None) -> str:
+    """Return the description, by whichever of its two names it was given.
+
+    Raises
+    ------
+    TypeError
+        By both.
+    """
+    if desc is None:
+        return description
+    if description:
+        raise TypeError("desc= is another name of description=. Give one of them.")
+    return desc

@@ -34,15 +34,15 @@ class Dashboard(Resource):
     True
     """
 
-    def get_dashboard(self, name: str | None = None, thumbnail: bool = False, output: Output = "df") -> Any:
+    def get_dashboard(self, thumbnail: bool = False, name: str | None = None, output: Output = "df") -> Any:
         """List the dashboards, or those of one name (S P).
 
         Parameters
         ----------
-        name : str, optional
-            Only dashboards of this name; if there are none, those that differ in case.
         thumbnail : bool, default False
             Have the service add each dashboard's thumbnail, as base64 text; :meth:`Picture.from_base64` reads it.
+        name : str, optional
+            Only dashboards of this name; if there are none, those that differ in case.
         output : {"df", "dict"}, default "df"
             A DataFrame, or a list of dicts as they came.
 
@@ -59,7 +59,8 @@ class Dashboard(Resource):
         """
         output = checked_output(output)
         if not isinstance(thumbnail, bool):
-            raise TypeError(f"thumbnail= is True or False, not {thumbnail!r}.")
+            hint = " A dashboard is chosen by name=." if isinstance(thumbnail, str) else ""
+            raise TypeError(f"thumbnail= is True or False, not {thumbnail!r}.{hint}")
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name= is a dashboard's name as text, not {name!r}.")
         wanted = None if name is None else str(rec_id_or_name("dashboard", name))
@@ -76,19 +77,25 @@ class Dashboard(Resource):
 
     @overload
     def get_dashboard_thumbnail(
-        self, rec_id: SupportsIndex | str | None = ..., name: str | None = ..., output: Literal["base64"] = ...
+        self, rec_id: SupportsIndex | str | None = ..., output: Literal["base64"] = ..., *, name: str | None = ...
     ) -> str: ...
 
     @overload
     def get_dashboard_thumbnail(
-        self, rec_id: SupportsIndex | str | None = ..., name: str | None = ..., *, output: Literal["image"]
+        self, rec_id: SupportsIndex | str | None, output: Literal["image"], *, name: str | None = ...
+    ) -> Picture: ...
+
+    @overload
+    def get_dashboard_thumbnail(
+        self, rec_id: SupportsIndex | str | None = ..., *, output: Literal["image"], name: str | None = ...
     ) -> Picture: ...
 
     def get_dashboard_thumbnail(
         self,
         rec_id: SupportsIndex | str | None = None,
-        name: str | None = None,
         output: PictureOutput = "base64",
+        *,
+        name: str | None = None,
     ) -> str | Picture:
         """Fetch a dashboard's small picture (S P).
 
@@ -96,10 +103,10 @@ class Dashboard(Resource):
         ----------
         rec_id : int or str, optional
             The dashboard's RecId, or its name.
-        name : str, optional
-            Its name, in the place of ``rec_id``.
         output : {"base64", "image"}, default "base64"
             The base64 text, or a :class:`Picture`, which shows itself in a notebook.
+        name : str, optional
+            Its name, in the place of ``rec_id``.
 
         Returns
         -------
@@ -118,25 +125,31 @@ class Dashboard(Resource):
 
     @overload
     def get_dashboard_snapshot(
-        self, rec_id: SupportsIndex | str | None = ..., name: str | None = ..., output: Literal["base64"] = ...
+        self, rec_id: SupportsIndex | str | None = ..., output: Literal["base64"] = ..., *, name: str | None = ...
     ) -> str: ...
 
     @overload
     def get_dashboard_snapshot(
-        self, rec_id: SupportsIndex | str | None = ..., name: str | None = ..., *, output: Literal["image"]
+        self, rec_id: SupportsIndex | str | None, output: Literal["image"], *, name: str | None = ...
+    ) -> Picture: ...
+
+    @overload
+    def get_dashboard_snapshot(
+        self, rec_id: SupportsIndex | str | None = ..., *, output: Literal["image"], name: str | None = ...
     ) -> Picture: ...
 
     def get_dashboard_snapshot(
         self,
         rec_id: SupportsIndex | str | None = None,
-        name: str | None = None,
         output: PictureOutput = "base64",
+        *,
+        name: str | None = None,
     ) -> str | Picture:
         """Fetch a picture of a dashboard as it looks (S P).
 
         Parameters
         ----------
-        rec_id, name, output
+        rec_id, output, name
             As in :meth:`get_dashboard_thumbnail`.
 
         Returns

@@ -9,7 +9,7 @@ from pandas_clicdata import lookup, reading, writing
 from pandas_clicdata.checks import whole_number
 from pandas_clicdata.models import MultipleRows, RefreshMethod, WriteResult
 from pandas_clicdata.readers import read_clicdata
-from pandas_clicdata.resources.base import Resource, required_text
+from pandas_clicdata.resources.base import Resource, described, required_text
 from pandas_clicdata.resources.records import Output, as_output, checked_output, everything
 from pandas_clicdata.writing import SETTLE_SECONDS
 
@@ -159,7 +159,7 @@ class Data(Resource):
         listed = [{"data_rec_id": table.rec_id, **version} for version in versions]
         return as_output(listed, output, columns=("data_rec_id",)).astype({"data_rec_id": "int64"})
 
-    def create_data(self, name: str, description: str = "", cols: object = None) -> int:
+    def create_data(self, name: str, description: str = "", cols: object = None, *, desc: str | None = None) -> int:
         """Make a table without rows (O P).
 
         Parameters
@@ -172,6 +172,8 @@ class Data(Resource):
             Its columns: a dict of name and ClicData type (text, number, datetime, date, percentage, checkbox,
             dropdown), or of name and dtype; or ``df.dtypes``, where ``object`` is text; or a frame or Arrow table,
             whose values tell more. No row is sent.
+        desc : str, optional
+            Another name of ``description`` (S).
 
         Returns
         -------
@@ -197,7 +199,7 @@ class Data(Resource):
         """
         if cols is None:
             raise TypeError("A table needs columns: cols={'flight': 'text', 'delay': 'number'}, or cols=df.dtypes.")
-        return writing.create_table(name, cols, description, self.session)
+        return writing.create_table(name, cols, described(description, desc), self.session)
 
     def append_data(self, rec_id: Table, data: object, **options: Any) -> WriteResult:
         """Send rows to a table that is there: each of them once (S P).
@@ -223,7 +225,9 @@ class Data(Resource):
         """
         return writing.append(data, rec_id, session=self.session, **options)
 
-    def create_and_append(self, name: str, description: str = "", data: object = None, **options: Any) -> WriteResult:
+    def create_and_append(
+        self, name: str, description: str = "", data: object = None, *, desc: str | None = None, **options: Any
+    ) -> WriteResult:
         """Make a table from the columns of a frame and send its rows: each of them once (S).
 
         Parameters
@@ -234,6 +238,8 @@ class Data(Resource):
             What the table holds.
         data : DataFrame, pyarrow.Table or object
             The rows, as for :func:`push`.
+        desc : str, optional
+            Another name of ``description`` (S).
         **options
             As for :func:`push`: ``if_exists``, ``on``, ``columns``, ``index``, ``dry_run``, ``verify`` and others.
 
@@ -249,6 +255,7 @@ class Data(Resource):
         """
         if data is None:
             raise TypeError("data= is the frame whose rows are sent. Without rows, create_data makes a table.")
+        description = described(description, desc)
         return writing.push(data, name, description=description, session=self.session, **options)
 
     static_send_data = create_and_append

@@ -98,7 +98,7 @@ LOST = Feed(
 )
 FEEDS = (
     Feed("Airlines", "airlines.csv", ("carrier",), True, "The names of the airlines."),
-    Feed("Airports", "airports.csv", ("faa",), True, "Where the airports are, the highest (in feet) first."),
+    Feed("Planes", "planes.csv", ("tailnum",), True, "Some of the planes, the largest first."),
 )
 """The tables that are fed from a file of the same name among the package's data."""
 
@@ -108,14 +108,14 @@ PENGUINS = "Penguins"
 DASHBOARDS = (
     Dashboard("Delays by airline", FLIGHTS.name, "Minutes late on arrival.", 12),
     Dashboard("Delays on 1 January", LOST.name, "Minutes late on arrival, that day alone.", 1),
-    Dashboard("Highest airports", "Airports", "In feet.", 0),
+    Dashboard("Seats by maker", "Planes", "The mean number of seats.", 0),
     Dashboard("Penguins by species", PENGUINS, "The mean length of a bill, in mm.", 3),
 )
 SCHEDULES = (
     Schedule(
         "Nightly flights", (FLIGHTS.name,), "updateappend", "Brings new and changed flights from flights.csv.", False
     ),
-    Schedule("Weekly names", ("Airlines", "Airports"), "reload", "Brings airlines and airports anew.", True),
+    Schedule("Weekly names", ("Airlines", "Planes"), "reload", "Brings airlines and planes anew.", True),
     Schedule(
         "Fails on purpose",
         (LOST.name,),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from pandas_clicdata.models import Request, Secret
+from pandas_clicdata.models import RefreshMethod, Request, Secret
 from pandas_clicdata.wire import body
 
 
@@ -44,19 +44,27 @@ class Operation:
     def request(
         self,
         rec_id: int | None = None,
+        version: int | None = None,
         *,
         params: Mapping[str, str] | None = None,
         fields: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
+        rows: int = 0,
+        repeatable: bool | None = None,
     ) -> Request:
-        """What to send, in no dialect yet. Of the body's fields, what is a Secret is shown nowhere."""
+        """What to send, in no dialect yet.
+
+        Its body is ``fields``, of which no Secret is shown anywhere, or ``content``, which is written already.
+        """
         method, path = self.line.split()
         return Request(
             operation=self.name,
             method=method,
-            path=path if rec_id is None else path.replace("{id}", str(rec_id)),
+            path=path.replace("{id}", str(rec_id)).replace("{ver}", str(version)),
             params=tuple((params or {}).items()),
-            body=None if fields is None else body.dumps(fields),
-            repeatable=self.repeatable,
+            body=content if fields is None else body.dumps(fields),
+            repeatable=self.repeatable if repeatable is None else repeatable,
+            rows=rows,
             secrets=tuple(value for value in (fields or {}).values() if isinstance(value, Secret)),
         )
 
@@ -116,14 +124,19 @@ UPDATE = Operation(
 DELETE = Operation(
     name="delete", line="DELETE /data/{id}/row", unversioned="S P", done_by=("delete_rows", "Data.delete_data"),
 )  # fmt: skip
-REFRESHES = tuple(
-    Operation(
-        name="refresh", line=f"POST /data/{{id}}/{verb}", unversioned=source, versions="before 2025.3",
-        repeatable=verb != "append", done_by=("request",) if verb == "reload" else ("refresh", "Data.rebuild_data"),
+
+# Rows that are loaded anew, or go to their keys, are there once however often that is done; appended ones are not.
+# Of the method that the documents call "reload", the path is another (S); the one of its name has been seen, too (P).
+REFRESHES: Mapping[RefreshMethod, Operation] = {
+    method: Operation(
+        name="refresh", line=f"POST /data/{{id}}/{'rebuild' if method == 'reload' else method}", unversioned="S",
+        versions="before 2025.3", repeatable=method != "append", done_by=("refresh", "Data.rebuild_data"),
     )
-    for verb, source in (
-        ("recreate", "S"), ("rebuild", "S"), ("reload", "P"), ("update", "S"), ("append", "S"), ("updateappend", "S"),
-    )
+    for method in get_args(RefreshMethod)
+}  # fmt: skip
+RELOAD = Operation(
+    name="refresh", line="POST /data/{id}/reload", unversioned="P", versions="before 2025.3", repeatable=True,
+    done_by=("request",),
 )  # fmt: skip
 REFRESH_TABLE = Operation(
     name="refresh", line="POST /table/{id}/refresh", versioned="P", versions="2025.3",
@@ -219,7 +232,8 @@ SET_PASSWORD = Operation(
 
 OPERATIONS = (
     TOKEN, AUTHORIZE, LIST, LIST_TABLE, READ, VERSIONS, READ_VERSION, CREATE, APPEND_CELLS, APPEND_POSITIONS, INSERT,
-    INSERT_TABLE, UPDATE, DELETE, *REFRESHES, REFRESH_TABLE, ACCOUNT, USER_ACTIVITY, DASHBOARD_ACTIVITY, PROFILE,
+    INSERT_TABLE, UPDATE, DELETE, REFRESHES["recreate"], REFRESHES["reload"], RELOAD, REFRESHES["update"],
+    REFRESHES["append"], REFRESHES["updateappend"], REFRESH_TABLE, ACCOUNT, USER_ACTIVITY, DASHBOARD_ACTIVITY, PROFILE,
     DASHBOARDS, THUMBNAIL, SNAPSHOT, SCHEDULES, SCHEDULE, TRIGGER, TEAMS, CREATE_TEAM, UPDATE_TEAM, DELETE_TEAM,
     ADD_USER, REMOVE_USER, SET_PARAMETER, REMOVE_PARAMETER, USERS, CREATE_USER, USER, UPDATE_USER, DELETE_USER,
     SET_PASSWORD,

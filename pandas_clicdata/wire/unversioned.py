@@ -19,7 +19,7 @@ from pandas_clicdata.models import (
     Request,
     TableList,
 )
-from pandas_clicdata.wire import body
+from pandas_clicdata.wire import body, operations
 from pandas_clicdata.wire.records import picture, said
 from pandas_clicdata.wire.replies import Answer, bare, flag, integer
 
@@ -36,8 +36,7 @@ class Unversioned:
 
     def account(self) -> Exchange[AccountInfo]:
         """``GET /account`` (S)."""
-        request = Request(operation="account", method="GET", path="/account", repeatable=True)
-        return bare(request, lambda answer: AccountInfo.from_fields(answer.fields()))
+        return bare(operations.ACCOUNT.request(), lambda answer: AccountInfo.from_fields(answer.fields()))
 
     @property
     def lists_by_name(self) -> bool:
@@ -49,27 +48,25 @@ class Unversioned:
     ) -> Exchange[TableList]:
         """``GET /data`` (O), which gives all at once; with the filters that are given (P)."""
         flags = {"uniquekeyavailable": unique_key_available, "refresh": refresh}
-        params: tuple[tuple[str, str], ...] = () if name is None else (("name", name),)
-        params += tuple((key, "true" if value else "false") for key, value in flags.items() if value is not None)
-        request = Request(operation="list", method="GET", path="/data", params=params, repeatable=True)
+        params = {} if name is None else {"name": name}
+        params |= {key: "true" if value else "false" for key, value in flags.items() if value is not None}
         return bare(
-            request,
+            operations.LIST.request(params=params),
             lambda answer: TableList(answer.tables(), has_more=False, total=integer(answer.fields().get("count"))),
         )
 
     def read_page(self, rec_id: int, page: int, version: int | None = None) -> Exchange[Page]:
         """``GET /data/{id}?page=N`` or ``GET /data/{id}/v/{ver}?page=N`` (S P)."""
-        path = f"/data/{rec_id}" if version is None else f"/data/{rec_id}/v/{version}"
-        request = Request(operation="read", method="GET", path=path, params=(("page", str(page)),), repeatable=True)
+        operation = operations.READ if version is None else operations.READ_VERSION
         return bare(
-            request,
+            operation.request(rec_id, version, params={"page": str(page)}),
             lambda answer: Page(answer.rows(), answer.columns(), has_more=flag(answer.fields().get("has_more_data"))),
         )
 
     def create_table(self, name: str, description: str, columns: Sequence[Column]) -> Exchange[int]:
         """``POST /data``; the new RecId is the bare body (O P)."""
         content = body.new_table(name, description, columns)
-        return bare(Request(operation="create", method="POST", path="/data", body=content), Answer.rec_id)
+        return bare(operations.CREATE.request(content=content), Answer.rec_id)
 
     def row_framing(self, names: Sequence[str]) -> Framing:
         """Rows as lists of named cells, so that no order of columns has to be known."""
@@ -81,40 +78,24 @@ class Unversioned:
 
     def insert(self, rec_id: int, rows: bytes, count: int) -> Exchange[InsertCounts]:
         """``POST /data/{id}/row`` (S P), answered ``{"success": true}`` (O) without counts."""
-        path = f"/data/{rec_id}/row"
-        return bare(Request(operation="insert", method="POST", path=path, body=body.records(rows), rows=count), _taken)
+        return bare(operations.APPEND_CELLS.request(rec_id, content=body.records(rows), rows=count), _taken)
 
     def delete(self, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]:
         """``DELETE /data/{id}/row`` with a body; every ``find`` must match (S P)."""
-        request = Request(
-            operation="delete",
-            method="DELETE",
-            path=f"/data/{rec_id}/row",
-            body=body.delete(find, multiple_rows),
-            # What a first try deleted, a second one no longer finds; but of "first" it would take another row.
-            repeatable=multiple_rows == "all",
-        )
+        # What a first try deleted, a second one no longer finds; but of "first" it would take another row.
+        content, repeatable = body.delete(find, multiple_rows), multiple_rows == "all"
         # Nobody has shown the reply; that it is one is all that is asked of it.
-        return bare(request, lambda answer: None)
+        return bare(operations.DELETE.request(rec_id, content=content, repeatable=repeatable), lambda answer: None)
 
     def update(self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]:
         """``PUT /data/{id}/row`` (S) with ``find`` and ``update`` (A)."""
-        request = Request(
-            operation="update",
-            method="PUT",
-            path=f"/data/{rec_id}/row",
-            body=body.update(find, values, multiple_rows),
-            # The same values given twice leave a row as it is; but "first" may be another row the second time.
-            repeatable=multiple_rows == "all",
-        )
-        return bare(request, lambda answer: None)
+        # The same values given twice leave a row as it is; but "first" may be another row the second time.
+        content, repeatable = body.update(find, values, multiple_rows), multiple_rows == "all"
+        return bare(operations.UPDATE.request(rec_id, content=content, repeatable=repeatable), lambda answer: None)
 
     def refresh(self, rec_id: int, method: RefreshMethod) -> Exchange[dict[str, Any]]:
         """``POST /data/{id}/recreate`` and its kin, of which ``/rebuild`` is the method called "reload" (S)."""
-        path = refresh_path(rec_id, method)
-        # Rows that are loaded anew, or go to their keys, are there once however often that is done; appended ones not.
-        request = Request(operation="refresh", method="POST", path=path, repeatable=method != "append")
-        return self.ask(request, said)
+        return self.ask(operations.REFRESHES[method].request(rec_id), said)
 
     def ask(self, request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
         """The request as it is; of one that changes something nobody has shown the reply, so that it may be empty."""
@@ -123,11 +104,6 @@ class Unversioned:
     def ask_picture(self, request: Request) -> Exchange[Picture]:
         """The request as it is; the reply is base64 text (S P)."""
         return picture(request)
-
-
-def refresh_path(rec_id: int, method: RefreshMethod) -> str:
-    """The path of a refresh where the method is part of it."""
-    return f"/data/{rec_id}/{'rebuild' if method == 'reload' else method}"
 
 
 def _taken(answer: Answer) -> InsertCounts:

@@ -19,10 +19,10 @@ from pandas_clicdata.models import (
     Request,
     TableList,
 )
-from pandas_clicdata.wire import body
+from pandas_clicdata.wire import body, operations
 from pandas_clicdata.wire.records import has_more, picture, said, total
 from pandas_clicdata.wire.replies import Answer, integer, wrapped
-from pandas_clicdata.wire.unversioned import refresh_path
+from pandas_clicdata.wire.unversioned import Unversioned
 
 T = TypeVar("T")
 
@@ -30,6 +30,9 @@ LIST_PAGE_SIZE = 100
 LIST_VERSION = "2025.3"
 INSERT_VERSION = "2022.01"
 REFRESH_VERSION = "2025.3"
+
+_PLAIN = Unversioned()
+"""Where nothing else has been shown, the same is asked with the version added (A)."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ class Versioned:
 
     def account(self) -> Exchange[AccountInfo]:
         """``GET /account`` (A)."""
-        request = Request(operation="account", method="GET", path="/account", params=self._params(), repeatable=True)
-        return wrapped(request, lambda answer: AccountInfo.from_fields(answer.fields()))
+        asked = self._in_version(_PLAIN.account().request)
+        return wrapped(asked, lambda answer: AccountInfo.from_fields(answer.fields()))
 
     @property
     def lists_by_name(self) -> bool:
@@ -79,25 +82,17 @@ class Versioned:
                     " none is known. Leave it out."
                 )
         modern = key(self.version) >= key(LIST_VERSION) or self._speaks(LIST_VERSION)
-        params = (("page", str(page)), ("page_size", str(LIST_PAGE_SIZE)))
-        request = Request(
-            operation="list",
-            method="GET",
-            path="/table" if modern else "/data",
-            params=params + self._params(LIST_VERSION),
-            repeatable=True,
-        )
+        params = {"page": str(page), "page_size": str(LIST_PAGE_SIZE)}
+        asked = (operations.LIST_TABLE if modern else operations.LIST).request(params=params)
         return wrapped(
-            request, lambda answer: TableList(answer.tables(), has_more=has_more(answer), total=total(answer))
+            self._in_version(asked, LIST_VERSION),
+            lambda answer: TableList(answer.tables(), has_more=has_more(answer), total=total(answer)),
         )
 
     def read_page(self, rec_id: int, page: int, version: int | None = None) -> Exchange[Page]:
         """``GET /data/{id}?page=N`` with the paging in ``pagination`` (A)."""
-        path = f"/data/{rec_id}" if version is None else f"/data/{rec_id}/v/{version}"
-        params = (("page", str(page)), *self._params())
-        request = Request(operation="read", method="GET", path=path, params=params, repeatable=True)
         return wrapped(
-            request,
+            self._in_version(_PLAIN.read_page(rec_id, page, version).request),
             lambda answer: Page(
                 answer.rows(),
                 answer.columns(),
@@ -109,9 +104,7 @@ class Versioned:
 
     def create_table(self, name: str, description: str, columns: Sequence[Column]) -> Exchange[int]:
         """``POST /data``; the result is the RecId, or an object with it (A)."""
-        content = body.new_table(name, description, columns)
-        request = Request(operation="create", method="POST", path="/data", params=self._params(), body=content)
-        return wrapped(request, Answer.rec_id)
+        return wrapped(self._in_version(_PLAIN.create_table(name, description, columns).request), Answer.rec_id)
 
     def row_framing(self, names: Sequence[str]) -> Framing:
         """Rows as objects, before 2022.01 as lists of named cells (P)."""
@@ -123,60 +116,27 @@ class Versioned:
 
     def insert(self, rec_id: int, rows: bytes, count: int) -> Exchange[InsertCounts]:
         """``POST /data/{id}/insert``, at most 500 rows, with counts (2022.01, P); before it ``/table/{id}`` (P)."""
-        request = Request(
-            operation="insert",
-            method="POST",
-            path=f"/data/{rec_id}/insert" if self._has_insert else f"/table/{rec_id}",
-            params=self._params(INSERT_VERSION),
-            body=body.records(rows),
-            rows=count,
-        )
-        return wrapped(request, _counts)
+        operation = operations.INSERT if self._has_insert else operations.INSERT_TABLE
+        asked = operation.request(rec_id, content=body.records(rows), rows=count)
+        return wrapped(self._in_version(asked, INSERT_VERSION), _counts)
 
     def delete(self, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]:
         """``DELETE /data/{id}/row`` with a body (A)."""
-        request = Request(
-            operation="delete",
-            method="DELETE",
-            path=f"/data/{rec_id}/row",
-            params=self._params(),
-            body=body.delete(find, multiple_rows),
-            # What a first try deleted, a second one no longer finds; but of "first" it would take another row.
-            repeatable=multiple_rows == "all",
-        )
-        return wrapped(request, lambda answer: None)
+        return wrapped(self._in_version(_PLAIN.delete(rec_id, find, multiple_rows).request), lambda answer: None)
 
     def update(self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]:
         """``PUT /data/{id}/row`` with ``find`` and ``update`` (A)."""
-        request = Request(
-            operation="update",
-            method="PUT",
-            path=f"/data/{rec_id}/row",
-            params=self._params(),
-            body=body.update(find, values, multiple_rows),
-            # The same values given twice leave a row as it is; but "first" may be another row the second time.
-            repeatable=multiple_rows == "all",
-        )
-        return wrapped(request, lambda answer: None)
+        asked = _PLAIN.update(rec_id, find, values, multiple_rows).request
+        return wrapped(self._in_version(asked), lambda answer: None)
 
     def refresh(self, rec_id: int, method: RefreshMethod) -> Exchange[dict[str, Any]]:
         """``POST /table/{id}/refresh`` in 2025.3 (P), before it as without versions (A)."""
+        asked = operations.REFRESHES[method].request(rec_id)
         if key(self.version) >= key(REFRESH_VERSION) or self._speaks(REFRESH_VERSION):
-            path = f"/table/{rec_id}/refresh"
             # What the source documents call "recreate" is this mode; both know "reload".
-            content = body.dumps({"mode": "rebuild" if method == "recreate" else method})
-        else:
-            path, content = refresh_path(rec_id, method), None
-        request = Request(
-            operation="refresh",
-            method="POST",
-            path=path,
-            params=self._params(REFRESH_VERSION),
-            body=content,
-            # Rows that are loaded anew, or go to their keys, are there once however often; appended ones are not.
-            repeatable=method != "append",
-        )
-        return self.ask(request, said)
+            mode = {"mode": "rebuild" if method == "recreate" else method}
+            asked = operations.REFRESH_TABLE.request(rec_id, fields=mode, repeatable=asked.repeatable)
+        return wrapped(self._in_version(asked, REFRESH_VERSION), said)
 
     def ask(self, request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
         """The same request with the version added, and the reply wrapped (A)."""
@@ -186,17 +146,16 @@ class Versioned:
         """The same request with the version added; the base64 text is the result (A)."""
         return picture(self._in_version(request))
 
-    def _in_version(self, request: Request) -> Request:
-        named = any(name == "api_version" for name, _ in request.params)
-        return request if named else replace(request, params=(*request.params, *self._params()))
+    def _in_version(self, request: Request, seen_in: str | None = None) -> Request:
+        """The request with this version, or with the one it was seen in if the service speaks that."""
+        if any(name == "api_version" for name, _ in request.params):
+            return request
+        version = seen_in if seen_in is not None and self._speaks(seen_in) else self.version
+        return replace(request, params=(*request.params, ("api_version", version)))
 
     @property
     def _has_insert(self) -> bool:
         return key(self.version) >= key(INSERT_VERSION) or self._speaks(INSERT_VERSION)
-
-    def _params(self, seen_in: str | None = None) -> tuple[tuple[str, str], ...]:
-        version = seen_in if seen_in is not None and self._speaks(seen_in) else self.version
-        return (("api_version", version),)
 
     def _speaks(self, version: str) -> bool:
         return key(version) in map(key, self.supported)

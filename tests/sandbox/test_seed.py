@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
@@ -36,8 +37,8 @@ FLIGHT = {
     "distance": "number",
     "cancelled": "checkbox",
 }
-AIRPORT = dict.fromkeys(["faa", "name", "alt", "lat", "lon", "tz", "dst", "tzone"], "text") | dict.fromkeys(
-    ["alt", "lat", "lon", "tz"], "number"
+PLANE = dict.fromkeys(["manufacturer", "seats", "model", "year", "engines", "tailnum"], "text") | dict.fromkeys(
+    ["seats", "year", "engines"], "number"
 )
 PENGUIN = dict.fromkeys(["species", "island"], "dropdown") | {
     "bill_length_mm": "number",
@@ -52,10 +53,10 @@ TABLES = [
     ("Flights", "file", 1221, [842, 1221], FLIGHT),
     ("Flights of 1 January", "file", 842, [], FLIGHT),
     ("Airlines", "file", 16, [16, 16], {"carrier": "text", "name": "text"}),
-    ("Airports", "file", 88, [88, 88], AIRPORT),
+    ("Planes", "file", 131, [131, 131], PLANE),
     ("Penguins", "api", 344, [0, 344], PENGUIN),
 ]
-DASHBOARDS = {"Delays by airline": 12, "Delays on 1 January": 1, "Highest airports": 0, "Penguins by species": 3}
+DASHBOARDS = {"Delays by airline": 12, "Delays on 1 January": 1, "Seats by maker": 0, "Penguins by species": 3}
 SCHEDULES = {"Nightly flights": "idle", "Weekly names": "succeeded", "Fails on purpose": "failed"}
 LOGINS = {"mira.okafor": 9, "tomas.lindqvist": 4, "zoe.haddad": 2, "ravi.castellano": 0}
 KEY = ("date", "carrier", "flight")
@@ -186,7 +187,7 @@ def test_flights_are_those_of_the_package_as_far_as_they_were_known_at_noon(seed
     assert len(found) == 1221
 
 
-@pytest.mark.parametrize("name", ["Airlines", "Airports"])
+@pytest.mark.parametrize("name", ["Airlines", "Planes"])
 def test_names_are_those_of_the_package(seeded, name):
     text = (files("pandas_clicdata") / "data" / f"{name.lower()}.csv").read_text("utf-8")
     columns, rows = seeded.table(name)
@@ -201,17 +202,12 @@ def test_names_are_those_of_the_package(seeded, name):
     assert told == wanted
 
 
-def test_flights_lead_to_airlines_and_airports(seeded):
-    airlines, airports = ({row[0] for row in map(list, _cells(seeded, name))} for name in ("Airlines", "Airports"))
+def test_flights_lead_to_airlines_and_planes(seeded):
+    airlines, planes = seeded.table("Airlines")[1], seeded.table("Planes")[1]
     flights = seeded.table("Flights of 1 January")[1]
 
-    assert {row["carrier"] for row in flights} <= airlines
-    assert {row["origin"] for row in flights} <= airports
-    assert {row["dest"] for row in flights} - airports <= {"BQN", "PSE", "SJU", "STT"}
-
-
-def _cells(seen, name):
-    return (row.values() for row in seen.table(name)[1])
+    assert {row["carrier"] for row in flights} <= {row["carrier"] for row in airlines}
+    assert {row["tailnum"] for row in planes} <= {row["tailnum"] for row in flights}
 
 
 def test_penguins_are_those_of_the_package(seeded):
@@ -261,12 +257,19 @@ def test_each_user_has_a_password_of_their_own_that_can_be_set(look, folder):
         kept = [row[0] for row in db.execute("SELECT password FROM users WHERE id > 1")]
     assert None not in kept
     assert len(set(kept)) == len(LOGINS)
+    address = "mira.okafor@sandbox.example"
     with look(data=folder) as seen:
+
+        def profile(password):
+            inner = base64.b64encode(f"{address}:{password}".encode()).decode()
+            basic = base64.b64encode(f"{seen.sandbox.client_id}:{inner}".encode()).decode()
+            headers = {"CLICDATA-API-KEY": None, "Authorization": f"Basic {basic}"}
+            return seen.http.get(f"{seen.sandbox.url}/profile/user", headers=headers, timeout=10)
+
+        guesses = ["", "password", "mira", address, seen.sandbox.password]
+        assert {profile(guess).status_code for guess in guesses} == {401}
         seen.send("PUT", "/user/2/password", {"password": "a word"})
-        inner = base64.b64encode(b"mira.okafor@sandbox.example:a word").decode()
-        basic = base64.b64encode(f"{seen.sandbox.client_id}:{inner}".encode()).decode()
-        headers = {"CLICDATA-API-KEY": None, "Authorization": f"Basic {basic}"}
-        assert seen.send("GET", "/profile/user", headers=headers).json()["first_name"] == "Mira"
+        assert profile("a word").json()["first_name"] == "Mira"
 
 
 def test_it_says_what_it_has_added(seeded):
@@ -361,11 +364,11 @@ def test_what_a_seeding_that_was_cut_off_has_missed_is_added(look, folder):
         before = seen.everything()
     with contextlib.closing(sqlite3.connect(folder / "sandbox.sqlite")) as db, db:
         assert db.execute("DELETE FROM settings WHERE name = 'seeded'").rowcount == 1
-        db.execute("DELETE FROM dashboards WHERE name = 'Delays by airline'")
+        db.execute("DELETE FROM dashboards WHERE name IN ('Delays by airline', 'Penguins by species')")
     with look(data=folder) as seen:
         said = seen.sandbox.seed()
-        assert said.added == ("dashboard Delays by airline", "team Finance")
-        assert len(said.left_out) == 16
+        assert said.added == ("dashboard Delays by airline", "dashboard Penguins by species", "team Finance")
+        assert len(said.left_out) == 15
         (*_, tables, sources), (*_, tables_before, sources_before) = seen.everything(), before
         assert (tables, sources) == (tables_before, sources_before)
         assert {entry["name"] for entry in seen.get("/dashboard")["dashboards"]} == set(DASHBOARDS)
@@ -385,7 +388,7 @@ def test_it_leaves_what_is_there_as_it_is(look):
         columns = [{"name": "n", "data_type": "number"}]
         mine = seen.send("POST", "/data", {"name": "FLIGHTS", "columns": columns}).json()
         seen.send("POST", f"/data/{mine}/rows", {"data": [[1]]})
-        seen.sandbox.put_source("airports.csv", "mine\n1\n")
+        seen.sandbox.put_source("planes.csv", "mine\n1\n")
         seen.send("POST", "/team", {"name": "operations"})
         zoe = {"email_address": "Zoe.Haddad@sandbox.example", "first_name": "Another", "last_name": "Zoë"}
         seen.send("POST", "/user", zoe)
@@ -396,9 +399,9 @@ def test_it_leaves_what_is_there_as_it_is(look):
 
         assert done.left_out == (
             "table Flights",
-            "table Airports",
+            "table Planes",
             "dashboard Delays by airline",
-            "dashboard Highest airports",
+            "dashboard Seats by maker",
             "dashboard Penguins by species",
             "user zoe.haddad@sandbox.example",
             "team Operations",
@@ -454,6 +457,9 @@ def test_the_command_seeds_once_and_says_what_it_has_done(look, tmp_path):
     said = []
     for lines_of_seeding in (2, 1):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            # One that says less than it should would be waited for without end.
+            patience = threading.Timer(60, process.kill)
+            patience.start()
             try:
                 lines = [process.stdout.readline() for _ in range(7 + lines_of_seeding)]
                 exports = dict(line.strip().split("=", 1) for line in lines if line.startswith("  export "))
@@ -462,6 +468,7 @@ def test_the_command_seeds_once_and_says_what_it_has_done(look, tmp_path):
                 process.send_signal(signal.SIGTERM)
                 rest, wrong = process.communicate(timeout=20)
             finally:
+                patience.cancel()
                 process.kill()
         assert process.returncode == 0
         assert (rest, wrong) == ("The sandbox has ended.\n", "")
@@ -485,7 +492,7 @@ def test_every_file_of_data_goes_into_the_package_and_is_accounted_for():
     names = sorted(file.name for file in folder.iterdir())
     notes = (folder / "README.md").read_text("utf-8")
 
-    assert names == ["README.md", "airlines.csv", "airports.csv", "flights.parquet", "penguins.parquet"]
+    assert names == ["README.md", "airlines.csv", "flights.parquet", "penguins.parquet", "planes.csv"]
     for name in names:
         assert any(fnmatch.fnmatch(f"data/{name}", pattern) for pattern in patterns), name
         assert name == "README.md" or f"`{name}`: " in notes
