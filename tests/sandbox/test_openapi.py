@@ -212,10 +212,9 @@ def loaded(name):
     return schema
 
 
-def refused(call, schema, name, path, method, status, code, **options):
-    version = None if name == "unversioned" else name
-    asked = re.sub(r"{\w+}", "1", path.replace("{table}", "1001"))
-    reply = call(method.upper(), asked, version=version, **options)
+def refused(call, schema, name, path, method, status, code, *, table=1001, **options):
+    options.setdefault("version", None if name == "unversioned" else name)
+    reply = call(method.upper(), re.sub(r"{\w+}", "1", path.replace("{table}", str(table))), **options)
     assert reply.status_code == status, reply.text
     assert reply.json()["error"]["code"] == code
     operation = schema[path][method]
@@ -237,12 +236,43 @@ def test_refusals_at_the_door_are_as_documented(call, name):
         token = other if path.startswith(("/account", "/profile")) else half
         headers = {"CLICDATA-API-KEY": None, "Authorization": f"Bearer {token}"}
         refused(*about, 403, "Forbidden", headers=headers)
+        if name != "unversioned":
+            refused(*about, 400, "InvalidVersion", version="1999.01")
         if "415" in each["responses"]:
             refused(*about, 415, "UnsupportedMediaType", body="{}", headers={"Content-Type": "text/plain"})
             refused(*about, 400, "InvalidBody", body="{")
         if "{" in path:
             url = path.replace("{", "x").replace("}", "")
             assert call(method, url, version=None if name == "unversioned" else name).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "body"),
+    [("unversioned", "/data/{table}/update", None), ("2025.3", "/table/{table}/refresh", {"mode": "update"})],
+)
+def test_refusals_of_sources_are_as_documented(sb, call, name, path, body):
+    sb.put_source("rows.csv", "t,n\none,1\n")
+    made, keyed, plain = call.make(), sb.feed("Keyed", "rows.csv", key=["t"]), sb.feed("Plain", "rows.csv")
+    about = (call, loaded(name), name, path, "post", 400)
+
+    refused(*about, "NoSource", table=made, body=body)
+    refused(*about, "NoUniqueKey", table=plain, body=body)
+    for content, code in (
+        ("t,n\none,1\none,2\n", "KeyTwice"),
+        ("t,n\none,many\n", "SourceMismatch"),
+        ("", "SourceUnreadable"),
+    ):
+        sb.put_source("rows.csv", content)
+        refused(*about, code, table=keyed, body=body)
+
+
+@pytest.mark.parametrize("name", ["unversioned", "2025.3"])
+def test_the_refusal_of_a_second_run_is_as_documented(serve, name):
+    sandbox, call = serve(run_seconds=3600)
+    sandbox.schedule("Nightly", tables=[call.make()], method="reload")
+    call("POST", "/schedule/1/trigger")
+
+    refused(call, loaded(name), name, "/schedule/{schedule}/trigger", "post", 409, "AlreadyRunning")
 
 
 @pytest.mark.parametrize("name", ["unversioned", "2025.3"])
