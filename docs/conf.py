@@ -8,7 +8,7 @@ project = "pandas-clicdata"
 author = "The pandas-clicdata maintainers"
 copyright = "2026, " + author  # noqa: A001
 release = version = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "alabaster"
 html_theme_options = {"description": "Every value as it was, every row exactly once."}
@@ -16,3 +16,6 @@ autodoc_typehints = "none"
 napoleon_google_docstring = False
 myst_heading_anchors = 3
 suppress_warnings = ["myst.xref_missing"]
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 60

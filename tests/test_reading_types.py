@@ -221,6 +221,14 @@ def test_a_dtype_that_would_lose_a_value_is_refused(table, case):
     assert caught.value.column == "x"
 
 
+@pytest.mark.parametrize(("asked", "nullable"), [("int64", "Int64"), ("uint8", "UInt8"), ("bool", "boolean")])
+def test_where_values_are_missing_the_error_names_the_dtype_that_holds_them(table, asked, nullable):
+    read = table(pd.DataFrame({"x": pd.array([1, None], "boolean" if asked == "bool" else "Int64")}))
+    with pytest.raises(cd.ColumnConversionError, match=f"Ask for '{nullable}'"):
+        read(dtype={"x": asked})
+    assert read(dtype={"x": nullable})["x"].isna().tolist() == [False, True]
+
+
 def test_dtype_beside_a_backend(table):
     back = table(FRAME)(dtype={"n": "float32", "t": "string"}, columns=["t", "n", "gap"], dtype_backend="pyarrow")
     assert back.dtypes.astype(str).tolist() == ["string", "float32", "int64[pyarrow]"]

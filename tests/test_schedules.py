@@ -1,6 +1,7 @@
 """Schedules: listed, triggered, and followed to their end."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -43,7 +44,10 @@ def test_a_triggered_schedule_does_its_work(session, nightly, name):
         run = schedule.trigger_schedule(name, wait=True, poll=0, timeout=10)
         assert (run.rec_id, run.status, run.fields["status"]) == (nightly, "succeeded", "succeeded")
         assert len(cd.read_clicdata(name, session=session)) == rows
-    assert "succeeded" in run._repr_html_()
+    shown = re.sub(r"<[^>]+>", "|", run._repr_html_())
+    assert name in shown
+    assert shown.count("succeeded") == shown.count(f"|{nightly}|") == 1
+    assert "None" not in shown
 
 
 def test_a_run_that_fails_is_an_error_that_says_why(session, one_sandbox, nightly, name):

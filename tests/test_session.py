@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -252,6 +253,9 @@ def test_whoami(serve):
     assert isinstance(account.name, str)
     assert pickle.loads(pickle.dumps(account)) == account
     assert dataclasses.asdict(account)["fields"] == account.fields
+    shown = re.findall(r"<th[^>]*>(.*?)</th><td>(.*?)</td>", account._repr_html_())
+    assert dict(shown) == {name: str(value) for name, value in account.fields.items()}
+    assert len(shown) == len(account.fields)
 
 
 def test_the_sandbox_as_a_target(no_settings):

@@ -162,5 +162,8 @@ class ScheduleRun:
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def _repr_html_(self) -> str:
-        facts = [("RecId", self.rec_id), ("status", self.status), ("seconds", f"{self.seconds:.2f}")]
-        return facts_html("ClicData schedule", [*facts, *self.fields.items()])
+        said = {name: value for name, value in self.fields.items() if value is not None}
+        facts = [("schedule", said.pop("name", "not known")), ("RecId", self.rec_id), ("status", self.status)]
+        above = {"id": self.rec_id, "rec_id": self.rec_id, "status": self.status}
+        rest = [(name, value) for name, value in said.items() if name not in above or value != above[name]]
+        return facts_html("ClicData schedule", [*facts, ("seconds", f"{self.seconds:.2f}"), *rest])

@@ -56,6 +56,11 @@ class AccountInfo:
     def from_fields(cls, fields: Mapping[str, Any]) -> AccountInfo:
         return cls(fields.get("id"), fields.get("name"), fields.get("domain"), dict(fields))
 
+    def _repr_html_(self) -> str:
+        known = {"id": self.id, "name": self.name, "domain": self.domain}
+        facts = {**known, **self.fields}
+        return facts_html("ClicData account", [(name, value) for name, value in facts.items() if value is not None])
+
 
 _SHOWN_ROWS = 20
 

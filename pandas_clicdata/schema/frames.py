@@ -130,6 +130,9 @@ def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Ser
         raise ValueError("text is no value of it")
     if isinstance(wanted, np.dtype) and wanted.kind == "b" and settled.values.null_count:
         raise ValueError("it has no missing values, and would make True of them. Ask for 'boolean'")
+    if isinstance(wanted, np.dtype) and wanted.kind in "iu" and settled.values.null_count:
+        nullable = wanted.name.replace("uint", "UInt").replace("int", "Int")
+        raise ValueError(f"it has no missing values, and the column has some. Ask for {nullable!r}")
     floating = wanted.kind == "f"
     if wanted.kind == "M" and is_text(settled.values.type) and not settled.numerals:
         moments = parsed_text(settled.values, ColumnType.DATETIME)
