@@ -4,6 +4,7 @@ import base64
 import io
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -425,6 +426,36 @@ def test_a_frame_of_records_has_the_dtypes_of_its_values(http_service):
     assert frame["made_date"][0] == pd.Timestamp("2026-01-02 01:04:05", tz="UTC")
     assert frame["due_date"][0] == "soon"
     assert frame["tags"][0] == ["x"]
+
+
+MOMENTS = {
+    "an offset is not that of the next": (
+        ["2015-02-20T10:00:00+02:00", "2015-02-20 10:00:00", "2015-02-20T10:00:00.25Z", "2015-02-20T10:00:00-0130"],
+        ["2015-02-20 08:00:00", "2015-02-20 10:00:00", "2015-02-20 10:00:00.250", "2015-02-20 11:30:00"],
+    ),
+    "never and for ever": (
+        ["0001-01-01T00:00:00", None, "9999-12-31T23:59:59.9999999Z"],
+        ["0001-01-01 00:00:00", None, "9999-12-31 23:59:59.999999"],
+    ),
+    "no such day": (["2015-02-30T10:00:00", "2015-02-20T10:00:00"], None),
+    "no such year": (["0001-01-01T00:00:00+02:00"], None),
+    "not all": (["2015-02-20T10:00:00", "soon"], None),
+}
+
+
+@pytest.mark.parametrize("what", MOMENTS)
+def test_moments_of_records_are_read_each_by_itself(http_service, what):
+    texts, moments = MOMENTS[what]
+    teams = [{"rec_id": 1, "name": "a", "made_date": text} for text in texts]
+    with http_service(lambda request: (200, {}, json.dumps({"teams": teams}).encode())) as url, at(url) as session:
+        made = cd.Team(session).get_team()["made_date"]
+    if moments is None:
+        assert made.tolist() == texts
+    else:
+        assert made.dtype == "datetime64[us, UTC]"
+        wanted = pd.Series(pd.array(np.array(moments, "datetime64[us]"))).dt.tz_localize("UTC")
+        assert made.isna().tolist() == wanted.isna().tolist()
+        assert (made == wanted)[made.notna()].all()
 
 
 # sessions of their own
