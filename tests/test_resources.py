@@ -458,6 +458,19 @@ def test_moments_of_records_are_read_each_by_itself(http_service, what):
         assert (made == wanted)[made.notna()].all()
 
 
+@pytest.mark.parametrize(
+    "values",
+    [[2**63 + 1], [10**400], [2**53 + 1, 0.5], [-(2**53) - 1, None, 0.5], ["half \ud800", "whole"]],
+    ids=["beyond int64", "beyond floats", "beside a float", "beside null", "half a pair"],
+)
+def test_values_of_records_that_go_into_no_dtype_stay_as_they_came(http_service, values):
+    teams = [{"rec_id": 1, "name": "a", "value": value} for value in values]
+    with http_service(lambda request: (200, {}, json.dumps({"teams": teams}).encode())) as url, at(url) as session:
+        column = cd.Team(session).get_team()["value"]
+    assert column.dtype == object
+    assert column.tolist() == values
+
+
 # sessions of their own
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,6 +31,8 @@ _NO_TIME = np.iinfo("int64").min
 _SUGGESTIONS = 3
 _SHOWN = 10
 _LARGEST = 2**63
+_EXACT = 2**53
+"""Up to here a float has every whole number."""
 
 
 def checked_output(output: object) -> Output:
@@ -184,10 +187,11 @@ def _series(name: str, values: list[Any]) -> pd.Series[Any]:
         return pd.Series(values, dtype="int64" if len(there) == len(values) else "Int64")
     if kinds == {bool}:
         return pd.Series(values, dtype="bool" if len(there) == len(values) else "boolean")
-    if kinds and kinds <= {int, float}:
+    if float in kinds and kinds <= {int, float} and all(abs(each) <= _EXACT for each in there if type(each) is int):
         return pd.Series(values, dtype="float64")
     if kinds == {str}:
-        return pd.Series(values)
+        with contextlib.suppress(UnicodeEncodeError):
+            return pd.Series(values)
     return pd.Series(values, dtype=object)
 
 
