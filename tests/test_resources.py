@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import json
 
 import numpy as np
@@ -383,6 +384,39 @@ def test_a_list_that_is_not_whole_is_an_error(http_service, pagination):
         pytest.raises(cd.IncompleteReadError, match="2 came of"),
     ):
         cd.Team(session).get_team()
+
+
+@pytest.mark.parametrize("said", [{}, {"result_count": 2}, {"has_more_results": True}, {"result_total_count": 5}])
+@pytest.mark.parametrize("keyed", [True, False])
+def test_records_are_all_there_once_whatever_tells_of_pages(http_service, said, keyed):
+    things = [{"id": n} if keyed else {"who": "ada"} for n in range(5)]
+
+    def answer(request):
+        page = int(request.query.get("page", 1))
+        shown = things[page * 2 - 2 : page * 2]
+        pagination = {"current_page": page, "page_size": 2, **said}
+        if "has_more_results" in said:
+            pagination["has_more_results"] = page < 3
+        return 200, {}, json.dumps({"success": True, "result": shown, "pagination": pagination}).encode()
+
+    with http_service(answer) as url, at(url, "2025.3") as session:
+        assert cd.Account(session).get_account_activity(output="dict") == things
+
+
+def test_a_service_that_knows_no_pages_is_not_asked_for_ever(http_service):
+    # Each request is an act of its own, so that no two replies are equal.
+    counts = itertools.count()
+
+    def answer(request):
+        shown = [{"who": "ada", "requests": next(counts)}, {"who": "bob", "requests": 7}]
+        return (
+            200,
+            {},
+            json.dumps({"success": True, "result": shown, "pagination": {"current_page": 1, "page_size": 2}}).encode(),
+        )
+
+    with http_service(answer) as url, at(url, "2025.3") as session:
+        assert len(cd.Account(session).get_account_activity()) == 2
 
 
 @pytest.mark.parametrize(

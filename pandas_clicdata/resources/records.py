@@ -56,16 +56,23 @@ def everything(what: str, fetch: Callable[[int], Records]) -> list[Record]:
     """
     gathered: list[Record] = []
     page, total = 1, None
+    before: Sequence[Record] = ()
     while True:
         listed = fetch(page)
-        fresh = [record for record in listed.records if record not in gathered] if page > 1 else listed.records
+        # A service that knows no pages gives its whole list again.
+        again = listed.records == before if listed.number is None else listed.number != page
+        fresh = [] if again else _fresh(listed.records, gathered)
         gathered += fresh
+        before = listed.records
         total = listed.total if listed.total is not None else total
-        more = listed.has_more if listed.has_more is not None else total is not None and len(gathered) < total
+        more = listed.has_more
+        if more is None:
+            # Each of what tells is optional (P): a page that is full may not be the last.
+            more = listed.full if total is None else len(gathered) < total
         if not more or not fresh:
             break
         page += 1
-    if more or (total is not None and total != len(gathered)):
+    if (more and listed.has_more is not None) or (total is not None and total != len(gathered)):
         raise IncompleteReadError(
             f"The list of {what}s is not whole: {len(gathered)} came of {'more' if total is None else total}.",
             operation=f"{what}s",
@@ -74,6 +81,12 @@ def everything(what: str, fetch: Callable[[int], Records]) -> list[Record]:
             expected=total,
         )
     return gathered
+
+
+def _fresh(records: Sequence[Record], gathered: Sequence[Record]) -> list[Record]:
+    """The records that came with no earlier page. Those without a RecId may well be equal."""
+    seen = {rec_id for record in gathered if (rec_id := rec_id_of(record)) is not None}
+    return [record for record in records if rec_id_of(record) not in seen]
 
 
 def rec_id_of(record: Record) -> int | None:
