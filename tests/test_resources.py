@@ -445,6 +445,16 @@ def test_what_is_no_list_is_said_to_be_none(http_service, body):
         cd.Team(session).get_team()
 
 
+@pytest.mark.parametrize("listed", [[], [{"rec_id": 7}, {"rec_id": 8}]], ids=len)
+def test_several_records_or_none_are_not_one(http_service, listed):
+    with (
+        http_service(lambda request: (200, {}, json.dumps({"schedules": listed}).encode())) as url,
+        at(url) as session,
+        pytest.raises(cd.UnexpectedReplyError, match=f"it holds {len(listed)} records in the place of one"),
+    ):
+        cd.Schedule(session).get_schedule(7)
+
+
 def test_a_frame_of_records_has_the_dtypes_of_its_values(http_service):
     teams = [
         {"rec_id": 1, "name": "a", "members": 3, "ratio": 0.5, "open": True, "made_date": "2026-01-02T03:04:05+02:00",

@@ -33,7 +33,9 @@ def record(holds: str = "") -> Callable[[Answer], dict[str, Any]]:
 
     def read(answer: Answer) -> dict[str, Any]:
         inner = answer.fields().get(holds)
-        if isinstance(inner, list) and len(inner) == 1:
+        if isinstance(inner, list):
+            if len(inner) != 1:
+                answer.unexpected(f"it holds {len(inner)} records in the place of one")
             inner = inner[0]
         return inner if isinstance(inner, dict) else answer.fields()
 
