@@ -2,8 +2,10 @@
 
 import base64
 import io
+import itertools
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -388,6 +390,39 @@ def test_a_list_that_is_not_whole_is_an_error(http_service, pagination):
         cd.Team(session).get_team()
 
 
+@pytest.mark.parametrize("said", [{}, {"result_count": 2}, {"has_more_results": True}, {"result_total_count": 5}])
+@pytest.mark.parametrize("keyed", [True, False])
+def test_records_are_all_there_once_whatever_tells_of_pages(http_service, said, keyed):
+    things = [{"id": n} if keyed else {"who": "ada"} for n in range(5)]
+
+    def answer(request):
+        page = int(request.query.get("page", 1))
+        shown = things[page * 2 - 2 : page * 2]
+        pagination = {"current_page": page, "page_size": 2, **said}
+        if "has_more_results" in said:
+            pagination["has_more_results"] = page < 3
+        return 200, {}, json.dumps({"success": True, "result": shown, "pagination": pagination}).encode()
+
+    with http_service(answer) as url, at(url, "2025.3") as session:
+        assert cd.Account(session).get_account_activity(output="dict") == things
+
+
+def test_a_service_that_knows_no_pages_is_not_asked_for_ever(http_service):
+    # Each request is an act of its own, so that no two replies are equal.
+    counts = itertools.count()
+
+    def answer(request):
+        shown = [{"who": "ada", "requests": next(counts)}, {"who": "bob", "requests": 7}]
+        return (
+            200,
+            {},
+            json.dumps({"success": True, "result": shown, "pagination": {"current_page": 1, "page_size": 2}}).encode(),
+        )
+
+    with http_service(answer) as url, at(url, "2025.3") as session:
+        assert len(cd.Account(session).get_account_activity()) == 2
+
+
 @pytest.mark.parametrize(
     ("body", "names"),
     [
@@ -414,6 +449,16 @@ def test_what_is_no_list_is_said_to_be_none(http_service, body):
         cd.Team(session).get_team()
 
 
+@pytest.mark.parametrize("listed", [[], [{"rec_id": 7}, {"rec_id": 8}]], ids=len)
+def test_several_records_or_none_are_not_one(http_service, listed):
+    with (
+        http_service(lambda request: (200, {}, json.dumps({"schedules": listed}).encode())) as url,
+        at(url) as session,
+        pytest.raises(cd.UnexpectedReplyError, match=f"it holds {len(listed)} records in the place of one"),
+    ):
+        cd.Schedule(session).get_schedule(7)
+
+
 def test_a_frame_of_records_has_the_dtypes_of_its_values(http_service):
     teams = [
         {"rec_id": 1, "name": "a", "members": 3, "ratio": 0.5, "open": True, "made_date": "2026-01-02T03:04:05+02:00",
@@ -429,6 +474,49 @@ def test_a_frame_of_records_has_the_dtypes_of_its_values(http_service):
     assert frame["made_date"][0] == pd.Timestamp("2026-01-02 01:04:05", tz="UTC")
     assert frame["due_date"][0] == "soon"
     assert frame["tags"][0] == ["x"]
+
+
+MOMENTS = {
+    "an offset is not that of the next": (
+        ["2015-02-20T10:00:00+02:00", "2015-02-20 10:00:00", "2015-02-20T10:00:00.25Z", "2015-02-20T10:00:00-0130"],
+        ["2015-02-20 08:00:00", "2015-02-20 10:00:00", "2015-02-20 10:00:00.250", "2015-02-20 11:30:00"],
+    ),
+    "never and for ever": (
+        ["0001-01-01T00:00:00", None, "9999-12-31T23:59:59.9999999Z"],
+        ["0001-01-01 00:00:00", None, "9999-12-31 23:59:59.999999"],
+    ),
+    "no such day": (["2015-02-30T10:00:00", "2015-02-20T10:00:00"], None),
+    "no such year": (["0001-01-01T00:00:00+02:00"], None),
+    "not all": (["2015-02-20T10:00:00", "soon"], None),
+}
+
+
+@pytest.mark.parametrize("what", MOMENTS)
+def test_moments_of_records_are_read_each_by_itself(http_service, what):
+    texts, moments = MOMENTS[what]
+    teams = [{"rec_id": 1, "name": "a", "made_date": text} for text in texts]
+    with http_service(lambda request: (200, {}, json.dumps({"teams": teams}).encode())) as url, at(url) as session:
+        made = cd.Team(session).get_team()["made_date"]
+    if moments is None:
+        assert made.tolist() == texts
+    else:
+        assert made.dtype == "datetime64[us, UTC]"
+        wanted = pd.Series(pd.array(np.array(moments, "datetime64[us]"))).dt.tz_localize("UTC")
+        assert made.isna().tolist() == wanted.isna().tolist()
+        assert (made == wanted)[made.notna()].all()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[2**63 + 1], [10**400], [2**53 + 1, 0.5], [-(2**53) - 1, None, 0.5], ["half \ud800", "whole"]],
+    ids=["beyond int64", "beyond floats", "beside a float", "beside null", "half a pair"],
+)
+def test_values_of_records_that_go_into_no_dtype_stay_as_they_came(http_service, values):
+    teams = [{"rec_id": 1, "name": "a", "value": value} for value in values]
+    with http_service(lambda request: (200, {}, json.dumps({"teams": teams}).encode())) as url, at(url) as session:
+        column = cd.Team(session).get_team()["value"]
+    assert column.dtype == object
+    assert column.tolist() == values
 
 
 # sessions of their own

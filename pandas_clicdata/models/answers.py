@@ -21,11 +21,17 @@ _PNG_SIZE_AT = 16
 
 @dataclass(frozen=True)
 class Records:
-    """One page of a list of records; ``has_more`` and ``total`` are None where the reply does not say."""
+    """One page of a list of records.
+
+    ``has_more``, ``total`` and ``number``, which page it is, are None where the reply does not say; ``full`` is
+    whether it says which page it is and how many records one takes, and these are as many.
+    """
 
     records: Sequence[Mapping[str, Any]] = field(repr=False)
     has_more: bool | None = None
     total: int | None = None
+    number: int | None = None
+    full: bool = False
 
 
 class Picture:

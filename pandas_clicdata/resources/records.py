@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from pandas_clicdata.checks import one_of
@@ -21,9 +24,15 @@ ID_KEYS = ("rec_id", "id")
 """What a RecId is called: without a version (A), and with one (P)."""
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
+_EPOCH = datetime(1970, 1, 1)
+_FIRST, _LAST = ((end - _EPOCH) // timedelta(microseconds=1) for end in (datetime.min, datetime.max))
+_NO_TIME = np.iinfo("int64").min
+"""How NaT is counted."""
 _SUGGESTIONS = 3
 _SHOWN = 10
 _LARGEST = 2**63
+_EXACT = 2**53
+"""Up to here a float has every whole number."""
 
 
 def checked_output(output: object) -> Output:
@@ -47,16 +56,23 @@ def everything(what: str, fetch: Callable[[int], Records]) -> list[Record]:
     """
     gathered: list[Record] = []
     page, total = 1, None
+    before: Sequence[Record] = ()
     while True:
         listed = fetch(page)
-        fresh = [record for record in listed.records if record not in gathered] if page > 1 else listed.records
+        # A service that knows no pages gives its whole list again.
+        again = listed.records == before if listed.number is None else listed.number != page
+        fresh = [] if again else _fresh(listed.records, gathered)
         gathered += fresh
+        before = listed.records
         total = listed.total if listed.total is not None else total
-        more = listed.has_more if listed.has_more is not None else total is not None and len(gathered) < total
+        more = listed.has_more
+        if more is None:
+            # Each of what tells is optional (P): a page that is full may not be the last.
+            more = listed.full if total is None else len(gathered) < total
         if not more or not fresh:
             break
         page += 1
-    if more or (total is not None and total != len(gathered)):
+    if (more and listed.has_more is not None) or (total is not None and total != len(gathered)):
         raise IncompleteReadError(
             f"The list of {what}s is not whole: {len(gathered)} came of {'more' if total is None else total}.",
             operation=f"{what}s",
@@ -65,6 +81,12 @@ def everything(what: str, fetch: Callable[[int], Records]) -> list[Record]:
             expected=total,
         )
     return gathered
+
+
+def _fresh(records: Sequence[Record], gathered: Sequence[Record]) -> list[Record]:
+    """The records that came with no earlier page. Those without a RecId may well be equal."""
+    seen = {rec_id for record in gathered if (rec_id := rec_id_of(record)) is not None}
+    return [record for record in records if rec_id_of(record) not in seen]
 
 
 def rec_id_of(record: Record) -> int | None:
@@ -171,18 +193,39 @@ def _with_rec_id(record: Record) -> Record:
 def _series(name: str, values: list[Any]) -> pd.Series[Any]:
     there = [value for value in values if value is not None]
     kinds = set(map(type, there))
-    if name.lower().endswith("date") and all(isinstance(each, str) and _MOMENT.fullmatch(each) for each in there):
-        moments = pd.to_datetime(pd.Series(values, dtype=object), utc=True, format="ISO8601")
-        return moments.dt.as_unit("us")
+    moments = _moments(values) if name.lower().endswith("date") else None
+    if moments is not None:
+        return moments
     if kinds <= {int} and all(-_LARGEST <= each < _LARGEST for each in there) and (there or name in ID_KEYS):
         return pd.Series(values, dtype="int64" if len(there) == len(values) else "Int64")
     if kinds == {bool}:
         return pd.Series(values, dtype="bool" if len(there) == len(values) else "boolean")
-    if kinds and kinds <= {int, float}:
+    if float in kinds and kinds <= {int, float} and all(abs(each) <= _EXACT for each in there if type(each) is int):
         return pd.Series(values, dtype="float64")
     if kinds == {str}:
-        return pd.Series(values)
+        with contextlib.suppress(UnicodeEncodeError):
+            return pd.Series(values)
     return pd.Series(values, dtype=object)
+
+
+def _moments(values: list[Any]) -> pd.Series[Any] | None:
+    """The values as datetimes in UTC, None if one of them is none."""
+    counted = np.full(len(values), _NO_TIME, dtype="int64")
+    for place, value in enumerate(values):
+        if value is None:
+            continue
+        if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+            return None
+        # One by one: pandas 2.2 takes a text without an offset for one with that of the text before it.
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        offset = moment.utcoffset() or timedelta()
+        counted[place] = (moment.replace(tzinfo=None) - _EPOCH - offset) // timedelta(microseconds=1)
+        if not _FIRST <= counted[place] <= _LAST:
+            return None
+    return pd.Series(counted.view("datetime64[us]")).dt.tz_localize("UTC")
 
 
 def _label(record: Record, keys: Sequence[str]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from pandas_clicdata import endpoints
 from pandas_clicdata.checks import one_of, unicode_text
@@ -82,6 +84,9 @@ def _checked_path(path: object) -> str:
             f"path={text!r} holds a question mark, hash, backslash, blank or control character. What stands behind a"
             " question mark goes into params=; other characters are written as %20 and the like."
         )
+    # On its way such a step is taken, and may lead out of a base_url that has a path of its own.
+    if not {".", ".."}.isdisjoint(re.split(r"[/;\\]", unquote(text))):
+        raise ValueError(f"path={text!r} holds a step '.' or '..'; write the path out.")
     return text
 
 
@@ -101,6 +106,9 @@ def _checked_params(params: object) -> tuple[tuple[str, str], ...]:
 def _parameter(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        refuse_what_json_lacks(f"params[{name!r}]", value)
         return str(value)
     return unicode_text(f"params[{name!r}]", value)

@@ -21,7 +21,9 @@ def records(holds: str) -> Callable[[Answer], Records]:
             listed = listed.get(holds, lists[0] if len(lists) == 1 else None)
         if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
             answer.unexpected("it holds no list of records")
-        return Records(listed, has_more=has_more(answer), total=total(answer))
+        number, size = (integer(answer.pagination.get(key)) for key in ("current_page", "page_size"))
+        full = number is not None and size is not None and len(listed) >= size > 0
+        return Records(listed, has_more=has_more(answer), total=total(answer), number=number, full=full)
 
     return read
 
@@ -31,7 +33,9 @@ def record(holds: str = "") -> Callable[[Answer], dict[str, Any]]:
 
     def read(answer: Answer) -> dict[str, Any]:
         inner = answer.fields().get(holds)
-        if isinstance(inner, list) and len(inner) == 1:
+        if isinstance(inner, list):
+            if len(inner) != 1:
+                answer.unexpected(f"it holds {len(inner)} records in the place of one")
             inner = inner[0]
         return inner if isinstance(inner, dict) else answer.fields()
 
