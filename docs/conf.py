@@ -9,9 +9,11 @@ author = "The pandas-clicdata maintainers"
 copyright = "2026, " + author  # noqa: A001
 release = version = __version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "jupyter_execute"]
 html_theme = "alabaster"
 html_theme_options = {"description": "Every value as it was, every row exactly once."}
+html_static_path = ["_static"]
+html_css_files = ["notebook.css"]
 autodoc_typehints = "none"
 napoleon_google_docstring = False
 myst_heading_anchors = 3
