@@ -15,8 +15,11 @@ from pandas_clicdata.models import (
     Records,
     RefreshMethod,
     Request,
+    Secret,
     Sent,
     TableList,
+    means_secret,
+    secrets_in,
 )
 from pandas_clicdata.session import Session, shared_session
 from pandas_clicdata.wire import body, operations
@@ -234,6 +237,7 @@ def request(session: Session, method: str, path: str, params: tuple[tuple[str, s
         params=params,
         body=None if fields is None else body.dumps(fields),
         repeatable=method == "GET",
+        secrets=(*secrets_in(fields), *(Secret(value) for name, value in params if means_secret(name))),
     )
     return session.perform(session.dialect.ask(asked, content))
 

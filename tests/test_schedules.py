@@ -95,6 +95,8 @@ def followed(http_service, states, **options):
         [{"state": "done", "at": 1}, {"state": "done", "at": 1}, {"state": "done", "at": 2}],
         [{"status": "active", "last_run_status": "failed"}, {"status": "active", "last_run_status": "running"},
          {"status": "active", "last_run_status": "success"}],
+        [{"state": "idle", "last_run_status": "success", "n": 1}, {"state": "running", "last_run_status": "success"},
+         {"state": "idle", "last_run_status": "success", "n": 2}],
         [{"schedules": [{"id": 7, "status": "idle"}]}, {"schedules": [{"id": 7, "status": "succeeded"}]}],
     ],
 )  # fmt: skip
@@ -104,7 +106,15 @@ def test_a_run_is_followed_to_its_own_end(http_service, states):
     assert asked == ["GET /schedule/7", "POST /schedule/7/trigger", *["GET /schedule/7"] * (len(states) - 1)]
 
 
-@pytest.mark.parametrize("states", [["idle", *["running"] * 99], ["succeeded"] * 99, ["idle"] * 99])
+@pytest.mark.parametrize(
+    "states",
+    [
+        ["idle", *["running"] * 99],
+        ["succeeded"] * 99,
+        ["idle"] * 99,
+        [{"status": "succeeded", "next_run_date": n, "last_trigger_date": n} for n in range(9)],
+    ],
+)
 def test_a_run_that_does_not_end_is_given_up(http_service, states):
     with pytest.raises(TimeoutError, match=r"had not ended after 0 seconds.*may still be going on") as caught:
         followed(http_service, states, timeout=0)
@@ -122,6 +132,23 @@ def test_where_nothing_tells_the_state_nothing_is_triggered(http_service, record
     ):
         cd.Schedule(session).trigger_schedule(7, wait=True)
     assert asked == ["GET /schedule/7"]
+
+
+@pytest.mark.parametrize("state", ["running", "queued"])
+def test_the_end_of_a_run_that_is_going_on_is_not_taken_for_that_of_another(http_service, state):
+    asked, answer = scheduling([state, "succeeded"])
+    with (
+        http_service(answer) as url,
+        at(url) as session,
+        pytest.raises(cd.ScheduleStateError, match=r"going on already.* It was not triggered"),
+    ):
+        cd.Schedule(session).trigger_schedule(7, wait=True, poll=0)
+    assert asked == ["GET /schedule/7"]
+
+
+def test_a_run_whose_end_the_service_does_not_tell_is_not_said_to_have_gone_well(http_service):
+    with pytest.raises(cd.ScheduleStateError, match=r"has ended, and the service does not say how.* 'idle' now"):
+        followed(http_service, ["idle", "running", "idle"])
 
 
 def test_a_failure_while_it_is_followed_says_that_it_was_triggered(http_service):

@@ -264,6 +264,19 @@ def test_no_failure_shows_a_secret_in_the_other_dialect(http_service, everything
 PASSWORD_ACTS = {
     "set_password": (lambda session: cd.User(session).set_password(7, CANARY), ("PUT", "/user/7/password")),
     "create_user": (lambda session: cd.User(session).create_user("a@b.example", password=CANARY), ("POST", "/user")),
+    "of another name": (
+        lambda session: cd.User(session).create_user("a@b.example", initialPassword=CANARY),
+        ("POST", "/user"),
+    ),
+    "within": (
+        lambda session: cd.User(session).create_user("a@b.example", sign_in=[{"new_password": CANARY}]),
+        ("POST", "/user"),
+    ),
+    "update_user": (lambda session: cd.User(session).update_user(7, secret=CANARY), ("PUT", "/user/7")),
+    "request": (
+        lambda session: cd.request("POST", "/x", json={"user": {"Password": CANARY}}, session=session),
+        ("POST", "/x"),
+    ),
 }
 
 
@@ -273,7 +286,7 @@ PASSWORD_ACTS = {
 def test_no_failure_shows_a_password_that_is_set(http_service, everything_logged, act, failure, api_version):
     do, on = PASSWORD_ACTS[act]
     if (
-        act == "set_password"
+        act in ("set_password", "update_user", "request")
         and api_version == "unversioned"
         and failure in ("200 of another shape", "200 with a list")
     ):
@@ -292,6 +305,35 @@ def test_a_password_that_is_none_does_not_show(method, bad):
     ):
         getattr(cd.User(session), method)("a@b.example", password=bad)
     check_hidden(texts_of(e.value), CANARY)
+
+
+@pytest.mark.parametrize("bad", [CANARY + "\ud800", CANARY.encode(), {CANARY}])
+def test_a_password_in_a_body_that_is_none_does_not_show(bad):
+    with cd.Session(api_key="hush", base_url="http://127.0.0.1:1") as session:
+        for act in (
+            lambda: cd.request("PUT", "/x", json={"a": [{"new_password": bad}]}, session=session),
+            lambda: cd.User(session).create_user("a@b.example", new_password=bad),
+            lambda: cd.User(session).update_user(7, new_password=bad),
+            lambda: cd.Team(session).update_team(7, api_key=bad),
+        ):
+            with pytest.raises((TypeError, ValueError)) as e:
+                act()
+            assert not isinstance(e.value, cd.ClicDataError)
+            assert CANARY not in str(e.value)
+
+
+@pytest.mark.parametrize("status", [400, None])
+def test_a_password_in_an_address_does_not_show_in_an_error(http_service, status):
+    reply = None if status is None else (status, {}, CANARY.encode())
+    with (
+        http_service(lambda request: reply) as url,
+        cd.Session(
+            api_key="hush", base_url=url, api_version="unversioned", retry=cd.RetryPolicy(attempts=1)
+        ) as session,
+        pytest.raises(cd.ClicDataError, match=r"/x\?password=\*\*\*&a=1") as e,
+    ):
+        cd.request("POST", "/x", params={"password": CANARY, "a": 1}, session=session)
+    check_hidden([str(e.value)], CANARY)
 
 
 @pytest.mark.parametrize("failure", [*TOKEN_FAILURES, *FAILURES])

@@ -216,6 +216,31 @@ def test_after_with_a_manager_is_no_longer_what_everything_uses(no_settings):
         assert shared_session() is kept, "what was bound since is not undone"
 
 
+def test_within_with_a_manager_is_what_everything_uses(no_settings):
+    """Also the second time, and if something else was bound since it was made: else rows go to another account."""
+    with cd.Session(api_key="hush", base_url="http://localhost:1") as session:
+        manager = cd.SessionManager(api_key="hush", base_url="http://localhost:2")
+        cd.SessionManager.bind_session(session)
+        for _ in range(2):
+            with manager:
+                assert shared_session() is manager.session
+                with cd.SessionManager(api_key="hush", base_url="http://localhost:3") as other:
+                    with manager:
+                        assert shared_session() is manager.session
+                    assert shared_session() is other.session
+                assert shared_session() is manager.session
+            assert shared_session() is session
+
+
+def test_managers_may_end_in_any_order(no_settings):
+    with cd.Session(api_key="hush", base_url="http://localhost:1") as session:
+        cd.SessionManager.bind_session(session)
+        first, second = (cd.SessionManager(api_key="hush", base_url=f"http://localhost:{port}") for port in (2, 3))
+        for manager in (first, second):
+            manager.__exit__(None, None, None)
+        assert shared_session() is session
+
+
 @pytest.mark.parametrize("bound", [False, True])
 def test_the_shared_session_is_kept_as_it_was(no_settings, monkeypatch, bound):
     monkeypatch.setenv("CLICDATA_API_KEY", "hush")

@@ -9,6 +9,8 @@ from pandas_clicdata.models.exchange import (
     Request,
     RetryPolicy,
     Secret,
+    means_secret,
+    secrets_in,
 )
 from pandas_clicdata.models.results import AccountInfo, InsertCounts, Sent, WriteResult, WriteStatus
 from pandas_clicdata.models.tables import (
@@ -61,4 +63,6 @@ __all__ = [
     "Wire",
     "WriteResult",
     "WriteStatus",
+    "means_secret",
+    "secrets_in",
 ]

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 from urllib.parse import quote, quote_plus
 
 T = TypeVar("T")
@@ -72,6 +72,32 @@ class Secret:
         raise TypeError("A secret is not pickled; give the credentials again where they are needed.")
 
 
+_MEANS_SECRET = re.compile("(?i)password|passwd|secret|token|api[_-]?key")
+
+
+def means_secret(name: str) -> bool:
+    """Whether what stands under this name is not to be shown.
+
+    Examples
+    --------
+    >>> means_secret("newPassword"), means_secret("name")
+    (True, False)
+    """
+    return _MEANS_SECRET.search(name) is not None
+
+
+def secrets_in(value: Any) -> Iterator[Secret]:
+    """All secrets of a body."""
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from secrets_in(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from secrets_in(inner)
+
+
 _TOKEN_LIKE = re.compile(
     r"""(?ix)
     ( ["']?(?:access_token|refresh_token|client_secret|api[_-]?key|password|authorization)["']?\s*[:=]\s*["']? )
@@ -115,7 +141,7 @@ class Request:
     @property
     def line(self) -> str:
         """The request line, for logs and errors."""
-        query = "&".join(f"{key}={value}" for key, value in self.params)
+        query = "&".join(f"{key}={'***' if means_secret(key) else value}" for key, value in self.params)
         return f"{self.method} {self.path}" + (f"?{query}" if query else "")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pandas_clicdata import endpoints
 from pandas_clicdata.checks import unicode_text
-from pandas_clicdata.models import Secret
+from pandas_clicdata.models import Secret, means_secret
 from pandas_clicdata.session import Session, concealed
 
 
@@ -55,17 +55,53 @@ def given(**fields: Any) -> dict[str, Any]:
 
 
 def body_of(known: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a request's body: the known ones that were given, and the others as they are.
+    """The fields of a request's body: the known ones that were given, and the others as they are; what by its name is a
+    password is a Secret.
 
     Raises
     ------
     TypeError, ValueError
         A text is half a surrogate pair, or a value is nothing that JSON has.
     """
-    fields = {**given(**known), **others}
+    fields: dict[str, Any] = unshown({**given(**known), **others})
     for name, value in fields.items():
         refuse_what_json_lacks(name, value)
     return fields
+
+
+def unshown(value: Any, name: str = "", *, secret: bool = False) -> Any:
+    """The same body, in which a text that by its name is a password, or the like, is a Secret.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is no text that can be sent.
+    """
+    if isinstance(value, dict):
+        return {key: unshown(inner, str(key), secret=secret or means_secret(str(key))) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [unshown(inner, name, secret=secret) for inner in value]
+    if isinstance(value, Secret):
+        refuse_unsendable(name, value)
+    if not secret or value is None or isinstance(value, bool | int | float | Secret):
+        return value
+    hidden, value = Secret(value), ""
+    refuse_unsendable(name, hidden)
+    return hidden
+
+
+def refuse_unsendable(name: str, secret: Secret) -> None:
+    """Refuse a secret that is no Unicode text, without showing it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is none.
+    """
+    if not isinstance(secret.reveal(), str):
+        raise TypeError(f"{name}= is text.")
+    if any("\ud800" <= character <= "\udfff" for character in secret.reveal()):
+        raise ValueError(f"{name}= holds half of a surrogate pair, which is no Unicode text.")
 
 
 def something(fields: dict[str, Any], what: str) -> dict[str, Any]:

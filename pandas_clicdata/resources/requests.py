@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from pandas_clicdata import endpoints
 from pandas_clicdata.checks import one_of, unicode_text
-from pandas_clicdata.resources.base import refuse_what_json_lacks
+from pandas_clicdata.resources.base import refuse_what_json_lacks, unshown
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -40,7 +40,7 @@ def request(
         What stands behind the question mark. Truth values are written ``true`` and ``false``; of a list, each value is
         a parameter; None is left out. ``api_version`` is added as the session's dialect has it, unless it is there.
     json : object, optional
-        The body.
+        The body. What by its name is a password or the like is shown in no error.
     session : Session, optional
         Another account than that of :func:`connect`.
 
@@ -68,6 +68,8 @@ def request(
     >>> cd.request("GET", "/account")["name"]
     'Sandbox'
     """
+    # Rebound at once, so that a traceback with locals shows no password.
+    json = unshown(json, "json")
     unicode_text("method=", method)
     verb = one_of("method", method.upper(), METHODS)
     path, pairs = _checked_path(path), _checked_params(params)

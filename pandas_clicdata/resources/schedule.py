@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from typing import Any, SupportsIndex
 
@@ -34,6 +35,7 @@ _GOING_ON = frozenset({"running", "inprogress", "pending", "queued", "waiting", 
 _WENT_WELL = frozenset({"succeeded", "success", "successful", "completed", "complete", "finished", "done", "ok"})
 _WENT_WRONG = frozenset({"failed", "failure", "error", "cancelled", "canceled", "aborted", "stopped"})
 _NEVER_RAN = frozenset({"idle", "scheduled", "active", "enabled", "new", "never", "none"})
+_OF_NO_RUN = re.compile("next|trigger|request|modif|updat|edit")
 
 
 class Schedule(Resource):
@@ -120,8 +122,8 @@ class Schedule(Resource):
         ScheduleTimeoutError
             It had not ended in time, and may still be going on.
         ScheduleStateError
-            The service does not say, in words that are known, how far a schedule is. If that shows before, nothing was
-            triggered.
+            The service does not say, in words that are known, how far a schedule is or how its run ended. If that
+            shows before, or a run is going on already, nothing was triggered: the message says it.
         RecordLookupError
             No schedule has the name, or several have; they are named.
         TransportError, ServerError
@@ -140,7 +142,15 @@ class Schedule(Resource):
         before: Record = {}
         if wait:
             before = endpoints.schedule(session, schedule)
-            _state(schedule, before, "It was not triggered.")
+            if _state(schedule, before, "It was not triggered.") in _GOING_ON:
+                raise ScheduleStateError(
+                    f"A run of schedule {schedule} is going on already, and its end could not be told from that of"
+                    " another. It was not triggered. Wait until it has ended, or call trigger_schedule without"
+                    " wait=True.",
+                    rec_id=schedule,
+                    record=dict(before),
+                    operation="schedule",
+                )
         said = endpoints.trigger_schedule(session, schedule)
         if not wait:
             return ScheduleRun(rec_id=schedule, status="triggered", seconds=time.monotonic() - started, fields=said)
@@ -162,7 +172,16 @@ class Schedule(Resource):
             record = endpoints.schedule(session, schedule)
             state = _state(schedule, record, "It was triggered.")
             seen_running |= state in _GOING_ON
-            if state not in _GOING_ON and state not in _NEVER_RAN and (seen_running or record != before):
+            if state in _NEVER_RAN and seen_running:
+                raise ScheduleStateError(
+                    f"The run of schedule {schedule} has ended, and the service does not say how: it calls it"
+                    f" {state!r} now.",
+                    rec_id=schedule,
+                    record=dict(record),
+                    operation="schedule",
+                )
+            ended = state in _WENT_WELL or state in _WENT_WRONG
+            if ended and (seen_running or _of_runs(record) != _of_runs(before)):
                 break
             if time.monotonic() - started + poll > timeout:
                 raise ScheduleTimeoutError(
@@ -189,12 +208,20 @@ class Schedule(Resource):
         return id_of_the_one("schedule", meant, lambda page: endpoints.schedules(session, page))
 
 
+def _of_runs(record: Record) -> Record:
+    """What a record may tell of runs that were; what is to come, or was asked for or edited, changes without one."""
+    return {name: value for name, value in record.items() if not _OF_NO_RUN.search(name.lower())}
+
+
 def _state(rec_id: int, record: Record, sofar: str) -> str:
     """The state that a schedule's record tells, in lower case and without gaps."""
-    key = next((key for key in _STATE_KEYS if isinstance(record.get(key), str)), None)
-    state = "" if key is None else "".join(filter(str.isalpha, record[key])).lower()
+    told = {key: record[key] for key in _STATE_KEYS if isinstance(record.get(key), str)}
+    states = ["".join(filter(str.isalpha, text)).lower() for text in told.values()]
+    # The state of the last run stands there also while the next is going on.
+    state = next((state for state in states if state in _GOING_ON), states[0] if states else "")
     if state in _GOING_ON | _WENT_WELL | _WENT_WRONG | _NEVER_RAN:
         return state
+    key = next(iter(told), None)
     says = f"{key} is {record[key]!r}" if key is not None else f"it has only {', '.join(record) or 'nothing'}"
     raise ScheduleStateError(
         f"How far schedule {rec_id} is cannot be read off what the service says of it: {says}. {sofar} Call"

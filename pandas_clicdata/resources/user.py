@@ -7,7 +7,7 @@ from typing import Any, SupportsIndex
 from pandas_clicdata import endpoints
 from pandas_clicdata.checks import rec_id_or_name
 from pandas_clicdata.models import Secret
-from pandas_clicdata.resources.base import Resource, body_of, required_text, something
+from pandas_clicdata.resources.base import Resource, body_of, refuse_unsendable, required_text, something, unshown
 from pandas_clicdata.resources.records import (
     Output,
     as_output,
@@ -113,7 +113,7 @@ class User(Resource):
             An argument is not what it should be; nothing was sent.
         """
         # Rebound at once, so that a traceback with locals does not show it.
-        password = Secret.of(password)
+        password, fields = Secret.of(password), unshown(fields)
         if password is not None:
             check_password(password)
         required_text("email_address", email_address)
@@ -155,6 +155,7 @@ class User(Resource):
             # Rebound, so that a traceback with locals does not show it.
             fields = {}
             raise TypeError("update_user changes no password; call set_password.")
+        fields = unshown(fields)
         meant = rec_id_or_name("user", rec_id)
         known = {"email_address": email_address, "first_name": first_name, "last_name": last_name}
         body = something(body_of(known, fields), "email_address=, first_name=, last_name= or **fields")
@@ -226,9 +227,8 @@ def check_password(password: Secret | None) -> None:
     TypeError, ValueError
         It is no text, or empty, or no Unicode text.
     """
-    if password is None or not isinstance(password.reveal(), str):
+    if password is None:
         raise TypeError("password= is text.")
+    refuse_unsendable("password", password)
     if not password:
         raise ValueError("password= is empty.")
-    if any("\ud800" <= character <= "\udfff" for character in password.reveal()):
-        raise ValueError("password= holds half of a surrogate pair, which is no Unicode text.")

@@ -77,16 +77,40 @@ class LazySession:
 
 
 class _Shared:
-    """Where the shared session comes from: at first the environment or a profile."""
+    """Where the shared session comes from: at first the environment or a profile.
+
+    Attributes
+    ----------
+    sources : list of LazySession
+        The last is it. Those before it are what it was when a manager took its place.
+    """
 
     def __init__(self) -> None:
-        self.source = LazySession()
+        self.sources = [LazySession()]
+        self._lock = threading.Lock()
 
-    def bind(self, session: Session) -> None:
+    @property
+    def source(self) -> LazySession:
+        return self.sources[-1]
+
+    def bind(self, session: Session | None) -> None:
         """Let this session be the shared one; what was before keeps its own."""
         source = LazySession()
         source.hold(session)
-        self.source = source
+        self.sources = [source]
+
+    def begin(self, source: LazySession) -> None:
+        """Let the shared session come from here until it ends."""
+        with self._lock:
+            self.sources = [*self.sources, source]
+
+    def end(self, source: LazySession) -> None:
+        """Let it come no longer from here: the last that began and has not ended takes its place."""
+        with self._lock:
+            kept = list(self.sources)
+            if source in kept:
+                del kept[max(place for place, each in enumerate(kept) if each is source)]
+            self.sources = kept or [LazySession()]
 
 
 _shared = _Shared()
@@ -95,8 +119,8 @@ _shared = _Shared()
 class SessionManager(LazySession):
     """Keeps the parameters of a session, and the one session made from them on first use.
 
-    With parameters, its session is from now on the one that everything uses which is given no other; after a ``with``
-    it is so no longer. Without, nothing changes.
+    With parameters, its session is from now on the one that everything uses which is given no other, and again from
+    the beginning of a ``with``; after that it is so no longer. Without, nothing changes.
 
     Parameters
     ----------
@@ -115,9 +139,9 @@ class SessionManager(LazySession):
         # Rebound at once, so that a traceback with locals shows no secret.
         connection_params = concealed(connection_params)
         super().__init__(**connection_params)
-        self._before = _shared.source
-        if connection_params:
-            _shared.source = self
+        self._loose = bool(connection_params)
+        if self._loose:
+            _shared.begin(self)
 
     @classmethod
     def get_session(cls) -> Session:
@@ -163,13 +187,18 @@ class SessionManager(LazySession):
         _shared.bind(session)
 
     def __enter__(self) -> Self:
+        if self._loose:
+            _shared.end(self)
+            self._loose = False
+        if self._params:
+            _shared.begin(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if _shared.source is self:
-            _shared.source = self._before
+        self._loose = False
+        _shared.end(self)
         self.close()
 
 
@@ -271,13 +300,13 @@ def shared_session() -> Session:
 @contextlib.contextmanager
 def shared_session_kept() -> Iterator[None]:
     """Afterwards, let the shared session be what it was before."""
-    source = _shared.source
-    session = source.peek()
+    sources = _shared.sources
+    session = sources[-1].peek()
     try:
         yield
     finally:
-        source.hold(session)
-        _shared.source = source
+        sources[-1].hold(session)
+        _shared.sources = sources
 
 
 def _sandbox_session(where: Mapping[str, Any], how: Mapping[str, Any]) -> Session:

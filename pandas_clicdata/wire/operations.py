@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from pandas_clicdata.models import RefreshMethod, Request, Secret
+from pandas_clicdata.models import RefreshMethod, Request, secrets_in
 from pandas_clicdata.wire import body
 
 
@@ -65,7 +65,7 @@ class Operation:
             body=content if fields is None else body.dumps(fields),
             repeatable=self.repeatable if repeatable is None else repeatable,
             rows=rows,
-            secrets=tuple(value for value in (fields or {}).values() if isinstance(value, Secret)),
+            secrets=tuple(secrets_in(fields)),
         )
 
 
