@@ -41,8 +41,9 @@ def trigger(call, number, version=None):
 def test_a_run(nightly, version):
     sb, call, table, number = nightly()
     idle = {
-        "id": number, "name": "Nightly", "description": "at night", "status": "idle", "last_run_date": None,
-        "last_end_date": None, "next_run_date": None, "message": None, "tables": [table], "method": "append",
+        "id" if version else "rec_id": number, "name": "Nightly", "description": "at night", "status": "idle",
+        "last_run_date": None, "last_end_date": None, "next_run_date": None, "message": None, "tables": [table],
+        "method": "append",
     }  # fmt: skip
     assert shown(call, number, version) == idle
     before = datetime.now().astimezone().replace(microsecond=0)
@@ -63,11 +64,12 @@ def test_the_list(nightly, version):
     other = sb.schedule("Other", tables=[table, "Flights"], method="reload")
     reply = call("GET", "/schedule", version=version).json()
     listed = reply["result"] if version else reply["schedules"]
-    assert [(entry["id"], entry["name"], entry["tables"]) for entry in listed] == [
+    key = "id" if version else "rec_id"
+    assert [(entry[key], entry["name"], entry["tables"]) for entry in listed] == [
         (number, "Nightly", [table]),
         (other, "Other", [table]),
     ]
-    assert listed[0] == shown(call, number)
+    assert listed[0] == shown(call, number, version)
     if version:
         assert reply["pagination"]["result_total_count"] == 2
         assert reply["pagination"]["last_page"] is True
