@@ -284,7 +284,7 @@ class Data(Resource):
         ApiError
             The service refuses, for example because the table has no source.
         AmbiguousWriteError
-            The reply was lost. "append" was not asked for again then, for its rows could come twice.
+            The reply was lost. "append" and "updateappend" were not asked for again then, for rows could come twice.
         TypeError, ValueError
             An argument is not what it should be; nothing was requested.
         """

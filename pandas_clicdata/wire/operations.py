@@ -125,12 +125,14 @@ DELETE = Operation(
     name="delete", line="DELETE /data/{id}/row", unversioned="S P", done_by=("delete_rows", "Data.delete_data"),
 )  # fmt: skip
 
-# Rows that are loaded anew, or go to their keys, are there once however often that is done; appended ones are not.
+# Rows that are loaded anew, or change those of their keys, are there once however often that is done; appended ones are
+# not, and who knows what "updateappend" does to a table without a unique key.
 # Of the method that the documents call "reload", the path is another (S); the one of its name has been seen, too (P).
 REFRESHES: Mapping[RefreshMethod, Operation] = {
     method: Operation(
         name="refresh", line=f"POST /data/{{id}}/{'rebuild' if method == 'reload' else method}", unversioned="S",
-        versions="before 2025.3", repeatable=method != "append", done_by=("refresh", "Data.rebuild_data"),
+        versions="before 2025.3", repeatable=method not in ("append", "updateappend"),
+        done_by=("refresh", "Data.rebuild_data"),
     )
     for method in get_args(RefreshMethod)
 }  # fmt: skip

@@ -38,7 +38,7 @@ def refresh_table(session: Session | None, table: object, method: RefreshMethod)
             raise
         again = (
             "It was not asked for again, for that could append the rows twice. Look at the table first."
-            if method == "append"
+            if method in ("append", "updateappend")
             else "The same call again does no harm."
         )
         raise AmbiguousWriteError(
