@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import requests
+import schemathesis
 
 from pandas_clicdata.sandbox import Assumptions
 from pandas_clicdata.sandbox.app import MAX_BODY
@@ -206,7 +207,6 @@ def test_a_sandbox_that_refuses_with_200_says_so():
 
 
 def loaded(name):
-    schemathesis = pytest.importorskip("schemathesis")
     schema = schemathesis.openapi.from_dict(document(DIALECTS[name]))
     schema.validate()
     return schema

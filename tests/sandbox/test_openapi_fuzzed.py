@@ -13,16 +13,15 @@ from collections import Counter
 
 import pytest
 import requests
+import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.specs.openapi import checks
 
 from pandas_clicdata.sandbox.dialects import Dialect
 from pandas_clicdata.sandbox.openapi import VERSIONS, document
 from pandas_clicdata.sandbox.people import OWNER
 
-schemathesis = pytest.importorskip("schemathesis")
-checks = pytest.importorskip("schemathesis.specs.openapi.checks")
-
-LONG = bool(os.environ.get("CLICDATA_LONG_TESTS"))
+LONG = os.environ.get("CLICDATA_LONG_TESTS", "") not in ("", "0")
 EXAMPLES = 100 if LONG else 12
 WITHOUT = "unversioned"
 DIALECTS = {WITHOUT: Dialect(), **{name: Dialect(version, wrapped=True) for version, name in VERSIONS.items()}}
