@@ -425,6 +425,7 @@ def test_a_service_that_knows_no_pages_is_not_asked_for_ever(http_service):
         ([{"rec_id": 1, "name": "a"}], ["a"]),
         ({"teams": [{"id": 1, "name": "a"}], "others": [1]}, ["a"]),
         ({"result_of_this": [{"id": "1", "name": "a"}], "count": 1}, ["a"]),
+        ([{"rec_id": None, "id": 1, "name": "a"}], ["a"]),
         ({"teams": []}, []),
     ],
 )
@@ -433,6 +434,8 @@ def test_a_list_is_found_in_whatever_holds_it(http_service, body, names):
         frame = cd.Team(session).get_team()
         assert frame["name"].tolist() == names
         assert list(frame)[:2] == ["rec_id", "name"]
+        assert frame["rec_id"].tolist() == [1] * len(names)
+        assert frame["rec_id"].dtype == "int64"
 
 
 @pytest.mark.parametrize("body", [{}, 7, None, {"a": [], "b": []}, {"teams": [1]}, {"teams": None}, "teams"])

@@ -156,7 +156,7 @@ class Data(Resource):
         versions = everything("version", lambda page: lookup.versions(session, table, page))
         if output == "dict":
             return as_output(versions, output)
-        listed = [{"data_rec_id": table.rec_id, **version} for version in versions]
+        listed = [{**version, "data_rec_id": table.rec_id} for version in versions]
         return as_output(listed, output, columns=("data_rec_id",)).astype({"data_rec_id": "int64"})
 
     def create_data(self, name: str, description: str = "", cols: object = None) -> int:

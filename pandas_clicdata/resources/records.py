@@ -184,10 +184,15 @@ def one_as_output(record: Record, output: Output) -> Any:
 
 
 def _with_rec_id(record: Record) -> Record:
-    key = next((key for key in ID_KEYS if key in record), None)
+    key = next((key for key in ID_KEYS if record.get(key) is not None), None)
     if key is None:
         return record
-    return {"rec_id": record[key], **{name: value for name, value in record.items() if name != key}}
+    # As a number also where it came as text: a text is a name wherever a RecId is asked for.
+    rec_id = rec_id_of(record)
+    return {
+        "rec_id": record[key] if rec_id is None else rec_id,
+        **{name: value for name, value in record.items() if name not in (key, "rec_id")},
+    }
 
 
 def _series(name: str, values: list[Any]) -> pd.Series[Any]:
