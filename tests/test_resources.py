@@ -88,6 +88,17 @@ def test_dashboards_are_listed_and_filtered(session, one_sandbox, table, name):
     assert "thumbnail" not in dashboard.get_dashboard(name, output="dict")[0]
 
 
+@pytest.mark.parametrize("matching", [[], [{"id": 1, "name": "Delays of 2025"}]], ids=len)
+def test_whatever_the_service_takes_for_a_name_that_matches_the_dashboard_is_found(http_service, matching):
+    every = [{"id": 1, "name": "Delays of 2025"}, {"id": 2, "name": "Delays"}]
+
+    def answer(request):
+        return 200, {}, json.dumps({"dashboards": matching if "name" in request.query else every}).encode()
+
+    with http_service(answer) as url, at(url) as session:
+        assert cd.Dashboard(session).get_dashboard("Delays")["rec_id"].tolist() == [2]
+
+
 @pytest.mark.operation("GET /dashboard/{id}/thumbnail", "GET /dashboard/{id}/snapshot")
 def test_pictures(session, one_sandbox, table, name, tmp_path):
     from PIL import Image
