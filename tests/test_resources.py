@@ -127,7 +127,7 @@ def jpeg():
     return file.getvalue()
 
 
-@pytest.mark.parametrize("form", ["text", "JSON text", "data address", "object", "bytes", "wrapped"])
+@pytest.mark.parametrize("form", ["text", "JSON text", "data address", "object", "named object", "bytes", "wrapped"])
 def test_a_picture_is_read_in_whatever_form_it_comes(http_service, form):
     content = jpeg()
     text = base64.b64encode(content).decode()
@@ -136,6 +136,7 @@ def test_a_picture_is_read_in_whatever_form_it_comes(http_service, form):
         "JSON text": json.dumps(text).encode(),
         "data address": f"data:image/jpeg;base64,{text}".encode(),
         "object": json.dumps({"snapshot": text, "id": 7}).encode(),
+        "named object": json.dumps({"id": 7, "name": "Delays", "snapshot": text, "description": ""}).encode(),
         "bytes": content,
         "wrapped": json.dumps({"success": True, "result": text}).encode(),
     }[form]
@@ -154,6 +155,12 @@ def test_what_is_no_picture_is_said_to_be_none(http_service, body):
         pytest.raises(cd.UnexpectedReplyError, match=r"GET /dashboard/7/thumbnail.*it is no picture"),
     ):
         cd.Dashboard(session).get_dashboard_thumbnail(7)
+
+
+@pytest.mark.parametrize("text", [None, float("nan"), b"aGVsbG8="])
+def test_a_picture_is_not_read_from_what_is_no_text(text):
+    with pytest.raises(TypeError, match="base64 text, not from"):
+        cd.Picture.from_base64(text)
 
 
 def at(url, api_version="unversioned", **options):
