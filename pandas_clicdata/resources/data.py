@@ -66,7 +66,8 @@ class Data(Resource):
             List only the tables that have, or do not have, a unique key or something to refresh them from (P). Only the
             API without versions is known to take these.
         output : {"df", "dict"}, default "df"
-            A DataFrame, or a list of dicts with the values as they came.
+            A DataFrame, or a list of dicts with the values as they came: a number that a float would not give back as
+            ``Decimal``, which :mod:`json` does not write by itself.
 
         Returns
         -------
