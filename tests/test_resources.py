@@ -377,6 +377,23 @@ def test_one_name_exactly_goes_before_others_that_differ_in_case(http_service):
         assert cd.Team(session).get_team("Delays", "dict")["rec_id"] == 2
 
 
+@pytest.mark.parametrize(("area", "method"), [("Team", "delete_team"), ("User", "delete_user")])
+def test_what_is_named_in_another_case_is_not_deleted(http_service, area, method):
+    holds, _, key = LISTS[area]
+    asked = []
+
+    def answer(request):
+        asked.append(request.method)
+        return 200, {}, json.dumps({holds: [{"rec_id": 1, key: "PILOTS"}, {"rec_id": 2, key: "Crew"}]}).encode()
+
+    with http_service(answer) as url, at(url) as session:
+        with pytest.raises(cd.RecordLookupError, match=r"named 'pilots'. Did you mean 'PILOTS'\?"):
+            getattr(AREAS[area](session), method)("pilots")
+        assert asked == ["GET"]
+        getattr(AREAS[area](session), method)("PILOTS")
+        assert asked[1:] == ["GET", "DELETE"]
+
+
 # lists
 
 
