@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
+from pandas_clicdata.errors import ClicDataError
 from pandas_clicdata.models import (
     Column,
     Framing,
@@ -28,6 +29,7 @@ from pandas_clicdata.wire.records import content, record, records, said
 from pandas_clicdata.wire.replies import Answer
 
 Fields = Mapping[str, Any]
+T = TypeVar("T")
 
 
 def resolved(session: Session | None) -> Session:
@@ -165,7 +167,7 @@ def teams(session: Session, page: int) -> Records:
 
 def create_team(session: Session, fields: Fields) -> int:
     """Make a team and return its RecId."""
-    return session.perform(session.dialect.ask(operations.CREATE_TEAM.request(fields=fields), Answer.rec_id))
+    return _changed(session, operations.CREATE_TEAM.request(fields=fields), Answer.rec_id)
 
 
 def update_team(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
@@ -210,7 +212,7 @@ def user(session: Session, rec_id: int) -> dict[str, Any]:
 
 def create_user(session: Session, fields: Fields) -> int:
     """Make a user and return its RecId."""
-    return session.perform(session.dialect.ask(operations.CREATE_USER.request(fields=fields), Answer.rec_id))
+    return _changed(session, operations.CREATE_USER.request(fields=fields), Answer.rec_id)
 
 
 def update_user(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
@@ -239,7 +241,7 @@ def request(session: Session, method: str, path: str, params: tuple[tuple[str, s
         repeatable=method == "GET",
         secrets=(*secrets_in(fields), *(Secret(value) for name, value in params if means_secret(name))),
     )
-    return session.perform(session.dialect.ask(asked, content))
+    return _changed(session, asked, content)
 
 
 def _records(
@@ -259,4 +261,13 @@ def _record(session: Session, operation: Operation, rec_id: int | None = None) -
 
 
 def _told(session: Session, operation: Operation, rec_id: int, fields: Fields | None = None) -> dict[str, Any]:
-    return session.perform(session.dialect.ask(operation.request(rec_id, fields=fields), said))
+    return _changed(session, operation.request(rec_id, fields=fields), said)
+
+
+def _changed(session: Session, asked: Request, read: Callable[[Answer], T]) -> T:
+    try:
+        return session.perform(session.dialect.ask(asked, read))
+    except ClicDataError as exc:
+        if exc.ambiguous:
+            exc.add_note("It may have been carried out all the same: look before you ask again.")
+        raise

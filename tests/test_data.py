@@ -192,6 +192,15 @@ def test_versions_in_either_shape(http_service, reply):
         data.session.close()
 
 
+@pytest.mark.parametrize("said", [None, "x", 8])
+def test_a_version_is_one_of_the_table_that_was_asked_for(http_service, said):
+    body = json.dumps({"versions": [{"version": 1, "data_rec_id": said}]}).encode()
+    with http_service(lambda request: (200, {}, body)) as url:
+        data = cd.Data(api_key="hush", base_url=url, api_version="unversioned")
+        assert data.get_data_history(7).to_dict("list") == {"data_rec_id": [7], "version": [1]}
+        data.session.close()
+
+
 def test_a_list_of_versions_that_is_not_whole_is_not_returned(http_service):
     def answer(request):
         content = {"success": True, "result": [{"version": 1}], "pagination": {"has_more_results": True}}

@@ -520,3 +520,19 @@ def test_a_create_that_cannot_be_settled_is_unknown(serve):
     ):
         create_table("T", TYPES, session=session)
     assert writes(sandbox) == ["create"]
+
+
+@pytest.mark.parametrize("reply", [(204, b""), (200, b""), (200, b"{}"), (200, b'{"success": true}')])
+def test_an_empty_reply_is_one(http_service, reply):
+    """Nobody has shown the reply of a bare service to these; 204 has none."""
+    status, body = reply
+    page = b'{"data": [{"a": "x"}], "has_more_data": false}'
+
+    def answer(request):
+        return (200, {}, page) if request.method == "GET" else (status, {}, body)
+
+    with http_service(answer) as url:
+        data = cd.Data(api_key="hush", base_url=url, api_version="unversioned")
+        assert data.delete_data(7, {"a": "x"}).status == "unverified"
+        assert data.update_data(7, {"a": "x"}, {"a": "y"}).status == "unverified"
+        data.session.close()

@@ -107,6 +107,7 @@ def test_only_what_does_no_harm_is_tried_again(http_service, method, status, tri
     with http_service(answer) as url, at(url) as session, pytest.raises(cd.ApiError) as caught:
         cd.request(method, "/x", session=session)
     assert (len(asked), caught.value.ambiguous, caught.value.operation) == (tries, ambiguous, "request")
+    assert ("may have been carried out all the same" in "".join(getattr(caught.value, "__notes__", []))) == ambiguous
 
 
 def test_a_refusal_is_an_error_whatever_its_status(session):

@@ -89,6 +89,17 @@ def test_dashboards_are_listed_and_filtered(session, one_sandbox, table, name):
     assert "thumbnail" not in dashboard.get_dashboard(name=name, output="dict")[0]
 
 
+@pytest.mark.parametrize("matching", [[], [{"id": 1, "name": "Delays of 2025"}]], ids=len)
+def test_whatever_the_service_takes_for_a_name_that_matches_the_dashboard_is_found(http_service, matching):
+    every = [{"id": 1, "name": "Delays of 2025"}, {"id": 2, "name": "Delays"}]
+
+    def answer(request):
+        return 200, {}, json.dumps({"dashboards": matching if "name" in request.query else every}).encode()
+
+    with http_service(answer) as url, at(url) as session:
+        assert cd.Dashboard(session).get_dashboard("Delays")["rec_id"].tolist() == [2]
+
+
 @pytest.mark.operation("GET /dashboard/{id}/thumbnail", "GET /dashboard/{id}/snapshot")
 def test_pictures(session, one_sandbox, table, name, tmp_path):
     from PIL import Image
@@ -117,7 +128,7 @@ def jpeg():
     return file.getvalue()
 
 
-@pytest.mark.parametrize("form", ["text", "JSON text", "data address", "object", "bytes", "wrapped"])
+@pytest.mark.parametrize("form", ["text", "JSON text", "data address", "object", "named object", "bytes", "wrapped"])
 def test_a_picture_is_read_in_whatever_form_it_comes(http_service, form):
     content = jpeg()
     text = base64.b64encode(content).decode()
@@ -126,6 +137,7 @@ def test_a_picture_is_read_in_whatever_form_it_comes(http_service, form):
         "JSON text": json.dumps(text).encode(),
         "data address": f"data:image/jpeg;base64,{text}".encode(),
         "object": json.dumps({"snapshot": text, "id": 7}).encode(),
+        "named object": json.dumps({"id": 7, "name": "Delays", "snapshot": text, "description": ""}).encode(),
         "bytes": content,
         "wrapped": json.dumps({"success": True, "result": text}).encode(),
     }[form]
@@ -144,6 +156,12 @@ def test_what_is_no_picture_is_said_to_be_none(http_service, body):
         pytest.raises(cd.UnexpectedReplyError, match=r"GET /dashboard/7/thumbnail.*it is no picture"),
     ):
         cd.Dashboard(session).get_dashboard_thumbnail(7)
+
+
+@pytest.mark.parametrize("text", [None, float("nan"), b"aGVsbG8="])
+def test_a_picture_is_not_read_from_what_is_no_text(text):
+    with pytest.raises(TypeError, match="base64 text, not from"):
+        cd.Picture.from_base64(text)
 
 
 def at(url, api_version="unversioned", **options):
@@ -363,6 +381,23 @@ def test_one_name_exactly_goes_before_others_that_differ_in_case(http_service):
         assert cd.Team(session).get_team("Delays", "dict")["rec_id"] == 2
 
 
+@pytest.mark.parametrize(("area", "method"), [("Team", "delete_team"), ("User", "delete_user")])
+def test_what_is_named_in_another_case_is_not_deleted(http_service, area, method):
+    holds, _, key = LISTS[area]
+    asked = []
+
+    def answer(request):
+        asked.append(request.method)
+        return 200, {}, json.dumps({holds: [{"rec_id": 1, key: "PILOTS"}, {"rec_id": 2, key: "Crew"}]}).encode()
+
+    with http_service(answer) as url, at(url) as session:
+        with pytest.raises(cd.RecordLookupError, match=r"named 'pilots'. Did you mean 'PILOTS'\?"):
+            getattr(AREAS[area](session), method)("pilots")
+        assert asked == ["GET"]
+        getattr(AREAS[area](session), method)("PILOTS")
+        assert asked[1:] == ["GET", "DELETE"]
+
+
 # lists
 
 
@@ -429,6 +464,7 @@ def test_a_service_that_knows_no_pages_is_not_asked_for_ever(http_service):
         ([{"rec_id": 1, "name": "a"}], ["a"]),
         ({"teams": [{"id": 1, "name": "a"}], "others": [1]}, ["a"]),
         ({"result_of_this": [{"id": "1", "name": "a"}], "count": 1}, ["a"]),
+        ([{"rec_id": None, "id": 1, "name": "a"}], ["a"]),
         ({"teams": []}, []),
     ],
 )
@@ -437,6 +473,8 @@ def test_a_list_is_found_in_whatever_holds_it(http_service, body, names):
         frame = cd.Team(session).get_team()
         assert frame["name"].tolist() == names
         assert list(frame)[:2] == ["rec_id", "name"]
+        assert frame["rec_id"].tolist() == [1] * len(names)
+        assert frame["rec_id"].dtype == "int64"
 
 
 @pytest.mark.parametrize("body", [{}, 7, None, {"a": [], "b": []}, {"teams": [1]}, {"teams": None}, "teams"])

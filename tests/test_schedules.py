@@ -175,5 +175,6 @@ def test_a_lost_reply_is_said_to_be_perhaps_a_run_and_nothing_is_asked_twice(ser
     with pytest.raises(cd.TransportError) as caught:
         cd.Schedule(session).trigger_schedule(schedule)
     assert caught.value.ambiguous
+    assert "It may have been carried out all the same" in caught.value.__notes__[0]
     assert len(sandbox.requests.of("trigger")) == 1
     assert len(cd.read_clicdata(name, session=session)) == 1 + after_commit

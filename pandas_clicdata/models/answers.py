@@ -71,9 +71,11 @@ class Picture:
 
         Raises
         ------
-        ValueError
-            It is no base64, or no image.
+        TypeError, ValueError
+            It is no text, no base64, or no image.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"A picture is read from its base64 text, not from {text!r}.")
         if text.startswith("data:"):
             text = text.partition(",")[2]
         try:

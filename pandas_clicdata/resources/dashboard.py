@@ -7,6 +7,7 @@ from typing import Any, Literal, SupportsIndex, overload
 
 from pandas_clicdata import endpoints
 from pandas_clicdata.checks import one_of, rec_id_or_name
+from pandas_clicdata.errors import RecordLookupError
 from pandas_clicdata.models import Picture
 from pandas_clicdata.resources.base import Resource
 from pandas_clicdata.resources.records import Output, as_output, checked_output, everything, id_of_the_one, named
@@ -78,7 +79,10 @@ class Dashboard(Resource):
         found = listed(wanted)
         if wanted is not None:
             # What the service takes for a name that matches is not known; without a match, the whole list tells.
-            found = named("dashboard", wanted, found or listed(None))
+            try:
+                found = named("dashboard", wanted, found)
+            except RecordLookupError:
+                found = named("dashboard", wanted, listed(None))
         return as_output(found, output, columns=("rec_id", "name"))
 
     @overload

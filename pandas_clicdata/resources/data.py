@@ -66,7 +66,8 @@ class Data(Resource):
             List only the tables that have, or do not have, a unique key or something to refresh them from (P). Only the
             API without versions is known to take these.
         output : {"df", "dict"}, default "df"
-            A DataFrame, or a list of dicts with the values as they came.
+            A DataFrame, or a list of dicts with the values as they came: a number that a float would not give back as
+            ``Decimal``, which :mod:`json` does not write by itself.
 
         Returns
         -------
@@ -156,7 +157,7 @@ class Data(Resource):
         versions = everything("version", lambda page: lookup.versions(session, table, page))
         if output == "dict":
             return as_output(versions, output)
-        listed = [{"data_rec_id": table.rec_id, **version} for version in versions]
+        listed = [{**version, "data_rec_id": table.rec_id} for version in versions]
         return as_output(listed, output, columns=("data_rec_id",)).astype({"data_rec_id": "int64"})
 
     def create_data(self, name: str, description: str = "", cols: object = None, *, desc: str | None = None) -> int:

@@ -100,8 +100,10 @@ def rec_id_of(record: Record) -> int | None:
     return None
 
 
-def named(what: str, name: str, records: Iterable[Record], keys: Sequence[str] = ("name",)) -> list[Record]:
-    """The records of exactly this name, else those whose name is the same but for case.
+def named(
+    what: str, name: str, records: Iterable[Record], keys: Sequence[str] = ("name",), *, exactly: bool = False
+) -> list[Record]:
+    """The records of exactly this name, else, unless only they will do, those whose name is the same but for case.
 
     Raises
     ------
@@ -109,12 +111,14 @@ def named(what: str, name: str, records: Iterable[Record], keys: Sequence[str] =
         There is none; those that are near are named, or all if they are few.
     """
     labelled = [(_label(record, keys), record) for record in records]
-    exactly = [record for label, record in labelled if label == name]
-    found = exactly or [record for label, record in labelled if label.casefold() == name.casefold()]
+    found = [record for label, record in labelled if label == name]
+    alike = [(label, record) for label, record in labelled if label.casefold() == name.casefold()]
+    if not found and not exactly:
+        found = [record for _, record in alike]
     if found:
         return found
     names = list(dict.fromkeys(label for label, _ in labelled if label))
-    near = difflib.get_close_matches(name, names, n=_SUGGESTIONS)
+    near = list(dict.fromkeys(label for label, _ in alike)) or difflib.get_close_matches(name, names, n=_SUGGESTIONS)
     if near:
         hint = f"Did you mean {' or '.join(map(repr, near))}?"
     elif names:
@@ -124,7 +128,9 @@ def named(what: str, name: str, records: Iterable[Record], keys: Sequence[str] =
     raise RecordLookupError(f"There is no {what} named {name!r}. {hint}", names=near or names)
 
 
-def the_one(what: str, meant: int | str, records: Sequence[Record], keys: Sequence[str] = ("name",)) -> Record:
+def the_one(
+    what: str, meant: int | str, records: Sequence[Record], keys: Sequence[str] = ("name",), *, exactly: bool = False
+) -> Record:
     """The record of a RecId or a name.
 
     Raises
@@ -139,7 +145,7 @@ def the_one(what: str, meant: int | str, records: Sequence[Record], keys: Sequen
             there = f"there are those with {_listed(ids)}" if ids else f"there are no {what}s"
             raise RecordLookupError(f"There is no {what} with RecId {meant}; {there}.", names=ids)
         return found[0]
-    found = named(what, meant, records, keys)
+    found = named(what, meant, records, keys, exactly=exactly)
     if len(found) > 1:
         each = [f"{_label(record, keys)} (RecId {rec_id_of(record)})" for record in found]
         raise RecordLookupError(
@@ -149,8 +155,17 @@ def the_one(what: str, meant: int | str, records: Sequence[Record], keys: Sequen
     return found[0]
 
 
-def id_of_the_one(what: str, meant: int | str, fetch: Callable[[int], Records], keys: Sequence[str] = ("name",)) -> int:
+def id_of_the_one(
+    what: str,
+    meant: int | str,
+    fetch: Callable[[int], Records],
+    keys: Sequence[str] = ("name",),
+    *,
+    exactly: bool = False,
+) -> int:
     """The RecId that is meant. A number is believed: the first use of it tells.
+
+    What is deleted is named ``exactly``: whether another case is another name, nobody has shown.
 
     Raises
     ------
@@ -159,7 +174,7 @@ def id_of_the_one(what: str, meant: int | str, fetch: Callable[[int], Records], 
     """
     if isinstance(meant, int):
         return meant
-    record = the_one(what, meant, everything(what, fetch), keys)
+    record = the_one(what, meant, everything(what, fetch), keys, exactly=exactly)
     rec_id = rec_id_of(record)
     if rec_id is None:
         raise RecordLookupError(f"The service lists the {what} {meant!r} without a RecId ({', '.join(record)}).")
@@ -184,10 +199,15 @@ def one_as_output(record: Record, output: Output) -> Any:
 
 
 def _with_rec_id(record: Record) -> Record:
-    key = next((key for key in ID_KEYS if key in record), None)
+    key = next((key for key in ID_KEYS if record.get(key) is not None), None)
     if key is None:
         return record
-    return {"rec_id": record[key], **{name: value for name, value in record.items() if name != key}}
+    # As a number also where it came as text: a text is a name wherever a RecId is asked for.
+    rec_id = rec_id_of(record)
+    return {
+        "rec_id": record[key] if rec_id is None else rec_id,
+        **{name: value for name, value in record.items() if name not in (key, "rec_id")},
+    }
 
 
 def _series(name: str, values: list[Any]) -> pd.Series[Any]:

@@ -35,7 +35,7 @@ def request(
     method : {"GET", "POST", "PUT", "DELETE", "PATCH"}
         In capitals or not.
     path : str
-        From the slash after the host on: ``"/team"``. Credentials go to the session's own address only.
+        From the slash after ``base_url`` on: ``"/team"``. Credentials go to the session's own address only.
     params : dict, optional
         What stands behind the question mark. Truth values are written ``true`` and ``false``; of a list, each value is
         a parameter; None is left out. ``api_version`` is added as the session's dialect has it, unless it is there.
@@ -47,8 +47,9 @@ def request(
     Returns
     -------
     object
-        The JSON of the reply, in the versioned dialect its ``result``; None where the reply is empty. Numbers that a
-        float would not give back come as ``Decimal``. A list may be one page of several.
+        The JSON of the reply, in the versioned dialect its ``result``; None where a bare reply to anything but a GET is
+        empty. Numbers that a float would not give back come as ``Decimal``. A list may be one page of several: what a
+        versioned reply says of them is not in it.
 
     Raises
     ------

@@ -132,7 +132,7 @@ class Team(Resource):
         Parameters
         ----------
         rec_id : int or str
-            The team's RecId, or its name.
+            The team's RecId, or its name, in its own case.
 
         Returns
         -------
@@ -149,7 +149,7 @@ class Team(Resource):
             With ``ambiguous`` set, it may have been deleted all the same.
         """
         meant = rec_id_or_name("team", rec_id)
-        return endpoints.delete_team(self.session, self._rec_id(meant))
+        return endpoints.delete_team(self.session, self._rec_id(meant, exactly=True))
 
     def add_user(self, rec_id: SupportsIndex | str, user_id: SupportsIndex | str, **fields: Any) -> dict[str, Any]:
         """Put a user into a team (S).
@@ -260,9 +260,9 @@ class Team(Resource):
         required_text("name", name)
         return endpoints.remove_parameter(self.session, self._rec_id(meant), body_of({"name": name}, fields))
 
-    def _rec_id(self, meant: int | str) -> int:
+    def _rec_id(self, meant: int | str, *, exactly: bool = False) -> int:
         session = self.session
-        return id_of_the_one("team", meant, lambda page: endpoints.teams(session, page))
+        return id_of_the_one("team", meant, lambda page: endpoints.teams(session, page), exactly=exactly)
 
     def _user_id(self, meant: int | str) -> int:
         session = self.session

@@ -167,7 +167,7 @@ class User(Resource):
         Parameters
         ----------
         rec_id : int or str
-            The user's RecId, or their e-mail address.
+            The user's RecId, or their e-mail address, in its own case.
 
         Returns
         -------
@@ -184,7 +184,7 @@ class User(Resource):
             With ``ambiguous`` set, the user may have been deleted all the same.
         """
         meant = rec_id_or_name("user", rec_id)
-        return endpoints.delete_user(self.session, self._rec_id(meant))
+        return endpoints.delete_user(self.session, self._rec_id(meant, exactly=True))
 
     def set_password(self, rec_id: SupportsIndex | str, password: str | Secret) -> dict[str, Any]:
         """Give a user another password (S).
@@ -214,9 +214,11 @@ class User(Resource):
         meant = rec_id_or_name("user", rec_id)
         return endpoints.set_password(self.session, self._rec_id(meant), {"password": hidden})
 
-    def _rec_id(self, meant: int | str) -> int:
+    def _rec_id(self, meant: int | str, *, exactly: bool = False) -> int:
         session = self.session
-        return id_of_the_one("user", meant, lambda page: endpoints.users(session, page), NAMES_OF_A_USER)
+        return id_of_the_one(
+            "user", meant, lambda page: endpoints.users(session, page), NAMES_OF_A_USER, exactly=exactly
+        )
 
 
 def check_password(password: Secret | None) -> None:

@@ -66,12 +66,13 @@ def picture(request: Request) -> Exchange[Picture]:
             found = reply.body.decode("ascii", "replace")
         elif isinstance(found, dict) and isinstance(found.get("success"), bool):
             found = found.get("result")
-        if isinstance(found, dict):
-            texts = [value for value in found.values() if isinstance(value, str)]
-            found = texts[0] if len(texts) == 1 else None
-        if isinstance(found, str):
-            with contextlib.suppress(ValueError):
-                return Picture.from_base64(found)
+        pictures = []
+        for text in found.values() if isinstance(found, dict) else [found]:
+            # Beside it may stand what the dashboard is called.
+            with contextlib.suppress(TypeError, ValueError):
+                pictures.append(Picture.from_base64(text))
+        if len(pictures) == 1:
+            return pictures[0]
         return Answer(request, reply, None, {}).unexpected("it is no picture")
 
     return Exchange(request, read_reply)

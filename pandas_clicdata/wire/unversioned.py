@@ -84,14 +84,16 @@ class Unversioned:
         """``DELETE /data/{id}/row`` with a body; every ``find`` must match (S P)."""
         # What a first try deleted, a second one no longer finds; but of "first" it would take another row.
         content, repeatable = body.delete(find, multiple_rows), multiple_rows == "all"
-        # Nobody has shown the reply; that it is one is all that is asked of it.
-        return bare(operations.DELETE.request(rec_id, content=content, repeatable=repeatable), lambda answer: None)
+        # Nobody has shown the reply; that it is one, empty or not, is all that is asked of it.
+        asked = operations.DELETE.request(rec_id, content=content, repeatable=repeatable)
+        return bare(asked, lambda answer: None, or_empty=True)
 
     def update(self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]:
         """``PUT /data/{id}/row`` (S) with ``find`` and ``update`` (A)."""
         # The same values given twice leave a row as it is; but "first" may be another row the second time.
         content, repeatable = body.update(find, values, multiple_rows), multiple_rows == "all"
-        return bare(operations.UPDATE.request(rec_id, content=content, repeatable=repeatable), lambda answer: None)
+        asked = operations.UPDATE.request(rec_id, content=content, repeatable=repeatable)
+        return bare(asked, lambda answer: None, or_empty=True)
 
     def refresh(self, rec_id: int, method: RefreshMethod) -> Exchange[dict[str, Any]]:
         """``POST /data/{id}/recreate`` and its kin, of which ``/rebuild`` is the method called "reload" (S)."""
