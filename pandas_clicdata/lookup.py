@@ -134,6 +134,8 @@ def find(session: Session, table: int | str) -> TableRef:
     near = [name for name in names if name.casefold() == table.casefold()]
     near += [name for name in difflib.get_close_matches(table, names, n=_SUGGESTIONS) if name not in near]
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    if table.isdecimal():
+        hint += f" A RecId is given as a number, without quotes: {table}."
     raise TableNotFoundError(f"There is no table named {table!r} among the account's {len(names):,} tables.{hint}")
 
 

@@ -163,3 +163,8 @@ def test_wrong_arguments_are_sentences_before_the_first_request(serve, call, kin
     with pytest.raises(kind, match=words):
         call(session)
     assert len(sandbox.requests) == 0
+
+
+def test_a_recid_in_quotes_is_a_name_and_the_error_says_so(session):
+    with pytest.raises(cd.TableNotFoundError, match="A RecId is given as a number, without quotes: 99999"):
+        cd.read_clicdata("99999", session=session)

@@ -557,6 +557,24 @@ def test_values_of_records_that_go_into_no_dtype_stay_as_they_came(http_service,
     assert column.tolist() == values
 
 
+def test_a_list_without_end_is_given_up(http_service, monkeypatch):
+    monkeypatch.setattr("pandas_clicdata.resources.records._MOST_PAGES", 5)
+    asked = []
+
+    def answer(request):
+        asked.append(request)
+        body = {"success": True, "result": [{"name": str(len(asked))}], "pagination": {"has_more_results": True}}
+        return 200, {}, json.dumps(body).encode()
+
+    with (
+        http_service(answer) as url,
+        at(url, "2025.3") as session,
+        pytest.raises(cd.IncompleteReadError, match="5 came of more"),
+    ):
+        cd.Team(session).get_team()
+    assert len(asked) == 5
+
+
 # sessions of their own
 
 

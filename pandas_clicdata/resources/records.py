@@ -30,6 +30,7 @@ _NO_TIME = np.iinfo("int64").min
 """How NaT is counted."""
 _SUGGESTIONS = 3
 _SHOWN = 10
+_MOST_PAGES = 10_000
 _LARGEST = 2**63
 _EXACT = 2**53
 """Up to here a float has every whole number."""
@@ -69,7 +70,7 @@ def everything(what: str, fetch: Callable[[int], Records]) -> list[Record]:
         if more is None:
             # Each of what tells is optional (P): a page that is full may not be the last.
             more = listed.full if total is None else len(gathered) < total
-        if not more or not fresh:
+        if not more or not fresh or page == _MOST_PAGES:
             break
         page += 1
     if (more and listed.has_more is not None) or (total is not None and total != len(gathered)):

@@ -196,8 +196,8 @@ ASSUMED: tuple[tuple[str, str, str | None], ...] = (
     (
         "users",
         "A user has an id, 'email_address', 'first_name', 'last_name', 'last_login_date' and the ids of their "
-        "'teams'. POST takes the address, both names and a 'password', which may be missing, and nobody can sign in "
-        "without; PUT any of the first three.",
+        "'teams'. POST takes the address, and may have both names and a 'password', without which nobody can sign "
+        "in; PUT any of the first three.",
         None,
     ),
     (

@@ -133,7 +133,7 @@ class Versioned:
         """``POST /table/{id}/refresh`` in 2025.3 (P), before it as without versions (A)."""
         asked = operations.REFRESHES[method].request(rec_id)
         if key(self.version) >= key(REFRESH_VERSION) or self._speaks(REFRESH_VERSION):
-            # What the source documents call "recreate" is this mode; both know "reload".
+            # Both know "reload"; that what the source documents call "recreate" is this mode is by elimination (A).
             mode = {"mode": "rebuild" if method == "recreate" else method}
             asked = operations.REFRESH_TABLE.request(rec_id, fields=mode, repeatable=asked.repeatable)
         return wrapped(self._in_version(asked, REFRESH_VERSION), said)

@@ -104,7 +104,7 @@ def _requests() -> dict[str, Schema]:
         "RowsToUpdate": _body({**match, "update": cells}),
         "RowsToDelete": _body(match),
         "Refresh": _body({"mode": {"type": "string", "enum": list(MODES)}}),
-        "NewUser": _body({**person, **password}, optional=("password",)),
+        "NewUser": _body({**person, **password}, optional=("first_name", "last_name", "password")),
         "UserChanges": _any_of(person),
         "NewPassword": _body(password),
         "NewTeam": _body(team, optional=("description",)),

@@ -61,7 +61,9 @@ def _user_id(value: Any, what: str) -> int:
 
 
 _Fields = Mapping[str, Callable[[Any, str], Any]]
-_USER: _Fields = {"email_address": _address, "first_name": _short, "last_name": _short}
+_ADDRESS: _Fields = {"email_address": _address}
+_NAMES: _Fields = {"first_name": _short, "last_name": _short}
+_USER: _Fields = {**_ADDRESS, **_NAMES}
 _TEAM: _Fields = {"name": _name, "description": _description}
 _MEMBER: _Fields = {"user_id": _user_id}
 _PARAMETER: _Fields = {"name": _name, "value": _text}
@@ -119,7 +121,7 @@ def profile(call: Call) -> Result:
 
 def create_user(call: Call) -> Result:
     """``POST /user``."""
-    given = {"password": None, **_all(call, _USER, _NEW_PASSWORD)}
+    given = dict.fromkeys(_NAMES, "") | {"password": None} | _all(call, _ADDRESS, {**_NAMES, **_NEW_PASSWORD})
     return created(call, call.world.people.create_user(**given))
 
 
