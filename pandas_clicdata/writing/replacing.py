@@ -26,6 +26,7 @@ from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.clearing import clear, conditions, present, try_to_delete_nothing
 from pandas_clicdata.writing.content import Content
 from pandas_clicdata.writing.failure import raise_from
+from pandas_clicdata.writing.fitting import fitted
 from pandas_clicdata.writing.identity import Identity
 from pandas_clicdata.writing.inserting import Insertion
 from pandas_clicdata.writing.looking import look
@@ -63,8 +64,8 @@ def replace_rows(
     """
     known = lookup.known_columns(lookup.first_page(session, found))
     content = content.in_memory()
-    if known is not None:
-        content = workflow.fitted(content, found, known, options)
+    content = fitted(content, found, known, options, keys, left_out=record.left_out)
+    record.check_left_out(content.left_out)
     # Writes every row once, so that none can turn out not to be writable when the old ones are gone.
     _ = content.hash
     if options.dry_run:
@@ -97,12 +98,12 @@ def _dry(
     started: float,
 ) -> WriteResult:
     batches = -(-(content.rows or 0) // int(options.batch_size))
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = {"notes": content.notes}
     if record.backup is None and not record.cleared:
         saved = backup.take(session, found, known, content.planned)
         deletions = len(conditions(saved.content(), ())) if saved.table.num_rows else 0
         facts["matched"] = saved.table.num_rows
-        facts["notes"] = (f"{deletions:,} deletions would take the {saved.table.num_rows:,} rows that are there.",)
+        facts["notes"] += (f"{deletions:,} deletions would take the {saved.table.num_rows:,} rows that are there.",)
     return dry_receipt("push", found, content.rows, batches, content.planned, started, **facts)
 
 
@@ -117,7 +118,7 @@ def _save(
     """Save the old rows, if there are any, and make sure that they can be deleted, before any is."""
     saved = backup.take(session, found, known, content.planned)
     if record.table is None:
-        record.note("table", rec_id=found.rec_id, name=found.name, made=False)
+        record.note("table", rec_id=found.rec_id, name=found.name, made=False, left_out=list(content.left_out))
     if not saved.table.num_rows:
         return None
     old = saved.content()
@@ -197,8 +198,7 @@ def restore(session: Session | None, path: object, table: object, *, options: Op
     found = lookup.find(session, meant)
     known = lookup.known_columns(lookup.first_page(session, found))
     types = _types(saved, known)
-    if known is not None:
-        content = workflow.fitted(content, found, known, Options(columns=types))
+    content = fitted(content, found, known, Options(columns=types))
     identity = Identity(
         operation="restore", table=found.rec_id, account=session.account_label, rows=content.rows,
         columns=[], frame=lambda: content.hash, resumable=False,

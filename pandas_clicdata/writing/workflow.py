@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pandas_clicdata import lookup, schema
+from pandas_clicdata import lookup
 from pandas_clicdata.checks import unicode_text
 from pandas_clicdata.errors import (
-    ColumnMismatchError,
     ColumnNameError,
     IncompleteWriteError,
     ResumeError,
     VerificationError,
 )
-from pandas_clicdata.models import ColumnType, Page, TableRef, WriteResult
+from pandas_clicdata.models import Page, TableRef, WriteResult
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, key_names, refuse_equal_keys, refuse_null_keys
 from pandas_clicdata.writing.failure import raise_from
 from pandas_clicdata.writing.fingerprint import Sums
+from pandas_clicdata.writing.fitting import fitted
 from pandas_clicdata.writing.identity import Identity
 from pandas_clicdata.writing.inserting import Insertion
 from pandas_clicdata.writing.journal import Journal
@@ -123,13 +122,12 @@ def append_to(
 ) -> WriteResult:
     page = lookup.first_page(session, found)
     known = lookup.known_columns(page)
-    # Where an empty table's columns are not listed, the service will refuse a name that it does not have.
-    if known is not None:
-        content = fitted(content, found, known, options)
+    content = fitted(content, found, known, options, keys, left_out=record.left_out)
+    record.check_left_out(content.left_out)
     if options.dry_run:
         return dry(content, found, record.identity, options, started)
     if record.table is None:
-        record.note("table", rec_id=found.rec_id, name=found.name, made=False)
+        record.note("table", rec_id=found.rec_id, name=found.name, made=False, left_out=list(content.left_out))
     sent = record.confirmed or record.unknown or record.resent
     if sent or options.resume is not None:
         refuse_what_was_sent(session, content, found, record, keys, options)
@@ -159,57 +157,6 @@ def refuse_what_was_sent(
         ByMark(session, found.rec_id, options.stamp, record).refuse_unknown_marks()
     elif options.resume is not None:
         ByContent(session, found.rec_id, content, record).refuse_rows_there(unsent)
-
-
-def fitted(content: Content, found: TableRef, known: lookup.KnownColumns, options: Options) -> Content:
-    """The rows as a table that is there takes them.
-
-    Raises
-    ------
-    ColumnMismatchError
-        Columns are missing, extra, or of another type.
-    """
-    ours = {column.name for column in content.planned}
-    theirs = [column for column in known.columns if column.name in ours or not lookup.is_row_id(column, known.typed)]
-    if options.stamp is not None:
-        stamp = next((column for column in theirs if column.name == options.stamp), None)
-        if stamp is None or (known.typed and stamp.data_type not in (ColumnType.TEXT, ColumnType.DROPDOWN)):
-            raise ColumnMismatchError(
-                f"stamp= names {options.stamp!r}, and table {found.label} has no text column of that name. A table is"
-                " given one when it is made: push(…, stamp=…).",
-                missing=[options.stamp] if stamp is None else [],
-            )
-        theirs.remove(stamp)
-    plans = schema.fit_to_table(content.door, theirs, found.label, types_known=known.typed, columns=options.columns)
-    if [plan.planned for plan in plans] == content.planned:
-        return content
-    return Content.planned_as(content.door, plans)
-
-
-def fitted_in_part(
-    content: Content, found: TableRef, known: lookup.KnownColumns, columns: Mapping[str, str] | None = None
-) -> Content:
-    """Values of some of the table's columns, as it takes them.
-
-    Raises
-    ------
-    ColumnMismatchError
-        It lacks one of them, or has it in another type.
-    """
-    ours = [column.name for column in content.planned]
-    theirs = [column for column in known.columns if column.name in ours]
-    names = [column.name for column in known.columns]
-    extra = [name for name in ours if name not in names]
-    if extra:
-        near = [close for name in extra for close in difflib.get_close_matches(name, names, n=1)]
-        hint = f" Did you mean {' and '.join(map(repr, near))}?" if near else ""
-        raise ColumnMismatchError(
-            f"Table {found.label} has no column {', '.join(map(repr, extra))}.{hint} It has"
-            f" {', '.join(map(repr, names))}.",
-            extra=extra,
-        )
-    plans = schema.fit_to_table(content.door, theirs, found.label, types_known=known.typed, columns=columns)
-    return Content.planned_as(content.door, plans)
 
 
 def _rows_of(first: Page) -> int | None:
@@ -296,7 +243,9 @@ def send_rows(
             raise_from(_not_compared(table, record, exc), exc)
     record.note("done", verified=options.verify)
     planned = content.planned if options.stamp is None else [*content.planned, stamp_column(options.stamp)]
-    return receipt_of(record, identity.operation, table, content.rows, planned, started, verified=options.verify)
+    return receipt_of(
+        record, identity.operation, table, content.rows, planned, started, verified=options.verify, notes=content.notes
+    )
 
 
 def verify(session: Session, content: Content, table: TableRef, expected: Sums, record: Record) -> None:
@@ -338,4 +287,4 @@ def _not_compared(table: TableRef, record: Record, reason: BaseException) -> Inc
 def dry(content: Content, table: TableRef, identity: Identity, options: Options, started: float) -> WriteResult:
     count = 0 if content.rows is None else -(-content.rows // int(options.batch_size))
     planned = content.planned if options.stamp is None else [*content.planned, stamp_column(options.stamp)]
-    return dry_receipt(identity.operation, table, content.rows, count, planned, started)
+    return dry_receipt(identity.operation, table, content.rows, count, planned, started, notes=content.notes)
