@@ -81,20 +81,17 @@ def mismatch(difference: Difference, table: str, if_extra: str) -> ColumnMismatc
         if len(names) > share
     ]
     rest = f"\n… and {', '.join(more)}: error.missing, error.extra and error.differing hold all." if more else ""
-    advice = ["Columns are matched by name."]
+    said = [f"The frame's columns are not those of table {table}; they are matched by name."]
     if missing:
-        first = _shown(missing[0])
-        advice.append(
-            f"One that is missing is not filled in: rename one, or add it, if need be empty: df[{first}] = None."
-        )
+        said.append(f"What is missing is not filled in: rename one, or add it, empty: df[{_shown(missing[0])}] = None.")
     if set(extra) - set(difference.left_out):
-        advice.append(if_extra or "Rename or drop what the table does not have.")
+        said.append(if_extra or "Rename or drop what the table does not have.")
         if not difference.whole:
-            advice.append(f"It has {_listed([column.name for column in difference.theirs])}.")
+            said.append(f"The table has {_listed([column.name for column in difference.theirs])}.")
     if differing:
-        advice.append("Convert those of another type.")
+        said.append("Convert those of another type.")
     return ColumnMismatchError(
-        f"The frame's columns are not those of table {table}. {' '.join(advice)}\n\n{_aligned(lines)}{rest}",
+        "\n".join([*said, "", _aligned(lines)]) + rest,
         missing=missing,
         extra=extra,
         differing=[(name, str(own[name].data_type), their[name]) for name in differing],

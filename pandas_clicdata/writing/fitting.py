@@ -13,8 +13,7 @@ from pandas_clicdata.writing.content import Content
 from pandas_clicdata.writing.options import Options
 
 _IF_EXTRA = (
-    "One that the table does not have cannot be added to it: rename it, drop it, or leave all such out with"
-    " on_new_columns='ignore'."
+    "No column can be added to a table: rename or drop what it does not have, or leave it out: on_new_columns='ignore'."
 )
 _IF_KEPT = "on_new_columns='ignore' leaves out no key (on=), nor all that there is to send: rename them."
 _LISTED = 20
