@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 import pandas_clicdata as cd
 from pandas_clicdata.checks import did_you_mean, near
 from pandas_clicdata.models import Column, ColumnType, Encoding, PlannedColumn, Wire
+from pandas_clicdata.sandbox import Assumptions
 from pandas_clicdata.schema.mismatch import Difference, mismatch
+from pandas_clicdata.writing.sealing import sealed
 
 every_dialect = pytest.mark.parametrize("api_version", ["2025.3", "unversioned"])
 OLD = pd.DataFrame({"flight": ["UA1", "UA2", "UA3"], "delay": [1, 2, 3]})
@@ -28,6 +30,19 @@ def writes(sandbox):
 def held(sandbox, table):
     """What a table holds, by flight."""
     return sorted((row["flight"], row["delay"]) for row in sandbox.ledger.rows(table))
+
+
+@pytest.fixture(scope="module")
+def without_columns(new_sandbox):
+    with new_sandbox(assume=Assumptions(column_metadata=False)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def unlisted(without_columns, open_session):
+    """A service that does not list the columns of a table, so that only rows tell them."""
+    yield lambda api_version: (without_columns, open_session(without_columns, api_version))
+    without_columns.faults.clear()
 
 
 # left out
@@ -73,12 +88,13 @@ def test_new_columns_are_refused_or_left_out(filled, name, backups, api_version,
     options["on_new_columns"] = "ignore"
     dry = ACTS[how](NEW, name, {**options, "dry_run": True})
     assert writes(sandbox) == []
-    receipt = ACTS[how](NEW, name, {**options, "verify": True})
+    # An update by a key that no row has changes nothing, and reading back would show that.
+    receipt = ACTS[how](NEW, name, {**options, "verify": how != "update_rows"})
     assert held(sandbox, name) == HELD.get(how, ADDED)
     for each in (dry, receipt):
         assert each.notes[0] == f"Left out, for table {label(receipt)} does not have them: 'gate', 'day'."
         assert [column.name for column in each.columns] == ["delay", "flight"]
-    assert receipt.status == "verified"
+    assert receipt.status == ("unverified" if how == "update_rows" else "verified")
     assert "&#x27;gate&#x27;" in receipt._repr_html_()
 
 
@@ -130,8 +146,6 @@ def test_what_may_be_meant_is_in_the_note(filled, name, api_version):
     frame = pd.DataFrame({"flight": ["UA1"], "dely": [7], "gate": ["A"]})
     receipt = frame.assign(delay=1).clicdata.append(name, session=session, **IGNORE)
     assert receipt.notes[0].endswith("'dely', 'gate'."), "the frame has 'delay' itself"
-    frame = pd.DataFrame({"delay": [7], "flihgt": ["UA1"]})
-    receipt = frame.clicdata.update_rows(name, on="delay", session=session, **IGNORE) if False else None
     wide = OLD.assign(seats=1)
     wide.clicdata.push(f"{name} wide", session=session)
     frame = pd.DataFrame({"flight": ["UA1"], "dely": [7], "seats": [2]})
@@ -141,7 +155,7 @@ def test_what_may_be_meant_is_in_the_note(filled, name, api_version):
 
 REFUSED = {
     "missing": (
-        lambda t, o: NEW[["flight", "day"]].clicdata.append(t, **o), ["delay"], ["day"], r"not filled in.*df\['delay'\]",
+        lambda t, o: NEW[["flight", "day"]].clicdata.append(t, **o), ["delay"], ["day"], r"not filled.*df\['delay'\]",
     ),
     "missing, upsert": (
         lambda t, o: NEW[["flight", "day"]].clicdata.upsert(t, on="flight", **o), ["delay"], ["day"], "not filled in",
@@ -165,9 +179,10 @@ REFUSED = {
 }  # fmt: skip
 
 
+@every_dialect
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_is_refused_all_the_same_changes_nothing(filled, name, what):
-    sandbox, session = filled("2025.3", OLD)
+def test_what_is_refused_all_the_same_changes_nothing(filled, name, api_version, what):
+    sandbox, session = filled(api_version, OLD)
     act, missing, extra, says = REFUSED[what]
     with pytest.raises(cd.ColumnMismatchError, match=says) as caught:
         act(name, {**IGNORE, "session": session})
@@ -192,8 +207,10 @@ def test_a_column_that_cannot_be_sent_is_refused_before_any_request_also_where_i
     assert len(sandbox.requests) == 0
 
 
-def test_an_empty_table_that_does_not_list_its_columns_leaves_nothing_out(filled, name):
-    sandbox, session = filled("unversioned", OLD.head(0))
+@every_dialect
+def test_an_empty_table_that_does_not_list_its_columns_leaves_nothing_out(unlisted, name, api_version):
+    sandbox, session = unlisted(api_version)
+    OLD.head(0).clicdata.push(name, session=session)
     receipt = OLD.clicdata.append(name, session=session, **IGNORE)
     assert receipt.notes[0].startswith("No column was left out: table")
     assert held(sandbox, name) == held_of(OLD)
@@ -234,8 +251,11 @@ def test_the_same_call_goes_on(filled, name, backups, tmp_path, api_version, kep
 
 
 @every_dialect
-def test_a_replace_that_has_emptied_its_table_goes_on_with_what_was_left_out(filled, name, tmp_path, api_version):
-    sandbox, session = filled(api_version, OLD)
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_replace_that_emptied_its_table_goes_on_as_it_began(filled, unlisted, name, tmp_path, api_version, listed):
+    sandbox, session = filled(api_version, OLD) if listed else unlisted(api_version)
+    if not listed:
+        OLD.clicdata.push(name, session=session)
     options = {**IGNORE, "if_exists": "replace", "backup": tmp_path, "session": session}
     sandbox.faults.status(400, operation="append")
     with pytest.raises(cd.ReplaceIncompleteError) as caught:
@@ -257,8 +277,6 @@ def test_a_table_that_has_another_column_now_is_not_gone_on_with(filled, name, t
     assert kept["left_out"] == ["gate", "day"]
     before = writes(sandbox)
     other = OLD.assign(day=1).clicdata.push(f"{name} other", session=session)
-    from pandas_clicdata.writing.sealing import sealed
-
     moved = {key: value for key, value in kept.items() if key != "seal"} | {"rec_id": other.rec_id}
     sandbox.requests.clear()
     with pytest.raises(cd.ResumeError, match=r"lacked 'gate', 'day', and now 'gate'"):
@@ -275,7 +293,7 @@ some_names = st.lists(names, unique_by=lambda each: each.strip().casefold(), max
 
 
 def compared(ours, theirs, differing, whole=True):
-    planned = [PlannedColumn(each, "int64", ColumnType.NUMBER, Wire(Encoding.JSON), "") for each in ours]
+    planned = [PlannedColumn(each, "int64", ColumnType.NUMBER, Wire(Encoding.INTEGER), "") for each in ours]
     columns = [Column(each, "text" if each in differing else "number") for each in theirs]
     return mismatch(Difference(planned, columns, differing, whole), "'T' (RecId 7)", "")
 
@@ -289,10 +307,10 @@ def width(text):
 def lines_of(error):
     """The lines of the table, without its head, and what follows it."""
     head, _, table = str(error).partition("\n\n")
-    assert all(len(line) < 1000 or "It has" in line for line in head.splitlines())
+    assert all(len(line) < 200 for line in head.split("\n"))
     header, *lines = table.split("\n")
     assert header.split() == ["column", "frame", "table", "note"]
-    rest = lines.pop() if lines[-1].startswith("…") else ""
+    rest = lines.pop() if lines and lines[-1].startswith("…") else ""
     return header, lines, rest
 
 
@@ -322,7 +340,7 @@ def test_each_column_that_differs_is_named_or_counted(universe, data):
     at = width(header[: header.index("note")])
     for line in lines:
         note = re.search(r"(missing in the frame|not in the table|of another type)(: [^\n]*)?$", line)
-        assert width(line[: note.start()]) == at or "(" in line
+        assert width(line[: note.start()]) == at
 
 
 @given(some_names, some_names)
@@ -351,18 +369,20 @@ def test_a_mismatch_side_by_side(filled, name):
 
 @every_dialect
 def test_of_thousands_of_columns_twenty_are_printed_at_once(filled, name, api_version):
-    _, session = filled(api_version, pd.DataFrame({f"column {n}": [n] for n in range(1000)}))
-    frame = pd.DataFrame({f"Column{n}": [n] for n in range(2000)})
+    _, session = filled(api_version, pd.DataFrame({f"column {n}": [n] for n in range(300)}))
+    frame = pd.DataFrame({f"Column{n}": [n] for n in range(500)})
     with pytest.raises(cd.ColumnMismatchError) as caught:
         frame.clicdata.append(name, session=session)
     _, lines, rest = lines_of(caught.value)
     assert len(lines) == LINES
-    assert rest.startswith("… and 990 more missing, 1,990 more not in the table")
+    assert rest.startswith("… and 290 more missing, 490 more not in the table")
     assert len(str(caught.value)) < 3000
 
 
-def test_where_types_are_not_told_a_column_is_there(filled, name):
-    _, session = filled("unversioned", OLD)
+@every_dialect
+def test_where_types_are_not_told_a_column_is_there(unlisted, name, api_version):
+    _, session = unlisted(api_version)
+    OLD.clicdata.push(name, session=session)
     with pytest.raises(cd.ColumnMismatchError, match=r"'flight' +- +there +missing in the frame"):
         OLD[["delay"]].clicdata.append(name, session=session)
 
