@@ -351,6 +351,21 @@ def test_a_part_of_the_columns_lacks_none(ours, theirs):
     assert error.extra == [each for each in ours if each not in theirs]
 
 
+@pytest.mark.parametrize(
+    ("counts", "shown"),
+    [((10, 10, 10), (7, 7, 6)), ((30, 2, 0), (18, 2, 0)), ((0, 0, 25), (0, 0, 20)), ((9, 9, 2), (9, 9, 2))],
+)
+def test_of_many_some_of_each_kind_are_shown(counts, shown):
+    missing, extra, differing = (
+        [f"{kind}{n}" for n in range(count)] for kind, count in zip("mxd", counts, strict=True)
+    )
+    error = compared([*extra, *differing], [*missing, *differing], differing)
+    _, lines, rest = lines_of(error)
+    assert tuple(sum(line.startswith(f"'{kind}") for line in lines) for kind in "mxd") == shown
+    assert sum(int(number) for number in re.findall(r"(\d+) more", rest)) == sum(counts) - sum(shown)
+    assert (error.missing, error.extra, [each[0] for each in error.differing]) == (missing, extra, differing)
+
+
 def test_a_mismatch_side_by_side(filled, name):
     _, session = filled("2025.3", OLD.assign(**{"gate 東京": "A"}))
     frame = OLD.rename(columns={"flight": "flght"}).assign(delay="1", **{"gate 東京": 1.5})
