@@ -1,12 +1,16 @@
-"""Arguments that several public functions take, checked in the same words."""
+"""Arguments that several public functions take, checked in the same words; and what a mistyped name may mean."""
 
 from __future__ import annotations
 
+import difflib
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import SupportsIndex, TypeVar
 
 T = TypeVar("T", bound=str)
+
+_SUGGESTIONS = 3
+_COMPARED = 100
 
 
 def whole_number(name: str, value: SupportsIndex, *, least: int, most: int | None = None, why: str = "") -> int:
@@ -88,3 +92,34 @@ def rec_id_or_name(what: str, value: object) -> int | str:
     if rec_id < 1:
         raise ValueError(f"{rec_id} is no RecId; they are whole numbers from 1.")
     return rec_id
+
+
+def near(name: str, names: Iterable[str]) -> list[str]:
+    """Return the names that may be meant: those that are the same but for case, else the few that are written alike.
+
+    Examples
+    --------
+    >>> near("flght", ["flight", "seats"]), near("SEATS", ["flight", "seats"]), near("gate", ["flight", "seats"])
+    (['flight'], ['seats'], [])
+    """
+    # Of names as long as a book the beginnings will do: comparing takes the square of their length.
+    wanted = name[:_COMPARED].casefold()
+    folded: dict[str, list[str]] = {}
+    for each in dict.fromkeys(names):
+        folded.setdefault(each[:_COMPARED].casefold(), []).append(each)
+    if wanted in folded:
+        return folded[wanted][:_SUGGESTIONS]
+    close = difflib.get_close_matches(wanted, folded, n=_SUGGESTIONS)
+    return [each for key in close for each in folded[key]][:_SUGGESTIONS]
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return the question whether a near name was meant, with a blank before it; nothing if there is none.
+
+    Examples
+    --------
+    >>> "There is no column 'flght'." + did_you_mean("flght", ["flight", "seats"])
+    "There is no column 'flght'. Did you mean 'flight'?"
+    """
+    suggested = near(name, names)
+    return f" Did you mean {' or '.join(map(repr, suggested))}?" if suggested else ""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pandas_clicdata import endpoints
-from pandas_clicdata.checks import rec_id_or_name, unicode_text
+from pandas_clicdata.checks import did_you_mean, rec_id_or_name, unicode_text
 from pandas_clicdata.errors import IncompleteReadError, NotFoundError, TableNotFoundError
 from pandas_clicdata.models import ROW_ID_TYPES, Column, Page, Records, TableRef
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
-
-_SUGGESTIONS = 3
 
 
 def checked_name(name: object) -> str:
@@ -131,9 +128,7 @@ def find(session: Session, table: int | str) -> TableRef:
     names = {each.name: each for each in list_all(session) if each.name is not None}
     if table in names:
         return names[table]
-    near = [name for name in names if name.casefold() == table.casefold()]
-    near += [name for name in difflib.get_close_matches(table, names, n=_SUGGESTIONS) if name not in near]
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    hint = did_you_mean(table, names)
     if table.isdecimal():
         hint += f" A RecId is given as a number, without quotes: {table}."
     raise TableNotFoundError(f"There is no table named {table!r} among the account's {len(names):,} tables.{hint}")

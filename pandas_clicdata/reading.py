@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pandas_clicdata import endpoints, lookup, rows, schema
+from pandas_clicdata.checks import did_you_mean
 from pandas_clicdata.display import Progress, ProgressBar
 from pandas_clicdata.errors import (
     ClicDataError,
@@ -207,9 +207,8 @@ class _Walk:
             return self.wanted(names)
         for name in wanted:
             if name not in names:
-                near = difflib.get_close_matches(str(name), names, n=1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
                 listed = ", ".join(map(repr, names)) or "none (it is empty, and the service does not list them)"
+                hint = did_you_mean(str(name), names)
                 raise ColumnNotFoundError(
                     f"Table {self.table.label} has no column {name!r}.{hint} Its columns: {listed}."
                 )

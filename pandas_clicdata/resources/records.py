@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -12,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from pandas_clicdata.checks import one_of
+from pandas_clicdata.checks import did_you_mean, near, one_of
 from pandas_clicdata.errors import IncompleteReadError, RecordLookupError
 from pandas_clicdata.models import Records
 
@@ -28,7 +27,6 @@ _EPOCH = datetime(1970, 1, 1)
 _FIRST, _LAST = ((end - _EPOCH) // timedelta(microseconds=1) for end in (datetime.min, datetime.max))
 _NO_TIME = np.iinfo("int64").min
 """How NaT is counted."""
-_SUGGESTIONS = 3
 _SHOWN = 10
 _MOST_PAGES = 10_000
 _LARGEST = 2**63
@@ -119,14 +117,14 @@ def named(
     if found:
         return found
     names = list(dict.fromkeys(label for label, _ in labelled if label))
-    near = list(dict.fromkeys(label for label, _ in alike)) or difflib.get_close_matches(name, names, n=_SUGGESTIONS)
-    if near:
-        hint = f"Did you mean {' or '.join(map(repr, near))}?"
+    suggested = near(name, names)
+    if suggested:
+        hint = did_you_mean(name, names).strip()
     elif names:
         hint = f"There are {_listed(names)}."
     else:
         hint = f"There are no {what}s at all, as far as this account may see."
-    raise RecordLookupError(f"There is no {what} named {name!r}. {hint}", names=near or names)
+    raise RecordLookupError(f"There is no {what} named {name!r}. {hint}", names=suggested or names)
 
 
 def the_one(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from pandas_clicdata.checks import did_you_mean
 from pandas_clicdata.errors import (
     CellValueError,
-    ColumnMismatchError,
     ColumnNameError,
     FrameError,
     UnsupportedTypeError,
@@ -21,6 +20,7 @@ from pandas_clicdata.models import Column, ColumnType, Encoding, PlannedColumn, 
 from pandas_clicdata.schema import values
 from pandas_clicdata.schema.door import Door
 from pandas_clicdata.schema.jsontext import json_text
+from pandas_clicdata.schema.mismatch import Difference, mismatch
 from pandas_clicdata.schema.sources import Source, stored
 from pandas_clicdata.schema.types import GOES_AS, LITERAL_RULE, Way, rule_for
 from pandas_clicdata.schema.values import Place
@@ -65,10 +65,9 @@ def checked_overrides(columns: Mapping[str, str] | None, names: Sequence[str]) -
     allowed = [str(data_type) for data_type in ColumnType]
     for name, wanted in (columns or {}).items():
         if str(name) not in names:
-            near = difflib.get_close_matches(str(name), names, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ColumnNameError(
-                f"columns= names {name!r}, which is not a column.{hint} The columns: {', '.join(map(repr, names))}.",
+                f"columns= names {name!r}, which is not a column.{did_you_mean(str(name), names)} The columns:"
+                f" {', '.join(map(repr, names))}.",
                 column=str(name),
             )
         if wanted not in allowed:
@@ -142,8 +141,30 @@ def fit_to_table(
     *,
     types_known: bool,
     columns: Mapping[str, str] | None = None,
+    whole: bool = True,
+    left_out: Sequence[str] = (),
+    if_extra: str = "",
 ) -> list[ColumnPlan]:
     """Plan columns for a table that is there: matched by name, of types that go into its own.
+
+    Parameters
+    ----------
+    door : Door
+        The data.
+    table_columns : sequence of Column
+        The table's columns.
+    table_label : str
+        How an error names the table.
+    types_known : bool
+        Whether these columns have their types.
+    columns : mapping of str to str, optional
+        ClicData types that the user asks for.
+    whole : bool, default True
+        Whether the data must have all of the table's columns.
+    left_out : sequence of str
+        Columns of the data that the table need not have; they are not planned.
+    if_extra : str
+        What an error says is to be done about other columns that it does not have.
 
     Raises
     ------
@@ -153,18 +174,13 @@ def fit_to_table(
         Some column cannot be sent.
     """
     theirs = {column.name: column for column in table_columns}
-    ours = [source.name for source in door.columns]
-    missing = [name for name in theirs if name not in ours]
-    extra = [name for name in ours if name not in theirs]
-    if missing or extra:
-        raise _mismatch(table_label, missing, extra, [])
     plans = plan_columns(door, columns)
-    if not types_known:
-        return plans
-    overrides = checked_overrides(columns, ours)
+    overrides = checked_overrides(columns, [plan.planned.name for plan in plans])
     fitted, differing = [], []
     for plan in plans:
-        their_type = theirs[plan.planned.name].data_type
+        if plan.planned.name not in theirs:
+            continue
+        their_type = theirs[plan.planned.name].data_type if types_known else ""
         own_type = plan.planned.data_type
         if their_type not in list(ColumnType) or their_type == own_type:
             fitted.append(plan)
@@ -173,9 +189,10 @@ def fit_to_table(
         ):
             fitted.append(plan_column(plan.source, ColumnType(their_type), door.label))
         else:
-            differing.append((plan.planned.name, str(own_type), their_type))
-    if differing:
-        raise _mismatch(table_label, [], [], differing)
+            differing.append(plan.planned.name)
+    difference = Difference([plan.planned for plan in plans], table_columns, differing, whole, left_out)
+    if not difference.fits:
+        raise mismatch(difference, table_label, if_extra)
     return fitted
 
 
@@ -203,10 +220,11 @@ def _in_memory(source: Source, door: Door) -> pa.ChunkedArray:
 
 
 def ready_batch(batch: pa.RecordBatch, plans: Sequence[ColumnPlan], offset: int) -> pa.Table:
-    """Check and convert one batch of a stream, whose first row stands at ``offset``."""
+    """Check and convert the planned columns of a stream's batch, whose first row stands at ``offset``."""
     arrays = []
-    for plan, array in zip(plans, batch.columns, strict=True):
-        arrays.append(plan.ready(stored(pa.chunked_array([array])), lambda position: offset + position))
+    for plan in plans:
+        array = pa.chunked_array([batch.column(plan.planned.name)])
+        arrays.append(plan.ready(stored(array), lambda position: offset + position))
     return pa.table(arrays, names=[plan.planned.name for plan in plans])
 
 
@@ -263,21 +281,3 @@ def _json_way(source: Source) -> Way:
         return pa.chunked_array([pa.array(texts, values.TEXT)])
 
     return Way(Wire(Encoding.TEXT), prepare)
-
-
-def _mismatch(
-    table: str, missing: list[str], extra: list[str], differing: list[tuple[str, str, str]]
-) -> ColumnMismatchError:
-    lines = []
-    for name in missing:
-        near = difflib.get_close_matches(name, extra, n=1)
-        lines.append(f"  missing in the frame: {name!r}" + (f" (it has {near[0]!r})" if near else ""))
-    lines += [f"  not in the table:     {name!r}" for name in extra]
-    lines += [f"  {name!r}: {own} in the frame, {their} in the table" for name, own, their in differing]
-    advice = "Convert these columns." if differing else "Rename, add or drop columns: they are matched by name."
-    return ColumnMismatchError(
-        f"The frame's columns are not those of table {table}. {advice}\n" + "\n".join(lines),
-        missing=missing,
-        extra=extra,
-        differing=differing,
-    )

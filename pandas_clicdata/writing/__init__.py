@@ -11,15 +11,15 @@ from pandas_clicdata.models import BATCH_ROWS, WriteResult
 from pandas_clicdata.writing import deleting, pushing, replacing, updating
 from pandas_clicdata.writing.creating import create_table
 from pandas_clicdata.writing.matching import delete_matching, update_matching
-from pandas_clicdata.writing.options import SETTLE_SECONDS, IfExists, OnUnknown, Options
+from pandas_clicdata.writing.options import SETTLE_SECONDS, IfExists, OnNewColumns, OnUnknown, Options
 from pandas_clicdata.writing.refreshing import refresh_table
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
 __all__ = [
-    "BATCH_ROWS", "SETTLE_SECONDS", "IfExists", "OnUnknown", "Table", "append", "create_table", "delete_matching",
-    "delete_rows", "push", "refresh_table", "restore", "update_matching", "update_rows", "upsert",
+    "BATCH_ROWS", "SETTLE_SECONDS", "IfExists", "OnNewColumns", "OnUnknown", "Table", "append", "create_table",
+    "delete_matching", "delete_rows", "push", "refresh_table", "restore", "update_matching", "update_rows", "upsert",
 ]  # fmt: skip
 
 Table = int | str | SupportsIndex
@@ -34,6 +34,7 @@ def push(
     on: str | Sequence[str] | None = None,
     columns: Mapping[str, str] | None = None,
     index: bool = False,
+    on_new_columns: OnNewColumns = "error",
     description: str = "",
     dry_run: bool = False,
     batch_size: int = BATCH_ROWS,
@@ -59,9 +60,9 @@ def push(
         cannot be gone on with, nor looked at again, so that ``on``, ``on_unknown="check"``, ``resume`` and ``journal``
         are refused; ``stamp`` and ``verify`` are not. A replace reads it into memory.
         Any object with ``__arrow_c_stream__`` will do (polars).
-    name, if_exists, on, columns, index, description, dry_run, batch_size, workers, stamp, on_unknown, settle
+    name, if_exists, on, columns, index, on_new_columns, description, dry_run, batch_size, workers, stamp
         As in ``df.clicdata.push``.
-    resume, journal, verify, backup, progress, session
+    on_unknown, settle, resume, journal, verify, backup, progress, session
         As in ``df.clicdata.push``.
 
     Returns
@@ -90,9 +91,9 @@ def push(
     2
     """
     options = Options(
-        columns=columns, index=index, dry_run=dry_run, batch_size=batch_size, workers=workers, on=on, stamp=stamp,
-        on_unknown=on_unknown, settle=settle, resume=resume, journal=journal, verify=verify, backup=backup,
-        progress=progress,
+        columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run, batch_size=batch_size,
+        workers=workers, on=on, stamp=stamp, on_unknown=on_unknown, settle=settle, resume=resume, journal=journal,
+        verify=verify, backup=backup, progress=progress,
     )  # fmt: skip
     return pushing.push(session, obj, name, if_exists=if_exists, description=description, options=options)
 
@@ -104,6 +105,7 @@ def append(
     on: str | Sequence[str] | None = None,
     columns: Mapping[str, str] | None = None,
     index: bool = False,
+    on_new_columns: OnNewColumns = "error",
     dry_run: bool = False,
     batch_size: int = BATCH_ROWS,
     workers: int = 1,
@@ -124,7 +126,7 @@ def append(
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch, pyarrow.RecordBatchReader or object
         The rows, as for :func:`push`.
-    table, on, columns, index, dry_run, batch_size, workers, stamp, on_unknown, settle
+    table, on, columns, index, on_new_columns, dry_run, batch_size, workers, stamp, on_unknown, settle
         As in ``df.clicdata.append``.
     resume, journal, verify, progress, session
         As in ``df.clicdata.append``.
@@ -148,8 +150,9 @@ def append(
     1
     """
     options = Options(
-        columns=columns, index=index, dry_run=dry_run, batch_size=batch_size, workers=workers, on=on, stamp=stamp,
-        on_unknown=on_unknown, settle=settle, resume=resume, journal=journal, verify=verify, progress=progress,
+        columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run, batch_size=batch_size,
+        workers=workers, on=on, stamp=stamp, on_unknown=on_unknown, settle=settle, resume=resume, journal=journal,
+        verify=verify, progress=progress,
     )  # fmt: skip
     return pushing.append(session, obj, table, options=options)
 
@@ -161,6 +164,7 @@ def update_rows(
     on: str | Sequence[str],
     columns: Mapping[str, str] | None = None,
     index: bool = False,
+    on_new_columns: OnNewColumns = "error",
     dry_run: bool = False,
     workers: int = 1,
     settle: float = SETTLE_SECONDS,
@@ -176,7 +180,7 @@ def update_rows(
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
         The rows, as for :func:`push`.
-    table, on, columns, index, dry_run, workers, settle, verify, progress, session
+    table, on, columns, index, on_new_columns, dry_run, workers, settle, verify, progress, session
         As in ``df.clicdata.update_rows``.
 
     Returns
@@ -198,8 +202,9 @@ def update_rows(
     1
     """
     options = Options(
-        columns=columns, index=index, dry_run=dry_run, workers=workers, settle=settle, verify=verify, progress=progress
-    )
+        columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run, workers=workers, settle=settle,
+        verify=verify, progress=progress,
+    )  # fmt: skip
     return updating.update_rows(session, obj, table, on=on, options=options)
 
 
@@ -210,6 +215,7 @@ def upsert(
     on: str | Sequence[str],
     columns: Mapping[str, str] | None = None,
     index: bool = False,
+    on_new_columns: OnNewColumns = "error",
     dry_run: bool = False,
     batch_size: int = BATCH_ROWS,
     workers: int = 1,
@@ -226,7 +232,7 @@ def upsert(
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
         The rows, as for :func:`push`.
-    table, on, columns, index, dry_run, batch_size, workers, settle, verify, progress, session
+    table, on, columns, index, on_new_columns, dry_run, batch_size, workers, settle, verify, progress, session
         As in ``df.clicdata.upsert``.
 
     Returns
@@ -249,8 +255,8 @@ def upsert(
     1
     """
     options = Options(
-        columns=columns, index=index, dry_run=dry_run, batch_size=batch_size, workers=workers, settle=settle,
-        verify=verify, progress=progress,
+        columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run, batch_size=batch_size,
+        workers=workers, settle=settle, verify=verify, progress=progress,
     )  # fmt: skip
     return updating.upsert(session, obj, table, on=on, options=options)
 

@@ -32,11 +32,17 @@ class Content:
         What each column becomes.
     ready : pyarrow.Table or None
         All values checked and converted; None for a stream.
+    left_out : sequence of str
+        Columns that came in and do not go out, for the table does not have them.
+    notes : tuple of str
+        What the receipt is to say about the columns.
     """
 
     door: schema.Door
     plans: Sequence[schema.ColumnPlan]
     ready: pa.Table | None
+    left_out: Sequence[str] = ()
+    notes: tuple[str, ...] = ()
     _hashes: dict[tuple[str, ...], Hashes] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -96,6 +102,15 @@ class Content:
         door = schema.enter(table, index=False)
         wanted = {plan.planned.name: str(plan.planned.data_type) for plan in self.plans}
         return Content.planned_as(door, schema.plan_columns(door, wanted))
+
+    def without(self, names: Sequence[str], notes: tuple[str, ...]) -> Content:
+        """The same rows with these columns left out."""
+        kept = [plan for plan in self.plans if plan.planned.name not in names]
+        own = [plan.planned.name for plan in kept]
+        ready = None if self.ready is None else self.ready.select(own)
+        return replace(
+            self, door=only(self.door, own), plans=kept, ready=ready, left_out=names, notes=notes, _hashes={}
+        )
 
     def pieces(self, ranges: Sequence[RowRange] | None, size: int) -> Iterator[Piece]:
         """Cut rows into pieces of one size; ``ranges`` are those wanted, which a stream always gives all.

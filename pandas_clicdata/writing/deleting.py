@@ -15,11 +15,11 @@ from pandas_clicdata.models import ROW_ID_TYPES, MultipleRows, Sent, TableRef, W
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing.content import Content, key_names, only, refuse_null_keys
 from pandas_clicdata.writing.failure import Job, let_late_ones_come, require_complete
+from pandas_clicdata.writing.fitting import fitted_in_part
 from pandas_clicdata.writing.looking import at_rest
 from pandas_clicdata.writing.options import Options
 from pandas_clicdata.writing.receipts import dry_receipt
 from pandas_clicdata.writing.sending import Batch, send_all
-from pandas_clicdata.writing.workflow import fitted_in_part
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -50,8 +50,7 @@ def delete_rows(
     session = endpoints.resolved(session)
     found = lookup.find(session, meant)
     known = lookup.known_columns(lookup.first_page(session, found))
-    if known is not None:
-        content = fitted_in_part(content, found, known)
+    content = fitted_in_part(content, found, known)
     job = Job(
         "delete",
         found,

@@ -8,15 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, SupportsIndex, get_args
 
 from pandas_clicdata import endpoints, lookup, rows, schema
-from pandas_clicdata.checks import one_of, whole_number
+from pandas_clicdata.checks import did_you_mean, one_of, whole_number
 from pandas_clicdata.errors import ColumnMismatchError, FrameError, UnsupportedTypeError
 from pandas_clicdata.models import MultipleRows, TableRef, WriteResult
 from pandas_clicdata.writing.content import Content
 from pandas_clicdata.writing.deleting import delete_content
 from pandas_clicdata.writing.failure import Job, let_late_ones_come, require_complete
+from pandas_clicdata.writing.fitting import fitted_in_part
 from pandas_clicdata.writing.options import SETTLE_SECONDS, Options
 from pandas_clicdata.writing.updating import Change, changes_receipt, send_changes
-from pandas_clicdata.writing.workflow import fitted_in_part
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -139,13 +139,18 @@ def _one_row(option: str, given: object) -> Content:
 
 def _fitted(option: str, content: Content, found: TableRef, known: lookup.KnownColumns | None) -> Content:
     """The values as the table's columns take them; where an empty one does not list them, the service will say."""
-    if known is None:
-        return content
     try:
         return fitted_in_part(content, found, known)
     except ColumnMismatchError as exc:
-        if not exc.differing:
-            raise
+        if exc.extra and known is not None:
+            names = [column.name for column in known.columns]
+            raise ColumnMismatchError(
+                f"{option}= names columns that table {found.label} does not have. It has no column"
+                f" {', '.join(map(repr, exc.extra))}.{did_you_mean(exc.extra[0], names)} It has"
+                f" {', '.join(map(repr, names))}.",
+                extra=exc.extra,
+                differing=exc.differing,
+            ) from None
         differing = "; ".join(f"{name!r} is of type {their}, and {own} is given" for name, own, their in exc.differing)
         raise ColumnMismatchError(
             f"{option}= does not go with the columns of table {found.label}: {differing}. Convert the value.",

@@ -6,14 +6,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex, get_args
 
-from pandas_clicdata.checks import whole_number
+from pandas_clicdata.checks import one_of, whole_number
 from pandas_clicdata.display import Progress
 from pandas_clicdata.models import BATCH_ROWS
 
 IfExists = Literal["fail", "append", "replace", "upsert"]
 OnUnknown = Literal["raise", "check"]
+OnNewColumns = Literal["error", "ignore"]
 SETTLE_SECONDS = 60.0
 
 
@@ -28,6 +29,7 @@ class Options:
     workers: SupportsIndex = 1
     on: str | Sequence[str] | None = None
     stamp: str | None = None
+    on_new_columns: OnNewColumns = "error"
     on_unknown: OnUnknown = "raise"
     settle: float = SETTLE_SECONDS
     resume: Mapping[str, Any] | None = None
@@ -41,6 +43,7 @@ class Options:
         whole_number("workers", self.workers, least=1)
         if self.progress is not None and not isinstance(self.progress, bool) and not callable(self.progress):
             raise TypeError(f"progress= is True, False or a callable, not {self.progress!r}.")
+        one_of("on_new_columns", self.on_new_columns, get_args(OnNewColumns))
         if self.on_unknown not in ("raise", "check"):
             raise ValueError(f"on_unknown={self.on_unknown!r} is not known; it is 'raise' or 'check'.")
         if isinstance(self.settle, bool) or not isinstance(self.settle, Real) or not 0 <= self.settle < 86400:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pandas_clicdata import endpoints, lookup
@@ -11,12 +11,11 @@ from pandas_clicdata.checks import unicode_text
 from pandas_clicdata.errors import TableExistsError
 from pandas_clicdata.models import Column, ColumnType, TableRef, WriteResult
 from pandas_clicdata.writing import backup, replacing, updating
-from pandas_clicdata.writing.content import Content
 from pandas_clicdata.writing.creating import make_table
 from pandas_clicdata.writing.options import IfExists, Options
 from pandas_clicdata.writing.receipts import finished_before
-from pandas_clicdata.writing.record import Record
 from pandas_clicdata.writing.workflow import append_to, dry, entered, identity_of, record_of, send_rows
+from pandas_clicdata.writing.write import Write
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -38,8 +37,10 @@ def push(
             return finished_before(record, content.planned, options.journal, started, verify=options.verify)
         if record.backup is None and not record.cleared:
             backup.check_place(options.backup)
+        table = record.table if record.table is not None else TableRef(0, table_name)
+        write = Write(session, content, table, record, keys, options, started)
         if record.table is not None:
-            return _into(session, content, record.table, record, keys, options, started)
+            return _into(write)
         found = None if record.creating else lookup.find_by_name(session, table_name)
         if found is not None and if_exists == "fail":
             raise TableExistsError(
@@ -47,14 +48,14 @@ def push(
                 " if_exists='append', or choose another name."
             )
         if found is not None:
-            return _into(session, content, found, record, keys, options, started)
+            return _into(replace(write, table=found))
         if options.dry_run:
-            return dry(content, TableRef(0, table_name), identity, options, started)
+            return dry(write)
         columns = [Column(column.name, str(column.data_type)) for column in content.planned]
         if options.stamp is not None:
             columns.append(Column(options.stamp, str(ColumnType.TEXT)))
         table = make_table(session, table_name, description, columns, record)
-        return send_rows(session, content, table, record, keys, options, started)
+        return send_rows(replace(write, table=table))
 
 
 def _check_if_exists(if_exists: IfExists, options: Options) -> None:
@@ -70,22 +71,16 @@ def _check_if_exists(if_exists: IfExists, options: Options) -> None:
         raise ValueError("backup= is where if_exists='replace' saves the old rows; nothing else takes rows away.")
 
 
-def _into(
-    session: Session,
-    content: Content,
-    found: TableRef,
-    record: Record,
-    keys: Sequence[str],
-    options: Options,
-    started: float,
-) -> WriteResult:
+def _into(write: Write) -> WriteResult:
     """Push to a table that is there, in the way the user has said."""
-    match record.identity.if_exists:
-        case "replace" if not record.made:
-            return replacing.replace_rows(session, content, found, record, keys, options, started)
-        case "upsert" if not record.made:
-            return updating.upsert_into(session, content, keys, found, "push", options, started)
-    return append_to(session, content, found, record, keys, options, started)
+    match write.record.identity.if_exists:
+        case "replace" if not write.record.made:
+            return replacing.replace_rows(write)
+        case "upsert" if not write.record.made:
+            return updating.upsert_into(
+                write.session, write.content, write.keys, write.table, "push", write.options, write.started
+            )
+    return append_to(write)
 
 
 def append(session: Session | None, obj: object, table: object, *, options: Options) -> WriteResult:
@@ -99,4 +94,4 @@ def append(session: Session | None, obj: object, table: object, *, options: Opti
         if record.done is not None:
             return finished_before(record, content.planned, options.journal, started, verify=options.verify)
         found = record.table if record.table is not None else lookup.find(session, meant)
-        return append_to(session, content, found, record, keys, options, started)
+        return append_to(Write(session, content, found, record, keys, options, started))

@@ -9,6 +9,7 @@ from typing import Any
 
 from pandas_clicdata.models import PlannedColumn, TableRef, WriteResult, WriteStatus
 from pandas_clicdata.writing import ranges as row_ranges
+from pandas_clicdata.writing.fitting import left_out_note
 from pandas_clicdata.writing.record import Record
 from pandas_clicdata.writing.settling import stamp_column
 
@@ -86,6 +87,9 @@ def finished_before(
     ]
     if verify and not record.done["verified"]:
         notes.append("Nothing was compared either: it was finished without verify=True.")
+    if record.left_out:
+        notes.append(left_out_note(record.table.label, record.left_out))
+        planned = [column for column in planned if column.name not in record.left_out]
     stamp = record.identity.stamp
     columns = planned if stamp is None else [*planned, stamp_column(stamp)]
     return receipt_of(

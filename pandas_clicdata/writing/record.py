@@ -93,6 +93,7 @@ class Record:
         self.run = ""
         self.backup: str | None = None
         self.baseline: Baseline | None = None
+        self.left_out: list[str] = []
         self.confirmed: list[RowRange] = []
         self.unknown: dict[int, Pending] = {}
         self.resent: list[RowRange] = []
@@ -142,6 +143,7 @@ class Record:
     def _table(self, entry: Mapping[str, Any]) -> None:
         self.table = TableRef(entry["rec_id"], entry["name"])
         self.made, self.creating = entry["made"], False
+        self.left_out = [str(name) for name in entry.get("left_out", ())]
         if self.made:
             self.baseline = NOTHING_BEFORE
 
@@ -231,6 +233,22 @@ class Record:
         number = mark.removeprefix(f"{self.id}-").partition(".")[0]
         return number.isdecimal() and int(number) <= self._last
 
+    def check_left_out(self, names: Sequence[str]) -> None:
+        """Refuse to send the rest of the rows with other columns than the first of them.
+
+        Raises
+        ------
+        ResumeError
+            The table's columns have changed since.
+        """
+        if self.table is not None and set(names) != set(self.left_out):
+            before, now = (", ".join(map(repr, each)) or "none" for each in (self.left_out, names))
+            raise ResumeError(
+                f"The columns of table {self.table.label} have changed since this write began: of the frame's columns"
+                f" it lacked {before}, and now {now}. To go on, give the table the columns that it had; or look which"
+                " rows are there, and append the others by themselves."
+            )
+
     @property
     def unknown_ranges(self) -> list[RowRange]:
         return row_ranges.merged(pair for pending in self.unknown.values() for pair in pending.ranges)
@@ -253,6 +271,7 @@ class Record:
             "name": None if self.table is None else self.table.name,
             "made": self.made,
             "creating": self.creating,
+            "left_out": list(self.left_out),
             "backup": self.backup,
             "cleared": self.cleared,
             "deleted": self.deleted,
@@ -288,6 +307,7 @@ class Record:
                 self.table = TableRef(int(token["rec_id"]), token["name"])
             self.made, self.creating, self.cleared = token["made"], token["creating"], token["cleared"]
             self.backup, self.deleted = token["backup"], token["deleted"]
+            self.left_out = [str(name) for name in token.get("left_out", ())]
             # Should a token be used twice, the marks are not the same.
             self.run = f".{uuid.uuid4().hex[:4]}"
             self.baseline = None if token["baseline"] is None else Baseline.from_dict(token["baseline"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +20,13 @@ from pandas_clicdata.errors import (
     PermissionDeniedError,
     ReplaceIncompleteError,
 )
-from pandas_clicdata.models import ColumnType, TableRef, WriteResult
+from pandas_clicdata.models import ColumnType, WriteResult
 from pandas_clicdata.writing import backup, workflow
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.clearing import clear, conditions, present, try_to_delete_nothing
 from pandas_clicdata.writing.content import Content
 from pandas_clicdata.writing.failure import raise_from
+from pandas_clicdata.writing.fitting import fitted
 from pandas_clicdata.writing.identity import Identity
 from pandas_clicdata.writing.inserting import Insertion
 from pandas_clicdata.writing.looking import look
@@ -33,6 +34,7 @@ from pandas_clicdata.writing.options import Options
 from pandas_clicdata.writing.receipts import dry_receipt, receipt_of
 from pandas_clicdata.writing.record import Baseline, Record
 from pandas_clicdata.writing.settling import ByContent
+from pandas_clicdata.writing.write import Write
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -40,15 +42,7 @@ if TYPE_CHECKING:
 _AGAIN = "Make the same call again: it inserts only what is not back yet."
 
 
-def replace_rows(
-    session: Session,
-    content: Content,
-    found: TableRef,
-    record: Record,
-    keys: Sequence[str],
-    options: Options,
-    started: float,
-) -> WriteResult:
+def replace_rows(write: Write) -> WriteResult:
     """Replace the rows of a table that is there, or go on with that.
 
     Notes
@@ -61,68 +55,52 @@ def replace_rows(
     one was tried again, or this goes on with a replace that was stopped, ``settle`` seconds pass before the first new
     row goes.
     """
-    known = lookup.known_columns(lookup.first_page(session, found))
-    content = content.in_memory()
-    if known is not None:
-        content = workflow.fitted(content, found, known, options)
+    known = lookup.known_columns(lookup.first_page(write.session, write.table))
+    write = replace(write, content=write.content.in_memory()).fitted(known)
+    record = write.record
     # Writes every row once, so that none can turn out not to be writable when the old ones are gone.
-    _ = content.hash
-    if options.dry_run:
-        return _dry(session, content, found, known, record, options, started)
+    _ = write.content.hash
+    if write.options.dry_run:
+        return _dry(write, known)
     if record.cleared:
-        workflow.refuse_what_was_sent(session, content, found, record, keys, options)
+        workflow.refuse_what_was_sent(write)
     else:
         begun_before = record.backup is not None
-        old = (
-            _save(session, content, found, known, record, options)
-            if record.backup is None
-            else backup.load(record.backup).content()
-        )
+        old = _save(write, known) if record.backup is None else backup.load(record.backup).content()
         try:
             if old is not None:
-                clear(session, found, old, options, late=begun_before)
+                clear(write.session, write.table, old, write.options, late=begun_before)
             record.note("cleared")
         except BaseException as exc:  # noqa: BLE001 - whatever it was, the backup must be told
-            raise_from(_incomplete(found, content, record, exc), exc)
-    return _insert(session, content, found, record, keys, options, started)
+            raise_from(_incomplete(write, exc), exc)
+    try:
+        return workflow.send_rows(write)
+    except BaseException as exc:  # noqa: BLE001 - whatever it was, the backup must be told
+        raise_from(_incomplete(write, exc), exc)
 
 
-def _dry(
-    session: Session,
-    content: Content,
-    found: TableRef,
-    known: lookup.KnownColumns | None,
-    record: Record,
-    options: Options,
-    started: float,
-) -> WriteResult:
-    batches = -(-(content.rows or 0) // int(options.batch_size))
-    facts: dict[str, Any] = {}
+def _dry(write: Write, known: lookup.KnownColumns | None) -> WriteResult:
+    content, record = write.content, write.record
+    batches = -(-(content.rows or 0) // int(write.options.batch_size))
+    facts: dict[str, Any] = {"notes": content.notes}
     if record.backup is None and not record.cleared:
-        saved = backup.take(session, found, known, content.planned)
+        saved = backup.take(write.session, write.table, known, content.planned)
         deletions = len(conditions(saved.content(), ())) if saved.table.num_rows else 0
         facts["matched"] = saved.table.num_rows
-        facts["notes"] = (f"{deletions:,} deletions would take the {saved.table.num_rows:,} rows that are there.",)
-    return dry_receipt("push", found, content.rows, batches, content.planned, started, **facts)
+        facts["notes"] += (f"{deletions:,} deletions would take the {saved.table.num_rows:,} rows that are there.",)
+    return dry_receipt("push", write.table, content.rows, batches, content.planned, write.started, **facts)
 
 
-def _save(
-    session: Session,
-    content: Content,
-    found: TableRef,
-    known: lookup.KnownColumns | None,
-    record: Record,
-    options: Options,
-) -> Content | None:
+def _save(write: Write, known: lookup.KnownColumns | None) -> Content | None:
     """Save the old rows, if there are any, and make sure that they can be deleted, before any is."""
-    saved = backup.take(session, found, known, content.planned)
-    if record.table is None:
-        record.note("table", rec_id=found.rec_id, name=found.name, made=False)
+    session, found, record = write.session, write.table, write.record
+    saved = backup.take(session, found, known, write.content.planned)
+    write.note_table()
     if not saved.table.num_rows:
         return None
     old = saved.content()
     conditions(old, ())
-    path, new = backup.keep(saved, options.backup, found)
+    path, new = backup.keep(saved, write.options.backup, found)
     try:
         try_to_delete_nothing(session, found, old)
     except (AuthenticationError, PermissionDeniedError):
@@ -131,27 +109,13 @@ def _save(
         raise
     except BaseException as exc:  # noqa: BLE001 - what a lost request does is not known
         record.note("saved", backup=str(path))
-        raise_from(_incomplete(found, content, record, exc), exc)
+        raise_from(_incomplete(write, exc), exc)
     record.note("saved", backup=str(path))
     return old
 
 
-def _insert(
-    session: Session,
-    content: Content,
-    found: TableRef,
-    record: Record,
-    keys: Sequence[str],
-    options: Options,
-    started: float,
-) -> WriteResult:
-    try:
-        return workflow.send_rows(session, content, found, record, keys, options, started)
-    except BaseException as exc:  # noqa: BLE001 - whatever it was, the backup must be told
-        raise_from(_incomplete(found, content, record, exc), exc)
-
-
-def _incomplete(found: TableRef, content: Content, record: Record, reason: BaseException) -> ReplaceIncompleteError:
+def _incomplete(write: Write, reason: BaseException) -> ReplaceIncompleteError:
+    found, content, record = write.table, write.content, write.record
     cause = reason if isinstance(reason, IncompleteWriteError) else reason.__cause__
     told: dict[str, Any] = {}
     if isinstance(cause, IncompleteWriteError):
@@ -197,8 +161,7 @@ def restore(session: Session | None, path: object, table: object, *, options: Op
     found = lookup.find(session, meant)
     known = lookup.known_columns(lookup.first_page(session, found))
     types = _types(saved, known)
-    if known is not None:
-        content = workflow.fitted(content, found, known, Options(columns=types))
+    content = fitted(content, found, known, Options(columns=types))
     identity = Identity(
         operation="restore", table=found.rec_id, account=session.account_label, rows=content.rows,
         columns=[], frame=lambda: content.hash, resumable=False,
@@ -208,7 +171,7 @@ def restore(session: Session | None, path: object, table: object, *, options: Op
     there = present(content, seen)
     if len(there) < seen.rows:
         options = replace(options, columns=types, on_unknown="check")
-        return _replaced(session, content, found, record, path, options, started)
+        return _replaced(Write(session, content, found, record, [], options, started), path)
     record.confirmed = row_ranges.of_positions(there)
     record.table, record.baseline = found, Baseline(0, None, {})
     insertion = Insertion(
@@ -220,17 +183,9 @@ def restore(session: Session | None, path: object, table: object, *, options: Op
     return replace(receipt, sent=receipt.sent - len(there), matched=len(there))
 
 
-def _replaced(
-    session: Session,
-    content: Content,
-    found: TableRef,
-    record: Record,
-    path: str | os.PathLike[str],
-    options: Options,
-    started: float,
-) -> WriteResult:
+def _replaced(write: Write, path: str | os.PathLike[str]) -> WriteResult:
     try:
-        return replace_rows(session, content, found, record, [], options, started)
+        return replace_rows(write)
     except BaseException as exc:
         error = exc if isinstance(exc, ReplaceIncompleteError) else exc.__cause__
         if not isinstance(error, ReplaceIncompleteError):
@@ -241,8 +196,8 @@ def _replaced(
         )
         raise_from(
             ReplaceIncompleteError(
-                f"The rows of {Path(path)} are not all back in table {found.label}. The file stays as it is; the same"
-                f" call made again goes on.{instead} The reason: {str(reason) or type(reason).__name__}",
+                f"The rows of {Path(path)} are not all back in table {write.table.label}. The file stays as it is; the"
+                f" same call made again goes on.{instead} The reason: {str(reason) or type(reason).__name__}",
                 backup=os.fspath(path),
                 rec_id=error.rec_id,
                 name=error.name,

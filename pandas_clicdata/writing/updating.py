@@ -16,6 +16,7 @@ from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, key_names, refuse_equal_keys, refuse_null_keys
 from pandas_clicdata.writing.failure import Job, Known, incomplete, let_late_ones_come, raise_from
+from pandas_clicdata.writing.fitting import fitted, fitted_in_part
 from pandas_clicdata.writing.identity import Identity
 from pandas_clicdata.writing.inserting import Insertion
 from pandas_clicdata.writing.looking import at_rest, look
@@ -24,7 +25,6 @@ from pandas_clicdata.writing.receipts import dry_receipt
 from pandas_clicdata.writing.record import Baseline, Record
 from pandas_clicdata.writing.sending import Batch, Delivery, Fate, send_all
 from pandas_clicdata.writing.settling import ByKeys
-from pandas_clicdata.writing.workflow import fitted, fitted_in_part
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -63,13 +63,14 @@ def update_rows(
     session = endpoints.resolved(session)
     found = lookup.find(session, meant)
     known = lookup.known_columns(lookup.first_page(session, found))
-    if known is not None:
-        content = fitted_in_part(content, found, known, options.columns)
+    content = fitted_in_part(content, found, known, options, keys)
     everything = [(0, content.rows)] if content.rows else []
     if options.dry_run:
-        return dry_receipt("update_rows", found, content.rows, content.rows or 0, content.planned, started)
+        return dry_receipt(
+            "update_rows", found, content.rows, content.rows or 0, content.planned, started, notes=content.notes
+        )
     delivery = _update(session, found, content, keys, everything, [], options)
-    notes = let_late_ones_come(delivery, options.settle)
+    notes = (*content.notes, *let_late_ones_come(delivery, options.settle))
     if options.verify:
         _verify(session, found, content)
     return changes_receipt(
@@ -100,12 +101,11 @@ def upsert_into(
 ) -> WriteResult:
     """Upsert into a table that is there."""
     known = lookup.known_columns(lookup.first_page(session, found))
-    if known is not None:
-        content = fitted(content, found, known, options)
+    content = fitted(content, found, known, options, keys)
     now = at_rest(lambda: _compare(session, found, content, keys))
     inserts = row_ranges.count(now.absent)
     requests = row_ranges.count(now.differing) - (-inserts // int(options.batch_size))
-    facts: dict[str, Any] = {"matched": now.matched, "notes": now.notes}
+    facts: dict[str, Any] = {"matched": now.matched, "notes": (*content.notes, *now.notes)}
     if options.dry_run:
         return dry_receipt(operation, found, content.rows, requests, content.planned, started, **facts)
     delivery = _update(session, found, content, keys, now.differing, now.same, options)

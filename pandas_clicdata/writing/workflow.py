@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pandas_clicdata import lookup, schema
+from pandas_clicdata import lookup
 from pandas_clicdata.checks import unicode_text
 from pandas_clicdata.errors import (
-    ColumnMismatchError,
     ColumnNameError,
     IncompleteWriteError,
     ResumeError,
     VerificationError,
 )
-from pandas_clicdata.models import ColumnType, Page, TableRef, WriteResult
+from pandas_clicdata.models import Page, PlannedColumn, TableRef, WriteResult
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, key_names, refuse_equal_keys, refuse_null_keys
 from pandas_clicdata.writing.failure import raise_from
@@ -29,7 +27,8 @@ from pandas_clicdata.writing.options import Options
 from pandas_clicdata.writing.receipts import dry_receipt, receipt_of
 from pandas_clicdata.writing.record import Baseline, Record
 from pandas_clicdata.writing.sealing import opened
-from pandas_clicdata.writing.settling import ByContent, ByKeys, ByMark, Settler, stamp_column
+from pandas_clicdata.writing.settling import stamp_column
+from pandas_clicdata.writing.write import Write
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -112,36 +111,24 @@ def record_of(identity: Identity, options: Options) -> Iterator[Record]:
         yield Record(identity)
 
 
-def append_to(
-    session: Session,
-    content: Content,
-    found: TableRef,
-    record: Record,
-    keys: Sequence[str],
-    options: Options,
-    started: float,
-) -> WriteResult:
-    page = lookup.first_page(session, found)
-    known = lookup.known_columns(page)
-    # Where an empty table's columns are not listed, the service will refuse a name that it does not have.
-    if known is not None:
-        content = fitted(content, found, known, options)
+def append_to(write: Write) -> WriteResult:
+    """Add the rows to a table that is there, or go on with that."""
+    page = lookup.first_page(write.session, write.table)
+    write = write.fitted(lookup.known_columns(page))
+    record, options = write.record, write.options
     if options.dry_run:
-        return dry(content, found, record.identity, options, started)
-    if record.table is None:
-        record.note("table", rec_id=found.rec_id, name=found.name, made=False)
+        return dry(write)
+    write.note_table()
     sent = record.confirmed or record.unknown or record.resent
     if sent or options.resume is not None:
-        refuse_what_was_sent(session, content, found, record, keys, options)
+        refuse_what_was_sent(write)
     if not sent and not record.made:
         # What is there now is what was there before.
-        _look_before(session, content, found, record, keys, options, _rows_of(page))
-    return send_rows(session, content, found, record, keys, options, started)
+        _look_before(write, _rows_of(page))
+    return send_rows(write)
 
 
-def refuse_what_was_sent(
-    session: Session, content: Content, found: TableRef, record: Record, keys: Sequence[str], options: Options
-) -> None:
+def refuse_what_was_sent(write: Write) -> None:
     """Refuse to send rows that somebody has sent since this record was made.
 
     Raises
@@ -149,67 +136,17 @@ def refuse_what_was_sent(
     RowsExistError, ResumeError
         The table has them.
     """
+    record, options = write.record, write.options
     known = row_ranges.positions([*record.confirmed, *record.unknown_ranges, *record.resent])
-    unsent = sorted(set(range(content.rows or 0)) - set(known))
+    unsent = sorted(set(range(write.content.rows or 0)) - set(known))
     if not unsent:
         return
-    if keys:
-        ByKeys(session, found.rec_id, keys, content, record).refuse_keys_there(unsent)
+    if write.keys:
+        write.by_keys().refuse_keys_there(unsent)
     elif options.resume is not None and options.stamp is not None:
-        ByMark(session, found.rec_id, options.stamp, record).refuse_unknown_marks()
+        write.by_mark().refuse_unknown_marks()
     elif options.resume is not None:
-        ByContent(session, found.rec_id, content, record).refuse_rows_there(unsent)
-
-
-def fitted(content: Content, found: TableRef, known: lookup.KnownColumns, options: Options) -> Content:
-    """The rows as a table that is there takes them.
-
-    Raises
-    ------
-    ColumnMismatchError
-        Columns are missing, extra, or of another type.
-    """
-    ours = {column.name for column in content.planned}
-    theirs = [column for column in known.columns if column.name in ours or not lookup.is_row_id(column, known.typed)]
-    if options.stamp is not None:
-        stamp = next((column for column in theirs if column.name == options.stamp), None)
-        if stamp is None or (known.typed and stamp.data_type not in (ColumnType.TEXT, ColumnType.DROPDOWN)):
-            raise ColumnMismatchError(
-                f"stamp= names {options.stamp!r}, and table {found.label} has no text column of that name. A table is"
-                " given one when it is made: push(…, stamp=…).",
-                missing=[options.stamp] if stamp is None else [],
-            )
-        theirs.remove(stamp)
-    plans = schema.fit_to_table(content.door, theirs, found.label, types_known=known.typed, columns=options.columns)
-    if [plan.planned for plan in plans] == content.planned:
-        return content
-    return Content.planned_as(content.door, plans)
-
-
-def fitted_in_part(
-    content: Content, found: TableRef, known: lookup.KnownColumns, columns: Mapping[str, str] | None = None
-) -> Content:
-    """Values of some of the table's columns, as it takes them.
-
-    Raises
-    ------
-    ColumnMismatchError
-        It lacks one of them, or has it in another type.
-    """
-    ours = [column.name for column in content.planned]
-    theirs = [column for column in known.columns if column.name in ours]
-    names = [column.name for column in known.columns]
-    extra = [name for name in ours if name not in names]
-    if extra:
-        near = [close for name in extra for close in difflib.get_close_matches(name, names, n=1)]
-        hint = f" Did you mean {' and '.join(map(repr, near))}?" if near else ""
-        raise ColumnMismatchError(
-            f"Table {found.label} has no column {', '.join(map(repr, extra))}.{hint} It has"
-            f" {', '.join(map(repr, names))}.",
-            extra=extra,
-        )
-    plans = schema.fit_to_table(content.door, theirs, found.label, types_known=known.typed, columns=columns)
-    return Content.planned_as(content.door, plans)
+        write.by_content().refuse_rows_there(unsent)
 
 
 def _rows_of(first: Page) -> int | None:
@@ -217,53 +154,25 @@ def _rows_of(first: Page) -> int | None:
     return len(first.rows) if first.total is None and first.has_more is False else first.total
 
 
-def _look_before(
-    session: Session,
-    content: Content,
-    found: TableRef,
-    record: Record,
-    keys: Sequence[str],
-    options: Options,
-    total: int | None,
-) -> None:
+def _look_before(write: Write, total: int | None) -> None:
     """Note what the table holds before the first row goes, as far as somebody will ask."""
-    count_equal = options.on_unknown == "check" and options.stamp is None and not keys
-    if keys:
-        total = ByKeys(session, found.rec_id, keys, content, record).refuse_keys_there(range(content.rows or 0))
+    content, options = write.content, write.options
+    count_equal = options.on_unknown == "check" and options.stamp is None and not write.keys
+    if write.keys:
+        total = write.by_keys().refuse_keys_there(range(content.rows or 0))
     if options.verify or count_equal:
         wanted = content.hashes() if count_equal else None
-        seen = look(session, found.rec_id, content.planned, wanted=wanted, sums=options.verify)
+        seen = look(write.session, write.table.rec_id, content.planned, wanted=wanted, sums=options.verify)
         before = Baseline(seen.rows, seen.sums if options.verify else None, seen.copies if count_equal else None)
     else:
         before = Baseline(total)
-    record.note("baseline", before=before.as_dict())
+    write.record.note("baseline", before=before.as_dict())
 
 
-def settler_of(
-    session: Session, content: Content, table: TableRef, record: Record, keys: Sequence[str], options: Options
-) -> Settler | None:
-    """How rows of unknown fate are told apart, if the user has said how."""
-    if options.stamp is not None:
-        return ByMark(session, table.rec_id, options.stamp, record)
-    if keys:
-        return ByKeys(session, table.rec_id, keys, content, record)
-    if options.on_unknown == "check":
-        return ByContent(session, table.rec_id, content, record)
-    return None
-
-
-def send_rows(
-    session: Session,
-    content: Content,
-    table: TableRef,
-    record: Record,
-    keys: Sequence[str],
-    options: Options,
-    started: float,
-) -> WriteResult:
+def send_rows(write: Write) -> WriteResult:
     """Send what is not in the table yet, compare if that is asked for, and write the receipt."""
-    identity = record.identity
-    settler = settler_of(session, content, table, record, keys, options)
+    content, record, options = write.content, write.record, write.options
+    settler = write.settler()
     if record.resent and settler is None:
         raise ResumeError("Rows of this write were sent again under on_unknown='check'. Go on with it, not without.")
     before = record.baseline.sums if record.baseline is not None else None
@@ -273,8 +182,8 @@ def send_rows(
             " without verify=."
         )
     insertion = Insertion(
-        session,
-        table,
+        write.session,
+        write.table,
         content,
         record,
         int(options.batch_size),
@@ -282,24 +191,31 @@ def send_rows(
         options.settle,
         settler,
         options.progress,
-        f"{identity.operation} {table.label}",
+        f"{record.identity.operation} {write.table.label}",
         Sums() if options.verify else None,
     )
     insertion.run()
     if options.verify and before is not None:
         new = content.sums() if content.ready is not None else insertion.sums or Sums()
         try:
-            verify(session, content, table, before.plus(new), record)
+            verify(write, before.plus(new))
         except VerificationError:
             raise
         except BaseException as exc:  # noqa: BLE001 - that they were sent must be told all the same
-            raise_from(_not_compared(table, record, exc), exc)
+            raise_from(_not_compared(write.table, record, exc), exc)
     record.note("done", verified=options.verify)
-    planned = content.planned if options.stamp is None else [*content.planned, stamp_column(options.stamp)]
-    return receipt_of(record, identity.operation, table, content.rows, planned, started, verified=options.verify)
+    return receipt_of(
+        record, record.identity.operation, write.table, content.rows, _planned(write), write.started,
+        verified=options.verify, notes=content.notes,
+    )  # fmt: skip
 
 
-def verify(session: Session, content: Content, table: TableRef, expected: Sums, record: Record) -> None:
+def _planned(write: Write) -> list[PlannedColumn]:
+    stamp = write.options.stamp
+    return write.content.planned if stamp is None else [*write.content.planned, stamp_column(stamp)]
+
+
+def verify(write: Write, expected: Sums) -> None:
     """Read the table back and compare.
 
     Raises
@@ -307,8 +223,8 @@ def verify(session: Session, content: Content, table: TableRef, expected: Sums, 
     VerificationError
         It holds other rows, nulls or values.
     """
-    found = look(session, table.rec_id, content.planned, sums=True).sums
-    differences = expected.differences(found)
+    table = write.table
+    differences = expected.differences(look(write.session, table.rec_id, write.content.planned, sums=True).sums)
     if differences:
         raise VerificationError(
             f"All rows were sent to table {table.label}, but reading it back shows {'; '.join(differences)}. Did"
@@ -316,7 +232,7 @@ def verify(session: Session, content: Content, table: TableRef, expected: Sums, 
             differences=differences,
             rec_id=table.rec_id,
             name=table.name,
-            unknown=row_ranges.merged(record.confirmed),
+            unknown=row_ranges.merged(write.record.confirmed),
             operation="verify",
         )
 
@@ -335,7 +251,11 @@ def _not_compared(table: TableRef, record: Record, reason: BaseException) -> Inc
     )
 
 
-def dry(content: Content, table: TableRef, identity: Identity, options: Options, started: float) -> WriteResult:
-    count = 0 if content.rows is None else -(-content.rows // int(options.batch_size))
-    planned = content.planned if options.stamp is None else [*content.planned, stamp_column(options.stamp)]
-    return dry_receipt(identity.operation, table, content.rows, count, planned, started)
+def dry(write: Write) -> WriteResult:
+    """The receipt of a write that sends nothing."""
+    rows = write.content.rows
+    count = 0 if rows is None else -(-rows // int(write.options.batch_size))
+    return dry_receipt(
+        write.record.identity.operation, write.table, rows, count, _planned(write), write.started,
+        notes=write.content.notes,
+    )  # fmt: skip
