@@ -76,7 +76,10 @@ class Home:
             return pa.timestamp(dtype.unit, zone if zone in available_timezones() else "UTC")
         if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype) or dtype.kind == "c":
             return None
-        found = pa.array(self._dense(self.series("", pa.chunked_array([], TEXT))), from_pandas=True).type
+        try:
+            found = pa.array(self._dense(self.series("", pa.chunked_array([], TEXT))), from_pandas=True).type
+        except (pa.ArrowException, OverflowError, TypeError, ValueError):
+            return None
         values = found.value_type if pa.types.is_dictionary(found) else found
         return None if isinstance(values, pa.BaseExtensionType) or pa.types.is_null(values) else found
 

@@ -183,7 +183,7 @@ def duration_ticks(text: str) -> int:
 
 def nothing(texts: pa.ChunkedArray, target: pa.DataType, place: Landing) -> pa.ChunkedArray:
     place.refuse_where(pc.is_valid(texts), texts, "is a value, and it has none.")
-    return texts.cast(target)
+    return pa.chunked_array([pa.nulls(len(texts), target)])
 
 
 def numerals(texts: pa.ChunkedArray, target: pa.DataType, place: Landing) -> pa.ChunkedArray:

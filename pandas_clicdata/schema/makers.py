@@ -265,7 +265,12 @@ def _into_periods(dtype: Any) -> Make:
 
 def _into_intervals(dtype: Any) -> Make:
     bounds = _BOUNDS[dtype.closed]
-    end: Callable[[str], Any] = {"M": pd.Timestamp, "m": pd.Timedelta, "f": float}.get(dtype.subtype.kind, int)
+    zone = getattr(dtype.subtype, "tz", None)
+    end: Callable[[str], Any] = {
+        "M": lambda text: pd.Timestamp(text).tz_convert(zone) if zone else pd.Timestamp(text),
+        "m": pd.Timedelta,
+        "f": float,
+    }.get(dtype.subtype.kind, int)
 
     @cache
     def one(text: str) -> pd.Interval[Any]:

@@ -129,7 +129,7 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
         values = stored(_as_chunked(pa.array(series, from_pandas=True)))
     except (pa.ArrowException, TypeError, ValueError, NotImplementedError, AttributeError):
         # A dtype that Arrow lacks, or (an AttributeError) a time zone of dateutil that pyarrow 16 does not know.
-        return _from_objects(name, series.astype(object))
+        return _from_objects(name, series.astype(object), dtype)
     return Source(name, dtype, values.type, values)
 
 
@@ -222,7 +222,8 @@ def _from_numbers(name: str, dtype: Any, objects: list[Any]) -> Source:
             pass
     if kinds == {float}:
         return Source(name, dtype, pa.float64(), _chunked(_each(objects, float), pa.float64()), holds=float)
-    return Source(name, dtype, TEXT, numerals, numerals=True, holds=kinds.pop() if len(kinds) == 1 else NUMBERS)
+    holds = int if kinds == {int} else Decimal if float not in kinds else NUMBERS
+    return Source(name, dtype, TEXT, numerals, numerals=True, holds=holds)
 
 
 def _number_kind(value: object) -> type:
