@@ -266,11 +266,12 @@ def _into_periods(dtype: Any) -> Make:
 def _into_intervals(dtype: Any) -> Make:
     bounds = _BOUNDS[dtype.closed]
     zone = getattr(dtype.subtype, "tz", None)
-    end: Callable[[str], Any] = {
-        "M": lambda text: pd.Timestamp(text).tz_convert(zone) if zone else pd.Timestamp(text),
-        "m": pd.Timedelta,
-        "f": float,
-    }.get(dtype.subtype.kind, int)
+
+    def moment(text: str) -> pd.Timestamp:
+        return pd.Timestamp(text) if zone is None else pd.Timestamp(text).tz_convert(zone)
+
+    ends: Mapping[str, Callable[[str], Any]] = {"M": moment, "m": pd.Timedelta, "f": float}
+    end = ends.get(dtype.subtype.kind, int)
 
     @cache
     def one(text: str) -> pd.Interval[Any]:
