@@ -79,7 +79,8 @@ def to_frame(
             series[name] = _converted(name, settled, wanted, dtype_backend)
         else:
             series[name] = _series(settled, dtype_backend, stable)
-    frame = pd.DataFrame(series, index=pd.RangeIndex(rows), columns=list(columns), copy=False)
+    # With columns=, pandas 2 asks for every value, which a time zone of dateutil does not bear.
+    frame = pd.DataFrame(series, index=pd.RangeIndex(rows), columns=None if series else [], copy=False)
     for name, options in _date_options(parse_dates).items():
         frame[name] = _dates(name, frame[name], options)
     return frame if index_col is None else frame.set_index(index_col)

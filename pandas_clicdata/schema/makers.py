@@ -247,7 +247,7 @@ def _into_periods(dtype: Any) -> Make:
     @cache
     def one(text: str) -> pd.Period:
         # pandas 2 writes the years before 1000 without their zeros.
-        for written in (text, re.sub(r"(^|/)(\d{1,3})(?!\d)", lambda at: at[1] + at[2].zfill(4), text, count=1)):
+        for written in (text, re.sub(r"(^|/)(\d{1,3})(?!\d)", lambda at: at[1] + at[2].zfill(4), text)):
             try:
                 period = pd.Period(written, freq=dtype.freq)
             except MISFITS:
