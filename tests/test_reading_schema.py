@@ -447,8 +447,6 @@ def test_any_mix_comes_home_whole_and_in_chunks(sessions, frame, size, dialect, 
         warnings.simplefilter("ignore", cd.IndexNotSentWarning)
         cd.push(frame, table, session=session)
     options = {"schema": frame.clicdata.schema(), "dtype_backend": backend, "session": session}
-    if len(frame) == 0 and dialect == "unversioned":
-        options["schema"] = {name: options["schema"]["dtype"].iloc[at] for at, name in enumerate(frame.columns)}
     whole = cd.read_clicdata(table, **options)
     equal(whole, frame)
     chunks = [*cd.read_clicdata(table, chunksize=size, **options)]

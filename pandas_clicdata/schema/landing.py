@@ -6,6 +6,7 @@ The text of a value is what ``rows.decode`` makes of it ``as_text``: text as it 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,6 +23,7 @@ from pandas_clicdata.schema.incoming import is_short, parsed_text
 from pandas_clicdata.schema.values import LARGEST_EXPONENT, TEXT, Place, shown
 
 _NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+_DURATION = r"^-?P[-+0-9DTHMS.]+$"
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?$"
 _TRUE, _FALSE = pa.array(["true", "1", "1.0"], TEXT), pa.array(["false", "0", "0.0", "-0.0"], TEXT)
 _DAY_ONE = pa.scalar("1970-01-01 ", TEXT)
@@ -160,13 +162,9 @@ def clock_times(texts: pa.ChunkedArray, target: pa.DataType, place: Landing) -> 
 
 
 def durations(texts: pa.ChunkedArray, target: pa.DataType, place: Landing) -> pa.ChunkedArray:
-    ticks = one_by_one(texts, duration_ticks, pa.int64(), place, "is no duration as ISO 8601 writes it.")
-
-    def convert(some: pa.ChunkedArray) -> pa.ChunkedArray:
-        return some.cast(pa.duration("ns")).cast(target)
-
+    ticks = _duration_ticks(texts, place)
     try:
-        return convert(ticks)
+        return ticks.cast(pa.duration("ns")).cast(target)
     except pa.ArrowInvalid:
         a_unit = {"s": 10**9, "ms": 10**6, "us": 10**3}[target.unit]
         cut = pc.not_equal(pc.multiply(pc.divide(ticks, a_unit), a_unit), ticks)
@@ -174,9 +172,19 @@ def durations(texts: pa.ChunkedArray, target: pa.DataType, place: Landing) -> pa
         raise
 
 
+def _duration_ticks(texts: pa.ChunkedArray, place: Landing) -> pa.ChunkedArray:
+    why = "is no duration as ISO 8601 writes it."
+    place.refuse_where(pc.invert(pc.match_substring_regex(texts, _DURATION)), texts, why)
+    try:
+        read = pd.to_timedelta(pd.Series(texts.to_pylist(), dtype=object)).dt.as_unit("ns")
+    except MISFITS:
+        return one_by_one(texts, duration_ticks, pa.int64(), place, why)
+    return pa.chunked_array([pa.array(read.to_numpy().view("int64"), mask=read.isna().to_numpy())])
+
+
 def duration_ticks(text: str) -> int:
     """Nanoseconds of a duration; a number alone, or words, are none."""
-    if not set(text) <= set("P-+0123456789DTHMS.") or "P" not in text[:2]:
+    if re.match(_DURATION, text) is None:
         raise ValueError("is no duration as ISO 8601 writes it.")
     return int(pd.Timedelta(text).as_unit("ns").value)
 
@@ -212,7 +220,14 @@ def one_by_one(
     ColumnConversionError
         Of the first text of which no value can be made, or none that the type holds.
     """
-    return _chunked(objects(texts, lambda text: _held(one(text), target), place, why), target)
+    made = objects(texts, one, place, why)
+    try:
+        return _chunked(made, target)
+    except MISFITS:
+        for position, value in enumerate(made):
+            if value is not None and not _holds(target, value):
+                place.refuse(position, texts[position].as_py(), why)
+        raise
 
 
 def objects(texts: pa.ChunkedArray, one: Callable[[str], Any], place: Landing, why: str) -> list[Any]:
@@ -226,9 +241,12 @@ def objects(texts: pa.ChunkedArray, one: Callable[[str], Any], place: Landing, w
     return made
 
 
-def _held(value: Any, target: pa.DataType) -> Any:
-    pa.scalar(value, target)
-    return value
+def _holds(target: pa.DataType, value: Any) -> bool:
+    try:
+        pa.scalar(value, target)
+    except MISFITS:
+        return False
+    return True
 
 
 def _own_words(exc: Exception) -> bool:
