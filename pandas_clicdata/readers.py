@@ -167,10 +167,12 @@ def read_clicdata(
     options = {"dtype": types, "dtype_backend": dtype_backend, "parse_dates": parse_dates, "index_col": index_col}
     if chunksize is not None:
         size = whole_number("chunksize", chunksize, least=1)
-        reader = reading.stream(session, request)
+        reader = _with_columns(reading.stream(session, request), homes, columns)
         _check_there(reader.schema.names, **asked)
         return _chunks(reader, size, options)
     settled, count = reading.read(session, request)
+    if not settled and not count and columns is None:
+        settled = {name: schemas.Settled(pa.chunked_array([], pa.string())) for name in homes}
     _check_there(list(settled), **asked)
     return schemas.to_frame(settled, count, **options)
 
@@ -222,7 +224,7 @@ def read_clicdata_batches(
     homes = schemas.homes(schema)
     types = _types(homes, columns, dtype)
     request = _request(table, version, columns, limit, types, progress)
-    reader = reading.stream(session, request)
+    reader = _with_columns(reading.stream(session, request), homes, columns)
     if columns is None:
         _check_there(reader.schema.names, schema=homes)
     return _typed(reader, types) if homes else reader
@@ -266,6 +268,15 @@ def _read_as(types: Any) -> Callable[[str], Any]:
     if not isinstance(types, Mapping):
         return lambda name: types
     return {name: str if isinstance(dtype, schemas.Home) else dtype for name, dtype in types.items()}.get
+
+
+def _with_columns(
+    reader: pa.RecordBatchReader, homes: Mapping[str, Any], columns: Sequence[str] | None
+) -> pa.RecordBatchReader:
+    """An empty table whose columns the service does not list has those of ``schema=``."""
+    if reader.schema.names or not homes or columns is not None or any(batch.num_rows for batch in reader):
+        return reader
+    return pa.schema([(name, pa.string()) for name in homes]).empty_table().to_reader()
 
 
 def _typed(reader: pa.RecordBatchReader, types: Mapping[str, Any]) -> pa.RecordBatchReader:

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pandas_clicdata as cd
+from pandas_clicdata.sandbox import Assumptions
 from pandas_clicdata.schema.types import LITERAL_RULE, RULES
 
 D = Decimal
@@ -417,6 +418,22 @@ def test_an_empty_table_is_typed_and_the_index_goes_too(session, name):
     schema = indexed.clicdata.schema(index=True)
     back = cd.read_clicdata(f"{name} indexed", schema=schema, index_col="i", session=session)
     pd.testing.assert_frame_equal(back, indexed)
+
+
+def test_columns_that_the_service_does_not_list_come_home_too(serve):
+    _, session = serve("unversioned", assume=Assumptions(column_metadata=False))
+    kinds = {row: next(kind for kind in KINDS[row] if kind.nullable) for row in KINDS}
+    frame = pd.DataFrame({row: repeated(kind.series(with_null=True)) for row, kind in kinds.items()})
+    schema = frame.clicdata.schema()
+    for table, rows in (("full", frame), ("nulls", frame.iloc[[1]]), ("empty", frame.iloc[:0])):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", cd.IndexNotSentWarning)
+            cd.push(rows, table, session=session)
+        equal(cd.read_clicdata(table, schema=schema, session=session), rows)
+        chunks = [*cd.read_clicdata(table, schema=schema, chunksize=100, session=session)]
+        assert len(chunks) == 1
+        equal(chunks[0], rows)
+        arrow_batches(cd.read_clicdata_batches(table, schema=schema, session=session), rows)
 
 
 NULLABLE = [kind for row in KINDS for kind in KINDS[row] if kind.nullable and kind.values]
