@@ -202,6 +202,8 @@ JSON = [
     objects([[1, "a", None, {"b": [True, 0.1]}], None, []]),
     objects([{"é\n": 1}, "a", 1, None, 2.5]),
     objects([uuid.UUID(int=7), None]),
+    pd.Series(pd.Categorical([(1, "a"), None, (2,)])),
+    pd.Series(pd.Categorical([b"b", b"a"], ordered=True)),
     *(
         arrow_series(pa.array(values, arrow_type))
         for arrow_type, values in (

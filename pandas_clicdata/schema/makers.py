@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.schema import landing
+from pandas_clicdata.schema.jsontext import json_text
 from pandas_clicdata.schema.landing import MISFITS, Landing
 from pandas_clicdata.schema.sources import AWARE, NUMBERS, from_series
 from pandas_clicdata.schema.types import LITERAL_RULE, rule_for
@@ -224,7 +225,9 @@ def _into_category(dtype: pd.CategoricalDtype) -> Make:
     source = from_series("", pd.Series(dtype.categories))
     holds = json_kind(source.objects()) if source.objects is not None else source.holds
     make = maker(dtype.categories.dtype, holds if holds is not None else str)
-    code_of = {category: code for code, category in enumerate(dtype.categories)}
+    # What JSON brings back is a list where a category was a tuple, so that only their text tells them apart.
+    by_text = holds == JSON
+    code_of = {json_text(each) if by_text else each: code for code, each in enumerate(dtype.categories)}
 
     def into(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
         encoded = values.combine_chunks().dictionary_encode()
@@ -234,7 +237,7 @@ def _into_category(dtype: pd.CategoricalDtype) -> Make:
         first = {code: position for position, code in reversed(list(enumerate(indices.tolist())))}
         written = pa.chunked_array([encoded.dictionary], TEXT)
         found = make(written, Landing(place.column, lambda code: place.label(first[code]), dtype))
-        codes = [code_of.get(value, -1) for value in found]
+        codes = [code_of.get(value, -1) for value in (written.to_pylist() if by_text else found)]
         if -1 in codes:
             code = codes.index(-1)
             place.refuse(first[code], written[code].as_py(), "is none of its categories.")
