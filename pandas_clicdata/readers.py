@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import pandas as pd
 import pyarrow as pa
 
-from pandas_clicdata import reading, schema
+from pandas_clicdata import reading
+from pandas_clicdata import schema as schemas
 from pandas_clicdata.checks import whole_number
 from pandas_clicdata.errors import ColumnNotFoundError
 from pandas_clicdata.schema import DtypeBackend
@@ -28,6 +29,7 @@ def read_clicdata(
     columns: Sequence[str] | None = ...,
     limit: int | None = ...,
     chunksize: None = ...,
+    schema: Any = ...,
     dtype: Any = ...,
     dtype_backend: DtypeBackend | None = ...,
     parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
@@ -45,6 +47,7 @@ def read_clicdata(
     columns: Sequence[str] | None = ...,
     limit: int | None = ...,
     chunksize: int,
+    schema: Any = ...,
     dtype: Any = ...,
     dtype_backend: DtypeBackend | None = ...,
     parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
@@ -61,6 +64,7 @@ def read_clicdata(
     columns: Sequence[str] | None = None,
     limit: int | None = None,
     chunksize: int | None = None,
+    schema: Any = None,
     dtype: Any = None,
     dtype_backend: DtypeBackend | None = None,
     parse_dates: Sequence[str] | Mapping[str, Any] | None = None,
@@ -90,6 +94,13 @@ def read_clicdata(
         has nulls. Where that page has only nulls in a column, numbers are ``float64`` if the service says that they
         are numbers, else ``dtype=`` must name what the column is. A later value that does not go in exactly is an
         error.
+    schema : DataFrame, pyarrow.Schema or dict of str to dtype, optional
+        What columns were before they were sent: ``df.clicdata.schema()``, an Arrow schema (columns come as
+        ``pandas.ArrowDtype``), or dtypes by column. These columns come back in the very same dtypes, categories, units,
+        zones and periods with them, in each chunk too; a value that the dtype does not hold is refused, but that
+        float dtypes round. As with ``dtype=``, other columns of the table come as they do without it, and one that the
+        table lacks is an error; ``columns=`` reads fewer, and ``dtype=`` wins for its columns. Names of dtypes as text
+        do as far as pandas reads them; they do not tell the categories of a ``category``, nor what an ``object`` is.
     dtype : dtype or dict of str to dtype, optional
         Dtypes for the columns. A text dtype gives each value as its text, what is no text as its JSON; text that is
         asked for, also as ``object`` or ``category``, is not taken for dates. A whole-number or truth dtype that would
@@ -124,7 +135,7 @@ def read_clicdata(
     TypeError, ValueError
         An argument is not what it should be; nothing was requested.
     ColumnConversionError
-        A column cannot be given the dtype asked for.
+        A column cannot be given the dtype asked for; with ``schema=``, it names the row and the value.
 
     Examples
     --------
@@ -134,26 +145,36 @@ def read_clicdata(
     >>> receipt = pd.DataFrame({"code": ["00123", None], "seats": [180, None]}).clicdata.push("Planes read")
     >>> pd.read_clicdata("Planes read")["code"].iloc[0]
     '00123'
+
+    >>> df = pd.DataFrame({"seats": pd.Series([180, 200], dtype="uint8"), "size": pd.Categorical(["L", "S"])})
+    >>> receipt = df.clicdata.push("Planes as they were")
+    >>> pd.read_clicdata("Planes as they were", schema=df.clicdata.schema()).dtypes.tolist() == df.dtypes.tolist()
+    True
     """
     index_names = _index_names(index_col)
-    request = _request(table, version, columns, limit, dtype, progress, index_names)
-    schema.checked_backend(dtype_backend)
+    homes = schemas.homes(schema)
+    types = _types(homes, columns, dtype, index_names)
+    request = _request(table, version, columns, limit, types, progress, index_names)
+    schemas.checked_backend(dtype_backend)
     parse_dates = _checked_dates(parse_dates)
     index_col = index_col if index_col is None or isinstance(index_col, str) else index_names
     asked = {
         "index_col": index_names,
         "parse_dates": parse_dates,
         "dtype": dtype if isinstance(dtype, Mapping) else None,
+        "schema": homes if columns is None else None,
     }
-    options = {"dtype": dtype, "dtype_backend": dtype_backend, "parse_dates": parse_dates, "index_col": index_col}
+    options = {"dtype": types, "dtype_backend": dtype_backend, "parse_dates": parse_dates, "index_col": index_col}
     if chunksize is not None:
         size = whole_number("chunksize", chunksize, least=1)
-        reader = reading.stream(session, request)
+        reader = _with_columns(reading.stream(session, request), homes, columns)
         _check_there(reader.schema.names, **asked)
         return _chunks(reader, size, options)
     settled, count = reading.read(session, request)
+    if not settled and not count and columns is None:
+        settled = {name: schemas.Settled(pa.chunked_array([], pa.string())) for name in homes}
     _check_there(list(settled), **asked)
-    return schema.to_frame(settled, count, **options)
+    return schemas.to_frame(settled, count, **options)
 
 
 def read_clicdata_batches(
@@ -162,6 +183,7 @@ def read_clicdata_batches(
     version: int | None = None,
     columns: Sequence[str] | None = None,
     limit: int | None = None,
+    schema: Any = None,
     dtype: Mapping[str, Any] | None = None,
     progress: bool | Progress | None = None,
     session: Session | None = None,
@@ -172,19 +194,23 @@ def read_clicdata_batches(
     ----------
     table, version, columns, limit, progress, session
         As in :func:`read_clicdata`.
+    schema : DataFrame, pyarrow.Schema or dict of str to dtype, optional
+        As in :func:`read_clicdata`; periods, intervals and Python objects that Arrow has no one type for stay text.
     dtype : dict of str to dtype, optional
         Text or number dtypes of columns whose first page does not show what they are.
 
     Returns
     -------
     pyarrow.RecordBatchReader
-        The first page fixes the types.
+        The first page fixes the types, where ``schema=`` does not.
 
     Raises
     ------
     IncompleteReadError
         While batches are taken: the rows received are not the whole table, or do not go into the types of the first
         page.
+    ColumnConversionError
+        While batches are taken: a value is not of the type that ``schema=`` gives.
 
     Examples
     --------
@@ -195,8 +221,13 @@ def read_clicdata_batches(
     >>> cd.read_clicdata_batches("Planes in batches").read_all().num_rows
     2
     """
-    request = _request(table, version, columns, limit, dtype, progress)
-    return reading.stream(session, request)
+    homes = schemas.homes(schema)
+    types = _types(homes, columns, dtype)
+    request = _request(table, version, columns, limit, types, progress)
+    reader = _with_columns(reading.stream(session, request), homes, columns)
+    if columns is None:
+        _check_there(reader.schema.names, schema=homes)
+    return _typed(reader, types) if homes else reader
 
 
 def _request(
@@ -218,9 +249,54 @@ def _request(
         version=None if version is None else whole_number("version", version, least=0),
         columns=wanted,
         limit=None if limit is None else whole_number("limit", limit, least=0),
-        dtype_of=dtype.get if isinstance(dtype, Mapping) else lambda name: dtype,
+        dtype_of=_read_as(dtype),
         progress=progress,
     )
+
+
+def _types(homes: Mapping[str, Any], columns: Sequence[str] | None, dtype: Any, index_names: Sequence[str] = ()) -> Any:
+    """What each column becomes: ``dtype=`` wins, and columns that are not read need nothing."""
+    if not homes or (dtype is not None and not isinstance(dtype, Mapping)):
+        return dtype
+    wanted = [*homes] if columns is None else [*_names("columns", columns), *index_names]
+    read = {name: home for name, home in homes.items() if name in wanted}
+    return {**read, **(dtype or {})}
+
+
+def _read_as(types: Any) -> Callable[[str], Any]:
+    """Which dtype the columns are to be read for; from their text, each comes home."""
+    if not isinstance(types, Mapping):
+        return lambda name: types
+    return {name: str if isinstance(dtype, schemas.Home) else dtype for name, dtype in types.items()}.get
+
+
+def _with_columns(
+    reader: pa.RecordBatchReader, homes: Mapping[str, Any], columns: Sequence[str] | None
+) -> pa.RecordBatchReader:
+    """An empty table whose columns the service does not list has those of ``schema=``."""
+    if reader.schema.names or not homes or columns is not None or any(batch.num_rows for batch in reader):
+        return reader
+    return pa.schema([(name, pa.string()) for name in homes]).empty_table().to_reader()
+
+
+def _typed(reader: pa.RecordBatchReader, types: Mapping[str, Any]) -> pa.RecordBatchReader:
+    """Bring the batches' columns of text home."""
+    to = {name: home for name, home in types.items() if isinstance(home, schemas.Home)}
+    typed = pa.schema(
+        [field.with_type((field.name in to and to[field.name].arrow_type) or field.type) for field in reader.schema]
+    )
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        done = 0
+        for batch in reader:
+            arrays = [
+                to[name].array(name, pa.chunked_array([array]), done) if name in to else array
+                for name, array in zip(typed.names, batch.columns, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, schema=typed) if arrays else batch
+            done += batch.num_rows
+
+    return pa.RecordBatchReader.from_batches(typed, batches())
 
 
 def _names(option: str, names: Iterable[str]) -> list[str]:
@@ -264,7 +340,7 @@ def _check_there(names: Sequence[str], **asked: Any) -> None:
         absent = [name for name in value or () if name not in names]
         if absent:
             raise ColumnNotFoundError(
-                f"{option}= names {absent[0]!r}, which the table does not have; it has"
+                f"{option}= names {', '.join(map(repr, absent))}, which the table does not have; it has"
                 f" {', '.join(map(repr, names)) or 'no columns'}."
             )
 
@@ -275,14 +351,14 @@ def _chunks(reader: pa.RecordBatchReader, size: int, options: Mapping[str, Any])
         yield from _chunks_of_nothing(reader, size)
         return
     held = reader.schema.empty_table()
-    yielded = False
+    yielded = 0
     for batch in reader:
         held = pa.concat_tables([held, pa.Table.from_batches([batch])])
         while held.num_rows >= size:
-            yield _chunk(held.slice(0, size), options)
-            held, yielded = held.slice(size), True
+            yield _chunk(held.slice(0, size), options, yielded)
+            held, yielded = held.slice(size), yielded + size
     if held.num_rows or not yielded:
-        yield _chunk(held, options)
+        yield _chunk(held, options, yielded)
 
 
 def _chunks_of_nothing(reader: pa.RecordBatchReader, size: int) -> Iterator[pd.DataFrame]:
@@ -291,12 +367,12 @@ def _chunks_of_nothing(reader: pa.RecordBatchReader, size: int) -> Iterator[pd.D
     for batch in reader:
         held += batch.num_rows
         while held >= size:
-            yield schema.to_frame({}, size)
+            yield schemas.to_frame({}, size)
             held, yielded = held - size, True
     if held or not yielded:
-        yield schema.to_frame({}, held)
+        yield schemas.to_frame({}, held)
 
 
-def _chunk(rows: pa.Table, options: Mapping[str, Any]) -> pd.DataFrame:
-    settled = {name: schema.Settled(column) for name, column in zip(rows.column_names, rows.columns, strict=True)}
-    return schema.to_frame(settled, rows.num_rows, stable=True, **options)
+def _chunk(rows: pa.Table, options: Mapping[str, Any], first_row: int) -> pd.DataFrame:
+    settled = {name: schemas.Settled(column) for name, column in zip(rows.column_names, rows.columns, strict=True)}
+    return schemas.to_frame(settled, rows.num_rows, stable=True, first_row=first_row, **options)

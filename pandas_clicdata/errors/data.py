@@ -93,11 +93,19 @@ class ColumnConversionError(ClicDataError, ValueError):
         Which, and why.
     column : str, optional
         The column.
+    row : object, optional
+        The row, counted from 0, where one value is at fault.
+    value : str, optional
+        The value, as text.
     """
 
-    def __init__(self, message: str = "", *, column: str | None = None, **fields: Any) -> None:
+    def __init__(
+        self, message: str = "", *, column: str | None = None, row: Any = None, value: str | None = None, **fields: Any
+    ) -> None:
         super().__init__(message, **fields)
         self.column = column
+        self.row = row
+        self.value = value
 
 
 class RowsExistError(ClicDataError, ValueError):

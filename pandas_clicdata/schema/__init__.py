@@ -3,6 +3,7 @@
 from pandas_clicdata.schema.declared import one_row, plan_declared
 from pandas_clicdata.schema.door import Door, enter, warn_of_index
 from pandas_clicdata.schema.frames import DtypeBackend, checked_backend, to_frame
+from pandas_clicdata.schema.homes import Home, homes
 from pandas_clicdata.schema.incoming import (
     Settled,
     arrow_column,
@@ -25,6 +26,7 @@ __all__ = [
     "ColumnPlan",
     "Door",
     "DtypeBackend",
+    "Home",
     "Settled",
     "arrow_column",
     "checked_backend",
@@ -32,6 +34,7 @@ __all__ = [
     "enter",
     "fit_to_table",
     "fixed_type",
+    "homes",
     "number_type",
     "one_row",
     "plan_columns",

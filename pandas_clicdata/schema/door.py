@@ -103,7 +103,7 @@ def _from_table(table: pa.Table) -> Door:
     names = [str(name) for name in table.column_names]
     check_names(names)
     columns = [
-        Source(name, str(column.type), stored_type(column.type), stored(column))
+        Source(name, column.type, stored_type(column.type), stored(column))
         for name, column in zip(names, table.columns, strict=True)
     ]
     return Door(columns, table.num_rows, lambda position: position)
@@ -111,7 +111,7 @@ def _from_table(table: pa.Table) -> Door:
 
 def _from_stream(reader: pa.RecordBatchReader) -> Door:
     check_names(reader.schema.names)
-    columns = [Source(field.name, str(field.type), stored_type(field.type)) for field in reader.schema]
+    columns = [Source(field.name, field.type, stored_type(field.type)) for field in reader.schema]
     return Door(columns, None, lambda position: position, reader)
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pandas_clicdata.errors import ColumnConversionError
 from pandas_clicdata.models import ColumnType
+from pandas_clicdata.schema.homes import Home
 from pandas_clicdata.schema.incoming import Settled, arrow_column, is_short, is_text, parsed_text, texts, wants_text
 from pandas_clicdata.schema.values import shown
 
@@ -46,6 +47,7 @@ def to_frame(
     parse_dates: ParseDates | None = None,
     index_col: str | Sequence[str] | None = None,
     stable: bool = False,
+    first_row: int = 0,
 ) -> pd.DataFrame:
     """Make the DataFrame.
 
@@ -56,9 +58,11 @@ def to_frame(
     rows : int
         How many rows that are, for a frame of no columns.
     dtype, dtype_backend, parse_dates, index_col
-        As in ``pandas.read_sql``.
+        As in ``pandas.read_sql``; a column's dtype may be its :class:`Home`.
     stable : bool, default False
         Use nullable dtypes for whole numbers and truth values also where nothing is null, so that all chunks agree.
+    first_row : int, default 0
+        Where in the table the rows begin.
 
     Raises
     ------
@@ -69,12 +73,14 @@ def to_frame(
     series = {}
     for name, settled in columns.items():
         wanted = dtypes.get(name)
-        series[name] = (
-            _series(settled, dtype_backend, stable)
-            if wanted is None
-            else _converted(name, settled, wanted, dtype_backend)
-        )
-    frame = pd.DataFrame(series, index=pd.RangeIndex(rows), columns=list(columns), copy=False)
+        if isinstance(wanted, Home):
+            series[name] = wanted.series(name, settled.values, first_row)
+        elif wanted is not None:
+            series[name] = _converted(name, settled, wanted, dtype_backend)
+        else:
+            series[name] = _series(settled, dtype_backend, stable)
+    # With columns=, pandas 2 asks for every value, which a time zone of dateutil does not bear.
+    frame = pd.DataFrame(series, index=pd.RangeIndex(rows), columns=None if series else [], copy=False)
     for name, options in _date_options(parse_dates).items():
         frame[name] = _dates(name, frame[name], options)
     return frame if index_col is None else frame.set_index(index_col)

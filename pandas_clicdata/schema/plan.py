@@ -19,6 +19,7 @@ from pandas_clicdata.errors import (
 from pandas_clicdata.models import Column, ColumnType, Encoding, PlannedColumn, Wire
 from pandas_clicdata.schema import values
 from pandas_clicdata.schema.door import Door
+from pandas_clicdata.schema.homes import told_dtype
 from pandas_clicdata.schema.jsontext import json_text
 from pandas_clicdata.schema.mismatch import Difference, mismatch
 from pandas_clicdata.schema.sources import Source, stored
@@ -118,7 +119,9 @@ def plan_column(source: Source, wanted: ColumnType | None, label: Callable[[int]
         if wanted is ColumnType.TEXT and not isinstance(source.fault, CellValueError):
             note = "each value as JSON text"
             return ColumnPlan(
-                PlannedColumn(source.name, source.dtype, wanted, Wire(Encoding.TEXT), note), source, _json_way(source)
+                PlannedColumn(source.name, str(source.dtype), wanted, Wire(Encoding.TEXT), note),
+                source,
+                _json_way(source),
             )
         raise source.fault or _no_type(source, label)
     data_type = wanted or rule.default
@@ -131,7 +134,7 @@ def plan_column(source: Source, wanted: ColumnType | None, label: Callable[[int]
             column=source.name,
         )
     note = source.note or rule.note(source.arrow_type)
-    return ColumnPlan(PlannedColumn(source.name, source.dtype, data_type, way.wire, note), source, way)
+    return ColumnPlan(PlannedColumn(source.name, str(source.dtype), data_type, way.wire, note), source, way)
 
 
 def fit_to_table(
@@ -229,17 +232,20 @@ def ready_batch(batch: pa.RecordBatch, plans: Sequence[ColumnPlan], offset: int)
 
 
 def schema_frame(door: Door, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Tell as a DataFrame what each column would become, also those that would be refused."""
+    """Tell as a DataFrame what each column would become, also those that would be refused.
+
+    The dtypes are themselves there, not only their names, so that a read with ``schema=`` gives the same columns.
+    """
     overrides = checked_overrides(columns, [source.name for source in door.columns])
-    lines: list[tuple[str, str, str | None, str]] = []
+    lines: list[tuple[str, Any, str | None, str]] = []
     for source in door.columns:
         try:
             plan = plan_column(source, overrides.get(source.name), door.label)
             if door.rows is not None:
                 plan.ready(_in_memory(source, door), door.label)
-            lines.append((source.name, source.dtype, str(plan.planned.data_type), plan.planned.note))
+            lines.append((source.name, told_dtype(source), str(plan.planned.data_type), plan.planned.note))
         except FrameError as exc:
-            lines.append((source.name, source.dtype, None, f"refused: {exc}"))
+            lines.append((source.name, told_dtype(source), None, f"refused: {exc}"))
     return pd.DataFrame(lines, columns=["column", "dtype", "clicdata_type", "note"])
 
 

@@ -32,14 +32,20 @@ from pandas_clicdata.schema.values import (
 _BITS_OF_LONGEST_NUMBER = int(LONGEST_NUMBER * math.log2(10))
 
 
+NUMBERS, AWARE = "numbers of several kinds", "datetimes with time zones"
+"""What a column of Python objects holds, where that is no type."""
+
+
 @dataclass(frozen=True)
 class Source:
     """One column at the door.
 
     Attributes
     ----------
-    name, dtype : str
-        What the user calls it, and its dtype as the user sees it.
+    name : str
+        What the user calls it.
+    dtype : dtype
+        Its dtype, of pandas or Arrow; its text is what the user sees.
     arrow_type : pyarrow.DataType
         The type of its values.
     values : pyarrow.ChunkedArray or None
@@ -52,16 +58,19 @@ class Source:
         Why it cannot be sent.
     objects : callable or None
         The values as Python objects, for a column that only goes as JSON text.
+    holds : object
+        Of what kind the Python objects of a column are: their type, or a dtype that holds all of them.
     """
 
     name: str
-    dtype: str
+    dtype: Any
     arrow_type: pa.DataType
     values: pa.ChunkedArray | None = None
     numerals: bool = False
     note: str = ""
     fault: FrameError | None = None
     objects: Callable[[], Sequence[object]] | None = None
+    holds: Any = None
 
 
 def stored(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -109,19 +118,19 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
         return _from_category(name, series)
     if isinstance(dtype, pd.SparseDtype):
         dense = pd.Series(series.array.to_dense(), index=series.index)
-        return replace(from_series(name, dense), dtype=str(dtype))
+        return replace(from_series(name, dense), dtype=dtype)
     if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
         texts = [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
         note = f"{'a period' if isinstance(dtype, pd.PeriodDtype) else 'an interval'} as pandas writes it"
-        return Source(name, str(dtype), TEXT, _chunked(texts, TEXT), note=note)
+        return Source(name, dtype, TEXT, _chunked(texts, TEXT), note=note)
     if pd.api.types.is_object_dtype(dtype):
         return _from_objects(name, series)
     try:
         values = stored(_as_chunked(pa.array(series, from_pandas=True)))
     except (pa.ArrowException, TypeError, ValueError, NotImplementedError, AttributeError):
         # A dtype that Arrow lacks, or (an AttributeError) a time zone of dateutil that pyarrow 16 does not know.
-        return _from_objects(name, series.astype(object))
-    return Source(name, str(dtype), values.type, values)
+        return _from_objects(name, series.astype(object), dtype)
+    return Source(name, dtype, values.type, values)
 
 
 class _OddValue(Exception):
@@ -139,15 +148,15 @@ def _from_category(name: str, series: pd.Series[Any]) -> Source:
     categories = from_series(name, pd.Series(series.cat.categories))
     if categories.fault is not None or categories.values is None:
         # The categories have no rows to name.
-        return _from_objects(name, series.astype(object), str(series.dtype))
+        return _from_objects(name, series.astype(object), series.dtype)
     codes = series.cat.codes.to_numpy()
     taken = categories.values.combine_chunks().take(pa.array(codes, pa.int64(), mask=codes < 0))
-    return replace(categories, dtype=str(series.dtype), values=_as_chunked(taken))
+    return replace(categories, dtype=series.dtype, values=_as_chunked(taken))
 
 
-def _from_objects(name: str, series: pd.Series[Any], dtype: str | None = None) -> Source:
+def _from_objects(name: str, series: pd.Series[Any], dtype: Any = None) -> Source:
     """Find out what a column of Python objects holds; one kind, or it is refused."""
-    dtype = dtype or str(series.dtype)
+    dtype = series.dtype if dtype is None else dtype
     objects = [None if gone else value for value, gone in zip(series, _missing(series), strict=True)]
     try:
         return _of_one_kind(name, dtype, objects)
@@ -171,39 +180,50 @@ def _missing(series: pd.Series[Any]) -> Sequence[bool]:
         return pd.Series(quiet, dtype=object).isna().to_list()
 
 
-def _of_one_kind(name: str, dtype: str, objects: list[Any]) -> Source:
+def _of_one_kind(name: str, dtype: Any, objects: list[Any]) -> Source:
     kinds = {_kind(kind) for kind in set(map(type, objects)) - {type(None)}}
     if not kinds:
         return Source(name, dtype, pa.null(), _chunked(objects, pa.null()))
     kind = kinds.pop()
     if not kinds:
         if kind is str:
-            return Source(name, dtype, TEXT, _unicode(objects))
+            return Source(name, dtype, TEXT, _unicode(objects), holds=str)
         if kind is bool:
-            return Source(name, dtype, pa.bool_(), _chunked(_each(objects, bool), pa.bool_()))
+            return Source(name, dtype, pa.bool_(), _chunked(_each(objects, bool), pa.bool_()), holds=bool)
         if kind is float:
             return _from_numbers(name, dtype, objects)
         if kind is dt.date:
-            return Source(name, dtype, pa.date32(), _chunked(objects, pa.date32()))
+            return Source(name, dtype, pa.date32(), _chunked(objects, pa.date32()), holds=dt.date)
         if kind is dt.datetime:
             return _from_moments(name, dtype, objects)
         if kind in _AS_TEXT:
             write, note = _AS_TEXT[kind]
-            return Source(name, dtype, TEXT, _texts(objects, write), note=note)
+            return Source(name, dtype, TEXT, _texts(objects, write), note=note, holds=_held_by(kind, objects))
     raise _odd_kind(name, objects)
 
 
-def _from_numbers(name: str, dtype: str, objects: list[Any]) -> Source:
+def _held_by(kind: type, objects: list[Any]) -> Any:
+    """The kind, or of periods and intervals the dtype that all have; None if they have several."""
+    if kind not in (pd.Period, pd.Interval):
+        return kind
+    try:
+        return pd.PeriodIndex(objects).dtype if kind is pd.Period else pd.arrays.IntervalArray(objects).dtype
+    except (TypeError, ValueError):
+        return None
+
+
+def _from_numbers(name: str, dtype: Any, objects: list[Any]) -> Source:
     numerals = _texts(objects, _numeral)
     kinds = {_number_kind(value) for value in objects if value is not None}
     if kinds == {int}:
         try:
-            return Source(name, dtype, pa.int64(), _chunked(_each(objects, int), pa.int64()))
+            return Source(name, dtype, pa.int64(), _chunked(_each(objects, int), pa.int64()), holds=int)
         except (OverflowError, pa.ArrowInvalid):
             pass
     if kinds == {float}:
-        return Source(name, dtype, pa.float64(), _chunked(_each(objects, float), pa.float64()))
-    return Source(name, dtype, TEXT, numerals, numerals=True)
+        return Source(name, dtype, pa.float64(), _chunked(_each(objects, float), pa.float64()), holds=float)
+    holds = int if kinds == {int} else Decimal if float not in kinds else NUMBERS
+    return Source(name, dtype, TEXT, numerals, numerals=True, holds=holds)
 
 
 def _number_kind(value: object) -> type:
@@ -252,14 +272,20 @@ def _encodable(value: str) -> str:
     return value
 
 
-def _from_moments(name: str, dtype: str, objects: list[Any]) -> Source:
+def _from_moments(name: str, dtype: Any, objects: list[Any]) -> Source:
     aware = {_is_aware(value): position for position, value in reversed(list(enumerate(objects))) if value is not None}
     if len(aware) > 1:
         raise _OddValue(
             max(aware.values()), "has a time zone and others have none, or the other way round. Choose one.", kind=True
         )
     arrow_type = pa.timestamp("us", "UTC" if True in aware else None)
-    return Source(name, dtype, arrow_type, _chunked(_each(objects, _moment), arrow_type))
+    return Source(
+        name,
+        dtype,
+        arrow_type,
+        _chunked(_each(objects, _moment), arrow_type),
+        holds=AWARE if True in aware else dt.datetime,
+    )
 
 
 def _is_aware(value: Any) -> bool:

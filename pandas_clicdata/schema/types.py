@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from pandas_clicdata.models import ColumnType, Encoding, Wire
-from pandas_clicdata.schema import values
+from pandas_clicdata.schema import landing, values
+from pandas_clicdata.schema.landing import Back
 from pandas_clicdata.schema.values import Prepare
 
 is_ = pa.types
@@ -45,6 +46,8 @@ class TypeRule:
         What goes on the wire, in words.
     ways : mapping of ColumnType to Way
         The ClicData types that a column can become, each without loss of a value or refused.
+    back : callable
+        From the text of its values, as any of these types brings it, to an Arrow type of this row.
     note : callable
         What ``schema()`` says of such a column.
     """
@@ -55,6 +58,7 @@ class TypeRule:
     default: ColumnType
     written: str
     ways: Mapping[ColumnType, Way]
+    back: Back
     note: Callable[[pa.DataType], str] = field(default=lambda arrow_type: "")
 
 
@@ -90,6 +94,7 @@ LITERAL_RULE = TypeRule(
     accepts=lambda arrow_type: False,
     default=NUMBER,
     written="every digit, as written",
+    back=landing.numerals,
     ways=_numbers(Encoding.LITERAL, values.as_is),
 )
 
@@ -100,6 +105,7 @@ RULES: tuple[TypeRule, ...] = (
         accepts=is_.is_integer,
         default=NUMBER,
         written="JSON integer, every digit",
+        back=landing.whole_numbers,
         ways={**_numbers(Encoding.INTEGER, values.as_is), CHECKBOX: _TO_CHECKBOX},
     ),
     TypeRule(
@@ -108,6 +114,7 @@ RULES: tuple[TypeRule, ...] = (
         accepts=_is_halffloat,
         default=NUMBER,
         written="the shortest text that reads back the same; NaN is null, ±inf refused",
+        back=landing.floats,
         ways=_numbers(Encoding.LITERAL, values.finite),
     ),
     TypeRule(
@@ -116,6 +123,7 @@ RULES: tuple[TypeRule, ...] = (
         accepts=is_.is_floating,
         default=NUMBER,
         written="the shortest text that reads back the same; NaN is null, ±inf refused",
+        back=landing.floats,
         ways={
             **_numbers(Encoding.FLOAT, values.finite),
             CHECKBOX: Way(
@@ -129,6 +137,7 @@ RULES: tuple[TypeRule, ...] = (
         accepts=is_.is_decimal,
         default=NUMBER,
         written="every digit, as written",
+        back=landing.decimals,
         ways=_numbers(Encoding.DECIMAL, values.as_is),
     ),
     TypeRule(
@@ -137,6 +146,7 @@ RULES: tuple[TypeRule, ...] = (
         accepts=is_.is_boolean,
         default=CHECKBOX,
         written="true or false",
+        back=landing.truths,
         ways={
             CHECKBOX: Way(Wire(Encoding.BOOLEAN), values.as_is),
             NUMBER: Way(Wire(Encoding.INTEGER), values.bits),
@@ -150,6 +160,7 @@ RULES: tuple[TypeRule, ...] = (
         accepts=lambda t: bool(is_.is_string(t) or is_.is_large_string(t) or is_.is_string_view(t)),
         default=TEXT,
         written="as it is, any Unicode",
+        back=landing.as_text,
         ways={
             **_texts(values.text),
             NUMBER: _NUMERAL,
@@ -165,6 +176,7 @@ RULES: tuple[TypeRule, ...] = (
         accepts=is_.is_timestamp,
         default=DATETIME,
         written="YYYY-MM-DD HH:MM:SS[.ffffff], with a zone the instant in UTC; nanoseconds other than zero refused",
+        back=landing.moments,
         ways={
             DATETIME: _INSTANT,
             TEXT: _INSTANT,
@@ -179,6 +191,7 @@ RULES: tuple[TypeRule, ...] = (
         accepts=is_.is_date,
         default=DATE,
         written="YYYY-MM-DD",
+        back=landing.days,
         ways={
             DATE: _DAY,
             TEXT: _DAY,
@@ -192,6 +205,7 @@ RULES: tuple[TypeRule, ...] = (
         accepts=is_.is_time,
         default=TEXT,
         written="ISO 8601, HH:MM:SS[.ffffff]",
+        back=landing.clock_times,
         ways=_texts(values.clock_times),
         note=lambda arrow_type: "a time of day as ISO 8601 text",
     ),
@@ -201,6 +215,7 @@ RULES: tuple[TypeRule, ...] = (
         accepts=is_.is_duration,
         default=TEXT,
         written="ISO 8601, P1DT2H3M4.5S; pandas.Timedelta reads it",
+        back=landing.durations,
         ways=_texts(values.durations),
         note=lambda arrow_type: "a duration as ISO 8601 text",
     ),
@@ -210,6 +225,7 @@ RULES: tuple[TypeRule, ...] = (
         accepts=is_.is_null,
         default=TEXT,
         written="null",
+        back=landing.nothing,
         ways={data_type: Way(Wire(Encoding.TEXT), values.text) for data_type in ColumnType},
         note=lambda arrow_type: "no values, so text; columns={…} names another type",
     ),
