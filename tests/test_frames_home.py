@@ -403,7 +403,7 @@ def folded(name):
 
 
 INDEXES = ["int64", "Int64", "str", "string", "categories of text", "datetime64[ns]", "datetime64[us, America/New_York]",
-           "timedelta64[ns]", "period[D]", "bool", "objects of date", "ArrowDtype utf8", "float64"]  # fmt: skip
+           "timedelta64[ns]", "period[D]", "bool", "objects of date", "ArrowDtype utf8", "float64", "objects of datetime", "objects of numbers"]  # fmt: skip
 INDEXES = [name for name in INDEXES if name in PANDAS]
 LEVELS = ["int64", "str", "categories of text", "datetime64[ns]", "period[D]"]
 
@@ -415,6 +415,9 @@ class Case:
     frame: Any
     index: bool
     columns: list
+
+    def _repr_pretty_(self, printer, cycle):
+        printer.text(repr(self))
 
     def __repr__(self):
         shown = self.frame.to_dict("list") if isinstance(self.frame, pd.DataFrame) else self.frame.to_pydict()
@@ -572,41 +575,6 @@ def fits_a_decimal(numbers):
     return before + after <= 76
 
 
-class Accounts:
-    """Sessions in each dialect with an account that never has many tables, for they are all listed at each push."""
-
-    MOST = 120
-
-    def __init__(self, new_sandbox, open_session):
-        self._new, self._open = new_sandbox, open_session
-        self._sandbox = None
-        self._tables = 0
-
-    def next(self):
-        if self._sandbox is None or self._tables >= self.MOST:
-            self.close()
-            self._sandbox = self._new()
-            entered = self._sandbox.__enter__()
-            self._sessions = {dialect: self._open(entered, dialect) for dialect in DIALECTS}
-            self._entered, self._tables = entered, 0
-        self._tables += 1
-        return self._entered, self._sessions
-
-    def close(self):
-        if self._sandbox is not None:
-            for session in self._sessions.values():
-                session.close()
-            self._sandbox.__exit__(None, None, None)
-            self._sandbox = None
-
-
-@pytest.fixture
-def accounts(new_sandbox, open_session):
-    made = Accounts(new_sandbox, open_session)
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize("backend", BACKENDS, ids=str)
 @pytest.mark.parametrize("dialect", DIALECTS)
 @settings(
@@ -620,7 +588,7 @@ def accounts(new_sandbox, open_session):
 )
 @given(case=cases())
 def test_what_the_type_table_has_comes_home_as_it_says(accounts, dialect, backend, case):
-    _, sessions = accounts.next()
+    _, sessions = accounts()
     session = sessions[dialect]
     event(type(case.frame).__name__)
     options = {"index": True} if case.index else {}

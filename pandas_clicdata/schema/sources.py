@@ -108,7 +108,7 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
     if isinstance(dtype, pd.CategoricalDtype):
         return _from_category(name, series)
     if isinstance(dtype, pd.SparseDtype):
-        dense = pd.Series(series.array.to_dense(), index=series.index)
+        dense = pd.Series(series.array.to_dense(), index=series.index, dtype=dtype.subtype)
         return replace(from_series(name, dense), dtype=str(dtype))
     if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
         texts = [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
@@ -136,7 +136,9 @@ class _OddValue(Exception):
 
 def _from_category(name: str, series: pd.Series[Any]) -> Source:
     """Decode by the categories' own type, so that a category of numbers stays numbers."""
-    categories = from_series(name, pd.Series(series.cat.categories))
+    # With their dtype, for pandas would look among objects for another, and 2 warns that 3 does not.
+    listed = series.cat.categories
+    categories = from_series(name, pd.Series(listed, dtype=listed.dtype))
     if categories.fault is not None or categories.values is None:
         # The categories have no rows to name.
         return _from_objects(name, series.astype(object), str(series.dtype))
@@ -154,7 +156,7 @@ def _from_objects(name: str, series: pd.Series[Any], dtype: str | None = None) -
     except _OddValue as odd:
         value, row = objects[odd.position], series.index[odd.position]
         fault: FrameError = odd.error(
-            f"Column {name!r}, row {row!r}: {shown(value)} ({type(value).__name__}) {odd.why}",
+            f"Column {name!r}, row {shown(row)}: {shown(value)} ({type(value).__name__}) {odd.why}",
             column=name,
             row=row,
             value=shown(value),
