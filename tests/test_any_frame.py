@@ -1,6 +1,6 @@
 """Any frame at all is either sent exactly, or refused by a `FrameError` before the first request.
 
-``CLICDATA_LONG_TESTS=1`` tries 8,000 frames, others each time; test_frames_home.py does the other 12,000.
+``CLICDATA_LONG_TESTS=1`` tries 8,000 frames, others each time; test_frames_home.py another 13,800.
 """
 
 import datetime as dt
@@ -248,7 +248,9 @@ def is_missing(value):
 def as_python(series):
     """The values as plain as they can be, none of them changed."""
     if isinstance(series.dtype, pd.ArrowDtype):
-        return series.array.__arrow_array__().to_pylist()
+        values = series.array.__arrow_array__().to_pylist()
+        single = series.dtype.pyarrow_dtype == pa.float32()
+        return [np.float32(value) if single and value is not None else value for value in values]
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "fmM":
         return list(series.to_numpy())
     if str(series.dtype) == "Float32":

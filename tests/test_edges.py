@@ -80,9 +80,10 @@ HOME = {
     # floats
     "floats": (typed("float64")(*FLOATS), FLOATS, "float64"),
     "Float64": (typed("Float64")(*FLOATS[:-1], None), FLOATS, "float64"),
-    "float32": (typed("float32")(0.1, -0.0, 1e-45, 3.4028235e38, 16777217), [0.1, -0.0, 1e-45, 3.4028235e38, 16777216.0],
-                "float64"),
+    "float32": (typed("float32")(0.1, -0.0, 1e-45, 3.4028235e38, 2**24 + 1),
+                [0.1, -0.0, 1e-45, 3.4028235e38, 16777216.0], "float64"),
     "float16": (typed("float16")(0.1, -0.0, 6e-8, 65504), [0.1, -0.0, 6e-8, 65500.0], "float64"),
+    "float32 in its shortest text": (typed("float32")(65216088), [65216090.0], "float64"),
     "whole floats": (typed("float64")(1, 2), [1.0, 2.0], "float64"),
     "longdouble that a float holds": (typed("longdouble")(0.5, -0.0), [0.5, -0.0], "float64"),
     # Decimals
@@ -105,8 +106,8 @@ HOME = {
         moments("s")("0001-01-01", "1677-09-21", "1969-12-31T23:59:59", "9999-12-31T23:59:59", "NaT"),
         [*(pd.Timestamp(np.datetime64(t, "us")) for t in ("0001-01-01", "1677-09-21", "1969-12-31T23:59:59",
                                                           "9999-12-31T23:59:59")), NAT], MOMENT),
-    "milliseconds": (moments("ms")("1969-12-31T23:59:59.999", "2262-04-12"), at("1969-12-31 23:59:59.999", "2262-04-12"),
-                     MOMENT),
+    "milliseconds": (moments("ms")("1969-12-31T23:59:59.999", "2262-04-12"),
+                     at("1969-12-31 23:59:59.999", "2262-04-12"), MOMENT),
     "microseconds": (moments("us")("0001-01-01", "1969-12-31T23:59:59.999999", "9999-12-31T23:59:59.999999"),
                      [pd.Timestamp(np.datetime64(t, "us")) for t in
                       ("0001-01-01", "1969-12-31T23:59:59.999999", "9999-12-31T23:59:59.999999")], MOMENT),
@@ -115,8 +116,8 @@ HOME = {
     "leap day": (moments("s")("2024-02-29", "2000-02-29T23:59:59"), at("2024-02-29", "2000-02-29 23:59:59"), MOMENT),
     "no time of day stays a datetime": (moments("ns")("2024-01-01"), at("2024-01-01"), MOMENT),
     "both sides of each change of the clocks": (
-        zoned(*STRADDLING), at("2024-03-31 00:59:59.999999", "2024-03-31 01:00", "2024-10-27 00:30", "2024-10-27 01:30"),
-        MOMENT),
+        zoned(*STRADDLING),
+        at("2024-03-31 00:59:59.999999", "2024-03-31 01:00", "2024-10-27 00:30", "2024-10-27 01:30"), MOMENT),
     "the hour that comes twice, by fold": (
         objects(*(dt.datetime(2024, 10, 27, 2, 30, tzinfo=ZoneInfo(PARIS), fold=fold) for fold in (0, 1))),
         at("2024-10-27 00:30", "2024-10-27 01:30"), MOMENT),
@@ -147,7 +148,8 @@ HOME = {
     "categories of float": (categories(0.1, None), [0.1, NAN], "float64"),
     "categories of datetime": (categories(*at("2024-01-01"), None), [*at("2024-01-01"), NAT], MOMENT),
     "categories of datetime objects": (
-        categories(dt.datetime(2024, 1, 1), of=pd.Index([dt.datetime(2024, 1, 1)], dtype=object)), at("2024-01-01"), MOMENT),
+        categories(dt.datetime(2024, 1, 1), of=pd.Index([dt.datetime(2024, 1, 1)], dtype=object)), at("2024-01-01"),
+        MOMENT),
     "categories of date": (categories(day("2024-01-01"), None), [day("2024-01-01"), None], object),
     "categories of bool": (categories(True, False), [True, False], "bool"),
     "categories of interval": (categories(*pd.cut([1, 5], [0, 2, 9])), ["(0, 2]", "(2, 9]"], TEXT),
@@ -171,9 +173,11 @@ HOME = {
     "Int8 and null": (typed("Int8")(-128, None), [-128, NA], "Int64"),
     "Float32": (typed("Float32")(0.1, None), [0.1, NAN], "float64"),
     "ArrowDtype": (typed(pd.ArrowDtype(pa.uint64()))(2**64 - 1, None), [2**64 - 1, NA], "UInt64"),
-    "ArrowDtype decimal": (typed(pd.ArrowDtype(pa.decimal128(38, 0)))(D("9" * 38), None), [int("9" * 38), None], object),
-    "ArrowDtype timestamp": (typed(pd.ArrowDtype(pa.timestamp("us", PARIS)))(pd.Timestamp("2024-07-01", tz=PARIS), None),
-                             [*at("2024-06-30 22:00"), NAT], MOMENT),
+    "ArrowDtype decimal": (
+        typed(pd.ArrowDtype(pa.decimal128(38, 0)))(D("9" * 38), None), [int("9" * 38), None], object),
+    "ArrowDtype timestamp": (
+        typed(pd.ArrowDtype(pa.timestamp("us", PARIS)))(pd.Timestamp("2024-07-01", tz=PARIS), None),
+        [*at("2024-06-30 22:00"), NAT], MOMENT),
     "ArrowDtype dictionary": (
         pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([pa.array(["a", None, "a"]).dictionary_encode()]))),
         ["a", GONE, "a"], TEXT),
@@ -181,8 +185,9 @@ HOME = {
     "chunked": (pa.chunked_array([[1, None], [], [3]], pa.int32()), [1, NA, 3], "Int64"),
     "sliced": (pa.chunked_array([pa.array(["x", "a", None, "x"]).slice(1, 2)]), ["a", GONE], TEXT),
     "sliced bits": (pa.chunked_array([pa.array([True] * 9 + [False, None]).slice(9)]), [False, NA], "boolean"),
-    "dictionary": (pa.chunked_array([pa.array(["a", "b", None]).dictionary_encode(), pa.array(["c"]).dictionary_encode()]),
-                   ["a", "b", GONE, "c"], TEXT),
+    "dictionary": (
+        pa.chunked_array([pa.array(words).dictionary_encode() for words in (["a", "b", None], ["c"])]),
+        ["a", "b", GONE, "c"], TEXT),
     "dictionary with null among its words": (
         pa.chunked_array([pa.DictionaryArray.from_arrays(pa.array([0, 1, None]), pa.array(["a", None]))]),
         ["a", GONE, GONE], TEXT),
@@ -264,9 +269,9 @@ def test_what_is_refused_before_the_first_request(session, one_sandbox, name, ca
 
 @pytest.mark.parametrize(
     "label",
-    ["a" * 255, "😀" * 255, ".", "a.b", "'", '"', "`", "[a]", "{a}", "(a)", " a", "a ", "\ta", "a\nb", "a\x00b", "\\", "é", "e\u0301",
-     "😀", "א", "ß", "1", "-1", "1.5", "null", "None", "true", "id", "rec_id", "index", "value", "column", "data", "$a",
-     "%41", "a/b", "a?b=c&d", "SELECT", "--", 0, -7, 2**70, np.int64(3), np.str_("s")],
+    ["a" * 255, "😀" * 255, ".", "a.b", "'", '"', "`", "[a]", "{a}", "(a)", " a", "a ", "\ta", "a\nb", "a\x00b",
+     "\\", "é", "e\u0301", "😀", "א", "ß", "1", "-1", "1.5", "null", "None", "true", "id", "rec_id", "index",
+     "value", "column", "data", "$a", "%41", "a/b", "a?b=c&d", "SELECT", "--", 0, -7, 2**70, np.int64(3), np.str_("s")],
     ids=lambda label: repr(label)[:20],
 )  # fmt: skip
 def test_names_that_come_home(session, name, label):
@@ -383,10 +388,11 @@ def with_attrs(frame):
 
 WIDE = pd.DataFrame(np.arange(12).reshape(3, 4), columns=list("abcd"))
 LAYOUTS = {
-    "every other row": (pd.DataFrame({"a": range(5), "b": list("vwxyz")}).iloc[::2], {"a": [0, 2, 4], "b": ["v", "x", "z"]}),
+    "every other row": (pd.DataFrame({"a": range(5), "b": list("vwxyz")}).iloc[::2],
+                        {"a": [0, 2, 4], "b": ["v", "x", "z"]}),
     "backwards": (pd.DataFrame({"a": [1, 2], "b": [True, None]}).iloc[::-1], {"a": [2, 1], "b": [NA, True]}),
-    "transposed": (WIDE.T.set_axis(["x", "y", "z"], axis=1).reset_index(drop=True), {"x": [0, 1, 2, 3], "y": [4, 5, 6, 7],
-                                                                                 "z": [8, 9, 10, 11]}),
+    "transposed": (WIDE.T.set_axis(["x", "y", "z"], axis=1).reset_index(drop=True),
+                   {"x": [0, 1, 2, 3], "y": [4, 5, 6, 7], "z": [8, 9, 10, 11]}),
     "every other column": (WIDE.iloc[:, ::2], {"a": [0, 4, 8], "c": [2, 6, 10]}),
     "columns of a Fortran array": (pd.DataFrame(np.asfortranarray([[0.5, 1], [2, NAN]]), columns=["a", "b"]),
                                    {"a": [0.5, 2.0], "b": [1.0, NAN]}),
