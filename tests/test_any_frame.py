@@ -253,7 +253,8 @@ def as_python(series):
         return [np.float32(value) if single and value is not None else value for value in values]
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "fmM":
         return list(series.to_numpy())
-    if str(series.dtype) == "Float32":
+    own = series.cat.categories.dtype if isinstance(series.dtype, pd.CategoricalDtype) else series.dtype
+    if str(own).lower() == "float32":
         return [value if is_missing(value) else np.float32(value) for value in series]
     return list(series)
 
