@@ -337,6 +337,15 @@ def test_a_row_whose_label_is_hard_to_write_is_told_of_all_the_same(session, nam
                 cd.push(frame, name, session=session)
 
 
+@pytest.mark.parametrize("keys", [[None, 1], [1, 1]], ids=["missing", "twice"])
+def test_a_key_at_fault_in_a_row_whose_label_is_hard_to_write_is_told_of_all_the_same(session, name, keys):
+    frame = pd.DataFrame({"k": keys}, index=pd.Index([Unshown(), 10**5000], dtype=object))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cd.IndexNotSentWarning)
+        with pytest.raises(cd.FrameError, match="<Unshown>"):
+            cd.push(frame, name, on="k", session=session)
+
+
 def test_an_index_whose_name_cannot_be_written_is_told_of_all_the_same(session, name):
     frame = pd.DataFrame({"x": [1]}, index=pd.Index([7], name=Unshown()))
     with pytest.warns(cd.IndexNotSentWarning, match="<Unshown>"):
