@@ -31,6 +31,10 @@ def arrow(arrow_type):
     return lambda *values: pa.chunked_array([pa.array(values, arrow_type)])
 
 
+def in_pieces(array):
+    return pd.arrays.ArrowExtensionArray(pa.chunked_array([array.slice(0, 1), array.slice(1)]))
+
+
 def moments(unit):
     return lambda *texts: pd.Series(np.array(texts, f"M8[{unit}]"))
 
@@ -335,6 +339,18 @@ def test_a_row_whose_label_is_hard_to_write_is_told_of_all_the_same(session, nam
             warnings.simplefilter("ignore", cd.IndexNotSentWarning)
             with pytest.raises(cd.CellValueError if value != b"a" else cd.UnsupportedTypeError, match=r"row .{5,62}: "):
                 cd.push(frame, name, session=session)
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize("value", [float("inf"), b"a"])
+def test_a_row_whose_label_python_does_not_have_is_told_by_its_position(session, name, value, levels):
+    beyond = pd.Index(in_pieces(pa.array([0, 10**13], pa.timestamp("s"))))
+    index = beyond if levels == 1 else pd.MultiIndex.from_arrays([beyond, [1, 2]])
+    frame = pd.DataFrame({"x": [None, value]}, index=index)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cd.IndexNotSentWarning)
+        with pytest.raises(cd.FrameError, match="^Column 'x', row 1: "):
+            cd.push(frame, name, session=session)
 
 
 @pytest.mark.parametrize("keys", [[None, 1], [1, 1]], ids=["missing", "twice"])

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.errors import ColumnNameError, IndexNotSentWarning
-from pandas_clicdata.schema.sources import Source, from_series, stored, stored_type
+from pandas_clicdata.schema.sources import Source, from_series, label_at, stored, stored_type
 from pandas_clicdata.schema.values import shown
 
 
@@ -124,13 +124,8 @@ def _from_frame(frame: pd.DataFrame, *, index: bool) -> Door:
     check_names([name for name, _ in pairs], [*index_names, *frame.columns])
     labels = frame.index
     return Door(
-        [from_series(name, series) for name, series in pairs], len(frame), lambda position: _plain(labels[position])
+        [from_series(name, series) for name, series in pairs], len(frame), lambda position: label_at(labels, position)
     )
-
-
-def _plain(label: object) -> object:
-    """A label as Python writes it: 9 rather than np.int64(9)."""
-    return label.item() if isinstance(label, np.number) else label
 
 
 def _name(label: object) -> str:

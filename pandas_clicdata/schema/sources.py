@@ -124,6 +124,16 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
     return Source(name, str(dtype), values.type, values)
 
 
+def label_at(labels: pd.Index[Any], position: int) -> Any:
+    """A row's label, or its position where Python has no such label: Arrow has moments beyond the year 9999."""
+    try:
+        label = labels[position]
+    except (ValueError, OverflowError):
+        return position
+    # As Python writes it: 9 rather than np.int64(9).
+    return label.item() if isinstance(label, np.number) else label
+
+
 class _OddValue(Exception):
     """A value that cannot be sent: where it is, why, and whether it is its kind or itself that is at fault."""
 
@@ -154,7 +164,7 @@ def _from_objects(name: str, series: pd.Series[Any], dtype: str | None = None) -
     try:
         return _of_one_kind(name, dtype, objects)
     except _OddValue as odd:
-        value, row = objects[odd.position], series.index[odd.position]
+        value, row = objects[odd.position], label_at(series.index, odd.position)
         fault: FrameError = odd.error(
             f"Column {name!r}, row {shown(row)}: {shown(value)} ({type(value).__name__}) {odd.why}",
             column=name,

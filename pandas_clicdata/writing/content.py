@@ -229,8 +229,8 @@ def refuse_equal_keys(content: Content, keys: Sequence[str]) -> None:
                 names, other = ", ".join(keys), content.door.label(at)
                 one = schema.shown(content.door.label(first))
                 raise FrameError(
-                    f"Rows {one} and {schema.shown(other)} have the same keys ({names}: {', '.join(map(str, key))}). Keys"
-                    " must tell rows apart: df.drop_duplicates([…]), or name more columns in on=.",
+                    f"Rows {one} and {schema.shown(other)} have the same keys ({names}: {', '.join(map(str, key))})."
+                    " Keys must tell rows apart: df.drop_duplicates([…]), or name more columns in on=.",
                     column=keys[0],
                     row=other,
                 )
