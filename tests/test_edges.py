@@ -349,7 +349,7 @@ def test_a_row_whose_label_python_does_not_have_is_told_by_its_position(session,
     frame = pd.DataFrame({"x": [None, value]}, index=index)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", cd.IndexNotSentWarning)
-        with pytest.raises(cd.FrameError, match="^Column 'x', row 1: "):
+        with pytest.raises(cd.FrameError, match=r"^Column 'x', row 1: "):
             cd.push(frame, name, session=session)
 
 
