@@ -22,6 +22,7 @@ from pandas_clicdata.session import shared_session_kept
 # Read now, for tests take the variables of the environment away.
 WHERE = os.environ.get("CLICDATA_TEST_SANDBOX", "inside")
 DIALECTS = ("2025.3", "unversioned")
+_CALLS_A_SANDBOX = 120
 QUICK = RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
 
 
@@ -75,6 +76,25 @@ def sessions(one_sandbox):
     yield opened
     for session in opened.values():
         session.close()
+
+
+@pytest.fixture
+def accounts(new_sandbox):
+    """Call it for a sandbox and a session in each dialect: others after some calls, for a push lists all tables."""
+    opened = contextlib.ExitStack()
+    now, calls = None, 0
+
+    def account():
+        nonlocal now, calls
+        if calls % _CALLS_A_SANDBOX == 0:
+            opened.close()
+            sandbox = opened.enter_context(new_sandbox())
+            now = sandbox, {version: opened.enter_context(signed_in(sandbox, version)) for version in DIALECTS}
+        calls += 1
+        return now
+
+    with opened:
+        yield account
 
 
 @pytest.fixture(params=DIALECTS)

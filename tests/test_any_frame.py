@@ -1,7 +1,11 @@
-"""Any frame at all is either sent exactly, or refused by a `FrameError` before anything is changed."""
+"""Any frame at all is either sent exactly, or refused by a `FrameError` before the first request.
+
+``CLICDATA_LONG_TESTS=1`` tries 8,000 frames, others each time; test_frames_home.py another 13,800.
+"""
 
 import datetime as dt
 import enum
+import os
 import uuid
 import warnings
 from decimal import Decimal
@@ -10,10 +14,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 import pandas_clicdata as cd
+
+LONG = os.environ.get("CLICDATA_LONG_TESTS", "") not in ("", "0")
+EXAMPLES = 4000 if LONG else 70
 
 
 class Colour(enum.IntEnum):
@@ -75,6 +82,11 @@ TYPED = {
     **dict.fromkeys(("str", "string"), SCALARS["any text"]),
     **dict.fromkeys(("bool", "boolean"), st.booleans()),
     "complex128": SCALARS["complex"],
+    "Sparse[float64]": FLOATS,
+    "Sparse[object]": SCALARS["any text"] | SCALARS["int"],
+    "Sparse[int64, 0]": st.integers(-9, 9),
+    "period[D]": st.dates(),
+    "interval[int64, right]": SCALARS["Interval"],
     "category": st.one_of(*(SCALARS[kind] for kind in ("int", "float", "any text", "date", "datetime", "bytes"))),
     **{
         pd.ArrowDtype(kind): strategy
@@ -91,6 +103,15 @@ TYPED = {
             pa.time64("ns"): st.integers(0, 86_400 * 10**6 - 1).map(lambda micros: micros * 1000),
             pa.duration("s"): st.integers(-(2**63), 2**63 - 1),
             pa.list_(pa.int8()): st.lists(st.integers(-9, 9), max_size=2),
+            pa.bool_(): st.booleans(),
+            pa.uint64(): st.integers(0, 2**64 - 1),
+            pa.float32(): st.floats(width=32),
+            pa.decimal256(76, 38): st.decimals(-(10**37), 10**37, places=30),
+            pa.time32("s"): st.integers(0, 86_399),
+            pa.duration("ns"): NANOS,
+            pa.dictionary(pa.int8(), pa.string()): TEXT,
+            pa.struct({"a": pa.int8()}): st.fixed_dictionaries({"a": st.integers(-9, 9)}),
+            pa.null(): st.none(),
         }.items()
     },
 }  # fmt: skip
@@ -113,6 +134,22 @@ ODD_NAMES = [
     ("a", "b"),
     "n" * 255,
     "\ud800",
+    10**5000,
+    Unshown(),
+    pd.Timestamp("2024-01-01"),
+    np.int8(3),
+    np.str_("s"),
+    "rec_id",
+]
+AXES = [
+    pd.RangeIndex(3),
+    pd.date_range("2024-01-01", periods=3),
+    pd.period_range("2024-01", periods=3, freq="M"),
+    pd.interval_range(0, 3),
+    pd.MultiIndex.from_product([["a"], [1, 2, 3]]),
+    pd.CategoricalIndex(["p", "q", None]),
+    pd.Index(["p", "q", "r"], dtype="string"),
+    pd.Index([0.5, np.nan, 1]),
 ]
 NAMES = TEXT | st.sampled_from(ODD_NAMES) | st.integers(-2, 2)
 
@@ -143,11 +180,35 @@ def object_columns(draw, height):
 def frames(draw):
     height = draw(st.integers(0, 4))
     columns = draw(st.lists(typed_columns(height) | object_columns(height), min_size=0, max_size=3))
-    plain = draw(st.booleans())
-    names = list("xyz"[: len(columns)]) if plain else [draw(NAMES) for _ in columns]
     frame = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=range(height))
-    frame.columns = pd.Index(names, dtype=object)
-    return frame.set_axis([f"row {n}" for n in range(height)]) if draw(st.booleans()) else frame
+    match draw(st.sampled_from(["plain"] * 6 + ["any", "any", "axis"])):
+        case "plain":
+            frame.columns = pd.Index(list("xyz"[: len(columns)]), dtype=object)
+        case "any":
+            frame.columns = pd.Index([draw(NAMES) for _ in columns], dtype=object, tupleize_cols=False)
+        case "axis":
+            frame.columns = draw(st.sampled_from(AXES))[: len(columns)]
+    frame = draw(indexed(frame))
+    frame = frame.iloc[draw(st.sampled_from([slice(None), slice(None, None, 2), slice(None, None, -1)]))]
+    if draw(st.booleans()):
+        frame.attrs = {"units": [1, "m"]}
+    return frame
+
+
+@st.composite
+def indexed(draw, frame):
+    levels = [draw(typed_columns(len(frame)) | object_columns(len(frame))) for _ in range(draw(st.integers(0, 2)))]
+    if not levels:
+        return frame.set_axis([f"row {n}" for n in range(len(frame))]) if draw(st.booleans()) else frame
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            indexes = [pd.Index(level.array, dtype=level.dtype) for level in levels]
+            frame = frame.set_axis(indexes[0] if len(levels) == 1 else pd.MultiIndex.from_arrays(indexes))
+            frame.index.names = [draw(st.none() | NAMES) for _ in levels]
+    except Exception:
+        return frame  # no such index can be made of these
+    return frame
 
 
 def number(value):
@@ -187,42 +248,77 @@ def is_missing(value):
 def as_python(series):
     """The values as plain as they can be, none of them changed."""
     if isinstance(series.dtype, pd.ArrowDtype):
-        return series.array.__arrow_array__().to_pylist()
+        values = series.array.__arrow_array__().to_pylist()
+        single = series.dtype.pyarrow_dtype == pa.float32()
+        return [np.float32(value) if single and value is not None else value for value in values]
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "fmM":
         return list(series.to_numpy())
-    if str(series.dtype) == "Float32":
+    own = series.cat.categories.dtype if isinstance(series.dtype, pd.CategoricalDtype) else series.dtype
+    if str(own).lower() == "float32":
         return [value if is_missing(value) else np.float32(value) for value in series]
     return list(series)
 
 
-def changes(sandbox, since):
-    return [e for e in sandbox.requests if e.number > since and e.operation in ("create", "append", "update", "delete")]
+def columns_of(frame, index):
+    """Labels and columns in the order in which they are sent; of the index's levels, first the values."""
+    columns = [(label, frame.iloc[:, position]) for position, label in enumerate(frame.columns)]
+    if not index:
+        return columns
+    names = list(frame.index.names)
+    plain = frame.index.set_names([None] * len(names))
+    unnamed = "index" if len(names) == 1 and "index" not in frame.columns else None
+    levels = [plain.get_level_values(level) for level in range(len(names))]
+    return [
+        ((unnamed or f"level_{level}") if name is None else name, pd.Series(values.array, dtype=values.dtype))
+        for level, (name, values) in enumerate(zip(names, levels, strict=True))
+    ] + columns
+
+
+def text_of(label):
+    try:
+        return str(label)
+    except Exception:
+        return "none"
 
 
 @pytest.mark.parametrize("as_text", [False, True], ids=["plain", "as text"])
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(frame=frames())
-def test_any_frame_is_sent_exactly_or_refused_before_the_first_request(sessions, one_sandbox, as_text, frame):
-    session = sessions["2025.3"]
-    since = one_sandbox.requests[-1].number if len(one_sandbox.requests) else 0
-    name = f"T {uuid.uuid4()}"
-    options = {"columns": dict.fromkeys(map(str, frame.columns), "text")} if as_text else {}
+@settings(
+    max_examples=EXAMPLES, deadline=None, derandomize=not LONG, database=None, suppress_health_check=list(HealthCheck)
+)
+@given(
+    frame=frames(),
+    index=st.booleans(),
+    dialect=st.sampled_from(["2025.3", "unversioned"]),
+    backend=st.sampled_from([None, None, "numpy_nullable", "pyarrow"]),
+)
+def test_any_frame_is_sent_exactly_or_refused_before_the_first_request(
+    accounts, as_text, frame, index, dialect, backend
+):
+    sandbox, sessions = accounts()
+    session = sessions[dialect]
+    since = sandbox.requests[-1].number if len(sandbox.requests) else 0
+    columns = columns_of(frame, index)
+    options = {"columns": {text_of(label): "text" for label, _ in columns}} if as_text else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", cd.IndexNotSentWarning)
         try:
-            receipt, refusal = cd.push(frame, name, session=session, **options), None
+            receipt, refusal = cd.push(frame, f"T {uuid.uuid4()}", index=index, session=session, **options), None
         except cd.FrameError as exc:
             receipt, refusal = None, exc
+    event("sent" if refusal is None else f"refused: {type(refusal).__name__}")
     if refusal is not None:
-        assert not changes(one_sandbox, since)
-        assert frame.columns.empty or any(repr(column) in str(refusal) for column in frame.columns)
+        assert not [entry for entry in sandbox.requests if entry.number > since]
+        labels = [repr(text_of(label)) for label, _ in columns] + [shown(label) for label, _ in columns]
+        assert not labels or any(label in str(refusal) for label in labels)
+        assert refusal.column is None or refusal.column in [text_of(label) for label, _ in columns]
+        assert refusal.column is not None or isinstance(refusal, cd.ColumnNameError)
         return
-    rows = one_sandbox.ledger.rows(receipt.rec_id)
+    rows = sandbox.ledger.rows(receipt.rec_id)
     assert len(rows) == len(frame)
-    back = cd.read_clicdata(name, session=session)
-    assert list(back.columns) == list(map(str, frame.columns))
-    for position, column in enumerate(map(str, frame.columns)):
-        series = frame.iloc[:, position]
+    back = cd.read_clicdata(receipt.rec_id, dtype_backend=backend, session=session)
+    assert list(back.columns) == [str(label) for label, _ in columns]
+    for label, series in columns:
+        column = str(label)
         for value, row, read in zip(as_python(series), rows, back[column], strict=True):
             if is_missing(value):
                 assert row[column] is None
@@ -236,18 +332,23 @@ def test_any_frame_is_sent_exactly_or_refused_before_the_first_request(sessions,
             sent = row[column]
             if callable(expected):
                 assert expected(sent)
-            else:
-                assert (type(sent) in (int, Decimal)) == isinstance(expected, Decimal)
+                assert read == sent
+            elif isinstance(expected, Decimal):
+                assert type(sent) in (int, Decimal)
                 assert sent == expected
-                assert not isinstance(expected, Decimal) or expected == number_read(read)
-                assert isinstance(expected, Decimal) or type(read) in (
-                    type(sent),
-                    bool,
-                    np.bool_,
-                    pd.Timestamp,
-                    dt.date,
-                )
+                assert number_read(read) == expected
+            else:
+                assert type(sent) is type(expected)
+                assert sent == expected
+                assert str(read) == str(expected) or pd.Timestamp(read) == pd.Timestamp(expected)
+
+
+def shown(label):
+    try:
+        return repr(label)[:60]
+    except Exception:
+        return f"<{type(label).__name__}>"
 
 
 def number_read(value):
-    return value if isinstance(value, Decimal) else number(value)
+    return Decimal(value) if isinstance(value, Decimal | str) else number(value)

@@ -21,6 +21,7 @@ from pandas_clicdata.schema.plan import (
     ready_table,
     schema_frame,
 )
+from pandas_clicdata.schema.values import shown
 
 __all__ = [
     "ColumnPlan",
@@ -43,6 +44,7 @@ __all__ = [
     "ready_table",
     "schema_frame",
     "settle",
+    "shown",
     "to_frame",
     "wants_text",
     "warn_of_index",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.errors import ColumnNameError, IndexNotSentWarning
-from pandas_clicdata.schema.sources import Source, from_series, stored, stored_type
+from pandas_clicdata.schema.sources import Source, from_series, label_at, stored, stored_type
+from pandas_clicdata.schema.values import shown
 
 
 @dataclass(frozen=True)
@@ -122,35 +124,36 @@ def _from_frame(frame: pd.DataFrame, *, index: bool) -> Door:
     check_names([name for name, _ in pairs], [*index_names, *frame.columns])
     labels = frame.index
     return Door(
-        [from_series(name, series) for name, series in pairs], len(frame), lambda position: _plain(labels[position])
+        [from_series(name, series) for name, series in pairs], len(frame), lambda position: label_at(labels, position)
     )
-
-
-def _plain(label: object) -> object:
-    """A label as Python writes it: 9 rather than np.int64(9)."""
-    return label.item() if isinstance(label, np.number) else label
 
 
 def _name(label: object) -> str:
     if isinstance(label, str):
         return str(label)
     if isinstance(label, int | np.integer) and not isinstance(label, bool | np.bool_):
-        return str(label)
+        with contextlib.suppress(ValueError):  # of an int of thousands of digits
+            return str(label)
     if isinstance(label, tuple):
         raise ColumnNameError(
-            f"Column {label!r} has a name of several levels. Make one of them:"
+            f"Column {shown(label)} has a name of several levels. Make one of them:"
             ' df.columns = [" ".join(map(str, name)) for name in df.columns].'
         )
-    raise ColumnNameError(f"Column name {label!r} is not text. Rename it: df.rename(columns={{{label!r}: '…'}}).")
+    raise ColumnNameError(
+        f"Column name {shown(label)} is not text. Rename it: df.rename(columns={{{shown(label)}: '…'}})."
+    )
 
 
 def _index_columns(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series[Any]]]:
     """The index's levels, named as ``reset_index`` names them."""
+    # Without names, for pandas would take a level's number for the name of another that is called so.
+    unnamed = frame.index.set_names([None] * frame.index.nlevels)
     for level in range(frame.index.nlevels):
         name = frame.index.names[level]
         if name is None:
             name = "index" if frame.index.nlevels == 1 and "index" not in frame.columns else f"level_{level}"
-        yield _name(name), pd.Series(frame.index.get_level_values(level).array, index=frame.index)
+        values = unnamed.get_level_values(level)
+        yield _name(name), pd.Series(values.array, index=frame.index, dtype=values.dtype)
 
 
 def warn_of_index(obj: object) -> None:
@@ -160,7 +163,7 @@ def warn_of_index(obj: object) -> None:
     index = obj.index
     plain = index.nlevels == 1 and index.name is None and (len(index) == 0 or pd.api.types.is_integer_dtype(index))
     if not plain:
-        names = ", ".join(repr(name) for name in index.names if name is not None) or f"of {index.dtype}"
+        names = ", ".join(shown(name) for name in index.names if name is not None) or f"of {index.dtype}"
         warnings.warn(
             f"The index ({names}) is not sent. Pass index=True to send it as columns, or df.reset_index(drop=True).",
             IndexNotSentWarning,

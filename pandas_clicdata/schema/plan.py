@@ -265,7 +265,7 @@ def _no_type(source: Source, label: Callable[[int], Any]) -> UnsupportedTypeErro
         position = next((i for i, value in enumerate(source.values) if value.is_valid), None)
         if position is not None:
             row, shown = label(position), values.shown(values.python_value(source.values[position]))
-    where = f", row {row!r}: {shown}" if shown else ""
+    where = f", row {values.shown(row)}: {shown}" if shown else ""
     return UnsupportedTypeError(
         f"Column {source.name!r} ({source.dtype}){where} has no ClicData type. Convert the column, or send it as JSON"
         f" text: columns={{{source.name!r}: 'text'}}.",

@@ -117,7 +117,7 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
     if isinstance(dtype, pd.CategoricalDtype):
         return _from_category(name, series)
     if isinstance(dtype, pd.SparseDtype):
-        dense = pd.Series(series.array.to_dense(), index=series.index)
+        dense = pd.Series(series.array.to_dense(), index=series.index, dtype=dtype.subtype)
         return replace(from_series(name, dense), dtype=dtype)
     if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
         texts = [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
@@ -133,6 +133,16 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
     return Source(name, dtype, values.type, values)
 
 
+def label_at(labels: pd.Index[Any], position: int) -> Any:
+    """A row's label, or its position where Python has no such label: Arrow has moments beyond the year 9999."""
+    try:
+        label = labels[position]
+    except (ValueError, OverflowError):
+        return position
+    # As Python writes it: 9 rather than np.int64(9).
+    return label.item() if isinstance(label, np.number) else label
+
+
 class _OddValue(Exception):
     """A value that cannot be sent: where it is, why, and whether it is its kind or itself that is at fault."""
 
@@ -145,7 +155,9 @@ class _OddValue(Exception):
 
 def _from_category(name: str, series: pd.Series[Any]) -> Source:
     """Decode by the categories' own type, so that a category of numbers stays numbers."""
-    categories = from_series(name, pd.Series(series.cat.categories))
+    # With their dtype, for pandas would look among objects for another, and 2 warns that 3 does not.
+    listed = series.cat.categories
+    categories = from_series(name, pd.Series(listed, dtype=listed.dtype))
     if categories.fault is not None or categories.values is None:
         # The categories have no rows to name.
         return _from_objects(name, series.astype(object), series.dtype)
@@ -161,9 +173,9 @@ def _from_objects(name: str, series: pd.Series[Any], dtype: Any = None) -> Sourc
     try:
         return _of_one_kind(name, dtype, objects)
     except _OddValue as odd:
-        value, row = objects[odd.position], series.index[odd.position]
+        value, row = objects[odd.position], label_at(series.index, odd.position)
         fault: FrameError = odd.error(
-            f"Column {name!r}, row {row!r}: {shown(value)} ({type(value).__name__}) {odd.why}",
+            f"Column {name!r}, row {shown(row)}: {shown(value)} ({type(value).__name__}) {odd.why}",
             column=name,
             row=row,
             value=shown(value),

@@ -66,7 +66,7 @@ class Place:
         """
         row, text = self.label(position), shown(value)
         raise CellValueError(
-            f"Column {self.column!r}, row {row!r}: {text} {why}", column=self.column, row=row, value=text
+            f"Column {self.column!r}, row {shown(row)}: {text} {why}", column=self.column, row=row, value=text
         )
 
     def refuse_where(self, bad: pa.ChunkedArray, values: pa.ChunkedArray, why: str) -> None:

@@ -219,7 +219,7 @@ def refuse_null_keys(content: Content, keys: Sequence[str], why: str) -> None:
         if values.null_count:
             row = content.door.label(pc.index(values.is_null(), pa.scalar(True)).as_py())
             raise FrameError(
-                f"Column {name!r}, row {row!r}: a key is missing, and {why}. Drop such rows first:"
+                f"Column {name!r}, row {schema.shown(row)}: a key is missing, and {why}. Drop such rows first:"
                 " df.dropna(subset=[…]).",
                 column=name,
                 row=row,
@@ -241,10 +241,11 @@ def refuse_equal_keys(content: Content, keys: Sequence[str]) -> None:
         for key in zip(*fingerprint.of_part(block, planned), strict=True):
             first = seen.setdefault(key, at)
             if first != at:
-                names, one, other = ", ".join(keys), content.door.label(first), content.door.label(at)
+                names, other = ", ".join(keys), content.door.label(at)
+                one = schema.shown(content.door.label(first))
                 raise FrameError(
-                    f"Rows {one!r} and {other!r} have the same keys ({names}: {', '.join(map(str, key))}). Keys must"
-                    " tell rows apart: df.drop_duplicates([…]), or name more columns in on=.",
+                    f"Rows {one} and {schema.shown(other)} have the same keys ({names}: {', '.join(map(str, key))})."
+                    " Keys must tell rows apart: df.drop_duplicates([…]), or name more columns in on=.",
                     column=keys[0],
                     row=other,
                 )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
-from pandas_clicdata import endpoints, reading, rows
+from pandas_clicdata import endpoints, reading, rows, schema
 from pandas_clicdata.errors import ClicDataError, ResumeError, RowRange, RowsExistError, VerificationError
 from pandas_clicdata.models import ColumnType, Encoding, PlannedColumn, Wire
 from pandas_clicdata.writing import fingerprint
@@ -235,10 +235,10 @@ class ByKeys:
         copies, rows = self._copies(positions)
         there = [row for row, count in copies.items() if count]
         if there:
-            names, first = ", ".join(self.keys), self.content.door.label(there[0])
+            names, first = ", ".join(self.keys), schema.shown(self.content.door.label(there[0]))
             raise RowsExistError(
                 f"The table already has rows with the keys ({names}) of {len(there):,} rows of the frame that were not"
-                f" sent yet, the first of them {first!r}. With on= an append sends only new keys; upsert changes"
+                f" sent yet, the first of them {first}. With on= an append sends only new keys; upsert changes"
                 " those that are there. If this goes on with a write, its token was perhaps used before.",
                 rows=len(there),
             )
@@ -263,8 +263,8 @@ class ByKeys:
             for row, each in zip(twice, hashes.tolist(), strict=True):
                 if equal.get(each, 0) != copies[row]:
                     raise ClicDataError(
-                        f"The keys of row {self.content.door.label(row)!r} are in the table {copies[row]:,} times, with"
-                        " other values too: somebody else is writing rows with the same keys."
+                        f"The keys of row {schema.shown(self.content.door.label(row))} are in the table {copies[row]:,}"
+                        " times, with other values too: somebody else is writing rows with the same keys."
                     )
         return twice
 
