@@ -3,6 +3,7 @@
 import datetime as dt
 import logging
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -57,3 +58,15 @@ def test_the_log_tells_of_a_column_that_is_not_as_declared(caplog, dtype):
 def test_numbers_are_dates_by_seconds_or_the_unit_asked_for(parse_dates, moment):
     read = schema.to_frame({"x": schema.Settled(pa.chunked_array([[5]]))}, 1, parse_dates=parse_dates)
     assert read["x"].tolist() == [pd.Timestamp(moment)]
+
+
+@pytest.mark.parametrize("unit", ["ps", "fs", "as"])
+@pytest.mark.parametrize("kind", [np.datetime64, np.timedelta64])
+def test_units_finer_than_nanoseconds_are_refused_by_name(kind, unit):
+    with pytest.raises(CellValueError, match="is in a unit finer than nanoseconds"):
+        schema.plan_columns(frame(kind(10**6, unit)))
+
+
+def test_a_stream_of_text_or_truth_values_is_no_stream_of_numbers():
+    assert schema.fixed_type(Decoded(Kind.TEXT, pa.chunked_array([["x"]])), "", "Int64") == pa.string()
+    assert schema.fixed_type(Decoded(Kind.BOOLEAN, pa.chunked_array([[True]])), "", "Int64") == pa.bool_()
