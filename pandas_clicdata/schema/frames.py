@@ -141,11 +141,7 @@ def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Ser
     if wanted.kind in "mM":
         _check_ticks(settled, wanted)
     if isinstance(wanted, pd.DatetimeTZDtype) and getattr(series.dt, "tz", None) is None:
-        zoned = series.dt.tz_localize("UTC").dt.tz_convert(wanted.tz)
-        if not zoned.dt.year.dropna().between(1, 9999).all():
-            # pandas 2.2.0 crashes where it makes Python's own datetimes of these.
-            raise ValueError("there it is beyond the years 1 to 9999")
-        return _in_unit(zoned, wanted)
+        return _in_unit(series.dt.tz_localize("UTC").dt.tz_convert(wanted.tz), wanted)
     if isinstance(wanted, pd.PeriodDtype):
         return pd.Series(pd.PeriodIndex(series, dtype=wanted))
     if wanted.kind == "m":
