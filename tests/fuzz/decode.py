@@ -44,7 +44,7 @@ DTYPES: tuple[object, ...] = (
     "Int64",
     "float64",
     "boolean",
-    "datetime64[us, Europe/Paris]",
+    "datetime64[us, UTC]",  # another zone beyond the year 9999 crashes pandas 2.2.0
     "timedelta64[ns]",
     "category",
     pd.ArrowDtype(pa.decimal128(38, 4)),
