@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import ast
+import datetime as dt
 import functools
 import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pandas_clicdata import rows, schema
+from pandas_clicdata.models import ColumnType, Framing
 from pandas_clicdata.sandbox.assumptions import ASSUMED
 from pandas_clicdata.sandbox.dialects import Dialect
 from pandas_clicdata.sandbox.openapi import document
 from pandas_clicdata.schema.types import LITERAL_RULE, RULES
+from pandas_clicdata.wire import body
 from pandas_clicdata.wire.operations import OPERATIONS
 
 DOCS = Path(__file__).parent
@@ -34,6 +43,69 @@ def types() -> str:
         others = sorted(str(data_type) for data_type in rule.ways if data_type is not rule.default)
         lines.append((rule.arrow, rule.pandas, str(rule.default), rule.written, ", ".join(others)))
     return table(("Arrow", "pandas", "ClicData", "on the wire", "or, on request"), lines)
+
+
+# For each row of the type table, columns of one value: what stands here is what is run.
+EXAMPLES: Mapping[str, Sequence[str]] = {
+    "int8…int64, uint8…uint64": (
+        'pd.Series([127], dtype="Int8")',
+        'pd.Series([9007199254740993], dtype="int64")',
+        'pd.Series([18446744073709551615], dtype="uint64")',
+        'pd.Series([None], dtype="Int64")',
+    ),
+    "float16": ('pd.Series([0.1], dtype="float16")',),
+    "float32, float64": (
+        'pd.Series([0.1], dtype="float32")',
+        'pd.Series([1.0], dtype="float64")',
+        'pd.Series([5e-324], dtype="float64")',
+    ),
+    "decimal128, decimal256": ('pd.Series([Decimal("1.10")], dtype=pd.ArrowDtype(pa.decimal128(38, 2)))',),
+    "bool": ('pd.Series([True], dtype="boolean")',),
+    "string, large_string, string_view": (
+        'pd.Series(["00123"], dtype="string")',
+        """pd.Series(['say "é"'], dtype="category")""",
+    ),
+    "timestamp, with or without a zone": (
+        'pd.Series(["2024-02-29 12:00"], dtype="datetime64[ns]")',
+        'pd.Series([pd.Timestamp("2024-02-29 12:00:00.000001", tz="Europe/Paris")])',
+    ),
+    "date32, date64": ("pd.Series([dt.date(2024, 2, 29)], dtype=object)",),
+    "time32, time64": ("pa.array([dt.time(12, 30, 0, 500000)])", "pd.Series([dt.time(12, 30)], dtype=object)"),
+    "duration": ('pd.Series([pd.Timedelta(days=1, hours=2, seconds=0.5)], dtype="timedelta64[ns]")',),
+    "null": ("pd.Series([None], dtype=object)",),
+    LITERAL_RULE.arrow: (
+        'pd.Series([Decimal("0.30")], dtype=object)',
+        'pd.Series([Decimal("3.14159265358979323846")], dtype=object)',
+        "pd.Series([10**20], dtype=object)",
+    ),
+}
+
+
+def examples() -> str:
+    """A value of each row of the type table, out and home, by the code that does it."""
+    lines = [
+        (f"`{code}`", *there_and_back(eval(code, {"pd": pd, "pa": pa, "dt": dt, "Decimal": Decimal})))  # noqa: S307
+        for rule in (*RULES, LITERAL_RULE)
+        for code in EXAMPLES[rule.arrow]
+    ]
+    return table(("column", "ClicData", "on the wire", "read", "dtype"), lines)
+
+
+def there_and_back(column: pd.Series | pa.Array) -> tuple[str, ...]:
+    """What a column becomes, what is written of it, and what of that is read."""
+    door = schema.enter(pd.DataFrame({"x": column}) if isinstance(column, pd.Series) else pa.table({"x": column}))
+    plans = schema.plan_columns(door)
+    planned = plans[0].planned
+    batch = schema.ready_table(door, plans).to_batches()[0]
+    written = rows.encode(batch, [planned.wire], Framing("", ("",), "")).decode()
+    page = body.loads(b'[{"x":' + written.encode() + b"}]")
+    decoded = rows.unify(rows.decode(page, ["x"]), "x")
+    read = schema.to_frame({"x": schema.settle(decoded, planned.data_type)}, 1)["x"]
+    value = read.array[0]
+    # One word for pandas 2 and 3.
+    dtype = "str" if isinstance(value, str) or planned.data_type == ColumnType.TEXT else str(read.dtype)
+    shown = "missing" if pd.isna(value) else repr(value.item() if isinstance(value, np.generic) else value)
+    return str(planned.data_type), f"`{written}`", f"`{shown}`" if shown != "missing" else shown, f"`{dtype}`"
 
 
 def assumptions() -> str:
@@ -81,7 +153,7 @@ def operations() -> str:
 
 GENERATED: Mapping[str, tuple[str, str]] = {
     "operations.md": ("operations", operations()),
-    "types.md": ("types", types()),
+    "types.md": ("types", f"{types()}\n\nA value of each, out and home, as the code does it:\n\n{examples()}"),
     "sandbox.md": ("assumptions", assumptions()),
 }
 

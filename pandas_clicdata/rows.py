@@ -125,7 +125,7 @@ def decode(
     Raises
     ------
     UnexpectedReplyError
-        Another column holds values of several kinds, such as text and numbers.
+        Another column holds values of several kinds, such as text and numbers, or some column text that is no Unicode.
 
     Examples
     --------
@@ -140,18 +140,33 @@ def decode(
     except KeyError:
         columns = [[row.get(name) for row in rows] for name in names]
     return [
-        _text(values) if name in as_text else _decoded(name, values, mixed_as_text=name in mixed_as_text)
+        _column(name, values, as_text=name in as_text, mixed_as_text=name in mixed_as_text)
         for name, values in zip(names, columns or [[]] * len(names), strict=True)
     ]
 
 
 def names_in(rows: Sequence[Mapping[str, Any]], known: Sequence[str] = ()) -> list[str]:
-    """Return the columns of rows, the known ones first, in the order in which they appear."""
+    """Return the columns of rows, the known ones first, in the order in which they appear.
+
+    Raises
+    ------
+    UnexpectedReplyError
+        A name is no Unicode text.
+    """
     names = dict.fromkeys(known)
     for row in rows:
         # Rows nearly always have the same columns as the one before.
         if row.keys() != names.keys():
             names |= dict.fromkeys(row)
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise UnexpectedReplyError(
+                f"A column came with the name {name!r}, which is no Unicode text: it holds half of a surrogate pair."
+                " Rename the column in ClicData.",
+                operation="read",
+            ) from None
     return list(names)
 
 
@@ -209,6 +224,18 @@ def _null_where(texts: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.ChunkedAr
 def _concatenated(pieces: Sequence[Decoded], target: pa.DataType) -> pa.ChunkedArray:
     chunks = [chunk for piece in pieces for chunk in piece.array.cast(target).chunks]
     return pa.chunked_array(chunks, target)
+
+
+def _column(name: str, values: Sequence[Any], *, as_text: bool, mixed_as_text: bool) -> Decoded:
+    try:
+        return _text(values) if as_text else _decoded(name, values, mixed_as_text=mixed_as_text)
+    except UnicodeEncodeError:
+        # JSON can escape such text, and no Arrow column holds it.
+        raise UnexpectedReplyError(
+            f"Column {name!r} came with text that is no Unicode: it holds half of a surrogate pair. Name the columns"
+            " to read without it in columns=.",
+            operation="read",
+        ) from None
 
 
 def _decoded(name: str, values: Sequence[Any], *, mixed_as_text: bool) -> Decoded:

@@ -7,8 +7,11 @@ import shlex
 from pathlib import Path
 from types import ModuleType
 
+import pyarrow as pa
 import pytest
 
+from pandas_clicdata import schema
+from pandas_clicdata.schema.types import LITERAL_RULE, RULES, rule_for
 from pandas_clicdata.session import shared_session_kept
 
 ROOT = Path(__file__).parent.parent
@@ -34,6 +37,15 @@ def test_generated_tables_are_up_to_date(file: str, generate: ModuleType) -> Non
     page = (ROOT / "docs" / file).read_text("utf-8")
 
     assert generate.filled(page, name, content) == page, "run: python docs/generate.py"
+
+
+def test_the_type_page_has_an_example_of_each_row(generate: ModuleType) -> None:
+    for rule in (*RULES, LITERAL_RULE):
+        column = eval(generate.EXAMPLES[rule.arrow][0], vars(generate))
+        door = schema.enter(pa.table({"x": column}) if isinstance(column, pa.Array) else column.to_frame("x"))
+        (source,) = door.columns
+        assert rule is (LITERAL_RULE if source.numerals else rule_for(source.arrow_type))
+    assert len(generate.EXAMPLES) == len(RULES) + 1
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 import numpy as np
@@ -113,7 +113,7 @@ def _series(settled: Settled, dtype_backend: str | None, stable: bool) -> pd.Ser
 def _converted(name: str, settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Series[Any]:
     try:
         return _as_dtype(settled, dtype, dtype_backend)
-    except (TypeError, ValueError, OverflowError, AttributeError, pa.ArrowException) as exc:
+    except (TypeError, ValueError, OverflowError, AttributeError, NotImplementedError, pa.ArrowException) as exc:
         raise ColumnConversionError(f"Column {name!r} cannot be read as {dtype}: {exc}", column=name) from exc
 
 
@@ -126,7 +126,7 @@ def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Ser
     decimals = wanted.pyarrow_dtype if isinstance(wanted, pd.ArrowDtype) else None
     decimals = decimals if decimals is not None and pa.types.is_decimal(decimals) else None
     if decimals is not None or (settled.numerals and wanted.kind in "iu"):
-        numbers = [None if text is None else Decimal(text) for text in texts(settled.values)]
+        numbers = [None if text is None else _decimal(text) for text in texts(settled.values)]
         beyond = next((number for number in numbers if number is not None and not is_short(number)), None)
         if beyond is not None:
             raise ValueError(f"{wanted} does not hold {shown(beyond)}")
@@ -144,13 +144,16 @@ def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Ser
         moments = parsed_text(settled.values, ColumnType.DATETIME)
         settled = settled if moments is None else Settled(moments)
     series = _floats(settled.values) if floating and settled.numerals else _series(settled, dtype_backend, stable=False)
+    if wanted.kind in "mM":
+        _check_ticks(settled, wanted)
     if isinstance(wanted, pd.DatetimeTZDtype) and getattr(series.dt, "tz", None) is None:
-        zoned: pd.Series[Any] = series.dt.tz_localize("UTC").dt.tz_convert(wanted.tz).astype(wanted)
-        return zoned
+        return _in_unit(series.dt.tz_localize("UTC").dt.tz_convert(wanted.tz), wanted)
     if isinstance(wanted, pd.PeriodDtype):
         return pd.Series(pd.PeriodIndex(series, dtype=wanted))
     if wanted.kind == "m":
-        return pd.to_timedelta(series).astype(wanted)
+        return _in_unit(pd.to_timedelta(series), wanted)
+    if wanted.kind == "M" and pd.api.types.is_datetime64_any_dtype(series.dtype):
+        return _in_unit(series, wanted)
     converted: pd.Series[Any] = series.astype(wanted)
     changed = None
     if wanted.kind in "iub" and (settled.numerals or pd.api.types.is_numeric_dtype(series.dtype)):
@@ -160,6 +163,32 @@ def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Ser
     if changed is not None and changed.any():
         raise ValueError(f"{wanted} does not hold {series[changed].iloc[0]}")
     return converted
+
+
+def _check_ticks(settled: Settled, wanted: Any) -> None:
+    """Refuse what pandas would make whole ticks of: truth values, and numbers with a fraction."""
+    if pa.types.is_boolean(settled.values.type):
+        raise ValueError("true and false are no value of it")
+    if pa.types.is_floating(settled.values.type):
+        broken = next((tick for tick in settled.values.to_pylist() if tick is not None and tick != int(tick)), None)
+        if broken is not None:
+            raise ValueError(f"{wanted} does not hold {broken}")
+
+
+def _in_unit(series: pd.Series[Any], wanted: Any) -> pd.Series[Any]:
+    """Datetimes or timedeltas in another unit, of which pandas would cut what it does not hold."""
+    converted: pd.Series[Any] = series.astype(wanted)
+    changed = (converted.astype(series.dtype) != series) & series.notna()
+    if changed.any():
+        raise ValueError(f"{wanted} does not hold {series[changed].iloc[0]}")
+    return converted
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{shown(text)} is no number") from None
 
 
 def _floats(numerals: pa.ChunkedArray) -> pd.Series[Any]:

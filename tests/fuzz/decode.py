@@ -1,0 +1,179 @@
+"""Fuzz how a reply is read: raw bytes to rows, to columns, to a DataFrame.
+
+It must end in time, and raise nothing but our own errors. To run it for ten minutes from the root of the project::
+
+    pip install -e ".[fuzz]"
+    python tests/fuzz/decode.py -max_total_time=600 -timeout=10 -rss_limit_mb=2048 FOLDER tests/fuzz/corpus
+
+What is found is kept in FOLDER, and a failing input as ``crash-…``. Interesting inputs go into ``corpus``, which the
+suite runs (test_fuzz_corpus.py).
+
+Inputs are changed by JSON's tokens, for coverage does not see into the parser, which is written in C. The first byte
+of an input says in which dialect and with which options it is read; the rest is the body.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+if __name__ == "__main__":
+    import atheris
+
+    # Only what is imported under it counts for coverage; it is imported again below, by name.
+    with atheris.instrument_imports(include=["pandas_clicdata"]):
+        import pandas_clicdata  # noqa: F401
+
+import pandas as pd
+import pyarrow as pa
+
+from pandas_clicdata import rows, schema
+from pandas_clicdata.errors import ClicDataError
+from pandas_clicdata.models import ColumnType, Page, Reply
+from pandas_clicdata.wire import Unversioned, Versioned
+
+DIALECTS = (Unversioned(), Versioned("2025.3"))
+DTYPES: tuple[object, ...] = (
+    None,
+    "str",
+    "Int64",
+    "float64",
+    "boolean",
+    "datetime64[us, UTC]",  # another zone beyond the year 9999 crashes pandas 2.2.0
+    "timedelta64[ns]",
+    "category",
+    pd.ArrowDtype(pa.decimal128(38, 4)),
+    "period[M]",
+    "int8",
+    object,
+)
+BACKENDS = (None, "numpy_nullable", "pyarrow")
+_TEXTS = (ColumnType.TEXT, ColumnType.DROPDOWN)
+
+
+def one_input(data: bytes) -> None:
+    """Read one reply; errors of ours are a reading, too."""
+    choice, content = (data[0], data[1:]) if data else (0, b"")
+    dialect = DIALECTS[choice % 2]
+    dtype, backend = DTYPES[choice // 2 % len(DTYPES)], BACKENDS[choice // 24 % len(BACKENDS)]
+    with contextlib.suppress(ClicDataError):
+        page = dialect.read_page(7, 1).read(Reply(status=200, body=content))
+        # A dtype that some column does not take is an error for all: so without it, too.
+        for wanted in (None, dtype):
+            with contextlib.suppress(ClicDataError):
+                whole(page, wanted, backend)
+            with contextlib.suppress(ClicDataError):
+                streamed(page, wanted)
+
+
+def whole(page: Page, dtype: Any, backend: str | None) -> None:
+    """A read, of the page as two: as reading.read does it."""
+    declared = {column.name: column.data_type for column in page.columns or ()}
+    names = rows.names_in(page.rows, list(declared))
+    half = len(page.rows) // 2
+    pieces = [decoded(part, names, declared, dtype) for part in (page.rows[:half], page.rows[half:])]
+    settled = {}
+    for name in names:
+        mixed = declared.get(name) in _TEXTS or schema.wants_text(dtype)
+        column = rows.unify([piece[name] for piece in pieces], name, mixed_as_text=mixed)
+        settled[name] = schema.settle(column, declared.get(name, ""), dtype)
+        assert len(settled[name].values) == len(page.rows)
+    with as_a_user():
+        frame = schema.to_frame(settled, len(page.rows), dtype=dtype, dtype_backend=backend)
+    assert frame.shape == (len(page.rows), len(names))
+    for values in settled.values():
+        schema.arrow_column(values)
+
+
+def streamed(page: Page, dtype: Any) -> None:
+    """A read in chunks, of the page as two: as reading.stream does it."""
+    declared = {column.name: column.data_type for column in page.columns or ()}
+    names = rows.names_in(page.rows, list(declared))
+    half = (len(page.rows) + 1) // 2
+    first, second = (decoded(part, names, declared, dtype) for part in (page.rows[:half], page.rows[half:]))
+    for name in names:
+        target = schema.fixed_type(first[name], declared.get(name, ""), dtype)
+        as_text = declared.get(name) in _TEXTS or schema.wants_text(dtype)
+        as_number = schema.number_type(dtype) is not None
+        for piece in (first[name], second[name]):
+            # What does not go in exactly, the stream says in its own words.
+            with contextlib.suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                array = schema.conform(piece, target, as_text=as_text, as_number=as_number)
+                assert array.type == target
+                with as_a_user():
+                    schema.to_frame({name: schema.Settled(array)}, len(array), dtype=dtype, stable=True)
+
+
+def decoded(part: Any, names: list[str], declared: Mapping[str, str], dtype: object) -> dict[str, Any]:
+    as_text = set(names) if schema.wants_text(dtype) else set()
+    mixed = {name for name in names if declared.get(name) in _TEXTS}
+    return dict(zip(names, rows.decode(part, names, as_text=as_text, mixed_as_text=mixed), strict=True))
+
+
+@contextlib.contextmanager
+def as_a_user() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+TOKEN = re.compile(rb'"(?:[^"\\\\]|\\\\.)*"|[-+0-9.eE]+|true|false|null|.', re.DOTALL)
+VALUE = re.compile(rb'["0-9tfn-]')
+VALUES = (
+    *(b"0", b"-0", b"-0.0", b"1", b"1.5", b"0.1", b"1e22", b"1e400", b"-1e-400", b"1E+4294967306", b"1e-76", b"1e76"),
+    *(b"9007199254740993", b"9223372036854775808", b"-9223372036854775809", b"18446744073709551616", b"127", b"128"),
+    *(b"3.14159265358979323846", b"0e99999", b"9" * 76, b"9" * 77, b"0." + b"1" * 40, b"true", b"false", b"null"),
+    *(
+        b'""',
+        b'"x"',
+        b'"00123"',
+        b'"true"',
+        b'"1"',
+        b'"NaN"',
+        b'"\\ud800"',
+        b'"\\ud83d\\ude00"',
+        b'"\\u0000"',
+        b'"\xed\xa0\x80"',
+    ),
+    *(b'"2024-02-29"', b'"2023-02-29"', b'"0000-01-01"', b'"9999-12-31"', b'"2024-01"', b'"P1DT2H"', b'"P99999999D"'),
+    *(
+        b'"2024-02-29 12:00:00"',
+        b'"2024-02-29 12:00:00.000001"',
+        b'"0001-01-01T00:00:00+23:59"',
+        b'"1700-01-01T24:00Z"',
+    ),
+    *(b"[]", b"{}", b"[1,[2]]", b'{"a":1.10}', b'"a"', b'"b"', b'"name"', b'"data_type"', b'"columns"', b'"data"'),
+    *(f'"{each}"'.encode() for each in ColumnType),
+)
+
+
+def mutated(data: bytes, max_size: int, seed: int) -> bytes:
+    """Change an input by JSON's tokens, or now and then by its bytes."""
+    chance = random.Random(seed)
+    if len(data) < 3 or chance.random() < 0.2:
+        return bytes(atheris.Mutate(data, max_size))
+    choice = chance.randrange(256) if chance.random() < 0.3 else data[0]
+    tokens = TOKEN.findall(data[1:])
+    for _ in range(chance.randint(1, 3)):
+        start = chance.randrange(len(tokens) + 1)
+        end = min(len(tokens), start + chance.choice((1, 1, 2, 3, 5, 8, 13)))
+        values = [at for at, token in enumerate(tokens) if VALUE.match(token)]
+        match chance.randrange(5):
+            case 0:
+                del tokens[start:end]
+            case 1:
+                to = chance.randrange(len(tokens) + 1)
+                tokens[to:to] = tokens[start:end]
+            case _ if values:
+                tokens[chance.choice(values)] = chance.choice(VALUES)
+    return (bytes([choice]) + b"".join(tokens))[:max_size]
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, one_input, custom_mutator=mutated)
+    atheris.Fuzz()

@@ -1,0 +1,64 @@
+"""A dtype asked for on reading takes every value exactly, or is refused by the column's name."""
+
+import datetime as dt
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from pandas_clicdata import ColumnConversionError
+from pandas_clicdata.schema import Settled, to_frame
+
+MICROSECOND = dt.datetime(2024, 2, 29, 1, 2, 3, 456789)
+DECIMAL = pd.ArrowDtype(pa.decimal128(38, 4))
+SECONDS = pd.ArrowDtype(pa.duration("s"))
+
+# Values, a dtype that does not hold them, and what is said of that.
+REFUSED = [
+    (["x"], DECIMAL, "'x' is no number"),
+    ([True], DECIMAL, "'true' is no number"),
+    ([dt.date(2024, 2, 29)], DECIMAL, "'2024-02-29' is no number"),
+    ([dt.date(2024, 2, 29)], "datetime64[us, Europe/Paris]", ""),
+    ([MICROSECOND, None], "datetime64[s]", r"datetime64\[s\] does not hold 2024-02-29 01:02:03.456789"),
+    ([None, MICROSECOND], "datetime64[ms]", r"datetime64\[ms\] does not hold"),
+    ([MICROSECOND], "datetime64[s, Europe/Paris]", "does not hold 2024-02-29 02:02:03.456789"),
+    ([1.5], "datetime64[us]", r"datetime64\[us\] does not hold 1.5"),
+    ([2.0, 1.5, None], "timedelta64[ns]", r"timedelta64\[ns\] does not hold 1.5"),
+    ([True], "datetime64[us]", "true and false are no value of it"),
+    ([False], "timedelta64[ns]", "true and false are no value of it"),
+    ([5], "timedelta64[s]", "does not hold 0 days 00:00:00.000000005"),
+    (["P1DT0.000001S"], "timedelta64[s]", "does not hold 1 days 00:00:00.000001"),
+    (["P1DT0.000001S"], SECONDS, "does not hold 1 days 00:00:00.000001"),
+]
+TAKEN = [
+    ([dt.datetime(2024, 2, 29, 1, 2, 3), None], "datetime64[s]"),
+    ([MICROSECOND, None], "datetime64[ns]"),
+    ([MICROSECOND, None], "datetime64[us, Europe/Paris]"),
+    (["P1DT0.000001S", None], "timedelta64[us]"),
+    (["P1DT1S", None], SECONDS),
+    ([2.0, None], "timedelta64[ns]"),
+    ([5, None], "datetime64[s]"),
+    (["1.5", None], DECIMAL),
+]
+
+
+def read(values, dtype, backend):
+    return to_frame({"x": Settled(pa.chunked_array([values]))}, len(values), dtype={"x": dtype}, dtype_backend=backend)[
+        "x"
+    ]
+
+
+@pytest.mark.parametrize("backend", [None, "numpy_nullable", "pyarrow"])
+@pytest.mark.parametrize(("values", "dtype", "why"), REFUSED, ids=[f"{v}-{d}" for v, d, _ in REFUSED])
+def test_what_a_dtype_would_cut_is_refused(values, dtype, why, backend):
+    with pytest.raises(ColumnConversionError, match=f"^Column 'x' cannot be read as .*: .*{why}") as told:
+        read(values, dtype, backend)
+    assert told.value.column == "x"
+
+
+@pytest.mark.parametrize("backend", [None, "numpy_nullable", "pyarrow"])
+@pytest.mark.parametrize(("values", "dtype"), TAKEN, ids=[f"{v}-{d}" for v, d in TAKEN])
+def test_what_a_dtype_holds_is_read_as_it(values, dtype, backend):
+    column = read(values, dtype, backend)
+    assert column.dtype == dtype
+    assert column.isna().tolist() == [value is None for value in values]
