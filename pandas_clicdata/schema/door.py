@@ -146,11 +146,13 @@ def _name(label: object) -> str:
 
 def _index_columns(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series[Any]]]:
     """The index's levels, named as ``reset_index`` names them."""
+    # Without names, for pandas would take a level's number for the name of another that is called so.
+    unnamed = frame.index.set_names([None] * frame.index.nlevels)
     for level in range(frame.index.nlevels):
         name = frame.index.names[level]
         if name is None:
             name = "index" if frame.index.nlevels == 1 and "index" not in frame.columns else f"level_{level}"
-        yield _name(name), pd.Series(frame.index.get_level_values(level).array, index=frame.index)
+        yield _name(name), pd.Series(unnamed.get_level_values(level).array, index=frame.index)
 
 
 def warn_of_index(obj: object) -> None:
