@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 import pandas_clicdata as cd
+from pandas_clicdata.schema import enter
 from pandas_clicdata.schema.types import RULES
 
 CET = dt.timezone(dt.timedelta(hours=1))
@@ -582,3 +583,10 @@ def test_a_column_of_another_type_is_refused_with_both(session, one_sandbox, nam
         cd.append(series.to_frame("x"), name, columns=columns, session=session)
     assert [difference[0::2] for difference in caught.value.differing] == [("x", theirs)]
     assert one_sandbox.ledger.count(receipt.rec_id) == 1
+
+
+@pytest.mark.parametrize("names", [[1, 0], [1, None], [0, 1]])
+def test_a_level_of_the_index_that_is_called_by_anothers_number_keeps_its_own_values(names):
+    index = pd.MultiIndex.from_arrays([["first", "one"], ["second", "two"]], names=names)
+    door = enter(pd.DataFrame({"n": [1, 2]}, index=index), index=True)
+    assert [source.values.to_pylist() for source in door.columns] == [["first", "one"], ["second", "two"], [1, 2]]
