@@ -49,11 +49,6 @@ class Resource:
         return f"<{type(self).__name__} on {whose}>"
 
 
-def given(**fields: Any) -> dict[str, Any]:
-    """The fields that are not None."""
-    return {name: value for name, value in fields.items() if value is not None}
-
-
 def body_of(known: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a request's body: the known ones that were given, and the others as they are; what by its name is a
     password is a Secret.
@@ -63,7 +58,7 @@ def body_of(known: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, An
     TypeError, ValueError
         A text is half a surrogate pair, or a value is nothing that JSON has.
     """
-    fields: dict[str, Any] = unshown({**given(**known), **others})
+    fields: dict[str, Any] = unshown({**{name: value for name, value in known.items() if value is not None}, **others})
     for name, value in fields.items():
         refuse_what_json_lacks(name, value)
     return fields

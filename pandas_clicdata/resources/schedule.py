@@ -80,11 +80,11 @@ class Schedule(Resource):
             An argument is not what it should be; nothing was sent.
         """
         output = checked_output(output)
-        session = self.session if rec_id is None else None
-        if session is not None:
-            listed = everything("schedule", lambda page: endpoints.schedules(session, page))
-            return as_output(listed, output, columns=("rec_id", "name"))
-        return one_as_output(endpoints.schedule(self.session, self._rec_id(rec_id)), output)
+        if rec_id is not None:
+            return one_as_output(endpoints.schedule(self.session, self._rec_id(rec_id)), output)
+        session = self.session
+        listed = everything("schedule", lambda page: endpoints.schedules(session, page))
+        return as_output(listed, output, columns=("rec_id", "name"))
 
     def trigger_schedule(
         self,
