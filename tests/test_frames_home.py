@@ -124,8 +124,8 @@ def written(number):
         text = str(number)
         return int(text) if text.lstrip("-").isdigit() else number
     if isinstance(number, float | np.floating):
-        shortest = str(number) if isinstance(number, np.float16 | np.float32) else repr(float(number))
-        return Decimal(shortest)
+        fraction = isinstance(number, np.float16 | np.float32) and not float(number).is_integer()
+        return Decimal(str(number) if fraction else repr(float(number)))
     return int(number)
 
 

@@ -94,15 +94,20 @@ def text(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
 
 
 def finite(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-    """NaN is null, infinity refused; float16 becomes its own shortest text, which Arrow does not write."""
+    """NaN is null, infinity refused; float16 becomes text here, for Arrow does not write it."""
     half = pa.types.is_float16(values.type)
     wide = values.cast(pa.float32()) if half else values
     place.refuse_where(pc.is_inf(wide), wide, "is no number in JSON. Replace infinities first, for example with None.")
     wide = pc.if_else(pc.is_nan(wide), pa.scalar(None, wide.type), wide)
     if not half:
         return wide
-    shortest = [None if value is None else repr(float(str(np.float16(value)))) for value in wide.to_pylist()]
-    return pa.chunked_array([pa.array(shortest, TEXT)])
+    texts = [None if value is None else _half_text(value) for value in wide.to_pylist()]
+    return pa.chunked_array([pa.array(texts, TEXT)])
+
+
+def _half_text(value: float) -> str:
+    """The shortest text of its own width, as which a whole number could be another: 65500 of 65504."""
+    return repr(value if value.is_integer() else float(str(np.float16(value))))
 
 
 def moments(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
