@@ -84,7 +84,7 @@ def is_written_as(text, rows):
 
 
 def is_shortest(token, value, width):
-    """Whether a JSON number is read as a float, and is this one by the fewest digits; a whole one by those of a double."""
+    """Whether a JSON number is read as a float, and is this one by the fewest digits; if it is whole, as a double."""
     back = json.loads(token)
     width = 8 if float(value).is_integer() else width
     return (

@@ -10,11 +10,14 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pandas_clicdata.errors import ColumnConversionError
 from pandas_clicdata.models import ColumnType
 from pandas_clicdata.schema.homes import Home
 from pandas_clicdata.schema.incoming import Settled, arrow_column, is_short, is_text, parsed_text, texts, wants_text
+from pandas_clicdata.schema.landing import BEYOND_ZONE, beyond_zone
+from pandas_clicdata.schema.makers import of_ticks
 from pandas_clicdata.schema.values import shown
 
 DtypeBackend = Literal["numpy_nullable", "pyarrow"]
@@ -123,15 +126,15 @@ def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Ser
     if wants_text(wanted):
         # Not by astype(str), which makes "None" of a missing value in pandas 2.
         return pd.Series(texts(settled.values), dtype=_OWN_TEXT_DTYPE if isinstance(wanted, np.dtype) else wanted)
-    decimals = wanted.pyarrow_dtype if isinstance(wanted, pd.ArrowDtype) else None
-    decimals = decimals if decimals is not None and pa.types.is_decimal(decimals) else None
-    if decimals is not None or (settled.numerals and wanted.kind in "iu"):
+    arrow_type = wanted.pyarrow_dtype if isinstance(wanted, pd.ArrowDtype) else pa.null()
+    decimal = pa.types.is_decimal(arrow_type)
+    if decimal or (settled.numerals and wanted.kind in "iu"):
         numbers = [None if text is None else _decimal(text) for text in texts(settled.values)]
         beyond = next((number for number in numbers if number is not None and not is_short(number)), None)
         if beyond is not None:
             raise ValueError(f"{wanted} does not hold {shown(beyond)}")
-        if decimals is not None:
-            return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(numbers, decimals)), dtype=wanted)
+        if decimal:
+            return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(numbers, arrow_type)), dtype=wanted)
     if wanted.kind == "S" or (wanted.kind == "b" and is_text(settled.values.type) and not settled.numerals):
         raise ValueError("text is no value of it")
     if isinstance(wanted, np.dtype) and wanted.kind == "b" and settled.values.null_count:
@@ -146,8 +149,15 @@ def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Ser
     series = _floats(settled.values) if floating and settled.numerals else _series(settled, dtype_backend, stable=False)
     if wanted.kind in "mM":
         _check_ticks(settled, wanted)
-    if isinstance(wanted, pd.DatetimeTZDtype) and getattr(series.dt, "tz", None) is None:
-        return _in_unit(series.dt.tz_localize("UTC").dt.tz_convert(wanted.tz), wanted)
+    if pa.types.is_timestamp(settled.values.type):
+        if pa.types.is_date(arrow_type):
+            return _midnights(settled.values, arrow_type)
+        if pa.types.is_time(arrow_type):
+            raise ValueError("datetimes have a date too")
+        if wanted.kind == "M":
+            return _moments(settled.values, wanted)
+    if isinstance(wanted, pd.DatetimeTZDtype):
+        raise TypeError("only datetimes have a time zone")
     if isinstance(wanted, pd.PeriodDtype):
         return pd.Series(pd.PeriodIndex(series, dtype=wanted))
     if wanted.kind == "m":
@@ -173,6 +183,36 @@ def _check_ticks(settled: Settled, wanted: Any) -> None:
         broken = next((tick for tick in settled.values.to_pylist() if tick is not None and tick != int(tick)), None)
         if broken is not None:
             raise ValueError(f"{wanted} does not hold {broken}")
+
+
+def _midnights(moments: pa.ChunkedArray, arrow_type: pa.DataType) -> pd.Series[Any]:
+    """Datetimes without a time of day, as dates."""
+    days = moments.cast(pa.date32(), safe=False)
+    position = _first_other(moments, days.cast(moments.type))
+    if position is not None:
+        raise ValueError(f"{moments[position]} has a time of day")
+    return pd.Series(pd.arrays.ArrowExtensionArray(days.cast(arrow_type)))
+
+
+def _moments(moments: pa.ChunkedArray, wanted: Any) -> pd.Series[Any]:
+    """Datetimes in UTC in another unit or zone."""
+    numpy = isinstance(wanted, np.dtype)
+    in_unit = moments.cast(
+        pa.timestamp(np.datetime_data(wanted)[0] if numpy else getattr(wanted, "pyarrow_dtype", wanted).unit),
+        safe=False,
+    )
+    position = _first_other(moments, in_unit.cast(moments.type, safe=False))
+    if position is not None:
+        raise ValueError(f"{wanted} does not hold {moments[position]}")
+    position = beyond_zone(moments, wanted)
+    if position is not None:
+        raise ValueError(f"{moments[position]} (in UTC) {BEYOND_ZONE}")
+    return of_ticks(in_unit, wanted)
+
+
+def _first_other(values: pa.ChunkedArray, others: pa.ChunkedArray) -> int | None:
+    position: int = pc.index(pc.equal(values, others), pa.scalar(False)).as_py()
+    return position if position >= 0 else None
 
 
 def _in_unit(series: pd.Series[Any], wanted: Any) -> pd.Series[Any]:

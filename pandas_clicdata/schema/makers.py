@@ -60,8 +60,7 @@ def maker(dtype: Any, holds: Any = None) -> Make:
         case pd.StringDtype():
             return lambda values, place: pd.Series(values.to_pylist(), dtype=dtype)
         case pd.DatetimeTZDtype():
-            naive = maker(np.dtype(f"M8[{dtype.unit}]"))
-            return lambda values, place: naive(values, place).dt.tz_localize("UTC").dt.tz_convert(dtype.tz)
+            return _into_ticks(dtype, dtype.unit)
         case np.dtype(kind="O"):
             return _into_objects(holds)
         case np.dtype(kind="U"):
@@ -70,7 +69,7 @@ def maker(dtype: Any, holds: Any = None) -> Make:
             make = OF_OBJECTS[complex]
             return lambda values, place: pd.Series(make(values, place), dtype=object).astype(dtype)
         case np.dtype(kind="M" | "m"):
-            return _into_ticks(dtype)
+            return _into_ticks(dtype, np.datetime_data(dtype)[0])
     return _into_numbers(dtype)
 
 
@@ -101,15 +100,21 @@ def _into_numbers(dtype: Any) -> Make:
     return make
 
 
-def _into_ticks(dtype: Any) -> Make:
-    unit = np.datetime_data(dtype)[0]
+def _into_ticks(dtype: Any, unit: str) -> Make:
     back = _back(pa.timestamp(unit) if dtype.kind == "M" else pa.duration(unit))
+    return lambda values, place: of_ticks(back(values, place), dtype)
 
-    def make(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
-        ticks = back(values, place).cast(pa.int64()).fill_null(np.iinfo("int64").min)
-        return pd.Series(ticks.to_numpy().view(dtype))
 
-    return make
+def of_ticks(ticks: pa.ChunkedArray, dtype: Any) -> pd.Series[Any]:
+    """Moments in UTC, or durations, as a dtype of their unit; by their numbers, which pandas takes from any year."""
+    numbers = ticks.cast(pa.int64())
+    if isinstance(dtype, pd.ArrowDtype):
+        return pd.Series(pd.arrays.ArrowExtensionArray(numbers.cast(dtype.pyarrow_dtype)), dtype=dtype)
+    plain = numbers.fill_null(np.iinfo("int64").min).to_numpy()
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        naive = pd.Series(plain.view(f"M8[{dtype.unit}]"))
+        return naive.dt.tz_localize("UTC").dt.tz_convert(dtype.tz)
+    return pd.Series(plain.view(dtype))
 
 
 def _into_arrow(dtype: pd.ArrowDtype) -> Make:
