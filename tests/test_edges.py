@@ -233,6 +233,10 @@ REFUSED = {
     "exponent past 9999": (objects(D("1E+10000")), "exponent of 9999"),
     "longdouble of more digits": (typed("longdouble")(1 / np.longdouble(3)), "has more digits than a float64"),
     "half of a surrogate pair": (objects("a", "\ud83d"), "row 1.*half of a surrogate pair"),
+    "period past the year 9999": (
+        pd.Series(pd.PeriodIndex.from_ordinals([0, 8030], freq="Y-DEC")), "row 1.*is not in the years 1 to 9999"),
+    "period before the year 1 in an object": (
+        objects(pd.Period(ordinal=-800_000, freq="D")), "row 0.*is not in the years 1 to 9999"),
     "half of a pair in a category": (
         pd.Series(pd.Categorical.from_codes([-1, 0], objects("\udc00"))), "row 1.*half of a surrogate pair"),
     "nanoseconds": (moments("ns")("2024-01-01", "2024-01-01T00:00:00.000000001"), "row 1.*has nanoseconds"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
@@ -21,7 +20,7 @@ from pandas_clicdata.schema.jsontext import json_text
 from pandas_clicdata.schema.landing import MISFITS, Landing
 from pandas_clicdata.schema.sources import AWARE, NUMBERS, from_series
 from pandas_clicdata.schema.types import LITERAL_RULE, rule_for
-from pandas_clicdata.schema.values import TEXT
+from pandas_clicdata.schema.values import TEXT, period_of
 
 Make = Callable[[pa.ChunkedArray, Landing], "pd.Series[Any]"]
 
@@ -254,15 +253,10 @@ def _into_category(dtype: pd.CategoricalDtype) -> Make:
 def _into_periods(dtype: Any) -> Make:
     @cache
     def one(text: str) -> pd.Period:
-        # pandas 2 writes the years before 1000 without their zeros.
-        for written in (text, re.sub(r"(^|/)(\d{1,3})(?!\d)", lambda at: at[1] + at[2].zfill(4), text)):
-            try:
-                period = pd.Period(written, freq=dtype.freq)
-            except MISFITS:
-                continue
-            if str(period) == text:
-                return period
-        raise ValueError("is not such a period as pandas writes it.")
+        period = period_of(text, dtype.freq)
+        if period is None:
+            raise ValueError("is not such a period as pandas writes it.")
+        return period
 
     def make(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
         made = landing.objects(values, one, place, "is not such a period as pandas writes it.")

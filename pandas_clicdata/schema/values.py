@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -167,6 +168,33 @@ def duration_text(value: dt.timedelta | np.timedelta64) -> str:
         kept = False
     if not kept:
         raise ValueError("is longer than the 292 years that a pandas Timedelta reads back.")
+    return text
+
+
+def period_of(text: str, freq: Any) -> pd.Period | None:
+    """Return the period that pandas writes so, or None."""
+    # pandas 2 writes the years before 1000 without their zeros, and does not read them so.
+    for written in (text, re.sub(r"(^|/)(\d{1,3})(?!\d)", lambda at: at[1] + at[2].zfill(4), text)):
+        try:
+            period = pd.Period(written, freq=freq)
+        except (ValueError, OverflowError):
+            continue
+        if str(period) == text:
+            return period
+    return None
+
+
+def period_text(value: pd.Period) -> str:
+    """As pandas writes it.
+
+    Raises
+    ------
+    ValueError
+        It would not read back the same.
+    """
+    text = str(value)
+    if period_of(text, value.freq) != value:
+        raise ValueError("is not in the years 1 to 9999 that pandas reads back as a period.")
     return text
 
 
