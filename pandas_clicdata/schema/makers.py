@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pandas_clicdata.schema import landing
 from pandas_clicdata.schema.jsontext import json_text
-from pandas_clicdata.schema.landing import MISFITS, Landing
+from pandas_clicdata.schema.landing import Landing
 from pandas_clicdata.schema.sources import AWARE, NUMBERS, from_series
 from pandas_clicdata.schema.types import LITERAL_RULE, rule_for
 from pandas_clicdata.schema.values import TEXT, period_of
