@@ -21,6 +21,7 @@ _SHOWN_CHARACTERS = 60
 _JSON_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$"
 DATE_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 DATETIME_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?$"
+_USUAL_PERIOD = re.compile(r"[1-9]\d{3}([-Q][^/]*)?(/[1-9]\d{3}-[^/]*)?")
 YEAR_0 = "0000-"
 """Arrow reads this year, and neither Python nor ClicData has it."""
 LONGEST_NUMBER = 1000
@@ -193,7 +194,8 @@ def period_text(value: pd.Period) -> str:
         It would not read back the same.
     """
     text = str(value)
-    if period_of(text, value.freq) != value:
+    # To read each would take ten times as long; those of four-digit years read back.
+    if _USUAL_PERIOD.fullmatch(text) is None and period_of(text, value.freq) != value:
         raise ValueError("is not in the years 1 to 9999 that pandas reads back as a period.")
     return text
 
