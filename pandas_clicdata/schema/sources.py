@@ -123,7 +123,8 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
         texts = [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
         note = f"{'a period' if isinstance(dtype, pd.PeriodDtype) else 'an interval'} as pandas writes it"
         return Source(name, dtype, TEXT, _chunked(texts, TEXT), note=note)
-    if pd.api.types.is_object_dtype(dtype):
+    # Not asked of pandas, which raises for Arrow types that it has no Python type for.
+    if isinstance(dtype, np.dtype) and dtype.kind == "O":
         return _from_objects(name, series)
     try:
         values = stored(_as_chunked(pa.array(series, from_pandas=True)))
@@ -261,7 +262,8 @@ def _numeral(value: Any) -> str:
             raise ValueError("has more digits than a float64, which .astype('float64') makes of it.")
         text = repr(double)
     else:
-        text = str(value)
+        # As a Decimal itself, for one of a subclass may write itself in another way.
+        text = str(Decimal(value))
     if not (value.is_finite() if kind is Decimal else math.isfinite(value)):
         raise ValueError("is no number in JSON. Replace infinities first, for example with None.")
     if kind is Decimal and (len(text) > LONGEST_NUMBER or abs(value.adjusted()) > LARGEST_EXPONENT):
