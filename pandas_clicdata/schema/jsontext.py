@@ -59,7 +59,9 @@ def _plain(value: Any) -> object:
             return value.isoformat()
         case dt.timedelta() | np.timedelta64():
             return pd.Timedelta(value).isoformat()
-        case np.datetime64() | Decimal() | complex() | UUID():
+        case Decimal():
+            return str(Decimal(value))
+        case np.datetime64() | complex() | UUID():
             return str(value)
         case bytes():
             return base64.b64encode(value).decode("ascii")
