@@ -451,6 +451,35 @@ def test_an_empty_table_is_typed_and_the_index_goes_too(session, name):
     pd.testing.assert_frame_equal(back, indexed)
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.Index([1, 2], dtype="int8", name="i"),
+        pd.Index([2, 1], dtype="uint32", name="i"),
+        pd.Index([dt.datetime(2024, 1, 1), None], dtype=object, name="i"),
+        pd.Index([1, 2], dtype=object, name="i"),
+        pd.PeriodIndex(["2024-01", None], freq="M", name="i"),
+        pd.MultiIndex.from_arrays([pd.Index([1, 2], dtype="int8"), pd.Categorical(["a", None])], names=["i", "j"]),
+    ],
+    ids=lambda index: str(index.dtype) if index.nlevels == 1 else "levels",
+)
+def test_the_index_has_the_dtype_of_its_column(session, name, index):
+    frame = pd.DataFrame({"x": [1, 2]}, index)
+    cd.push(frame, name, index=True, session=session)
+    options = {"index_col": list(index.names), "session": session}
+    back = cd.read_clicdata(name, schema=frame.clicdata.schema(index=True), **options)
+    pd.testing.assert_frame_equal(back, frame, check_index_type="exact")
+    asked = {name: index.get_level_values(name).dtype for name in index.names}
+    if object not in asked.values():
+        assert cd.read_clicdata(name, dtype=asked, **options).index.dtype == index.dtype
+
+
+def test_a_dtype_that_no_index_has_is_refused(session, name):
+    cd.push(pd.DataFrame({"i": [0.5], "x": [1]}), name, session=session)
+    with pytest.raises(cd.ColumnConversionError, match="Column 'i' cannot be the index: float16"):
+        cd.read_clicdata(name, schema={"i": "float16"}, index_col="i", session=session)
+
+
 def test_columns_that_the_service_does_not_list_come_home_too(serve):
     _, session = serve("unversioned", assume=Assumptions(column_metadata=False))
     kinds = {row: next(kind for kind in KINDS[row] if kind.nullable) for row in KINDS}

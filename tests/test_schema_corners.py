@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pandas_clicdata import schema
-from pandas_clicdata.errors import CellValueError
+from pandas_clicdata.errors import CellValueError, IndexNotSentWarning
 from pandas_clicdata.models import ColumnType, Decoded, Kind
 
 
@@ -48,7 +48,10 @@ def test_a_decimal_that_shows_itself_otherwise_is_written_as_the_number():
     ],
 )
 def test_frames_of_arrow_types_that_pandas_has_no_python_type_for_are_taken(arrow_type, value, text):
-    assert ready(arrow_frame(pa.array([value, None], arrow_type)), x="text") == {"x": [text, None]}
+    frame = arrow_frame(pa.array([value, None], arrow_type))
+    assert ready(frame, x="text") == {"x": [text, None]}
+    with pytest.warns(IndexNotSentWarning, match="not sent"):
+        schema.warn_of_index(pd.DataFrame({"y": [1, 2]}, index=pd.Index(frame["x"].array)))
 
 
 NANOSECOND = pa.array([1], pa.int64()).cast(pa.time64("ns"))

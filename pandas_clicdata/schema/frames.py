@@ -83,7 +83,19 @@ def to_frame(
     frame = pd.DataFrame(series, index=pd.RangeIndex(rows), columns=None if series else [], copy=False)
     for name, options in _date_options(parse_dates).items():
         frame[name] = _dates(name, frame[name], options)
-    return frame if index_col is None else frame.set_index(index_col)
+    return frame if index_col is None else _indexed(frame, [index_col] if isinstance(index_col, str) else index_col)
+
+
+def _indexed(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """As ``set_index``, but that each level has its column's dtype: pandas would make int64 of int8 in 3.1, and
+    datetimes of objects in 2.2."""
+    levels = []
+    for name in names:
+        try:
+            levels.append(pd.Index(frame[name], dtype=frame[name].dtype))
+        except NotImplementedError as exc:
+            raise ColumnConversionError(f"Column {name!r} cannot be the index: {exc}.", column=name) from exc
+    return frame.drop(columns=[*names]).set_axis(levels[0] if len(levels) == 1 else pd.MultiIndex.from_arrays(levels))
 
 
 def _series(settled: Settled, dtype_backend: str | None, stable: bool) -> pd.Series[Any]:
