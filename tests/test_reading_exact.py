@@ -32,6 +32,12 @@ REFUSED = [
     ([5], "timedelta64[s]", "does not hold 0 days 00:00:00.000000005"),
     (["P1DT0.000001S"], "timedelta64[s]", "does not hold 1 days 00:00:00.000001"),
     (["P1DT0.000001S"], SECONDS, "does not hold 1 days 00:00:00.000001"),
+    ([MICROSECOND], "boolean", "dates and datetimes are no values of it"),
+    ([dt.date(2024, 2, 29)], "bool", "dates and datetimes are no values of it"),
+    ([MIDNIGHT], "complex128", "dates and datetimes are no values of it"),
+    ([MIDNIGHT], "datetime64[D]", r"Ask for 'datetime64\[us\]', or s, ms or ns"),
+    ([MIDNIGHT], "datetime64", r"Ask for 'datetime64\[us\]', or s, ms or ns"),
+    ([dt.date(2024, 2, 29)], IN_PARIS, ""),
     ([None, MIDNIGHT, MICROSECOND], DAY, "2024-02-29 01:02:03.456789 has a time of day"),
     ([MICROSECOND], DAY_64, "2024-02-29 01:02:03.456789 has a time of day"),
     ([MICROSECOND], CLOCK, "datetimes have a date too"),
@@ -54,6 +60,11 @@ TAKEN = [
     ([LAST, FIRST, None], "datetime64[us, UTC]"),
     ([LAST, None], "datetime64[us, America/New_York]"),
     ([FIRST, None], IN_PARIS),
+    ([None, None], IN_PARIS),
+    ([None, None], "datetime64[us, Europe/Paris]"),
+    ([None, None], "timedelta64[ns]"),
+    ([None, None], "period[M]"),
+    ([None, None], DAY),
 ]
 
 

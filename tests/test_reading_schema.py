@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -213,8 +214,16 @@ JSON = [
              [{"a": dt.date(2024, 1, 1), "b": [D("1.10")]}, None]),
             (pa.map_(pa.string(), pa.duration("s")), [[("a", dt.timedelta(seconds=1))], None]),
             (pa.list_(pa.timestamp("us", PARIS)), [[dt.datetime(2024, 1, 1, tzinfo=dt.UTC)]]),
+            (pa.list_(pa.float16()), [[np.float16(0.1), None], None]),
+            (pa.list_view(pa.binary()), [[b"xy", None], None]),
+            (pa.binary_view(), [b"xy", None]),
+            (pa.string_view(), ["xy", None]),
+            *([(pa.uuid(), [b"x" * 16, None])] if hasattr(pa, "uuid") else []),
         )
     ),
+    arrow_series(pa.DictionaryArray.from_arrays(pa.array([1, None, 0, 1], pa.int8()), pa.array([[1], [2, None]]))),
+    arrow_series(pa.DictionaryArray.from_arrays(pa.array([1, 0]), pa.array([np.float16(0.1), np.float16(2)]))),
+    arrow_series(pc.run_end_encode(pa.array(["a", "a", None]), run_end_type=pa.int16())),
 ]  # fmt: skip
 
 
@@ -332,7 +341,22 @@ REFUSED = [
     (pd.Series([D("1.5"), D("1E+9999")]), arrow(pa.decimal128(5, 2)), 1, "9999", "does not go into it"),
     (pd.Series([1, 2]), dt.date, 0, "1", "is no date"),
     (pd.Series(["a", None]), arrow(pa.null()), 0, "a", "is a value"),
-    (pd.Series(["[1]", "[300]"]), arrow(pa.list_(pa.int8())), 1, "[300]", "is not JSON of it"),
+    *(
+        (pd.Series([fits, other]), arrow(arrow_type), 1, other, "is not JSON of it")
+        for arrow_type, fits, other in (
+            (pa.list_(pa.int8()), "[1]", "[300]"),
+            (pa.list_(pa.int8()), "[1]", "[1.5]"),
+            (pa.list_(pa.int8()), "[1]", "null"),
+            (pa.list_(pa.string()), '["a"]', '"a"'),
+            (pa.list_(pa.string()), '["a"]', '{"a": 1}'),
+            (pa.list_(pa.timestamp("s")), '["2024-01-01T00:00:00"]', '["2024-01-01T00:00:00.500000"]'),
+            (pa.list_(pa.time32("s")), '["01:02:03"]', '["01:02:03.500000"]'),
+            (pa.struct({"a": pa.int8()}), '{"a": 1}', '{"b": 1}'),
+            (pa.struct({"a": pa.int8()}), '{"a": 1}', '{"a": 1, "b": 1}'),
+            (pa.binary(), '"eHk="', "xy"),
+            (pa.list_(pa.int8()), "[1]", "[" * 100_000),
+        )
+    ),
 ]
 
 
@@ -346,7 +370,7 @@ def test_what_a_dtype_does_not_hold_is_refused_by_cell(session, name, case):
             list(cd.read_clicdata(name, schema={"x": dtype}, session=session, **options))
         error = caught.value
         assert (error.column, error.row) == ("x", row)
-        assert shown in error.value
+        assert shown[:40] in error.value
         assert why in str(error)
 
 
@@ -397,6 +421,11 @@ def test_other_columns_come_as_without_it_and_dtype_wins(session, name):
         ({"a": "decimal128(5, 2)[pyarrow]"}, ValueError, "Give a dtype itself"),
         ({"a": "S5"}, ValueError, "'a'"),
         ({"a": arrow(pa.list_(pa.float16())).pyarrow_dtype, 1: "V8"}, ValueError, "'1'"),
+        ({"a": None}, ValueError, "the dtype None"),
+        ({"a": "interval"}, ValueError, "where closed"),
+        ({"a": pd.IntervalDtype(closed="left")}, ValueError, "of what"),
+        (pa.schema({"a": pa.dense_union([pa.field("x", pa.int8())])}), ValueError, "read from JSON"),
+        (pa.schema({"a": pa.list_(pa.month_day_nano_interval())}), ValueError, "read from JSON"),
         (pd.DataFrame({"column": ["a", "a"], "dtype": ["int8", "int8"]}), ValueError, "'a' twice"),
     ],
 )
@@ -422,6 +451,35 @@ def test_an_empty_table_is_typed_and_the_index_goes_too(session, name):
     schema = indexed.clicdata.schema(index=True)
     back = cd.read_clicdata(f"{name} indexed", schema=schema, index_col="i", session=session)
     pd.testing.assert_frame_equal(back, indexed)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.Index([1, 2], dtype="int8", name="i"),
+        pd.Index([2, 1], dtype="uint32", name="i"),
+        pd.Index([dt.datetime(2024, 1, 1), None], dtype=object, name="i"),
+        pd.Index([1, 2], dtype=object, name="i"),
+        pd.PeriodIndex(["2024-01", None], freq="M", name="i"),
+        pd.MultiIndex.from_arrays([pd.Index([1, 2], dtype="int8"), pd.Categorical(["a", None])], names=["i", "j"]),
+    ],
+    ids=lambda index: str(index.dtype) if index.nlevels == 1 else "levels",
+)
+def test_the_index_has_the_dtype_of_its_column(session, name, index):
+    frame = pd.DataFrame({"x": [1, 2]}, index)
+    cd.push(frame, name, index=True, session=session)
+    options = {"index_col": list(index.names), "session": session}
+    back = cd.read_clicdata(name, schema=frame.clicdata.schema(index=True), **options)
+    pd.testing.assert_frame_equal(back, frame, check_index_type="exact")
+    asked = {name: index.get_level_values(name).dtype for name in index.names}
+    if object not in asked.values():
+        assert cd.read_clicdata(name, dtype=asked, **options).index.dtype == index.dtype
+
+
+def test_a_dtype_that_no_index_has_is_refused(session, name):
+    cd.push(pd.DataFrame({"i": [0.5], "x": [1]}), name, session=session)
+    with pytest.raises(cd.ColumnConversionError, match="Column 'i' cannot be the index: float16"):
+        cd.read_clicdata(name, schema={"i": "float16"}, index_col="i", session=session)
 
 
 def test_columns_that_the_service_does_not_list_come_home_too(serve):

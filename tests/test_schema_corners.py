@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pandas_clicdata import schema
-from pandas_clicdata.errors import CellValueError
+from pandas_clicdata.errors import CellValueError, IndexNotSentWarning
 from pandas_clicdata.models import ColumnType, Decoded, Kind
 
 
@@ -17,10 +18,72 @@ def frame(*values):
     return schema.enter(pd.DataFrame({"x": pd.Series(values, dtype=object)}))
 
 
+class Price(Decimal):
+    def __str__(self):
+        return f"{self:f} €"
+
+
+def ready(obj, **columns):
+    door = schema.enter(obj)
+    return schema.ready_table(door, schema.plan_columns(door, columns)).to_pydict()
+
+
+def arrow_frame(array):
+    return pd.DataFrame({"x": pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([array])))})
+
+
+def test_a_decimal_that_shows_itself_otherwise_is_written_as_the_number():
+    prices = pd.DataFrame({"x": pd.Series([Price("1.50"), None], dtype=object)})
+    assert ready(prices) == ready(prices, x="text") == {"x": ["1.50", None]}
+    assert ready(pd.DataFrame({"x": [[Price("1.50")]]}), x="text") == {"x": ['["1.50"]']}
+
+
+@pytest.mark.parametrize(
+    ("arrow_type", "value", "text"),
+    [
+        (pa.string_view(), "a", "a"),
+        (pa.binary_view(), b"xyz", '"eHl6"'),
+        (pa.list_view(pa.int8()), [1], "[1]"),
+        (pa.month_day_nano_interval(), pa.MonthDayNano([1, 2, 3]), "[1, 2, 3]"),
+    ],
+)
+def test_frames_of_arrow_types_that_pandas_has_no_python_type_for_are_taken(arrow_type, value, text):
+    frame = arrow_frame(pa.array([value, None], arrow_type))
+    assert ready(frame, x="text") == {"x": [text, None]}
+    with pytest.warns(IndexNotSentWarning, match="not sent"):
+        schema.warn_of_index(pd.DataFrame({"y": [1, 2]}, index=pd.Index(frame["x"].array)))
+
+
+NANOSECOND = pa.array([1], pa.int64()).cast(pa.time64("ns"))
+NESTED = {
+    "list": pa.ListArray.from_arrays([0, 1], NANOSECOND),
+    "fixed size list": pa.FixedSizeListArray.from_arrays(NANOSECOND, 1),
+    "struct": pa.StructArray.from_arrays([NANOSECOND], ["a"]),
+    "map": pa.MapArray.from_arrays([0, 1], pa.array(["a"]), NANOSECOND),
+    "keys": pa.MapArray.from_arrays([0, 1], NANOSECOND, pa.array(["a"])),
+    "dictionary": pa.ListArray.from_arrays([0, 1], NANOSECOND.dictionary_encode()),
+    "late": pa.ListArray.from_arrays([0, 1], pa.array([2**40 * 1000], pa.int64()).cast(pa.timestamp("s"))),
+    "long": pa.ListArray.from_arrays([0, 1], pa.array([2**62], pa.int64()).cast(pa.duration("s"))),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_what_python_does_not_hold_of_an_arrow_value_is_no_json_text(kind):
+    nested = NESTED[kind]
+    values = pa.concat_arrays([nested.slice(0, 0), pa.nulls(1, nested.type), nested])
+    for obj in (pa.table({"x": values}), arrow_frame(values)):
+        with pytest.raises(CellValueError, match=r"Column 'x', row 1: .* has no JSON text"):
+            ready(obj, x="text")
+
+
+def test_times_of_microseconds_within_lists_go_as_json_text():
+    times = pa.ListArray.from_arrays([0, 1], pa.array([1000], pa.int64()).cast(pa.time64("ns")))
+    assert ready(pa.table({"x": times}), x="text") == {"x": ['["00:00:00.000001"]']}
+
+
 def test_whole_numbers_go_up_to_a_thousand_digits():
-    door = frame(10**999, -(10**999))
-    ready = schema.ready_table(door, schema.plan_columns(door))
-    assert ready["x"].to_pylist() == [str(10**999), str(-(10**999))]
+    longest = pd.DataFrame({"x": pd.Series([10**999, -(10**999)], dtype=object)})
+    assert ready(longest) == {"x": [str(10**999), str(-(10**999))]}
     with pytest.raises(CellValueError, match="longer than 1,000 digits"):
         schema.plan_columns(frame(10**1000))
 

@@ -161,7 +161,7 @@ def warn_of_index(obj: object) -> None:
     if not isinstance(obj, pd.DataFrame):
         return
     index = obj.index
-    plain = index.nlevels == 1 and index.name is None and (len(index) == 0 or pd.api.types.is_integer_dtype(index))
+    plain = index.nlevels == 1 and index.name is None and (len(index) == 0 or index.dtype.kind in "iu")
     if not plain:
         names = ", ".join(shown(name) for name in index.names if name is not None) or f"of {index.dtype}"
         warnings.warn(

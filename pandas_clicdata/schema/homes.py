@@ -17,7 +17,7 @@ from pandas_clicdata.schema.incoming import is_text, texts
 from pandas_clicdata.schema.landing import Landing
 from pandas_clicdata.schema.makers import OF_OBJECTS, Make, json_kind, maker
 from pandas_clicdata.schema.sources import AWARE, NUMBERS, Source
-from pandas_clicdata.schema.values import TEXT
+from pandas_clicdata.schema.values import TEXT, shown
 
 _HOLDS = "holds"
 _OF_TYPE: Mapping[str, Any] = {
@@ -146,14 +146,16 @@ def homes(schema: Any) -> dict[str, Any]:
         try:
             found[name] = _home(_known(dtype), data_type)
         except (TypeError, ValueError, NotImplementedError) as exc:
+            do = " Give a dtype itself where its name does not say all of it." if isinstance(dtype, str) else ""
             raise ValueError(
-                f"schema= gives column {name!r} the dtype {dtype!r}, in which nothing can be read. Give a dtype itself"
-                f" where its name does not say all of it. ({exc})"
+                f"schema= gives column {name!r} the dtype {shown(dtype)}, in which nothing can be read.{do} ({exc})"
             ) from exc
     return found
 
 
 def _known(dtype: Any) -> Any:
+    if dtype is None:
+        raise TypeError("pandas would take None for float64")
     if isinstance(dtype, pa.DataType):
         return pd.ArrowDtype(dtype)
     if isinstance(dtype, type) and dtype in OF_OBJECTS and dtype not in (str, int, float, bool, complex, bytes):

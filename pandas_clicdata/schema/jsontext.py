@@ -1,16 +1,18 @@
-"""JSON text of values that have no ClicData type of their own, for a user who asks for it."""
+"""JSON text of values that have no ClicData type of their own, for a user who asks for it, and Arrow's back from it."""
 
 from __future__ import annotations
 
 import base64
 import datetime as dt
 import json
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 
 def json_text(value: object) -> str:
@@ -57,7 +59,9 @@ def _plain(value: Any) -> object:
             return value.isoformat()
         case dt.timedelta() | np.timedelta64():
             return pd.Timedelta(value).isoformat()
-        case np.datetime64() | Decimal() | complex() | UUID():
+        case Decimal():
+            return str(Decimal(value))
+        case np.datetime64() | complex() | UUID():
             return str(value)
         case bytes():
             return base64.b64encode(value).decode("ascii")
@@ -66,3 +70,65 @@ def _plain(value: Any) -> object:
     if value is pd.NA or value is pd.NaT:
         return None
     raise TypeError(f"a {type(value).__name__} is none of JSON's kinds")
+
+
+def from_plain(arrow_type: pa.DataType) -> Callable[[Any], Any]:
+    """Choose the way from what JSON holds of an Arrow value to that value.
+
+    Raises
+    ------
+    TypeError
+        There is none.
+
+    Examples
+    --------
+    >>> from_plain(pa.list_(pa.binary()))(["eHl6", None])
+    [b'xyz', None]
+    """
+    way = _way_from_plain(arrow_type)
+    return lambda value: None if value is None else way(value)
+
+
+def _way_from_plain(arrow_type: pa.DataType) -> Callable[[Any], Any]:
+    if _is_any(arrow_type, _LISTS):
+        item = from_plain(arrow_type.value_type)
+        return lambda items: [item(each) for each in items]
+    if _is.is_struct(arrow_type):
+        fields = {field.name: from_plain(field.type) for field in arrow_type}
+        return lambda record: {name: one(record[name]) for name, one in fields.items()}
+    if _is.is_map(arrow_type):
+        key, item = from_plain(arrow_type.key_type), from_plain(arrow_type.item_type)
+        return lambda pairs: [(key(one), item(other)) for one, other in pairs]
+    if _is.is_dictionary(arrow_type):
+        return from_plain(arrow_type.value_type)
+    for types, way in _FROM_PLAIN:
+        if _is_any(arrow_type, types):
+            return way
+    raise TypeError(f"nothing of {arrow_type} is read from JSON")
+
+
+def _is_any(arrow_type: pa.DataType, types: Sequence[Callable[[pa.DataType], bool]]) -> bool:
+    return any(is_one(arrow_type) for is_one in types)
+
+
+def _extension(name: str) -> Callable[[pa.DataType], bool]:
+    return lambda arrow_type: getattr(arrow_type, "extension_name", "") == name
+
+
+_is = pa.types
+_LISTS = (_is.is_list, _is.is_large_list, _is.is_fixed_size_list, _is.is_list_view, _is.is_large_list_view)
+_BINARIES = (_is.is_binary, _is.is_large_binary, _is.is_fixed_size_binary, _is.is_binary_view)
+_JSON_OWN = (_is.is_integer, _is.is_floating, _is.is_boolean, _is.is_string, _is.is_large_string, _is.is_string_view,
+             _is.is_null, _extension("arrow.json"))  # fmt: skip
+_FROM_PLAIN: Sequence[tuple[Sequence[Callable[[pa.DataType], bool]], Callable[[Any], Any]]] = (
+    (_BINARIES, lambda text: base64.b64decode(text, validate=True)),
+    ([_is.is_decimal], Decimal),
+    ([_is.is_timestamp], pd.Timestamp),
+    ([_is.is_duration], pd.Timedelta),
+    ([_is.is_date], dt.date.fromisoformat),
+    ([_is.is_time], dt.time.fromisoformat),
+    ([_is.is_float16], np.float16),
+    ([_extension("arrow.uuid")], lambda text: UUID(text).bytes),
+    (_JSON_OWN, lambda value: value),
+)
+"""The first that fits counts, for a float16 is a floating type."""

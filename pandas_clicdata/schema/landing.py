@@ -32,7 +32,7 @@ _SECOND_DAY, _LAST_DAY = dt.datetime(1, 1, 2), dt.datetime(9999, 12, 31)
 _NOTHING = pa.scalar("", TEXT)
 _MOST_DIGITS = 20
 BEYOND_ZONE = "is not in the years 1 to 9999 by the clocks of that zone. Read it in UTC."
-MISFITS = (ValueError, TypeError, OverflowError, ArithmeticError, pa.ArrowException)
+MISFITS = (ValueError, TypeError, ArithmeticError, LookupError, RecursionError, pa.ArrowException)
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def beyond_zone(moments: pa.ChunkedArray, dtype: Any) -> int | None:
 
     pandas takes such a value, but cannot print it: pandas 3 raises, and pandas 2.2 may crash.
     """
-    zone = _zone(dtype)
+    zone = zone_of(dtype)
     if zone is None or moments.type.unit == "ns":
         return None
     seconds = moments.cast(pa.timestamp("s"), safe=False)
@@ -158,7 +158,8 @@ def beyond_zone(moments: pa.ChunkedArray, dtype: Any) -> int | None:
     return None
 
 
-def _zone(dtype: Any) -> dt.tzinfo | None:
+def zone_of(dtype: Any) -> dt.tzinfo | None:
+    """Return the time zone of a dtype, if it has one."""
     if isinstance(dtype, pd.ArrowDtype):
         arrow_type = dtype.pyarrow_dtype
         dtype = pd.DatetimeTZDtype("ns", arrow_type.tz) if getattr(arrow_type, "tz", None) is not None else None

@@ -14,9 +14,11 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pandas_clicdata.schema import landing
-from pandas_clicdata.schema.jsontext import json_text
+from pandas_clicdata.schema.columns import OWN_TEXT_DTYPE
+from pandas_clicdata.schema.jsontext import from_plain, json_text
 from pandas_clicdata.schema.landing import Landing
 from pandas_clicdata.schema.sources import AWARE, NUMBERS, from_series
 from pandas_clicdata.schema.types import LITERAL_RULE, rule_for
@@ -25,7 +27,6 @@ from pandas_clicdata.schema.values import TEXT, period_of
 Make = Callable[[pa.ChunkedArray, Landing], "pd.Series[Any]"]
 
 JSON = "values written as JSON"
-_OWN_TEXT_DTYPE = pd.Series([""]).dtype
 _BOUNDS = {"left": "[)", "right": "(]", "both": "[]", "neither": "()"}
 
 
@@ -63,7 +64,7 @@ def maker(dtype: Any, holds: Any = None) -> Make:
         case np.dtype(kind="O"):
             return _into_objects(holds)
         case np.dtype(kind="U"):
-            return lambda values, place: pd.Series(values.to_pylist(), dtype=_OWN_TEXT_DTYPE)
+            return lambda values, place: pd.Series(values.to_pylist(), dtype=OWN_TEXT_DTYPE)
         case np.dtype(kind="c"):
             make = OF_OBJECTS[complex]
             return lambda values, place: pd.Series(make(values, place), dtype=object).astype(dtype)
@@ -124,43 +125,41 @@ def _into_arrow(dtype: pd.ArrowDtype) -> Make:
 def _back_into_arrow(arrow_type: pa.DataType) -> Callable[[pa.ChunkedArray, Landing], pa.ChunkedArray]:
     if pa.types.is_dictionary(arrow_type):
         inner = _back_into_arrow(arrow_type.value_type)
-        return lambda values, place: inner(values, place).dictionary_encode().cast(arrow_type)
-    if rule_for(arrow_type) is not None:
-        return _back(arrow_type)
-    _from_plain(None, arrow_type)
+        return lambda values, place: _in_dictionary(inner(values, place), values).cast(arrow_type)
+    if pa.types.is_run_end_encoded(arrow_type):
+        inner, ends = _back_into_arrow(arrow_type.value_type), arrow_type.run_end_type
+        # Tried on nothing first, for Arrow encodes only some types.
+        pc.run_end_encode(pa.array([], arrow_type.value_type), run_end_type=ends)
+        return lambda values, place: pc.run_end_encode(inner(values, place), run_end_type=ends)
+    return _back(arrow_type) if rule_for(arrow_type) is not None else _back_from_json(arrow_type)
 
-    def back(values: pa.ChunkedArray, place: Landing) -> pa.ChunkedArray:
-        return landing.one_by_one(
-            values, lambda text: _from_plain(json.loads(text), arrow_type), arrow_type, place, "is not JSON of it."
+
+def _in_dictionary(values: pa.ChunkedArray, texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Encode values, which were made of these texts."""
+    try:
+        return values.dictionary_encode()
+    except pa.ArrowNotImplementedError:
+        # Arrow does not tell lists apart, nor float16 in pyarrow 16: their texts do.
+        known = texts.drop_null().unique()
+        dictionary = values.combine_chunks().take(
+            pa.array([pc.index(texts, text).as_py() for text in known], pa.int64())
         )
+        codes = pc.index_in(texts, known).combine_chunks()
+        return pa.chunked_array([pa.DictionaryArray.from_arrays(codes, dictionary)])
+
+
+def _back_from_json(arrow_type: pa.DataType) -> Callable[[pa.ChunkedArray, Landing], pa.ChunkedArray]:
+    value_of, why = from_plain(arrow_type), "is not JSON of it."
+
+    def back(texts: pa.ChunkedArray, place: Landing) -> pa.ChunkedArray:
+        made = landing.one_by_one(texts, lambda text: value_of(json.loads(text)), arrow_type, place, why)
+        # Within lists and structs Arrow cuts what a type does not hold, so what is written of them must be what came.
+        for position, (text, value) in enumerate(zip(texts.to_pylist(), made.to_pylist(), strict=True)):
+            if text is not None and (value is None or json.loads(json_text(value)) != json.loads(text)):
+                place.refuse(position, text, why)
+        return made
 
     return back
-
-
-def _from_plain(value: Any, arrow_type: pa.DataType) -> Any:
-    """What JSON text holds of an Arrow value, as the value that it was written from."""
-    is_ = pa.types
-    if value is None:
-        return None
-    if is_.is_list(arrow_type) or is_.is_large_list(arrow_type) or is_.is_fixed_size_list(arrow_type):
-        return [_from_plain(item, arrow_type.value_type) for item in value]
-    if is_.is_struct(arrow_type):
-        return {field.name: _from_plain(value[field.name], field.type) for field in arrow_type}
-    if is_.is_map(arrow_type):
-        return [(_from_plain(k, arrow_type.key_type), _from_plain(v, arrow_type.item_type)) for k, v in value]
-    if is_.is_dictionary(arrow_type):
-        return _from_plain(value, arrow_type.value_type)
-    if is_.is_binary(arrow_type) or is_.is_large_binary(arrow_type) or is_.is_fixed_size_binary(arrow_type):
-        return base64.b64decode(value, validate=True)
-    if is_.is_decimal(arrow_type):
-        return Decimal(value)
-    if is_.is_timestamp(arrow_type):
-        return pd.Timestamp(value)
-    if is_.is_duration(arrow_type):
-        return pd.Timedelta(value)
-    if is_.is_date(arrow_type):
-        return dt.date.fromisoformat(value)
-    return dt.time.fromisoformat(value) if is_.is_time(arrow_type) else value
 
 
 def _into_objects(holds: Any) -> Make:
@@ -266,6 +265,8 @@ def _into_periods(dtype: Any) -> Make:
 
 
 def _into_intervals(dtype: Any) -> Make:
+    if dtype.subtype is None or dtype.closed is None:
+        raise TypeError("it must say of what and where closed, as interval[int64, right] does")
     bounds = _BOUNDS[dtype.closed]
     zone = getattr(dtype.subtype, "tz", None)
 

@@ -277,13 +277,15 @@ def _no_type(source: Source, label: Callable[[int], Any]) -> UnsupportedTypeErro
 
 def _json_way(source: Source) -> Way:
     def prepare(array: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-        objects = source.objects() if source.objects is not None else array.to_pylist()
+        objects = source.objects() if source.objects is not None else array
         texts = []
         for position, value in enumerate(objects):
             try:
-                texts.append(None if value is None else json_text(value))
-            except (TypeError, ValueError, RecursionError) as exc:
-                place.refuse(position, value, f"has no JSON text ({exc}).")
+                plain = values.exact_value(value) if isinstance(value, pa.Scalar) else value
+                texts.append(None if plain is None else json_text(plain))
+            except (TypeError, ValueError, OverflowError, RecursionError) as exc:
+                told = values.python_value(value) if isinstance(value, pa.Scalar) else value
+                place.refuse(position, told, f"has no JSON text ({exc}).")
         return pa.chunked_array([pa.array(texts, values.TEXT)])
 
     return Way(Wire(Encoding.TEXT), prepare)

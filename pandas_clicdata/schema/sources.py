@@ -122,7 +122,8 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
         return replace(from_series(name, dense), dtype=dtype)
     if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
         return _from_objects(name, series.astype(object), dtype)
-    if pd.api.types.is_object_dtype(dtype):
+    # Not asked of pandas, which raises for Arrow types that it has no Python type for.
+    if isinstance(dtype, np.dtype) and dtype.kind == "O":
         return _from_objects(name, series)
     try:
         values = stored(_as_chunked(pa.array(series, from_pandas=True)))
@@ -260,7 +261,8 @@ def _numeral(value: Any) -> str:
             raise ValueError("has more digits than a float64, which .astype('float64') makes of it.")
         text = repr(double)
     else:
-        text = str(value)
+        # As a Decimal itself, for one of a subclass may write itself in another way.
+        text = str(Decimal(value))
     if not (value.is_finite() if kind is Decimal else math.isfinite(value)):
         raise ValueError("is no number in JSON. Replace infinities first, for example with None.")
     if kind is Decimal and (len(text) > LONGEST_NUMBER or abs(value.adjusted()) > LARGEST_EXPONENT):

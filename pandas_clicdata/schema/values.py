@@ -293,3 +293,29 @@ def python_value(scalar: Any) -> object:
         return scalar.as_py()
     except (ValueError, OverflowError):
         return scalar
+
+
+def exact_value(scalar: Any) -> object:
+    """Return an Arrow value as Python has it.
+
+    Raises
+    ------
+    ValueError, OverflowError
+        Python does not have all of it.
+    """
+    if _has_fine_time(scalar):
+        raise ValueError("a time of day has nanoseconds")
+    return scalar.as_py()
+
+
+def _has_fine_time(scalar: Any) -> bool:
+    """Whether there is a time of day in it of which Python would drop the nanoseconds."""
+    if not scalar.is_valid:
+        return False
+    if pa.types.is_time64(scalar.type):
+        return bool(scalar.type.unit == "ns" and scalar.value % _NANOSECONDS_A_MICROSECOND)
+    if isinstance(scalar, pa.DictionaryScalar):
+        return _has_fine_time(scalar.value)
+    if isinstance(scalar, pa.StructScalar):
+        return any(map(_has_fine_time, scalar.values()))
+    return isinstance(scalar, pa.ListScalar) and any(map(_has_fine_time, scalar.values))
