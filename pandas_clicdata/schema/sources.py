@@ -123,8 +123,7 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
         texts = [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
         note = f"{'a period' if isinstance(dtype, pd.PeriodDtype) else 'an interval'} as pandas writes it"
         return Source(name, dtype, TEXT, _chunked(texts, TEXT), note=note)
-    # Not asked of pandas, which raises for Arrow types that it has no Python type for.
-    if isinstance(dtype, np.dtype) and dtype.kind == "O":
+    if holds_objects(dtype):
         return _from_objects(name, series)
     try:
         values = stored(_as_chunked(pa.array(series, from_pandas=True)))
@@ -132,6 +131,11 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
         # A dtype that Arrow lacks, or (an AttributeError) a time zone of dateutil that pyarrow 16 does not know.
         return _from_objects(name, series.astype(object), dtype)
     return Source(name, dtype, values.type, values)
+
+
+def holds_objects(dtype: Any) -> bool:
+    """Whether a dtype is that of Python objects; pandas raises if it is asked this of some Arrow types."""
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"
 
 
 def label_at(labels: pd.Index[Any], position: int) -> Any:
