@@ -152,6 +152,8 @@ KINDS = {
         Kind(lambda values: pd.Series(pd.Categorical(pd.PeriodIndex(values, freq="M"))), ["2024-01", "2023-01"]),
         Kind(objects, [pd.Period("2024-01", "M"), pd.Period("2023-01", "M")]),
         Kind(objects, [pd.Interval(0.5, 1.5), pd.Interval(1.5, 2.0)]),
+        Kind(category([pd.Interval(0, 1), pd.Interval(1, 5, closed="left")]), [pd.Interval(1, 5, closed="left")]),
+        Kind(category([pd.Period("2024", "M"), pd.Period("2024", "Y")]), [pd.Period("2024", "Y")]),
     ],
     "timestamp, with or without a zone": [
         *(Kind(f"datetime64[{unit}]", MOMENTS, ("text", "dropdown")) for unit in ("s", "ms", "us")),
@@ -164,6 +166,7 @@ KINDS = {
         Kind(objects, [dt.datetime(1, 1, 1), dt.datetime(2024, 1, 2, 3, 4, 5, 600000), pd.Timestamp("2024")]),
         Kind(objects, [dt.datetime(2024, 1, 1, tzinfo=dt.UTC), pd.Timestamp("2024-07-01", tz=PARIS)]),
         Kind(lambda values: pd.Series(pd.Categorical(pd.DatetimeIndex(values, tz=PARIS))), ["2024-01-01", "2023"]),
+        Kind(category(pd.Index([dt.datetime(2024, 1, 1), dt.datetime(1, 1, 1)], dtype=object)), [dt.datetime(1, 1, 1)]),
     ],
     "date32, date64": [
         *(Kind(name, DAYS, ("datetime", "text", "dropdown")) for name in
@@ -188,7 +191,8 @@ KINDS = {
         Kind(objects, [D("1.10"), D("-0.00"), D("1E+3"), D("3.14159265358979323846264338327950288")], OTHER_NUMBER),
         Kind(objects, [2**70, -1, 10**999]), Kind(objects, [1, 2.5, np.float32(0.5)]),
         Kind(objects, [1, D("0.3")]),
-        Kind(category([2**70, 5]), [5, 2**70]),
+        Kind(category([2**70, 5]), [5, 2**70]), Kind(pd.SparseDtype(object), [1, 2**70]),
+        Kind(category(pd.Index([1, 2.5, D("0.1")], dtype=object)), [2.5, D("0.1")]),
     ],
 }  # fmt: skip
 

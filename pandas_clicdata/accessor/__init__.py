@@ -32,7 +32,8 @@ class ClicDataAccessor(Adding, Changing):
         -------
         DataFrame
             For each column, with ``columns`` and ``index`` as in :meth:`push`: ``column``, ``dtype``, ``clicdata_type``
-            and ``note``. A column that would be refused has no type, and the note says why.
+            and ``note``. A column that would be refused has no type, and the note says why. The dtypes are themselves
+            there, so that ``pd.read_clicdata(…, schema=…)`` can give them back.
 
         Raises
         ------

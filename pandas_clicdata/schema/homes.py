@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -15,8 +16,8 @@ import pyarrow as pa
 from pandas_clicdata.models import ColumnType
 from pandas_clicdata.schema.incoming import is_text, texts
 from pandas_clicdata.schema.landing import Landing
-from pandas_clicdata.schema.makers import OF_OBJECTS, Make, json_kind, maker
-from pandas_clicdata.schema.sources import AWARE, NUMBERS, Source
+from pandas_clicdata.schema.makers import OF_OBJECTS, Make, held_by, maker
+from pandas_clicdata.schema.sources import AWARE, NUMBERS, Source, holds_objects
 from pandas_clicdata.schema.values import TEXT, shown
 
 _HOLDS = "holds"
@@ -61,12 +62,10 @@ class Home:
     make: Make
     holds: Any = None
 
-    @property
+    @cached_property
     def arrow_type(self) -> pa.DataType | None:
         """What it is among Arrow batches; None for what Arrow has no one type for, and stays text."""
-        dtype: Any = self.dtype
-        if isinstance(dtype, pd.SparseDtype):
-            dtype = dtype.subtype
+        dtype = _dense_dtype(self.dtype)
         if self.holds is not None:
             return None if isinstance(self.holds, pd.PeriodDtype | pd.IntervalDtype) else _ARROW_OF.get(self.holds)
         if isinstance(dtype, pd.ArrowDtype):
@@ -108,10 +107,8 @@ class Home:
 
 def told_dtype(source: Source) -> Any:
     """A column's dtype; that of Python objects carries what they are, which its name does not tell."""
-    if source.dtype != np.dtype(object) or not isinstance(source.dtype, np.dtype):
-        return source.dtype
-    holds = json_kind(source.objects()) if source.objects is not None else source.holds
-    return np.dtype(object, metadata={_HOLDS: holds}) if holds is not None else source.dtype
+    holds = held_by(source) if holds_objects(source.dtype) else None
+    return source.dtype if holds is None else np.dtype(object, metadata={_HOLDS: holds})
 
 
 def homes(schema: Any) -> dict[str, Any]:
@@ -163,10 +160,15 @@ def _known(dtype: Any) -> Any:
     return pd.api.types.pandas_dtype(dtype)
 
 
+def _dense_dtype(dtype: Any) -> Any:
+    return dtype.subtype if isinstance(dtype, pd.SparseDtype) else dtype
+
+
 def _home(dtype: Any, data_type: Any) -> Any:
     holds = None
-    if isinstance(dtype, np.dtype) and dtype.kind == "O":
-        holds = dict(dtype.metadata or {}).get(_HOLDS)
+    inner = _dense_dtype(dtype)
+    if holds_objects(inner):
+        holds = dict(inner.metadata or {}).get(_HOLDS)
         holds = _OF_TYPE.get(data_type) if holds is None and isinstance(data_type, str) else holds
         if holds is None:
             return dtype

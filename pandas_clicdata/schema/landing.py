@@ -92,13 +92,9 @@ def floats(texts: pa.ChunkedArray, target: pa.DataType, place: Landing) -> pa.Ch
                 near = _chunked([None if number is None else np.float16(number) for number in numbers], target)
         else:
             near = _chunked(numbers, target)
-    infinite = [value is not None and math.isinf(value) for value in near.to_pylist()] if _may_be_infinite(near) else []
-    place.refuse_where(pa.chunked_array([pa.array(infinite, pa.bool_())]), texts, "is too large for it.")
+    wide = near.cast(pa.float32()) if pa.types.is_float16(target) else near
+    place.refuse_where(pc.is_inf(wide), texts, "is too large for it.")
     return near
-
-
-def _may_be_infinite(near: pa.ChunkedArray) -> bool:
-    return pa.types.is_float16(near.type) or bool(pc.any(pc.is_inf(near)).as_py())
 
 
 def decimals(texts: pa.ChunkedArray, target: pa.DataType, place: Landing) -> pa.ChunkedArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -20,7 +20,7 @@ from pandas_clicdata.schema import landing
 from pandas_clicdata.schema.columns import OWN_TEXT_DTYPE
 from pandas_clicdata.schema.jsontext import from_plain, json_text
 from pandas_clicdata.schema.landing import Landing
-from pandas_clicdata.schema.sources import AWARE, NUMBERS, from_series
+from pandas_clicdata.schema.sources import AWARE, NUMBERS, Source, from_series, holds_objects
 from pandas_clicdata.schema.types import LITERAL_RULE, rule_for
 from pandas_clicdata.schema.values import TEXT, period_of
 
@@ -30,9 +30,11 @@ JSON = "values written as JSON"
 _BOUNDS = {"left": "[)", "right": "(]", "both": "[]", "neither": "()"}
 
 
-def json_kind(objects: Any) -> Any:
-    """Of what kind Python objects are that were written as JSON."""
-    kinds = {type(value) for value in objects if value is not None}
+def held_by(source: Source) -> Any:
+    """Of what kind a column's Python objects are, also those that only go as JSON."""
+    if source.objects is None:
+        return source.holds
+    kinds = {type(value) for value in source.objects() if value is not None}
     kind = kinds.pop() if len(kinds) == 1 else None
     return kind if kind in (bytes, complex, UUID) else JSON
 
@@ -49,7 +51,7 @@ def maker(dtype: Any, holds: Any = None) -> Make:
         case pd.CategoricalDtype():
             return _into_category(dtype)
         case pd.SparseDtype():
-            dense = maker(dtype.subtype, str if dtype.subtype.kind == "O" else None)
+            dense = maker(dtype.subtype, holds)
             return lambda values, place: dense(values, place).astype(dtype)
         case pd.PeriodDtype():
             return _into_periods(dtype)
@@ -225,12 +227,8 @@ OF_OBJECTS: Mapping[Any, Callable[[pa.ChunkedArray, Landing], list[Any]]] = {
 
 
 def _into_category(dtype: pd.CategoricalDtype) -> Make:
-    source = from_series("", pd.Series(dtype.categories))
-    holds = json_kind(source.objects()) if source.objects is not None else source.holds
-    make = maker(dtype.categories.dtype, holds if holds is not None else str)
-    # What JSON brings back is a list where a category was a tuple, so that only their text tells them apart.
-    by_text = holds == JSON
-    code_of = {json_text(each) if by_text else each: code for code, each in enumerate(dtype.categories)}
+    make, known = _category_keys(dtype.categories)
+    code_of = {each: code for code, each in enumerate(known)}
 
     def into(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
         encoded = values.combine_chunks().dictionary_encode()
@@ -240,13 +238,29 @@ def _into_category(dtype: pd.CategoricalDtype) -> Make:
         first = {code: position for position, code in reversed(list(enumerate(indices.tolist())))}
         written = pa.chunked_array([encoded.dictionary], TEXT)
         found = make(written, Landing(place.column, lambda code: place.label(first[code]), dtype))
-        codes = [code_of.get(value, -1) for value in (written.to_pylist() if by_text else found)]
+        codes = [code_of.get(value, -1) for value in found]
         if -1 in codes:
             code = codes.index(-1)
             place.refuse(first[code], written[code].as_py(), "is none of its categories.")
         return pd.Series(pd.Categorical.from_codes(np.array([*codes, -1])[indices], dtype=dtype))
 
     return into
+
+
+def _category_keys(categories: pd.Index[Any]) -> tuple[Any, Sequence[Any]]:
+    """What to make of the text of a category to find it, and among what."""
+    source = from_series("", pd.Series(categories, dtype=categories.dtype))
+    holds = held_by(source)
+    if holds == JSON:
+        # What it brings back is a list where a category was a tuple.
+        return OF_OBJECTS[str], [json_text(each) for each in categories]
+    if holds == NUMBERS and source.values is not None:
+        # A float and a Decimal of the same text are not equal.
+        return OF_OBJECTS[Decimal], [Decimal(numeral) for numeral in source.values.to_pylist()]
+    if holds is None and holds_objects(categories.dtype) and source.values is not None:
+        # Periods or intervals of several kinds.
+        return OF_OBJECTS[str], source.values.to_pylist()
+    return maker(categories.dtype, holds), list(categories)
 
 
 def _into_periods(dtype: Any) -> Make:

@@ -122,8 +122,7 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
         return replace(from_series(name, dense), dtype=dtype)
     if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
         return _from_objects(name, series.astype(object), dtype)
-    # Not asked of pandas, which raises for Arrow types that it has no Python type for.
-    if isinstance(dtype, np.dtype) and dtype.kind == "O":
+    if holds_objects(dtype):
         return _from_objects(name, series)
     try:
         values = stored(_as_chunked(pa.array(series, from_pandas=True)))
@@ -131,6 +130,11 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
         # A dtype that Arrow lacks, or (an AttributeError) a time zone of dateutil that pyarrow 16 does not know.
         return _from_objects(name, series.astype(object), dtype)
     return Source(name, dtype, values.type, values)
+
+
+def holds_objects(dtype: Any) -> bool:
+    """Whether a dtype is that of Python objects; pandas raises if it is asked this of some Arrow types."""
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"
 
 
 def label_at(labels: pd.Index[Any], position: int) -> Any:
