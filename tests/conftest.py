@@ -1,4 +1,4 @@
-"""What the tests share: one sandbox a worker, and a session in each dialect.
+"""What the tests of a module share: one sandbox, and a session in each dialect.
 
 ``CLICDATA_TEST_SANDBOX=outside`` runs the suite against sandboxes in a process of their own, one process a worker.
 """
@@ -63,14 +63,14 @@ def new_sandbox():
             yield process.sandbox
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def one_sandbox(new_sandbox):
-    """A sandbox for tests that take a new name for each table."""
+    """A sandbox for a module's tests, which take a new name for each table; of all, a push would list thousands."""
     with new_sandbox() as sandbox:
         yield sandbox
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sessions(one_sandbox):
     opened = {version: signed_in(one_sandbox, version) for version in DIALECTS}
     yield opened
