@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pandas_clicdata import schema
-from pandas_clicdata.errors import CellValueError, IndexNotSentWarning
+from pandas_clicdata.errors import CellValueError, FrameError, IndexNotSentWarning
 from pandas_clicdata.models import ColumnType, Decoded, Kind
 
 
@@ -79,6 +79,12 @@ def test_what_python_does_not_hold_of_an_arrow_value_is_no_json_text(kind):
 def test_times_of_microseconds_within_lists_go_as_json_text():
     times = pa.ListArray.from_arrays([0, 1], pa.array([1000], pa.int64()).cast(pa.time64("ns")))
     assert ready(pa.table({"x": times}), x="text") == {"x": ['["00:00:00.000001"]']}
+
+
+def test_an_error_stands_on_one_line_whatever_the_value_looks_like():
+    with pytest.raises(FrameError) as caught:
+        schema.plan_columns(frame(pd.Series([1, 2])))
+    assert "\n" not in str(caught.value)
 
 
 def test_whole_numbers_go_up_to_a_thousand_digits():

@@ -131,9 +131,10 @@ def homes(schema: Any) -> dict[str, Any]:
     elif isinstance(schema, Mapping | pd.Series):
         entries = [(name, dtype, None) for name, dtype in schema.items()]
     else:
+        lacks = " without columns named 'column' and 'dtype'" if isinstance(schema, pd.DataFrame) else ""
         raise TypeError(
             "schema= is what df.clicdata.schema() gives, an Arrow schema, or a dict of column to dtype, not a"
-            f" {type(schema).__name__}."
+            f" {type(schema).__name__}{lacks}."
         )
     found: dict[str, Any] = {}
     for label, dtype, data_type in entries:
