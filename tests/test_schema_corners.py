@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pandas_clicdata import schema
-from pandas_clicdata.errors import CellValueError, FrameError, IndexNotSentWarning
+from pandas_clicdata.errors import CellValueError, ColumnConversionError, FrameError, IndexNotSentWarning
 from pandas_clicdata.models import ColumnType, Decoded, Kind
 
 
@@ -127,6 +127,14 @@ def test_the_log_tells_of_a_column_that_is_not_as_declared(caplog, dtype):
 def test_numbers_are_dates_by_seconds_or_the_unit_asked_for(parse_dates, moment):
     read = schema.to_frame({"x": schema.Settled(pa.chunked_array([[5]]))}, 1, parse_dates=parse_dates)
     assert read["x"].tolist() == [pd.Timestamp(moment)]
+
+
+def test_intervals_are_read_by_schema_not_by_dtype():
+    settled = {"x": schema.Settled(pa.chunked_array([["(0, 1]"]]))}
+    with pytest.raises(ColumnConversionError, match="dtype= does not read intervals; schema= does"):
+        schema.to_frame(settled, 1, dtype={"x": "interval[int64, right]"})
+    home = schema.homes({"x": "interval[int64, right]"})
+    assert schema.to_frame(settled, 1, dtype=home)["x"].tolist() == [pd.Interval(0, 1)]
 
 
 @pytest.mark.parametrize("unit", ["ps", "fs", "as"])

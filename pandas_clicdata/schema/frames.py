@@ -132,6 +132,8 @@ def _converted(name: str, settled: Settled, dtype: Any, dtype_backend: str | Non
 def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Series[Any]:
     """Give a column the dtype asked for, by the way that keeps its values."""
     wanted = pd.api.types.pandas_dtype(dtype)
+    if isinstance(wanted, pd.IntervalDtype):
+        raise TypeError("dtype= does not read intervals; schema= does")
     if wants_text(wanted):
         # Not by astype(str), which makes "None" of a missing value in pandas 2.
         return pd.Series(texts(settled.values), dtype=_OWN_TEXT_DTYPE if isinstance(wanted, np.dtype) else wanted)
