@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.models import ColumnType
-from pandas_clicdata.schema.incoming import is_text, texts
+from pandas_clicdata.schema.incoming import holds_objects, is_text, texts
 from pandas_clicdata.schema.landing import Landing
 from pandas_clicdata.schema.makers import OF_OBJECTS, Make, held_by, maker
-from pandas_clicdata.schema.sources import AWARE, NUMBERS, Source, holds_objects
+from pandas_clicdata.schema.sources import AWARE, NUMBERS, Source
 from pandas_clicdata.schema.values import TEXT, shown
 
 _HOLDS = "holds"
