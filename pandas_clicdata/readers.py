@@ -103,8 +103,9 @@ def read_clicdata(
         do as far as pandas reads them; they do not tell the categories of a ``category``, nor what an ``object`` is.
     dtype : dtype or dict of str to dtype, optional
         Dtypes for the columns. A text dtype gives each value as its text, what is no text as its JSON; text that is
-        asked for, also as ``object`` or ``category``, is not taken for dates. A whole-number or truth dtype that would
-        change a value is refused; a float dtype rounds, but not to infinity.
+        asked for, also as ``object`` or ``category``, is not taken for dates. A dtype of whole numbers, truth values,
+        dates, datetimes or durations that would change a value is refused; a float dtype rounds, but not to infinity,
+        and a period of a datetime is the one that it lies in.
     dtype_backend : {"numpy_nullable", "pyarrow"}, optional
         As in ``pandas.read_sql``. Default: NumPy dtypes, nullable only where whole numbers or truth values have nulls.
         With "pyarrow", long numbers are decimals; of numbers that no Arrow decimal holds, such as 1e400, the whole

@@ -78,7 +78,7 @@ def _bare(array: pa.Array, encoding: Encoding) -> pa.Array:
             return pc.cast(array, _TEXT)
         case Encoding.FLOAT:
             # A point keeps 1.0 a float and -0.0 negative for whoever reads it.
-            return pc.replace_substring_regex(pc.cast(array, _TEXT), pattern=r"^(-?[0-9]+)$", replacement=r"\1.0")
+            return pc.replace_substring_regex(_shortest(array), pattern=r"^(-?[0-9]+)$", replacement=r"\1.0")
         case Encoding.DECIMAL:
             # Arrow's own text of a decimal is not always JSON ("1.E-10" in some versions).
             return pa.array([None if value is None else format(value, "f") for value in array.to_pylist()], _TEXT)
@@ -89,6 +89,15 @@ def _bare(array: pa.Array, encoding: Encoding) -> pa.Array:
         case Encoding.DATE | Encoding.DATETIME:
             # A fraction stands there only where it is not zero (A).
             return _quoted(pc.replace_substring_regex(pc.cast(array, _TEXT), pattern=r"\.0+$", replacement=""))
+
+
+def _shortest(array: pa.Array) -> pa.Array:
+    text = pc.cast(array, _TEXT)
+    if not pa.types.is_float32(array.type):
+        return text
+    # The shortest text of a large float32 is another whole number: 65216090 of 65216088.
+    as_double = pc.cast(pc.cast(array, pa.float64()), _TEXT)
+    return pc.if_else(pc.equal(pc.floor(array), array), as_double, text)
 
 
 def _quoted_text(array: pa.Array) -> pa.Array:

@@ -80,15 +80,18 @@ def sessions(one_sandbox):
 
 @pytest.fixture
 def accounts(new_sandbox):
-    """Call it for a sandbox and a session in each dialect: others after some calls, for a push lists all tables."""
+    """Call it, with a sandbox's options, for one and a session in each dialect: others after some calls.
+
+    For a push lists all tables.
+    """
     opened = contextlib.ExitStack()
     now, calls = None, 0
 
-    def account():
+    def account(**options):
         nonlocal now, calls
         if calls % _CALLS_A_SANDBOX == 0:
             opened.close()
-            sandbox = opened.enter_context(new_sandbox())
+            sandbox = opened.enter_context(new_sandbox(**options))
             now = sandbox, {version: opened.enter_context(signed_in(sandbox, version)) for version in DIALECTS}
         calls += 1
         return now

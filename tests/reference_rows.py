@@ -84,8 +84,9 @@ def is_written_as(text, rows):
 
 
 def is_shortest(token, value, width):
-    """Whether a JSON number is read as a float, and is this one by the fewest digits."""
+    """Whether a JSON number is read as a float, and is this one by the fewest digits; if it is whole, as a double."""
     back = json.loads(token)
+    width = 8 if float(value).is_integer() else width
     return (
         type(back) is float
         and as_bytes(back, width) == as_bytes(value, width)

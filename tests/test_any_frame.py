@@ -212,7 +212,7 @@ def indexed(draw, frame):
 
 
 def number(value):
-    if isinstance(value, np.float16 | np.float32):
+    if isinstance(value, np.float16 | np.float32) and not float(value).is_integer():
         return Decimal(str(value))  # the shortest text of its own width
     return Decimal(repr(float(value))) if isinstance(value, float | np.floating) else Decimal(int(value))
 

@@ -84,10 +84,11 @@ HOME = {
     # floats
     "floats": (typed("float64")(*FLOATS), FLOATS, "float64"),
     "Float64": (typed("Float64")(*FLOATS[:-1], None), FLOATS, "float64"),
-    "float32": (typed("float32")(0.1, -0.0, 1e-45, 3.4028235e38, 2**24 + 1),
-                [0.1, -0.0, 1e-45, 3.4028235e38, 16777216.0], "float64"),
-    "float16": (typed("float16")(0.1, -0.0, 6e-8, 65504), [0.1, -0.0, 6e-8, 65500.0], "float64"),
-    "float32 in its shortest text": (typed("float32")(65216088), [65216090.0], "float64"),
+    "float32": (typed("float32")(0.1, -0.0, 1e-45, 2**24 + 1), [0.1, -0.0, 1e-45, 16777216.0], "float64"),
+    "float32 of whole numbers": (typed("float32")(65216088, -(2**31), 3.4028235e38),
+                                 [65216088.0, -(2.0**31), 3.4028234663852886e38], "float64"),
+    "Float32 of whole numbers": (typed("Float32")(65216088, None), [65216088.0, NAN], "float64"),
+    "float16": (typed("float16")(0.1, -0.0, 6e-8, 65504), [0.1, -0.0, 6e-8, 65504.0], "float64"),
     "whole floats": (typed("float64")(1, 2), [1.0, 2.0], "float64"),
     "longdouble that a float holds": (typed("longdouble")(0.5, -0.0), [0.5, -0.0], "float64"),
     # Decimals
@@ -232,6 +233,10 @@ REFUSED = {
     "exponent past 9999": (objects(D("1E+10000")), "exponent of 9999"),
     "longdouble of more digits": (typed("longdouble")(1 / np.longdouble(3)), "has more digits than a float64"),
     "half of a surrogate pair": (objects("a", "\ud83d"), "row 1.*half of a surrogate pair"),
+    "period past the year 9999": (
+        pd.Series(pd.PeriodIndex.from_ordinals([0, 8030], freq="Y-DEC")), "row 1.*is not in the years 1 to 9999"),
+    "period before the year 1 in an object": (
+        objects(pd.Period(ordinal=-800_000, freq="D")), "row 0.*is not in the years 1 to 9999"),
     "half of a pair in a category": (
         pd.Series(pd.Categorical.from_codes([-1, 0], objects("\udc00"))), "row 1.*half of a surrogate pair"),
     "nanoseconds": (moments("ns")("2024-01-01", "2024-01-01T00:00:00.000000001"), "row 1.*has nanoseconds"),

@@ -12,6 +12,9 @@ from pandas_clicdata.schema import Settled, to_frame
 MICROSECOND = dt.datetime(2024, 2, 29, 1, 2, 3, 456789)
 DECIMAL = pd.ArrowDtype(pa.decimal128(38, 4))
 SECONDS = pd.ArrowDtype(pa.duration("s"))
+IN_PARIS = pd.ArrowDtype(pa.timestamp("us", "Europe/Paris"))
+DAY, DAY_64, CLOCK = map(pd.ArrowDtype, (pa.date32(), pa.date64(), pa.time64("us")))
+MIDNIGHT, LAST, FIRST = dt.datetime(2024, 2, 29), dt.datetime(9999, 12, 31, 23), dt.datetime(1, 1, 1, 4)
 
 # Values, a dtype that does not hold them, and what is said of that.
 REFUSED = [
@@ -21,7 +24,7 @@ REFUSED = [
     ([dt.date(2024, 2, 29)], "datetime64[us, Europe/Paris]", ""),
     ([MICROSECOND, None], "datetime64[s]", r"datetime64\[s\] does not hold 2024-02-29 01:02:03.456789"),
     ([None, MICROSECOND], "datetime64[ms]", r"datetime64\[ms\] does not hold"),
-    ([MICROSECOND], "datetime64[s, Europe/Paris]", "does not hold 2024-02-29 02:02:03.456789"),
+    ([MICROSECOND], "datetime64[s, Europe/Paris]", "does not hold 2024-02-29 01:02:03.456789"),
     ([1.5], "datetime64[us]", r"datetime64\[us\] does not hold 1.5"),
     ([2.0, 1.5, None], "timedelta64[ns]", r"timedelta64\[ns\] does not hold 1.5"),
     ([True], "datetime64[us]", "true and false are no value of it"),
@@ -29,6 +32,19 @@ REFUSED = [
     ([5], "timedelta64[s]", "does not hold 0 days 00:00:00.000000005"),
     (["P1DT0.000001S"], "timedelta64[s]", "does not hold 1 days 00:00:00.000001"),
     (["P1DT0.000001S"], SECONDS, "does not hold 1 days 00:00:00.000001"),
+    ([MICROSECOND], "boolean", "dates and datetimes are no values of it"),
+    ([dt.date(2024, 2, 29)], "bool", "dates and datetimes are no values of it"),
+    ([MIDNIGHT], "complex128", "dates and datetimes are no values of it"),
+    ([MIDNIGHT], "datetime64[D]", r"Ask for 'datetime64\[us\]', or s, ms or ns"),
+    ([MIDNIGHT], "datetime64", r"Ask for 'datetime64\[us\]', or s, ms or ns"),
+    ([dt.date(2024, 2, 29)], IN_PARIS, ""),
+    ([None, MIDNIGHT, MICROSECOND], DAY, "2024-02-29 01:02:03.456789 has a time of day"),
+    ([MICROSECOND], DAY_64, "2024-02-29 01:02:03.456789 has a time of day"),
+    ([MICROSECOND], CLOCK, "datetimes have a date too"),
+    ([None, LAST], "datetime64[us, Europe/Paris]", "9999-12-31 23:00:00 .* is not in the years 1 to 9999"),
+    ([str(LAST)], "datetime64[us, Europe/Paris]", "9999-12-31 23:00:00 .* is not in the years 1 to 9999"),
+    ([LAST], IN_PARIS, "9999-12-31 23:00:00 .* is not in the years 1 to 9999"),
+    ([MIDNIGHT, FIRST], "datetime64[s, America/New_York]", "0001-01-01 04:00:00 .* is not in the years 1 to 9999"),
 ]
 TAKEN = [
     ([dt.datetime(2024, 2, 29, 1, 2, 3), None], "datetime64[s]"),
@@ -39,6 +55,16 @@ TAKEN = [
     ([2.0, None], "timedelta64[ns]"),
     ([5, None], "datetime64[s]"),
     (["1.5", None], DECIMAL),
+    ([MIDNIGHT, None], DAY),
+    ([MIDNIGHT, None], DAY_64),
+    ([LAST, FIRST, None], "datetime64[us, UTC]"),
+    ([LAST, None], "datetime64[us, America/New_York]"),
+    ([FIRST, None], IN_PARIS),
+    ([None, None], IN_PARIS),
+    ([None, None], "datetime64[us, Europe/Paris]"),
+    ([None, None], "timedelta64[ns]"),
+    ([None, None], "period[M]"),
+    ([None, None], DAY),
 ]
 
 

@@ -331,6 +331,8 @@ REFUSED = [
     (pd.Series(["2024-01-01 00:00:00", "x"]), "datetime64[us]", 1, "x", "is no datetime"),
     (pd.Series(["2024-01-01 00:00:00.500000", None]), "datetime64[s]", 0, ".500", "into the unit s"),
     (pd.Series([None, "1500-01-01 00:00:00"]), "datetime64[ns, UTC]", 1, "1500", "into the unit ns"),
+    (pd.Series(["2024-01-01 00:00:00", "9999-12-31 23:00:00"]), "datetime64[s, Asia/Tokyo]", 1, "9999", "not in the"),
+    (pd.Series(["0001-01-01 04:00:00", None]), arrow(pa.timestamp("s", "America/New_York")), 0, "0001", "not in the"),
     (pd.Series(["2024-01-01 00:00:00", "2024-01-01 12:00:00"]), arrow(pa.date32()), 1, "12:00", "has a time of day"),
     (pd.Series(["00:00:00", "24:00:00"]), arrow(pa.time64("us")), 1, "24:00", "is no time of day"),
     (pd.Series(["00:00:00", "00:00:00.5"]), arrow(pa.time32("s")), 1, ".5", "into the unit s"),

@@ -5,7 +5,6 @@
 
 import ast
 import datetime as dt
-import importlib.util
 import itertools
 import json
 import os
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import reference_rows as twin
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -32,10 +32,6 @@ MANY = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 
-TWIN = Path(__file__).parent / "reference_rows.py"
-_spec = importlib.util.spec_from_file_location("reference_rows", TWIN)
-twin = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(twin)
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=6) | st.text('"\\\x00\n\x1f\x7f/é\u2028😀', max_size=4)
 MOMENTS = st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999999))
@@ -282,7 +278,7 @@ def comparable(column):
 def test_the_twin_shares_nothing_with_what_it_is_compared_to():
     imported = {
         alias.name.partition(".")[0] if isinstance(node, ast.Import) else node.module
-        for node in ast.walk(ast.parse(TWIN.read_text("utf-8")))
+        for node in ast.walk(ast.parse(Path(twin.__file__).read_text("utf-8")))
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }

@@ -5,6 +5,7 @@ The text of a value is what ``rows.decode`` makes of it ``as_text``: text as it 
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from collections.abc import Callable
@@ -27,8 +28,10 @@ _DURATION = r"^-?P[-+0-9DTHMS.]+$"
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?$"
 _TRUE, _FALSE = pa.array(["true", "1", "1.0"], TEXT), pa.array(["false", "0", "0.0", "-0.0"], TEXT)
 _DAY_ONE = pa.scalar("1970-01-01 ", TEXT)
+_SECOND_DAY, _LAST_DAY = dt.datetime(1, 1, 2), dt.datetime(9999, 12, 31)
 _NOTHING = pa.scalar("", TEXT)
 _MOST_DIGITS = 20
+BEYOND_ZONE = "is not in the years 1 to 9999 by the clocks of that zone. Read it in UTC."
 MISFITS = (ValueError, TypeError, ArithmeticError, LookupError, RecursionError, pa.ArrowException)
 
 
@@ -127,7 +130,36 @@ def moments(texts: pa.ChunkedArray, target: pa.DataType, place: Landing) -> pa.C
         return parsed.cast(plain)
 
     found = _whole_or_one(texts, convert, plain, place, f"does not go into the unit {target.unit}.")
+    beyond = beyond_zone(found, place.dtype)
+    if beyond is not None:
+        place.refuse(beyond, texts[beyond].as_py(), BEYOND_ZONE)
     return found.cast(pa.int64()).cast(target)
+
+
+def beyond_zone(moments: pa.ChunkedArray, dtype: Any) -> int | None:
+    """Return the position of a moment in UTC that the clocks of a dtype's zone put outside the years 1 to 9999.
+
+    pandas takes such a value, but cannot print it: pandas 3 raises, and pandas 2.2 may crash.
+    """
+    zone = zone_of(dtype)
+    if zone is None or moments.type.unit == "ns":
+        return None
+    seconds = moments.cast(pa.timestamp("s"), safe=False)
+    near_an_end = pc.or_(pc.less(seconds, _SECOND_DAY), pc.greater_equal(seconds, _LAST_DAY))
+    for position in np.flatnonzero(near_an_end.fill_null(False).to_numpy()):
+        try:
+            moments[int(position)].as_py().replace(tzinfo=dt.UTC).astimezone(zone)
+        except OverflowError:
+            return int(position)
+    return None
+
+
+def zone_of(dtype: Any) -> dt.tzinfo | None:
+    """Return the time zone of a dtype, if it has one."""
+    if isinstance(dtype, pd.ArrowDtype):
+        arrow_type = dtype.pyarrow_dtype
+        dtype = pd.DatetimeTZDtype("ns", arrow_type.tz) if getattr(arrow_type, "tz", None) is not None else None
+    return dtype.tz if isinstance(dtype, pd.DatetimeTZDtype) else None
 
 
 def days(texts: pa.ChunkedArray, target: pa.DataType, place: Landing) -> pa.ChunkedArray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
@@ -18,17 +17,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pandas_clicdata.schema import landing
+from pandas_clicdata.schema.columns import OWN_TEXT_DTYPE
 from pandas_clicdata.schema.incoming import holds_objects
 from pandas_clicdata.schema.jsontext import from_plain, json_text
-from pandas_clicdata.schema.landing import MISFITS, Landing
+from pandas_clicdata.schema.landing import Landing
 from pandas_clicdata.schema.sources import AWARE, NUMBERS, Source, from_series
 from pandas_clicdata.schema.types import LITERAL_RULE, rule_for
-from pandas_clicdata.schema.values import TEXT
+from pandas_clicdata.schema.values import TEXT, period_of
 
 Make = Callable[[pa.ChunkedArray, Landing], "pd.Series[Any]"]
 
 JSON = "values written as JSON"
-_OWN_TEXT_DTYPE = pd.Series([""]).dtype
 _BOUNDS = {"left": "[)", "right": "(]", "both": "[]", "neither": "()"}
 
 
@@ -64,17 +63,16 @@ def maker(dtype: Any, holds: Any = None) -> Make:
         case pd.StringDtype():
             return lambda values, place: pd.Series(values.to_pylist(), dtype=dtype)
         case pd.DatetimeTZDtype():
-            naive = maker(np.dtype(f"M8[{dtype.unit}]"))
-            return lambda values, place: naive(values, place).dt.tz_localize("UTC").dt.tz_convert(dtype.tz)
+            return _into_ticks(dtype, dtype.unit)
         case np.dtype(kind="O"):
             return _into_objects(holds)
         case np.dtype(kind="U"):
-            return lambda values, place: pd.Series(values.to_pylist(), dtype=_OWN_TEXT_DTYPE)
+            return lambda values, place: pd.Series(values.to_pylist(), dtype=OWN_TEXT_DTYPE)
         case np.dtype(kind="c"):
             make = OF_OBJECTS[complex]
             return lambda values, place: pd.Series(make(values, place), dtype=object).astype(dtype)
         case np.dtype(kind="M" | "m"):
-            return _into_ticks(dtype)
+            return _into_ticks(dtype, np.datetime_data(dtype)[0])
     return _into_numbers(dtype)
 
 
@@ -105,15 +103,21 @@ def _into_numbers(dtype: Any) -> Make:
     return make
 
 
-def _into_ticks(dtype: Any) -> Make:
-    unit = np.datetime_data(dtype)[0]
+def _into_ticks(dtype: Any, unit: str) -> Make:
     back = _back(pa.timestamp(unit) if dtype.kind == "M" else pa.duration(unit))
+    return lambda values, place: of_ticks(back(values, place), dtype)
 
-    def make(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
-        ticks = back(values, place).cast(pa.int64()).fill_null(np.iinfo("int64").min)
-        return pd.Series(ticks.to_numpy().view(dtype))
 
-    return make
+def of_ticks(ticks: pa.ChunkedArray, dtype: Any) -> pd.Series[Any]:
+    """Moments in UTC, or durations, as a dtype of their unit; by their numbers, which pandas takes from any year."""
+    numbers = ticks.cast(pa.int64())
+    if isinstance(dtype, pd.ArrowDtype):
+        return pd.Series(pd.arrays.ArrowExtensionArray(numbers.cast(dtype.pyarrow_dtype)), dtype=dtype)
+    plain = numbers.fill_null(np.iinfo("int64").min).to_numpy()
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        naive = pd.Series(plain.view(f"M8[{dtype.unit}]"))
+        return naive.dt.tz_localize("UTC").dt.tz_convert(dtype.tz)
+    return pd.Series(plain.view(dtype))
 
 
 def _into_arrow(dtype: pd.ArrowDtype) -> Make:
@@ -263,15 +267,10 @@ def _category_keys(categories: pd.Index[Any]) -> tuple[Any, Sequence[Any]]:
 def _into_periods(dtype: Any) -> Make:
     @cache
     def one(text: str) -> pd.Period:
-        # pandas 2 writes the years before 1000 without their zeros.
-        for written in (text, re.sub(r"(^|/)(\d{1,3})(?!\d)", lambda at: at[1] + at[2].zfill(4), text)):
-            try:
-                period = pd.Period(written, freq=dtype.freq)
-            except MISFITS:
-                continue
-            if str(period) == text:
-                return period
-        raise ValueError("is not such a period as pandas writes it.")
+        period = period_of(text, dtype.freq)
+        if period is None:
+            raise ValueError("is not such a period as pandas writes it.")
+        return period
 
     def make(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
         made = landing.objects(values, one, place, "is not such a period as pandas writes it.")

@@ -27,6 +27,7 @@ from pandas_clicdata.schema.values import (
     TEXT,
     TOO_LONG,
     duration_text,
+    period_text,
     shown,
 )
 
@@ -121,9 +122,7 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
         dense = pd.Series(series.array.to_dense(), index=series.index, dtype=dtype.subtype)
         return replace(from_series(name, dense), dtype=dtype)
     if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
-        texts = [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
-        note = f"{'a period' if isinstance(dtype, pd.PeriodDtype) else 'an interval'} as pandas writes it"
-        return Source(name, dtype, TEXT, _chunked(texts, TEXT), note=note)
+        return _from_objects(name, series.astype(object), dtype)
     if holds_objects(dtype):
         return _from_objects(name, series)
     try:
@@ -331,7 +330,7 @@ def _moment(value: Any) -> dt.datetime:
 _AS_TEXT: Mapping[type, tuple[Callable[[Any], str], str]] = {
     dt.time: (dt.time.isoformat, "a time of day as ISO 8601 text"),
     dt.timedelta: (duration_text, "a duration as ISO 8601 text"),
-    pd.Period: (str, "a period as pandas writes it"),
+    pd.Period: (period_text, "a period as pandas writes it"),
     pd.Interval: (str, "an interval as pandas writes it"),
 }
 _KINDS: Sequence[tuple[type, tuple[type, ...]]] = (

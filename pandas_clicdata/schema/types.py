@@ -85,6 +85,8 @@ _TO_CHECKBOX = Way(Wire(Encoding.BOOLEAN), values.zero_or_one)
 _INSTANT = Way(Wire(Encoding.DATETIME), values.moments)
 _DAY = Way(Wire(Encoding.DATE), values.days)
 
+SHORTEST = "the shortest text that reads back the same, a whole number also as float64; NaN is null, ±inf refused"
+
 NUMBERS_AS_TEXT = "numbers as written"
 """Columns whose numbers no Arrow type holds as written come as text under this name."""
 
@@ -113,7 +115,7 @@ RULES: tuple[TypeRule, ...] = (
         pandas="float16",
         accepts=_is_halffloat,
         default=NUMBER,
-        written="the shortest text that reads back the same; NaN is null, ±inf refused",
+        written=SHORTEST,
         back=landing.floats,
         ways=_numbers(Encoding.LITERAL, values.finite),
     ),
@@ -122,7 +124,7 @@ RULES: tuple[TypeRule, ...] = (
         pandas="float32, float64, Float32, Float64",
         accepts=is_.is_floating,
         default=NUMBER,
-        written="the shortest text that reads back the same; NaN is null, ±inf refused",
+        written=SHORTEST,
         back=landing.floats,
         ways={
             **_numbers(Encoding.FLOAT, values.finite),

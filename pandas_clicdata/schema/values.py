@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -20,6 +21,7 @@ _SHOWN_CHARACTERS = 60
 _JSON_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$"
 DATE_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 DATETIME_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?$"
+_USUAL_PERIOD = re.compile(r"[1-9]\d{3}([-Q][^/]*)?(/[1-9]\d{3}-[^/]*)?")
 YEAR_0 = "0000-"
 """Arrow reads this year, and neither Python nor ClicData has it."""
 LONGEST_NUMBER = 1000
@@ -94,15 +96,20 @@ def text(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
 
 
 def finite(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-    """NaN is null, infinity refused; float16 becomes its own shortest text, which Arrow does not write."""
+    """NaN is null, infinity refused; float16 becomes text here, for Arrow does not write it."""
     half = pa.types.is_float16(values.type)
     wide = values.cast(pa.float32()) if half else values
     place.refuse_where(pc.is_inf(wide), wide, "is no number in JSON. Replace infinities first, for example with None.")
     wide = pc.if_else(pc.is_nan(wide), pa.scalar(None, wide.type), wide)
     if not half:
         return wide
-    shortest = [None if value is None else repr(float(str(np.float16(value)))) for value in wide.to_pylist()]
-    return pa.chunked_array([pa.array(shortest, TEXT)])
+    texts = [None if value is None else _half_text(value) for value in wide.to_pylist()]
+    return pa.chunked_array([pa.array(texts, TEXT)])
+
+
+def _half_text(value: float) -> str:
+    """The shortest text of its own width, as which a whole number could be another: 65500 of 65504."""
+    return repr(value if value.is_integer() else float(str(np.float16(value))))
 
 
 def moments(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
@@ -162,6 +169,34 @@ def duration_text(value: dt.timedelta | np.timedelta64) -> str:
         kept = False
     if not kept:
         raise ValueError("is longer than the 292 years that a pandas Timedelta reads back.")
+    return text
+
+
+def period_of(text: str, freq: Any) -> pd.Period | None:
+    """Return the period that pandas writes so, or None."""
+    # pandas 2 writes the years before 1000 without their zeros, and does not read them so.
+    for written in (text, re.sub(r"(^|/)(\d{1,3})(?!\d)", lambda at: at[1] + at[2].zfill(4), text)):
+        try:
+            period = pd.Period(written, freq=freq)
+        except (ValueError, OverflowError):
+            continue
+        if str(period) == text:
+            return period
+    return None
+
+
+def period_text(value: pd.Period) -> str:
+    """As pandas writes it.
+
+    Raises
+    ------
+    ValueError
+        It would not read back the same.
+    """
+    text = str(value)
+    # To read each would take ten times as long; those of four-digit years read back.
+    if _USUAL_PERIOD.fullmatch(text) is None and period_of(text, value.freq) != value:
+        raise ValueError("is not in the years 1 to 9999 that pandas reads back as a period.")
     return text
 
 

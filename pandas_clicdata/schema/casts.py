@@ -1,0 +1,188 @@
+"""``dtype=`` of a read: a column in the dtype asked for, by the way that keeps its values, or refused."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pandas_clicdata.errors import ColumnConversionError
+from pandas_clicdata.models import ColumnType
+from pandas_clicdata.schema.columns import OWN_TEXT_DTYPE, default_series
+from pandas_clicdata.schema.incoming import Settled, is_short, is_text, parsed_text, texts, wants_text
+from pandas_clicdata.schema.landing import BEYOND_ZONE, beyond_zone, zone_of
+from pandas_clicdata.schema.makers import of_ticks
+from pandas_clicdata.schema.values import shown
+
+_UNITS = ("s", "ms", "us", "ns")
+_FLOAT: Any = pd.Float64Dtype()
+
+
+def cast(name: str, settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Series[Any]:
+    """Give a column the dtype asked for.
+
+    Raises
+    ------
+    ColumnConversionError
+        It would lose or change a value.
+    """
+    try:
+        return _cast(settled, pd.api.types.pandas_dtype(dtype), dtype_backend)
+    except (TypeError, ValueError, OverflowError, AttributeError, NotImplementedError, pa.ArrowException) as exc:
+        raise ColumnConversionError(f"Column {name!r} cannot be read as {dtype}: {exc}", column=name) from exc
+
+
+def _cast(settled: Settled, wanted: Any, dtype_backend: str | None) -> pd.Series[Any]:
+    if wants_text(wanted):
+        # Not by astype(str), which makes "None" of a missing value in pandas 2.
+        return pd.Series(texts(settled.values), dtype=OWN_TEXT_DTYPE if isinstance(wanted, np.dtype) else wanted)
+    if wanted.kind == "M" and _is_text(settled):
+        moments = parsed_text(settled.values, ColumnType.DATETIME)
+        settled = settled if moments is None else Settled(moments)
+    _refuse_kind(settled, wanted)
+    _refuse_missing(settled, wanted)
+    arrow_type = wanted.pyarrow_dtype if isinstance(wanted, pd.ArrowDtype) else pa.null()
+    if pa.types.is_decimal(arrow_type):
+        return _of_arrow(pa.array(_short_numbers(settled, wanted), arrow_type))
+    if pa.types.is_timestamp(settled.values.type) and wanted.kind == "M":
+        as_dates = pa.types.is_date(arrow_type)
+        return _midnights(settled.values, arrow_type) if as_dates else _moments(settled.values, wanted)
+    if wanted.kind == "f":
+        return _floats(settled, wanted, dtype_backend)
+    series = default_series(settled, dtype_backend)
+    if isinstance(wanted, pd.PeriodDtype):
+        return pd.Series(pd.PeriodIndex(series, dtype=wanted))
+    if wanted.kind == "m":
+        return _durations(pd.to_timedelta(series), wanted)
+    if settled.numerals and wanted.kind in "iu":
+        # Python would take its time to make an int of 1E+9999.
+        _short_numbers(settled, wanted)
+    converted: pd.Series[Any] = series.astype(wanted)
+    if wanted.kind in "iub" and (settled.numerals or pd.api.types.is_numeric_dtype(series.dtype)):
+        _refuse_where((converted != series) & series.notna(), series, wanted)
+    return converted
+
+
+def _is_text(settled: Settled) -> bool:
+    return is_text(settled.values.type) and not settled.numerals
+
+
+def _refuse_kind(settled: Settled, wanted: Any) -> None:
+    """Refuse values of a kind that pandas would take for another."""
+    found = settled.values.type
+    if isinstance(wanted, pd.IntervalDtype):
+        raise TypeError("dtype= does not read intervals; schema= does")
+    if wanted.kind == "S" or (wanted.kind == "b" and _is_text(settled)):
+        raise ValueError("text is no value of it")
+    if wanted.kind in "bc" and pa.types.is_temporal(found):
+        raise ValueError("dates and datetimes are no values of it")
+    if wanted.kind in "mM" and pa.types.is_boolean(found):
+        raise ValueError("true and false are no value of it")
+    if wanted.kind in "mM" and pa.types.is_floating(found):
+        broken = next((tick for tick in settled.values.to_pylist() if tick is not None and tick != int(tick)), None)
+        if broken is not None:
+            raise ValueError(f"{wanted} does not hold {broken}")
+    empty = settled.values.null_count == len(settled.values)
+    if zone_of(wanted) is not None and not pa.types.is_timestamp(found) and not empty:
+        raise ValueError("only datetimes have a time zone")
+    if isinstance(wanted, pd.ArrowDtype) and pa.types.is_time(wanted.pyarrow_dtype) and pa.types.is_timestamp(found):
+        raise ValueError("datetimes have a date too")
+
+
+def _refuse_missing(settled: Settled, wanted: Any) -> None:
+    """Refuse nulls where pandas would make something of them."""
+    if not isinstance(wanted, np.dtype) or not settled.values.null_count:
+        return
+    if wanted.kind == "b":
+        raise ValueError("it has no missing values, and would make True of them. Ask for 'boolean'")
+    if wanted.kind in "iu":
+        nullable = wanted.name.replace("uint", "UInt").replace("int", "Int")
+        raise ValueError(f"it has no missing values, and the column has some. Ask for {nullable!r}")
+
+
+def _refuse_where(changed: pd.Series[bool], series: pd.Series[Any], wanted: Any) -> None:
+    if changed.any():
+        raise ValueError(f"{wanted} does not hold {series[changed].iloc[0]}")
+
+
+def _short_numbers(settled: Settled, wanted: Any) -> list[Decimal | None]:
+    """The numbers, none of them longer than any Arrow decimal."""
+    numbers = [None if text is None else _number(text) for text in texts(settled.values)]
+    beyond = next((number for number in numbers if number is not None and not is_short(number)), None)
+    if beyond is not None:
+        raise ValueError(f"{wanted} does not hold {shown(beyond)}")
+    return numbers
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{shown(text)} is no number") from None
+
+
+def _of_arrow(values: pa.Array | pa.ChunkedArray) -> pd.Series[Any]:
+    return pd.Series(pd.arrays.ArrowExtensionArray(values))
+
+
+def _midnights(moments: pa.ChunkedArray, arrow_type: pa.DataType) -> pd.Series[Any]:
+    """Datetimes without a time of day, as dates."""
+    days = moments.cast(pa.date32(), safe=False)
+    position = _first_other(moments, days.cast(moments.type))
+    if position is not None:
+        raise ValueError(f"{moments[position]} has a time of day")
+    return _of_arrow(days.cast(arrow_type))
+
+
+def _moments(moments: pa.ChunkedArray, wanted: Any) -> pd.Series[Any]:
+    """Datetimes in UTC in another unit or zone."""
+    unit = np.datetime_data(wanted)[0] if isinstance(wanted, np.dtype) else _unit_of(wanted)
+    if unit not in _UNITS:
+        raise ValueError("pandas has no datetimes of this unit. Ask for 'datetime64[us]', or s, ms or ns")
+    in_unit = moments.cast(pa.timestamp(unit), safe=False)
+    position = _first_other(moments, in_unit.cast(moments.type, safe=False))
+    if position is not None:
+        raise ValueError(f"{wanted} does not hold {moments[position]}")
+    position = beyond_zone(moments, wanted)
+    if position is not None:
+        raise ValueError(f"{moments[position]} (in UTC) {BEYOND_ZONE}")
+    return of_ticks(in_unit, wanted)
+
+
+def _unit_of(wanted: pd.DatetimeTZDtype | pd.ArrowDtype) -> str:
+    unit: str = (wanted.pyarrow_dtype if isinstance(wanted, pd.ArrowDtype) else wanted).unit
+    return unit
+
+
+def _first_other(values: pa.ChunkedArray, others: pa.ChunkedArray) -> int | None:
+    position: int = pc.index(pc.equal(values, others), pa.scalar(False)).as_py()
+    return position if position >= 0 else None
+
+
+def _durations(series: pd.Series[Any], wanted: Any) -> pd.Series[Any]:
+    converted: pd.Series[Any] = series.astype(wanted)
+    _refuse_where((converted.astype(series.dtype) != series) & series.notna(), series, wanted)
+    return converted
+
+
+def _floats(settled: Settled, wanted: Any, dtype_backend: str | None) -> pd.Series[Any]:
+    """Floats, rounded, but not to infinity."""
+    series = _nearest(settled.values) if settled.numerals else default_series(settled, dtype_backend)
+    converted: pd.Series[Any] = series.astype(wanted)
+    if not _is_text(settled):
+        _refuse_where(pd.Series(np.isinf(converted.to_numpy(float, na_value=np.nan))), series, wanted)
+    return converted
+
+
+def _nearest(numerals: pa.ChunkedArray) -> pd.Series[Any]:
+    """Each number as the nearest float, which Arrow's own way from a Decimal does not always find."""
+    numbers = [None if text is None else float(text) for text in numerals.to_pylist()]
+    if any(number is not None and math.isinf(number) for number in numbers):
+        beyond = next(text for text in numerals.to_pylist() if text is not None and math.isinf(float(text)))
+        raise ValueError(f"a float does not hold {shown(Decimal(beyond))}")
+    return pd.Series(_FLOAT.__from_arrow__(pa.chunked_array([pa.array(numbers, pa.float64())])))

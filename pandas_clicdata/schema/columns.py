@@ -1,0 +1,49 @@
+"""From Arrow to pandas, column by column, without the detour through float that loses whole numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from pandas_clicdata.schema.incoming import Settled, arrow_column, is_text
+
+OWN_TEXT_DTYPE = pd.Series([""]).dtype
+"""What pandas itself makes of text: ``object`` in 2, ``str`` in 3."""
+_FLOAT: Any = pd.Float64Dtype()
+_NULLABLE: Mapping[pa.DataType, Any] = {
+    pa.int64(): pd.Int64Dtype(),
+    pa.uint64(): pd.UInt64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+}
+
+
+def default_series(settled: Settled, dtype_backend: str | None, *, stable: bool = False) -> pd.Series[Any]:
+    """Make the column that a backend has for such values.
+
+    ``stable`` makes it nullable where it is by chance that nothing is null, as in a chunk.
+    """
+    values = settled.values
+    if dtype_backend == "pyarrow":
+        values = arrow_column(settled)
+        return pd.Series(pd.arrays.ArrowExtensionArray(values), dtype=pd.ArrowDtype(values.type))
+    if settled.numerals:
+        make = int if settled.whole else Decimal
+        return pd.Series([None if text is None else make(text) for text in values.to_pylist()], dtype=object)
+    if pa.types.is_decimal(values.type) and values.type.scale == 0:
+        return pd.Series([None if number is None else int(number) for number in values.to_pylist()], dtype=object)
+    if dtype_backend == "numpy_nullable":
+        if is_text(values.type):
+            return pd.Series(pd.array(values.to_pylist(), dtype="string"))
+        if pa.types.is_floating(values.type):
+            return pd.Series(_FLOAT.__from_arrow__(values))
+    nullable = _NULLABLE.get(values.type)
+    if nullable is not None and (values.null_count or stable or dtype_backend == "numpy_nullable"):
+        return pd.Series(nullable.__from_arrow__(values))
+    if pa.types.is_null(values.type):
+        return pd.Series([None] * len(values), dtype=object)
+    series: pd.Series[Any] = values.to_pandas()
+    return series
