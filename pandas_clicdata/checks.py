@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import operator
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import SupportsIndex, TypeVar
 
@@ -95,22 +96,26 @@ def rec_id_or_name(what: str, value: object) -> int | str:
 
 
 def near(name: str, names: Iterable[str]) -> list[str]:
-    """Return the names that may be meant: those that are the same but for case, else the few that are written alike.
+    """Return the names that may be meant: those that look the same but for case and blanks, else the few alike.
 
     Examples
     --------
     >>> near("flght", ["flight", "seats"]), near("SEATS", ["flight", "seats"]), near("gate", ["flight", "seats"])
     (['flight'], ['seats'], [])
     """
-    # Of names as long as a book the beginnings will do: comparing takes the square of their length.
-    wanted = name[:_COMPARED].casefold()
+    wanted = _folded(name)
     folded: dict[str, list[str]] = {}
     for each in dict.fromkeys(names):
-        folded.setdefault(each[:_COMPARED].casefold(), []).append(each)
+        folded.setdefault(_folded(each), []).append(each)
     if wanted in folded:
         return folded[wanted][:_SUGGESTIONS]
     close = difflib.get_close_matches(wanted, folded, n=_SUGGESTIONS)
     return [each for key in close for each in folded[key]][:_SUGGESTIONS]
+
+
+def _folded(name: str) -> str:
+    # Of names as long as a book the beginnings will do: comparing takes the square of their length.
+    return unicodedata.normalize("NFKC", name[:_COMPARED]).casefold().strip()
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pandas_clicdata import reading
 from pandas_clicdata import schema as schemas
-from pandas_clicdata.checks import whole_number
+from pandas_clicdata.checks import did_you_mean, whole_number
 from pandas_clicdata.errors import ColumnNotFoundError
 from pandas_clicdata.schema import DtypeBackend
 
@@ -342,7 +342,7 @@ def _check_there(names: Sequence[str], **asked: Any) -> None:
         if absent:
             raise ColumnNotFoundError(
                 f"{option}= names {', '.join(map(repr, absent))}, which the table does not have; it has"
-                f" {', '.join(map(repr, names)) or 'no columns'}."
+                f" {', '.join(map(repr, names)) or 'no columns'}.{did_you_mean(str(absent[0]), names)}"
             )
 
 

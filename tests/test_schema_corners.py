@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pandas_clicdata import schema
-from pandas_clicdata.errors import CellValueError, IndexNotSentWarning
+from pandas_clicdata.errors import CellValueError, ColumnConversionError, FrameError, IndexNotSentWarning
 from pandas_clicdata.models import ColumnType, Decoded, Kind
 
 
@@ -81,6 +81,12 @@ def test_times_of_microseconds_within_lists_go_as_json_text():
     assert ready(pa.table({"x": times}), x="text") == {"x": ['["00:00:00.000001"]']}
 
 
+def test_an_error_stands_on_one_line_whatever_the_value_looks_like():
+    with pytest.raises(FrameError) as caught:
+        schema.plan_columns(frame(pd.Series([1, 2])))
+    assert "\n" not in str(caught.value)
+
+
 def test_whole_numbers_go_up_to_a_thousand_digits():
     longest = pd.DataFrame({"x": pd.Series([10**999, -(10**999)], dtype=object)})
     assert ready(longest) == {"x": [str(10**999), str(-(10**999))]}
@@ -121,6 +127,14 @@ def test_the_log_tells_of_a_column_that_is_not_as_declared(caplog, dtype):
 def test_numbers_are_dates_by_seconds_or_the_unit_asked_for(parse_dates, moment):
     read = schema.to_frame({"x": schema.Settled(pa.chunked_array([[5]]))}, 1, parse_dates=parse_dates)
     assert read["x"].tolist() == [pd.Timestamp(moment)]
+
+
+def test_intervals_are_read_by_schema_not_by_dtype():
+    settled = {"x": schema.Settled(pa.chunked_array([["(0, 1]"]]))}
+    with pytest.raises(ColumnConversionError, match="dtype= does not read intervals; schema= does"):
+        schema.to_frame(settled, 1, dtype={"x": "interval[int64, right]"})
+    home = schema.homes({"x": "interval[int64, right]"})
+    assert schema.to_frame(settled, 1, dtype=home)["x"].tolist() == [pd.Interval(0, 1)]
 
 
 @pytest.mark.parametrize("unit", ["ps", "fs", "as"])

@@ -75,6 +75,8 @@ def _is_text(settled: Settled) -> bool:
 def _refuse_kind(settled: Settled, wanted: Any) -> None:
     """Refuse values of a kind that pandas would take for another."""
     found = settled.values.type
+    if isinstance(wanted, pd.IntervalDtype):
+        raise TypeError("dtype= does not read intervals; schema= does")
     if wanted.kind == "S" or (wanted.kind == "b" and _is_text(settled)):
         raise ValueError("text is no value of it")
     if wanted.kind in "bc" and pa.types.is_temporal(found):

@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.models import ColumnType
-from pandas_clicdata.schema.incoming import is_text, texts
+from pandas_clicdata.schema.incoming import holds_objects, is_text, texts
 from pandas_clicdata.schema.landing import Landing
 from pandas_clicdata.schema.makers import OF_OBJECTS, Make, held_by, maker
-from pandas_clicdata.schema.sources import AWARE, NUMBERS, Source, holds_objects
+from pandas_clicdata.schema.sources import AWARE, NUMBERS, Source
 from pandas_clicdata.schema.values import TEXT, shown
 
 _HOLDS = "holds"
@@ -131,9 +131,10 @@ def homes(schema: Any) -> dict[str, Any]:
     elif isinstance(schema, Mapping | pd.Series):
         entries = [(name, dtype, None) for name, dtype in schema.items()]
     else:
+        lacks = " without columns named 'column' and 'dtype'" if isinstance(schema, pd.DataFrame) else ""
         raise TypeError(
             "schema= is what df.clicdata.schema() gives, an Arrow schema, or a dict of column to dtype, not a"
-            f" {type(schema).__name__}."
+            f" {type(schema).__name__}{lacks}."
         )
     found: dict[str, Any] = {}
     for label, dtype, data_type in entries:

@@ -234,6 +234,11 @@ def is_short(number: Decimal) -> bool:
     return isinstance(exponent, int) and exponent >= -_LONGEST_DECIMAL and number.adjusted() <= _LONGEST_DECIMAL
 
 
+def holds_objects(dtype: Any) -> bool:
+    """Whether a dtype is that of Python objects; pandas raises if it is asked this of some Arrow types."""
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"
+
+
 def is_text(arrow_type: pa.DataType) -> bool:
     """Whether an Arrow type is one of text."""
     return bool(pa.types.is_string(arrow_type) or pa.types.is_large_string(arrow_type))

@@ -69,7 +69,7 @@ def _plain(value: Any) -> object:
             return _plain(value.item())
     if value is pd.NA or value is pd.NaT:
         return None
-    raise TypeError(f"a {type(value).__name__} is none of JSON's kinds")
+    raise TypeError(f"{type(value).__name__} is none of JSON's kinds")
 
 
 def from_plain(arrow_type: pa.DataType) -> Callable[[Any], Any]:

@@ -18,9 +18,10 @@ import pyarrow.compute as pc
 
 from pandas_clicdata.schema import landing
 from pandas_clicdata.schema.columns import OWN_TEXT_DTYPE
+from pandas_clicdata.schema.incoming import holds_objects
 from pandas_clicdata.schema.jsontext import from_plain, json_text
 from pandas_clicdata.schema.landing import Landing
-from pandas_clicdata.schema.sources import AWARE, NUMBERS, Source, from_series, holds_objects
+from pandas_clicdata.schema.sources import AWARE, NUMBERS, Source, from_series
 from pandas_clicdata.schema.types import LITERAL_RULE, rule_for
 from pandas_clicdata.schema.values import TEXT, period_of
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pandas_clicdata.errors import CellValueError, FrameError, UnsupportedTypeError
+from pandas_clicdata.schema.incoming import holds_objects
 from pandas_clicdata.schema.jsontext import has_json_text
 from pandas_clicdata.schema.values import (
     BEYOND_DATETIMES,
@@ -130,11 +131,6 @@ def from_series(name: str, series: pd.Series[Any]) -> Source:
         # A dtype that Arrow lacks, or (an AttributeError) a time zone of dateutil that pyarrow 16 does not know.
         return _from_objects(name, series.astype(object), dtype)
     return Source(name, dtype, values.type, values)
-
-
-def holds_objects(dtype: Any) -> bool:
-    """Whether a dtype is that of Python objects; pandas raises if it is asked this of some Arrow types."""
-    return isinstance(dtype, np.dtype) and dtype.kind == "O"
 
 
 def label_at(labels: pd.Index[Any], position: int) -> Any:

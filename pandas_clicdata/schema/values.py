@@ -35,9 +35,9 @@ _SECOND_FIRST, _SECOND_PAST_LAST = -62135596800, 253402300800
 
 
 def shown(value: object) -> str:
-    """Write a value for a sentence, cut to what fits into one."""
+    """Write a value for a sentence, on one line and cut to what fits into one."""
     try:
-        text = repr(value)
+        text = repr(value).replace("\n", " ")
     except Exception:  # noqa: BLE001 - somebody else's repr, or a number too long to be written
         text = f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
