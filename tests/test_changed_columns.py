@@ -233,7 +233,9 @@ def test_the_same_call_goes_on(filled, name, backups, tmp_path, api_version, kep
     again = {**options, "resume": caught.value.resume} if kept == "token" else options
     before = writes(sandbox)
     for changed in (NEW.drop(columns="day"), NEW.assign(day=9)):
-        with pytest.raises(cd.ResumeError, match=r"the (columns or their types|content of the frame) is not the same"):
+        with pytest.raises(
+            cd.ResumeError, match=r"the (list of columns and types|content of the frame) is not the same"
+        ):
             ACTS[act](changed, name, dict(again))
     with pytest.raises(cd.ColumnMismatchError):
         ACTS[act](NEW, name, {**again, "on_new_columns": "error"})

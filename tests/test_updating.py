@@ -222,6 +222,7 @@ REFUSED = {
     "two keys twice": (SMALL.assign(n=[1, 2, 1], t="x"), ["n", "t"], r"Rows 0 and 2 have the same keys"),
     "one number in two forms": (SMALL.assign(n=pd.Series([1, Decimal("1.0"), 2], dtype=object)), "n", "same keys"),
     "no such column": (SMALL, "x", r"'x'.*'n', 't', 'f'"),
+    "a mistyped column": (SMALL, "N", r"'N'.*Did you mean 'n'\?"),
     "no columns": (SMALL, [], "no columns"),
     "a value": (SMALL.assign(f=[1, 2, float("inf")]), "n", "'f', row 2"),
 }

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pandas_clicdata import schema
+from pandas_clicdata.checks import did_you_mean
 from pandas_clicdata.errors import FrameError, RowRange
 from pandas_clicdata.models import PlannedColumn
 from pandas_clicdata.writing import fingerprint
@@ -195,7 +196,9 @@ def key_names(on: str | Sequence[str], names: Sequence[str]) -> list[str]:
     for key in keys:
         if key not in names:
             raise FrameError(
-                f"on= names {key!r}, which the frame does not have; it has {', '.join(map(repr, names))}.", column=key
+                f"on= names {key!r}, which the frame does not have.{did_you_mean(key, names)} It has"
+                f" {', '.join(map(repr, names))}.",
+                column=key,
             )
     return keys
 

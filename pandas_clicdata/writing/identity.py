@@ -78,7 +78,7 @@ class Identity:
             kept = {**kept, "table": ours["table"]}
         words = {
             "operation": "operation", "table": "table", "if_exists": "if_exists=", "account": "account",
-            "columns": "columns or their types", "rows": "number of rows", "frame": "content of the frame",
+            "columns": "list of columns and types", "rows": "number of rows", "frame": "content of the frame",
             "stamp": "stamp=", "on": "on=",
         }  # fmt: skip
         for key, word in words.items():
