@@ -274,10 +274,6 @@ def _json_text(value: Any) -> str:
             return "[" + ", ".join(map(_json_text, value)) + "]"
         case Decimal():
             return str(value)
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return repr(value)
     return json.dumps(value, ensure_ascii=False)
 
 

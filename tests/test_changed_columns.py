@@ -351,6 +351,19 @@ def test_a_part_of_the_columns_lacks_none(ours, theirs):
     assert error.extra == [each for each in ours if each not in theirs]
 
 
+def test_of_many_columns_of_the_table_twenty_are_listed():
+    some = ", ".join(f"'c{n}'" for n in range(20))
+    for count, rest in ((20, "."), (21, " and 1 more."), (1500, " and 1,480 more.")):
+        error = compared(["x"], [f"c{n}" for n in range(count)], [], whole=False)
+        said = str(error).split("\n\n")[0].split("\n")
+        assert said[1:] == ["Rename or drop what the table does not have.", f"The table has {some}{rest}"]
+
+
+def test_several_near_names_are_all_suggested():
+    assert "did you mean 'row2' or 'row1'?" in str(compared(["row"], ["row1", "row2"], []))
+    assert "is it 'row2' or 'row1'?" in str(compared(["row1", "row2"], ["row"], []))
+
+
 @pytest.mark.parametrize(
     ("counts", "shown"),
     [((10, 10, 10), (7, 7, 6)), ((30, 2, 0), (18, 2, 0)), ((0, 0, 25), (0, 0, 20)), ((9, 9, 2), (9, 9, 2))],

@@ -186,7 +186,7 @@ KINDS = {
     LITERAL_RULE.arrow: [
         Kind(objects, [D("1.10"), D("-0.00"), D("1E+3"), D("3.14159265358979323846264338327950288")], OTHER_NUMBER),
         Kind(objects, [2**70, -1, 10**999]), Kind(objects, [1, 2.5, np.float32(0.5)]),
-        Kind(objects, [1, D("0.3")]),
+        Kind(objects, [1, D("0.3")]), Kind(objects, [2.5, D("0.10000000000000000000001"), 10**30, D("1E+400")]),
         Kind(category([2**70, 5]), [5, 2**70]),
     ],
 }  # fmt: skip
@@ -315,6 +315,8 @@ REFUSED = [
     (pd.Series(["P1DT0H0M0S", "1 day"]), "timedelta64[ns]", 1, "1 day", "is no duration"),
     (pd.Series(["P1DT0H0M0S", "5"]), "timedelta64[ns]", 1, "5", "is no duration"),
     (pd.Series(["P1DT0H0M0S", "P0DT0H0M0.5S"]), "timedelta64[s]", 1, "0.5", "into the unit s"),
+    (pd.Series(["P0DT0H0M0.001S", "P0DT0H0M0.0015S"]), "timedelta64[ms]", 1, "0.0015", "into the unit ms"),
+    (pd.Series(["P0DT0H0M0.000001S", "P0DT0H0M0.0000015S"]), "timedelta64[us]", 1, "0.0000015", "into the unit us"),
     (pd.Series(["2024-01-01 00:00:00", "x"]), "datetime64[us]", 1, "x", "is no datetime"),
     (pd.Series(["2024-01-01 00:00:00.500000", None]), "datetime64[s]", 0, ".500", "into the unit s"),
     (pd.Series([None, "1500-01-01 00:00:00"]), "datetime64[ns, UTC]", 1, "1500", "into the unit ns"),
@@ -394,6 +396,7 @@ def test_other_columns_come_as_without_it_and_dtype_wins(session, name):
         ({"a": "int128"}, ValueError, "'a' the dtype 'int128'"),
         ({"a": "decimal128(5, 2)[pyarrow]"}, ValueError, "Give a dtype itself"),
         ({"a": "S5"}, ValueError, "'a'"),
+        ({"a": "values written as JSON"}, ValueError, "'a'"),
         ({"a": arrow(pa.list_(pa.float16())).pyarrow_dtype, 1: "V8"}, ValueError, "'1'"),
         (pd.DataFrame({"column": ["a", "a"], "dtype": ["int8", "int8"]}), ValueError, "'a' twice"),
     ],

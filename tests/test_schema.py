@@ -142,6 +142,10 @@ JSON_TEXT = [
     (arrow(pa.binary(), b"a", None), ['"YQ=="', None]),
     (arrow(pa.list_(pa.string()), ["a", None], None), ['["a", null]', None]),
     (arrow(pa.struct({"a": pa.date32()}), {"a": dt.date(2024, 1, 1)}), ['{"a": "2024-01-01"}']),
+    (objects([np.datetime64(1, "ns"), np.datetime64("2024-01"), np.timedelta64(1, "s"), np.complex64(1j)]),
+     ['["1970-01-01T00:00:00.000000001", "2024-01", "P0DT0H0M1S", "1j"]']),
+    (objects([pd.NaT, pd.NA, None, np.datetime64("NaT")], np.array(["NaT", 1], "m8[s]")),
+     ["[null, null, null, null]", '[null, "P0DT0H0M1S"]']),
     (pd.Series(pd.Categorical(["a", 1])), ['"a"', "1"]),
 ]  # fmt: skip
 
@@ -155,7 +159,10 @@ def test_what_has_no_type_goes_as_json_text_when_asked(wire, series, texts):
 
 @pytest.mark.parametrize(
     "value",
-    [{1: "a"}, {"a": {None: 1}}, [float("nan")], [float("inf")], object, {1}, ["\ud800"], [[dt.timedelta.max]]],
+    [
+        *({1: "a"}, {"a": {None: 1}}, [float("nan")], [float("inf")], object, {1}, ["\ud800"], [[dt.timedelta.max]]),
+        [np.longdouble("0.1")],
+    ],
     ids=ascii,
 )
 def test_what_json_would_lose_is_refused_even_as_text(quiet, sessions, name, value):
@@ -539,8 +546,9 @@ def test_what_a_table_lacks_a_type_for_is_refused_by_position(quiet, sessions, n
         cd.push(pa.table({"x": [None, [1]]}), name, session=sessions["2025.3"])
     with pytest.raises(cd.CellValueError, match="Column 'x', row 3: inf"):
         cd.push(pa.table({"x": pa.chunked_array([[1.0, 2.0], [3.0, float("inf")]])}), name, session=sessions["2025.3"])
-    with pytest.raises(cd.UnsupportedTypeError, match="has no ClicData type"):
+    with pytest.raises(cd.UnsupportedTypeError, match=r"^Column 'x' \(binary\) has no ClicData type") as caught:
         cd.push(pa.table({"x": [b"a"]}).to_reader(), name, session=sessions["2025.3"])
+    assert (caught.value.row, caught.value.value) == (None, None)
 
 
 @pytest.mark.parametrize("thing", [pd.Series([1]), [{"a": 1}], {"a": [1]}, None, np.zeros((1, 1)), "df"], ids=repr)
@@ -566,6 +574,7 @@ GOES_NOT = [
     (pd.Series([1]), {}, "checkbox"),
     (pd.Series(pd.to_datetime(["2024-01-01"])), {}, "date"),
     (pd.Series([1]), {"x": "number"}, "percentage"),
+    (pd.Series([True]), {}, "number"),
 ]
 
 

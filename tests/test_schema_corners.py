@@ -2,15 +2,19 @@
 
 import datetime as dt
 import logging
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
 from pandas_clicdata import schema
-from pandas_clicdata.errors import CellValueError
+from pandas_clicdata.errors import CellValueError, ColumnConversionError, UnsupportedTypeError
 from pandas_clicdata.models import ColumnType, Decoded, Kind
+
+OWN_TEXT = pa.array(pd.Series(["a"])).type
 
 
 def frame(*values):
@@ -53,6 +57,7 @@ def test_the_log_tells_of_a_column_that_is_not_as_declared(caplog, dtype):
         ({"x": None}, "1970-01-01 00:00:05"),
         ({"x": "ms"}, "1970-01-01 00:00:00.005"),
         ({"x": {"unit": "D"}}, "1970-01-06"),
+        *(({"x": unit}, pd.Timestamp(0) + pd.Timedelta(5, unit)) for unit in ("D", "h", "m", "s", "ms", "us", "ns")),
     ],
 )
 def test_numbers_are_dates_by_seconds_or_the_unit_asked_for(parse_dates, moment):
@@ -70,3 +75,131 @@ def test_units_finer_than_nanoseconds_are_refused_by_name(kind, unit):
 def test_a_stream_of_text_or_truth_values_is_no_stream_of_numbers():
     assert schema.fixed_type(Decoded(Kind.TEXT, pa.chunked_array([["x"]])), "", "Int64") == pa.string()
     assert schema.fixed_type(Decoded(Kind.BOOLEAN, pa.chunked_array([[True]])), "", "Int64") == pa.bool_()
+
+
+def read_as(dtype, *texts):
+    return schema.homes({"x": dtype})["x"].series("x", pa.chunked_array([pa.array(texts, pa.large_string())]))
+
+
+def test_dates_and_moments_of_several_zones_are_one_column_of_moments():
+    texts = ["2024-01-01", "2024-01-01T02:00:00+02:00", None, "2024-01-01 00:30", "2024-01-01T00:00:00.5Z"]
+    read = schema.settle(Decoded(Kind.TEXT, pa.chunked_array([texts], pa.large_string())), ColumnType.DATETIME).values
+    day = dt.datetime(2024, 1, 1)
+    expected = [day, day, None, day.replace(minute=30), day.replace(microsecond=500000)]
+    assert read.to_pylist() == expected
+    assert (
+        read_as("datetime64[us]", *texts).astype(object).where(read.is_valid().to_pylist(), None).tolist() == expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("1E+3", None), ("-1.0", None), ("1E+9999", None), ("1E+10000", "longer"), ("1.5", "no whole")]
+)
+def test_python_ints_come_home_from_any_spelling_of_them(text, why):
+    told = pd.DataFrame({"x": pd.Series([2**70], dtype=object)}).clicdata.schema()["dtype"][0]
+    if why is None:
+        (number,) = read_as(told, text)
+        assert type(number) is int
+        assert number == Decimal(text)
+    else:
+        with pytest.raises(ColumnConversionError, match=why):
+            read_as(told, text)
+
+
+def test_what_a_reader_raises_comes_out_as_it_is():
+    def batches():
+        yield pa.record_batch({"x": [1]})
+        raise LookupError("my own")
+
+    door = schema.enter(pa.RecordBatchReader.from_batches(pa.schema({"x": pa.int64()}), batches()))
+    with pytest.raises(LookupError, match="my own"):
+        door.stream.read_all()
+
+
+def test_another_frame_that_is_in_memory_is_taken_in_whole():
+    assert schema.enter(pl.DataFrame({"x": [1, 2, 3]})).rows == 3
+    with pytest.raises(TypeError, match="A Series has no columns: give a frame or table of it"):
+        schema.enter(pl.Series([1, 2]))
+
+
+def test_a_value_that_python_does_not_have_is_told_by_its_kind():
+    moments = pa.array([[253402300800]], pa.list_(pa.int64())).cast(pa.list_(pa.timestamp("s")))
+    with pytest.raises(UnsupportedTypeError) as caught:
+        schema.plan_columns(schema.enter(pa.table({"x": moments})))
+    assert caught.value.value == "<ListScalar>"
+
+
+def test_a_stream_tells_the_row_of_the_whole():
+    door = schema.enter(pa.table({"x": [1.0, 2.0, 3.0, np.inf]}).to_reader(max_chunksize=2))
+    plans, batches = schema.plan_columns(door), list(door.stream)
+    assert schema.ready_batch(batches[0], plans, 0)["x"].to_pylist() == [1, 2]
+    with pytest.raises(CellValueError, match="row 3: inf"):
+        schema.ready_batch(batches[1], plans, 2)
+
+
+@pytest.mark.parametrize("options", [None, {"no_such": 1}])
+def test_truth_values_are_no_dates(options):
+    with pytest.raises(ColumnConversionError, match="Column 'x' cannot be read as dates"):
+        schema.to_frame({"x": schema.Settled(pa.chunked_array([[True]]))}, 1, parse_dates={"x": options})
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "target", "expected"),
+    [
+        (Kind.BOOLEAN, [True], pa.int64(), None),
+        (Kind.BOOLEAN, [True], pa.large_string(), None),
+        (Kind.BOOLEAN, [True], pa.bool_(), [True]),
+        (Kind.TEXT, ["1"], pa.int64(), None),
+        (Kind.TEXT, ["true"], pa.bool_(), None),
+        (Kind.TEXT, ["1"], pa.string(), ["1"]),
+        (Kind.INTEGER, [1], pa.bool_(), None),
+        (Kind.INTEGER, [1], pa.string(), None),
+        (Kind.INTEGER, [1], pa.timestamp("us"), None),
+        (Kind.INTEGER, [1], pa.float64(), [1.0]),
+        (Kind.LITERAL, ["1E+3"], pa.int64(), [1000]),
+        (Kind.LITERAL, ["1.5"], pa.int64(), None),
+        (Kind.LITERAL, ["1E+3"], pa.int8(), None),
+        (Kind.LITERAL, ["1E+30"], pa.float64(), [1e30]),
+        (Kind.LITERAL, ["0.1000000000000000000001"], pa.float64(), None),
+        (Kind.LITERAL, ["1E+400"], pa.float64(), None),
+        (Kind.FLOAT, [0.5], pa.int64(), None),
+        (Kind.FLOAT, [0.5], pa.float32(), [0.5]),
+        (Kind.NULL, [None], pa.int8(), [None]),
+    ],
+    ids=str,
+)
+def test_a_later_page_goes_exactly_into_the_type_of_the_first_or_not_at_all(kind, values, target, expected):
+    stored = pa.large_string() if kind in (Kind.TEXT, Kind.LITERAL) else None
+    decoded = Decoded(kind, pa.chunked_array([pa.array(values, stored)]))
+    if expected is None:
+        with pytest.raises(pa.ArrowInvalid):
+            schema.conform(decoded, target)
+    else:
+        assert schema.conform(decoded, target).to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    ("dtype", "arrow_type"),
+    [
+        (pd.DatetimeTZDtype("us", "Europe/Paris"), pa.timestamp("us", "Europe/Paris")),
+        (pd.DatetimeTZDtype("ns", "UTC"), pa.timestamp("ns", "UTC")),
+        (pd.DatetimeTZDtype("s", dt.timezone(dt.timedelta(hours=1))), pa.timestamp("s", "UTC")),
+        (pd.SparseDtype("int8", 0), pa.int8()),
+        (pd.ArrowDtype(pa.list_(pa.int8())), pa.list_(pa.int8())),
+        (pd.CategoricalDtype(["b", "a"]), pa.dictionary(pa.int8(), OWN_TEXT)),
+        (pd.CategoricalDtype([1.5]), pa.dictionary(pa.int8(), pa.float64())),
+        (pd.PeriodDtype("M"), None),
+        (pd.IntervalDtype("float64", "left"), None),
+        (np.dtype("complex128"), None),
+        (np.dtype("float16"), pa.float16()),
+        (np.dtype("m8[s]"), pa.duration("s")),
+        (dt.date, pa.date32()),
+        (dt.datetime, pa.timestamp("us")),
+        (dt.timedelta, pa.duration("ns")),
+        (dt.time, None),
+        (Decimal, None),
+    ],
+    ids=str,
+)
+def test_a_home_is_of_one_type_among_arrow_batches_or_stays_text(dtype, arrow_type):
+    assert schema.homes({"x": dtype})["x"].arrow_type == arrow_type

@@ -44,6 +44,9 @@ def has_json_text(value: object) -> bool:
 
 
 def _plain(value: Any) -> object:
+    # First, for NaT says of itself that it is a datetime.
+    if value is pd.NA or value is pd.NaT or (isinstance(value, np.datetime64 | np.timedelta64) and np.isnat(value)):
+        return None
     match value:
         case None | bool() | int() | float() | str():
             return value
@@ -61,8 +64,7 @@ def _plain(value: Any) -> object:
             return str(value)
         case bytes():
             return base64.b64encode(value).decode("ascii")
-        case np.generic():
+        # Python has no such number as these, and NumPy gives them as they are.
+        case np.generic() if not isinstance(value, np.longdouble | np.clongdouble):
             return _plain(value.item())
-    if value is pd.NA or value is pd.NaT:
-        return None
     raise TypeError(f"a {type(value).__name__} is none of JSON's kinds")

@@ -225,7 +225,7 @@ def one_by_one(
         return _chunked(made, target)
     except MISFITS:
         for position, value in enumerate(made):
-            if value is not None and not _holds(target, value):
+            if not _holds(target, value):
                 place.refuse(position, texts[position].as_py(), why)
         raise
 
@@ -266,14 +266,8 @@ def _whole_or_one(
     try:
         return convert(texts)
     except MISFITS:
-        pass
-    made = []
-    for position, text in enumerate(texts.to_pylist()):
-        try:
-            made.append(pa.nulls(1, target) if text is None else convert(_chunked([text], TEXT)).combine_chunks())
-        except MISFITS as exc:
-            place.refuse(position, text, str(exc) if _own_words(exc) else why)
-    return pa.chunked_array(made, target)
+        objects(texts, lambda text: convert(_chunked([text], TEXT)), place, why)
+        raise
 
 
 def _chunked(values: list[Any], arrow_type: pa.DataType) -> pa.ChunkedArray:

@@ -281,7 +281,7 @@ def _into_intervals(dtype: Any) -> Make:
         left, _, right = text[1:-1].partition(", ")
         if text[:1] + text[-1:] != bounds:
             raise ValueError(f"is not an interval closed {dtype.closed}, as pandas writes it.")
-        return pd.Interval(end(left), end(right), closed=dtype.closed)
+        return pd.Interval(end(left), end(right))
 
     def make(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
         made = landing.objects(values, one, place, "is not such an interval as pandas writes it.")
