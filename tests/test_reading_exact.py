@@ -1,6 +1,7 @@
 """A dtype asked for on reading takes every value exactly, or is refused by the column's name."""
 
 import datetime as dt
+from decimal import Decimal
 
 import pandas as pd
 import pyarrow as pa
@@ -62,3 +63,9 @@ def test_what_a_dtype_holds_is_read_as_it(values, dtype, backend):
     column = read(values, dtype, backend)
     assert column.dtype == dtype
     assert column.isna().tolist() == [value is None for value in values]
+
+
+@pytest.mark.parametrize("backend", [None, "numpy_nullable", "pyarrow"])
+def test_a_decimal_of_a_float_is_the_number_that_was_written(backend):
+    dtype = pd.ArrowDtype(pa.decimal128(38, 20))
+    assert read([0.1, None, 1e16], dtype, backend).tolist()[::2] == [Decimal("0.1"), Decimal(10**16)]

@@ -333,6 +333,8 @@ REFUSED = [
     (pd.Series([1, 2]), dt.date, 0, "1", "is no date"),
     (pd.Series(["a", None]), arrow(pa.null()), 0, "a", "is a value"),
     (pd.Series(["[1]", "[300]"]), arrow(pa.list_(pa.int8())), 1, "[300]", "is not JSON of it"),
+    (pd.Series(['"YQ=="', '"Y Q=="']), arrow(pa.binary()), 1, "Y Q", "is not JSON of it"),
+    (pd.Series(["P1DT0H0M0S", "PT"]), "timedelta64[ns]", 1, "PT", "is no duration"),
 ]
 
 

@@ -341,8 +341,9 @@ def test_names_that_cannot_be_columns_are_refused(quiet, sessions, name, labels,
     frame = pd.DataFrame([[0] * len(labels)])
     frame.columns = pd.Index(labels, dtype=object, tupleize_cols=False)
     for use in (lambda: cd.push(frame, name, session=sessions["2025.3"]), frame.clicdata.schema):
-        with pytest.raises(cd.ColumnNameError, match=why):
+        with pytest.raises(cd.ColumnNameError, match=why) as caught:
             use()
+        assert caught.value.column == (str(labels[-1]) if labels and isinstance(labels[-1], str) else None)
 
 
 def test_a_multiindex_of_columns_is_refused_with_the_way_out(quiet, sessions, name):
@@ -575,6 +576,8 @@ GOES_NOT = [
     (pd.Series(pd.to_datetime(["2024-01-01"])), {}, "date"),
     (pd.Series([1]), {"x": "number"}, "percentage"),
     (pd.Series([True]), {}, "number"),
+    (pd.Series([1]), {"x": "percentage"}, "number"),
+    (pd.Series(["a"]), {"x": "dropdown"}, "text"),
 ]
 
 

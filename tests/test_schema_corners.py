@@ -137,10 +137,10 @@ def test_a_stream_tells_the_row_of_the_whole():
         schema.ready_batch(batches[1], plans, 2)
 
 
-@pytest.mark.parametrize("options", [None, {"no_such": 1}])
-def test_truth_values_are_no_dates(options):
+@pytest.mark.parametrize(("value", "options"), [(True, None), (5, {"no_such": 1}), (1e300, "s"), (2**62, "D")])
+def test_what_is_no_date_is_refused_by_its_column(value, options):
     with pytest.raises(ColumnConversionError, match="Column 'x' cannot be read as dates"):
-        schema.to_frame({"x": schema.Settled(pa.chunked_array([[True]]))}, 1, parse_dates={"x": options})
+        schema.to_frame({"x": schema.Settled(pa.chunked_array([[value]]))}, 1, parse_dates={"x": options})
 
 
 @pytest.mark.parametrize(
@@ -203,3 +203,32 @@ def test_a_later_page_goes_exactly_into_the_type_of_the_first_or_not_at_all(kind
 )
 def test_a_home_is_of_one_type_among_arrow_batches_or_stays_text(dtype, arrow_type):
     assert schema.homes({"x": dtype})["x"].arrow_type == arrow_type
+
+
+def test_all_spellings_of_a_truth_value_come_home():
+    true, false = ["true", "1", "1.0"], ["false", "0", "0.0", "-0.0"]
+    assert read_as("bool", *true, *false).tolist() == [True] * 3 + [False] * 4
+
+
+@pytest.mark.parametrize("text", ["yes", "01", "True", "", "2", "1.00"])
+def test_other_words_are_no_truth_values(text):
+    with pytest.raises(ColumnConversionError, match="is neither true nor false"):
+        read_as("bool", "true", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("5", "5"), ("-5", "-5"), ("2.5", "2.5"), ("1e22", "1e+22"), ("5.0", "5.0"), ("1E+400", "Decimal('1E+400')"),
+     ("0.10000000000000000000001", "Decimal('0.10000000000000000000001')")],
+)  # fmt: skip
+def test_of_several_kinds_of_number_the_plainest_that_is_exact_comes_home(text, number):
+    told = pd.DataFrame({"x": pd.Series([2.5, 2**70], dtype=object)}).clicdata.schema()["dtype"][0]
+    assert repr(read_as(told, text).tolist()) == f"[{number}]"
+
+
+def test_moments_of_numpy_go_from_the_first_to_the_last():
+    door = frame(np.datetime64("0001-01-01T00:00:00"), np.datetime64("9999-12-31T23:59:59.999999"))
+    ready = schema.ready_table(door, schema.plan_columns(door))
+    assert ready["x"].to_pylist() == [dt.datetime.min, dt.datetime.max]
+    with pytest.raises(CellValueError, match="years 1 to 9999"):
+        schema.plan_columns(frame(np.datetime64("0000-12-31T23:59:59")))

@@ -178,7 +178,8 @@ def _duration_ticks(texts: pa.ChunkedArray, place: Landing) -> pa.ChunkedArray:
     try:
         read = pd.to_timedelta(pd.Series(texts.to_pylist(), dtype=object)).dt.as_unit("ns")
     except MISFITS:
-        return one_by_one(texts, duration_ticks, pa.int64(), place, why)
+        objects(texts, duration_ticks, place, why)
+        raise
     return pa.chunked_array([pa.array(read.to_numpy().view("int64"), mask=read.isna().to_numpy())])
 
 

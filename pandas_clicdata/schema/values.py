@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 from pandas_clicdata.errors import CellValueError
 
 TEXT = pa.large_string()
-FIRST_MOMENT, PAST_LAST_MOMENT = "0001-01-01", "10000-01-01"
 _SHOWN_CHARACTERS = 60
 _JSON_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$"
 DATE_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
