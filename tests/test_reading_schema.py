@@ -327,6 +327,7 @@ REFUSED = [
     (pd.Series(["2024-01", "2024-01-01"]), "period[M]", 1, "2024-01-01", "is not such a period"),
     (pd.Series(["[0.0, 1.0)", "(0.0, 1.0]"]), "interval[float64, left]", 1, "(0.0, 1.0]", "closed left"),
     (pd.Series(["[0, 1)", "[2, 1)"]), "interval[int64, left]", 1, "[2, 1)", "is not such an interval"),
+    (pd.Series(["[0, 1)", None]), "interval[int64, left]", 1, "None", "is missing"),
     (pd.Series([D("1.10"), D("1000")]), arrow(pa.decimal128(5, 2)), 1, "1000", "does not go into it"),
     (pd.Series([D("1.10"), D("1.105")]), arrow(pa.decimal128(5, 2)), 1, "1.105", "does not go into it"),
     (pd.Series([D("1.5"), D("1E+9999")]), arrow(pa.decimal128(5, 2)), 1, "9999", "does not go into it"),

@@ -2,12 +2,14 @@
 
 import datetime as dt
 import logging
+import warnings
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from pandas_clicdata import schema
@@ -41,13 +43,38 @@ def test_only_of_moments_with_a_zone_it_is_said_that_the_zone_goes():
     assert schema.schema_frame(frame(aware))["note"].tolist() == ["the instant in UTC; the zone UTC goes"]
 
 
-@pytest.mark.parametrize("dtype", [None, "str"])
-def test_the_log_tells_of_a_column_that_is_not_as_declared(caplog, dtype):
-    decoded = Decoded(Kind.INTEGER, pa.chunked_array([[1]]))
+AS_DECLARED = {
+    ColumnType.TEXT: {Kind.TEXT},
+    ColumnType.DROPDOWN: {Kind.TEXT},
+    ColumnType.NUMBER: {Kind.INTEGER, Kind.FLOAT},
+    ColumnType.PERCENTAGE: {Kind.INTEGER, Kind.FLOAT},
+    ColumnType.CHECKBOX: {Kind.BOOLEAN},
+    ColumnType.DATE: set(),
+    ColumnType.DATETIME: set(),
+    "": {Kind.TEXT, Kind.INTEGER, Kind.FLOAT, Kind.BOOLEAN},
+    "colour": {Kind.TEXT, Kind.INTEGER, Kind.FLOAT, Kind.BOOLEAN},
+}
+
+
+@pytest.mark.parametrize("declared", AS_DECLARED)
+@pytest.mark.parametrize(
+    ("kind", "value"), [(Kind.TEXT, "x"), (Kind.INTEGER, 1), (Kind.FLOAT, 0.5), (Kind.BOOLEAN, True)]
+)
+def test_the_log_tells_of_a_column_that_is_not_as_declared(caplog, declared, kind, value):
+    decoded = Decoded(kind, pa.chunked_array([[value]]))
     with caplog.at_level(logging.WARNING, "pandas_clicdata"):
-        schema.settle(decoded, ColumnType.CHECKBOX, dtype)
-    told = ["a column declared checkbox came as whole numbers and stays that"]
-    assert [record.getMessage() for record in caplog.records] == ([] if dtype else told)
+        assert schema.settle(decoded, declared).values.to_pylist() == [value]
+        told = [record.getMessage() for record in caplog.records]
+        schema.settle(decoded, declared, "str")
+    as_declared = kind in AS_DECLARED[declared]
+    assert told == ([] if as_declared else [f"a column declared {declared} came as {kind.value} and stays that"])
+    assert len(caplog.records) == len(told)
+
+
+def test_text_that_is_asked_for_is_left_as_it_came():
+    decoded = Decoded(Kind.TEXT, pa.chunked_array([["2024-01-01T00:00:00Z"]], pa.large_string()))
+    assert schema.settle(decoded, ColumnType.DATETIME, "string").values is decoded.array
+    assert schema.settle(decoded, ColumnType.DATETIME, "category").values.type == pa.timestamp("us")
 
 
 @pytest.mark.parametrize(
@@ -232,3 +259,137 @@ def test_moments_of_numpy_go_from_the_first_to_the_last():
     assert ready["x"].to_pylist() == [dt.datetime.min, dt.datetime.max]
     with pytest.raises(CellValueError, match="years 1 to 9999"):
         schema.plan_columns(frame(np.datetime64("0000-12-31T23:59:59")))
+
+
+def ready(array, wanted=None):
+    door = schema.enter(pa.table({"x": array}))
+    return schema.ready_table(door, schema.plan_columns(door, wanted and {"x": wanted}))["x"].cast(pa.string())
+
+
+def of_ticks(ticks, arrow_type):
+    bits = pa.int32() if arrow_type.bit_width == 32 else pa.int64()
+    return pa.array(ticks, bits).cast(arrow_type)
+
+
+DAY, FIRST_DAY, PAST_LAST_DAY = 86400, -719162, 2932897
+
+
+@pytest.mark.parametrize(
+    ("arrow_type", "a_day"),
+    [
+        (pa.timestamp("s"), DAY),
+        (pa.timestamp("ms"), DAY * 10**3),
+        (pa.timestamp("us", "Europe/Paris"), DAY * 10**6),
+        (pa.date32(), 1),
+        (pa.date64(), DAY * 10**3),
+    ],
+    ids=str,
+)
+def test_days_and_moments_of_every_unit_go_from_the_first_to_the_last(arrow_type, a_day):
+    step = a_day if pa.types.is_date(arrow_type) else 1
+    first, past = FIRST_DAY * a_day, PAST_LAST_DAY * a_day
+    sent = ready(of_ticks([first, None, past - step], arrow_type)).to_pylist()
+    assert [text and text[:10] for text in sent] == ["0001-01-01", None, "9999-12-31"]
+    for tick in (first - step, past):
+        with pytest.raises(CellValueError, match="years 1 to 9999"):
+            ready(of_ticks([tick], arrow_type))
+
+
+def test_a_date64_within_its_day_is_that_day():
+    assert ready(of_ticks([-1, 0, 1, DAY * 1000 - 1, DAY * 1000], pa.date64())).to_pylist() == [
+        "1969-12-31", "1970-01-01", "1970-01-01", "1970-01-01", "1970-01-02",
+    ]  # fmt: skip
+    with pytest.raises(CellValueError, match="milliseconds since 1970"):
+        ready(of_ticks([2**32 * DAY * 1000], pa.date64()))  # 32 bits of days begin anew there
+
+
+@pytest.mark.parametrize(
+    ("unit", "tick", "text"),
+    [
+        ("s", 3723, "01:02:03"),
+        ("ms", 3723000, "01:02:03"),
+        ("ms", 3723004, "01:02:03.004000"),
+        ("us", 3723000000, "01:02:03"),
+        ("us", 3723000004, "01:02:03.000004"),
+        ("ns", 3723000000000, "01:02:03"),
+        ("ns", 3723000004000, "01:02:03.000004"),
+        ("ns", 3723120000000, "01:02:03.120000"),
+        ("ns", 3723000000004, "01:02:03.000000004"),
+        ("ns", 3723100000000, "01:02:03.100000"),
+    ],
+)
+def test_times_of_day_have_the_digits_that_they_need(unit, tick, text):
+    arrow_type = pa.time32(unit) if unit in ("s", "ms") else pa.time64(unit)
+    assert ready(of_ticks([tick], arrow_type)).to_pylist() == [text]
+    assert read_as(pd.ArrowDtype(arrow_type), text).array.__arrow_array__().to_pylist() == [
+        of_ticks([tick], arrow_type)[0].as_py()
+    ]
+
+
+def test_single_floats_are_not_rounded_twice():
+    # By way of a double it would be 1.0000002.
+    assert read_as("float32", "1.00000017881393432617187499").tolist() == [np.float32(1.0000001)]
+    numerals = schema.Settled(pa.chunked_array([[str(10**39)]]), numerals=True, whole=True)
+    with pytest.raises(ColumnConversionError, match="does not hold"):
+        schema.to_frame({"x": numerals}, 1, dtype="float32")
+
+
+def test_no_columns_are_a_frame_of_as_many_rows():
+    frame = schema.to_frame({}, 3)
+    assert frame.shape == (3, 0)
+    assert frame.columns.dtype == object
+
+
+def test_a_stream_of_runs_is_a_stream_of_their_values():
+    runs = pc.run_end_encode(pa.array([7, 7, None], pa.int16()))
+    door = schema.enter(pa.table({"x": runs}).to_reader())
+    plans = schema.plan_columns(door)
+    assert [source.arrow_type for source in door.columns] == [pa.int16()]
+    assert schema.ready_batch(next(iter(door.stream)), plans, 0)["x"].to_pylist() == [7, 7, None]
+
+
+@pytest.mark.parametrize(
+    ("value", "note"),
+    [
+        (dt.time(1), "a time of day as ISO 8601 text"),
+        (dt.timedelta(1), "a duration as ISO 8601 text"),
+        (pd.Period("2024"), "a period as pandas writes it"),
+        (pd.Interval(0, 1), "an interval as pandas writes it"),
+        (None, "no values, so text; columns={…} names another type"),
+    ],
+    ids=repr,
+)
+def test_what_is_done_to_a_column_is_noted(value, note):
+    assert schema.schema_frame(frame(value))["note"].tolist() == [note]
+    if value is not None:
+        own = schema.enter(pd.DataFrame({"x": pd.Series([value])}))
+        assert schema.schema_frame(own)["note"].tolist() == [note]
+
+
+def test_bytes_come_home_from_base64_alone():
+    told = pd.DataFrame({"x": [b"a"]}).clicdata.schema(columns={"x": "text"})["dtype"][0]
+    assert read_as(told, '"YQ=="', None).tolist() == [b"a", None]
+    with pytest.raises(ColumnConversionError, match="is not JSON of bytes"):
+        read_as(told, '"Y Q=="')
+
+
+def test_sparse_text_comes_home():
+    sparse = pd.Series(pd.arrays.SparseArray(np.array(["a", "", "a"], dtype=object), fill_value=""))
+    back = read_as(sparse.dtype, "a", "", "a")
+    assert (back.dtype, back.tolist()) == (sparse.dtype, sparse.tolist())
+
+
+@pytest.mark.parametrize(
+    ("index", "told"),
+    [
+        (pd.Index([], dtype=object), None),
+        (pd.MultiIndex.from_arrays([[], []]), "The index (of object)"),
+        (pd.Index([], name="key", dtype=object), "The index ('key')"),
+    ],
+    ids=["plain", "levels", "named"],
+)
+def test_of_an_empty_index_only_names_and_levels_are_told_of(index, told):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        schema.warn_of_index(pd.DataFrame({"x": []}, index=index))
+    assert [str(warning.message).startswith(told or "?") for warning in caught] == [True] * (told is not None)

@@ -165,7 +165,7 @@ def _home(dtype: Any, data_type: Any) -> Any:
     holds = None
     if isinstance(dtype, np.dtype) and dtype.kind == "O":
         holds = dict(dtype.metadata or {}).get(_HOLDS)
-        holds = _OF_TYPE.get(data_type) if holds is None and isinstance(data_type, str) else holds
+        holds = _OF_TYPE.get(data_type) if holds is None else holds
         if holds is None:
             return dtype
     if isinstance(dtype, pd.CategoricalDtype) and dtype.categories is None:

@@ -249,7 +249,7 @@ def number_type(dtype: object) -> pa.DataType | None:
     else:
         number = pa.from_numpy_dtype(getattr(wanted, "numpy_dtype", wanted))
     # Arrow hardly converts to float16.
-    return pa.float64() if pa.types.is_float16(number) else number if not pa.types.is_decimal(number) else None
+    return pa.float64() if pa.types.is_float16(number) else number
 
 
 def parsed_text(array: pa.ChunkedArray, declared: str) -> pa.ChunkedArray | None:

@@ -48,7 +48,7 @@ def _plain(value: Any) -> object:
     if value is pd.NA or value is pd.NaT or (isinstance(value, np.datetime64 | np.timedelta64) and np.isnat(value)):
         return None
     match value:
-        case None | bool() | int() | float() | str():
+        case None | int() | float() | str():
             return value
         case dict():
             if not all(isinstance(key, str) for key in value):

@@ -85,8 +85,8 @@ def _into_numbers(dtype: Any) -> Make:
     plain = getattr(dtype, "numpy_dtype", dtype)
     if not isinstance(plain, np.dtype) or plain.kind not in "iufb":
         raise TypeError("no such column is ever sent")
-    back = _back(pa.float64() if plain.kind == "f" and plain.itemsize > np.dtype(float).itemsize
-                 else pa.from_numpy_dtype(plain))  # fmt: skip
+    # Arrow has no longdouble.
+    back = _back(pa.float64() if plain.itemsize > np.dtype(float).itemsize else pa.from_numpy_dtype(plain))
     nullable = isinstance(dtype, pd.api.extensions.ExtensionDtype)
 
     def make(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
@@ -114,7 +114,7 @@ def _into_ticks(dtype: Any) -> Make:
 
 def _into_arrow(dtype: pd.ArrowDtype) -> Make:
     back = _back_into_arrow(dtype.pyarrow_dtype)
-    return lambda values, place: pd.Series(pd.arrays.ArrowExtensionArray(back(values, place)), dtype=dtype)
+    return lambda values, place: pd.Series(pd.arrays.ArrowExtensionArray(back(values, place)))
 
 
 def _back_into_arrow(arrow_type: pa.DataType) -> Callable[[pa.ChunkedArray, Landing], pa.ChunkedArray]:
