@@ -28,6 +28,9 @@ REFUSED = [
     ([True], "datetime64[us]", "true and false are no value of it"),
     ([False], "timedelta64[ns]", "true and false are no value of it"),
     ([5], "timedelta64[s]", "does not hold 0 days 00:00:00.000000005"),
+    ([5, -(2**63)], "datetime64[us]", "does not hold -9223372036854775808"),
+    ([-(2**63), None], "timedelta64[ns]", "does not hold -9223372036854775808"),
+    ([-(2**63)], "datetime64[ns, UTC]", "does not hold -9223372036854775808"),
     (["P1DT0.000001S"], "timedelta64[s]", "does not hold 1 days 00:00:00.000001"),
     (["P1DT0.000001S"], SECONDS, "does not hold 1 days 00:00:00.000001"),
 ]
@@ -39,6 +42,8 @@ TAKEN = [
     (["P1DT1S", None], SECONDS),
     ([2.0, None], "timedelta64[ns]"),
     ([5, None], "datetime64[s]"),
+    (["Jan 2, 2024", None], "datetime64[us]"),
+    ([2**62 + 1, None], "datetime64[ns]"),
     (["1.5", None], DECIMAL),
 ]
 

@@ -192,6 +192,13 @@ KINDS = {
 }  # fmt: skip
 
 
+class Foreign(pd.api.extensions.ExtensionDtype):
+    """A dtype of somebody else."""
+
+    name = "foreign"
+    type = object
+
+
 class Colour(enum.Enum):
     RED = 1
 
@@ -208,6 +215,11 @@ JSON = [
         arrow_series(pa.array(values, arrow_type))
         for arrow_type, values in (
             (pa.binary(), [b"\xff", None]),
+            (pa.large_binary(), [b"\xff", None]),
+            (pa.binary(2), [b"\xff\x00", None]),
+            (pa.large_list(pa.time64("us")), [[dt.time(1, 2, 3, 4), None]]),
+            (pa.list_(pa.date64(), 1), [[dt.date(2024, 1, 1)]]),
+            (pa.list_(pa.dictionary(pa.int8(), pa.string())), [["a", None, "a"]]),
             (pa.list_(pa.int8()), [[1, None], None, []]),
             (pa.struct({"a": pa.date32(), "b": pa.list_(pa.decimal128(5, 2))}),
              [{"a": dt.date(2024, 1, 1), "b": [D("1.10")]}, None]),
@@ -399,6 +411,8 @@ def test_other_columns_come_as_without_it_and_dtype_wins(session, name):
         ({"a": "int128"}, ValueError, "'a' the dtype 'int128'"),
         ({"a": "decimal128(5, 2)[pyarrow]"}, ValueError, "Give a dtype itself"),
         ({"a": "S5"}, ValueError, "'a'"),
+        ({"a": "period[nonsense]"}, ValueError, "'a' the dtype"),
+        ({"a": Foreign()}, ValueError, "'a' the dtype"),
         ({"a": "values written as JSON"}, ValueError, "'a'"),
         ({"a": arrow(pa.list_(pa.float16())).pyarrow_dtype, 1: "V8"}, ValueError, "'1'"),
         (pd.DataFrame({"column": ["a", "a"], "dtype": ["int8", "int8"]}), ValueError, "'a' twice"),

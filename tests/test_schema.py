@@ -259,8 +259,13 @@ def test_overrides_name_columns_and_types_that_are_there(quiet, sessions, name):
     frame = pd.DataFrame({"rate": [0.5], "1": [1]})
     with pytest.raises(cd.ColumnNameError, match=r"names 'rat', which is not a column. Did you mean 'rate'\?"):
         cd.push(frame, name, columns={"rat": "number"}, session=sessions["2025.3"])
-    with pytest.raises(cd.FrameError, match="asks for type 'percent' for column 'rate'; the types are text, number"):
+    with pytest.raises(
+        cd.FrameError, match="asks for type 'percent' for column 'rate'; the types are text, number"
+    ) as caught:
         cd.push(frame, name, columns={"rate": "percent"}, session=sessions["2025.3"])
+    assert caught.value.column == "rate"
+    with pytest.raises(TypeError, match=r"columns= is a dict of column to ClicData type, not \['rate'\]"):
+        cd.push(frame, name, columns=["rate"], session=sessions["2025.3"])
     assert frame.clicdata.schema({1: "text"})["clicdata_type"].tolist() == ["number", "text"]
     assert frame.clicdata.schema({"rate": cd.ColumnType.PERCENTAGE})["clicdata_type"].tolist() == [
         "percentage",

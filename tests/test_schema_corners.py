@@ -15,6 +15,7 @@ import pytest
 from pandas_clicdata import schema
 from pandas_clicdata.errors import CellValueError, ColumnConversionError, UnsupportedTypeError
 from pandas_clicdata.models import ColumnType, Decoded, Kind
+from pandas_clicdata.schema.jsontext import json_text
 
 OWN_TEXT = pa.array(pd.Series(["a"])).type
 
@@ -393,3 +394,14 @@ def test_of_an_empty_index_only_names_and_levels_are_told_of(index, told):
         warnings.simplefilter("always")
         schema.warn_of_index(pd.DataFrame({"x": []}, index=index))
     assert [str(warning.message).startswith(told or "?") for warning in caught] == [True] * (told is not None)
+
+
+def test_whole_decimals_are_whole_numbers_also_beside_nothing():
+    numbers = pa.chunked_array([pa.array([Decimal(1), None, Decimal(2**70)], pa.decimal128(38, 0))])
+    read = schema.to_frame({"x": schema.Settled(numbers)}, 3)["x"].tolist()
+    assert [(type(value), value) for value in read] == [(int, 1), (type(None), None), (int, 2**70)]
+
+
+def test_half_a_surrogate_pair_is_told_in_words():
+    with pytest.raises(ValueError, match=r"^it holds half of a surrogate pair$"):
+        json_text(["\ud800"])

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pandas_clicdata.errors import ColumnConversionError
 from pandas_clicdata.models import ColumnType
@@ -22,6 +23,8 @@ ParseDates = Sequence[str] | Mapping[str, Any]
 
 _UNITS = frozenset({"D", "d", "h", "m", "s", "ms", "us", "ns"})
 """What ``parse_dates`` takes for units of numbers since 1970, as ``pandas.read_sql`` does."""
+_NOT_A_TIME = -(2**63)
+"""The ticks of NaT."""
 _FLOAT: Any = pd.Float64Dtype()
 _OWN_TEXT_DTYPE = pd.Series([""]).dtype
 """What pandas itself makes of text: ``object`` in 2, ``str`` in 3."""
@@ -166,9 +169,11 @@ def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Ser
 
 
 def _check_ticks(settled: Settled, wanted: Any) -> None:
-    """Refuse what pandas would make whole ticks of: truth values, and numbers with a fraction."""
+    """Refuse what pandas would make whole ticks of, truth values and numbers with a fraction, or nothing at all."""
     if pa.types.is_boolean(settled.values.type):
         raise ValueError("true and false are no value of it")
+    if settled.values.type == pa.int64() and pc.any(pc.equal(settled.values, _NOT_A_TIME)).as_py():
+        raise ValueError(f"{wanted} does not hold {_NOT_A_TIME}")
     if pa.types.is_floating(settled.values.type):
         broken = next((tick for tick in settled.values.to_pylist() if tick is not None and tick != int(tick)), None)
         if broken is not None:

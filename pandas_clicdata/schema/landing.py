@@ -251,7 +251,7 @@ def _holds(target: pa.DataType, value: Any) -> bool:
 
 
 def _own_words(exc: Exception) -> bool:
-    return type(exc) is ValueError and str(exc).startswith(("is ", "does ", "has "))
+    return str(exc).startswith(("is ", "does ", "has "))
 
 
 def _whole_or_one(

@@ -231,8 +231,6 @@ def _into_category(dtype: pd.CategoricalDtype) -> Make:
 
     def into(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
         encoded = values.combine_chunks().dictionary_encode()
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.combine_chunks()
         indices = encoded.indices.fill_null(-1).to_numpy()
         first = {code: position for position, code in reversed(list(enumerate(indices.tolist())))}
         written = pa.chunked_array([encoded.dictionary], TEXT)
