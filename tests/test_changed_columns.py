@@ -391,6 +391,9 @@ def test_of_many_columns_of_the_table_twenty_are_listed():
 def test_several_near_names_are_all_suggested():
     assert "did you mean 'row2' or 'row1'?" in str(compared(["row"], ["row1", "row2"], []))
     assert "is it 'row2' or 'row1'?" in str(compared(["row1", "row2"], ["row"], []))
+    lines = str(compared(["flight"], ["seats"], [])).split("\n")
+    assert lines[-2].endswith("  missing in the frame")
+    assert lines[-1].endswith("  not in the table")
 
 
 @pytest.mark.parametrize(

@@ -407,7 +407,7 @@ def test_other_columns_come_as_without_it_and_dtype_wins(session, name):
     ("schema", "kind", "why"),
     [
         (5, TypeError, "not a int"),
-        (pd.DataFrame({"a": [1]}), TypeError, "not a DataFrame"),
+        *((pd.DataFrame({each: ["int8"]}), TypeError, "not a DataFrame") for each in ("a", "column", "dtype")),
         ({"a": "int128"}, ValueError, "'a' the dtype 'int128'"),
         ({"a": "decimal128(5, 2)[pyarrow]"}, ValueError, "Give a dtype itself"),
         ({"a": "S5"}, ValueError, "'a'"),

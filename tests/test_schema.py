@@ -161,7 +161,7 @@ def test_what_has_no_type_goes_as_json_text_when_asked(wire, series, texts):
     "value",
     [
         *({1: "a"}, {"a": {None: 1}}, [float("nan")], [float("inf")], object, {1}, ["\ud800"], [[dt.timedelta.max]]),
-        [np.longdouble("0.1")],
+        *([np.longdouble("0.1")], {"a": 1, 2: "b"}),
     ],
     ids=ascii,
 )

@@ -24,12 +24,34 @@ def frame(*values):
     return schema.enter(pd.DataFrame({"x": pd.Series(values, dtype=object)}))
 
 
-def test_whole_numbers_go_up_to_a_thousand_digits():
-    door = frame(10**999, -(10**999))
-    ready = schema.ready_table(door, schema.plan_columns(door))
-    assert ready["x"].to_pylist() == [str(10**999), str(-(10**999))]
-    with pytest.raises(CellValueError, match="longer than 1,000 digits"):
-        schema.plan_columns(frame(10**1000))
+def test_numbers_go_up_to_a_thousand_digits():
+    for numbers in ([10**1000 - 1, 1 - 10**1000], [Decimal("1E+9999"), Decimal("-1E-9999"), Decimal("1" * 1000)]):
+        door = frame(*numbers)
+        assert schema.ready_table(door, schema.plan_columns(door))["x"].to_pylist() == [*map(str, numbers)]
+    for number in (10**1000, -(10**1000), Decimal("1" * 1001), Decimal("1E+10000"), Decimal("1E-10000")):
+        with pytest.raises(CellValueError, match="longer than 1,000 digits"):
+            schema.plan_columns(frame(number))
+
+
+def test_what_is_shown_of_a_value_is_cut_to_sixty_characters():
+    assert schema.shown("x" * 58) == f"'{'x' * 58}'"
+    assert schema.shown("x" * 59) == f"'{'x' * 59}…"
+
+
+@pytest.mark.parametrize(
+    ("values", "advice"),
+    [
+        ([1, "a"], "is of another kind than those before it. Make them one kind, or send them as JSON text: columns="),
+        ([1, object()], "is of another kind than those before it. Make them one kind."),
+        ([None, b"a", b"b"], "has no ClicData type. Convert the column, or send them as JSON text: columns="),
+        ([object()], "has no ClicData type. Convert the column."),
+    ],
+)
+def test_advice_is_what_helps(values, advice):
+    with pytest.raises(UnsupportedTypeError) as caught:
+        schema.plan_columns(frame(*values))
+    assert advice in str(caught.value)
+    assert str(caught.value).endswith(".")
 
 
 @pytest.mark.parametrize("wanted", ["flight", [1], None, 7])
@@ -400,6 +422,26 @@ def test_whole_decimals_are_whole_numbers_also_beside_nothing():
     numbers = pa.chunked_array([pa.array([Decimal(1), None, Decimal(2**70)], pa.decimal128(38, 0))])
     read = schema.to_frame({"x": schema.Settled(numbers)}, 3)["x"].tolist()
     assert [(type(value), value) for value in read] == [(int, 1), (type(None), None), (int, 2**70)]
+    long = schema.Settled(pa.chunked_array([["5", None]]), numerals=True, whole=True)
+    read = schema.to_frame({"x": long}, 2)["x"]
+    assert read.dtype == object
+    assert [type(value) for value in read] == [int, type(None)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "dtype", "what"),
+    [
+        ([None, "1E+400"], "float64", "a float does not hold Decimal('1E+400')"),
+        (["1E-77"], pd.ArrowDtype(pa.decimal256(76, 76)), "does not hold Decimal('1E-77')"),
+        (["1", None, "1E+77"], pd.ArrowDtype(pa.decimal256(76, 0)), "does not hold Decimal('1E+77')"),
+        (["1E+400"], "int64", "does not hold Decimal('1E+400')"),
+    ],
+    ids=str,
+)
+def test_numbers_beyond_a_dtype_are_told(texts, dtype, what):
+    with pytest.raises(ColumnConversionError) as caught:
+        schema.to_frame({"x": schema.Settled(pa.chunked_array([texts]), numerals=True)}, len(texts), dtype=dtype)
+    assert what in str(caught.value)
 
 
 def test_half_a_surrogate_pair_is_told_in_words():

@@ -149,7 +149,7 @@ def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Ser
     series = _floats(settled.values) if floating and settled.numerals else _series(settled, dtype_backend, stable=False)
     if wanted.kind in "mM":
         _check_ticks(settled, wanted)
-    if isinstance(wanted, pd.DatetimeTZDtype) and getattr(series.dt, "tz", None) is None:
+    if isinstance(wanted, pd.DatetimeTZDtype):
         return _in_unit(series.dt.tz_localize("UTC").dt.tz_convert(wanted.tz), wanted)
     if isinstance(wanted, pd.PeriodDtype):
         return pd.Series(pd.PeriodIndex(series, dtype=wanted))
