@@ -436,6 +436,7 @@ BAD_COLUMNS = {
                      "'txt'.* types are text, number, datetime, date, percentage, checkbox, dropdown"),
     "another case": ({"a": "Text"}, cd.FrameError, "the types are text"),
     "no type": ({"a": None}, cd.FrameError, "the types are text"),
+    "no such period": ({"a": "period[nonsense]"}, cd.FrameError, "the types are text"),
     "a class of Python": ({"a": dt.date}, cd.FrameError, "the types are text"),
     "values": ({"a": [1, 2]}, cd.FrameError, "the types are text"),
     "a Series of values": (pd.Series([1, 2]), cd.FrameError, "the types are text"),

@@ -213,6 +213,7 @@ CANNOT = {
     "number as a zone": (pd.Series([1]), "datetime64[us, UTC]"),
     "null as bool": (pd.Series([True, None], dtype="boolean"), "bool"),
     "text as bytes": (pd.Series(["a"]), "S1"),
+    "no such period": (pd.Series([1, 2]), "period[nonsense]"),
     "no such dtype": (pd.Series([1, 2]), "int128"),
     "no dtype at all": (pd.Series([1, 2]), 5),
 }

@@ -122,9 +122,63 @@ def test_units_finer_than_nanoseconds_are_refused_by_name(kind, unit):
         schema.plan_columns(frame(kind(10**6, unit)))
 
 
-def test_a_stream_of_text_or_truth_values_is_no_stream_of_numbers():
-    assert schema.fixed_type(Decoded(Kind.TEXT, pa.chunked_array([["x"]])), "", "Int64") == pa.string()
-    assert schema.fixed_type(Decoded(Kind.BOOLEAN, pa.chunked_array([[True]])), "", "Int64") == pa.bool_()
+NULLS = Decoded(Kind.NULL, pa.chunked_array([pa.nulls(1)]))
+TEXTS = Decoded(Kind.TEXT, pa.chunked_array([["x"]], pa.large_string()))
+DATES = Decoded(Kind.TEXT, pa.chunked_array([["2024-01-01"]], pa.large_string()))
+TRUTHS = Decoded(Kind.BOOLEAN, pa.chunked_array([[True]]))
+INTEGERS = Decoded(Kind.INTEGER, pa.chunked_array([[1]]))
+LONGS = Decoded(Kind.LITERAL, pa.chunked_array([["1E+30"]], pa.large_string()))
+LONG_INTEGERS = Decoded(Kind.LITERAL, pa.chunked_array([[str(2**70)]], pa.large_string()), whole=True)
+
+
+@pytest.mark.parametrize(
+    ("first", "declared", "dtype", "fixed"),
+    [
+        (NULLS, "", None, pa.null()),
+        (NULLS, "number", None, pa.float64()),
+        (NULLS, "text", None, pa.string()),
+        (NULLS, "dropdown", None, pa.string()),
+        (NULLS, "percentage", None, pa.float64()),
+        (NULLS, "checkbox", None, pa.bool_()),
+        (NULLS, "date", None, pa.date32()),
+        (NULLS, "datetime", None, pa.timestamp("us")),
+        (NULLS, "", "period[M]", pa.string()),
+        (NULLS, "", "datetime64[s]", pa.timestamp("us")),
+        (NULLS, "text", "datetime64[s]", pa.timestamp("us")),
+        (NULLS, "number", "datetime64[s]", pa.float64()),
+        (NULLS, "percentage", "datetime64[s]", pa.float64()),
+        (NULLS, "", "bool", pa.bool_()),
+        (NULLS, "checkbox", "boolean", pa.bool_()),
+        (NULLS, "number", "boolean", pa.float64()),
+        (NULLS, "text", "Int8", pa.int8()),
+        (NULLS, "", "UInt16", pa.uint16()),
+        (NULLS, "", "float16", pa.float64()),
+        (NULLS, "", "float32", pa.float32()),
+        (NULLS, "", pd.ArrowDtype(pa.int16()), pa.int16()),
+        (NULLS, "", pd.ArrowDtype(pa.decimal128(5, 2)), pa.string()),
+        (NULLS, "", pd.SparseDtype("int8"), pa.string()),
+        (NULLS, "number", "string", pa.string()),
+        (TEXTS, "", "Int64", pa.string()),
+        (TEXTS, "datetime", "datetime64[s]", pa.string()),
+        (DATES, "", None, pa.date32()),
+        (DATES, "text", None, pa.string()),
+        (DATES, "", "datetime64[s]", pa.timestamp("us")),
+        (DATES, "", "string", pa.string()),
+        (DATES, "", "category", pa.string()),
+        (TRUTHS, "", "Int64", pa.bool_()),
+        (TRUTHS, "", "datetime64[s]", pa.bool_()),
+        (INTEGERS, "", None, pa.int64()),
+        (INTEGERS, "", object, pa.int64()),
+        (INTEGERS, "", "bool", pa.int64()),
+        (INTEGERS, "", "datetime64[s]", pa.int64()),
+        (INTEGERS, "", "string", pa.string()),
+        (LONGS, "", None, pa.decimal256(76, 38)),
+        (LONG_INTEGERS, "", None, pa.decimal256(76, 0)),
+    ],
+    ids=str,
+)
+def test_the_first_page_fixes_the_type_of_a_stream(first, declared, dtype, fixed):
+    assert schema.fixed_type(first, declared, dtype) == fixed
 
 
 def read_as(dtype, *texts):

@@ -157,7 +157,8 @@ def _as_dtype(settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Ser
         return _in_unit(pd.to_timedelta(series), wanted)
     if wanted.kind == "M" and pd.api.types.is_datetime64_any_dtype(series.dtype):
         return _in_unit(series, wanted)
-    converted: pd.Series[Any] = series.astype(wanted)
+    with np.errstate(over="ignore"):  # what it would warn of is refused below
+        converted: pd.Series[Any] = series.astype(wanted)
     changed = None
     if wanted.kind in "iub" and (settled.numerals or pd.api.types.is_numeric_dtype(series.dtype)):
         changed = (converted != series) & series.notna()
