@@ -243,8 +243,9 @@ def test_a_stream_tells_the_row_of_the_whole():
 
 @pytest.mark.parametrize(("value", "options"), [(True, None), (5, {"no_such": 1}), (1e300, "s"), (2**62, "D")])
 def test_what_is_no_date_is_refused_by_its_column(value, options):
-    with pytest.raises(ColumnConversionError, match="Column 'x' cannot be read as dates"):
+    with pytest.raises(ColumnConversionError, match="Column 'x' cannot be read as dates") as caught:
         schema.to_frame({"x": schema.Settled(pa.chunked_array([[value]]))}, 1, parse_dates={"x": options})
+    assert caught.value.column == "x"
 
 
 @pytest.mark.parametrize(
@@ -415,6 +416,17 @@ def test_no_columns_are_a_frame_of_as_many_rows():
     frame = schema.to_frame({}, 3)
     assert frame.shape == (3, 0)
     assert frame.columns.dtype == object
+
+
+def test_nothing_but_null_is_none():
+    read = schema.to_frame({"x": schema.Settled(pa.chunked_array([pa.nulls(2)]))}, 2)["x"]
+    assert [value is None for value in read] == [True, True]
+
+
+def test_text_of_a_width_of_numpy_comes_home_as_pandas_has_text():
+    back = read_as(np.dtype("U5"), "00123", None, "longer than five")
+    assert back.dtype == pd.Series([""]).dtype
+    assert back.tolist()[::2] == ["00123", "longer than five"]
 
 
 def test_a_stream_of_runs_is_a_stream_of_their_values():
