@@ -346,6 +346,11 @@ REFUSED = [
     (pd.Series([1, 2]), dt.date, 0, "1", "is no date"),
     (pd.Series(["a", None]), arrow(pa.null()), 0, "a", "is a value"),
     (pd.Series(["[1]", "[300]"]), arrow(pa.list_(pa.int8())), 1, "[300]", "is not JSON of it"),
+    (pd.Series(["[1]", "5"]), arrow(pa.list_(pa.int8())), 1, "5", "is not JSON of it"),
+    (pd.Series(['{"a": 1}', '{"b": 1}']), arrow(pa.struct({"a": pa.int8()})), 1, "b", "is not JSON of it"),
+    (pd.Series(["[1]", "[" * 100_000]), arrow(pa.list_(pa.int8())), 1, "[[[", "is not JSON of it"),
+    (pd.Series(["[0.5]", "[1e400]"]), arrow(pa.list_(pa.float64())), 1, "1e400", "has a number that no float holds"),
+    (pd.Series(["[0.5]", "[NaN]"]), arrow(pa.list_(pa.float64())), 1, "NaN", "has a number that no float holds"),
     (pd.Series(['"YQ=="', '"Y Q=="']), arrow(pa.binary()), 1, "Y Q", "is not JSON of it"),
     (pd.Series(["P1DT0H0M0S", "PT"]), "timedelta64[ns]", 1, "PT", "is no duration"),
 ]

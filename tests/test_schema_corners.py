@@ -513,3 +513,24 @@ def test_numbers_beyond_a_dtype_are_told(texts, dtype, what):
 def test_half_a_surrogate_pair_is_told_in_words():
     with pytest.raises(ValueError, match=r"^it holds half of a surrogate pair$"):
         json_text(["\ud800"])
+
+
+def test_a_number_too_long_for_any_type_is_told_before_it_is_written_out():
+    with pytest.raises(pa.ArrowInvalid, match="1E\\+400 is not exact in int64"):
+        schema.conform(Decoded(Kind.LITERAL, pa.chunked_array([["1E+400"]], pa.large_string())), pa.int64())
+
+
+def test_python_durations_come_home_from_iso_8601_alone():
+    told = pd.DataFrame({"x": pd.Series([dt.timedelta(1)], dtype=object)}).clicdata.schema()["dtype"][0]
+    assert read_as(told, "P1DT0H0M0S", None).tolist() == [pd.Timedelta(1, "D"), None]
+    for text in ("1 day", "5", "PT"):
+        with pytest.raises(ColumnConversionError, match="is no duration as ISO 8601 writes it"):
+            read_as(told, text)
+
+
+@pytest.mark.parametrize("kind", [str, int, float, bool, complex])
+def test_a_class_of_python_is_the_dtype_that_pandas_takes_it_for(kind):
+    assert schema.homes({"x": kind})["x"].dtype == pd.api.types.pandas_dtype(kind)
+    assert schema.homes({"x": dt.date})["x"].dtype == object
+    with pytest.raises(ValueError, match="in which nothing can be read"):
+        schema.homes({"x": bytes})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import math
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -34,6 +35,24 @@ def json_text(value: object) -> str:
     return text
 
 
+def from_json(text: str) -> Any:
+    """Read JSON text, exact or refused.
+
+    Raises
+    ------
+    ValueError
+        It is no JSON, or has a number that a float does not hold.
+    """
+    return json.loads(text, parse_float=_finite, parse_constant=_finite)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("has a number that no float holds.")
+    return number
+
+
 def has_json_text(value: object) -> bool:
     """Whether a value can be written as JSON."""
     try:
@@ -56,7 +75,7 @@ def _plain(value: Any) -> object:
             return {key: _plain(item) for key, item in value.items()}
         case list() | tuple() | np.ndarray():
             return [_plain(item) for item in value]
-        case pd.Timedelta() | dt.datetime() | dt.date() | dt.time():
+        case dt.date() | dt.time():
             return value.isoformat()
         case dt.timedelta() | np.timedelta64():
             return pd.Timedelta(value).isoformat()

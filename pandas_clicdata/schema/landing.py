@@ -29,7 +29,7 @@ _TRUE, _FALSE = pa.array(["true", "1", "1.0"], TEXT), pa.array(["false", "0", "0
 _DAY_ONE = pa.scalar("1970-01-01 ", TEXT)
 _NOTHING = pa.scalar("", TEXT)
 _MOST_DIGITS = 20
-MISFITS = (ValueError, TypeError, OverflowError, ArithmeticError, pa.ArrowException)
+MISFITS = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError, pa.ArrowException)
 
 
 @dataclass(frozen=True)

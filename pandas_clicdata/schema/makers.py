@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import json
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -17,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.schema import landing
-from pandas_clicdata.schema.jsontext import json_text
+from pandas_clicdata.schema.jsontext import from_json, json_text
 from pandas_clicdata.schema.landing import MISFITS, Landing
 from pandas_clicdata.schema.sources import AWARE, NUMBERS, from_series
 from pandas_clicdata.schema.types import LITERAL_RULE, rule_for
@@ -127,7 +126,7 @@ def _back_into_arrow(arrow_type: pa.DataType) -> Callable[[pa.ChunkedArray, Land
 
     def back(values: pa.ChunkedArray, place: Landing) -> pa.ChunkedArray:
         return landing.one_by_one(
-            values, lambda text: _from_plain(json.loads(text), arrow_type), arrow_type, place, "is not JSON of it."
+            values, lambda text: _from_plain(from_json(text), arrow_type), arrow_type, place, "is not JSON of it."
         )
 
     return back
@@ -214,10 +213,10 @@ OF_OBJECTS: Mapping[Any, Callable[[pa.ChunkedArray, Landing], list[Any]]] = {
     dt.timedelta: _each(
         lambda text: pd.Timedelta(landing.duration_ticks(text), "ns"), "is no duration as ISO 8601 writes it."
     ),
-    bytes: _each(lambda text: base64.b64decode(json.loads(text), validate=True), "is not JSON of bytes."),
-    complex: _each(lambda text: complex(json.loads(text)), "is not JSON of a complex number."),
-    UUID: _each(lambda text: UUID(json.loads(text)), "is not JSON of a UUID."),
-    JSON: _each(json.loads, "is not JSON."),
+    bytes: _each(lambda text: base64.b64decode(from_json(text), validate=True), "is not JSON of bytes."),
+    complex: _each(lambda text: complex(from_json(text)), "is not JSON of a complex number."),
+    UUID: _each(lambda text: UUID(from_json(text)), "is not JSON of a UUID."),
+    JSON: _each(from_json, "is not JSON."),
 }
 
 
