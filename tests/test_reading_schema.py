@@ -326,7 +326,7 @@ REFUSED = [
     (pd.Series([1, 300]), category(np.array([1, 2], "int8")), 1, "300", "does not go into it"),
     (pd.Series(["P1DT0H0M0S", "1 day"]), "timedelta64[ns]", 1, "1 day", "is no duration"),
     (pd.Series(["P1DT0H0M0S", "5"]), "timedelta64[ns]", 1, "5", "is no duration"),
-    (pd.Series(["P1DT0H0M0S", "P0DT0H0M0.5S"]), "timedelta64[s]", 1, "0.5", "into the unit s"),
+    (pd.Series(["P0DT0H0M1S", "P0DT0H0M0.5S"]), "timedelta64[s]", 1, "0.5", "into the unit s"),
     (pd.Series(["P0DT0H0M0.001S", "P0DT0H0M0.0015S"]), "timedelta64[ms]", 1, "0.0015", "into the unit ms"),
     (pd.Series(["P0DT0H0M0.000001S", "P0DT0H0M0.0000015S"]), "timedelta64[us]", 1, "0.0000015", "into the unit us"),
     (pd.Series(["2024-01-01 00:00:00", "x"]), "datetime64[us]", 1, "x", "is no datetime"),

@@ -228,7 +228,7 @@ def test_a_name_that_is_no_unicode_is_told(known):
     "pages",
     [
         *([[1, "a"]], [[True], [Decimal("1e400")]], [["a", {"b": [Decimal("1.10")]}]], [[1], ["é"]]),
-        *([[1.0], ["a"]], [["a", 1.0, True, 2**70, [1e22, False]]]),
+        *([[1.0], ["a"]], [["a", 1.0, True, 2**70, [1e22, {"b": 1, "c": None}]]]),
     ],
 )
 def test_values_of_several_kinds_become_text_when_that_is_asked_for(pages):

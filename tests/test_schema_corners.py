@@ -221,15 +221,22 @@ def test_what_a_reader_raises_comes_out_as_it_is():
 
 
 def test_another_frame_that_is_in_memory_is_taken_in_whole():
-    assert schema.enter(pl.DataFrame({"x": [1, 2, 3]})).rows == 3
+    frame = pl.DataFrame({"x": [1, 2, 3]})
+    assert schema.enter(frame).rows == 3
+
+    class OnlyStreams:
+        __arrow_c_stream__ = frame.__arrow_c_stream__
+
+    assert schema.enter(OnlyStreams()).rows is None
     with pytest.raises(TypeError, match="A Series has no columns: give a frame or table of it"):
         schema.enter(pl.Series([1, 2]))
 
 
-def test_a_value_that_python_does_not_have_is_told_by_its_kind():
-    moments = pa.array([[253402300800]], pa.list_(pa.int64())).cast(pa.list_(pa.timestamp("s")))
+@pytest.mark.parametrize(("bits", "inner"), [(pa.int64(), pa.timestamp("s")), (pa.int32(), pa.date32())], ids=str)
+def test_a_value_that_python_does_not_have_is_told_by_its_kind(bits, inner):
+    beyond = pa.array([[2**31 - 1 if bits == pa.int32() else 253402300800]], pa.list_(bits)).cast(pa.list_(inner))
     with pytest.raises(UnsupportedTypeError) as caught:
-        schema.plan_columns(schema.enter(pa.table({"x": moments})))
+        schema.plan_columns(schema.enter(pa.table({"x": beyond})))
     assert caught.value.value == "<ListScalar>"
 
 
@@ -534,3 +541,14 @@ def test_a_class_of_python_is_the_dtype_that_pandas_takes_it_for(kind):
     assert schema.homes({"x": dt.date})["x"].dtype == object
     with pytest.raises(ValueError, match="in which nothing can be read"):
         schema.homes({"x": bytes})
+
+
+def test_a_signalling_nan_is_missing_and_hides_nothing_else():
+    door = frame(Decimal("sNaN"), Decimal("1.5"), None)
+    assert schema.ready_table(door, schema.plan_columns(door))["x"].to_pylist() == [None, "1.5", None]
+
+
+def test_periods_of_several_kinds_go_as_text_and_have_no_home():
+    door = frame(pd.Period("2024-01", "M"), pd.Period("2024-01-01", "D"))
+    assert schema.ready_table(door, schema.plan_columns(door))["x"].to_pylist() == ["2024-01", "2024-01-01"]
+    assert schema.schema_frame(door)["dtype"][0].metadata is None
