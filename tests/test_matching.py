@@ -468,8 +468,9 @@ def test_a_table_is_made_without_rows(running, open_session, name, api_version, 
 def test_bad_columns_are_refused_before_any_request(serve, what):
     sandbox, session = serve()
     columns, kind, text = BAD_COLUMNS[what]
-    with pytest.raises(kind, match=text):
+    with pytest.raises(kind, match=text) as caught:
         create_table("T", columns, session=session)
+    assert text != "the types are text" or caught.value.column in ("a", "0")
     assert len(sandbox.requests) == 0
 
 

@@ -347,6 +347,7 @@ REFUSED = [
     (pd.Series(["a", None]), arrow(pa.null()), 0, "a", "is a value"),
     (pd.Series(["[1]", "[300]"]), arrow(pa.list_(pa.int8())), 1, "[300]", "is not JSON of it"),
     (pd.Series(["[1]", "5"]), arrow(pa.list_(pa.int8())), 1, "5", "is not JSON of it"),
+    (pd.Series(['["1.5"]', '["x"]']), arrow(pa.list_(pa.decimal128(5, 2))), 1, "x", "is not JSON of it"),
     (pd.Series(['{"a": 1}', '{"b": 1}']), arrow(pa.struct({"a": pa.int8()})), 1, "b", "is not JSON of it"),
     (pd.Series(["[1]", "[" * 100_000]), arrow(pa.list_(pa.int8())), 1, "[[[", "is not JSON of it"),
     (pd.Series(["[0.5]", "[1e400]"]), arrow(pa.list_(pa.float64())), 1, "1e400", "has a number that no float holds"),

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pytest
 
 from pandas_clicdata import schema
-from pandas_clicdata.errors import CellValueError, ColumnConversionError, UnsupportedTypeError
+from pandas_clicdata.errors import CellValueError, ColumnConversionError, ColumnNameError, UnsupportedTypeError
 from pandas_clicdata.models import ColumnType, Decoded, Kind
 from pandas_clicdata.schema.jsontext import json_text
 
@@ -552,3 +552,9 @@ def test_periods_of_several_kinds_go_as_text_and_have_no_home():
     door = frame(pd.Period("2024-01", "M"), pd.Period("2024-01-01", "D"))
     assert schema.ready_table(door, schema.plan_columns(door))["x"].to_pylist() == ["2024-01", "2024-01-01"]
     assert schema.schema_frame(door)["dtype"][0].metadata is None
+
+
+def test_names_too_much_alike_are_refused_of_a_stream_too():
+    reader = pa.table({"a": [1], "A ": [2]}).to_reader()
+    with pytest.raises(ColumnNameError, match="'a' and 'A ' have names too much alike"):
+        schema.enter(reader)
