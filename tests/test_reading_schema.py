@@ -219,7 +219,7 @@ JSON = [
             (pa.binary(2), [b"\xff\x00", None]),
             (pa.large_list(pa.time64("us")), [[dt.time(1, 2, 3, 4), None]]),
             (pa.list_(pa.date64(), 1), [[dt.date(2024, 1, 1)]]),
-            (pa.list_(pa.dictionary(pa.int8(), pa.string())), [["a", None, "a"]]),
+            (pa.list_(pa.dictionary(pa.int8(), pa.binary())), [[b"a", None, b"a"]]),
             (pa.list_(pa.int8()), [[1, None], None, []]),
             (pa.struct({"a": pa.date32(), "b": pa.list_(pa.decimal128(5, 2))}),
              [{"a": dt.date(2024, 1, 1), "b": [D("1.10")]}, None]),

@@ -13,7 +13,13 @@ import pyarrow.compute as pc
 import pytest
 
 from pandas_clicdata import schema
-from pandas_clicdata.errors import CellValueError, ColumnConversionError, ColumnNameError, UnsupportedTypeError
+from pandas_clicdata.errors import (
+    CellValueError,
+    ColumnConversionError,
+    ColumnNameError,
+    FrameError,
+    UnsupportedTypeError,
+)
 from pandas_clicdata.models import ColumnType, Decoded, Kind
 from pandas_clicdata.schema.jsontext import json_text
 
@@ -558,3 +564,23 @@ def test_names_too_much_alike_are_refused_of_a_stream_too():
     reader = pa.table({"a": [1], "A ": [2]}).to_reader()
     with pytest.raises(ColumnNameError, match="'a' and 'A ' have names too much alike"):
         schema.enter(reader)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "Float64"])
+def test_long_numbers_beside_nothing_are_the_nearest_floats(dtype):
+    numerals = schema.Settled(pa.chunked_array([["1E+30", None, "0.1000000000000000000001"]]), numerals=True)
+    read = schema.to_frame({"x": numerals}, 3, dtype=dtype)["x"]
+    assert read.dtype == dtype
+    assert read[[0, 2]].tolist() == [1e30, 0.1]
+    assert read.isna().tolist() == [False, True, False]
+
+
+def test_text_is_dates_by_its_words_whatever_they_look_like():
+    read = schema.to_frame({"x": schema.Settled(pa.chunked_array([["2024", "1999"]]))}, 2, parse_dates=["x"])["x"]
+    assert read.tolist() == [pd.Timestamp(2024, 1, 1), pd.Timestamp(1999, 1, 1)]
+
+
+def test_what_is_no_single_value_is_told_by_its_column():
+    with pytest.raises(FrameError, match="where= gives column 't' a list, which is no single value") as caught:
+        schema.one_row("where", {"n": 1, "t": [1, 2]})
+    assert caught.value.column == "t"

@@ -122,7 +122,6 @@ def _back_into_arrow(arrow_type: pa.DataType) -> Callable[[pa.ChunkedArray, Land
         return lambda values, place: inner(values, place).dictionary_encode().cast(arrow_type)
     if rule_for(arrow_type) is not None:
         return _back(arrow_type)
-    _from_plain(None, arrow_type)
 
     def back(values: pa.ChunkedArray, place: Landing) -> pa.ChunkedArray:
         return landing.one_by_one(
