@@ -584,3 +584,8 @@ def test_what_is_no_single_value_is_told_by_its_column():
     with pytest.raises(FrameError, match="where= gives column 't' a list, which is no single value") as caught:
         schema.one_row("where", {"n": 1, "t": [1, 2]})
     assert caught.value.column == "t"
+
+
+def test_an_array_of_arrow_is_no_table_even_of_structs():
+    with pytest.raises(TypeError, match="Cannot send a ChunkedArray"):
+        schema.enter(pa.chunked_array([[{"a": 1}]]))
