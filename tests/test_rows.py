@@ -188,6 +188,23 @@ def test_long_numbers_are_whole_if_all_of_them_are(pages, whole):
     assert (column.kind, column.whole) == (Kind.LITERAL, whole)
 
 
+@pytest.mark.parametrize(
+    ("values", "kind", "arrow_type"),
+    [
+        ([2**63 - 1, None], Kind.INTEGER, pa.int64()),
+        ([-(2**63)], Kind.INTEGER, pa.int64()),
+        ([0, 2**63], Kind.INTEGER, pa.uint64()),
+        ([2**64 - 1], Kind.INTEGER, pa.uint64()),
+        ([2**64], Kind.LITERAL, pa.large_string()),
+        ([-(2**63) - 1], Kind.LITERAL, pa.large_string()),
+        ([-1, 2**63], Kind.LITERAL, pa.large_string()),
+    ],
+)
+def test_whole_numbers_are_of_64_bits_up_to_the_last(values, kind, arrow_type):
+    (column,) = rows.decode([{"x": value} for value in values], ["x"])
+    assert (column.kind, column.array.type, python_values(column)) == (kind, arrow_type, values)
+
+
 def test_a_row_that_lacks_a_column_has_null_there():
     names = rows.names_in([{"a": 1}, {"b": "x"}, {"a": 2, "c": True}], known=["z"])
     assert names == ["z", "a", "b", "c"]

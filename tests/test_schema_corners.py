@@ -589,3 +589,22 @@ def test_what_is_no_single_value_is_told_by_its_column():
 def test_an_array_of_arrow_is_no_table_even_of_structs():
     with pytest.raises(TypeError, match="Cannot send a ChunkedArray"):
         schema.enter(pa.chunked_array([[{"a": 1}]]))
+
+
+class Day(dt.date):
+    """A date of somebody else's class."""
+
+
+class Clock(dt.time):
+    """A time of day of somebody else's class."""
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [(np.str_("a"), "a"), (Day(2024, 1, 2), "2024-01-02"), (Clock(1, 2), "01:02:00"), (np.bool_(True), "true")],
+    ids=repr,
+)
+def test_values_of_a_class_made_of_another_are_of_its_kind(value, sent):
+    door = frame(value, None)
+    ready = schema.ready_table(door, schema.plan_columns(door))["x"]
+    assert ready.cast(pa.string()).to_pylist() == [sent, None]
