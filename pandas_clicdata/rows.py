@@ -103,8 +103,7 @@ def _shortest(array: pa.Array) -> pa.Array:
 def _quoted_text(array: pa.Array) -> pa.Array:
     if not pc.any(pc.match_substring_regex(array, _NEEDS_ESCAPE)).as_py():
         return _quoted(array)
-    values = array.to_pylist()
-    return pa.array([None if value is None else json.dumps(value, ensure_ascii=False) for value in values], _TEXT)
+    return pa.array([json.dumps(value, ensure_ascii=False) for value in array.to_pylist()], _TEXT)
 
 
 def _quoted(array: pa.Array) -> pa.Array:
@@ -260,7 +259,7 @@ def _decoded(name: str, values: Sequence[Any], *, mixed_as_text: bool) -> Decode
     if kinds == {float} or (kinds == {int, float} and _floats_hold(values)):
         return _one(Kind.FLOAT, values, pa.float64())
     if kinds <= {int, float, Decimal}:
-        return _one(Kind.LITERAL, [value if value is None else _literal(value) for value in values], _TEXT)
+        return _one(Kind.LITERAL, [value if value is None else str(value) for value in values], _TEXT)
     if mixed_as_text:
         return _text(values)
     raise _mixed(name, " and ".join(sorted(kind.__name__ for kind in kinds)))
@@ -283,10 +282,6 @@ def _json_text(value: Any) -> str:
             return "[" + ", ".join(map(_json_text, value)) + "]"
         case Decimal():
             return str(value)
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return repr(value)
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -302,10 +297,6 @@ def _integers(values: Sequence[int | None]) -> Decoded:
 
 def _floats_hold(values: Sequence[Any]) -> bool:
     return all(abs(value) <= 2**53 for value in values if type(value) is int)
-
-
-def _literal(value: float | Decimal) -> str:
-    return repr(value) if isinstance(value, float) else str(value)
 
 
 def _one(kind: Kind, values: Sequence[Any], arrow_type: pa.DataType, whole: bool = False) -> Decoded:

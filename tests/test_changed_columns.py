@@ -353,6 +353,51 @@ def test_a_part_of_the_columns_lacks_none(ours, theirs):
     assert error.extra == [each for each in ours if each not in theirs]
 
 
+def test_what_is_to_be_done_is_said_first_and_what_is_not_shown_last():
+    ours, theirs = [f"x{n}" for n in range(9)], [f"m{n}" for n in range(8)]
+    both = [f"d{n}" for n in range(7)]
+    said = str(compared([*ours, *both], [*theirs, *both], both)).split("\n")
+    assert said[:5] == [
+        "The frame's columns are not those of table 'T' (RecId 7); they are matched by name.",
+        "What is missing is not filled in: rename one, or add it, empty: df['m0'] = None.",
+        "Rename or drop what the table does not have.",
+        "Convert those of another type.",
+        "",
+    ]
+    assert said[-1] == (
+        "… and 1 more missing, 2 more not in the table, 1 more of another type:"
+        " error.missing, error.extra and error.differing hold all."
+    )
+
+
+def test_long_names_and_types_are_cut_and_accents_take_no_room():
+    shown = [("k" * 58, "s" * 53), ("k" * 59, "s" * 54), ("e\u0301", "a  b\n\tc")]
+    planned = [PlannedColumn(each, dtype, ColumnType.TEXT, Wire(Encoding.TEXT), "") for each, dtype in shown]
+    error = mismatch(Difference(planned, [Column("z", "number")], [], whole=False), "'T'", "")
+    assert str(error).split("\n\n")[1].split("\n") == [
+        f"column{' ' * 54}  frame{' ' * 55}  table  note",
+        f"'{'k' * 58}'  text ({'s' * 53})  -      not in the table",
+        f"'{'k' * 43}…{'k' * 14}'  text ({'s' * 53}…  -      not in the table",
+        f"'e\u0301'{' ' * 57}  text (a b c){' ' * 48}  -      not in the table",
+    ]
+
+
+def test_of_many_columns_of_the_table_twenty_are_listed():
+    some = ", ".join(f"'c{n}'" for n in range(20))
+    for count, rest in ((20, "."), (21, " and 1 more."), (1500, " and 1,480 more.")):
+        error = compared(["x"], [f"c{n}" for n in range(count)], [], whole=False)
+        said = str(error).split("\n\n")[0].split("\n")
+        assert said[1:] == ["Rename or drop what the table does not have.", f"The table has {some}{rest}"]
+
+
+def test_several_near_names_are_all_suggested():
+    assert "did you mean 'row2' or 'row1'?" in str(compared(["row"], ["row1", "row2"], []))
+    assert "is it 'row2' or 'row1'?" in str(compared(["row1", "row2"], ["row"], []))
+    lines = str(compared(["flight"], ["seats"], [])).split("\n")
+    assert lines[-2].endswith("  missing in the frame")
+    assert lines[-1].endswith("  not in the table")
+
+
 @pytest.mark.parametrize(
     ("counts", "shown"),
     [((10, 10, 10), (7, 7, 6)), ((30, 2, 0), (18, 2, 0)), ((0, 0, 25), (0, 0, 20)), ((9, 9, 2), (9, 9, 2))],

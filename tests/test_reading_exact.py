@@ -1,6 +1,7 @@
 """A dtype asked for on reading takes every value exactly, or is refused by the column's name."""
 
 import datetime as dt
+from decimal import Decimal
 
 import pandas as pd
 import pyarrow as pa
@@ -25,11 +26,18 @@ REFUSED = [
     ([MICROSECOND, None], "datetime64[s]", r"datetime64\[s\] does not hold 2024-02-29 01:02:03.456789"),
     ([None, MICROSECOND], "datetime64[ms]", r"datetime64\[ms\] does not hold"),
     ([MICROSECOND], "datetime64[s, Europe/Paris]", "does not hold 2024-02-29 01:02:03.456789"),
+    ([MICROSECOND, MICROSECOND.replace(second=9)], "datetime64[s]", "does not hold 2024-02-29 01:02:03.456789"),
+    ([1.0, 1.5, 2.5], "int64", "does not hold 1.5"),
+    ([1.0, 1.5, 2.5], "boolean", ""),
+    ([1e39, -1e39], "float32", r"does not hold 1e\+39"),
     ([1.5], "datetime64[us]", r"datetime64\[us\] does not hold 1.5"),
     ([2.0, 1.5, None], "timedelta64[ns]", r"timedelta64\[ns\] does not hold 1.5"),
     ([True], "datetime64[us]", "true and false are no value of it"),
     ([False], "timedelta64[ns]", "true and false are no value of it"),
     ([5], "timedelta64[s]", "does not hold 0 days 00:00:00.000000005"),
+    ([5, -(2**63)], "datetime64[us]", "does not hold -9223372036854775808"),
+    ([-(2**63), None], "timedelta64[ns]", "does not hold -9223372036854775808"),
+    ([-(2**63)], "datetime64[ns, UTC]", "does not hold -9223372036854775808"),
     (["P1DT0.000001S"], "timedelta64[s]", "does not hold 1 days 00:00:00.000001"),
     (["P1DT0.000001S"], SECONDS, "does not hold 1 days 00:00:00.000001"),
     ([MICROSECOND], "boolean", "dates and datetimes are no values of it"),
@@ -54,6 +62,8 @@ TAKEN = [
     (["P1DT1S", None], SECONDS),
     ([2.0, None], "timedelta64[ns]"),
     ([5, None], "datetime64[s]"),
+    (["Jan 2, 2024", None], "datetime64[us]"),
+    ([2**62 + 1, None], "datetime64[ns]"),
     (["1.5", None], DECIMAL),
     ([MIDNIGHT, None], DAY),
     ([MIDNIGHT, None], DAY_64),
@@ -88,3 +98,9 @@ def test_what_a_dtype_holds_is_read_as_it(values, dtype, backend):
     column = read(values, dtype, backend)
     assert column.dtype == dtype
     assert column.isna().tolist() == [value is None for value in values]
+
+
+@pytest.mark.parametrize("backend", [None, "numpy_nullable", "pyarrow"])
+def test_a_decimal_of_a_float_is_the_number_that_was_written(backend):
+    dtype = pd.ArrowDtype(pa.decimal128(38, 20))
+    assert read([0.1, None, 1e16], dtype, backend).tolist()[::2] == [Decimal("0.1"), Decimal(10**16)]

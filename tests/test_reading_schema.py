@@ -190,11 +190,18 @@ KINDS = {
     LITERAL_RULE.arrow: [
         Kind(objects, [D("1.10"), D("-0.00"), D("1E+3"), D("3.14159265358979323846264338327950288")], OTHER_NUMBER),
         Kind(objects, [2**70, -1, 10**999]), Kind(objects, [1, 2.5, np.float32(0.5)]),
-        Kind(objects, [1, D("0.3")]),
+        Kind(objects, [1, D("0.3")]), Kind(objects, [2.5, D("0.10000000000000000000001"), 10**30, D("1E+400")]),
         Kind(category([2**70, 5]), [5, 2**70]), Kind(pd.SparseDtype(object), [1, 2**70]),
         Kind(category(pd.Index([1, 2.5, D("0.1")], dtype=object)), [2.5, D("0.1")]),
     ],
 }  # fmt: skip
+
+
+class Foreign(pd.api.extensions.ExtensionDtype):
+    """A dtype of somebody else."""
+
+    name = "foreign"
+    type = object
 
 
 class Colour(enum.Enum):
@@ -213,6 +220,11 @@ JSON = [
         arrow_series(pa.array(values, arrow_type))
         for arrow_type, values in (
             (pa.binary(), [b"\xff", None]),
+            (pa.large_binary(), [b"\xff", None]),
+            (pa.binary(2), [b"\xff\x00", None]),
+            (pa.large_list(pa.time64("us")), [[dt.time(1, 2, 3, 4), None]]),
+            (pa.list_(pa.date64(), 1), [[dt.date(2024, 1, 1)]]),
+            (pa.list_(pa.dictionary(pa.int8(), pa.binary())), [[b"a", None, b"a"]]),
             (pa.list_(pa.int8()), [[1, None], None, []]),
             (pa.struct({"a": pa.date32(), "b": pa.list_(pa.decimal128(5, 2))}),
              [{"a": dt.date(2024, 1, 1), "b": [D("1.10")]}, None]),
@@ -327,7 +339,9 @@ REFUSED = [
     (pd.Series([1, 300]), category(np.array([1, 2], "int8")), 1, "300", "does not go into it"),
     (pd.Series(["P1DT0H0M0S", "1 day"]), "timedelta64[ns]", 1, "1 day", "is no duration"),
     (pd.Series(["P1DT0H0M0S", "5"]), "timedelta64[ns]", 1, "5", "is no duration"),
-    (pd.Series(["P1DT0H0M0S", "P0DT0H0M0.5S"]), "timedelta64[s]", 1, "0.5", "into the unit s"),
+    (pd.Series(["P0DT0H0M1S", "P0DT0H0M0.5S"]), "timedelta64[s]", 1, "0.5", "into the unit s"),
+    (pd.Series(["P0DT0H0M0.001S", "P0DT0H0M0.0015S"]), "timedelta64[ms]", 1, "0.0015", "into the unit ms"),
+    (pd.Series(["P0DT0H0M0.000001S", "P0DT0H0M0.0000015S"]), "timedelta64[us]", 1, "0.0000015", "into the unit us"),
     (pd.Series(["2024-01-01 00:00:00", "x"]), "datetime64[us]", 1, "x", "is no datetime"),
     (pd.Series(["2024-01-01 00:00:00.500000", None]), "datetime64[s]", 0, ".500", "into the unit s"),
     (pd.Series([None, "1500-01-01 00:00:00"]), "datetime64[ns, UTC]", 1, "1500", "into the unit ns"),
@@ -340,6 +354,7 @@ REFUSED = [
     (pd.Series(["2024-01", "2024-01-01"]), "period[M]", 1, "2024-01-01", "is not such a period"),
     (pd.Series(["[0.0, 1.0)", "(0.0, 1.0]"]), "interval[float64, left]", 1, "(0.0, 1.0]", "closed left"),
     (pd.Series(["[0, 1)", "[2, 1)"]), "interval[int64, left]", 1, "[2, 1)", "is not such an interval"),
+    (pd.Series(["[0, 1)", None]), "interval[int64, left]", 1, "None", "is missing"),
     (pd.Series([D("1.10"), D("1000")]), arrow(pa.decimal128(5, 2)), 1, "1000", "does not go into it"),
     (pd.Series([D("1.10"), D("1.105")]), arrow(pa.decimal128(5, 2)), 1, "1.105", "does not go into it"),
     (pd.Series([D("1.5"), D("1E+9999")]), arrow(pa.decimal128(5, 2)), 1, "9999", "does not go into it"),
@@ -361,6 +376,12 @@ REFUSED = [
             (pa.list_(pa.int8()), "[1]", "[" * 100_000),
         )
     ),
+    (pd.Series(["[1]", "5"]), arrow(pa.list_(pa.int8())), 1, "5", "is not JSON of it"),
+    (pd.Series(['["1.50"]', '["x"]']), arrow(pa.list_(pa.decimal128(5, 2))), 1, "x", "is not JSON of it"),
+    (pd.Series(["[0.5]", "[1e400]"]), arrow(pa.list_(pa.float64())), 1, "1e400", "has a number that no float holds"),
+    (pd.Series(["[0.5]", "[NaN]"]), arrow(pa.list_(pa.float64())), 1, "NaN", "has a number that no float holds"),
+    (pd.Series(['"YQ=="', '"Y Q=="']), arrow(pa.binary()), 1, "Y Q", "is not JSON of it"),
+    (pd.Series(["P1DT0H0M0S", "PT"]), "timedelta64[ns]", 1, "PT", "is no duration"),
 ]
 
 
@@ -420,10 +441,16 @@ def test_other_columns_come_as_without_it_and_dtype_wins(session, name):
     ("schema", "kind", "why"),
     [
         (5, TypeError, "not a int"),
-        (pd.DataFrame({"a": [1]}), TypeError, "not a DataFrame without columns named 'column' and 'dtype'"),
+        *(
+            (pd.DataFrame({each: ["int8"]}), TypeError, "not a DataFrame without columns named 'column' and 'dtype'")
+            for each in ("a", "column", "dtype")
+        ),
         ({"a": "int128"}, ValueError, "'a' the dtype 'int128'"),
         ({"a": "decimal128(5, 2)[pyarrow]"}, ValueError, "Give a dtype itself"),
         ({"a": "S5"}, ValueError, "'a'"),
+        ({"a": "period[nonsense]"}, ValueError, "'a' the dtype"),
+        ({"a": Foreign()}, ValueError, "'a' the dtype"),
+        ({"a": "values written as JSON"}, ValueError, "'a'"),
         ({"a": arrow(pa.list_(pa.float16())).pyarrow_dtype, 1: "V8"}, ValueError, "'1'"),
         ({"a": None}, ValueError, "the dtype None"),
         ({"a": "interval"}, ValueError, "where closed"),

@@ -181,6 +181,8 @@ ASKED = {
                              pd.Series(pd.to_timedelta(["1s", None])).astype("timedelta64[ns]")),
     "period as period": (pd.Series(pd.PeriodIndex(["2024-01", None], freq="M")), None, "period[M]",
                          pd.Series(pd.PeriodIndex(["2024-01", None], freq="M"))),
+    "int as category": (pd.Series([2, 1]), None, "category", pd.Series([2, 1], dtype="category")),
+    "bool as category": (pd.Series([True, False]), None, "category", pd.Series([True, False], dtype="category")),
     "dropdown as category": (pd.Series(["b", "a"]), "dropdown", "category", pd.Series(["b", "a"], dtype="category")),
     "arrow string": (pd.Series(["a", None]), None, pd.ArrowDtype(pa.string()),
                      pd.Series(["a", None], dtype=pd.ArrowDtype(pa.string()))),
@@ -210,6 +212,10 @@ CANNOT = {
     "words as duration": (pd.Series(["a"]), "timedelta64[ns]"),
     "number as a zone": (pd.Series([1]), "datetime64[us, UTC]"),
     "null as bool": (pd.Series([True, None], dtype="boolean"), "bool"),
+    "text as bytes": (pd.Series(["a"]), "S1"),
+    "no such period": (pd.Series([1, 2]), "period[nonsense]"),
+    "no such dtype": (pd.Series([1, 2]), "int128"),
+    "no dtype at all": (pd.Series([1, 2]), 5),
 }
 
 

@@ -172,6 +172,39 @@ def test_pages_become_one_column_with_every_value_as_it_came(family, data):
         assert (column.kind, column.array.type) == (Kind.FLOAT, pa.float64())
 
 
+@pytest.mark.parametrize(
+    ("pages", "whole"),
+    [
+        ([[2**70], [None], [5]], True),
+        ([[None], [5], [-(2**70), None]], True),
+        ([[2**63], [-1]], True),
+        ([[2**70], [1.0]], False),
+        ([[2**70], [Decimal("1e400")]], False),
+        ([[Decimal("1e400")], [5], [None]], False),
+    ],
+)
+def test_long_numbers_are_whole_if_all_of_them_are(pages, whole):
+    column = rows.unify([rows.decode([{"x": value} for value in page], ["x"])[0] for page in pages], "x")
+    assert (column.kind, column.whole) == (Kind.LITERAL, whole)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "arrow_type"),
+    [
+        ([2**63 - 1, None], Kind.INTEGER, pa.int64()),
+        ([-(2**63)], Kind.INTEGER, pa.int64()),
+        ([0, 2**63], Kind.INTEGER, pa.uint64()),
+        ([2**64 - 1], Kind.INTEGER, pa.uint64()),
+        ([2**64], Kind.LITERAL, pa.large_string()),
+        ([-(2**63) - 1], Kind.LITERAL, pa.large_string()),
+        ([-1, 2**63], Kind.LITERAL, pa.large_string()),
+    ],
+)
+def test_whole_numbers_are_of_64_bits_up_to_the_last(values, kind, arrow_type):
+    (column,) = rows.decode([{"x": value} for value in values], ["x"])
+    assert (column.kind, column.array.type, python_values(column)) == (kind, arrow_type, values)
+
+
 def test_a_row_that_lacks_a_column_has_null_there():
     names = rows.names_in([{"a": 1}, {"b": "x"}, {"a": 2, "c": True}], known=["z"])
     assert names == ["z", "a", "b", "c"]
@@ -209,7 +242,11 @@ def test_a_name_that_is_no_unicode_is_told(known):
 
 
 @pytest.mark.parametrize(
-    "pages", [[[1, "a"]], [[True], [Decimal("1e400")]], [["a", {"b": [Decimal("1.10")]}]], [[1], ["é"]]]
+    "pages",
+    [
+        *([[1, "a"]], [[True], [Decimal("1e400")]], [["a", {"b": [Decimal("1.10")]}]], [[1], ["é"]]),
+        *([[1.0], ["a"]], [["a", 1.0, True, 2**70, [1e22, {"b": 1, "c": None}]]]),
+    ],
 )
 def test_values_of_several_kinds_become_text_when_that_is_asked_for(pages):
     written = [

@@ -126,8 +126,8 @@ def test_the_first_fault_is_described_and_the_others_are_named(quiet, sessions, 
         cd.UnsupportedTypeError, match=r"^Column 'a'.* Also not to be sent as they are: 'c'; df.clicdata"
     ):
         cd.push(frame, name, session=sessions["2025.3"])
-    with pytest.raises(cd.CellValueError, match=r"^Column 'd'.*Also not to be sent as they are: 'e'"):
-        cd.push(frame[["b", "d"]].assign(e=-np.inf), name, session=sessions["2025.3"])
+    with pytest.raises(cd.CellValueError, match=r"^Column 'd'.*Also not to be sent as they are: 'e', 'f'; df"):
+        cd.push(frame[["b", "d"]].assign(e=-np.inf, f=np.inf), name, session=sessions["2025.3"])
 
 
 JSON_TEXT = [
@@ -142,6 +142,10 @@ JSON_TEXT = [
     (arrow(pa.binary(), b"a", None), ['"YQ=="', None]),
     (arrow(pa.list_(pa.string()), ["a", None], None), ['["a", null]', None]),
     (arrow(pa.struct({"a": pa.date32()}), {"a": dt.date(2024, 1, 1)}), ['{"a": "2024-01-01"}']),
+    (objects([np.datetime64(1, "ns"), np.datetime64("2024-01"), np.timedelta64(1, "s"), np.complex64(1j)]),
+     ['["1970-01-01T00:00:00.000000001", "2024-01", "P0DT0H0M1S", "1j"]']),
+    (objects([pd.NaT, pd.NA, None, np.datetime64("NaT")], np.array(["NaT", 1], "m8[s]")),
+     ["[null, null, null, null]", '[null, "P0DT0H0M1S"]']),
     (pd.Series(pd.Categorical(["a", 1])), ['"a"', "1"]),
 ]  # fmt: skip
 
@@ -155,7 +159,10 @@ def test_what_has_no_type_goes_as_json_text_when_asked(wire, series, texts):
 
 @pytest.mark.parametrize(
     "value",
-    [{1: "a"}, {"a": {None: 1}}, [float("nan")], [float("inf")], object, {1}, ["\ud800"], [[dt.timedelta.max]]],
+    [
+        *({1: "a"}, {"a": {None: 1}}, [float("nan")], [float("inf")], object, {1}, ["\ud800"], [[dt.timedelta.max]]),
+        *([np.longdouble("0.1")], [np.clongdouble(1)], {"a": 1, 2: "b"}),
+    ],
     ids=ascii,
 )
 def test_what_json_would_lose_is_refused_even_as_text(quiet, sessions, name, value):
@@ -252,8 +259,13 @@ def test_overrides_name_columns_and_types_that_are_there(quiet, sessions, name):
     frame = pd.DataFrame({"rate": [0.5], "1": [1]})
     with pytest.raises(cd.ColumnNameError, match=r"names 'rat', which is not a column. Did you mean 'rate'\?"):
         cd.push(frame, name, columns={"rat": "number"}, session=sessions["2025.3"])
-    with pytest.raises(cd.FrameError, match="asks for type 'percent' for column 'rate'; the types are text, number"):
+    with pytest.raises(
+        cd.FrameError, match="asks for type 'percent' for column 'rate'; the types are text, number"
+    ) as caught:
         cd.push(frame, name, columns={"rate": "percent"}, session=sessions["2025.3"])
+    assert caught.value.column == "rate"
+    with pytest.raises(TypeError, match=r"columns= is a dict of column to ClicData type, not \['rate'\]"):
+        cd.push(frame, name, columns=["rate"], session=sessions["2025.3"])
     assert frame.clicdata.schema({1: "text"})["clicdata_type"].tolist() == ["number", "text"]
     assert frame.clicdata.schema({"rate": cd.ColumnType.PERCENTAGE})["clicdata_type"].tolist() == [
         "percentage",
@@ -334,8 +346,9 @@ def test_names_that_cannot_be_columns_are_refused(quiet, sessions, name, labels,
     frame = pd.DataFrame([[0] * len(labels)])
     frame.columns = pd.Index(labels, dtype=object, tupleize_cols=False)
     for use in (lambda: cd.push(frame, name, session=sessions["2025.3"]), frame.clicdata.schema):
-        with pytest.raises(cd.ColumnNameError, match=why):
+        with pytest.raises(cd.ColumnNameError, match=why) as caught:
             use()
+        assert caught.value.column == (str(labels[-1]) if labels and isinstance(labels[-1], str) else None)
 
 
 def test_a_multiindex_of_columns_is_refused_with_the_way_out(quiet, sessions, name):
@@ -539,8 +552,10 @@ def test_what_a_table_lacks_a_type_for_is_refused_by_position(quiet, sessions, n
         cd.push(pa.table({"x": [None, [1]]}), name, session=sessions["2025.3"])
     with pytest.raises(cd.CellValueError, match="Column 'x', row 3: inf"):
         cd.push(pa.table({"x": pa.chunked_array([[1.0, 2.0], [3.0, float("inf")]])}), name, session=sessions["2025.3"])
-    with pytest.raises(cd.UnsupportedTypeError, match="has no ClicData type"):
-        cd.push(pa.table({"x": [b"a"]}).to_reader(), name, session=sessions["2025.3"])
+    for without in (pa.table({"x": [b"a"]}).to_reader(), pa.table({"x": pa.nulls(2, pa.binary())})):
+        with pytest.raises(cd.UnsupportedTypeError, match=r"^Column 'x' \(binary\) has no ClicData type") as caught:
+            cd.push(without, name, session=sessions["2025.3"])
+        assert (caught.value.row, caught.value.value) == (None, None)
 
 
 @pytest.mark.parametrize("thing", [pd.Series([1]), [{"a": 1}], {"a": [1]}, None, np.zeros((1, 1)), "df"], ids=repr)
@@ -566,6 +581,9 @@ GOES_NOT = [
     (pd.Series([1]), {}, "checkbox"),
     (pd.Series(pd.to_datetime(["2024-01-01"])), {}, "date"),
     (pd.Series([1]), {"x": "number"}, "percentage"),
+    (pd.Series([True]), {}, "number"),
+    (pd.Series([1]), {"x": "percentage"}, "number"),
+    (pd.Series(["a"]), {"x": "dropdown"}, "text"),
 ]
 
 

@@ -20,6 +20,8 @@ from pandas_clicdata.schema.makers import of_ticks
 from pandas_clicdata.schema.values import shown
 
 _UNITS = ("s", "ms", "us", "ns")
+_NOT_A_TIME = -(2**63)
+"""The ticks of NaT."""
 _FLOAT: Any = pd.Float64Dtype()
 
 
@@ -83,6 +85,8 @@ def _refuse_kind(settled: Settled, wanted: Any) -> None:
         raise ValueError("dates and datetimes are no values of it")
     if wanted.kind in "mM" and pa.types.is_boolean(found):
         raise ValueError("true and false are no value of it")
+    if wanted.kind in "mM" and found == pa.int64() and pc.any(pc.equal(settled.values, _NOT_A_TIME)).as_py():
+        raise ValueError(f"{wanted} does not hold {_NOT_A_TIME}")
     if wanted.kind in "mM" and pa.types.is_floating(found):
         broken = next((tick for tick in settled.values.to_pylist() if tick is not None and tick != int(tick)), None)
         if broken is not None:
@@ -173,7 +177,8 @@ def _durations(series: pd.Series[Any], wanted: Any) -> pd.Series[Any]:
 def _floats(settled: Settled, wanted: Any, dtype_backend: str | None) -> pd.Series[Any]:
     """Floats, rounded, but not to infinity."""
     series = _nearest(settled.values) if settled.numerals else default_series(settled, dtype_backend)
-    converted: pd.Series[Any] = series.astype(wanted)
+    with np.errstate(over="ignore"):  # what it would warn of is refused below
+        converted: pd.Series[Any] = series.astype(wanted)
     if not _is_text(settled):
         _refuse_where(pd.Series(np.isinf(converted.to_numpy(float, na_value=np.nan))), series, wanted)
     return converted

@@ -14,9 +14,6 @@ from pandas_clicdata.models import ColumnType
 from pandas_clicdata.schema.door import enter
 from pandas_clicdata.schema.plan import ColumnPlan, plan_columns
 
-_PYTHON_TYPES = (str, int, float, bool, object)
-"""Of other classes NumPy makes ``object``, whatever they are."""
-
 
 def plan_declared(columns: object) -> list[ColumnPlan]:
     """Decide what the columns of a table become that is made without rows.
@@ -36,7 +33,7 @@ def plan_declared(columns: object) -> list[ColumnPlan]:
     """
     if isinstance(columns, pd.Series | Mapping):
         return _plan_types([*columns.items()])
-    if not isinstance(columns, pd.DataFrame | pa.RecordBatch) and not hasattr(columns, "__arrow_c_stream__"):
+    if not isinstance(columns, pd.DataFrame) and not hasattr(columns, "__arrow_c_stream__"):
         raise TypeError(
             "The columns of a table are a dict of name and type, such as {'flight': 'text'}, or a frame's dtypes, or"
             f" the frame itself, not {columns!r}."
@@ -81,10 +78,7 @@ def _plan_types(columns: list[tuple[Any, Any]]) -> list[ColumnPlan]:
 
 def _empty(name: object, wanted: Any) -> pd.Series[Any]:
     """A column of a dtype, without values."""
-    known = isinstance(wanted, str | np.dtype | pd.api.extensions.ExtensionDtype | pa.DataType) or (
-        isinstance(wanted, type) and (wanted in _PYTHON_TYPES or issubclass(wanted, np.generic))
-    )
-    if known:
+    if isinstance(wanted, str | np.dtype | pd.api.extensions.ExtensionDtype | pa.DataType | type):
         try:
             return pd.Series([], dtype=pd.ArrowDtype(wanted) if isinstance(wanted, pa.DataType) else wanted)
         except (TypeError, ValueError, NotImplementedError):

@@ -54,8 +54,6 @@ def enter(obj: object, *, index: bool = False) -> Door:
         return _from_frame(obj, index=index)
     if index:
         raise TypeError(f"index=True is for a DataFrame; {type(obj).__name__} has no index.")
-    if isinstance(obj, pa.RecordBatch):
-        obj = pa.Table.from_batches([obj])
     if isinstance(obj, pa.Table):
         return _from_table(obj)
     if isinstance(obj, pa.RecordBatchReader):

@@ -57,7 +57,7 @@ def to_frame(
     ColumnConversionError
         A column cannot be given the dtype asked for.
     """
-    dtypes = dtype if isinstance(dtype, Mapping) else dict.fromkeys(columns, dtype) if dtype is not None else {}
+    dtypes = dtype if isinstance(dtype, Mapping) else dict.fromkeys(columns, dtype)
     series = {}
     for name, settled in columns.items():
         wanted = dtypes.get(name)

@@ -170,7 +170,7 @@ def _home(dtype: Any, data_type: Any) -> Any:
     inner = _dense_dtype(dtype)
     if holds_objects(inner):
         holds = dict(inner.metadata or {}).get(_HOLDS)
-        holds = _OF_TYPE.get(data_type) if holds is None and isinstance(data_type, str) else holds
+        holds = _OF_TYPE.get(data_type) if holds is None else holds
         if holds is None:
             return dtype
     if isinstance(dtype, pd.CategoricalDtype) and dtype.categories is None:

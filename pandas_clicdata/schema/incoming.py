@@ -23,7 +23,7 @@ _ANY_DATETIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
 )
 _LONGEST_DECIMAL = 76
-_UTC, _NOTHING = pa.scalar("Z", TEXT), pa.scalar("", TEXT)
+_NO_TEXT = pa.scalar(None, TEXT)
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ def number_type(dtype: object) -> pa.DataType | None:
     else:
         number = pa.from_numpy_dtype(getattr(wanted, "numpy_dtype", wanted))
     # Arrow hardly converts to float16.
-    return pa.float64() if pa.types.is_float16(number) else number if not pa.types.is_decimal(number) else None
+    return pa.float64() if pa.types.is_float16(number) else number
 
 
 def parsed_text(array: pa.ChunkedArray, declared: str) -> pa.ChunkedArray | None:
@@ -288,8 +288,9 @@ def _moments(array: pa.ChunkedArray) -> pa.ChunkedArray:
     has_offset = pc.match_substring_regex(array, _OFFSET)
     if not pc.any(has_offset).as_py():
         return array.cast(pa.timestamp("us"))
-    zoned = pc.if_else(has_offset, array, pc.binary_join_element_wise(array, _UTC, _NOTHING))
-    return zoned.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
+    zoned, naive = pc.if_else(has_offset, array, _NO_TEXT), pc.if_else(has_offset, _NO_TEXT, array)
+    moments = zoned.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
+    return pc.coalesce(moments, naive.cast(pa.timestamp("us")))
 
 
 def _decimals(texts: pa.ChunkedArray) -> pa.ChunkedArray:

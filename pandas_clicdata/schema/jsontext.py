@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import math
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -36,6 +37,24 @@ def json_text(value: object) -> str:
     return text
 
 
+def from_json(text: str) -> Any:
+    """Read JSON text, exact or refused.
+
+    Raises
+    ------
+    ValueError
+        It is no JSON, or has a number that a float does not hold.
+    """
+    return json.loads(text, parse_float=_finite, parse_constant=_finite)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("has a number that no float holds.")
+    return number
+
+
 def has_json_text(value: object) -> bool:
     """Whether a value can be written as JSON."""
     try:
@@ -46,8 +65,11 @@ def has_json_text(value: object) -> bool:
 
 
 def _plain(value: Any) -> object:
+    # First, for NaT says of itself that it is a datetime.
+    if value is pd.NA or value is pd.NaT or (isinstance(value, np.datetime64 | np.timedelta64) and np.isnat(value)):
+        return None
     match value:
-        case None | bool() | int() | float() | str():
+        case None | int() | float() | str():
             return value
         case dict():
             if not all(isinstance(key, str) for key in value):
@@ -55,7 +77,7 @@ def _plain(value: Any) -> object:
             return {key: _plain(item) for key, item in value.items()}
         case list() | tuple() | np.ndarray():
             return [_plain(item) for item in value]
-        case pd.Timedelta() | dt.datetime() | dt.date() | dt.time():
+        case dt.date() | dt.time():
             return value.isoformat()
         case dt.timedelta() | np.timedelta64():
             return pd.Timedelta(value).isoformat()
@@ -65,10 +87,9 @@ def _plain(value: Any) -> object:
             return str(value)
         case bytes():
             return base64.b64encode(value).decode("ascii")
-        case np.generic():
+        # Python has no such number as these, and NumPy gives them as they are.
+        case np.generic() if not isinstance(value, np.longdouble | np.clongdouble):
             return _plain(value.item())
-    if value is pd.NA or value is pd.NaT:
-        return None
     raise TypeError(f"{type(value).__name__} is none of JSON's kinds")
 
 

@@ -206,7 +206,8 @@ def _duration_ticks(texts: pa.ChunkedArray, place: Landing) -> pa.ChunkedArray:
     try:
         read = pd.to_timedelta(pd.Series(texts.to_pylist(), dtype=object)).dt.as_unit("ns")
     except MISFITS:
-        return one_by_one(texts, duration_ticks, pa.int64(), place, why)
+        objects(texts, duration_ticks, place, why)
+        raise
     return pa.chunked_array([pa.array(read.to_numpy().view("int64"), mask=read.isna().to_numpy())])
 
 
@@ -253,7 +254,7 @@ def one_by_one(
         return _chunked(made, target)
     except MISFITS:
         for position, value in enumerate(made):
-            if value is not None and not _holds(target, value):
+            if not _holds(target, value):
                 place.refuse(position, texts[position].as_py(), why)
         raise
 
@@ -278,7 +279,7 @@ def _holds(target: pa.DataType, value: Any) -> bool:
 
 
 def _own_words(exc: Exception) -> bool:
-    return type(exc) is ValueError and str(exc).startswith(("is ", "does ", "has "))
+    return str(exc).startswith(("is ", "does ", "has "))
 
 
 def _whole_or_one(
@@ -294,14 +295,8 @@ def _whole_or_one(
     try:
         return convert(texts)
     except MISFITS:
-        pass
-    made = []
-    for position, text in enumerate(texts.to_pylist()):
-        try:
-            made.append(pa.nulls(1, target) if text is None else convert(_chunked([text], TEXT)).combine_chunks())
-        except MISFITS as exc:
-            place.refuse(position, text, str(exc) if _own_words(exc) else why)
-    return pa.chunked_array(made, target)
+        objects(texts, lambda text: convert(_chunked([text], TEXT)), place, why)
+        raise
 
 
 def _chunked(values: list[Any], arrow_type: pa.DataType) -> pa.ChunkedArray:

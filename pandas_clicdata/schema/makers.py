@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import json
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
@@ -19,7 +18,7 @@ import pyarrow.compute as pc
 from pandas_clicdata.schema import landing
 from pandas_clicdata.schema.columns import OWN_TEXT_DTYPE
 from pandas_clicdata.schema.incoming import holds_objects
-from pandas_clicdata.schema.jsontext import from_plain, json_text
+from pandas_clicdata.schema.jsontext import from_json, from_plain, json_text
 from pandas_clicdata.schema.landing import Landing
 from pandas_clicdata.schema.sources import AWARE, NUMBERS, Source, from_series
 from pandas_clicdata.schema.types import LITERAL_RULE, rule_for
@@ -87,8 +86,8 @@ def _into_numbers(dtype: Any) -> Make:
     plain = getattr(dtype, "numpy_dtype", dtype)
     if not isinstance(plain, np.dtype) or plain.kind not in "iufb":
         raise TypeError("no such column is ever sent")
-    back = _back(pa.float64() if plain.kind == "f" and plain.itemsize > np.dtype(float).itemsize
-                 else pa.from_numpy_dtype(plain))  # fmt: skip
+    # Arrow has no longdouble.
+    back = _back(pa.float64() if plain.itemsize > np.dtype(float).itemsize else pa.from_numpy_dtype(plain))
     nullable = isinstance(dtype, pd.api.extensions.ExtensionDtype)
 
     def make(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
@@ -122,7 +121,7 @@ def of_ticks(ticks: pa.ChunkedArray, dtype: Any) -> pd.Series[Any]:
 
 def _into_arrow(dtype: pd.ArrowDtype) -> Make:
     back = _back_into_arrow(dtype.pyarrow_dtype)
-    return lambda values, place: pd.Series(pd.arrays.ArrowExtensionArray(back(values, place)), dtype=dtype)
+    return lambda values, place: pd.Series(pd.arrays.ArrowExtensionArray(back(values, place)))
 
 
 def _back_into_arrow(arrow_type: pa.DataType) -> Callable[[pa.ChunkedArray, Landing], pa.ChunkedArray]:
@@ -155,10 +154,10 @@ def _back_from_json(arrow_type: pa.DataType) -> Callable[[pa.ChunkedArray, Landi
     value_of, why = from_plain(arrow_type), "is not JSON of it."
 
     def back(texts: pa.ChunkedArray, place: Landing) -> pa.ChunkedArray:
-        made = landing.one_by_one(texts, lambda text: value_of(json.loads(text)), arrow_type, place, why)
+        made = landing.one_by_one(texts, lambda text: value_of(from_json(text)), arrow_type, place, why)
         # Within lists and structs Arrow cuts what a type does not hold, so what is written of them must be what came.
         for position, (text, value) in enumerate(zip(texts.to_pylist(), made.to_pylist(), strict=True)):
-            if text is not None and (value is None or json.loads(json_text(value)) != json.loads(text)):
+            if text is not None and (value is None or from_json(json_text(value)) != from_json(text)):
                 place.refuse(position, text, why)
         return made
 
@@ -220,10 +219,10 @@ OF_OBJECTS: Mapping[Any, Callable[[pa.ChunkedArray, Landing], list[Any]]] = {
     dt.timedelta: _each(
         lambda text: pd.Timedelta(landing.duration_ticks(text), "ns"), "is no duration as ISO 8601 writes it."
     ),
-    bytes: _each(lambda text: base64.b64decode(json.loads(text), validate=True), "is not JSON of bytes."),
-    complex: _each(lambda text: complex(json.loads(text)), "is not JSON of a complex number."),
-    UUID: _each(lambda text: UUID(json.loads(text)), "is not JSON of a UUID."),
-    JSON: _each(json.loads, "is not JSON."),
+    bytes: _each(lambda text: base64.b64decode(from_json(text), validate=True), "is not JSON of bytes."),
+    complex: _each(lambda text: complex(from_json(text)), "is not JSON of a complex number."),
+    UUID: _each(lambda text: UUID(from_json(text)), "is not JSON of a UUID."),
+    JSON: _each(from_json, "is not JSON."),
 }
 
 
@@ -233,8 +232,6 @@ def _into_category(dtype: pd.CategoricalDtype) -> Make:
 
     def into(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
         encoded = values.combine_chunks().dictionary_encode()
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.combine_chunks()
         indices = encoded.indices.fill_null(-1).to_numpy()
         first = {code: position for position, code in reversed(list(enumerate(indices.tolist())))}
         written = pa.chunked_array([encoded.dictionary], TEXT)
@@ -296,7 +293,7 @@ def _into_intervals(dtype: Any) -> Make:
         left, _, right = text[1:-1].partition(", ")
         if text[:1] + text[-1:] != bounds:
             raise ValueError(f"is not an interval closed {dtype.closed}, as pandas writes it.")
-        return pd.Interval(end(left), end(right), closed=dtype.closed)
+        return pd.Interval(end(left), end(right))
 
     def make(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
         made = landing.objects(values, one, place, "is not such an interval as pandas writes it.")

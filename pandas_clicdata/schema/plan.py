@@ -210,16 +210,16 @@ def ready_table(door: Door, plans: Sequence[ColumnPlan]) -> pa.Table:
     arrays, faults = [], []
     for plan in plans:
         try:
-            arrays.append(plan.ready(_in_memory(plan.source, door), door.label))
+            arrays.append(plan.ready(_in_memory(plan.source), door.label))
         except FrameError as exc:
             faults.append((plan.planned.name, exc))
     _raise_first(faults)
     return pa.table(arrays, names=[plan.planned.name for plan in plans])
 
 
-def _in_memory(source: Source, door: Door) -> pa.ChunkedArray:
-    """A column's values; only their number for objects, which are written from themselves."""
-    return source.values if source.values is not None else pa.chunked_array([pa.nulls(door.rows or 0)])
+def _in_memory(source: Source) -> pa.ChunkedArray:
+    """A column's values; none of objects, which are written from themselves."""
+    return source.values if source.values is not None else pa.chunked_array([], pa.null())
 
 
 def ready_batch(batch: pa.RecordBatch, plans: Sequence[ColumnPlan], offset: int) -> pa.Table:
@@ -242,7 +242,7 @@ def schema_frame(door: Door, columns: Mapping[str, str] | None = None) -> pd.Dat
         try:
             plan = plan_column(source, overrides.get(source.name), door.label)
             if door.rows is not None:
-                plan.ready(_in_memory(source, door), door.label)
+                plan.ready(_in_memory(source), door.label)
             lines.append((source.name, told_dtype(source), str(plan.planned.data_type), plan.planned.note))
         except FrameError as exc:
             lines.append((source.name, told_dtype(source), None, f"refused: {exc}"))

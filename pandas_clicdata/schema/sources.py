@@ -31,7 +31,7 @@ from pandas_clicdata.schema.values import (
     shown,
 )
 
-_BITS_OF_LONGEST_NUMBER = int(LONGEST_NUMBER * math.log2(10))
+_PAST_LONGEST_NUMBER = 10**LONGEST_NUMBER
 
 
 NUMBERS, AWARE = "numbers of several kinds", "datetimes with time zones"
@@ -252,7 +252,7 @@ def _numeral(value: Any) -> str:
     """
     kind = _number_kind(value)
     if kind is int:
-        if int(value).bit_length() > _BITS_OF_LONGEST_NUMBER:
+        if abs(int(value)) >= _PAST_LONGEST_NUMBER:
             raise ValueError(TOO_LONG)
         return str(int(value))
     if kind is float:

@@ -234,15 +234,15 @@ RULES: tuple[TypeRule, ...] = (
 )
 
 GOES_AS: Mapping[ColumnType, frozenset[ColumnType]] = {
-    NUMBER: frozenset({NUMBER, PERCENTAGE}),
-    PERCENTAGE: frozenset({NUMBER, PERCENTAGE}),
-    TEXT: frozenset({TEXT, DROPDOWN}),
-    DROPDOWN: frozenset({TEXT, DROPDOWN}),
-    DATE: frozenset({DATE, DATETIME}),
-    DATETIME: frozenset({DATETIME}),
-    CHECKBOX: frozenset({CHECKBOX}),
+    NUMBER: frozenset({PERCENTAGE}),
+    PERCENTAGE: frozenset({NUMBER}),
+    TEXT: frozenset({DROPDOWN}),
+    DROPDOWN: frozenset({TEXT}),
+    DATE: frozenset({DATETIME}),
+    DATETIME: frozenset(),
+    CHECKBOX: frozenset(),
 }
-"""Which types of an existing table's column a frame's column goes into without being asked to."""
+"""Which other types of an existing table's column a frame's column goes into without being asked to."""
 
 
 def rule_for(arrow_type: pa.DataType) -> TypeRule | None:

@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 from pandas_clicdata.errors import CellValueError
 
 TEXT = pa.large_string()
-FIRST_MOMENT, PAST_LAST_MOMENT = "0001-01-01", "10000-01-01"
 _SHOWN_CHARACTERS = 60
 _JSON_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$"
 DATE_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -31,7 +30,7 @@ _NANOSECONDS_A_MICROSECOND = 1000
 FINER_THAN_NANOSECONDS = frozenset({"ps", "fs", "as"})
 HAS_NANOSECONDS = "has nanoseconds, and a datetime in ClicData has microseconds. Round it first: .dt.round('us')."
 BEYOND_DATETIMES = "is not in the years 1 to 9999 (in UTC) that a datetime has."
-_SECOND_FIRST, _SECOND_PAST_LAST = -62135596800, 253402300800
+_SECOND_FIRST, _SECOND_PAST_LAST, _SECONDS_A_DAY = -62135596800, 253402300800, 24 * 60 * 60
 
 
 def shown(value: object) -> str:
@@ -116,9 +115,9 @@ def moments(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
     """The instants in UTC, in whole microseconds, of the years 1 to 9999."""
     unit = values.type.unit
     ticks = values.cast(pa.int64())
-    a_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
     if unit != "ns":
         # Nanoseconds in 64 bits reach from 1677 to 2262 only.
+        a_second = {"s": 1, "ms": 10**3, "us": 10**6}[unit]
         outside = pc.or_(
             pc.less(ticks, _SECOND_FIRST * a_second), pc.greater_equal(ticks, _SECOND_PAST_LAST * a_second)
         )
@@ -135,12 +134,14 @@ def moments(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
 
 def days(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
     """The days of the years 1 to 9999."""
-    dates = values.cast(pa.date32(), safe=False)
-    ticks = dates.cast(pa.int32())
-    a_day = 24 * 60 * 60
-    outside = pc.or_(pc.less(ticks, _SECOND_FIRST // a_day), pc.greater_equal(ticks, _SECOND_PAST_LAST // a_day))
-    place.refuse_where(outside, ticks, "(days since 1970) is not in the years 1 to 9999 that a date has.")
-    return dates
+    fine = pa.types.is_date64(values.type)
+    ticks = values.cast(pa.int64() if fine else pa.int32())
+    first, past_last = (end * 1000 if fine else end // _SECONDS_A_DAY for end in (_SECOND_FIRST, _SECOND_PAST_LAST))
+    outside = pc.or_(pc.less(ticks, first), pc.greater_equal(ticks, past_last))
+    unit = "milliseconds" if fine else "days"
+    place.refuse_where(outside, ticks, f"({unit} since 1970) is not in the years 1 to 9999 that a date has.")
+    # As a moment, of which Arrow takes the day: of a date64 it cuts towards 1970, and to 32 bits of days.
+    return ticks.cast(pa.timestamp("ms")).cast(pa.date32(), safe=False) if fine else values
 
 
 def clock_times(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
