@@ -15,11 +15,13 @@ of an input says in which dialect and with which options it is read; the rest is
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import random
 import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 if __name__ == "__main__":
@@ -44,7 +46,7 @@ DTYPES: tuple[object, ...] = (
     "Int64",
     "float64",
     "boolean",
-    "datetime64[us, UTC]",  # another zone beyond the year 9999 crashes pandas 2.2.0
+    "datetime64[us, Europe/Paris]",
     "timedelta64[ns]",
     "category",
     pd.ArrowDtype(pa.decimal128(38, 4)),
@@ -52,6 +54,28 @@ DTYPES: tuple[object, ...] = (
     "int8",
     object,
 )
+HOMES = tuple(
+    schema.homes({"x": dtype})["x"]
+    for dtype in (
+        *(
+            "int8",
+            "UInt64",
+            "float16",
+            "float32",
+            "boolean",
+            "datetime64[s, Asia/Tokyo]",
+            "timedelta64[us]",
+            "period[W]",
+        ),
+        *(pd.IntervalDtype("float64", "right"), pd.SparseDtype("int16", 0), pd.CategoricalDtype(["x", "", "true"])),
+        *(pd.CategoricalDtype([0, 1, 2**53 + 1]), dt.date, dt.time, dt.timedelta, Decimal),
+        *(pa.decimal128(5, 2), pa.decimal256(76, 38), pa.date64(), pa.time32("s"), pa.time64("ns"), pa.duration("ms")),
+        *(pa.timestamp("ns", "America/New_York"), pa.dictionary(pa.int8(), pa.int64()), pa.binary(), pa.null()),
+        *(pa.list_(pa.float64()), pa.list_(pa.timestamp("s")), pa.struct({"a": pa.decimal128(5, 2)})),
+        *(pa.map_(pa.string(), pa.time32("ms")), pa.list_(pa.dictionary(pa.int8(), pa.string()))),
+    )
+)
+"""What columns may have been before they were sent."""
 BACKENDS = (None, "numpy_nullable", "pyarrow")
 _TEXTS = (ColumnType.TEXT, ColumnType.DROPDOWN)
 
@@ -69,10 +93,32 @@ def one_input(data: bytes) -> None:
                 whole(page, wanted, backend)
             with contextlib.suppress(ClicDataError):
                 streamed(page, wanted)
+        came_home(page, HOMES[choice % len(HOMES)])
 
 
 def whole(page: Page, dtype: Any, backend: str | None) -> None:
-    """A read, of the page as two: as reading.read does it."""
+    """A read, of the page as two."""
+    settled = settled_columns(page, dtype)
+    with as_a_user():
+        frame = schema.to_frame(settled, len(page.rows), dtype=dtype, dtype_backend=backend)
+    assert frame.shape == (len(page.rows), len(settled))
+    for values in settled.values():
+        schema.arrow_column(values)
+
+
+def came_home(page: Page, home: schema.Home) -> None:
+    """A read with schema=, of one column after the other, as a frame and as a batch."""
+    for name, column in settled_columns(page, str).items():
+        with as_a_user():
+            with contextlib.suppress(ClicDataError):
+                frame = schema.to_frame({name: column}, len(page.rows), dtype={name: home})
+                assert frame[name].dtype == home.dtype
+            with contextlib.suppress(ClicDataError):
+                assert len(home.array(name, column.values, 0)) == len(page.rows)
+
+
+def settled_columns(page: Page, dtype: Any) -> dict[str, schema.Settled]:
+    """The columns of a page, of which each half came as one: as reading.read makes them."""
     declared = {column.name: column.data_type for column in page.columns or ()}
     names = rows.names_in(page.rows, list(declared))
     half = len(page.rows) // 2
@@ -83,11 +129,7 @@ def whole(page: Page, dtype: Any, backend: str | None) -> None:
         column = rows.unify([piece[name] for piece in pieces], name, mixed_as_text=mixed)
         settled[name] = schema.settle(column, declared.get(name, ""), dtype)
         assert len(settled[name].values) == len(page.rows)
-    with as_a_user():
-        frame = schema.to_frame(settled, len(page.rows), dtype=dtype, dtype_backend=backend)
-    assert frame.shape == (len(page.rows), len(names))
-    for values in settled.values():
-        schema.arrow_column(values)
+    return settled
 
 
 def streamed(page: Page, dtype: Any) -> None:
@@ -147,6 +189,7 @@ VALUES = (
         b'"0001-01-01T00:00:00+23:59"',
         b'"1700-01-01T24:00Z"',
     ),
+    *(b'"[1.5]"', b'"[1e400]"', b'"{\\"a\\": \\"1.10\\"}"', b'"eHl6"', b'"2024-02-26/2024-03-03"', b'"(0.5, 1.0]"'),
     *(b"[]", b"{}", b"[1,[2]]", b'{"a":1.10}', b'"a"', b'"b"', b'"name"', b'"data_type"', b'"columns"', b'"data"'),
     *(f'"{each}"'.encode() for each in ColumnType),
 )
