@@ -117,12 +117,20 @@ def fixed_type(decoded: Decoded, declared: str, dtype: object = None) -> pa.Data
     if asked is not None:
         return asked
     if decoded.kind is Kind.LITERAL:
-        return pa.decimal256(_LONGEST_DECIMAL, 0 if decoded.whole else _LONGEST_DECIMAL // 2)
+        return pa.decimal256(_LONGEST_DECIMAL, 0 if decoded.whole else _digits_after_point(decoded.array))
     settled_type = settle(decoded, declared, dtype).values.type
     if pa.types.is_null(settled_type) and dtype is not None:
         # Periods, durations, categories: made of text, one chunk like another.
         return pa.string()
     return pa.string() if pa.types.is_large_string(settled_type) else settled_type
+
+
+def _digits_after_point(numerals: pa.ChunkedArray) -> int:
+    """Half of all digits, or what the numbers leave or need."""
+    numbers = [Decimal(numeral) for numeral in numerals.drop_null().to_pylist()]
+    before = max(0, *(number.adjusted() + 1 for number in numbers))
+    after = max(0, *(-int(number.as_tuple().exponent) for number in numbers))
+    return max(0, min(max(after, _LONGEST_DECIMAL // 2), _LONGEST_DECIMAL - before))
 
 
 def _asked_type(decoded: Decoded, declared: str, dtype: object) -> pa.DataType | None:
