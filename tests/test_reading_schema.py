@@ -234,6 +234,10 @@ JSON = [
             (pa.list_view(pa.binary()), [[b"xy", None], None]),
             (pa.binary_view(), [b"xy", None]),
             (pa.string_view(), ["xy", None]),
+            *((pa.list_(text), [["xy", None]]) for text in (pa.string(), pa.large_string(), pa.string_view())),
+            (pa.list_(pa.bool_()), [[True, None]]),
+            (pa.list_(pa.null()), [[None, None]]),
+            (pa.large_list_view(pa.int8()), [[1, None], None]),
             *([(pa.uuid(), [b"x" * 16, None])] if hasattr(pa, "uuid") else []),
         )
     ),
