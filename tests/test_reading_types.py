@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import functools
 import json
+import time
 from decimal import Decimal
 
 import numpy as np
@@ -230,6 +231,19 @@ def test_a_dtype_that_would_lose_a_value_is_refused(table, case):
     assert caught.value.column == "x"
     if case == "datetime that nanoseconds do not reach":
         assert str(caught.value).endswith("datetime64[ns] does not hold 9999-12-31 00:00:00")
+
+
+def test_datetimes_of_no_zone_are_read_alike_wherever_the_reader_is(table, monkeypatch):
+    frame = pd.DataFrame({"x": moments("9999-12-31 23:59:59.999999", "0001-01-01")})
+    read = table(frame)
+    try:
+        for zone in ("Asia/Tokyo", "America/New_York"):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            pd.testing.assert_frame_equal(read(dtype="datetime64[us]"), frame)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(("asked", "nullable"), [("int64", "Int64"), ("uint8", "UInt8"), ("bool", "boolean")])
