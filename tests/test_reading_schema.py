@@ -210,6 +210,7 @@ class Colour(enum.Enum):
 
 JSON = [
     pd.Series([1 + 2j, -0.5j]),
+    objects([1 + 2j, None]),
     objects([b"\x00a", None, b""]),
     objects([[1, "a", None, {"b": [True, 0.1]}], None, []]),
     objects([{"é\n": 1}, "a", 1, None, 2.5]),
@@ -458,7 +459,7 @@ def test_other_columns_come_as_without_it_and_dtype_wins(session, name):
         ({"a": arrow(pa.list_(pa.float16())).pyarrow_dtype, 1: "V8"}, ValueError, "'1'"),
         ({"a": None}, ValueError, "the dtype None"),
         ({"a": "interval"}, ValueError, "where closed"),
-        ({"a": pd.IntervalDtype(closed="left")}, ValueError, "of what"),
+        ({"a": pd.IntervalDtype(closed="left")}, ValueError, "can be read. (it must say of what"),
         (pa.schema({"a": pa.dense_union([pa.field("x", pa.int8())])}), ValueError, "read from JSON"),
         (pa.schema({"a": pa.list_(pa.month_day_nano_interval())}), ValueError, "read from JSON"),
         (pd.DataFrame({"column": ["a", "a"], "dtype": ["int8", "int8"]}), ValueError, "'a' twice"),

@@ -310,7 +310,7 @@ def test_columns_in_the_order_asked_for(table):
     pd.testing.assert_frame_equal(read(columns=["t"], index_col=["n"]), FRAME[["t", "n"]].set_index(["n"]))
 
 
-@pytest.mark.parametrize("index_col", ["n", ["t", "n"], ["n"]], ids=str)
+@pytest.mark.parametrize("index_col", ["n", "gap", ["t", "n"], ["n"]], ids=str)
 def test_index_col(table, index_col):
     read = table(FRAME)
     pd.testing.assert_frame_equal(read(index_col=index_col), FRAME.set_index(index_col))

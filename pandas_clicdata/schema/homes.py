@@ -73,8 +73,6 @@ class Home:
         if isinstance(dtype, pd.DatetimeTZDtype):
             zone = str(dtype.tz)
             return pa.timestamp(dtype.unit, zone if zone in available_timezones() else "UTC")
-        if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype) or dtype.kind == "c":
-            return None
         try:
             found = pa.array(self._dense(self.series("", pa.chunked_array([], TEXT)))).type
         except (pa.ArrowException, OverflowError, TypeError, ValueError):
