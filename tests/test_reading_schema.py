@@ -325,6 +325,13 @@ def test_what_went_as_json_text_comes_back_as_what_it_was(session, name, number)
     arrow_batches(cd.read_clicdata_batches(name, schema=schema, session=session), frame)
 
 
+def test_objects_of_two_kinds_that_went_as_json_text_come_back_as_json_has_them(session, name):
+    frame = objects([b"a", uuid.UUID(int=7)]).to_frame("x")
+    cd.push(frame, name, columns={"x": "text"}, session=session)
+    back = cd.read_clicdata(name, schema=frame.clicdata.schema(columns={"x": "text"}), session=session)
+    assert back["x"].tolist() == ["YQ==", str(uuid.UUID(int=7))]
+
+
 REFUSED = [
     (pd.Series([1, 300]), "int8", 1, "300", "does not go into it"),
     (pd.Series([1, -1]), "UInt64", 1, "-1", "does not go into it"),
@@ -454,6 +461,7 @@ def test_other_columns_come_as_without_it_and_dtype_wins(session, name):
         ({"a": "decimal128(5, 2)[pyarrow]"}, ValueError, "Give a dtype itself"),
         ({"a": "S5"}, ValueError, "'a'"),
         ({"a": "period[nonsense]"}, ValueError, "'a' the dtype"),
+        ({"a": "datetime64[D]"}, ValueError, "'a' the dtype"),
         ({"a": Foreign()}, ValueError, "'a' the dtype"),
         ({"a": "values written as JSON"}, ValueError, "'a'"),
         ({"a": arrow(pa.list_(pa.float16())).pyarrow_dtype, 1: "V8"}, ValueError, "'1'"),
