@@ -467,9 +467,11 @@ def test_other_columns_come_as_without_it_and_dtype_wins(session, name):
         ({"a": arrow(pa.list_(pa.float16())).pyarrow_dtype, 1: "V8"}, ValueError, "'1'"),
         ({"a": None}, ValueError, "the dtype None"),
         ({"a": "interval"}, ValueError, "where closed"),
+        ({"a": "interval[int64]"}, ValueError, "where closed"),
         ({"a": pd.IntervalDtype(closed="left")}, ValueError, "can be read. (it must say of what"),
         (pa.schema({"a": pa.dense_union([pa.field("x", pa.int8())])}), ValueError, "read from JSON"),
         (pa.schema({"a": pa.list_(pa.month_day_nano_interval())}), ValueError, "read from JSON"),
+        (pa.schema({"a": pa.run_end_encoded(pa.int16(), pa.dictionary(pa.int8(), pa.string()))}), ValueError, "no kernel"),
         (pd.DataFrame({"column": ["a", "a"], "dtype": ["int8", "int8"]}), ValueError, "'a' twice"),
     ],
 )
@@ -522,8 +524,9 @@ def test_the_index_has_the_dtype_of_its_column(session, name, index):
 
 def test_a_dtype_that_no_index_has_is_refused(session, name):
     cd.push(pd.DataFrame({"i": [0.5], "x": [1]}), name, session=session)
-    with pytest.raises(cd.ColumnConversionError, match="Column 'i' cannot be the index: float16"):
+    with pytest.raises(cd.ColumnConversionError, match="Column 'i' cannot be the index: float16") as caught:
         cd.read_clicdata(name, schema={"i": "float16"}, index_col="i", session=session)
+    assert caught.value.column == "i"
 
 
 def test_columns_that_the_service_does_not_list_come_home_too(serve):

@@ -183,6 +183,8 @@ OVERRIDES = {
     "0.0 and 1.0 as checkbox": (pd.Series([0.0, 1.0, np.nan]), "checkbox", [False, True, None]),
     "2 as checkbox": (pd.Series([0, 2]), "checkbox", "row 1: 2 is neither 0 nor 1"),
     "0.5 as checkbox": (pd.Series([0.5, 1.0]), "checkbox", "row 0: 0.5 is neither 0 nor 1"),
+    **{f"NaN in an Arrow {kind}": (arrow(kind, *map(np.float16, (0.5, np.nan))), "number", [Decimal("0.5"), None])
+       for kind in (pa.float16(), pa.float32(), pa.float64())},
     "float as text": (pd.Series([0.1, -0.0, np.nan]), "text", ["0.1", "-0.0", None]),
     "Decimal as text": (objects(Decimal("1.10"), None), "text", ["1.10", None]),
     "Decimal as percentage": (objects(Decimal("0.250")), "percentage", [Decimal("0.250")]),
