@@ -471,7 +471,11 @@ def test_other_columns_come_as_without_it_and_dtype_wins(session, name):
         ({"a": pd.IntervalDtype(closed="left")}, ValueError, "can be read. (it must say of what"),
         (pa.schema({"a": pa.dense_union([pa.field("x", pa.int8())])}), ValueError, "read from JSON"),
         (pa.schema({"a": pa.list_(pa.month_day_nano_interval())}), ValueError, "read from JSON"),
-        (pa.schema({"a": pa.run_end_encoded(pa.int16(), pa.dictionary(pa.int8(), pa.string()))}), ValueError, "no kernel"),
+        (
+            pa.schema({"a": pa.run_end_encoded(pa.int16(), pa.dictionary(pa.int8(), pa.string()))}),
+            ValueError,
+            "no kernel",
+        ),
         (pd.DataFrame({"column": ["a", "a"], "dtype": ["int8", "int8"]}), ValueError, "'a' twice"),
     ],
 )
