@@ -538,6 +538,7 @@ def test_text_of_a_width_of_numpy_comes_home_as_pandas_has_text():
     back = read_as(np.dtype("U5"), "00123", None, "longer than five")
     assert back.dtype == pd.Series([""]).dtype
     assert back.tolist()[::2] == ["00123", "longer than five"]
+    assert read_as(np.dtype("U5"), None).dtype == back.dtype
 
 
 def test_a_stream_of_runs_is_a_stream_of_their_values():
