@@ -437,6 +437,7 @@ BAD_COLUMNS = {
     "another case": ({"a": "Text"}, cd.FrameError, "the types are text"),
     "no type": ({"a": None}, cd.FrameError, "the types are text"),
     "no such period": ({"a": "period[nonsense]"}, cd.FrameError, "the types are text"),
+    "a datetime of no unit": ({"a": "datetime64"}, cd.FrameError, "the types are text"),
     "a class of Python": ({"a": dt.date}, cd.FrameError, "the types are text"),
     "values": ({"a": [1, 2]}, cd.FrameError, "the types are text"),
     "a Series of values": (pd.Series([1, 2]), cd.FrameError, "the types are text"),

@@ -210,6 +210,7 @@ class Colour(enum.Enum):
 
 JSON = [
     pd.Series([1 + 2j, -0.5j]),
+    objects([1 + 2j, None]),
     objects([b"\x00a", None, b""]),
     objects([[1, "a", None, {"b": [True, 0.1]}], None, []]),
     objects([{"é\n": 1}, "a", 1, None, 2.5]),
@@ -234,6 +235,10 @@ JSON = [
             (pa.list_view(pa.binary()), [[b"xy", None], None]),
             (pa.binary_view(), [b"xy", None]),
             (pa.string_view(), ["xy", None]),
+            *((pa.list_(text), [["xy", None]]) for text in (pa.string(), pa.large_string(), pa.string_view())),
+            (pa.list_(pa.bool_()), [[True, None]]),
+            (pa.list_(pa.null()), [[None, None]]),
+            (pa.large_list_view(pa.int8()), [[1, None], None]),
             *([(pa.uuid(), [b"x" * 16, None])] if hasattr(pa, "uuid") else []),
         )
     ),
@@ -318,6 +323,13 @@ def test_what_went_as_json_text_comes_back_as_what_it_was(session, name, number)
     assert back["x"].dtype == frame["x"].dtype
     assert repr(back["x"].tolist()) == repr(frame["x"].tolist())
     arrow_batches(cd.read_clicdata_batches(name, schema=schema, session=session), frame)
+
+
+def test_objects_of_two_kinds_that_went_as_json_text_come_back_as_json_has_them(session, name):
+    frame = objects([b"a", uuid.UUID(int=7)]).to_frame("x")
+    cd.push(frame, name, columns={"x": "text"}, session=session)
+    back = cd.read_clicdata(name, schema=frame.clicdata.schema(columns={"x": "text"}), session=session)
+    assert back["x"].tolist() == ["YQ==", str(uuid.UUID(int=7))]
 
 
 REFUSED = [
@@ -440,7 +452,7 @@ def test_other_columns_come_as_without_it_and_dtype_wins(session, name):
 @pytest.mark.parametrize(
     ("schema", "kind", "why"),
     [
-        (5, TypeError, "not a int"),
+        (5, TypeError, "not a int.$"),
         *(
             (pd.DataFrame({each: ["int8"]}), TypeError, "not a DataFrame without columns named 'column' and 'dtype'")
             for each in ("a", "column", "dtype")
@@ -449,14 +461,21 @@ def test_other_columns_come_as_without_it_and_dtype_wins(session, name):
         ({"a": "decimal128(5, 2)[pyarrow]"}, ValueError, "Give a dtype itself"),
         ({"a": "S5"}, ValueError, "'a'"),
         ({"a": "period[nonsense]"}, ValueError, "'a' the dtype"),
+        ({"a": "datetime64[D]"}, ValueError, "'a' the dtype"),
         ({"a": Foreign()}, ValueError, "'a' the dtype"),
         ({"a": "values written as JSON"}, ValueError, "'a'"),
         ({"a": arrow(pa.list_(pa.float16())).pyarrow_dtype, 1: "V8"}, ValueError, "'1'"),
         ({"a": None}, ValueError, "the dtype None"),
         ({"a": "interval"}, ValueError, "where closed"),
-        ({"a": pd.IntervalDtype(closed="left")}, ValueError, "of what"),
+        ({"a": "interval[int64]"}, ValueError, "where closed"),
+        ({"a": pd.IntervalDtype(closed="left")}, ValueError, "can be read. (it must say of what"),
         (pa.schema({"a": pa.dense_union([pa.field("x", pa.int8())])}), ValueError, "read from JSON"),
         (pa.schema({"a": pa.list_(pa.month_day_nano_interval())}), ValueError, "read from JSON"),
+        (
+            pa.schema({"a": pa.run_end_encoded(pa.int16(), pa.dictionary(pa.int8(), pa.string()))}),
+            ValueError,
+            "no kernel",
+        ),
         (pd.DataFrame({"column": ["a", "a"], "dtype": ["int8", "int8"]}), ValueError, "'a' twice"),
     ],
 )
@@ -509,8 +528,9 @@ def test_the_index_has_the_dtype_of_its_column(session, name, index):
 
 def test_a_dtype_that_no_index_has_is_refused(session, name):
     cd.push(pd.DataFrame({"i": [0.5], "x": [1]}), name, session=session)
-    with pytest.raises(cd.ColumnConversionError, match="Column 'i' cannot be the index: float16"):
+    with pytest.raises(cd.ColumnConversionError, match="Column 'i' cannot be the index: float16") as caught:
         cd.read_clicdata(name, schema={"i": "float16"}, index_col="i", session=session)
+    assert caught.value.column == "i"
 
 
 def test_columns_that_the_service_does_not_list_come_home_too(serve):

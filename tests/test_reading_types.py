@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import functools
 import json
+import time
 from decimal import Decimal
 
 import numpy as np
@@ -166,6 +167,9 @@ ASKED = {
     "text that looks like a date": (pd.Series(["2024-01-01"]), None, "string",
                     pd.Series(["2024-01-01"], dtype="string")),
     "text as int": (pd.Series(["1", "2"]), None, "int64", pd.Series([1, 2])),
+    "text as float": (pd.Series(["inf", "0.5", None]), None, "float64", pd.Series([np.inf, 0.5, None])),
+    "text as a time of day": (pd.Series(["01:02:03", None]), None, "time64[us][pyarrow]",
+                              pd.Series([dt.time(1, 2, 3), None], dtype="time64[us][pyarrow]")),
     "date as text": (pd.Series([dt.date(2024, 1, 1), None]), None, "string",
                     pd.Series(["2024-01-01", None], dtype="string")),
     "datetime as text": (moments("2024-01-01 00:00:00", None), None, "string",
@@ -225,6 +229,21 @@ def test_a_dtype_that_would_lose_a_value_is_refused(table, case):
     with pytest.raises(cd.ColumnConversionError, match=r"^Column 'x' cannot be read as ") as caught:
         table(series.to_frame("x"))(dtype={"x": asked})
     assert caught.value.column == "x"
+    if case == "datetime that nanoseconds do not reach":
+        assert str(caught.value).endswith("datetime64[ns] does not hold 9999-12-31 00:00:00")
+
+
+def test_datetimes_of_no_zone_are_read_alike_wherever_the_reader_is(table, monkeypatch):
+    frame = pd.DataFrame({"x": moments("9999-12-31 23:59:59.999999", "0001-01-01")})
+    read = table(frame)
+    try:
+        for zone in ("Asia/Tokyo", "America/New_York"):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            pd.testing.assert_frame_equal(read(dtype="datetime64[us]"), frame)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(("asked", "nullable"), [("int64", "Int64"), ("uint8", "UInt8"), ("bool", "boolean")])
@@ -291,7 +310,7 @@ def test_columns_in_the_order_asked_for(table):
     pd.testing.assert_frame_equal(read(columns=["t"], index_col=["n"]), FRAME[["t", "n"]].set_index(["n"]))
 
 
-@pytest.mark.parametrize("index_col", ["n", ["t", "n"], ["n"]], ids=str)
+@pytest.mark.parametrize("index_col", ["n", "gap", ["t", "n"], ["n"]], ids=str)
 def test_index_col(table, index_col):
     read = table(FRAME)
     pd.testing.assert_frame_equal(read(index_col=index_col), FRAME.set_index(index_col))
@@ -509,6 +528,7 @@ def test_long_numbers_in_chunks_keep_every_digit(elsewhere, version, name):
     back = pd.concat(cd.read_clicdata(name, chunksize=3, session=session), ignore_index=True)
     assert back["n"].tolist() == numbers
     assert back["d"].tolist() == exact
+    assert [chunk["n"].dtype for chunk in cd.read_clicdata(name, chunksize=1, session=session)] == [object] * 4
     assert [type(value) for value in back["n"]] == [int, int, int, type(None)]
 
 
@@ -639,6 +659,16 @@ def test_a_float32_does_not_hold_what_a_float64_does(raw):
 def test_numbers_beyond_all_measure_are_refused_at_once(raw, number, dtype):
     with pytest.raises(cd.ColumnConversionError, match="does not hold Decimal"):
         raw([number, "1"])(dtype={"x": dtype})
+    assert raw([number, "1"])(dtype={"x": "category"})["x"].tolist() == [Decimal(number), 1]
+
+
+@pytest.mark.parametrize(
+    ("number", "dtype"), [("1e400", "complex128"), ("1e99999999", "complex128"), ("1e300", "complex64")]
+)
+def test_a_complex_number_is_rounded_but_not_to_infinity(raw, number, dtype):
+    with pytest.raises(cd.ColumnConversionError, match="does not hold"):
+        raw([number, "1"])(dtype={"x": dtype})
+    assert raw([LONG, "1"])(dtype={"x": dtype})["x"].tolist() == np.array([float(LONG), 1], dtype).tolist()
 
 
 TEXT_DTYPES = [

@@ -144,6 +144,7 @@ JSON_TEXT = [
     (arrow(pa.struct({"a": pa.date32()}), {"a": dt.date(2024, 1, 1)}), ['{"a": "2024-01-01"}']),
     (objects([np.datetime64(1, "ns"), np.datetime64("2024-01"), np.timedelta64(1, "s"), np.complex64(1j)]),
      ['["1970-01-01T00:00:00.000000001", "2024-01", "P0DT0H0M1S", "1j"]']),
+    (objects([np.timedelta64(5, "ns")]), ['["P0DT0H0M0.000000005S"]']),
     (objects([pd.NaT, pd.NA, None, np.datetime64("NaT")], np.array(["NaT", 1], "m8[s]")),
      ["[null, null, null, null]", '[null, "P0DT0H0M1S"]']),
     (pd.Series(pd.Categorical(["a", 1])), ['"a"', "1"]),
@@ -182,6 +183,8 @@ OVERRIDES = {
     "0.0 and 1.0 as checkbox": (pd.Series([0.0, 1.0, np.nan]), "checkbox", [False, True, None]),
     "2 as checkbox": (pd.Series([0, 2]), "checkbox", "row 1: 2 is neither 0 nor 1"),
     "0.5 as checkbox": (pd.Series([0.5, 1.0]), "checkbox", "row 0: 0.5 is neither 0 nor 1"),
+    **{f"NaN in an Arrow {kind}": (arrow(kind, *map(np.float16, (0.5, np.nan))), "number", [Decimal("0.5"), None])
+       for kind in (pa.float16(), pa.float32(), pa.float64())},
     "float as text": (pd.Series([0.1, -0.0, np.nan]), "text", ["0.1", "-0.0", None]),
     "Decimal as text": (objects(Decimal("1.10"), None), "text", ["1.10", None]),
     "Decimal as percentage": (objects(Decimal("0.250")), "percentage", [Decimal("0.250")]),

@@ -67,6 +67,12 @@ def test_frames_of_arrow_types_that_pandas_has_no_python_type_for_are_taken(arro
         schema.warn_of_index(pd.DataFrame({"y": [1, 2]}, index=pd.Index(frame["x"].array)))
 
 
+@pytest.mark.parametrize("kind", [np.longdouble, np.clongdouble])
+def test_a_number_wider_than_python_has_is_none_of_jsons(kind):
+    with pytest.raises(TypeError, match="longdouble is none of JSON's kinds"):
+        json_text([kind(1)])
+
+
 NANOSECOND = pa.array([1], pa.int64()).cast(pa.time64("ns"))
 NESTED = {
     "list": pa.ListArray.from_arrays([0, 1], NANOSECOND),
@@ -85,8 +91,18 @@ def test_what_python_does_not_hold_of_an_arrow_value_is_no_json_text(kind):
     nested = NESTED[kind]
     values = pa.concat_arrays([nested.slice(0, 0), pa.nulls(1, nested.type), nested])
     for obj in (pa.table({"x": values}), arrow_frame(values)):
-        with pytest.raises(CellValueError, match=r"Column 'x', row 1: .* has no JSON text"):
+        with pytest.raises(CellValueError, match=r"Column 'x', row 1: .* has no JSON text") as caught:
             ready(obj, x="text")
+        # What Python has no value for is shown by its kind in Arrow.
+        assert ("Scalar" in str(caught.value)) == (kind in {"late", "long"})
+
+
+def test_lists_nested_deeper_than_python_goes_are_no_json_text():
+    deep = []
+    for _ in range(10_000):
+        deep = [deep]
+    with pytest.raises(CellValueError, match=r"Column 'x', row 0: <list> has no JSON text"):
+        ready(pd.DataFrame({"x": pd.Series([deep], dtype=object)}), x="text")
 
 
 def test_times_of_microseconds_within_lists_go_as_json_text():
@@ -98,6 +114,7 @@ def test_an_error_stands_on_one_line_whatever_the_value_looks_like():
     with pytest.raises(FrameError) as caught:
         schema.plan_columns(frame(pd.Series([1, 2])))
     assert "\n" not in str(caught.value)
+    assert schema.shown(pd.Series(["a"], dtype=object)) == "0    a dtype: object"
 
 
 def test_numbers_go_up_to_a_thousand_digits():
@@ -384,8 +401,11 @@ def test_a_later_page_goes_exactly_into_the_type_of_the_first_or_not_at_all(kind
         (pd.ArrowDtype(pa.list_(pa.int8())), pa.list_(pa.int8())),
         (pd.CategoricalDtype(["b", "a"]), pa.dictionary(pa.int8(), OWN_TEXT)),
         (pd.CategoricalDtype([1.5]), pa.dictionary(pa.int8(), pa.float64())),
+        (pd.CategoricalDtype([]), None),
+        (pd.CategoricalDtype(pd.PeriodIndex(["2024-01"], freq="M")), None),
         (pd.PeriodDtype("M"), None),
         (pd.IntervalDtype("float64", "left"), None),
+        (pd.IntervalDtype("datetime64[us]", "both"), None),
         (np.dtype("complex128"), None),
         (np.dtype("float16"), pa.float16()),
         (np.dtype("m8[s]"), pa.duration("s")),
@@ -518,6 +538,7 @@ def test_text_of_a_width_of_numpy_comes_home_as_pandas_has_text():
     back = read_as(np.dtype("U5"), "00123", None, "longer than five")
     assert back.dtype == pd.Series([""]).dtype
     assert back.tolist()[::2] == ["00123", "longer than five"]
+    assert read_as(np.dtype("U5"), None).dtype == back.dtype
 
 
 def test_a_stream_of_runs_is_a_stream_of_their_values():

@@ -54,7 +54,7 @@ def _cast(settled: Settled, wanted: Any, dtype_backend: str | None) -> pd.Series
     if pa.types.is_timestamp(settled.values.type) and wanted.kind == "M":
         as_dates = pa.types.is_date(arrow_type)
         return _midnights(settled.values, arrow_type) if as_dates else _moments(settled.values, wanted)
-    if wanted.kind == "f":
+    if wanted.kind in "fc":
         return _floats(settled, wanted, dtype_backend)
     series = default_series(settled, dtype_backend)
     if isinstance(wanted, pd.PeriodDtype):
@@ -175,12 +175,12 @@ def _durations(series: pd.Series[Any], wanted: Any) -> pd.Series[Any]:
 
 
 def _floats(settled: Settled, wanted: Any, dtype_backend: str | None) -> pd.Series[Any]:
-    """Floats, rounded, but not to infinity."""
+    """Floats or complex numbers, rounded, but not to infinity."""
     series = _nearest(settled.values) if settled.numerals else default_series(settled, dtype_backend)
     with np.errstate(over="ignore"):  # what it would warn of is refused below
         converted: pd.Series[Any] = series.astype(wanted)
     if not _is_text(settled):
-        _refuse_where(pd.Series(np.isinf(converted.to_numpy(float, na_value=np.nan))), series, wanted)
+        _refuse_where(pd.Series(np.isinf(converted.to_numpy(complex, na_value=np.nan))), series, wanted)
     return converted
 
 

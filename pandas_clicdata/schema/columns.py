@@ -28,8 +28,7 @@ def default_series(settled: Settled, dtype_backend: str | None, *, stable: bool 
     """
     values = settled.values
     if dtype_backend == "pyarrow":
-        values = arrow_column(settled)
-        return pd.Series(pd.arrays.ArrowExtensionArray(values), dtype=pd.ArrowDtype(values.type))
+        return pd.Series(pd.arrays.ArrowExtensionArray(arrow_column(settled)))
     if settled.numerals:
         make = int if settled.whole else Decimal
         return pd.Series([None if text is None else make(text) for text in values.to_pylist()], dtype=object)
@@ -43,7 +42,5 @@ def default_series(settled: Settled, dtype_backend: str | None, *, stable: bool 
     nullable = _NULLABLE.get(values.type)
     if nullable is not None and (values.null_count or stable or dtype_backend == "numpy_nullable"):
         return pd.Series(nullable.__from_arrow__(values))
-    if pa.types.is_null(values.type):
-        return pd.Series([None] * len(values), dtype=object)
     series: pd.Series[Any] = values.to_pandas()
     return series

@@ -33,7 +33,7 @@ def plan_declared(columns: object) -> list[ColumnPlan]:
     """
     if isinstance(columns, pd.Series | Mapping):
         return _plan_types([*columns.items()])
-    if not isinstance(columns, pd.DataFrame) and not hasattr(columns, "__arrow_c_stream__"):
+    if not hasattr(columns, "__arrow_c_stream__"):
         raise TypeError(
             "The columns of a table are a dict of name and type, such as {'flight': 'text'}, or a frame's dtypes, or"
             f" the frame itself, not {columns!r}."

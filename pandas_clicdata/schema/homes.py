@@ -67,16 +67,14 @@ class Home:
         """What it is among Arrow batches; None for what Arrow has no one type for, and stays text."""
         dtype = _dense_dtype(self.dtype)
         if self.holds is not None:
-            return None if isinstance(self.holds, pd.PeriodDtype | pd.IntervalDtype) else _ARROW_OF.get(self.holds)
+            return _ARROW_OF.get(self.holds)
         if isinstance(dtype, pd.ArrowDtype):
             return dtype.pyarrow_dtype
         if isinstance(dtype, pd.DatetimeTZDtype):
             zone = str(dtype.tz)
             return pa.timestamp(dtype.unit, zone if zone in available_timezones() else "UTC")
-        if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype) or dtype.kind == "c":
-            return None
         try:
-            found = pa.array(self._dense(self.series("", pa.chunked_array([], TEXT))), from_pandas=True).type
+            found = pa.array(self._dense(self.series("", pa.chunked_array([], TEXT)))).type
         except (pa.ArrowException, OverflowError, TypeError, ValueError):
             return None
         values = found.value_type if pa.types.is_dictionary(found) else found
@@ -97,7 +95,7 @@ class Home:
         """Make the column of a batch."""
         if self.arrow_type is None:
             return values.combine_chunks()
-        made = pa.array(self._dense(self.series(name, values, first_row)), self.arrow_type, from_pandas=True)
+        made = pa.array(self._dense(self.series(name, values, first_row)), self.arrow_type)
         return made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
 
     @staticmethod

@@ -279,7 +279,7 @@ def _holds(target: pa.DataType, value: Any) -> bool:
 
 
 def _own_words(exc: Exception) -> bool:
-    return str(exc).startswith(("is ", "does ", "has "))
+    return str(exc).startswith(("is ", "has "))
 
 
 def _whole_or_one(

@@ -111,7 +111,7 @@ def of_ticks(ticks: pa.ChunkedArray, dtype: Any) -> pd.Series[Any]:
     """Moments in UTC, or durations, as a dtype of their unit; by their numbers, which pandas takes from any year."""
     numbers = ticks.cast(pa.int64())
     if isinstance(dtype, pd.ArrowDtype):
-        return pd.Series(pd.arrays.ArrowExtensionArray(numbers.cast(dtype.pyarrow_dtype)), dtype=dtype)
+        return pd.Series(pd.arrays.ArrowExtensionArray(numbers.cast(dtype.pyarrow_dtype)))
     plain = numbers.fill_null(np.iinfo("int64").min).to_numpy()
     if isinstance(dtype, pd.DatetimeTZDtype):
         naive = pd.Series(plain.view(f"M8[{dtype.unit}]"))
