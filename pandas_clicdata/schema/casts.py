@@ -70,6 +70,11 @@ def _cast(settled: Settled, wanted: Any, dtype_backend: str | None) -> pd.Series
     return converted
 
 
+def _is_numeric(arrow_type: pa.DataType) -> bool:
+    is_ = pa.types
+    return bool(is_.is_integer(arrow_type) or is_.is_floating(arrow_type) or is_.is_boolean(arrow_type))
+
+
 def _is_text(settled: Settled) -> bool:
     return is_text(settled.values.type) and not settled.numerals
 
@@ -81,6 +86,8 @@ def _refuse_kind(settled: Settled, wanted: Any) -> None:
         raise TypeError("dtype= does not read intervals; schema= does")
     if wanted.kind == "S" or (wanted.kind == "b" and _is_text(settled)):
         raise ValueError("text is no value of it")
+    if isinstance(wanted, pd.PeriodDtype) and (settled.numerals or _is_numeric(found)):
+        raise ValueError("numbers are no values of it, for they may be years or counts")
     if wanted.kind in "bc" and pa.types.is_temporal(found):
         raise ValueError("dates and datetimes are no values of it")
     if wanted.kind in "mM" and pa.types.is_boolean(found):
