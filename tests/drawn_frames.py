@@ -364,7 +364,7 @@ ARROW = {
 
 
 def arrow_series(values):
-    return pd.Series(pd.arrays.ArrowExtensionArray(values), dtype=pd.ArrowDtype(values.type))
+    return pd.Series(pd.arrays.ArrowExtensionArray(values))
 
 
 PANDAS |= {

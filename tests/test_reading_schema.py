@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from drawn_frames import arrow_series, objects
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -46,16 +47,8 @@ class Kind:
         return pd.Series(values, dtype=self.dtype)
 
 
-def arrow_series(array):
-    return pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([array])))
-
-
 def arrow(arrow_type):
     return pd.ArrowDtype(arrow_type)
-
-
-def objects(values):
-    return pd.Series(values, dtype=object)
 
 
 def category(categories, ordered=False):

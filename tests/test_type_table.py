@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from drawn_frames import objects
 
 import pandas_clicdata as cd
 from pandas_clicdata.schema.types import LITERAL_RULE, RULES, rule_for
@@ -84,10 +85,6 @@ def zoned(unit, zone):
 
 def periods(freq):
     return lambda values: pd.Series(pd.PeriodIndex(values, freq=freq))
-
-
-def objects(values):
-    return pd.Series(values, dtype=object)
 
 
 INTEGERS = {"back": "int64", "back_with_null": "Int64", "data_type": "number"}

@@ -13,16 +13,15 @@ import pyarrow.compute as pc
 
 from pandas_clicdata.errors import ColumnConversionError
 from pandas_clicdata.models import ColumnType
-from pandas_clicdata.schema.columns import OWN_TEXT_DTYPE, default_series
+from pandas_clicdata.schema.columns import OWN_TEXT_DTYPE, arrow_series, default_series, float_series
 from pandas_clicdata.schema.incoming import Settled, is_short, is_text, parsed_text, texts, wants_text
 from pandas_clicdata.schema.landing import BEYOND_ZONE, beyond_zone, zone_of
 from pandas_clicdata.schema.makers import of_ticks
-from pandas_clicdata.schema.values import shown
+from pandas_clicdata.schema.values import days_of, shown
 
 _UNITS = ("s", "ms", "us", "ns")
 _NOT_A_TIME = -(2**63)
 """The ticks of NaT."""
-_FLOAT: Any = pd.Float64Dtype()
 
 
 def cast(name: str, settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Series[Any]:
@@ -50,7 +49,7 @@ def _cast(settled: Settled, wanted: Any, dtype_backend: str | None) -> pd.Series
     _refuse_missing(settled, wanted)
     arrow_type = wanted.pyarrow_dtype if isinstance(wanted, pd.ArrowDtype) else pa.null()
     if pa.types.is_decimal(arrow_type):
-        return _of_arrow(pa.array(_short_numbers(settled, wanted), arrow_type))
+        return arrow_series(pa.array(_short_numbers(settled, wanted), arrow_type))
     if pa.types.is_timestamp(settled.values.type) and wanted.kind == "M":
         as_dates = pa.types.is_date(arrow_type)
         return _midnights(settled.values, arrow_type) if as_dates else _moments(settled.values, wanted)
@@ -137,17 +136,13 @@ def _number(text: str) -> Decimal:
         raise ValueError(f"{shown(text)} is no number") from None
 
 
-def _of_arrow(values: pa.Array | pa.ChunkedArray) -> pd.Series[Any]:
-    return pd.Series(pd.arrays.ArrowExtensionArray(values))
-
-
 def _midnights(moments: pa.ChunkedArray, arrow_type: pa.DataType) -> pd.Series[Any]:
     """Datetimes without a time of day, as dates."""
-    days = moments.cast(pa.date32(), safe=False)
-    position = _first_other(moments, days.cast(moments.type))
+    days, cut = days_of(moments)
+    position = _first(cut)
     if position is not None:
         raise ValueError(f"{moments[position]} has a time of day")
-    return _of_arrow(days.cast(arrow_type))
+    return arrow_series(days.cast(arrow_type))
 
 
 def _moments(moments: pa.ChunkedArray, wanted: Any) -> pd.Series[Any]:
@@ -156,7 +151,7 @@ def _moments(moments: pa.ChunkedArray, wanted: Any) -> pd.Series[Any]:
     if unit not in _UNITS:
         raise ValueError("pandas has no datetimes of this unit. Ask for 'datetime64[us]', or s, ms or ns")
     in_unit = moments.cast(pa.timestamp(unit), safe=False)
-    position = _first_other(moments, in_unit.cast(moments.type, safe=False))
+    position = _first(pc.not_equal(in_unit.cast(moments.type, safe=False), moments))
     if position is not None:
         raise ValueError(f"{wanted} does not hold {moments[position]}")
     position = beyond_zone(moments, wanted)
@@ -170,8 +165,8 @@ def _unit_of(wanted: pd.DatetimeTZDtype | pd.ArrowDtype) -> str:
     return unit
 
 
-def _first_other(values: pa.ChunkedArray, others: pa.ChunkedArray) -> int | None:
-    position: int = pc.index(pc.equal(values, others), pa.scalar(False)).as_py()
+def _first(mask: pa.ChunkedArray) -> int | None:
+    position: int = pc.index(mask, pa.scalar(True)).as_py()
     return position if position >= 0 else None
 
 
@@ -197,4 +192,4 @@ def _nearest(numerals: pa.ChunkedArray) -> pd.Series[Any]:
     if any(number is not None and math.isinf(number) for number in numbers):
         beyond = next(text for text in numerals.to_pylist() if text is not None and math.isinf(float(text)))
         raise ValueError(f"a float does not hold {shown(Decimal(beyond))}")
-    return pd.Series(_FLOAT.__from_arrow__(pa.chunked_array([pa.array(numbers, pa.float64())])))
+    return float_series(pa.chunked_array([pa.array(numbers, pa.float64())]))

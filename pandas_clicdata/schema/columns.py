@@ -13,12 +13,22 @@ from pandas_clicdata.schema.incoming import Settled, arrow_column, is_text
 
 OWN_TEXT_DTYPE = pd.Series([""]).dtype
 """What pandas itself makes of text: ``object`` in 2, ``str`` in 3."""
-_FLOAT: Any = pd.Float64Dtype()
 _NULLABLE: Mapping[pa.DataType, Any] = {
     pa.int64(): pd.Int64Dtype(),
     pa.uint64(): pd.UInt64Dtype(),
     pa.bool_(): pd.BooleanDtype(),
 }
+
+
+def arrow_series(values: pa.Array | pa.ChunkedArray) -> pd.Series[Any]:
+    """Make a column that is stored in Arrow."""
+    return pd.Series(pd.arrays.ArrowExtensionArray(values))
+
+
+def float_series(values: pa.ChunkedArray) -> pd.Series[Any]:
+    """Make a column of nullable floats."""
+    nullable: Any = pd.Float64Dtype()
+    return pd.Series(nullable.__from_arrow__(values))
 
 
 def default_series(settled: Settled, dtype_backend: str | None, *, stable: bool = False) -> pd.Series[Any]:
@@ -28,7 +38,7 @@ def default_series(settled: Settled, dtype_backend: str | None, *, stable: bool 
     """
     values = settled.values
     if dtype_backend == "pyarrow":
-        return pd.Series(pd.arrays.ArrowExtensionArray(arrow_column(settled)))
+        return arrow_series(arrow_column(settled))
     if settled.numerals:
         make = int if settled.whole else Decimal
         return pd.Series([None if text is None else make(text) for text in values.to_pylist()], dtype=object)
@@ -38,7 +48,7 @@ def default_series(settled: Settled, dtype_backend: str | None, *, stable: bool 
         if is_text(values.type):
             return pd.Series(pd.array(values.to_pylist(), dtype="string"))
         if pa.types.is_floating(values.type):
-            return pd.Series(_FLOAT.__from_arrow__(values))
+            return float_series(values)
     nullable = _NULLABLE.get(values.type)
     if nullable is not None and (values.null_count or stable or dtype_backend == "numpy_nullable"):
         return pd.Series(nullable.__from_arrow__(values))

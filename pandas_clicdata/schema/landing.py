@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from pandas_clicdata.errors import ColumnConversionError
 from pandas_clicdata.models import ColumnType
 from pandas_clicdata.schema.incoming import is_short, parsed_text
-from pandas_clicdata.schema.values import LARGEST_EXPONENT, TEXT, Place, shown
+from pandas_clicdata.schema.values import LARGEST_EXPONENT, TEXT, Place, days_of, shown
 
 _NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 _DURATION = r"^-?P[-+0-9DTHMS.]+$"
@@ -169,8 +169,8 @@ def days(texts: pa.ChunkedArray, target: pa.DataType, place: Landing) -> pa.Chun
             moments = parsed_text(some, ColumnType.DATETIME)
             if moments is None:
                 raise ValueError("is no date.")
-            parsed = moments.cast(pa.date32(), safe=False)
-            if not pc.all(pc.equal(parsed.cast(moments.type), moments)).as_py():
+            parsed, cut = days_of(moments)
+            if pc.any(cut).as_py():
                 raise ValueError("has a time of day.")
         return parsed.cast(target)
 

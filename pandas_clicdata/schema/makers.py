@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pandas_clicdata.schema import landing
-from pandas_clicdata.schema.columns import OWN_TEXT_DTYPE
+from pandas_clicdata.schema.columns import OWN_TEXT_DTYPE, arrow_series
 from pandas_clicdata.schema.incoming import holds_objects
 from pandas_clicdata.schema.jsontext import from_json, from_plain, json_text
 from pandas_clicdata.schema.landing import Landing
@@ -111,7 +111,7 @@ def of_ticks(ticks: pa.ChunkedArray, dtype: Any) -> pd.Series[Any]:
     """Moments in UTC, or durations, as a dtype of their unit; by their numbers, which pandas takes from any year."""
     numbers = ticks.cast(pa.int64())
     if isinstance(dtype, pd.ArrowDtype):
-        return pd.Series(pd.arrays.ArrowExtensionArray(numbers.cast(dtype.pyarrow_dtype)))
+        return arrow_series(numbers.cast(dtype.pyarrow_dtype))
     plain = numbers.fill_null(np.iinfo("int64").min).to_numpy()
     if isinstance(dtype, pd.DatetimeTZDtype):
         naive = pd.Series(plain.view(f"M8[{dtype.unit}]"))
@@ -121,7 +121,7 @@ def of_ticks(ticks: pa.ChunkedArray, dtype: Any) -> pd.Series[Any]:
 
 def _into_arrow(dtype: pd.ArrowDtype) -> Make:
     back = _back_into_arrow(dtype.pyarrow_dtype)
-    return lambda values, place: pd.Series(pd.arrays.ArrowExtensionArray(back(values, place)))
+    return lambda values, place: arrow_series(back(values, place))
 
 
 def _back_into_arrow(arrow_type: pa.DataType) -> Callable[[pa.ChunkedArray, Landing], pa.ChunkedArray]:

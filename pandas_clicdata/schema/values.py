@@ -257,12 +257,18 @@ def written_moments(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
     )
 
 
+def days_of(instants: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Return the days of moments, and which of them have a time of day that a day loses."""
+    dates = instants.cast(pa.date32(), safe=False)
+    return dates, pc.not_equal(dates.cast(instants.type), instants)
+
+
 def midnights(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
     """Datetimes that are whole days."""
     instants = moments(values, place)
-    dates = instants.cast(pa.date32(), safe=False)
+    dates, cut = days_of(instants)
     place.refuse_where(
-        pc.not_equal(dates.cast(instants.type), instants),
+        cut,
         instants,
         "has a time of day (in UTC), which a date would lose.",
     )
