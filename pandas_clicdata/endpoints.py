@@ -94,6 +94,11 @@ def insert(session: Session, rec_id: int, rows: bytes, count: int) -> Sent:
     return replace(sent, counts=counts)
 
 
+def counts_rows(session: Session) -> bool:
+    """Whether the reply to an insert says how many rows it took."""
+    return session.dialect.counts_rows
+
+
 def delete(session: Session, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> Sent:
     """Delete every row that matches, or the first of them."""
     return session.perform_counting(session.dialect.delete(rec_id, find, multiple_rows))[1]

@@ -42,7 +42,7 @@ WALLS: dict[str, set[str]] = {
     "lookup": {"checks", "endpoints", "models"},
     "endpoints": {"models", "session", "wire"},
     "wire": {"models"},
-    "session": {"auth", "config", "display", "models", "sandbox", "transport", "wire"},
+    "session": {"auth", "checks", "config", "display", "models", "sandbox", "transport", "wire"},
     "auth": {"config", "models", "transport"},
     "transport": {"_version", "models"},
     "schema": {"checks", "models"},

@@ -9,7 +9,8 @@
     │   ├── ConnectionFailedError (ConnectionError)   no connection: nothing was sent
     │   ├── ConnectionLostError (ConnectionError)     lost after sending began
     │   ├── RequestTimeoutError (TimeoutError)        no reply in time
-    │   └── RedirectError                             sent elsewhere, which is not followed
+    │   ├── RedirectError                             sent elsewhere, which is not followed
+    │   └── ReplyTooLargeError                        a reply larger than ``max_reply_bytes``
     ├── ApiError                              ClicData answered with an error
     │   ├── AuthenticationError (PermissionError)     credentials or token refused
     │   ├── PermissionDeniedError (PermissionError)   not allowed, or a scope is missing
@@ -96,6 +97,7 @@ from pandas_clicdata.errors.service import (
     PermissionDeniedError,
     RateLimitError,
     RedirectError,
+    ReplyTooLargeError,
     RequestTimeoutError,
     ServerError,
     TransportError,
@@ -129,6 +131,7 @@ __all__ = [
     "RecordLookupError",
     "RedirectError",
     "ReplaceIncompleteError",
+    "ReplyTooLargeError",
     "RequestTimeoutError",
     "ResumeError",
     "RowsExistError",

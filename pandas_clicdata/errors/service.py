@@ -47,6 +47,10 @@ class RedirectError(TransportError):
     """The reply points to another address. Credentials are not carried there."""
 
 
+class ReplyTooLargeError(TransportError):
+    """The reply is larger than ``max_reply_bytes``; it was not read to its end."""
+
+
 class ApiError(ClicDataError):
     """ClicData answered with an error.
 

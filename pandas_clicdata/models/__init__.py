@@ -3,6 +3,8 @@
 from pandas_clicdata.models.answers import Picture, Records, RunStatus, ScheduleRun
 from pandas_clicdata.models.exchange import (
     DEFAULT_TIMEOUT,
+    MAX_REPLY_BYTES,
+    MAX_REQUEST_BYTES,
     NO_MORE_TRIES,
     Exchange,
     Reply,
@@ -34,6 +36,8 @@ from pandas_clicdata.models.tables import (
 __all__ = [
     "BATCH_ROWS",
     "DEFAULT_TIMEOUT",
+    "MAX_REPLY_BYTES",
+    "MAX_REQUEST_BYTES",
     "NO_MORE_TRIES",
     "ROW_ID_TYPES",
     "AccountInfo",

@@ -19,6 +19,12 @@ T = TypeVar("T")
 DEFAULT_TIMEOUT = (10.0, 60.0)
 """Seconds to wait for a connection, and for each part of a reply; a whole reply may take ten times as long."""
 
+MAX_REPLY_BYTES = 512 * 1024 * 1024
+"""How large a reply may be, so that one without end does not fill the memory."""
+
+MAX_REQUEST_BYTES = 8 * 1024 * 1024
+"""How large the body of an insert may be; common servers take no more than 28 MiB."""
+
 NO_MORE_TRIES: ContextVar[threading.Event | None] = ContextVar("NO_MORE_TRIES", default=None)
 """Where a thread is told that its requests shall not be tried again, nor wait to be."""
 
@@ -125,7 +131,8 @@ class Request:
     """One request of the API, without credentials.
 
     ``repeatable`` says that sending it twice leaves the service as sending it once does; ``secrets`` are what of its
-    body must not be shown.
+    body must not be shown. ``counted_rows`` is how many rows it inserts, where the reply counts them: two inserts of
+    the same number do not follow each other on one connection, so that the reply to another one shows by its count.
     """
 
     operation: str
@@ -136,6 +143,7 @@ class Request:
     content_type: str = "application/json"
     repeatable: bool = False
     rows: int = 0
+    counted_rows: int = 0
     secrets: tuple[Secret, ...] = field(default=(), repr=False)
 
     @property
@@ -149,7 +157,9 @@ class Request:
 class Reply:
     """One whole HTTP reply, of any status; header names in lower case.
 
-    ``perhaps_done`` says that a try before this one, whose reply was lost or a failure, may have done the work.
+    ``perhaps_done`` says that a try before this one, whose reply was lost or a failure, may have done the work;
+    ``framed`` that the reply says where it ends, so that one that was cut off is noticed whatever it holds.
+    ``connection`` is the number of the connection that it came on.
     """
 
     status: int
@@ -158,6 +168,8 @@ class Reply:
     attempts: int = 1
     secrets: tuple[Secret, ...] = field(default=(), repr=False)
     perhaps_done: bool = False
+    framed: bool = True
+    connection: int = 0
 
     def redact(self, text: str) -> str:
         """Blank out every credential in use, and whatever looks like one."""

@@ -30,11 +30,14 @@ class Sent:
         How often it was tried again.
     perhaps_twice : bool
         Whether a try before the last may have been carried out too, or may still be.
+    connection : int
+        The number of the connection that its reply came on.
     """
 
     counts: InsertCounts = field(default_factory=InsertCounts)
     retries: int = 0
     perhaps_twice: bool = False
+    connection: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,21 @@ from typing import Any, Self, TypeVar
 
 from pandas_clicdata import config
 from pandas_clicdata.auth import Authenticator, authenticator
+from pandas_clicdata.checks import whole_number
 from pandas_clicdata.display import facts_html
-from pandas_clicdata.errors import ClicDataError, ConfigurationError
-from pandas_clicdata.models import DEFAULT_TIMEOUT, AccountInfo, Exchange, Reply, Request, RetryPolicy, Secret, Sent
+from pandas_clicdata.errors import ApiError, ClicDataError, ConfigurationError, UnexpectedReplyError
+from pandas_clicdata.models import (
+    DEFAULT_TIMEOUT,
+    MAX_REPLY_BYTES,
+    MAX_REQUEST_BYTES,
+    AccountInfo,
+    Exchange,
+    Reply,
+    Request,
+    RetryPolicy,
+    Secret,
+    Sent,
+)
 from pandas_clicdata.wire import Dialect, Unversioned, dialect_for, dialect_of
 
 T = TypeVar("T")
@@ -65,6 +77,11 @@ class Session:
         As in requests: the path of a CA bundle, or False.
     proxies : dict, optional
         As in requests, which also reads the environment's.
+    max_request_bytes : int, default 8388608
+        How large the body of an insert may be. Batches of wide rows carry fewer rows because of it; a single row that
+        is larger is sent all the same. A batch that the service refuses as too large (HTTP 413) is halved.
+    max_reply_bytes : int, default 536870912
+        How large a reply may be. The reading of a larger one ends with :class:`ReplyTooLargeError`.
 
     Raises
     ------
@@ -101,6 +118,8 @@ class Session:
         retry: RetryPolicy | None = None,
         verify: bool | str | None = None,
         proxies: Mapping[str, str | Secret] | None = None,
+        max_request_bytes: int = MAX_REQUEST_BYTES,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         # The network's libraries load with the first session, not with every import of this package.
         from pandas_clicdata.transport import Transport
@@ -111,7 +130,13 @@ class Session:
         # So may an address.
         base_url = None if base_url is None else config.masked(base_url)
         secret_proxies, proxies = hidden(proxies), None
-        self._options: dict[str, Any] = {"timeout": timeout, "retry": retry, "verify": verify}
+        self._options: dict[str, Any] = {
+            "timeout": timeout,
+            "retry": retry,
+            "verify": verify,
+            "max_reply_bytes": whole_number("max_reply_bytes", max_reply_bytes, least=1),
+        }
+        self._max_request_bytes = whole_number("max_request_bytes", max_request_bytes, least=1)
         self._profile = profile
         self._settings = config.resolve(
             {
@@ -168,6 +193,16 @@ class Session:
                     self._dialect = dialect_of(self._send(Unversioned().account().request))
         return self._dialect
 
+    @property
+    def max_request_bytes(self) -> int:
+        """How large the body of an insert may be."""
+        return self._max_request_bytes
+
+    @property
+    def doubted(self) -> frozenset[int]:
+        """The connections on which bytes came that no request asked for, by the numbers that ``Sent`` has."""
+        return self._transport.doubted
+
     def perform(self, exchange: Exchange[T]) -> T:
         """Send a request and read its reply."""
         return _read(exchange, self._send(exchange.request))
@@ -175,7 +210,34 @@ class Session:
     def perform_counting(self, exchange: Exchange[T]) -> tuple[T, Sent]:
         """Send a request and read its reply; also tell how often it had to be tried again, and what that may mean."""
         reply = self._send(exchange.request)
-        return _read(exchange, reply), Sent(retries=reply.attempts - 1, perhaps_twice=reply.perhaps_done)
+        result = _read(exchange, reply)
+        return result, Sent(retries=reply.attempts - 1, perhaps_twice=reply.perhaps_done, connection=reply.connection)
+
+    def in_sync(self, connection: int) -> bool | None:
+        """Find out by one request whether the replies on this thread's connection belong to their requests.
+
+        Parameters
+        ----------
+        connection : int
+            The number of the connection.
+
+        Returns
+        -------
+        bool or None
+            False if the reply is one to an insert, so that the replies before it came one request too early. None if
+            the request went over another connection, which shows nothing.
+        """
+        probe = self.dialect.probe()
+        reply = self._send(probe.request)
+        if reply.connection != connection:
+            return None
+        try:
+            return _read(probe, reply)
+        except ApiError as exc:
+            if exc.ambiguous or exc.status is None or exc.status >= 500 or isinstance(exc, UnexpectedReplyError):
+                raise
+            # Not allowed to ask, for example: that is no reply to an insert that was carried out.
+            return True
 
     def whoami(self) -> AccountInfo:
         """Ask ClicData which account this session is on.
@@ -241,6 +303,7 @@ class Session:
             "base_url": self.base_url,
             "api_version": self._settings.api_version,
             "profile": self._profile,
+            "max_request_bytes": self._max_request_bytes,
             **self._options,
         }
         if self.auth_method == "authorization_code":

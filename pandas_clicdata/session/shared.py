@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from pandas_clicdata.config import masked
 from pandas_clicdata.errors import ConfigurationError
-from pandas_clicdata.models import DEFAULT_TIMEOUT, RetryPolicy, Secret
+from pandas_clicdata.models import DEFAULT_TIMEOUT, MAX_REPLY_BYTES, MAX_REQUEST_BYTES, RetryPolicy, Secret
 from pandas_clicdata.session.session import Session, hidden
 
 _SECRETS = frozenset({"client_secret", "password", "api_key", "code", "refresh_token"})
@@ -222,6 +222,8 @@ def connect(
     retry: RetryPolicy | None = None,
     verify: bool | str | None = None,
     proxies: Mapping[str, str | Secret] | None = None,
+    max_request_bytes: int = MAX_REQUEST_BYTES,
+    max_reply_bytes: int = MAX_REPLY_BYTES,
 ) -> Session:
     """Make a session and bind it as the one that everything uses which is given no other.
 
@@ -234,7 +236,7 @@ def connect(
         ``pandas-clicdata[sandbox]``.
     auth_method, client_id, client_secret, username, password, api_key, code, redirect_uri, refresh_token, token_file
         As for :class:`Session`.
-    api_version, base_url, profile, timeout, retry, verify, proxies
+    api_version, base_url, profile, timeout, retry, verify, proxies, max_request_bytes, max_reply_bytes
         As for :class:`Session`.
 
     Returns
@@ -271,7 +273,14 @@ def connect(
         "base_url": base_url,
         "profile": profile,
     }
-    how: dict[str, Any] = {"api_version": api_version, "timeout": timeout, "retry": retry, "verify": verify}
+    how: dict[str, Any] = {
+        "api_version": api_version,
+        "timeout": timeout,
+        "retry": retry,
+        "verify": verify,
+        "max_request_bytes": max_request_bytes,
+        "max_reply_bytes": max_reply_bytes,
+    }
     how["proxies"], proxies = hidden(proxies), None
     if target is None:
         session = Session(**where, **how)

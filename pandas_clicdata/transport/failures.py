@@ -16,6 +16,7 @@ from pandas_clicdata.errors import (
     RequestTimeoutError,
 )
 from pandas_clicdata.models import Reply, Request, Secret
+from pandas_clicdata.transport.connections import BrokenReply
 
 _MAX_WRAPPINGS = 10
 THIRD_PARTY = (
@@ -58,36 +59,36 @@ def without_frames(exc: BaseException) -> BaseException:
     return exc
 
 
-def translated(request: Request, exc: BaseException, secrets: tuple[Secret, ...]) -> ClicDataError:
-    """Translate what requests, urllib3 or the system raised."""
+def translated(
+    request: Request, exc: BaseException, secrets: tuple[Secret, ...], *, sent: bool = False
+) -> ClicDataError:
+    """Translate what requests, urllib3 or the system raised.
+
+    Parameters
+    ----------
+    request : Request
+        What was to be sent.
+    exc : BaseException
+        What was raised.
+    secrets : tuple of Secret
+        What the error must not show.
+    sent : bool, default False
+        Whether a byte of the request may have left this machine. If so, no failure shows that nothing was done.
+    """
     root = _root_of(exc)
     # urllib3 puts the connection object's repr before the reason.
     text = str(root).rsplit(": ", 1)[-1] if isinstance(root, urllib3.exceptions.NewConnectionError) else str(root)
     reason = f"{type(root).__name__}: {text}".rstrip(": ")
     redacted = Reply(status=0, secrets=secrets).redact(reason)
+    unsent = None if sent else _unsent(request, exc, root, redacted)
+    if isinstance(unsent, ConfigurationError) and not isinstance(root, ssl.SSLCertVerificationError):
+        # The text of these may hold the address of a proxy or the value of a header, so they are no cause either.
+        return unsent
     fault: ClicDataError
-    if _blames_the_proxy(exc, root):
-        # Its address, which may hold a password, stands in the text of these.
-        return ConfigurationError(
-            f"{request.line} cannot be sent: the address of the proxy is none, or of a kind that cannot be used"
-            " (socks5:// needs: pip install pysocks). Look at proxies=, or HTTPS_PROXY, HTTP_PROXY and ALL_PROXY in the"
-            " environment; an address is such as 'http://proxy.example:8080'."
-        )
-    if _BUNDLE_IS_MISSING in str(exc) or getattr(root, "reason", "") in _BUNDLE_IS_NONE:
-        return ConfigurationError(
-            f"{request.line} cannot be sent: the CA bundle cannot be used ({redacted}). It is named by verify=, or by"
-            " REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE in the environment."
-        )
-    if isinstance(exc, _UNSENDABLE):
-        # The value of a header may stand in the text of these, so they are no cause either.
-        return ConfigurationError(f"{request.line} cannot be sent: {type(exc).__name__}. Are the settings right?")
-    if isinstance(root, ssl.SSLCertVerificationError):
-        fault = ConfigurationError(
-            f"{request.line}: the service's certificate is not trusted ({redacted}). Behind a proxy that opens TLS,"
-            " give its CA bundle: verify='/path/to/bundle.pem'."
-        )
-    elif _never_connected(root):
-        fault = ConnectionFailedError(f"{request.line}: no connection could be made ({redacted}).")
+    if unsent is not None:
+        fault = unsent
+    elif isinstance(root, BrokenReply):
+        fault = ConnectionLostError(f"{request.line}: the reply cannot be trusted: {root}.", ambiguous=True)
     elif isinstance(exc, requests.Timeout) or isinstance(root, TimeoutError | urllib3.exceptions.TimeoutError):
         fault = RequestTimeoutError(f"{request.line}: no reply came in time ({redacted}).", ambiguous=True)
     else:
@@ -97,21 +98,39 @@ def translated(request: Request, exc: BaseException, secrets: tuple[Secret, ...]
     return fault
 
 
+def _unsent(request: Request, exc: BaseException, root: BaseException, shown: str) -> ClicDataError | None:
+    """The error for one of the few failures that prove that nothing was sent; None for any other."""
+    if _blames_the_proxy(exc, root):
+        return ConfigurationError(
+            f"{request.line} cannot be sent: the address of the proxy is none, or of a kind that cannot be used"
+            " (socks5:// needs: pip install pysocks). Look at proxies=, or HTTPS_PROXY, HTTP_PROXY and ALL_PROXY in the"
+            " environment; an address is such as 'http://proxy.example:8080'."
+        )
+    if _BUNDLE_IS_MISSING in str(exc) or getattr(root, "reason", "") in _BUNDLE_IS_NONE:
+        return ConfigurationError(
+            f"{request.line} cannot be sent: the CA bundle cannot be used ({shown}). It is named by verify=, or by"
+            " REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE in the environment."
+        )
+    if isinstance(exc, _UNSENDABLE):
+        return ConfigurationError(f"{request.line} cannot be sent: {type(exc).__name__}. Are the settings right?")
+    if isinstance(root, ssl.SSLCertVerificationError):
+        return ConfigurationError(
+            f"{request.line}: the service's certificate is not trusted ({shown}). Behind a proxy that opens TLS,"
+            " give its CA bundle: verify='/path/to/bundle.pem'."
+        )
+    if isinstance(root, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError) or (
+        # http.client's words for a proxy that refuses to open the way. That requests speaks of a ProxyError is no sign
+        # of it: urllib3 also calls so a reply lost behind the proxy.
+        type(root) is OSError and str(root).startswith("Tunnel connection failed")
+    ):
+        return ConnectionFailedError(f"{request.line}: no connection could be made ({shown}).")
+    return None
+
+
 def _blames_the_proxy(exc: BaseException, root: BaseException) -> bool:
     if isinstance(exc, requests.exceptions.InvalidProxyURL) or isinstance(root, urllib3.exceptions.ProxySchemeUnknown):
         return True
     return isinstance(exc, requests.exceptions.InvalidSchema) and "SOCKS" in str(exc)
-
-
-def _never_connected(root: BaseException) -> bool:
-    """Whether nothing can have reached the service.
-
-    That requests speaks of a ProxyError is no sign of it: urllib3 also calls so a reply lost behind the proxy.
-    """
-    if isinstance(root, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
-        return True
-    # http.client's words for a proxy that refuses to open the way.
-    return type(root) is OSError and str(root).startswith("Tunnel connection failed")
 
 
 def _root_of(exc: BaseException) -> BaseException:

@@ -24,14 +24,16 @@ from requests.auth import AuthBase
 
 from pandas_clicdata._version import __version__
 from pandas_clicdata.errors import (
+    ClicDataError,
     ConfigurationError,
     ConnectionFailedError,
     RateLimitError,
     RedirectError,
+    ReplyTooLargeError,
     TransportError,
 )
-from pandas_clicdata.models import DEFAULT_TIMEOUT, Reply, Request, RetryPolicy, Secret
-from pandas_clicdata.transport.deadline import BoundedAdapter
+from pandas_clicdata.models import DEFAULT_TIMEOUT, MAX_REPLY_BYTES, Reply, Request, RetryPolicy, Secret
+from pandas_clicdata.transport.connections import BrokenReply, ConnectionAdapter, TooManyBytes, Wire, read_body
 from pandas_clicdata.transport.failures import THIRD_PARTY, translated, without_frames
 from pandas_clicdata.transport.limiter import Limiter, Turn, Verdict, told_to_stop
 
@@ -40,6 +42,8 @@ logger = logging.getLogger(__name__)
 MAX_IDLE_SECONDS = 1.0
 _MAX_REDIRECTS = 3
 _PARTS_OF_A_REPLY = 10
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TOO_MANY_REQUESTS = 429
 _DELAY_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
 
 
@@ -60,6 +64,8 @@ class Transport:
         As in requests, but hidden: an address may hold a password. Default: as the environment says.
     trust_environment : bool, default True
         Whether proxies and a CA bundle may come from the environment.
+    max_reply_bytes : int
+        How large a reply may be.
     max_idle : float, default 1
         Seconds after which a kept connection is not used again: the service may be closing it just then, and a
         request lost that way cannot be told from one whose reply was lost.
@@ -76,6 +82,7 @@ class Transport:
         verify: bool | str | None = None,
         proxies: Mapping[str, Secret] | None = None,
         trust_environment: bool = True,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
         max_idle: float = MAX_IDLE_SECONDS,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -94,6 +101,7 @@ class Transport:
                 raise ConfigurationError(f"The proxy for {scheme!r} is no address such as 'http://proxy.example:8080'.")
             self._proxy_secrets += known
         self._trust_environment = trust_environment
+        self._max_reply_bytes = max_reply_bytes
         self._max_idle = max_idle
         self._sleep = sleep
         self._clock = clock
@@ -101,6 +109,12 @@ class Transport:
         self._local = threading.local()
         self._open: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._open_lock = threading.Lock()
+        self._doubted: set[int] = set()
+
+    @property
+    def doubted(self) -> frozenset[int]:
+        """The connections on which bytes came that no request asked for, by the numbers that replies have."""
+        return frozenset(self._doubted)
 
     def send(self, request: Request, headers: Mapping[str, Secret], secrets: tuple[Secret, ...] = ()) -> Reply:
         """Send a request, again if that is safe, and return its reply of whatever status.
@@ -139,18 +153,18 @@ class Transport:
                 outcome.attempts, outcome.operation, outcome.ambiguous = tries, request.operation, perhaps_done
                 logger.debug("%s: %s (attempt %d)", request.line, outcome, tries)
                 again = request.repeatable or isinstance(outcome, ConnectionFailedError)
-                again = again and not isinstance(outcome, RedirectError)
+                again = again and not isinstance(outcome, RedirectError | ReplyTooLargeError)
                 last, waited_for = outcome, False
             else:
                 reply, waited_for = outcome
                 last = replace(reply, attempts=tries, secrets=secrets, perhaps_done=perhaps_done)
                 again = _worth_another_try(request, reply)
-                perhaps_done |= request.method != "GET" and again and not refused_before_work(reply)
+                perhaps_done |= request.method != "GET" and again and reply.status != _TOO_MANY_REQUESTS
             if not waited_for:
                 counted += 1
             if not again or counted >= self.retry.attempts or self.retry.attempts == 1:
                 break
-            turned_away = isinstance(last, Reply) and refused_before_work(last)
+            turned_away = isinstance(last, Reply) and _is_overloaded(last)
             if not turned_away and told_to_stop(self._wait_after(last, counted), self._sleep):
                 break
         if isinstance(last, Reply):
@@ -179,7 +193,7 @@ class Transport:
             reply = self._send_once(request, headers, secrets)
             took = self._clock() - started
             logger.debug("%s: HTTP %d in %.3f s (attempt %d)", request.line, reply.status, took, attempt)
-            if refused_before_work(reply):
+            if _is_overloaded(reply):
                 asked = retry_after_seconds(reply.headers.get("retry-after"), now=time.time())
                 return reply, self._limiter.turned_away(turn, asked)
             self._limiter.let_in(turn)
@@ -195,12 +209,13 @@ class Transport:
         url = Secret(self.base_url + request.path)
         params: tuple[tuple[str, str], ...] | None = request.params
         for _ in range(_MAX_REDIRECTS):
-            response = self._exchange(request, url, params, headers, secrets)
-            if not response.is_redirect:
-                named = {name.lower(): value for name, value in response.headers.items()}
-                return Reply(status=response.status_code, headers=named, body=response.content)
-            url, params = Secret(urljoin(response.url, response.headers["Location"])), None
-            origin = _origin(url.reveal())
+            reply = self._exchange(request, url, params, headers, secrets)
+            location = reply.headers.get("location")
+            if location is None or reply.status not in _REDIRECTS:
+                return reply
+            with contextlib.suppress(ValueError):
+                url, params = Secret(urljoin(url.reveal(), location)), None
+            origin = _origin(url.reveal()) if params is None else None
             if request.method != "GET" or origin is None or origin != _origin(self.base_url):
                 host = "nowhere" if origin is None else origin[1]
                 raise RedirectError(
@@ -218,10 +233,16 @@ class Transport:
         params: tuple[tuple[str, str], ...] | None,
         headers: Mapping[str, Secret],
         secrets: tuple[Secret, ...],
-    ) -> requests.Response:
-        session = self._session()
+    ) -> Reply:
+        session, wire = self._session(), self._local.wire
+        if request.counted_rows and request.counted_rows == self._local.counted_rows:
+            # The reply to the last insert on this connection, should it come twice, would fit this one.
+            session.close()
+        self._local.counted_rows = request.counted_rows or self._local.counted_rows
+        wire.begin()
+        fault: ClicDataError
         try:
-            return session.request(
+            response = session.request(
                 request.method,
                 url.reveal(),
                 params=params or None,
@@ -230,18 +251,38 @@ class Transport:
                 auth=_SecretHeaders(headers),
                 timeout=self.timeout,
                 allow_redirects=False,
+                # The body is read here, where its size is bounded.
+                stream=True,
                 proxies={scheme: proxy.reveal() for scheme, proxy in self._proxies.items()} or None,
                 verify=self._verify,
             )
+            body = read_body(response.raw, self._max_reply_bytes)
+            wire.end()
+            if wire.cut_short and response.status_code < 400:
+                raise BrokenReply("it came before the whole request was sent")  # noqa: TRY301
+            return Reply(
+                status=response.status_code,
+                headers={name.lower(): value for name, value in response.headers.items()},
+                body=body,
+                framed=wire.framed,
+                connection=wire.connection,
+            )
+        except TooManyBytes:
+            fault = ReplyTooLargeError(
+                f"The reply to {request.line} is larger than {self._max_reply_bytes:,} bytes, so it was not read to its"
+                " end. To allow larger replies, pass max_reply_bytes= to cd.connect() or cd.Session().",
+                ambiguous=True,
+            )
         except THIRD_PARTY as exc:
-            fault = translated(request, without_frames(exc), secrets)
-            # What is left of the connection is not trusted with the next request.
-            session.close()
+            fault = translated(request, without_frames(exc), secrets, sent=wire.sending)
         except BaseException as exc:  # noqa: BLE001
             # Ctrl-C inside the sending: the frames below hold the headers as plain text.
+            session.close()
             raise without_frames(exc)  # noqa: B904
         finally:
             self._local.last_used = self._clock()
+        # What is left of the connection is not trusted with the next request.
+        session.close()
         # Raised here, where the third party's exception, whose text may hold a header, is no context of it.
         raise fault
 
@@ -253,14 +294,17 @@ class Transport:
             if self._clock() - local.last_used >= self._max_idle:
                 session.close()
             return session
-        session = requests.Session()
+        session = _Session()
+        wire = Wire(self._doubted)
         session.headers["User-Agent"] = f"pandas-clicdata/{__version__} {session.headers['User-Agent']!s}"
         session.headers["Accept"] = "application/json"
+        session.headers["Accept-Encoding"] = "gzip"
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
-            session.mount(scheme, BoundedAdapter(self.timeout[1] * _PARTS_OF_A_REPLY))
+            session.mount(scheme, ConnectionAdapter(wire, self.timeout[1] * _PARTS_OF_A_REPLY))
         session.trust_env = self._trust_environment
         local.session, local.pid, local.last_used = session, os.getpid(), self._clock()
+        local.wire, local.counted_rows = wire, 0
         with self._open_lock:
             self._open.add(session)
         return session
@@ -274,6 +318,13 @@ class Transport:
             return min(max(asked, self.retry.min_retry_after), self.retry.max_retry_after)
         ceiling: float = min(self.retry.max_backoff, self.retry.backoff * 2 ** (counted - 1))
         return ceiling * (0.5 + random.random() / 2)  # noqa: S311
+
+
+class _Session(requests.Session):
+    """A session of requests that leaves redirects alone; otherwise it reads the body of one, however large it is."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
 
 
 class _SecretHeaders(AuthBase):
@@ -314,19 +365,14 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
         return None
 
 
-def refused_before_work(reply: Reply) -> bool:
-    """Whether a reply shows that the request was turned away at the door, so that it can be sent again.
-
-    Examples
-    --------
-    >>> refused_before_work(Reply(status=503)), refused_before_work(Reply(status=503, headers={"retry-after": "1"}))
-    (False, True)
-    """
-    return reply.status == 429 or (reply.status == 503 and "retry-after" in reply.headers)
+def _is_overloaded(reply: Reply) -> bool:
+    """Whether the service asks to send less, so that the requests of all threads wait."""
+    return reply.status == _TOO_MANY_REQUESTS or (reply.status == 503 and "retry-after" in reply.headers)
 
 
 def _worth_another_try(request: Request, reply: Reply) -> bool:
-    return refused_before_work(reply) or (request.repeatable and reply.status in {500, 502, 503, 504})
+    # A 503, whatever its headers say, may come from a gateway behind which the work was done.
+    return reply.status == _TOO_MANY_REQUESTS or (request.repeatable and reply.status in {500, 502, 503, 504})
 
 
 def _never_sent(request: Request, verdict: object, retry: RetryPolicy) -> RateLimitError | TransportError:

@@ -39,10 +39,10 @@ def loads(body: bytes) -> Any:
     Raises
     ------
     ValueError
-        It is not JSON in UTF-8.
+        It is not JSON in UTF-8, or an object in it has a key twice, so that one of two values would be lost.
     """
     try:
-        return json.loads(body, parse_float=exact_number, parse_constant=_not_json)
+        return json.loads(body, parse_float=exact_number, parse_constant=_not_json, object_pairs_hook=_distinct)
     except RecursionError:
         raise ValueError("JSON nested too deeply") from None
 
@@ -116,6 +116,13 @@ def new_table(name: str, description: str, columns: Sequence[Column]) -> bytes:
     """Write the body that creates a table (O P)."""
     listed = [{"name": column.name, "data_type": column.data_type} for column in columns]
     return dumps({"name": name, "description": description, "columns": listed})
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("an object has a key twice")
+    return fields
 
 
 def _not_json(literal: str) -> NoReturn:

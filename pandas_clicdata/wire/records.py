@@ -57,6 +57,8 @@ def picture(request: Request) -> Exchange[Picture]:
 
     def read_reply(reply: Reply) -> Picture:
         raise_for_error(request, reply)
+        if not reply.framed:
+            Answer(request, reply, None, {}).unexpected("nothing shows that it is whole")
         with contextlib.suppress(ValueError):
             return Picture(reply.body)
         found: Any = None

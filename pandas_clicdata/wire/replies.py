@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
@@ -17,7 +16,7 @@ from pandas_clicdata.errors import (
     ServerError,
     UnexpectedReplyError,
 )
-from pandas_clicdata.models import Column, Exchange, Reply, Request, TableRef
+from pandas_clicdata.models import Column, Exchange, InsertCounts, Reply, Request, TableRef
 from pandas_clicdata.wire import body
 
 T = TypeVar("T")
@@ -41,11 +40,15 @@ _BY_CODE: Mapping[str, type[ApiError]] = {
     "toomanyrequests": RateLimitError,
 }
 """What a code under a status of success says by its name (A); it was refused all the same (P)."""
+_SUCCESS = frozenset({200, 201, 202, 203, 204, 205})
+"""Statuses of a complete reply; 206 and 207, for example, say that something is missing, and 3xx decide nothing."""
+_DECISIVE = frozenset({400, 401, 403, 404, 405, 409, 413, 415, 422, 429})
+"""Statuses of an intact reply that show that nothing was done. Others may come from a gateway behind which it was."""
 VERSION_CODES = frozenset({"apiversionrequired", "invalidversion"})
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-ms-request-id", "x-correlation-id")
 _TEXTS_OF_A_TABLE = ("name", "description")
 _SAID_NOTHING = (None, None)
-_NOT_JSON = object()
+_MOST_DIGITS = 18
 
 
 def raise_for_error(request: Request, reply: Reply) -> None:
@@ -57,10 +60,15 @@ def raise_for_error(request: Request, reply: Reply) -> None:
     ------
     ApiError
         The kind that fits the status or code. ``ambiguous`` is set where a request that changes something may
-        have been carried out all the same: after a 5xx, or an error that came with a status of success.
+        have been carried out all the same: the status is not one that decides, or it says success and the code does
+        not name a refusal.
+    UnexpectedReplyError
+        The status says neither success nor an error.
     """
     code, description = said(reply)
     if reply.status < 400 and (code, description) == _SAID_NOTHING:
+        if reply.status not in _SUCCESS:
+            Answer(request, reply, None, {}).unexpected("its status says neither success nor an error")
         return
     if code is not None and code.lower() in VERSION_CODES:
         kind: type[ApiError] = ApiVersionError
@@ -70,8 +78,7 @@ def raise_for_error(request: Request, reply: Reply) -> None:
         kind = _BY_STATUS.get(reply.status, ApiError)
     else:
         kind = _BY_CODE.get("".join(filter(str.isalpha, code or "")).lower(), ApiError)
-    turned_away = reply.status in range(400, 500) or (reply.status < 400 and kind is not ApiError)
-    turned_away = turned_away or (reply.status == 503 and "retry-after" in reply.headers)
+    decided = reply.status in _DECISIVE or (reply.status in _SUCCESS and kind is not ApiError)
     what = ": ".join(part for part in (code, description) if part) or reply.excerpt() or "no explanation"
     tries = f" after {reply.attempts} tries" if reply.attempts > 1 else ""
     raise kind(
@@ -82,7 +89,7 @@ def raise_for_error(request: Request, reply: Reply) -> None:
         description=description,
         request_id=next((reply.headers[name] for name in _REQUEST_ID_HEADERS if name in reply.headers), None),
         attempts=reply.attempts,
-        ambiguous=request.method != "GET" and (not turned_away or reply.perhaps_done),
+        ambiguous=request.method != "GET" and (not decided or reply.perhaps_done),
     )
 
 
@@ -160,6 +167,11 @@ class Answer:
             self.unexpected("it is not the new RecId")
         return rec_id
 
+    def insert_counts(self) -> InsertCounts:
+        """How many rows an insert took and found, where the reply says so."""
+        fields = self.content if isinstance(self.content, dict) else {}
+        return InsertCounts(integer(fields.get("rows_inserted")), integer(fields.get("rows_found")))
+
     def columns(self) -> tuple[Column, ...] | None:
         """The list of columns beside the rows, if it is there (A)."""
         listed = self.content.get("columns") if isinstance(self.content, dict) else None
@@ -209,7 +221,11 @@ def bare(request: Request, read: Callable[[Answer], T], *, or_empty: bool = Fals
     def read_reply(reply: Reply) -> T:
         raise_for_error(request, reply)
         content = None if or_empty and not reply.body.strip() else _parsed(request, reply)
-        return read(Answer(request, reply, content, {}))
+        answer = Answer(request, reply, content, {})
+        if not reply.framed and not isinstance(content, dict | list):
+            # Of "123" or of nothing, more may have been on its way when the connection ended.
+            answer.unexpected("nothing shows that it is whole")
+        return read(answer)
 
     return Exchange(request, read_reply)
 
@@ -231,24 +247,25 @@ def wrapped(request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
 
 
 def _parsed(request: Request, reply: Reply) -> Any:
-    content: Any = _NOT_JSON
-    with contextlib.suppress(ValueError):
-        content = body.loads(reply.body)
-    if content is _NOT_JSON:
-        # Raised here, where the parser's exception, which holds the whole body, is no context of it.
-        Answer(request, reply, None, {}).unexpected("it is not JSON")
-    return content
+    try:
+        return body.loads(reply.body)
+    except ValueError as exc:
+        why = str(exc)
+    # Raised here, where the parser's exception, which holds the whole body, is no context of it.
+    return Answer(request, reply, None, {}).unexpected(f"it is not valid JSON ({why})")
 
 
 def integer(value: Any) -> int | None:
-    """Return a whole number that came as one; None for anything else.
+    """Return a whole number, however it is written; None for anything else.
 
     Examples
     --------
-    >>> integer(7), integer("7"), integer(True), integer(7.5)
-    (7, 7, None, None)
+    >>> integer(7), integer("7"), integer(7.0), integer(True), integer(7.5)
+    (7, 7, 7, None, None)
     """
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 

@@ -77,8 +77,20 @@ class Unversioned:
         return body.named_cells(names)
 
     def insert(self, rec_id: int, rows: bytes, count: int) -> Exchange[InsertCounts]:
-        """``POST /data/{id}/row`` (S P), answered ``{"success": true}`` (O) without counts."""
+        """``POST /data/{id}/row`` (S P), answered ``{"success": true}`` (O); counts beside it are used (A)."""
         return bare(operations.APPEND_CELLS.request(rec_id, content=body.records(rows), rows=count), _taken)
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether the reply to an insert says how many rows it took."""
+        return False
+
+    def probe(self) -> Exchange[bool]:
+        """``GET /account``, and whether its reply is not that to an insert."""
+        return bare(
+            operations.ACCOUNT.request(),
+            lambda answer: isinstance(answer.content, dict) and "success" not in answer.content,
+        )
 
     def delete(self, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]:
         """``DELETE /data/{id}/row`` with a body; every ``find`` must match (S P)."""
@@ -111,4 +123,4 @@ class Unversioned:
 def _taken(answer: Answer) -> InsertCounts:
     if answer.fields().get("success") is not True:
         answer.unexpected("it does not say success")
-    return InsertCounts()
+    return answer.insert_counts()

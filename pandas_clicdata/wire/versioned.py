@@ -117,8 +117,20 @@ class Versioned:
     def insert(self, rec_id: int, rows: bytes, count: int) -> Exchange[InsertCounts]:
         """``POST /data/{id}/insert``, at most 500 rows, with counts (2022.01, P); before it ``/table/{id}`` (P)."""
         operation = operations.INSERT if self._has_insert else operations.INSERT_TABLE
-        asked = operation.request(rec_id, content=body.records(rows), rows=count)
-        return wrapped(self._in_version(asked, INSERT_VERSION), _counts)
+        asked = replace(operation.request(rec_id, content=body.records(rows), rows=count), counted_rows=count)
+        return wrapped(self._in_version(asked, INSERT_VERSION), Answer.insert_counts)
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether the reply to an insert says how many rows it took."""
+        return True
+
+    def probe(self) -> Exchange[bool]:
+        """``GET /account``, and whether its reply is not that to an insert."""
+        return wrapped(
+            self._in_version(_PLAIN.account().request),
+            lambda answer: bool(answer.content) and answer.insert_counts() == InsertCounts(),
+        )
 
     def delete(self, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]:
         """``DELETE /data/{id}/row`` with a body (A)."""
@@ -170,8 +182,3 @@ def key(version: str) -> tuple[int, ...]:
     True
     """
     return tuple(int(part) if part.isascii() and part.isdigit() else -1 for part in version.split("."))
-
-
-def _counts(answer: Answer) -> InsertCounts:
-    fields = answer.content if isinstance(answer.content, dict) else {}
-    return InsertCounts(integer(fields.get("rows_inserted")), integer(fields.get("rows_found")))

@@ -113,8 +113,8 @@ class Content:
             self, door=only(self.door, own), plans=kept, ready=ready, left_out=names, notes=notes, _hashes={}
         )
 
-    def pieces(self, ranges: Sequence[RowRange] | None, size: int) -> Iterator[Piece]:
-        """Cut rows into pieces of one size; ``ranges`` are those wanted, which a stream always gives all.
+    def pieces(self, ranges: Sequence[RowRange] | None, sizes: Iterator[int]) -> Iterator[Piece]:
+        """Cut rows into pieces of these sizes; ``ranges`` are those wanted, which a stream always gives all.
 
         Raises
         ------
@@ -122,9 +122,9 @@ class Content:
             A value of a stream cannot be sent.
         """
         if self.ready is None:
-            yield from self._pieces_of_stream(size)
+            yield from self._pieces_of_stream(sizes)
             return
-        for piece in row_ranges.cut([(0, self.ready.num_rows)] if ranges is None else ranges, size):
+        for piece in row_ranges.cut([(0, self.ready.num_rows)] if ranges is None else ranges, sizes):
             yield piece, self.take(piece)
 
     def take(self, ranges: Sequence[RowRange]) -> pa.RecordBatch:
@@ -137,17 +137,18 @@ class Content:
         """Some of the rows, planned as all are."""
         return replace(self, ready=self.whole().take(pa.array(positions, pa.int64())), _hashes={})
 
-    def _pieces_of_stream(self, size: int) -> Iterator[Piece]:
+    def _pieces_of_stream(self, sizes: Iterator[int]) -> Iterator[Piece]:
         assert self.door.stream is not None
         held: pa.Table | None = None
         offset = sent = 0
+        size = next(sizes)
         for batch in self.door.stream:
             piece = schema.ready_batch(batch, self.plans, offset)
             offset += batch.num_rows
             held = piece if held is None else pa.concat_tables([held, piece])
             while held.num_rows >= size:
                 yield ((sent, sent + size),), _one_batch(held.slice(0, size))
-                held, sent = held.slice(size), sent + size
+                held, sent, size = held.slice(size), sent + size, next(sizes)
         if held is not None and held.num_rows:
             yield ((sent, sent + held.num_rows),), _one_batch(held)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pandas_clicdata.errors import ResumeError
 
-FORMAT = "pandas_clicdata write 1"
+FORMAT = "pandas_clicdata write 2"
 
 
 @dataclass(frozen=True, kw_only=True)

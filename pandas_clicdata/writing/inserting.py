@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from pandas_clicdata import endpoints, rows
 from pandas_clicdata.display import Progress, ProgressBar
-from pandas_clicdata.errors import ClicDataError, RowRange, VerificationError
+from pandas_clicdata.errors import ApiError, ClicDataError, RowRange, VerificationError
 from pandas_clicdata.models import Sent, TableRef
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, Piece
@@ -24,10 +25,28 @@ from pandas_clicdata.writing.settling import Found, Settler, stamp_column
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
+    from pandas_clicdata.writing.options import Options
 
 _ROUNDS_WITHOUT_PROGRESS = 3
+_PAYLOAD_TOO_LARGE = 413
 _HOW_TO_GO_ON = "To go on, make the same call again with resume=error.resume (or with its journal)."
 _HOW_TO_FIND_OUT = " on_unknown='check' then looks into the table for the unknown rows, by their content."
+
+
+def batch_sizes(session: Session, most: int, workers: int) -> Iterator[int]:
+    """How many rows the batches have, one after the other.
+
+    Where replies count rows, the batches that follow each other on a connection differ, so that a reply to another one
+    shows by its count.
+    """
+    cycle = min(workers + 1, most) if endpoints.counts_rows(session) else 1
+    return itertools.cycle(range(most, most - cycle, -1))
+
+
+def count_batches(session: Session, rows: int, options: Options) -> int:
+    """How many requests it takes to insert so many rows, if none of them is too large."""
+    sizes = batch_sizes(session, int(options.batch_size), int(options.workers))
+    return sum(1 for _ in row_ranges.cut([(0, rows)], sizes))
 
 
 @dataclass
@@ -72,6 +91,7 @@ class Insertion:
     title: str = ""
     sums: Sums | None = None
     hint: str = _HOW_TO_GO_ON
+    notes: tuple[str, ...] = field(default=(), init=False)
     _again: deque[Piece] = field(default_factory=deque, init=False, repr=False)
     _parts: dict[int, pa.RecordBatch] = field(default_factory=dict, init=False, repr=False)
     _end: int = field(default=0, init=False)
@@ -79,7 +99,9 @@ class Insertion:
     def __post_init__(self) -> None:
         total = self.content.rows
         wanted = None if total is None else self.record.unsent(total)
-        self._source = self._counted(self.content.pieces(wanted, self.batch_size))
+        self._most_rows = self.batch_size
+        self._most_bytes = self.session.max_request_bytes
+        self._source = self._counted(self.content.pieces(wanted, self._sizes()))
         self._end = total or 0
         columns = self.content.planned
         if self.record.identity.stamp is not None:
@@ -111,13 +133,17 @@ class Insertion:
     def _run(self, bar: ProgressBar) -> None:
         stalled, before = 0, -1
         while True:
-            delivery = send_all(self._batches(), self._send, workers=self.workers, bar=bar, log=self.record)
+            delivery = send_all(
+                self._batches(), self._send, workers=self.workers, bar=bar, log=self.record, replies=self.session
+            )
+            self.notes = tuple(dict.fromkeys([*self.notes, *delivery.notes]))
+            smaller = self._make_smaller(delivery)
             self._take_back(delivery)
             miscounted = next((each for each in delivery.outcomes if each.wrong_count is not None), None)
             if miscounted is not None or not self._may_go_on(delivery):
                 raise _Stopped(self._error(delivery.reason, miscounted), delivery.reason)
             confirmed = row_ranges.count(self.record.confirmed)
-            stalled = 0 if confirmed > before else stalled + 1
+            stalled = 0 if confirmed > before or smaller else stalled + 1
             before = confirmed
             if stalled > _ROUNDS_WITHOUT_PROGRESS:
                 raise _Stopped(self._error(delivery.reason), delivery.reason)
@@ -145,17 +171,25 @@ class Insertion:
             )
 
     def _may_go_on(self, delivery: Delivery) -> bool:
-        """Whether all that happened is that the fate of rows is unknown, which can be found out."""
+        """Whether all that happened is that batches were too large, or rows are unknown, which can be found out."""
         if delivery.complete:
             return True
-        first = next((each for each in delivery.outcomes if each.fate is not Fate.CONFIRMED or each.error), None)
-        return (
-            delivery.failure is None
-            and self.settler is not None
-            and first is not None
-            and first.fate is Fate.UNKNOWN
-            and isinstance(first.error, ClicDataError)
-        )
+        failed = [each for each in delivery.outcomes if each.fate is not Fate.CONFIRMED or each.error is not None]
+        first = next((each for each in failed if not _is_too_large(each)), None)
+        if delivery.failure is not None or not failed:
+            return False
+        if first is None:
+            return True
+        return self.settler is not None and first.fate is Fate.UNKNOWN and isinstance(first.error, ClicDataError)
+
+    def _make_smaller(self, delivery: Delivery) -> bool:
+        """Halve the batches from now on, if the service has refused some as too large; whether it has."""
+        refused = [each.batch for each in delivery.outcomes if _is_too_large(each)]
+        if refused:
+            smallest = min(refused, key=lambda batch: len(batch.body))
+            self._most_rows = min(self._most_rows, max(1, smallest.rows // 2))
+            self._most_bytes = min(self._most_bytes, max(1, len(smallest.body) // 2))
+        return bool(refused)
 
     def _used_up(self) -> bool:
         """Whether the frame or stream has no rows that were never sent."""
@@ -183,6 +217,8 @@ class Insertion:
         pending = list(self.record.unknown.values())
         if pending and looked.doubt:
             raise ClicDataError(f"Rows that were not found are not sent again, for {looked.doubt}.")
+        if self.content.ready is None and any(each.number not in self._parts for each in pending):
+            raise ClicDataError("The rows that were not found were read from a stream, so they cannot be sent again.")
         for each in pending:
             part = self._parts.pop(each.number, None)
             # Noted first: from now on no look can confirm them under their old mark, whatever a deletion does.
@@ -208,20 +244,46 @@ class Insertion:
                 self.sums = self.sums.plus(self.content.sums_of(part))
             yield ranges, part
 
-    def _batches(self) -> Iterator[Batch]:
-        while self._again:
-            yield self._batch(*self._again.popleft())
-        for ranges, part in self._source:
-            yield self._batch(ranges, part)
+    def _sizes(self) -> Iterator[int]:
+        for size in batch_sizes(self.session, self.batch_size, self.workers):
+            # Rows that fit too few into a request are cut smaller from the beginning, and still differ in number.
+            yield max(1, min(size, self._most_rows - (self.batch_size - size)))
 
-    def _batch(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch) -> Batch:
+    def _batches(self) -> Iterator[Batch]:
+        while True:
+            piece = self._again.popleft() if self._again else next(self._source, None)
+            if piece is None:
+                return
+            batch = self._batch(*piece)
+            if batch is not None:
+                yield batch
+
+    def _batch(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch) -> Batch | None:
+        """Write a batch; None if it is too large, so that its halves come next."""
+        if part.num_rows > self._most_rows:
+            self._split(ranges, part, self._most_rows)
+            return None
         number = self.record.next_number()
         mark = self.record.mark(number)
         sent = part
         if mark is not None:
             arrays = [*part.columns, pa.array([mark] * part.num_rows, pa.large_string())]
             sent = pa.RecordBatch.from_arrays(arrays, [*part.schema.names, str(self.record.identity.stamp)])
-        return Batch(ranges, rows.encode(sent, self._wires, self._framing), number, mark, part)
+        body = rows.encode(sent, self._wires, self._framing)
+        if len(body) > self._most_bytes and part.num_rows > 1:
+            self._most_rows = max(1, min(self._most_rows, part.num_rows * self._most_bytes // len(body)))
+            self._split(ranges, part, min(self._most_rows, part.num_rows // 2))
+            return None
+        return Batch(ranges, body, number, mark, part)
+
+    def _split(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch, most: int) -> None:
+        """Put the rows of a batch in front of all others, in smaller pieces."""
+        at, pieces = 0, []
+        for piece in row_ranges.cut(ranges, itertools.repeat(most)):
+            count = row_ranges.count(piece)
+            pieces.append((piece, part.slice(at, count)))
+            at += count
+        self._again.extendleft(reversed(pieces))
 
     def _send(self, batch: Batch) -> Sent:
         return endpoints.insert(self.session, self.table.rec_id, batch.body, batch.rows)
@@ -237,7 +299,7 @@ class Insertion:
                 self._parts[outcome.batch.number] = outcome.batch.part
 
     def _put_back(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch | None) -> None:
-        for piece in row_ranges.cut(ranges, self.batch_size) if part is None else [ranges]:
+        for piece in row_ranges.cut(ranges, self._sizes()) if part is None else [ranges]:
             self._again.append((piece, self.content.take(piece) if part is None else part))
 
     # failing
@@ -259,6 +321,17 @@ class Insertion:
         if hint == _HOW_TO_GO_ON and self.record.unknown and self.settler is None:
             hint += _HOW_TO_FIND_OUT
         return incomplete(job, known, reason, miscounted=miscounted, resume=token, hint=hint)
+
+
+def _is_too_large(outcome: Outcome) -> bool:
+    """Whether the service refused a batch for its size, and it can be halved."""
+    refusal = outcome.error
+    return (
+        outcome.fate is Fate.UNSENT
+        and isinstance(refusal, ApiError)
+        and refusal.status == _PAYLOAD_TOO_LARGE
+        and outcome.batch.rows > 1
+    )
 
 
 def _wait_until(moment: float) -> None:

@@ -104,16 +104,17 @@ def of_positions(rows: Iterable[int]) -> list[RowRange]:
     return merged((row, row + 1) for row in rows)
 
 
-def cut(ranges: Sequence[RowRange], size: int) -> Iterator[tuple[RowRange, ...]]:
-    """Cut into pieces of ``size`` rows, the last one smaller.
+def cut(ranges: Iterable[RowRange], sizes: Iterator[int]) -> Iterator[tuple[RowRange, ...]]:
+    """Cut into pieces of these numbers of rows, the last one smaller.
 
     Examples
     --------
-    >>> list(cut([(0, 5), (8, 10)], 3))
+    >>> from itertools import repeat
+    >>> list(cut([(0, 5), (8, 10)], repeat(3)))
     [((0, 3),), ((3, 5), (8, 9)), ((9, 10),)]
     """
     piece: list[RowRange] = []
-    room = size
+    room = next(sizes)
     for start, stop in ranges:
         at = start
         while at < stop:
@@ -123,7 +124,7 @@ def cut(ranges: Sequence[RowRange], size: int) -> Iterator[tuple[RowRange, ...]]
             at = end
             if not room:
                 yield tuple(piece)
-                piece, room = [], size
+                piece, room = [], next(sizes)
     if piece:
         yield tuple(piece)
 

@@ -21,7 +21,7 @@ from pandas_clicdata.writing.sending import Batch, Fate, Outcome
 
 _EVENTS = frozenset({
     "creating", "table", "saved", "cleared", "baseline", "sending", "confirmed", "unknown", "unsent", "found",
-    "absent", "astray", "deleting", "refused", "done",
+    "absent", "astray", "doubted", "deleting", "refused", "done",
 })  # fmt: skip
 
 
@@ -99,7 +99,9 @@ class Record:
         self.resent: list[RowRange] = []
         self.resent_at = 0.0
         self.stale: list[str] = []
-        self.batches = self.retries = self.counted = self.uncounted = 0
+        # Of the confirmed rows, those that no reply has counted.
+        self.uncounted: list[RowRange] = []
+        self.batches = self.retries = 0
         self.done: dict[str, Any] | None = None
         self._last = 0
 
@@ -127,6 +129,10 @@ class Record:
         finally:
             # It has happened, whether it can be kept or not.
             self.apply(entry)
+
+    def doubted(self, outcome: Outcome) -> None:
+        ranges = [list(pair) for pair in outcome.batch.ranges]
+        self.note("doubted", batch=outcome.batch.number, ranges=ranges, mark=outcome.batch.mark)
 
     def apply(self, entry: Mapping[str, Any]) -> None:
         if entry["event"] not in _EVENTS:
@@ -165,8 +171,8 @@ class Record:
         row_ranges.add(self.confirmed, pending.ranges)
         self.batches += 1
         self.retries += entry["retries"]
-        self.counted += entry["counted"] or 0
-        self.uncounted += 0 if entry["counted"] is not None else row_ranges.count(pending.ranges)
+        if entry["counted"] is None:
+            row_ranges.add(self.uncounted, pending.ranges)
 
     def _unknown(self, entry: Mapping[str, Any]) -> None:
         pending = self.unknown[entry["batch"]]
@@ -182,7 +188,6 @@ class Record:
         found = [(start, stop) for start, stop in entry["ranges"]]
         rest = sorted(set(row_ranges.positions(pending.ranges)) - set(row_ranges.positions(found)))
         self.confirmed = row_ranges.merged([*self.confirmed, *found])
-        self.counted += row_ranges.count(found)
         if rest:
             ranges = tuple(row_ranges.of_positions(rest))
             self.unknown[pending.number] = Pending(pending.number, ranges, pending.mark, pending.since)
@@ -197,11 +202,19 @@ class Record:
 
     def _astray(self, entry: Mapping[str, Any]) -> None:
         """Rows are in the table twice, or not any more, so that they have to be sent once more."""
-        astray = [(start, stop) for start, stop in entry["ranges"]]
-        kept = set(row_ranges.positions(self.confirmed)) - set(row_ranges.positions(astray))
-        self.confirmed = row_ranges.of_positions(kept)
-        self.counted -= row_ranges.count(astray)
-        self.unknown[entry["batch"]] = Pending(entry["batch"], tuple(astray), None, entry["at"])
+        self._take_back(entry, mark=None)
+
+    def _doubted(self, entry: Mapping[str, Any]) -> None:
+        """The reply that confirmed a batch may belong to another one."""
+        self._take_back(entry, mark=entry["mark"])
+
+    def _take_back(self, entry: Mapping[str, Any], mark: str | None) -> None:
+        """Let confirmed rows be unknown."""
+        ranges = tuple((start, stop) for start, stop in entry["ranges"])
+        gone = set(row_ranges.positions(ranges))
+        self.confirmed = row_ranges.of_positions(set(row_ranges.positions(self.confirmed)) - gone)
+        self.uncounted = row_ranges.of_positions(set(row_ranges.positions(self.uncounted)) - gone)
+        self.unknown[entry["batch"]] = Pending(entry["batch"], ranges, mark, entry["at"])
 
     def _deleting(self, entry: Mapping[str, Any]) -> None:
         """Rows are there twice, and go: whether they are gone, and nothing else, is to be looked at once more."""
@@ -250,6 +263,11 @@ class Record:
             )
 
     @property
+    def counted(self) -> int:
+        """How many of the confirmed rows were counted by a reply, or found in the table."""
+        return row_ranges.count(self.confirmed) - row_ranges.count(self.uncounted)
+
+    @property
     def unknown_ranges(self) -> list[RowRange]:
         return row_ranges.merged(pair for pending in self.unknown.values() for pair in pending.ranges)
 
@@ -288,8 +306,7 @@ class Record:
             "last": self._last,
             "batches": self.batches,
             "retries": self.retries,
-            "counted": self.counted,
-            "uncounted": self.uncounted,
+            "uncounted": [list(pair) for pair in self.uncounted],
             "failed_at": min(max(since, default=0.0), time.time()),
         })  # fmt: skip
 
@@ -327,7 +344,7 @@ class Record:
             self.stale = [str(mark) for mark in token["stale"]]
             self._last = int(token["last"])
             self.batches, self.retries = int(token["batches"]), int(token["retries"])
-            self.counted, self.uncounted = int(token["counted"]), int(token["uncounted"])
+            self.uncounted = [(int(start), int(stop)) for start, stop in token["uncounted"]]
         except (KeyError, TypeError, ValueError, IndexError) as exc:
             raise ResumeError(f"The resume token cannot be read: {exc!r}. Give error.resume as it was.") from exc
 

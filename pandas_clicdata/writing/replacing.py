@@ -28,7 +28,7 @@ from pandas_clicdata.writing.content import Content
 from pandas_clicdata.writing.failure import raise_from
 from pandas_clicdata.writing.fitting import fitted
 from pandas_clicdata.writing.identity import Identity
-from pandas_clicdata.writing.inserting import Insertion
+from pandas_clicdata.writing.inserting import Insertion, count_batches
 from pandas_clicdata.writing.looking import look
 from pandas_clicdata.writing.options import Options
 from pandas_clicdata.writing.receipts import dry_receipt, receipt_of
@@ -81,7 +81,7 @@ def replace_rows(write: Write) -> WriteResult:
 
 def _dry(write: Write, known: lookup.KnownColumns | None) -> WriteResult:
     content, record = write.content, write.record
-    batches = -(-(content.rows or 0) // int(write.options.batch_size))
+    batches = count_batches(write.session, content.rows or 0, write.options)
     facts: dict[str, Any] = {"notes": content.notes}
     if record.backup is None and not record.cleared:
         saved = backup.take(write.session, write.table, known, content.planned)
@@ -179,8 +179,12 @@ def restore(session: Session | None, path: object, table: object, *, options: Op
         ByContent(session, found.rec_id, content, record), options.progress, f"restore {found.label}", hint=_AGAIN,
     )  # fmt: skip
     insertion.run()
-    receipt = receipt_of(record, "restore", found, content.rows, content.planned, started, verified=False)
-    return replace(receipt, sent=receipt.sent - len(there), matched=len(there))
+    receipt = receipt_of(
+        record, "restore", found, content.rows, content.planned, started, verified=False, notes=insertion.notes
+    )
+    return replace(
+        receipt, sent=receipt.sent - len(there), confirmed=receipt.confirmed - len(there), matched=len(there)
+    )
 
 
 def _replaced(write: Write, path: str | os.PathLike[str]) -> WriteResult:

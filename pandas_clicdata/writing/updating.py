@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -11,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from pandas_clicdata import endpoints, lookup, reading, rows
 from pandas_clicdata.display import ProgressBar
 from pandas_clicdata.errors import FrameError, RowRange, VerificationError
-from pandas_clicdata.models import MultipleRows, Sent, TableRef, WriteResult
+from pandas_clicdata.models import BATCH_ROWS, MultipleRows, Sent, TableRef, WriteResult
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, key_names, refuse_equal_keys, refuse_null_keys
 from pandas_clicdata.writing.failure import Job, Known, incomplete, let_late_ones_come, raise_from
 from pandas_clicdata.writing.fitting import fitted, fitted_in_part
 from pandas_clicdata.writing.identity import Identity
-from pandas_clicdata.writing.inserting import Insertion
+from pandas_clicdata.writing.inserting import Insertion, count_batches
 from pandas_clicdata.writing.looking import at_rest, look
 from pandas_clicdata.writing.options import Options
 from pandas_clicdata.writing.receipts import dry_receipt
@@ -104,10 +105,11 @@ def upsert_into(
     content = fitted(content, found, known, options, keys)
     now = at_rest(lambda: _compare(session, found, content, keys))
     inserts = row_ranges.count(now.absent)
-    requests = row_ranges.count(now.differing) - (-inserts // int(options.batch_size))
+    changes = row_ranges.count(now.differing)
     facts: dict[str, Any] = {"matched": now.matched, "notes": (*content.notes, *now.notes)}
     if options.dry_run:
-        return dry_receipt(operation, found, content.rows, requests, content.planned, started, **facts)
+        batches = changes + count_batches(session, inserts, options)
+        return dry_receipt(operation, found, content.rows, batches, content.planned, started, **facts)
     delivery = _update(session, found, content, keys, now.differing, now.same, options)
     record = Record(_identity(operation, found, session, content, keys))
     record.confirmed = row_ranges.merged([*now.same, *now.differing])
@@ -129,9 +131,19 @@ def upsert_into(
     facts["notes"] += let_late_ones_come(delivery, options.settle)
     if options.verify:
         _verify(session, found, content)
-    sent = row_ranges.count(now.differing) + inserts
+    facts["notes"] += insertion.notes
     retries = delivery.retries + record.retries
-    return changes_receipt(operation, found, content, sent, retries, started, options, batches=requests, **facts)
+    return changes_receipt(
+        operation,
+        found,
+        content,
+        changes + inserts,
+        retries,
+        started,
+        options,
+        batches=changes + record.batches,
+        **facts,
+    )
 
 
 @dataclass(frozen=True)
@@ -242,7 +254,7 @@ def _updates(session: Session, content: Content, keys: Sequence[str], ranges: Se
     changed = [column for column in content.planned if column.name not in keys]
     by = [column for column in content.planned if column.name in keys]
     number = 0
-    for piece in row_ranges.cut(ranges, 500):
+    for piece in row_ranges.cut(ranges, itertools.repeat(BATCH_ROWS)):
         part = content.take(piece)
         finds, updates = (
             rows.encode_each(

@@ -20,7 +20,7 @@ from pandas_clicdata.writing.content import Content, key_names, refuse_equal_key
 from pandas_clicdata.writing.failure import raise_from
 from pandas_clicdata.writing.fingerprint import Sums
 from pandas_clicdata.writing.identity import Identity
-from pandas_clicdata.writing.inserting import Insertion
+from pandas_clicdata.writing.inserting import Insertion, count_batches
 from pandas_clicdata.writing.journal import Journal
 from pandas_clicdata.writing.looking import look
 from pandas_clicdata.writing.options import Options
@@ -206,7 +206,7 @@ def send_rows(write: Write) -> WriteResult:
     record.note("done", verified=options.verify)
     return receipt_of(
         record, record.identity.operation, write.table, content.rows, _planned(write), write.started,
-        verified=options.verify, notes=content.notes,
+        verified=options.verify, notes=(*content.notes, *insertion.notes),
     )  # fmt: skip
 
 
@@ -254,7 +254,7 @@ def _not_compared(table: TableRef, record: Record, reason: BaseException) -> Inc
 def dry(write: Write) -> WriteResult:
     """The receipt of a write that sends nothing."""
     rows = write.content.rows
-    count = 0 if rows is None else -(-rows // int(write.options.batch_size))
+    count = 0 if rows is None else count_batches(write.session, rows, write.options)
     return dry_receipt(
         write.record.identity.operation, write.table, rows, count, _planned(write), write.started,
         notes=write.content.notes,
