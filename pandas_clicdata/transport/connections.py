@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 _PART_BYTES = 1 << 16
-_LENGTH = re.compile(r"[0-9]+")
+_LONGEST_LINE = 1 << 16
+_MOST_INTERIM_REPLIES = 20
+_STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-5][0-9]{2})(?: ([^\r\n]*))?\r?\n")
+_CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _SWITCHING_PROTOCOLS = 101
 _WITHOUT_BODY = frozenset({204, 304})
 _GZIP = zlib.MAX_WBITS | 16
@@ -147,19 +151,38 @@ def _response_class(wire: Wire, seconds: float) -> type[http.client.HTTPResponse
             self.fp = _Reader(_Source(self.fp.detach(), seconds), wire)
 
         def _read_status(self) -> tuple[str, int, str]:
-            while True:
-                version, status, reason = super()._read_status()  # type: ignore[misc]
-                if not 100 < status < 200:
-                    return version, status, reason
-                if status == _SWITCHING_PROTOCOLS:
+            for _ in range(_MOST_INTERIM_REPLIES):
+                line = self.fp.readline(_LONGEST_LINE)
+                if not line:
+                    raise http.client.RemoteDisconnected("Remote end closed connection without response")
+                found = _STATUS_LINE.fullmatch(line)
+                if found is None:
+                    raise BrokenReply("it does not begin with a status line of HTTP/1")
+                version, status, reason = (part.decode("latin-1") for part in found.groups(b""))
+                if int(status) == _SWITCHING_PROTOCOLS:
                     raise BrokenReply("the service switched to another protocol")
-                # An interim reply, of which http.client knows 100 alone.
-                while self.fp.readline(_PART_BYTES) not in (b"\r\n", b"\n"):
-                    pass
+                if not status.startswith("1"):
+                    return version, int(status), reason
+                # http.client knows 100 alone of the interim replies, which the final one follows.
+                http.client.parse_headers(self.fp)
+            raise BrokenReply("no final reply follows the interim ones")
 
         def begin(self) -> None:
             super().begin()
             wire.framed = self._framed()
+
+        def _read_next_chunk_size(self) -> int:
+            line = self.fp.readline(_LONGEST_LINE)
+            found = _CHUNK_SIZE.match(line)
+            if found is None:
+                raise BrokenReply("the length of a chunk is malformed")
+            return int(found[1], 16)
+
+        def _safe_read(self, amt: int) -> bytes:
+            data: bytes = super()._safe_read(amt)  # type: ignore[misc]
+            if self.chunk_left == 0 and data != b"\r\n":
+                raise BrokenReply("a chunk is longer than it says")
+            return data
 
         def _framed(self) -> bool:
             """Whether the reply says where it ends.

@@ -241,6 +241,7 @@ class Transport:
         self._local.counted_rows = request.counted_rows or self._local.counted_rows
         wire.begin()
         fault: ClicDataError
+        response: requests.Response | None = None
         try:
             response = session.request(
                 request.method,
@@ -277,14 +278,20 @@ class Transport:
             fault = translated(request, without_frames(exc), secrets, sent=wire.sending)
         except BaseException as exc:  # noqa: BLE001
             # Ctrl-C inside the sending: the frames below hold the headers as plain text.
-            session.close()
+            self._discard(session, response)
             raise without_frames(exc)  # noqa: B904
         finally:
             self._local.last_used = self._clock()
-        # What is left of the connection is not trusted with the next request.
-        session.close()
+        self._discard(session, response)
         # Raised here, where the third party's exception, whose text may hold a header, is no context of it.
         raise fault
+
+    @staticmethod
+    def _discard(session: requests.Session, response: requests.Response | None) -> None:
+        """Close a connection on which an exchange failed: what is left of it is not trusted with the next request."""
+        if response is not None:
+            response.close()
+        session.close()
 
     def _session(self) -> requests.Session:
         """Return this thread's own connection, new after a fork or a pause."""

@@ -146,10 +146,10 @@ def _made(record: Record, rec_id: int, name: str) -> TableRef:
 
 
 def _provably_not_made(exc: ApiError | TransportError) -> bool:
-    if isinstance(exc, ServerError | UnexpectedReplyError | TransportError):
-        return not exc.ambiguous
-    # The service has answered that it did not make the table, so that nothing can come late.
-    return True
+    if isinstance(exc, ApiError) and not isinstance(exc, UnexpectedReplyError) and (exc.status or 0) < 400:
+        # An error in a reply of success is the service's own word that it did not create the table.
+        return True
+    return not exc.ambiguous
 
 
 def _there(session: Session, name: str, columns: Sequence[Column], record: Record) -> TableRef | None:
