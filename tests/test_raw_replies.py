@@ -345,3 +345,27 @@ def test_a_reply_before_the_whole_request_decides_nothing(dialect):
 
 def test_the_number_of_cases():
     assert len(WRONG) >= 110
+
+
+@pytest.mark.parametrize("where", ["a row", "the page", "a nested value"])
+def test_a_page_with_a_key_twice_is_not_read(service, session, where):
+    """Of two values of one cell, none is known to be the right one."""
+    pages = {
+        "a row": b'{"data": [{"n": 1, "t": "a", "n": 2}], "has_more_data": false}',
+        "the page": b'{"data": [{"n": 1, "t": "a"}], "data": [], "has_more_data": false}',
+        "a nested value": b'{"data": [{"n": {"x": 1, "x": 2}, "t": "a"}], "has_more_data": false}',
+    }
+    page = pages[where]
+
+    def answer(request, connection):
+        if not request.path.startswith(f"/data/{REC_ID}"):
+            return None
+        connection.sendall(framed(b'{"success": true, "result": ' + page + b"}" if service.versioned else page))
+        return True
+
+    service.answer = answer
+    try:
+        with pytest.raises(cd.IncompleteReadError, match="key twice"):
+            pd.read_clicdata(REC_ID, session=session)
+    finally:
+        service.answer = lambda request, connection: None

@@ -87,7 +87,6 @@ def test_a_reply_that_comes_twice_confirms_no_other_batch(service, session, how,
     else:
         # The connection was not used again.
         assert receipt.sent == service.answer.taken == ROWS
-        assert nth == 3
         assert workers > 1
 
 

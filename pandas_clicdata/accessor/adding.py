@@ -71,7 +71,8 @@ class Adding(Held):
         dry_run : bool, default False
             Send nothing that changes anything; the receipt tells what would be sent.
         batch_size : int, default 500
-            Rows a request; the service takes no more than 500 (P).
+            The most rows of a request; the service takes no more than 500 (P). Where its replies count rows, requests
+            that follow each other carry slightly different numbers of rows, so that a reply to another one shows.
         workers : int, default 1
             Requests on the wire at once. With more than one the rows arrive in no certain order.
         stamp : str, optional

@@ -200,9 +200,10 @@ class RetryPolicy:
     Parameters
     ----------
     attempts : int, default 5
-        Tries in all, the first one included; with 1 nothing is ever sent again. To be turned away because there are
-        too many requests (429, or 503 with ``Retry-After``) is no failure and uses none up, for then it is waited:
-        ``give_up_after`` bounds that. (Only where these times are set so that there is no wait at all, it does.)
+        Tries in all, the first one included; with 1 nothing is ever sent again. A request that the service turns away
+        because there are too many (429, and for a request that can be repeated 503 with ``Retry-After``) uses none up,
+        because it waits first: ``give_up_after`` bounds that. (It does use them up where these times are set so that
+        there is no wait at all.)
     backoff, max_backoff : float, default 0.5 and 30
         Seconds before the second try, doubled for each further one up to the maximum, with jitter.
     min_retry_after, max_retry_after : float, default 0.1 and 120
