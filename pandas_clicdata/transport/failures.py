@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from collections.abc import Iterator
 
 import requests
 import urllib3
@@ -44,15 +45,8 @@ _BUNDLE_IS_NONE = frozenset({"NO_CERTIFICATE_OR_CRL_FOUND", "PEM_LIB"})
 
 def without_frames(exc: BaseException) -> BaseException:
     """Drop the frames and objects in which a third-party library holds headers and bodies as plain text."""
-    seen: set[int] = set()
-    queue: list[object] = [exc]
-    while queue:
-        link = queue.pop()
-        if not isinstance(link, BaseException) or id(link) in seen:
-            continue
-        seen.add(id(link))
+    for link in _links(exc):
         link.__traceback__ = None
-        queue += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
         if isinstance(link, requests.RequestException):
             link.request = None
             link.response = None
@@ -79,7 +73,8 @@ def translated(
     # urllib3 puts the connection object's repr before the reason.
     text = str(root).rsplit(": ", 1)[-1] if isinstance(root, urllib3.exceptions.NewConnectionError) else str(root)
     reason = f"{type(root).__name__}: {text}".rstrip(": ")
-    redacted = Reply(status=0, secrets=secrets).redact(reason)
+    redact = Reply(status=0, secrets=secrets).redact
+    redacted = redact(reason)
     unsent = None if sent else _unsent(request, exc, root, redacted)
     if isinstance(unsent, ConfigurationError) and not isinstance(root, ssl.SSLCertVerificationError):
         # The text of these may hold the address of a proxy or the value of a header, so they are no cause either.
@@ -93,7 +88,8 @@ def translated(
         fault = RequestTimeoutError(f"{request.line}: no reply came in time ({redacted}).", ambiguous=True)
     else:
         fault = ConnectionLostError(f"{request.line}: the connection was lost ({redacted}).", ambiguous=True)
-    if redacted == reason:
+    # Any of them may quote what came, and what came may quote a secret.
+    if all(redact(text) == text for text in map(str, _links(exc))):
         fault.__cause__ = exc
     return fault
 
@@ -131,6 +127,18 @@ def _blames_the_proxy(exc: BaseException, root: BaseException) -> bool:
     if isinstance(exc, requests.exceptions.InvalidProxyURL) or isinstance(root, urllib3.exceptions.ProxySchemeUnknown):
         return True
     return isinstance(exc, requests.exceptions.InvalidSchema) and "SOCKS" in str(exc)
+
+
+def _links(exc: BaseException) -> Iterator[BaseException]:
+    """The exception and all that it holds, was raised from, or was raised while handling."""
+    seen: set[int] = set()
+    queue: list[object] = [exc]
+    while queue:
+        link = queue.pop()
+        if isinstance(link, BaseException) and id(link) not in seen:
+            seen.add(id(link))
+            yield link
+            queue += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
 
 
 def _root_of(exc: BaseException) -> BaseException:

@@ -210,11 +210,10 @@ class Transport:
         params: tuple[tuple[str, str], ...] | None = request.params
         for _ in range(_MAX_REDIRECTS):
             reply = self._exchange(request, url, params, headers, secrets)
-            location = reply.headers.get("location")
-            if location is None or reply.status not in _REDIRECTS:
+            if "location" not in reply.headers or reply.status not in _REDIRECTS:
                 return reply
             with contextlib.suppress(ValueError):
-                url, params = Secret(urljoin(url.reveal(), location)), None
+                url, params = Secret(urljoin(url.reveal(), reply.headers["location"])), None
             origin = _origin(url.reveal()) if params is None else None
             if request.method != "GET" or origin is None or origin != _origin(self.base_url):
                 host = "nowhere" if origin is None else origin[1]
