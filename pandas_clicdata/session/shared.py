@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -83,10 +82,13 @@ class _Shared:
     ----------
     sources : list of LazySession
         The last is it. Those before it are what it was when a manager took its place.
+    sandbox : Sandbox or None
+        The sandbox of this process, once it is started.
     """
 
     def __init__(self) -> None:
         self.sources = [LazySession()]
+        self.sandbox: Any = None
         self._lock = threading.Lock()
 
     @property
@@ -113,7 +115,8 @@ class _Shared:
             self.sources = kept or [LazySession()]
 
 
-_shared = _Shared()
+# Kept by importlib.reload, or the next write would go to the account of the environment.
+_shared: _Shared = globals().get("_shared") or _Shared()
 
 
 class SessionManager(LazySession):
@@ -182,9 +185,7 @@ class SessionManager(LazySession):
         >>> cd.SessionManager.get_session() is session
         True
         """
-        if not isinstance(session, Session):
-            raise TypeError(f"bind_session takes a Session, as cd.Session(…) makes one, not {session!r}.")
-        _shared.bind(session)
+        _shared.bind(checked_session(session, "bind_session takes"))
 
     def __enter__(self) -> Self:
         if self._loose:
@@ -297,6 +298,22 @@ def shared_session() -> Session:
     return _shared.source.session
 
 
+def checked_session(session: object, what: str) -> Session:
+    """Return what is a session.
+
+    Raises
+    ------
+    TypeError
+        It is none, or one of an earlier import of this package, whose errors are other classes.
+    """
+    if isinstance(session, Session):
+        return session
+    hint = ""
+    if (type(session).__module__, type(session).__name__) == (Session.__module__, Session.__name__):
+        hint = " It was made before pandas_clicdata was imported again: connect again."
+    raise TypeError(f"{what} a Session, as cd.connect(…) and cd.Session(…) make one, not {session!r}.{hint}")
+
+
 @contextlib.contextmanager
 def shared_session_kept() -> Iterator[None]:
     """Afterwards, let the shared session be what it was before."""
@@ -321,17 +338,17 @@ def _sandbox_session(where: Mapping[str, Any], how: Mapping[str, Any]) -> Sessio
     )
 
 
-@functools.cache
 def _embedded_sandbox() -> Any:
-    """Start the sandbox of this process, once; its tables stay until the process ends."""
+    """Return the sandbox of this process, started on first use; its tables stay until the process ends."""
+    if _shared.sandbox is not None:
+        return _shared.sandbox
     try:
         from pandas_clicdata.sandbox import Sandbox
     except ImportError as exc:
         raise ConfigurationError(
             f'The sandbox needs {exc.name}, which is not installed. Run: pip install "pandas-clicdata[sandbox]"'
         ) from exc
-    sandbox = Sandbox()
-    sandbox.start()
+    _shared.sandbox = sandbox = Sandbox().start()
     atexit.register(_stop_in, os.getpid(), sandbox)
     return sandbox
 
