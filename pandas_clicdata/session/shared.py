@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from pandas_clicdata.config import masked
+from pandas_clicdata.config import SETTING_NAMES, Settings, masked, resolve
 from pandas_clicdata.errors import ConfigurationError
 from pandas_clicdata.models import DEFAULT_TIMEOUT, RetryPolicy, Secret
 from pandas_clicdata.session.session import Session, hidden
@@ -26,6 +26,8 @@ def concealed(connection_params: Mapping[str, Any]) -> dict[str, Any]:
     connection_params = {}
     if isinstance(params.get("base_url"), str):
         params["base_url"] = masked(params["base_url"])
+    if isinstance(params.get("token_file"), os.PathLike):
+        params["token_file"] = os.fspath(params["token_file"])
     if "proxies" in params:
         params["proxies"] = hidden(params["proxies"])
     return params
@@ -33,6 +35,9 @@ def concealed(connection_params: Mapping[str, Any]) -> dict[str, Any]:
 
 class LazySession:
     """The parameters of a session, and the one session made from them on first use.
+
+    What is not among them comes from the environment and the profile file. Once these say something else, the next use
+    makes another session: the account is always the one that they name.
 
     Parameters
     ----------
@@ -44,24 +49,35 @@ class LazySession:
         connection_params = concealed(connection_params)
         self._params = connection_params
         self._session: Session | None = None
+        self._held = False
         self._lock = threading.Lock()
 
     @property
     def session(self) -> Session:
         """The session, made on first use."""
         with self._lock:
-            if self._session is None:
-                self._session = Session(**self._params)
+            if self._session is None or (not self._held and self._session._settings != self._settings_now()):
+                # An earlier one stays open, as another thread may be using it.
+                self._session, self._held = Session(**self._params), False
             return self._session
+
+    def _settings_now(self) -> Settings:
+        """Return the settings of a session that would be made now."""
+        return resolve({name: self._params.get(name) for name in SETTING_NAMES}, self._params.get("profile"))
 
     def peek(self) -> Session | None:
         """Return the session if there is one already."""
         return self._session
 
-    def hold(self, session: Session | None) -> None:
+    @property
+    def held(self) -> bool:
+        """Whether the session was given, rather than made here."""
+        return self._held
+
+    def hold(self, session: Session | None, *, held: bool = True) -> None:
         """Let this session be the one from now on; None makes another on the next use."""
         with self._lock:
-            self._session = session
+            self._session, self._held = session, held
 
     def close(self) -> None:
         """Close the session and forget it; the next use makes another."""
@@ -318,11 +334,11 @@ def checked_session(session: object, what: str) -> Session:
 def shared_session_kept() -> Iterator[None]:
     """Afterwards, let the shared session be what it was before."""
     sources = _shared.sources
-    session = sources[-1].peek()
+    session, held = sources[-1].peek(), sources[-1].held
     try:
         yield
     finally:
-        sources[-1].hold(session)
+        sources[-1].hold(session, held=held)
         _shared.sources = sources
 
 
