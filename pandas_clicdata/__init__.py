@@ -19,7 +19,7 @@ import logging as _logging
 
 import pandas as _pd
 
-from pandas_clicdata import errors as _errors
+from pandas_clicdata import errors
 from pandas_clicdata._version import __version__
 from pandas_clicdata.accessor import ClicDataAccessor
 from pandas_clicdata.errors import *  # noqa: F403
@@ -75,10 +75,27 @@ __all__ = [
     "update_rows",
     "upsert",
     "versions",
-    *_errors.__all__,
+    *errors.__all__,
 ]
 
 _logging.getLogger(__name__).addHandler(_logging.NullHandler())
+
+
+class _AccessorProperty:
+    """``df.clicdata``, made for each use.
+
+    pandas 2 stores an accessor on the frame, where it would outlive a second import of this package. ``__set__`` makes
+    this a data descriptor, which comes before what is stored on a frame.
+    """
+
+    def __init__(self, accessor: type[ClicDataAccessor]) -> None:
+        self._accessor = accessor
+
+    def __get__(self, frame: _pd.DataFrame | None, owner: type | None = None) -> object:
+        return self._accessor if frame is None else self._accessor(frame)
+
+    def __set__(self, frame: _pd.DataFrame, value: object) -> None:
+        raise AttributeError("df.clicdata is the accessor of pandas_clicdata and cannot be set.")
 
 
 def _is_ours(thing: object) -> bool:
@@ -86,7 +103,7 @@ def _is_ours(thing: object) -> bool:
 
 
 def _register() -> None:
-    """Put the two names into pandas, again if need be, but never over somebody else's.
+    """Bind both names to this copy of the package, also over an earlier copy, but never over another package's.
 
     Raises
     ------
@@ -100,8 +117,8 @@ def _register() -> None:
     ]
     if taken:
         raise ImportError(f"{' and '.join(taken)} is another package's already; pandas_clicdata does not replace it.")
-    if "clicdata" not in _pd.DataFrame.__dict__:
-        _pd.api.extensions.register_dataframe_accessor("clicdata")(ClicDataAccessor)
+    # Not by register_dataframe_accessor, which warns where an earlier copy has the name.
+    _pd.DataFrame.clicdata = _AccessorProperty(ClicDataAccessor)  # type: ignore[attr-defined]
     _pd.read_clicdata = read_clicdata  # type: ignore[attr-defined]
 
 

@@ -7,7 +7,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
@@ -43,6 +43,12 @@ _ENVIRONMENT = {
     )
 }  # fmt: skip
 _PROFILE_NAMES = frozenset(_ENVIRONMENT)
+SETTING_NAMES = (*_ENVIRONMENT, "code")
+# A byte order mark, which some editors write, is as invisible as white space.
+_WHITE_SPACE = re.compile(r"\A[\s\ufeff]+|[\s\ufeff]+\Z")
+_LINE_ENDS = re.compile(r"\A[\r\n\ufeff]+|[\r\n\ufeff]+\Z")
+# Blanks may be part of these.
+_MAY_HAVE_BLANKS = frozenset({"password", "token_file"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +67,8 @@ class Settings:
     redirect_uri: str | None = None
     refresh_token: Secret | None = None
     token_file: str | None = None
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """A sentence for each value that had white space around it."""
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -68,17 +76,70 @@ class Settings:
         return tuple(secret for secret in all_of_them if secret is not None)
 
 
-def profile_path() -> Path:
-    """Return where the profile file is looked for.
+class _Level(dict[str, str | Secret]):
+    """The settings of one place, trimmed, with a note for each that had white space around it.
+
+    Parameters
+    ----------
+    explicit : bool, default False
+        Whether an empty or blank value is kept, to be refused. In the environment and in a profile it counts as unset.
+    """
+
+    def __init__(self, *, explicit: bool = False) -> None:
+        super().__init__()
+        self._explicit = explicit
+        self.notes: dict[str, str] = {}
+
+    def add(self, name: str, value: str | Secret, label: str) -> None:
+        """Take a setting; ``label`` is how the user knows it."""
+        given = value if isinstance(value, Secret) else Secret(value)
+        around, what = (_LINE_ENDS, "line ends") if name in _MAY_HAVE_BLANKS else (_WHITE_SPACE, "white space")
+        trimmed = Secret(around.sub("", given.reveal()))
+        if not self._explicit and not _WHITE_SPACE.sub("", given.reveal()):
+            return
+        self[name] = trimmed if isinstance(value, Secret) else trimmed.reveal()
+        if trimmed != given:
+            self.notes[name] = f"{label} had {what} around it, which this package removed."
+
+
+def user_folder(kind: Literal["config", "data", "state"]) -> Path | None:
+    """Return this package's folder of that kind in the user's home.
+
+    Returns
+    -------
+    Path or None
+        None where there is no home directory, as for a container's user without an entry in ``passwd``.
+
+    Examples
+    --------
+    >>> user_folder("config").name
+    'pandas_clicdata'
+    """
+    import platformdirs
+
+    folder_of = {
+        "config": platformdirs.user_config_path,
+        "data": platformdirs.user_data_path,
+        "state": platformdirs.user_state_path,
+    }[kind]
+    try:
+        folder = folder_of("pandas_clicdata", appauthor=False)
+    except (RuntimeError, KeyError):
+        return None
+    # Older versions of platformdirs return "~/.config", which would be a folder named "~" in the current one.
+    return folder if folder.is_absolute() else None
+
+
+def profile_path() -> Path | None:
+    """Return where the profile file is looked for; None where there is no home directory.
 
     Examples
     --------
     >>> profile_path().name
     'profiles.toml'
     """
-    import platformdirs
-
-    return platformdirs.user_config_path("pandas_clicdata", appauthor=False) / "profiles.toml"
+    folder = user_folder("config")
+    return None if folder is None else folder / "profiles.toml"
 
 
 def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None) -> Settings:
@@ -105,7 +166,7 @@ def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None
     ConfigurationError
         Something, but incomplete or wrong.
     """
-    method, merged = _looked_up(given, profile)
+    method, merged, notes = _looked_up(given, profile)
     if method is None:
         raise NoCredentialsError(_no_credentials_message())
     if method not in _NEEDS:
@@ -129,6 +190,7 @@ def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None
         auth_method=method,
         base_url=base_url,
         api_version=_checked_api_version(str(merged.get("api_version", "auto"))),
+        notes=tuple(note for name, note in notes.items() if name in {*known, "base_url", "api_version"}),
         **cast(Any, fields),
     )
 
@@ -141,7 +203,7 @@ def resolve_public(given: Mapping[str, str | None], profile: str | None = None) 
     ConfigurationError
         One is missing or wrong.
     """
-    _, merged = _looked_up(given, profile)
+    _, merged, _ = _looked_up(given, profile)
     for name in ("client_id", "redirect_uri"):
         if not merged.get(name):
             raise ConfigurationError(f"The address to sign in at also needs {name}= (or {_ENVIRONMENT[name]}).")
@@ -164,14 +226,16 @@ def is_loopback(url: str) -> bool:
 
 def _looked_up(
     given: Mapping[str, str | Secret | None], profile: str | None
-) -> tuple[AuthMethod | None, dict[str, str | Secret]]:
-    """The way of signing in, unchecked, and every setting."""
+) -> tuple[AuthMethod | None, dict[str, str | Secret], dict[str, str]]:
+    """The way of signing in, unchecked, every setting, and the notes on them."""
     wanted = profile or os.environ.get("CLICDATA_PROFILE")
     _refuse_what_is_no_text({**given, "profile": wanted})
-    levels: list[dict[str, str | Secret]] = [
-        {name: value for name, value in given.items() if value is not None},
-        _from_environment(),
-    ]
+    wanted = wanted and _WHITE_SPACE.sub("", wanted)
+    explicit = _Level(explicit=True)
+    for name, value in given.items():
+        if value is not None:
+            explicit.add(name, value, f"{name}=")
+    levels = [explicit, _from_environment()]
     _refuse_what_is_no_text(levels[1])
     method, merged = _merged(levels)
     needed = ("base_url", "api_version", *(_NEEDS[method] if method is not None and method in _NEEDS else ()))
@@ -179,12 +243,13 @@ def _looked_up(
         method != "authorization_code" or any(map(merged.get, (*_SIGN_IN, "token_file")))
     )
     if wanted or method is None or not complete:
-        levels.append(_from_profile(wanted))
+        levels.append(_from_profile(wanted or None))
         method, merged = _merged(levels)
-    return method, merged
+    nearest = {name: next(level for level in levels if name in level) for name in merged}
+    return method, merged, {name: level.notes[name] for name, level in nearest.items() if name in level.notes}
 
 
-def _merged(levels: list[dict[str, str | Secret]]) -> tuple[AuthMethod | None, dict[str, str | Secret]]:
+def _merged(levels: list[_Level]) -> tuple[AuthMethod | None, dict[str, str | Secret]]:
     """The way of signing in, unchecked, and every setting from the nearest place that has it."""
     merged: dict[str, str | Secret] = {}
     for level in reversed(levels):
@@ -244,42 +309,46 @@ def _wrapped(name: str, value: str) -> str | Secret:
     return masked(value) if name == "base_url" else value
 
 
-def _from_environment() -> dict[str, str | Secret]:
-    return {
-        name: _wrapped(name, os.environ[variable])
-        for name, variable in _ENVIRONMENT.items()
-        if os.environ.get(variable)
-    }
+def _from_environment() -> _Level:
+    level = _Level()
+    for name, variable in _ENVIRONMENT.items():
+        if variable in os.environ:
+            level.add(name, _wrapped(name, os.environ[variable]), variable)
+    return level
 
 
-def _from_profile(wanted: str | None) -> dict[str, str | Secret]:
+def _from_profile(wanted: str | None) -> _Level:
     path = profile_path()
+    if path is None:
+        if wanted is None:
+            return _Level()
+        raise ConfigurationError(
+            f"There is no profile {wanted!r}: this user has no home directory with a profiles.toml. Set HOME or"
+            " XDG_CONFIG_HOME, or give the settings themselves and leave profile= (and CLICDATA_PROFILE) out."
+        )
     try:
         mode = path.stat().st_mode
     except OSError as exc:
         if wanted is None:
-            return {}
+            return _Level()
         raise ConfigurationError(f"There is no profile {wanted!r}: {path} cannot be read ({exc.strerror}).") from None
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigurationError(f"{path} holds credentials and others may read it. Run: chmod 600 '{path}'")
     profiles = _parsed(path)
     if (wanted or "default") not in profiles:
         if wanted is None:
-            return {}
+            return _Level()
         known = ", ".join(map(repr, profiles)) or "none"
         raise ConfigurationError(f"There is no profile {wanted!r} in {path}; the profiles there: {known}.")
     return profiles[wanted or "default"]
 
 
-def _parsed(path: Path) -> dict[str, dict[str, str | Secret]]:
+def _parsed(path: Path) -> dict[str, _Level]:
     """Read the file so that no plain secret stands in a variable when something about it is wrong."""
     fault: str
     try:
         with path.open("rb") as file:
-            return {
-                str(profile): {name: _profile_value(name, value) for name, value in entries.items()}
-                for profile, entries in tomllib.load(file).items()
-            }
+            return {str(profile): _profile(profile, entries) for profile, entries in tomllib.load(file).items()}
     except ConfigurationError as exc:
         fault = str(exc)
     except OSError as exc:
@@ -287,6 +356,13 @@ def _parsed(path: Path) -> dict[str, dict[str, str | Secret]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError):
         fault = "it is not TOML with one [table] a profile"
     raise ConfigurationError(f"{path}: {fault}.")
+
+
+def _profile(profile: str, entries: Mapping[str, object]) -> _Level:
+    level = _Level()
+    for name, value in entries.items():
+        level.add(name, _profile_value(name, value), f"{name} in the profile {profile!r}")
+    return level
 
 
 def _profile_value(name: str, value: object) -> str | Secret:
@@ -326,6 +402,13 @@ def _checked_base_url(url: str) -> str:
 
 
 def _no_credentials_message() -> str:
+    path = profile_path()
+    profile = (
+        "a profile in pandas_clicdata/profiles.toml, for which HOME or XDG_CONFIG_HOME must be set: this user has no"
+        " home directory"
+        if path is None
+        else f"a profile in {path}, readable by you alone"
+    )
     return (
         "There are no ClicData credentials. Give them in one of these ways:\n"
         "  - cd.connect(client_id=..., client_secret=...), or username= and password= with client_id=, or api_key=\n"
@@ -333,6 +416,6 @@ def _no_credentials_message() -> str:
         " cd.authorization_url(...); or refresh_token= in the place of the last two\n"
         "  - the environment: CLICDATA_CLIENT_ID and CLICDATA_CLIENT_SECRET (or CLICDATA_USERNAME and"
         " CLICDATA_PASSWORD, or CLICDATA_API_KEY)\n"
-        f"  - a profile in {profile_path()}, readable by you alone\n"
+        f"  - {profile}\n"
         '  - no account? cd.connect("sandbox") starts a ClicData of your own on this machine.'
     )

@@ -22,7 +22,7 @@ from pandas_clicdata.models import (
     means_secret,
     secrets_in,
 )
-from pandas_clicdata.session import Session, shared_session
+from pandas_clicdata.session import Session, checked_session, shared_session
 from pandas_clicdata.wire import body, operations
 from pandas_clicdata.wire.operations import Operation
 from pandas_clicdata.wire.records import content, record, records, said
@@ -40,11 +40,7 @@ def resolved(session: Session | None) -> Session:
     TypeError
         What was given is no session.
     """
-    if session is None:
-        return shared_session()
-    if not isinstance(session, Session):
-        raise TypeError(f"session= is a Session, as cd.connect(…) and cd.Session(…) make one, not {session!r}.")
-    return session
+    return shared_session() if session is None else checked_session(session, "session= is")
 
 
 def lists_by_name(session: Session) -> bool:

@@ -1,4 +1,9 @@
-"""The fixture ``clicdata_sandbox``, for tests of code that uses ClicData."""
+"""The fixture ``clicdata_sandbox``, for tests of code that uses ClicData.
+
+pytest finds it where the ``conftest.py`` beside ``pytest.ini`` or ``pyproject.toml`` names this module::
+
+    pytest_plugins = ["pandas_clicdata.pytest_plugin"]
+"""
 
 from __future__ import annotations
 
@@ -13,10 +18,20 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def clicdata_sandbox() -> Iterator[Sandbox]:
-    """Start an empty sandbox and connect to it; afterwards the shared session is what it was before."""
-    from pandas_clicdata.sandbox import Sandbox
+    """Start an empty sandbox and connect to it; afterwards the default session is the one of before."""
     from pandas_clicdata.session import shared_session_kept
 
+    try:
+        from pandas_clicdata.sandbox import Sandbox
+    except ImportError as exc:
+        missing = (exc.name or "").partition(".")[0]
+        if missing in ("", "pandas_clicdata"):
+            raise
+        pytest.fail(
+            f"The fixture clicdata_sandbox needs {missing}, which is not installed. Run:"
+            ' pip install "pandas-clicdata[sandbox]"',
+            pytrace=False,
+        )
     with Sandbox() as sandbox, shared_session_kept():
         session = sandbox.connect()
         yield sandbox

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -122,26 +121,3 @@ def test_words_on_the_command_line(arguments: list[str], status: int, stream: st
 
     assert result.returncode == status
     assert words in getattr(result, stream)
-
-
-def test_the_pytest_fixture_gives_each_test_an_empty_sandbox_and_puts_the_session_back(tmp_path: Path) -> None:
-    (tmp_path / "test_mine.py").write_text(
-        """
-import pandas as pd, pandas_clicdata as cd, pytest
-
-@pytest.mark.parametrize("turn", [1, 2])
-def test_push(clicdata_sandbox, turn):
-    pd.DataFrame({"a": [turn]}).clicdata.push("Mine")
-    assert clicdata_sandbox.ledger.count("Mine") == 1
-
-def test_afterwards():
-    with pytest.raises(cd.NoCredentialsError):
-        pd.read_clicdata("Mine")
-"""
-    )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", str(tmp_path)]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("CLICDATA_")}
-    clean["XDG_CONFIG_HOME"] = str(tmp_path)
-    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=clean, timeout=60, check=False)
-
-    assert "3 passed" in result.stdout, result.stdout

@@ -1,12 +1,15 @@
 """Settings: from arguments, then the environment, then a profile that only its owner may read."""
 
+import json
 import os
 
+import pandas as pd
 import pytest
 
 import pandas_clicdata as cd
 from pandas_clicdata import config
 from pandas_clicdata.models import Secret
+from pandas_clicdata.session import shared_session_kept
 
 PROFILES = """
 [default]
@@ -29,6 +32,15 @@ client_id = "person"
 client_secret = "person hush"
 refresh_token = "profile again"
 token_file = "kept.json"
+
+[loose]
+client_id = " acme"
+username = "me@acme.example\\n"
+password = " hush \\n"
+client_secret = ""
+api_key = "  "
+base_url = ""
+api_version = " "
 """
 
 
@@ -92,7 +104,36 @@ def environment(**settings):
         ({**KEY, "api_version": "unversioned"}, environment(api_version="2025.3"), {"api_version": "unversioned"}),
         (KEY, environment(base_url="https://other.example/"), {"base_url": "https://other.example"}),
         (KEY, environment(base_url=""), {"base_url": "https://api.clicdata.com", "api_version": "auto"}),
+        # What is empty or blank counts as unset, and white space around the rest is removed.
+        (KEY, environment(profile=""), {"auth_method": "api_key", **KEY}),
+        ({}, environment(profile=" \t\n", **KEY), {"auth_method": "api_key", **KEY, "client_id": None}),
+        ({}, environment(profile=" work\n"), {"auth_method": "basic", "client_id": "work", "api_version": "2022.01"}),
+        ({"profile": "work\r\n"}, {}, {"auth_method": "basic", "client_id": "work"}),
+        ({"profile": "  "}, {}, {"client_id": "from profile"}),
+        ({}, environment(client_id=" ", client_secret="\n"), {"client_id": "from profile"}),
+        (CLIENT, environment(api_key=" "), {"auth_method": "client_credentials", **CLIENT}),
+        (CLIENT, environment(auth_method=" ", token_file="\n"), {"auth_method": "client_credentials"}),
+        ({}, environment(auth_method="api_key\n", **KEY), {"auth_method": "api_key", **KEY}),
+        (KEY, environment(base_url=" ", api_version=" "), {"base_url": "https://api.clicdata.com"}),
+        (
+            KEY,
+            environment(base_url=" https://x.example/\n", api_version="2025.3\n"),
+            {"base_url": "https://x.example", "api_version": "2025.3"},
+        ),
+        ({}, environment(client_id="acme\n", client_secret="\thush\r\n"), CLIENT),
+        ({}, environment(client_id="\ufeffacme", client_secret="hush\u00a0"), CLIENT),
+        ({"client_id": " acme ", "client_secret": "hush\n"}, {}, CLIENT),
+        ({"api_key": "\ufeffhush\n"}, {}, KEY),
+        ({**CLIENT, "refresh_token": "again\n"}, {}, REFRESH),
+        ({**CODE, "code": " abc\n", "redirect_uri": "https://acme.example/back\n"}, {}, CODE),
+        # A password, and the path of a file, may have blanks.
+        ({**BASIC, "username": " me@acme.example ", "password": " hush \r\n"}, {}, {**BASIC, "password": " hush "}),
+        ({}, environment(**{**BASIC, "password": "\ufeff hush \n"}), {**BASIC, "password": " hush "}),
+        ({}, environment(password="  "), {"auth_method": "client_credentials", "client_id": "from profile"}),
+        ({**REFRESH, "token_file": "my file \n"}, {}, {**REFRESH, "token_file": "my file "}),
         # Profiles.
+        ({"profile": "loose"}, {}, {"auth_method": "basic", "client_id": "acme", "password": " hush "}),
+        ({"profile": "loose"}, {}, {"base_url": "https://api.clicdata.com", "api_version": "auto", "api_key": None}),
         ({}, {}, {"auth_method": "client_credentials", "client_id": "from profile", "client_secret": "profile hush"}),
         ({}, environment(profile="work"), {"auth_method": "basic", "client_id": "work", "api_version": "2022.01"}),
         ({"profile": "key"}, environment(profile="work"), {"auth_method": "api_key", "api_key": "key hush"}),
@@ -117,6 +158,57 @@ def test_where_settings_come_from(monkeypatch, given, environ, expected):
         assert (found.reveal() if isinstance(found, Secret) else found) == value
 
 
+NOTES = {
+    "explicit": ({"api_key": "hush\n"}, {}, "", "api_key= had white space around it, which this package removed."),
+    "environment": (
+        {}, environment(api_key=" hush"), "", "CLICDATA_API_KEY had white space around it, which this package removed."
+    ),
+    "profile": (
+        {}, {}, '[default]\napi_key = "hush "',
+        "api_key in the profile 'default' had white space around it, which this package removed.",
+    ),
+    "password": (
+        {"client_id": "acme", "username": "me", "password": "hush\n"}, {}, "",
+        "password= had line ends around it, which this package removed.",
+    ),
+    "client secret": (
+        {"client_id": "acme"}, environment(client_secret="hush\n"), "",
+        "CLICDATA_CLIENT_SECRET had white space around it, which this package removed.",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "environ", "profiles", "note"), NOTES.values(), ids=list(NOTES))
+def test_what_was_removed_is_noted(monkeypatch, caplog, http_service, given, environ, profiles, note):
+    write_profiles(profiles)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    caplog.set_level("INFO", "pandas_clicdata")
+
+    def refuse(request):
+        return (401, {}, b'{"error": "invalid_client"}')
+
+    with http_service(refuse) as url, cd.Session(**given, base_url=url) as session:
+        assert note in session._repr_html_().replace("&#x27;", "'")
+        assert caplog.messages == [note]
+        for use in (session.whoami, session.whoami, lambda: cd.tables(session=session), lambda: session.dialect):
+            with pytest.raises(cd.AuthenticationError) as caught:
+                use()
+            assert caught.value.__notes__ == [note]
+
+
+@pytest.mark.parametrize(
+    ("given", "environ"),
+    [(KEY, {}), (KEY, environment(client_secret="x\n")), ({}, environment(**KEY, base_url="https://x.example"))],
+)
+def test_nothing_is_noted_of_values_that_are_not_used_or_as_they_were(monkeypatch, caplog, given, environ):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    caplog.set_level("INFO", "pandas_clicdata")
+    assert "note" not in cd.Session(**given)._repr_html_()
+    assert caplog.messages == []
+
+
 def test_without_credentials_every_way_is_named():
     with pytest.raises(cd.NoCredentialsError) as caught:
         cd.connect()
@@ -137,6 +229,8 @@ def test_without_credentials_every_way_is_named():
         ({"client_secret": "hush"}, "client_id= .or CLICDATA_CLIENT_ID"),
         ({"username": "me"}, "client_id= .* and password= "),
         ({"client_id": "", "client_secret": "hush"}, "client_id="),
+        ({"client_id": "acme", "client_secret": " \n"}, "client_secret="),
+        ({**CLIENT, "base_url": " "}, "not an http or https address"),
         ({"auth_method": "api_key"}, "api_key= .or CLICDATA_API_KEY"),
         (REFRESH | {"client_secret": None}, "client_secret= .or CLICDATA_CLIENT_SECRET"),
         ({**CLIENT, "code": "abc"}, "code= also needs redirect_uri="),
@@ -254,5 +348,101 @@ def test_an_unknown_profile_names_the_known(monkeypatch):
     with pytest.raises(cd.ConfigurationError, match="cannot be read"):
         cd.Session()
     write_profiles()
-    with pytest.raises(cd.ConfigurationError, match="'default', 'work', 'key', 'person'"):
+    with pytest.raises(cd.ConfigurationError, match="'default', 'work', 'key', 'person', 'loose'"):
         cd.Session()
+
+
+WAYS = {
+    "client credentials": lambda sandbox: {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret},
+    "basic": lambda sandbox: {
+        "client_id": sandbox.client_id, "username": sandbox.username, "password": sandbox.password
+    },
+    "key": lambda sandbox: {"api_key": sandbox.api_key},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["explicit", "environment", "profile"])
+@pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
+def test_credentials_with_line_ends_sign_in(one_sandbox, monkeypatch, way, place):
+    settings = {name: f"{value}\r\n" for name, value in {**way(one_sandbox), "base_url": one_sandbox.url}.items()}
+    if place == "environment":
+        for name, value in environment(**settings).items():
+            monkeypatch.setenv(name, value)
+    if place == "profile":
+        write_profiles("[default]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
+    with cd.Session(**(settings if place == "explicit" else {})) as session:
+        assert session.whoami().id is not None
+
+
+def test_the_default_session_follows_the_environment(accounts, one_sandbox, monkeypatch):
+    other, _ = accounts()
+    monkeypatch.setenv("CLICDATA_BASE_URL", one_sandbox.url)
+    monkeypatch.setenv("CLICDATA_CLIENT_ID", one_sandbox.client_id)
+    with pytest.raises(cd.ConfigurationError, match="CLICDATA_CLIENT_SECRET"):
+        cd.tables()
+    monkeypatch.setenv("CLICDATA_CLIENT_SECRET", "wrong")
+    with pytest.raises(cd.AuthenticationError):
+        cd.tables()
+    monkeypatch.setenv("CLICDATA_CLIENT_SECRET", one_sandbox.client_secret)
+    cd.tables()
+    first = cd.SessionManager.get_session()
+    cd.tables()
+    assert cd.SessionManager.get_session() is first, "nothing has changed"
+    # Another account.
+    for name, value in environment(**WAYS["client credentials"](other), base_url=other.url).items():
+        monkeypatch.setenv(name, value)
+    pd.DataFrame({"a": [1]}).clicdata.push("Here")
+    assert other.ledger.count("Here") == 1
+    # Another way to sign in.
+    monkeypatch.setenv("CLICDATA_API_KEY", other.api_key)
+    assert cd.SessionManager.get_session().auth_method == "api_key"
+    for name in environment(**WAYS["client credentials"](other), base_url="", api_key=""):
+        monkeypatch.delenv(name)
+    with pytest.raises(cd.NoCredentialsError):
+        cd.tables()
+
+
+def test_the_default_session_follows_the_profile(one_sandbox, monkeypatch):
+    write_profiles(f'[default]\napi_key = "wrong"\nbase_url = "{one_sandbox.url}"\n')
+    with pytest.raises(cd.AuthenticationError):
+        cd.tables()
+    write_profiles(f'[default]\napi_key = "{one_sandbox.api_key}"\nbase_url = "{one_sandbox.url}"\n')
+    cd.tables()
+    write_profiles(f'[work]\napi_key = "{one_sandbox.api_key}"\nbase_url = "{one_sandbox.url}"\n')
+    with pytest.raises(cd.NoCredentialsError):
+        cd.tables()
+    monkeypatch.setenv("CLICDATA_PROFILE", "work")
+    cd.tables()
+
+
+def test_a_manager_follows_the_environment_where_it_was_given_nothing(one_sandbox, monkeypatch):
+    monkeypatch.setenv("CLICDATA_CLIENT_SECRET", "wrong")
+    given = {"client_id": one_sandbox.client_id, "base_url": one_sandbox.url}
+    with cd.SessionManager(**given) as manager:
+        with pytest.raises(cd.AuthenticationError):
+            cd.tables()
+        monkeypatch.setenv("CLICDATA_CLIENT_SECRET", one_sandbox.client_secret)
+        monkeypatch.setenv("CLICDATA_CLIENT_ID", "another, which is not asked")
+        cd.tables()
+        assert manager.session is cd.SessionManager.get_session()
+        with shared_session_kept():
+            cd.tables()
+        monkeypatch.setenv("CLICDATA_CLIENT_SECRET", "wrong again")
+        with pytest.raises(cd.AuthenticationError):
+            cd.tables()
+
+
+@pytest.mark.parametrize(
+    "bind", [lambda: cd.connect(), lambda: cd.SessionManager.bind_session(cd.Session())], ids=["connect", "bind"]
+)
+def test_a_session_that_was_bound_stays(one_sandbox, monkeypatch, bind):
+    for name, value in environment(api_key=one_sandbox.api_key, base_url=one_sandbox.url).items():
+        monkeypatch.setenv(name, value)
+    bind()
+    first = cd.SessionManager.get_session()
+    monkeypatch.setenv("CLICDATA_API_KEY", "another")
+    cd.tables()
+    with shared_session_kept():
+        cd.tables()
+    cd.tables()
+    assert cd.SessionManager.get_session() is first

@@ -37,7 +37,7 @@ WALLS: dict[str, set[str]] = {
         "writing",
     },
     # It reads back what it wrote, and before it takes anything away: by the way of all reads.
-    "writing": {"checks", "display", "endpoints", "models", "reading", "rows", "schema", "lookup"},
+    "writing": {"checks", "config", "display", "endpoints", "models", "reading", "rows", "schema", "lookup"},
     "reading": {"checks", "display", "endpoints", "models", "rows", "schema", "lookup"},
     "lookup": {"checks", "endpoints", "models"},
     "endpoints": {"models", "session", "wire"},

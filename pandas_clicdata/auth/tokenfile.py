@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pandas_clicdata.config import Settings
+from pandas_clicdata.config import Settings, user_folder
 from pandas_clicdata.errors import ConfigurationError
 from pandas_clicdata.models import Secret
 
@@ -44,18 +44,35 @@ class TokenFile:
     settings : Settings
         Whose they are. Without ``token_file``, they are kept in the user's folder for the state of programs, under a
         name made of client id and address.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no home directory to keep them in.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._ours = settings.token_file is None
         if settings.token_file is not None:
+            try:
+                path = Path(settings.token_file).expanduser()
+            except RuntimeError:
+                raise ConfigurationError(
+                    f"token_file={settings.token_file!r} begins with a home directory that is not known here. Give a"
+                    " path without ~ as token_file= (or CLICDATA_TOKEN_FILE)."
+                ) from None
             # Followed now, for a link would be replaced by the file.
-            self.path = Path(os.path.realpath(Path(settings.token_file).expanduser()))
+            self.path = Path(os.path.realpath(path))
         else:
-            import platformdirs
-
+            folder = user_folder("state")
+            if folder is None:
+                raise ConfigurationError(
+                    "There is no place to keep the tokens in, and each refresh token is good only once: this user has"
+                    " no home directory. Give the path of a file as token_file= (or CLICDATA_TOKEN_FILE), or set HOME"
+                    " or XDG_STATE_HOME."
+                )
             whose = hashlib.sha256(f"{settings.client_id}\n{settings.base_url}".encode()).hexdigest()
-            self.path = platformdirs.user_state_path("pandas_clicdata", appauthor=False) / f"token-{whose[:32]}.json"
+            self.path = folder / f"token-{whose[:32]}.json"
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:

@@ -232,8 +232,8 @@ class RemoteSandbox:
 
     def __init__(self, url: str | None = None, control_key: str | None = None) -> None:
         wire = self._handle()
-        url = (url or os.environ.get("CLICDATA_BASE_URL", "")).rstrip("/")
-        wire.reach(url, control_key or os.environ.get("CLICDATA_SANDBOX_KEY", ""))
+        url = (url or os.environ.get("CLICDATA_BASE_URL", "")).strip().rstrip("/")
+        wire.reach(url, (control_key or os.environ.get("CLICDATA_SANDBOX_KEY", "")).strip())
         # What is raised from here on has no secret among its locals.
         del control_key
         parts = urlsplit(url)

@@ -2,12 +2,20 @@
 
 from pandas_clicdata.auth import authorization_url
 from pandas_clicdata.session.session import Session
-from pandas_clicdata.session.shared import SessionManager, concealed, connect, shared_session, shared_session_kept
+from pandas_clicdata.session.shared import (
+    SessionManager,
+    checked_session,
+    concealed,
+    connect,
+    shared_session,
+    shared_session_kept,
+)
 
 __all__ = [
     "Session",
     "SessionManager",
     "authorization_url",
+    "checked_session",
     "concealed",
     "connect",
     "shared_session",

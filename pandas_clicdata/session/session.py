@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,7 +15,13 @@ from pandas_clicdata import config
 from pandas_clicdata.auth import Authenticator, authenticator
 from pandas_clicdata.checks import whole_number
 from pandas_clicdata.display import facts_html
-from pandas_clicdata.errors import ApiError, ClicDataError, ConfigurationError, UnexpectedReplyError
+from pandas_clicdata.errors import (
+    ApiError,
+    AuthenticationError,
+    ClicDataError,
+    ConfigurationError,
+    UnexpectedReplyError,
+)
 from pandas_clicdata.models import (
     DEFAULT_TIMEOUT,
     MAX_REPLY_BYTES,
@@ -28,6 +36,8 @@ from pandas_clicdata.models import (
 )
 from pandas_clicdata.wire import Dialect, Unversioned, dialect_for, dialect_of
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 
@@ -38,7 +48,11 @@ class Session:
     ``CLICDATA_USERNAME``, ``CLICDATA_PASSWORD``, ``CLICDATA_API_KEY``, ``CLICDATA_REDIRECT_URI``,
     ``CLICDATA_REFRESH_TOKEN``, ``CLICDATA_TOKEN_FILE``, ``CLICDATA_AUTH_METHOD``, ``CLICDATA_API_VERSION``,
     ``CLICDATA_BASE_URL``), else from a profile in a file that only its owner may read: the one named by ``profile`` or
-    ``CLICDATA_PROFILE``, else ``default``.
+    ``CLICDATA_PROFILE``, else ``default``. A variable or a profile's setting that is empty or blank counts as not set.
+
+    White space around a value is removed, wherever the value comes from; around a password and the path of a token file
+    only line ends, because blanks may be part of these. The session's HTML, an info log and the error for credentials
+    that are refused say so.
 
     Parameters
     ----------
@@ -155,6 +169,8 @@ class Session:
             },
             profile,
         )
+        for note in self._settings.notes:
+            logger.info(note)
         # A proxy for the outside is not asked for this machine.
         self._transport = Transport(
             self.base_url,
@@ -190,7 +206,8 @@ class Session:
         if self._dialect is None:
             with self._dialect_lock:
                 if self._dialect is None:
-                    self._dialect = dialect_of(self._send(Unversioned().account().request))
+                    with self._noted():
+                        self._dialect = dialect_of(self._send(Unversioned().account().request))
         return self._dialect
 
     @property
@@ -205,12 +222,14 @@ class Session:
 
     def perform(self, exchange: Exchange[T]) -> T:
         """Send a request and read its reply."""
-        return _read(exchange, self._send(exchange.request))
+        with self._noted():
+            return _read(exchange, self._send(exchange.request))
 
     def perform_counting(self, exchange: Exchange[T]) -> tuple[T, Sent]:
         """Send a request and read its reply; also tell how often it had to be tried again, and what that may mean."""
-        reply = self._send(exchange.request)
-        result = _read(exchange, reply)
+        with self._noted():
+            reply = self._send(exchange.request)
+            result = _read(exchange, reply)
         return result, Sent(retries=reply.attempts - 1, perhaps_twice=reply.perhaps_done, connection=reply.connection)
 
     def in_sync(self, connection: int) -> bool | None:
@@ -258,6 +277,16 @@ class Session:
         """Close the session's connections."""
         self._transport.close()
 
+    @contextlib.contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Add to a refusal of the credentials what was removed from around them."""
+        try:
+            yield
+        except AuthenticationError as exc:
+            for note in self._settings.notes:
+                exc.add_note(note)
+            raise
+
     def _send(self, request: Request) -> Reply:
         headers = self._authenticator.headers()
         first = self._transport.send(request, headers, self._authenticator.secrets())
@@ -294,7 +323,12 @@ class Session:
         dialect = "not known yet" if self._dialect is None else self._dialect.name
         return facts_html(
             "ClicData session",
-            [("address", self.base_url), ("signs in by", self.auth_method), ("dialect", dialect)],
+            [
+                ("address", self.base_url),
+                ("signs in by", self.auth_method),
+                ("dialect", dialect),
+                *(("note", note) for note in self._settings.notes),
+            ],
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

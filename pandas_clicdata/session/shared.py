@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import os
 import threading
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from pandas_clicdata.config import masked
+from pandas_clicdata.config import SETTING_NAMES, Settings, masked, resolve
 from pandas_clicdata.errors import ConfigurationError
 from pandas_clicdata.models import DEFAULT_TIMEOUT, MAX_REPLY_BYTES, MAX_REQUEST_BYTES, RetryPolicy, Secret
 from pandas_clicdata.session.session import Session, hidden
@@ -27,6 +26,8 @@ def concealed(connection_params: Mapping[str, Any]) -> dict[str, Any]:
     connection_params = {}
     if isinstance(params.get("base_url"), str):
         params["base_url"] = masked(params["base_url"])
+    if isinstance(params.get("token_file"), os.PathLike):
+        params["token_file"] = os.fspath(params["token_file"])
     if "proxies" in params:
         params["proxies"] = hidden(params["proxies"])
     return params
@@ -34,6 +35,9 @@ def concealed(connection_params: Mapping[str, Any]) -> dict[str, Any]:
 
 class LazySession:
     """The parameters of a session, and the one session made from them on first use.
+
+    What is not among them comes from the environment and the profile file. Once these say something else, the next use
+    makes another session: the account is always the one that they name.
 
     Parameters
     ----------
@@ -45,24 +49,35 @@ class LazySession:
         connection_params = concealed(connection_params)
         self._params = connection_params
         self._session: Session | None = None
+        self._held = False
         self._lock = threading.Lock()
 
     @property
     def session(self) -> Session:
         """The session, made on first use."""
         with self._lock:
-            if self._session is None:
-                self._session = Session(**self._params)
+            if self._session is None or (not self._held and self._session._settings != self._settings_now()):
+                # An earlier one stays open, as another thread may be using it.
+                self._session, self._held = Session(**self._params), False
             return self._session
+
+    def _settings_now(self) -> Settings:
+        """Return the settings of a session that would be made now."""
+        return resolve({name: self._params.get(name) for name in SETTING_NAMES}, self._params.get("profile"))
 
     def peek(self) -> Session | None:
         """Return the session if there is one already."""
         return self._session
 
-    def hold(self, session: Session | None) -> None:
+    @property
+    def held(self) -> bool:
+        """Whether the session was given, rather than made here."""
+        return self._held
+
+    def hold(self, session: Session | None, *, held: bool = True) -> None:
         """Let this session be the one from now on; None makes another on the next use."""
         with self._lock:
-            self._session = session
+            self._session, self._held = session, held
 
     def close(self) -> None:
         """Close the session and forget it; the next use makes another."""
@@ -83,10 +98,13 @@ class _Shared:
     ----------
     sources : list of LazySession
         The last is it. Those before it are what it was when a manager took its place.
+    sandbox : Sandbox or None
+        The sandbox of this process, once it is started.
     """
 
     def __init__(self) -> None:
         self.sources = [LazySession()]
+        self.sandbox: Any = None
         self._lock = threading.Lock()
 
     @property
@@ -113,7 +131,8 @@ class _Shared:
             self.sources = kept or [LazySession()]
 
 
-_shared = _Shared()
+# Kept by importlib.reload, or the next write would go to the account of the environment.
+_shared: _Shared = globals().get("_shared") or _Shared()
 
 
 class SessionManager(LazySession):
@@ -182,9 +201,7 @@ class SessionManager(LazySession):
         >>> cd.SessionManager.get_session() is session
         True
         """
-        if not isinstance(session, Session):
-            raise TypeError(f"bind_session takes a Session, as cd.Session(…) makes one, not {session!r}.")
-        _shared.bind(session)
+        _shared.bind(checked_session(session, "bind_session takes"))
 
     def __enter__(self) -> Self:
         if self._loose:
@@ -306,15 +323,31 @@ def shared_session() -> Session:
     return _shared.source.session
 
 
+def checked_session(session: object, what: str) -> Session:
+    """Return what is a session.
+
+    Raises
+    ------
+    TypeError
+        It is none, or one of an earlier import of this package, whose errors are other classes.
+    """
+    if isinstance(session, Session):
+        return session
+    hint = ""
+    if (type(session).__module__, type(session).__name__) == (Session.__module__, Session.__name__):
+        hint = " It was made before pandas_clicdata was imported again: connect again."
+    raise TypeError(f"{what} a Session, as cd.connect(…) and cd.Session(…) make one, not {session!r}.{hint}")
+
+
 @contextlib.contextmanager
 def shared_session_kept() -> Iterator[None]:
     """Afterwards, let the shared session be what it was before."""
     sources = _shared.sources
-    session = sources[-1].peek()
+    session, held = sources[-1].peek(), sources[-1].held
     try:
         yield
     finally:
-        sources[-1].hold(session)
+        sources[-1].hold(session, held=held)
         _shared.sources = sources
 
 
@@ -330,17 +363,17 @@ def _sandbox_session(where: Mapping[str, Any], how: Mapping[str, Any]) -> Sessio
     )
 
 
-@functools.cache
 def _embedded_sandbox() -> Any:
-    """Start the sandbox of this process, once; its tables stay until the process ends."""
+    """Return the sandbox of this process, started on first use; its tables stay until the process ends."""
+    if _shared.sandbox is not None:
+        return _shared.sandbox
     try:
         from pandas_clicdata.sandbox import Sandbox
     except ImportError as exc:
         raise ConfigurationError(
             f'The sandbox needs {exc.name}, which is not installed. Run: pip install "pandas-clicdata[sandbox]"'
         ) from exc
-    sandbox = Sandbox()
-    sandbox.start()
+    _shared.sandbox = sandbox = Sandbox().start()
     atexit.register(_stop_in, os.getpid(), sandbox)
     return sandbox
 

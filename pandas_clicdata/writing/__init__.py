@@ -343,7 +343,8 @@ def restore(
     Returns
     -------
     WriteResult
-        The receipt; its ``backup`` is where the rows were saved that had to go.
+        The receipt; its ``backup`` is where the rows were saved that had to go, beside the backup that is
+        restored.
 
     Raises
     ------

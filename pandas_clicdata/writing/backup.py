@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pandas_clicdata import lookup, reading, rows, schema
-from pandas_clicdata.errors import ClicDataError, ColumnMismatchError, FrameError
+from pandas_clicdata.config import user_folder
+from pandas_clicdata.errors import ClicDataError, ColumnMismatchError, ConfigurationError, FrameError
 from pandas_clicdata.models import ColumnType, Decoded, Kind, PlannedColumn, TableRef
 from pandas_clicdata.schema.incoming import parsed_text
 from pandas_clicdata.writing import fingerprint
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
 _METADATA = b"pandas_clicdata backup 1"
+_GIVE_A_FOLDER = "Give a file or folder as backup=, or set XDG_DATA_HOME to a folder that can be written."
 _TEXTS = (ColumnType.TEXT, ColumnType.DROPDOWN)
 _BY_KIND: Mapping[Kind, ColumnType] = {
     Kind.INTEGER: ColumnType.NUMBER,
@@ -186,8 +188,15 @@ def check_place(given: str | os.PathLike[str] | None) -> None:
     ------
     ValueError
         Saying which.
+    ConfigurationError
+        None is given, and there is no home directory.
     """
     if given is None:
+        if user_folder("data") is None:
+            raise ConfigurationError(
+                "There is no place to save the old rows of the table in, and a replace saves them first: this user has"
+                f" no home directory. {_GIVE_A_FOLDER}"
+            )
         return
     path = Path(given).absolute()
     try:
@@ -233,6 +242,7 @@ def keep(saved: Saved, given: str | os.PathLike[str] | None, found: TableRef) ->
         raise ClicDataError(
             f"The old rows of table {found.label} could not be saved to"
             f" {'the folder for backups' if given is None else os.fspath(given)}, so nothing was changed: {exc}"
+            + (f". {_GIVE_A_FOLDER}" if given is None else "")
         ) from exc
     there = load(path)
     if dict(there.types) != dict(saved.types) or there.content().sums() != saved.content().sums():
@@ -245,9 +255,9 @@ def _place(given: str | os.PathLike[str] | None, found: TableRef) -> Path:
     name = re.sub(r"[^\w.-]+", "_", found.name or "table")[:60]
     file = f"{name}-{found.rec_id}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.parquet"
     if given is None:
-        import platformdirs
-
-        folder = platformdirs.user_data_path("pandas_clicdata", appauthor=False) / "backups"
+        home = user_folder("data")
+        assert home is not None, "check_place has looked"
+        folder = home / "backups"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder / file
     path = Path(given).absolute()

@@ -35,7 +35,7 @@ def push(
     with record_of(identity, options) as record:
         if record.done is not None:
             return finished_before(record, content.planned, options.journal, started, verify=options.verify)
-        if record.backup is None and not record.cleared:
+        if if_exists == "replace" and record.backup is None and not record.cleared:
             backup.check_place(options.backup)
         table = record.table if record.table is not None else TableRef(0, table_name)
         write = Write(session, content, table, record, keys, options, started)

@@ -155,6 +155,7 @@ def restore(session: Session | None, path: object, table: object, *, options: Op
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"A backup is the path of a Parquet file, not {path!r}.")
     saved = backup.load(path)
+    options = replace(options, backup=Path(path).absolute().parent)
     content = saved.content()
     started = time.perf_counter()
     session = endpoints.resolved(session)

@@ -376,8 +376,8 @@ def test_a_handle_knows_how_to_sign_in(sb, remote, monkeypatch):
 
 
 def test_a_handle_finds_its_sandbox_in_the_environment(sb, monkeypatch):
-    monkeypatch.setenv("CLICDATA_BASE_URL", sb.url + "/")
-    monkeypatch.setenv("CLICDATA_SANDBOX_KEY", sb.control_key)
+    monkeypatch.setenv("CLICDATA_BASE_URL", f" {sb.url}/\n")
+    monkeypatch.setenv("CLICDATA_SANDBOX_KEY", f"{sb.control_key}\r\n")
     assert RemoteSandbox().url == sb.url
     assert RemoteSandbox().api_key == sb.api_key
 

@@ -1,0 +1,122 @@
+"""The pytest plugin: there for projects that name it, and for no other."""
+
+import configparser
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NAMED = 'pytest_plugins = ["pandas_clicdata.pytest_plugin"]\n'
+USES = """
+import pandas as pd, pandas_clicdata as cd, pytest
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_push(clicdata_sandbox, turn):
+    pd.DataFrame({"a": [turn]}).clicdata.push("Mine")
+    assert clicdata_sandbox.ledger.count("Mine") == 1
+
+def test_afterwards():
+    with pytest.raises(cd.NoCredentialsError):
+        pd.read_clicdata("Mine")
+"""
+USES_NOTHING = """
+import sys
+
+def test_modules():
+    assert not {"pandas", "pyarrow", "pandas_clicdata"} & set(sys.modules)
+"""
+
+
+@pytest.fixture
+def run_pytest(tmp_path):
+    """Run pytest in a project of these files; return its exit status and all that it printed."""
+
+    def run(files, *options):
+        for name, content in files.items():
+            (tmp_path / name).write_text(content)
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("CLICDATA_", "COV"))}
+        clean |= {"XDG_CONFIG_HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:schemathesis",
+            "-W",
+            "error",
+        ]
+        result = subprocess.run(
+            [*command, *options], capture_output=True, text=True, cwd=tmp_path, env=clean, timeout=300, check=False
+        )
+        return result.returncode, result.stdout + result.stderr
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("conftest", "options"),
+    [
+        (NAMED, ()),
+        ("import pandas_clicdata\n" + NAMED, ()),
+        ("", ("-p", "pandas_clicdata.pytest_plugin")),
+    ],
+    ids=["conftest", "after an import", "option"],
+)
+def test_each_test_has_an_empty_sandbox_and_the_session_is_put_back(run_pytest, conftest, options):
+    status, output = run_pytest({"conftest.py": conftest, "test_mine.py": USES}, *options)
+    assert status == 0, output
+    assert "3 passed" in output
+
+
+def test_pytest_loads_nothing_of_the_package_unless_it_is_named(run_pytest):
+    status, output = run_pytest({"test_mine.py": USES_NOTHING})
+    assert status == 0, output
+
+
+def test_there_is_no_entry_point():
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parent.parent / "setup.cfg", "utf-8")
+    assert "pytest11" not in setup["options.entry_points"]
+
+
+@pytest.mark.parametrize("how", ["accessor", "function"])
+def test_another_package_that_has_a_name_stops_only_who_names_the_plugin(run_pytest, how):
+    theirs = {
+        "accessor": "import pandas as pd\npd.DataFrame.clicdata = property(len)",
+        "function": "import pandas as pd\npd.read_clicdata = print",
+    }[how]
+    files = {"theirs.py": theirs, "test_mine.py": "def test(): pass"}
+    status, output = run_pytest(files, "-p", "theirs")
+    assert status == 0, output
+    status, output = run_pytest({**files, "conftest.py": NAMED}, "-p", "theirs")
+    assert status != 0
+    assert "another package's already; pandas_clicdata does not replace it" in output
+
+
+@pytest.mark.parametrize("missing", ["flask", "waitress"])
+def test_a_missing_extra_names_the_line_for_pip(run_pytest, missing):
+    conftest = f"import sys\nsys.modules[{missing!r}] = None\n{NAMED}"
+    status, output = run_pytest({"conftest.py": conftest, "test_mine.py": USES})
+    assert status == 1
+    line = f'needs {missing}, which is not installed. Run: pip install "pandas-clicdata[sandbox]"'
+    assert line in " ".join(output.split())
+    assert "Traceback" not in output
+    assert "2 errors" in output
+
+
+def test_the_package_can_be_measured(run_pytest, tmp_path):
+    pytest.importorskip("pytest_cov", reason="pytest-cov is not installed")
+    status, output = run_pytest(
+        {"conftest.py": NAMED, "test_mine.py": USES}, "--cov=pandas_clicdata", "--cov-report=json"
+    )
+    assert status == 0, output
+    files = json.loads((tmp_path / "coverage.json").read_text())["files"]
+    (version,) = (measured for path, measured in files.items() if path.endswith("_version.py"))
+    # A line that runs only in the import.
+    assert version["summary"]["percent_covered"] == 100
