@@ -334,6 +334,30 @@ def test_a_backup_of_just_these_rows_is_used_as_it_is(fresh, name, folder):
     assert in_table(sandbox, name) == NEW_ROWS
 
 
+def swap_cells(session, name):
+    """Let the first two rows change the values of a column."""
+    OLD.head(2).assign(f=[None, 0.5]).clicdata.update_rows(name, on="n", session=session)
+
+
+@every_dialect
+def test_a_backup_of_these_values_in_other_rows_is_not_taken_for_one_of_these_rows(fresh, name, folder, api_version):
+    sandbox, session = fresh(api_version)
+    path = folder / "b.parquet"
+    replace(session, name, backup=path)
+    cd.restore(path, name, settle=0, session=session)
+    swap_cells(session, name)
+    before = in_table(sandbox, name)
+    sandbox.requests.clear()
+    with pytest.raises(ValueError, match="overwrites nothing"):
+        replace(session, name, backup=path)
+    assert writes(sandbox) == []
+    assert in_table(sandbox, name) == before != OLD_ROWS
+    # A restore compares whole rows too.
+    back = cd.restore(path, name, settle=0, session=session)
+    assert in_table(sandbox, name) == OLD_ROWS
+    assert in_file(back.backup) == before
+
+
 def test_without_backup_the_file_is_in_a_folder_of_the_users_own(fresh, name, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))

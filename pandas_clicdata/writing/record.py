@@ -46,7 +46,9 @@ class Baseline:
     def as_dict(self) -> dict[str, Any]:
         return {
             "rows": self.rows,
-            "sums": None if self.sums is None else [self.sums.rows, {k: list(v) for k, v in self.sums.columns.items()}],
+            "sums": None
+            if self.sums is None
+            else [self.sums.rows, {name: list(pair) for name, pair in self.sums.columns.items()}, self.sums.whole],
             "equal": None if self.equal is None else [list(pair) for pair in self.equal.items()],
         }
 
@@ -55,7 +57,9 @@ class Baseline:
         sums = kept["sums"]
         return cls(
             kept["rows"],
-            None if sums is None else Sums(sums[0], {name: (pair[0], pair[1]) for name, pair in sums[1].items()}),
+            None
+            if sums is None
+            else Sums(sums[0], {name: (pair[0], pair[1]) for name, pair in sums[1].items()}, sums[2]),
             None if kept["equal"] is None else {pair[0]: pair[1] for pair in kept["equal"]},
         )
 
