@@ -858,6 +858,57 @@ def test_ctrl_c(fresh, name, folder, api_version, operation, nth):
     assert in_table(sandbox, name) == OLD_ROWS
 
 
+def lists(error):
+    return error.confirmed, error.unknown, error.unsent
+
+
+@every_dialect
+def test_a_token_that_cannot_be_gone_on_with_so_tells_the_rows_that_are_there(fresh, name, folder, api_version):
+    """All new rows are in the table, some of them sent again, when the call without the mode is refused."""
+    sandbox, session = fresh(api_version)
+    sandbox.faults.lose_reply(operation="append", nth=2, after_commit=False)
+
+    def stop_when_all_is_sent(done, total):
+        if done == total:
+            raise KeyboardInterrupt
+
+    options = {"backup": folder, "batch_size": 2}
+    with pytest.raises(KeyboardInterrupt) as caught:
+        replace(session, name, on_unknown="check", progress=stop_when_all_is_sent, **options)
+    stopped = caught.value.__cause__
+    assert lists(stopped) == ([(0, 4)], [], [])
+    assert in_table(sandbox, name) == NEW_ROWS
+    with pytest.raises(cd.ReplaceIncompleteError, match="on_unknown='check'") as caught:
+        replace(session, name, resume=stopped.resume, **options)
+    assert isinstance(caught.value.__cause__, cd.ResumeError)
+    assert lists(caught.value) == ([(0, 4)], [], [])
+    replace(session, name, resume=caught.value.resume, on_unknown="check", **options)
+    assert in_table(sandbox, name) == NEW_ROWS
+
+
+@every_dialect
+@pytest.mark.parametrize("by", ["token", "journal"])
+def test_a_call_that_is_refused_tells_each_row_as_the_one_before_did(fresh, name, folder, api_version, by):
+    """The second batch was taken for lost and refused when it was sent again."""
+    sandbox, session = fresh(api_version)
+    frame = pd.concat([NEW] * 3, ignore_index=True).assign(n=range(12))
+    options = {"backup": folder, "batch_size": 2}
+    options |= {"journal": folder / "journal"} if by == "journal" else {}
+    sandbox.faults.lose_reply(operation="append", nth=2, after_commit=False)
+    sandbox.faults.status(400, operation="append", nth=7)
+    with pytest.raises(cd.ReplaceIncompleteError) as caught:
+        replace(session, name, frame, on_unknown="check", **options)
+    told = [(0, 2), (4, 12)], [(2, 4)], []
+    assert lists(caught.value) == told
+    more = {"resume": caught.value.resume} if by == "token" else {}
+    for _ in range(2):
+        with pytest.raises(cd.ReplaceIncompleteError, match="Go on with it, not without") as caught:
+            replace(session, name, frame, **options, **more)
+        assert lists(caught.value) == told
+    replace(session, name, frame, on_unknown="check", **options, **more)
+    assert in_table(sandbox, name) == counted(frame.to_dict("records"))
+
+
 @every_dialect
 @pytest.mark.parametrize(("operation", "nth", "times"), [("delete", 1, 3), ("delete", 2, 3), ("append", 1, 3)])
 def test_a_restore_that_stops_goes_on(fresh, name, folder, api_version, operation, nth, times):

@@ -536,9 +536,9 @@ def test_a_disk_that_is_full_stops_the_write_with_exact_ranges(fresh, name, tmp_
     whole = tmp_path / "whole.push"
     push(session, f"{name} 00", journal=whole)
     lines = whole.read_bytes().splitlines(keepends=True)
-    # In the middle of what is noted before the third batch, after it, and before the table is made.
+    # In the middle of what is noted before the third batch, after it, before the table is made, and in the end.
     third = [at for at, line in enumerate(lines) if b'"sending"' in line][2]
-    for at in (third, third + 1, 1):
+    for at in (third, third + 1, 1, len(lines) - 1):
         table, path = f"{name} {at:02}", tmp_path / f"{at}.push"
         limit = sum(map(len, lines[: at + 1])) - 40
         said = ended(start(sandbox, table, limit, journal=str(path)))

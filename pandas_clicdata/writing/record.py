@@ -14,6 +14,7 @@ from typing import Any
 from pandas_clicdata.errors import ResumeError, RowRange
 from pandas_clicdata.models import TableRef
 from pandas_clicdata.writing import ranges as row_ranges
+from pandas_clicdata.writing.failure import Known
 from pandas_clicdata.writing.fingerprint import Sums
 from pandas_clicdata.writing.identity import FORMAT, Identity
 from pandas_clicdata.writing.sealing import sealed
@@ -260,6 +261,12 @@ class Record:
     def unsent(self, rows: int) -> list[RowRange]:
         """Which of so many rows are neither confirmed nor of unknown fate."""
         return row_ranges.complement([*self.confirmed, *self.unknown_ranges], rows)
+
+    def known(self, rows: int) -> Known:
+        """What an error says of so many rows: which are confirmed, of unknown fate, or unsent."""
+        # What was taken for lost may still come, and may be there under a mark that is to go.
+        in_doubt = row_ranges.common(self.unsent(rows), self.resent)
+        return Known(self.confirmed, row_ranges.merged([*self.unknown_ranges, *in_doubt]), rows)
 
     def token(self) -> dict[str, Any] | None:
         """All of this as plain JSON; None where it would be of no use, as for a stream that is used up."""

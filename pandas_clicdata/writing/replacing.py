@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from pandas_clicdata import endpoints, lookup
 from pandas_clicdata.errors import (
     AuthenticationError,
-    IncompleteWriteError,
     PermissionDeniedError,
     ReplaceIncompleteError,
+    VerificationError,
 )
 from pandas_clicdata.models import ColumnType, WriteResult
 from pandas_clicdata.writing import backup, workflow
@@ -115,13 +115,11 @@ def _save(write: Write, known: lookup.KnownColumns | None) -> Content | None:
 
 
 def _incomplete(write: Write, reason: BaseException) -> ReplaceIncompleteError:
-    found, content, record = write.table, write.content, write.record
-    cause = reason if isinstance(reason, IncompleteWriteError) else reason.__cause__
-    told: dict[str, Any] = {}
-    if isinstance(cause, IncompleteWriteError):
-        told = {"confirmed": cause.confirmed, "unknown": cause.unknown, "unsent": cause.unsent}
-    elif content.rows:
-        told = {"unsent": [(0, content.rows)]}
+    found, record = write.table, write.record
+    lists = record.known(write.content.rows or 0).fields()
+    if isinstance(reason, VerificationError):
+        # What was read back speaks against rows that the replies have confirmed.
+        lists = {"confirmed": reason.confirmed, "unknown": reason.unknown, "unsent": reason.unsent}
     where = (
         f"All its old rows are in {record.backup}; cd.restore(error.backup, {found.rec_id}) puts them back."
         if record.backup is not None
@@ -145,7 +143,7 @@ def _incomplete(write: Write, reason: BaseException) -> ReplaceIncompleteError:
         resume=token,
         operation="replace",
         ambiguous=True,
-        **told,
+        **lists,
     )
 
 

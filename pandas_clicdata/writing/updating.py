@@ -15,7 +15,7 @@ from pandas_clicdata.models import MultipleRows, Sent, TableRef, WriteResult
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, key_names, refuse_equal_keys, refuse_null_keys
-from pandas_clicdata.writing.failure import Job, Known, incomplete, let_late_ones_come, raise_from
+from pandas_clicdata.writing.failure import Job, Known, all_sent, incomplete, let_late_ones_come, raise_from
 from pandas_clicdata.writing.fitting import fitted, fitted_in_part
 from pandas_clicdata.writing.identity import Identity
 from pandas_clicdata.writing.inserting import Insertion
@@ -271,8 +271,22 @@ def _raise(delivery: Delivery, found: TableRef, content: Content, settled: Seque
 
 
 def _verify(session: Session, found: TableRef, content: Content) -> None:
+    """Read the table back and look for the frame's rows.
+
+    Raises
+    ------
+    VerificationError
+        It does not have them all.
+    IncompleteWriteError
+        It could not be read.
+    """
     hashes = content.hashes()
-    copies = look(session, found.rec_id, content.planned, wanted=hashes).copies
+    try:
+        copies = look(session, found.rec_id, content.planned, wanted=hashes).copies
+    except BaseException as exc:  # noqa: BLE001 - that they were sent must be told all the same
+        known = Known([(0, len(hashes))] if len(hashes) else [], [], len(hashes))
+        failed = "reading it back failed, so that they are not compared"
+        raise_from(all_sent(found, known, failed, exc, "The same call made again does no harm."), exc)
     lacking = [row for row, each in enumerate(hashes.tolist()) if each not in copies]
     if lacking:
         ranges = row_ranges.of_positions(lacking)

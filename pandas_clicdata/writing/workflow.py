@@ -14,10 +14,10 @@ from pandas_clicdata.errors import (
     ResumeError,
     VerificationError,
 )
-from pandas_clicdata.models import Page, PlannedColumn, TableRef, WriteResult
+from pandas_clicdata.models import Page, PlannedColumn, WriteResult
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, key_names, refuse_equal_keys, refuse_null_keys
-from pandas_clicdata.writing.failure import raise_from
+from pandas_clicdata.writing.failure import all_sent, raise_from
 from pandas_clicdata.writing.fingerprint import Sums
 from pandas_clicdata.writing.identity import Identity
 from pandas_clicdata.writing.inserting import Insertion
@@ -195,15 +195,17 @@ def send_rows(write: Write) -> WriteResult:
         Sums() if options.verify else None,
     )
     insertion.run()
-    if options.verify and before is not None:
-        new = content.sums() if content.ready is not None else insertion.sums or Sums()
-        try:
+    failed = "reading it back failed, so that they are not compared"
+    try:
+        if options.verify and before is not None:
+            new = content.sums() if content.ready is not None else insertion.sums or Sums()
             verify(write, before.plus(new))
-        except VerificationError:
-            raise
-        except BaseException as exc:  # noqa: BLE001 - that they were sent must be told all the same
-            raise_from(_not_compared(write.table, record, exc), exc)
-    record.note("done", verified=options.verify)
+        failed = "the journal could not be written to its end"
+        record.note("done", verified=options.verify)
+    except VerificationError:
+        raise
+    except BaseException as exc:  # noqa: BLE001 - that they were sent must be told all the same
+        raise_from(_all_sent(write, failed, exc), exc)
     return receipt_of(
         record, record.identity.operation, write.table, content.rows, _planned(write), write.started,
         verified=options.verify, notes=content.notes,
@@ -237,18 +239,14 @@ def verify(write: Write, expected: Sums) -> None:
         )
 
 
-def _not_compared(table: TableRef, record: Record, reason: BaseException) -> IncompleteWriteError:
-    token = record.token()
-    again = "" if token is None else " To compare, make the same call again with resume=error.resume (or its journal)."
-    return IncompleteWriteError(
-        f"All rows were sent to table {table.label}, but reading it back failed, so that they are not compared. Do not"
-        f" send them again.{again} The reason: {str(reason) or type(reason).__name__}",
-        rec_id=table.rec_id,
-        name=table.name,
-        confirmed=record.confirmed,
-        resume=token,
-        operation="verify",
-    )
+def _all_sent(write: Write, failed: str, reason: BaseException) -> IncompleteWriteError:
+    """The error of a write that has sent all rows, and failed after that."""
+    token = write.record.token()
+    again = "Do not send them again."
+    if token is not None:
+        again += " To go on, make the same call again with resume=error.resume (or its journal)."
+    known = write.record.known(row_ranges.count(write.record.confirmed))
+    return all_sent(write.table, known, failed, reason, again, token)
 
 
 def dry(write: Write) -> WriteResult:
