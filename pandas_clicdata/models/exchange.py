@@ -124,8 +124,8 @@ def _forms(secret: Secret) -> Iterator[str]:
 class Request:
     """One request of the API, without credentials.
 
-    ``repeatable`` says that sending it twice leaves the service as sending it once does; ``secrets`` are what of its
-    body must not be shown.
+    ``repeatable`` says that sending it twice leaves the service as sending it once does; ``fresh_connection`` that it
+    must not use a connection that is open already; ``secrets`` are what of its body must not be shown.
     """
 
     operation: str
@@ -135,6 +135,7 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     content_type: str = "application/json"
     repeatable: bool = False
+    fresh_connection: bool = False
     rows: int = 0
     secrets: tuple[Secret, ...] = field(default=(), repr=False)
 

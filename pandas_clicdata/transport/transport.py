@@ -220,6 +220,8 @@ class Transport:
         secrets: tuple[Secret, ...],
     ) -> requests.Response:
         session = self._session()
+        if request.fresh_connection:
+            session.close()
         try:
             return session.request(
                 request.method,
@@ -256,6 +258,9 @@ class Transport:
         session = requests.Session()
         session.headers["User-Agent"] = f"pandas-clicdata/{__version__} {session.headers['User-Agent']!s}"
         session.headers["Accept"] = "application/json"
+        # A cache would answer with rows that are no longer the table's, or with another page's.
+        session.headers["Cache-Control"] = "no-cache, no-store"
+        session.headers["Pragma"] = "no-cache"
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
             session.mount(scheme, BoundedAdapter(self.timeout[1] * _PARTS_OF_A_REPLY))

@@ -84,7 +84,7 @@ def _dry(write: Write, known: lookup.KnownColumns | None) -> WriteResult:
     batches = -(-(content.rows or 0) // int(write.options.batch_size))
     facts: dict[str, Any] = {"notes": content.notes}
     if record.backup is None and not record.cleared:
-        saved = backup.take(write.session, write.table, known, content.planned)
+        saved = backup.take(write.session, write.table, known, content.planned, write.options.repeated_pages)
         deletions = len(conditions(saved.content(), ())) if saved.table.num_rows else 0
         facts["matched"] = saved.table.num_rows
         facts["notes"] += (f"{deletions:,} deletions would take the {saved.table.num_rows:,} rows that are there.",)
@@ -94,7 +94,7 @@ def _dry(write: Write, known: lookup.KnownColumns | None) -> WriteResult:
 def _save(write: Write, known: lookup.KnownColumns | None) -> Content | None:
     """Save the old rows, if there are any, and make sure that they can be deleted, before any is."""
     session, found, record = write.session, write.table, write.record
-    saved = backup.take(session, found, known, write.content.planned)
+    saved = backup.take(session, found, known, write.content.planned, write.options.repeated_pages)
     write.note_table()
     if not saved.table.num_rows:
         return None
@@ -165,7 +165,8 @@ def restore(session: Session | None, path: object, table: object, *, options: Op
         columns=[], frame=lambda: content.hash, resumable=False,
     )  # fmt: skip
     record = Record(identity)
-    seen = look(session, found.rec_id, content.planned, wanted=content.hashes())
+    hashes, repeated_pages = content.hashes(), options.repeated_pages
+    seen = look(session, found.rec_id, content.planned, wanted=hashes, repeated_pages=repeated_pages)
     there = present(content, seen)
     if len(there) < seen.rows:
         options = replace(options, columns=types, on_unknown="check")

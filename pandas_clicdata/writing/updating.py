@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pandas_clicdata import endpoints, lookup, reading, rows
 from pandas_clicdata.display import ProgressBar
 from pandas_clicdata.errors import FrameError, RowRange, VerificationError
-from pandas_clicdata.models import MultipleRows, Sent, TableRef, WriteResult
+from pandas_clicdata.models import MultipleRows, RepeatedPages, Sent, TableRef, WriteResult
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, key_names, refuse_equal_keys, refuse_null_keys
@@ -102,7 +102,7 @@ def upsert_into(
     """Upsert into a table that is there."""
     known = lookup.known_columns(lookup.first_page(session, found))
     content = fitted(content, found, known, options, keys)
-    now = at_rest(lambda: _compare(session, found, content, keys))
+    now = at_rest(lambda: _compare(session, found, content, keys, options.repeated_pages))
     inserts = row_ranges.count(now.absent)
     requests = row_ranges.count(now.differing) - (-inserts // int(options.batch_size))
     facts: dict[str, Any] = {"matched": now.matched, "notes": (*content.notes, *now.notes)}
@@ -156,14 +156,16 @@ class _Comparison:
     notes: tuple[str, ...]
 
 
-def _compare(session: Session, found: TableRef, content: Content, keys: Sequence[str]) -> _Comparison:
+def _compare(
+    session: Session, found: TableRef, content: Content, keys: Sequence[str], repeated_pages: RepeatedPages
+) -> _Comparison:
     by_key = content.hashes(keys).tolist()
     whole = content.hashes().tolist()
     wanted = set(by_key)
     there: dict[int, list[int]] = {}
     total = 0
     key_places = [at for at, column in enumerate(content.planned) if column.name in keys]
-    with closing(reading.pages(session, found.rec_id)) as pages:
+    with closing(reading.pages(session, found.rec_id, repeated_pages=repeated_pages)) as pages:
         for page in pages:
             total += len(page)
             columns = fingerprint.of_page(page, content.planned)

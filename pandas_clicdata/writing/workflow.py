@@ -142,11 +142,11 @@ def refuse_what_was_sent(write: Write) -> None:
     if not unsent:
         return
     if write.keys:
-        write.by_keys().refuse_keys_there(unsent)
+        write.by_keys().refuse_keys_there(unsent, options.repeated_pages)
     elif options.resume is not None and options.stamp is not None:
-        write.by_mark().refuse_unknown_marks()
+        write.by_mark().refuse_unknown_marks(options.repeated_pages)
     elif options.resume is not None:
-        write.by_content().refuse_rows_there(unsent)
+        write.by_content().refuse_rows_there(unsent, options.repeated_pages)
 
 
 def _rows_of(first: Page) -> int | None:
@@ -159,10 +159,15 @@ def _look_before(write: Write, total: int | None) -> None:
     content, options = write.content, write.options
     count_equal = options.on_unknown == "check" and options.stamp is None and not write.keys
     if write.keys:
-        total = write.by_keys().refuse_keys_there(range(content.rows or 0))
+        total = write.by_keys().refuse_keys_there(range(content.rows or 0), options.repeated_pages)
     if options.verify or count_equal:
         wanted = content.hashes() if count_equal else None
-        seen = look(write.session, write.table.rec_id, content.planned, wanted=wanted, sums=options.verify)
+        # The number of equal rows decides later which rows have arrived; sums are only compared.
+        repeated_pages = options.repeated_pages if count_equal else "accept"
+        seen = look(
+            write.session, write.table.rec_id, content.planned, wanted=wanted, sums=options.verify,
+            repeated_pages=repeated_pages,
+        )  # fmt: skip
         before = Baseline(seen.rows, seen.sums if options.verify else None, seen.copies if count_equal else None)
     else:
         before = Baseline(total)
