@@ -59,9 +59,14 @@ def list_tables(
     return session.perform(session.dialect.list_tables(page, name, unique_key_available, refresh))
 
 
-def read_page(session: Session, rec_id: int, page: int, version: int | None = None) -> Page:
+def read_page(
+    session: Session, rec_id: int, page: int, version: int | None = None, *, fresh_connection: bool = False
+) -> Page:
     """One page of a table's rows, or of an old version's."""
-    return session.perform(session.dialect.read_page(rec_id, page, version))
+    exchange = session.dialect.read_page(rec_id, page, version)
+    if fresh_connection:
+        exchange = replace(exchange, request=replace(exchange.request, fresh_connection=True))
+    return session.perform(exchange)
 
 
 def versions(session: Session, rec_id: int, page: int) -> Records:

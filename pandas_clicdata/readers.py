@@ -16,6 +16,7 @@ from pandas_clicdata.schema import DtypeBackend
 
 if TYPE_CHECKING:
     from pandas_clicdata.display import Progress
+    from pandas_clicdata.models import RepeatedPages
     from pandas_clicdata.session import Session
 
 Table = int | str | SupportsIndex
@@ -34,6 +35,7 @@ def read_clicdata(
     dtype_backend: DtypeBackend | None = ...,
     parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
     index_col: str | Sequence[str] | None = ...,
+    repeated_pages: RepeatedPages = ...,
     progress: bool | Progress | None = ...,
     session: Session | None = ...,
 ) -> pd.DataFrame: ...
@@ -52,6 +54,7 @@ def read_clicdata(
     dtype_backend: DtypeBackend | None = ...,
     parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
     index_col: str | Sequence[str] | None = ...,
+    repeated_pages: RepeatedPages = ...,
     progress: bool | Progress | None = ...,
     session: Session | None = ...,
 ) -> Iterator[pd.DataFrame]: ...
@@ -69,6 +72,7 @@ def read_clicdata(
     dtype_backend: DtypeBackend | None = None,
     parse_dates: Sequence[str] | Mapping[str, Any] | None = None,
     index_col: str | Sequence[str] | None = None,
+    repeated_pages: RepeatedPages = "check",
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> pd.DataFrame | Iterator[pd.DataFrame]:
@@ -115,6 +119,12 @@ def read_clicdata(
         arguments of ``pandas.to_datetime``.
     index_col : str or list of str, optional
         Columns to make the index.
+    repeated_pages : {"check", "accept"}, default "check"
+        What to do where a page has the same rows as an earlier one. Such a page is requested again on a new
+        connection, and the read fails if it is another one then. If it is the same and the service says both the
+        number of the page and the number of rows of the table, it is right. If the service does not say both, "check"
+        fails: rows that the table holds several times look like a page that came twice. "accept" takes the page as it
+        is, for tables that do hold such rows.
     progress : bool or callable, optional
         True shows a bar; a callable gets (rows so far, rows in all or None).
     session : Session, optional
@@ -128,7 +138,8 @@ def read_clicdata(
     Raises
     ------
     IncompleteReadError
-        The rows received are not the whole table. A partial frame is never returned.
+        The rows received are not the whole table, or a page has the rows of an earlier one (``repeated_pages``). A
+        partial frame is never returned.
     TableNotFoundError
         There is no table of this RecId or name.
     ColumnNotFoundError
@@ -155,7 +166,9 @@ def read_clicdata(
     index_names = _index_names(index_col)
     homes = schemas.homes(schema)
     types = _types(homes, columns, dtype, index_names)
-    request = _request(table, version, columns, limit, types, progress, index_names)
+    request = _request(
+        table, version, columns, limit, types, repeated_pages, progress, index_names, call="pd.read_clicdata"
+    )
     schemas.checked_backend(dtype_backend)
     parse_dates = _checked_dates(parse_dates)
     index_col = index_col if index_col is None or isinstance(index_col, str) else index_names
@@ -186,6 +199,7 @@ def read_clicdata_batches(
     limit: int | None = None,
     schema: Any = None,
     dtype: Mapping[str, Any] | None = None,
+    repeated_pages: RepeatedPages = "check",
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> pa.RecordBatchReader:
@@ -193,7 +207,7 @@ def read_clicdata_batches(
 
     Parameters
     ----------
-    table, version, columns, limit, progress, session
+    table, version, columns, limit, repeated_pages, progress, session
         As in :func:`read_clicdata`.
     schema : DataFrame, pyarrow.Schema or dict of str to dtype, optional
         As in :func:`read_clicdata`; periods, intervals and Python objects that Arrow has no one type for stay text.
@@ -224,7 +238,7 @@ def read_clicdata_batches(
     """
     homes = schemas.homes(schema)
     types = _types(homes, columns, dtype)
-    request = _request(table, version, columns, limit, types, progress)
+    request = _request(table, version, columns, limit, types, repeated_pages, progress, call="cd.read_clicdata_batches")
     reader = _with_columns(reading.stream(session, request), homes, columns)
     if columns is None:
         _check_there(reader.schema.names, schema=homes)
@@ -237,8 +251,11 @@ def _request(
     columns: Sequence[str] | None,
     limit: int | None,
     dtype: Any,
+    repeated_pages: RepeatedPages,
     progress: bool | Progress | None,
     index_names: Sequence[str] = (),
+    *,
+    call: str,
 ) -> reading.ReadRequest:
     wanted = None if columns is None else _names("columns", columns)
     if wanted is not None:
@@ -252,6 +269,8 @@ def _request(
         limit=None if limit is None else whole_number("limit", limit, least=0),
         dtype_of=_read_as(dtype),
         progress=progress,
+        repeated_pages=repeated_pages,
+        call=f"{call}({table!r}",
     )
 
 

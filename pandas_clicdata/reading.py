@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import marshal
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
+from operator import itemgetter
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pyarrow as pa
 
 from pandas_clicdata import endpoints, lookup, rows, schema
-from pandas_clicdata.checks import did_you_mean
+from pandas_clicdata.checks import did_you_mean, one_of
 from pandas_clicdata.display import Progress, ProgressBar
 from pandas_clicdata.errors import (
     ClicDataError,
@@ -24,12 +27,14 @@ from pandas_clicdata.errors import (
     TransportError,
     UnexpectedReplyError,
 )
-from pandas_clicdata.models import ROW_ID_TYPES, ColumnType, Decoded, Kind, Page
+from pandas_clicdata.models import ROW_ID_TYPES, ColumnType, Decoded, Kind, Page, RepeatedPages, TableRef
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
 _TEXTS = (ColumnType.TEXT, ColumnType.DROPDOWN)
+_PAGE_BEYOND_ALL = 1_000_000
+"""No table has this page; a larger number may be beyond what a service counts rows with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +55,17 @@ class ReadRequest:
         From a column's name to the dtype that the user asked for, or None.
     progress : bool, callable or None
         Where to tell how far the read is.
+    repeated_pages : {"check", "accept"}
+        Whether a page with the rows of an earlier one fails the read where the service does not confirm it.
+    on_repeated : callable or None
+        Called with the number of each page that has the rows of an earlier one and does not fail the read.
+    call : str
+        How the user's call begins, for an error that shows what to add to it.
+
+    Raises
+    ------
+    ValueError
+        ``repeated_pages`` is neither.
     """
 
     table: object
@@ -58,6 +74,12 @@ class ReadRequest:
     limit: int | None = None
     dtype_of: Callable[[str], Any]
     progress: bool | Progress | None = None
+    repeated_pages: RepeatedPages = "check"
+    on_repeated: Callable[[int], object] | None = None
+    call: str = ""
+
+    def __post_init__(self) -> None:
+        one_of("repeated_pages", self.repeated_pages, get_args(RepeatedPages))
 
 
 def read(session: Session | None, request: ReadRequest) -> tuple[dict[str, schema.Settled], int]:
@@ -127,7 +149,12 @@ def stream(session: Session | None, request: ReadRequest) -> pa.RecordBatchReade
 
 
 def pages(
-    session: Session, table: int | str, version: int | None = None
+    session: Session,
+    table: int | str,
+    version: int | None = None,
+    *,
+    repeated_pages: RepeatedPages = "check",
+    on_repeated: Callable[[int], object] | None = None,
 ) -> Generator[Sequence[Mapping[str, Any]], None, None]:
     """Yield the rows of a whole table or version as they came, page by page, with the same checks as a read.
 
@@ -136,7 +163,70 @@ def pages(
     IncompleteReadError
         At the latest in the end: they were not the whole table.
     """
-    yield from _Walk(session, ReadRequest(table=table, version=version, dtype_of=lambda name: None)).pages()
+    request = ReadRequest(
+        table=table,
+        version=version,
+        dtype_of=lambda name: None,
+        repeated_pages=repeated_pages,
+        on_repeated=on_repeated,
+    )
+    yield from _Walk(session, request).pages()
+
+
+def pages_backwards(
+    session: Session, table: TableRef, last: int, rows_in_all: int
+) -> Generator[Sequence[Mapping[str, Any]], None, None]:
+    """Yield the pages of a table that was read once already, from the last to the first.
+
+    A fault that depends on the order of requests, as that of a cache does, gives other rows this way.
+
+    Parameters
+    ----------
+    session : Session
+        Whose table it is.
+    table : TableRef
+        The table.
+    last : int
+        The number of its last page that has rows.
+    rows_in_all : int
+        How many rows it had when it was read.
+
+    Raises
+    ------
+    IncompleteReadError
+        A page failed or is another than was asked for, the service counts other rows, or more pages follow now.
+    """
+    ahead = _Ahead(lambda number: endpoints.read_page(session, table.rec_id, number))
+    received = 0
+
+    def wrong(why: str, number: int) -> IncompleteReadError:
+        why = f"it was read once more, from the last page to the first, and {why}"
+        return _incomplete(table, why, number, received, rows_in_all)
+
+    def arrived(coming: Future[Page], number: int) -> Page:
+        try:
+            return coming.result()
+        except ClicDataError as exc:
+            raise wrong(f"page {number} could not be read. {exc}", number) from exc
+
+    try:
+        coming = ahead.ask(last)
+        for number in range(last, 0, -1):
+            page = arrived(coming, number)
+            if page.number is not None and page.number != number:
+                raise wrong(f"page {page.number} came instead of page {number}", number)
+            if page.total is not None and page.total != rows_in_all:
+                raise wrong(f"the service counts {page.total:,} rows instead of {rows_in_all:,}", number)
+            # Without a total, only an empty page tells that the one before it is the last.
+            unproven = number == last and page.total is None and page.has_more is not False
+            if unproven and arrived(ahead.ask(number + 1), number + 1).rows:
+                raise wrong(f"page {number + 1} has rows, which it had not before", number)
+            if number > 1:
+                coming = ahead.ask(number - 1)
+            yield page.rows
+            received += len(page.rows)
+    finally:
+        ahead.end()
 
 
 class _Walk:
@@ -154,6 +244,7 @@ class _Walk:
         listed = self.first.columns or ()
         self.declared = {column.name: column.data_type for column in listed}
         self.hidden = {column.name for column in listed if column.data_type in ROW_ID_TYPES}
+        self._repeated = False
 
     def wanted(self, names: Sequence[str]) -> list[str]:
         """Those of the names that are read at all."""
@@ -220,11 +311,13 @@ class _Walk:
         Raises
         ------
         IncompleteReadError
-            A page failed, came twice, or lacks rows, or the rows are not as many as the service says.
+            A page failed, came twice, or lacks rows, or the rows are not as many as the service says; or a page has
+            the rows of an earlier one, and nothing shows that it is the right one.
         """
         limit = self._request.limit
         bar = ProgressBar(self._request.progress, f"read {self.table.label}", _lesser(limit, self.first.total))
         before, page, number, received = self.first, self.first, 1, 0
+        numbers: dict[bytes, int] = {}
         ahead = _Ahead(self._fetch)
         try:
             while True:
@@ -232,6 +325,10 @@ class _Walk:
                 self._check_page(page, before, number, received)
                 more = self._more(page, received + count)
                 enough = limit is not None and received + count >= limit
+                if page.rows and (number > 1 or (more and not enough)):
+                    earlier = numbers.setdefault(_digest(page.rows), number)
+                    if earlier != number:
+                        self._check_repeated(page, earlier, number, received)
                 coming = ahead.ask(number + 1) if more and not enough else None
                 taken = page.rows if limit is None else page.rows[: limit - received]
                 if taken:
@@ -240,7 +337,7 @@ class _Walk:
                 received += count
                 if coming is None:
                     break
-                before, page, number = page, self._next(coming, page, number + 1, received), number + 1
+                before, page, number = page, self._next(coming, number + 1, received), number + 1
             # The beginning of a lone page needs no more proof.
             if not enough or (number > 1 and not more):
                 self._check_end(page, before, number, received)
@@ -248,40 +345,86 @@ class _Walk:
             ahead.end()
             bar.close()
 
-    def _fetch(self, number: int) -> Page:
-        return endpoints.read_page(self._session, self.table.rec_id, number, self._request.version)
+    def _fetch(self, number: int, *, fresh_connection: bool = False) -> Page:
+        return endpoints.read_page(
+            self._session, self.table.rec_id, number, self._request.version, fresh_connection=fresh_connection
+        )
 
-    def _next(self, coming: Future[Page], before: Page, number: int, received: int) -> Page:
+    def _next(self, coming: Future[Page], number: int, received: int) -> Page:
         try:
-            page = coming.result()
+            return coming.result()
         except ClicDataError as exc:
             raise self._incomplete(f"page {number} could not be read. {exc}", number, received) from exc
-        if page.rows and page.rows == before.rows and not self._all_alike(page, number, received):
-            hint = " (Rows that are all alike over whole pages look the same.)" if page.number is None else ""
+
+    def _check_repeated(self, page: Page, earlier: int, number: int, received: int) -> None:
+        """Prove a page whose rows are those of an earlier one, as far as that can be proven.
+
+        Raises
+        ------
+        IncompleteReadError
+            It is not the page that was asked for; or nothing shows that it is, and the caller does not accept that.
+        """
+        if self._again(number, received, fresh_connection=True) != page:
             raise self._incomplete(
-                f"page {number} has the same rows as page {number - 1}, so the service repeated a page.{hint}",
+                f"page {number} had the same rows as page {earlier}, and is another one when it is requested again:"
+                " the service, or a proxy before it, repeated a page, or the table changes while it is read. Read it"
+                " again",
                 number,
                 received,
             )
-        return page
+        # By its number it is the right page, and the total says how many pages may come.
+        if page.number is None or page.total is None:
+            if not self._repeated:
+                self._check_heeds_number(number, earlier, received)
+            if self._request.repeated_pages == "check":
+                call = self._request.call
+                line = f': {call}, repeated_pages="accept")' if call else " to the call"
+                raise self._incomplete(
+                    f"page {number} has the same rows as page {earlier}, also when it is requested again, and the reply"
+                    " does not say both which page it is and how many rows the table has. So a repeated page cannot be"
+                    " told from rows that are there more than once. If they are in this table, add"
+                    f' repeated_pages="accept"{line}',
+                    number,
+                    received,
+                )
+        self._repeated = True
+        if self._request.on_repeated is not None:
+            self._request.on_repeated(number)
 
-    def _all_alike(self, page: Page, number: int, received: int) -> bool:
-        """Whether a page may well equal the one before: its rows equal each other, by its number it is the right
-        one, and it comes again when it is asked for again."""
-        if page.number is None or any(row != page.rows[0] for row in page.rows):
-            return False
-        return self._again(number, received).rows == page.rows
-
-    def _again(self, number: int, received: int) -> Page:
+    def _check_heeds_number(self, number: int, earlier: int, received: int) -> None:
+        """Refuse a service that repeats its pages for ever, whatever page is asked for."""
         try:
-            return self._fetch(number)
+            beyond = self._fetch(_PAGE_BEYOND_ALL)
+        except ClicDataError:
+            # A page that is not there may well be refused.
+            return
+        if beyond.rows and beyond.has_more is not False:
+            raise self._incomplete(
+                f"page {number} has the same rows as page {earlier}, and page {_PAGE_BEYOND_ALL:,} has rows too and is"
+                " not the last one: the service, or a proxy before it, does not heed the number of the page and"
+                " repeated one",
+                number,
+                received,
+            )
+
+    def _again(self, number: int, received: int, *, fresh_connection: bool = False) -> Page:
+        try:
+            return self._fetch(number, fresh_connection=fresh_connection)
         except ClicDataError as exc:
             raise self._incomplete(f"page {number} could not be read again. {exc}", number, received) from exc
 
     def _check_page(self, page: Page, before: Page, number: int, received: int) -> None:
         if page.number is not None and page.number != number:
             raise self._incomplete(f"page {page.number} came instead of page {number}", number, received)
-        if page.total != self.first.total:
+        total, so_far = self.first.total, received + len(page.rows)
+        if total is not None and so_far > total and page.total in (total, len(page.rows)):
+            raise self._incomplete(
+                f"with page {number} there are {so_far:,} rows, and the service counts {total:,} in the whole table."
+                " Its count is wrong, or only that of a page, or rows came twice",
+                number,
+                received,
+            )
+        if page.total != total:
             raise self._incomplete(
                 f"the service first counted {self.first.total} rows and on page {number} {page.total}: the table"
                 " changes while it is read. Read it again",
@@ -336,14 +479,45 @@ class _Walk:
 
     def _incomplete(self, why: str, number: int, received: int) -> IncompleteReadError:
         first: Page | None = getattr(self, "first", None)
-        return IncompleteReadError(
-            f"The read of table {self.table.label} is not complete, so nothing is returned: {why.rstrip('.')}.",
-            operation="read",
-            rec_id=self.table.rec_id,
-            page=number,
-            received=received,
-            expected=first.total if first is not None else None,
-        )
+        return _incomplete(self.table, why, number, received, first.total if first is not None else None)
+
+
+def _incomplete(table: TableRef, why: str, number: int, received: int, expected: int | None) -> IncompleteReadError:
+    return IncompleteReadError(
+        f"The read of table {table.label} is not complete, so nothing is returned: {why.rstrip('.')}.",
+        operation="read",
+        rec_id=table.rec_id,
+        page=number,
+        received=received,
+        expected=expected,
+    )
+
+
+def _digest(page_rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """A number for the rows of a page, as they came and in their order: the same for no others.
+
+    Examples
+    --------
+    >>> _digest([{"a": 1, "b": None}]) == _digest([{"b": None, "a": 1}])
+    True
+    >>> _digest([{"a": 1}]) == _digest([{"a": "1"}])
+    False
+    """
+    names = sorted(page_rows[0])
+    try:
+        # Rows nearly always have the same columns.
+        cells: Any = list(map(itemgetter(*names), page_rows)) if set(map(len, page_rows)) == {len(names)} else None
+    except (KeyError, TypeError):
+        cells = None
+    if cells is None:
+        names, cells = [], [sorted(row.items()) for row in page_rows]
+    try:
+        # In this version equal values have equal bytes, whatever else refers to them.
+        canonical = marshal.dumps((names, cells), 2)
+    except ValueError:
+        # A number that is a Decimal.
+        canonical = repr((names, cells)).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(canonical).digest()
 
 
 class _Ahead:

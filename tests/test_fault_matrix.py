@@ -204,7 +204,7 @@ OTHERS = {
     "unversioned": {
         "push": {"list": 1, "create": 1, "account": 1},
         "append": {"read": 1, "account": 1},
-        "replace": {"list": 1, "read": 9, "delete": 3, "account": 1},
+        "replace": {"list": 1, "read": 8, "delete": 3, "account": 1},
         "upsert": {"read": 3, "update": 2, "account": 1},
     },
 }

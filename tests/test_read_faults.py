@@ -150,13 +150,20 @@ def test_a_page_that_does_not_come_in_time(filled, mode):
     assert isinstance(caught.value.__cause__, cd.RequestTimeoutError)
 
 
-@pytest.mark.parametrize("mode", ["full", "minimal"])
+@every_mode
 def test_rows_all_alike_over_whole_pages(filled, mode):
     _, session, rec_id, frame = filled(mode, 4, column=["x"] * 33)
-    pd.testing.assert_frame_equal(cd.read_clicdata(rec_id, session=session), frame, check_dtype=False)
+    how = {}
+    if mode != "full":
+        # Only these replies say both which page they are and how many rows there are.
+        with pytest.raises(cd.IncompleteReadError, match='repeated_pages="accept"'):
+            cd.read_clicdata(rec_id, session=session)
+        how = {"repeated_pages": "accept"}
+    read = cd.read_clicdata(rec_id, session=session, **how)
+    pd.testing.assert_frame_equal(read, frame, check_dtype=False)
 
 
-@pytest.mark.parametrize("mode", ["full", "minimal"])
+@every_mode
 def test_a_page_repeated_beside_rows_all_alike(filled, mode):
     sandbox, session, rec_id, _ = filled(mode, 3, column=["x"] * PAGE + ["y"] * PAGE + ["x"] * PAGE)
     sandbox.faults.repeat_page(operation="read", nth=2)

@@ -336,6 +336,30 @@ def test_a_backup_of_just_these_rows_is_used_as_it_is(fresh, name, folder):
     assert in_table(sandbox, name) == NEW_ROWS
 
 
+def swap_cells(session, name):
+    """Let the first two rows change the values of a column."""
+    OLD.head(2).assign(f=[None, 0.5]).clicdata.update_rows(name, on="n", session=session)
+
+
+@every_dialect
+def test_a_backup_of_these_values_in_other_rows_is_not_taken_for_one_of_these_rows(fresh, name, folder, api_version):
+    sandbox, session = fresh(api_version)
+    path = folder / "b.parquet"
+    replace(session, name, backup=path)
+    cd.restore(path, name, settle=0, session=session)
+    swap_cells(session, name)
+    before = in_table(sandbox, name)
+    sandbox.requests.clear()
+    with pytest.raises(ValueError, match="overwrites nothing"):
+        replace(session, name, backup=path)
+    assert writes(sandbox) == []
+    assert in_table(sandbox, name) == before != OLD_ROWS
+    # A restore compares whole rows too.
+    back = cd.restore(path, name, settle=0, session=session)
+    assert in_table(sandbox, name) == OLD_ROWS
+    assert in_file(back.backup) == before
+
+
 def test_without_backup_the_file_is_in_a_folder_of_the_users_own(fresh, name, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -835,6 +859,57 @@ def test_ctrl_c(fresh, name, folder, api_version, operation, nth):
     assert in_table(sandbox, name) == NEW_ROWS
     cd.restore(error.backup, name, settle=0, session=session)
     assert in_table(sandbox, name) == OLD_ROWS
+
+
+def lists(error):
+    return error.confirmed, error.unknown, error.unsent
+
+
+@every_dialect
+def test_a_token_that_cannot_be_gone_on_with_so_tells_the_rows_that_are_there(fresh, name, folder, api_version):
+    """All new rows are in the table, some of them sent again, when the call without the mode is refused."""
+    sandbox, session = fresh(api_version)
+    sandbox.faults.lose_reply(operation="append", nth=2, after_commit=False)
+
+    def stop_when_all_is_sent(done, total):
+        if done == total:
+            raise KeyboardInterrupt
+
+    options = {"backup": folder, "batch_size": 2}
+    with pytest.raises(KeyboardInterrupt) as caught:
+        replace(session, name, on_unknown="check", progress=stop_when_all_is_sent, **options)
+    stopped = caught.value.__cause__
+    assert lists(stopped) == ([(0, 4)], [], [])
+    assert in_table(sandbox, name) == NEW_ROWS
+    with pytest.raises(cd.ReplaceIncompleteError, match="on_unknown='check'") as caught:
+        replace(session, name, resume=stopped.resume, **options)
+    assert isinstance(caught.value.__cause__, cd.ResumeError)
+    assert lists(caught.value) == ([(0, 4)], [], [])
+    replace(session, name, resume=caught.value.resume, on_unknown="check", **options)
+    assert in_table(sandbox, name) == NEW_ROWS
+
+
+@every_dialect
+@pytest.mark.parametrize("by", ["token", "journal"])
+def test_a_call_that_is_refused_tells_each_row_as_the_one_before_did(fresh, name, folder, api_version, by):
+    """The second batch was taken for lost and refused when it was sent again."""
+    sandbox, session = fresh(api_version)
+    frame = pd.concat([NEW] * 3, ignore_index=True).assign(n=range(12))
+    options = {"backup": folder, "batch_size": 2}
+    options |= {"journal": folder / "journal"} if by == "journal" else {}
+    sandbox.faults.lose_reply(operation="append", nth=2, after_commit=False)
+    sandbox.faults.status(400, operation="append", nth=7)
+    with pytest.raises(cd.ReplaceIncompleteError) as caught:
+        replace(session, name, frame, on_unknown="check", **options)
+    told = [(0, 2), (4, 12)], [(2, 4)], []
+    assert lists(caught.value) == told
+    more = {"resume": caught.value.resume} if by == "token" else {}
+    for _ in range(2):
+        with pytest.raises(cd.ReplaceIncompleteError, match="Go on with it, not without") as caught:
+            replace(session, name, frame, **options, **more)
+        assert lists(caught.value) == told
+    replace(session, name, frame, on_unknown="check", **options, **more)
+    assert in_table(sandbox, name) == counted(frame.to_dict("records"))
 
 
 @every_dialect

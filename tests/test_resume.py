@@ -543,9 +543,9 @@ def test_a_disk_that_is_full_stops_the_write_with_exact_ranges(fresh, name, tmp_
     whole = tmp_path / "whole.push"
     push(session, f"{name} 00", journal=whole)
     lines = whole.read_bytes().splitlines(keepends=True)
-    # In the middle of what is noted before the third batch, after it, and before the table is made.
+    # In the middle of what is noted before the third batch, after it, before the table is made, and in the end.
     third = [at for at, line in enumerate(lines) if b'"sending"' in line][2]
-    for at in (third, third + 1, 1):
+    for at in (third, third + 1, 1, len(lines) - 1):
         table, path = f"{name} {at:02}", tmp_path / f"{at}.push"
         limit = sum(map(len, lines[: at + 1])) - 40
         said = ended(start(sandbox, table, limit, journal=str(path)))
@@ -886,12 +886,22 @@ def test_what_is_read_back_is_what_was_sent(serve, name, assume, version):
     assert (second.status, second.sent, sandbox.ledger.count(name)) == ("verified", 4, 8)
 
 
+IN_OTHER_ROWS = "each column has the right values, but some stand in other rows"
+
+
+def swap_cells(session, table, frame=FRAME):
+    """Let two rows of the table change the values of a column."""
+    two = frame.iloc[-2:]
+    two.assign(t=two["t"].to_numpy()[::-1]).clicdata.update_rows(table, on="n", session=session)
+
+
 def meanwhile_by_another(session, table, what):
     """Something that somebody else does when the last batch has gone."""
     act = {
         "adds a row": lambda: append(session, table, FRAME.head(1)),
         "takes rows": lambda: FRAME.iloc[2:4].clicdata.delete_rows(table, on="n", session=session),
         "changes a value": lambda: FRAME.iloc[2:3].assign(t="x").clicdata.update_rows(table, on="n", session=session),
+        "swaps cells": lambda: swap_cells(session, table),
     }[what]
 
     def progress(done, total):
@@ -904,7 +914,12 @@ def meanwhile_by_another(session, table, what):
 @pytest.mark.parametrize("by", ["push", "append", "stream", "journal"])
 @pytest.mark.parametrize(
     ("what", "rows", "columns"),
-    [("adds a row", 1, ["n", "t"]), ("takes rows", -2, ["n", "t"]), ("changes a value", 0, ["t"])],
+    [
+        ("adds a row", 1, ["n", "t"]),
+        ("takes rows", -2, ["n", "t"]),
+        ("changes a value", 0, ["t"]),
+        ("swaps cells", 0, []),
+    ],
 )
 def test_what_somebody_else_changes_meanwhile_is_noticed(fresh, open_session, name, tmp_path, by, what, rows, columns):
     sandbox, session = fresh()
@@ -924,7 +939,8 @@ def test_what_somebody_else_changes_meanwhile_is_noticed(fresh, open_session, na
     error = caught.value
     should = ROWS + start_with
     said = [f"{should + rows} rows where {should} should be"] if rows else []
-    assert error.differences == [*said, *(f"column {column!r} has other values" for column in columns)]
+    said += [f"column {column!r} has other values" for column in columns]
+    assert error.differences == (said or [IN_OTHER_ROWS])
     assert all(difference in str(error) for difference in error.differences)
     assert error.unknown == [(0, ROWS)]
     if journal:
@@ -933,6 +949,24 @@ def test_what_somebody_else_changes_meanwhile_is_noticed(fresh, open_session, na
         with pytest.raises(cd.VerificationError):
             append(session, name, verify=True, **journal)
         assert written(sandbox) == before
+
+
+@pytest.mark.parametrize("kept", ["token", "journal"])
+def test_cells_of_the_rows_before_that_are_swapped_meanwhile_are_noticed(fresh, name, tmp_path, kept, version):
+    """What the table held before is kept with the write, checksum over whole rows and all."""
+    sandbox, session = fresh(version)
+    before = FRAME.head(4).assign(n=[-4, -3, -2, -1])
+    push(session, name, before)
+    how = {"verify": True, "on_unknown": "check"}
+    how |= {"journal": tmp_path / "a.push"} if kept == "journal" else {}
+    sandbox.faults.status(400, operation="append", nth=3)
+    with pytest.raises(cd.IncompleteWriteError) as caught:
+        append(session, name, **how)
+    swap_cells(session, name, before)
+    how |= {"resume": caught.value.resume} if kept == "token" else {}
+    with pytest.raises(cd.VerificationError) as caught:
+        append(session, name, **how)
+    assert caught.value.differences == [IN_OTHER_ROWS]
 
 
 def test_rows_that_cannot_be_read_back_are_still_told_as_sent(fresh, name, version):

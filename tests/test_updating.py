@@ -88,6 +88,40 @@ def test_a_key_that_no_row_has_changes_nothing_and_verify_says_so(fresh, name, a
     assert (caught.value.confirmed, caught.value.unknown) == ([(0, 1)], [(1, 2)])
 
 
+@every_dialect
+@pytest.mark.parametrize("act", ["update_rows", "upsert"])
+def test_cells_that_somebody_else_swaps_between_rows_meanwhile_are_noticed(fresh, open_session, name, api_version, act):
+    sandbox, session = fresh(api_version)
+    other = open_session(sandbox, api_version)
+    two = OLD.iloc[[3, 5]].assign(t=["new 5", "new 3"])
+
+    def swap(done, total):
+        if done == total:
+            two.clicdata.update_rows(name, on="n", session=other)
+
+    changes = OLD.iloc[3:6].assign(t=["new 3", "new 4", "new 5"])
+    with pytest.raises(cd.VerificationError) as caught:
+        getattr(changes.clicdata, act)(name, on="n", verify=True, progress=swap, session=session)
+    assert (caught.value.confirmed, caught.value.unknown) == ([(1, 2)], [(0, 1), (2, 3)])
+
+
+@every_dialect
+@pytest.mark.parametrize("act", ["update_rows", "upsert"])
+def test_changes_that_cannot_be_read_back_are_still_told_as_sent(fresh, name, api_version, act):
+    sandbox, session = fresh(api_version)
+    changes = OLD.iloc[3:6].assign(t="x")
+
+    def nothing_is_read(done, total):
+        if done == total:
+            sandbox.faults.status(500, operation="read", times=50)
+
+    with pytest.raises(cd.IncompleteWriteError, match=r"All rows were sent .* does no harm") as caught:
+        getattr(changes.clicdata, act)(name, on="n", verify=True, progress=nothing_is_read, session=session)
+    error = caught.value
+    assert (error.confirmed, error.unknown, error.unsent) == ([(0, 3)], [], [])
+    assert [row["t"] for row in rows_of(sandbox, name)[3:6]] == ["x"] * 3
+
+
 def test_a_dry_run_of_an_update_sends_none(fresh, name):
     sandbox, session = fresh()
     receipt = NEW.clicdata.update_rows(name, on="n", dry_run=True, session=session)

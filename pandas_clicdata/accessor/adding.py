@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.display import Progress
     from pandas_clicdata.models import WriteResult
     from pandas_clicdata.session import Session
-    from pandas_clicdata.writing import IfExists, OnNewColumns, OnUnknown, Path, Table
+    from pandas_clicdata.writing import IfExists, OnNewColumns, OnUnknown, Path, RepeatedPages, Table
 
 
 class Adding(Held):
@@ -39,6 +39,7 @@ class Adding(Held):
         journal: Path | None = None,
         verify: bool = False,
         backup: Path | None = None,
+        repeated_pages: RepeatedPages = "check",
         progress: bool | Progress | None = None,
         session: Session | None = None,
     ) -> WriteResult:
@@ -90,9 +91,14 @@ class Adding(Held):
             A file that keeps that token on disk, before and after each batch: the same call made again goes on, also
             after ``kill -9``; of a finished write it does nothing, and the receipt says so.
         verify : bool, default False
-            Read the table afterwards (when appending also before) and compare rows, nulls and values column by column.
+            Read the table afterwards (when appending also before) and compare the number of rows, the nulls and values
+            of each column, and which values stand in one row.
         backup : path-like, optional
             The file or folder for the rows that "replace" takes away. Default: a folder of the user's own.
+        repeated_pages : {"check", "accept"}, default "check"
+            As in :func:`read_clicdata`, for the rows that this write reads before it decides what to send or delete: in
+            a "replace", an "upsert", and an append with ``on``, ``on_unknown="check"`` or ``resume``. A read that only
+            compares (``verify``, the search for rows of unknown fate) accepts pages with equal rows.
         progress : bool or callable, optional
             True shows a bar; a callable gets (rows so far, rows in all or None).
         session : Session, optional
@@ -110,6 +116,8 @@ class Adding(Held):
             There is such a table, and ``if_exists="fail"``.
         FrameError, ColumnMismatchError, RowsExistError
             The data cannot be sent as it is, its columns are not the table's, or its keys are there already.
+        IncompleteReadError
+            The table could not be read before the first row was sent or deleted; nothing was changed.
         ResumeError
             The token or journal is that of another write or frame, or the journal is in use.
         AmbiguousWriteError
@@ -135,7 +143,7 @@ class Adding(Held):
             self._frame, name, if_exists=if_exists, on=on, columns=columns, index=index, on_new_columns=on_new_columns,
             description=description, dry_run=dry_run, batch_size=batch_size, workers=workers, stamp=stamp,
             on_unknown=on_unknown, settle=settle, resume=resume, journal=journal, verify=verify, backup=backup,
-            progress=progress, session=session,
+            repeated_pages=repeated_pages, progress=progress, session=session,
         )  # fmt: skip
 
     def append(
@@ -155,6 +163,7 @@ class Adding(Held):
         resume: Mapping[str, Any] | None = None,
         journal: Path | None = None,
         verify: bool = False,
+        repeated_pages: RepeatedPages = "check",
         progress: bool | Progress | None = None,
         session: Session | None = None,
     ) -> WriteResult:
@@ -168,7 +177,7 @@ class Adding(Held):
             The table's RecId, or its name.
         on, columns, index, on_new_columns, dry_run, batch_size, workers, stamp, on_unknown, settle
             As in :meth:`push`.
-        resume, journal, verify, progress, session
+        resume, journal, verify, repeated_pages, progress, session
             As in :meth:`push`.
 
         Returns
@@ -180,7 +189,7 @@ class Adding(Held):
         ------
         TableNotFoundError, ColumnMismatchError
             There is no such table, or its columns are others; the message holds the difference.
-        FrameError, RowsExistError, ResumeError, IncompleteWriteError
+        FrameError, RowsExistError, ResumeError, IncompleteReadError, IncompleteWriteError
             As in :meth:`push`.
 
         Examples
@@ -194,5 +203,5 @@ class Adding(Held):
         return writing.append(
             self._frame, table, on=on, columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run,
             batch_size=batch_size, workers=workers, stamp=stamp, on_unknown=on_unknown, settle=settle, resume=resume,
-            journal=journal, verify=verify, progress=progress, session=session,
+            journal=journal, verify=verify, repeated_pages=repeated_pages, progress=progress, session=session,
         )  # fmt: skip

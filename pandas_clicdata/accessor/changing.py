@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.display import Progress
     from pandas_clicdata.models import WriteResult
     from pandas_clicdata.session import Session
-    from pandas_clicdata.writing import OnNewColumns, Table
+    from pandas_clicdata.writing import OnNewColumns, RepeatedPages, Table
 
 
 class Changing(Held):
@@ -88,6 +88,7 @@ class Changing(Held):
         workers: int = 1,
         settle: float = SETTLE_SECONDS,
         verify: bool = False,
+        repeated_pages: RepeatedPages = "check",
         progress: bool | Progress | None = None,
         session: Session | None = None,
     ) -> WriteResult:
@@ -101,6 +102,8 @@ class Changing(Held):
         ----------
         on : str or list of str
             The columns whose values tell one row from another: unique and nowhere missing in the frame.
+        repeated_pages : {"check", "accept"}, default "check"
+            As in :func:`read_clicdata`: the table is read to tell which keys it has.
         table, columns, index, on_new_columns, dry_run, batch_size, workers, settle, verify, progress, session
             As in :meth:`append`. The frame has all of the table's columns.
 
@@ -113,6 +116,8 @@ class Changing(Held):
         ------
         TableNotFoundError, ColumnMismatchError, FrameError
             As in :meth:`update_rows`.
+        IncompleteReadError
+            The table could not be read before the first change; nothing was changed.
         IncompleteWriteError
             It stopped on its way; the same call made again goes on.
 
@@ -127,7 +132,8 @@ class Changing(Held):
         """
         return writing.upsert(
             self._frame, table, on=on, columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run,
-            batch_size=batch_size, workers=workers, settle=settle, verify=verify, progress=progress, session=session,
+            batch_size=batch_size, workers=workers, settle=settle, verify=verify,
+            repeated_pages=repeated_pages, progress=progress, session=session,
         )  # fmt: skip
 
     def delete_rows(
@@ -140,6 +146,7 @@ class Changing(Held):
         max_rows: int | None = None,
         workers: int = 1,
         settle: float = SETTLE_SECONDS,
+        repeated_pages: RepeatedPages = "check",
         progress: bool | Progress | None = None,
         session: Session | None = None,
     ) -> WriteResult:
@@ -158,6 +165,8 @@ class Changing(Held):
             Delete nothing, but read the table: the receipt's ``matched`` and ``preview`` are the rows that would go.
         max_rows : int, optional
             Read the table first, and delete nothing if more rows than this would go.
+        repeated_pages : {"check", "accept"}, default "check"
+            As in :func:`read_clicdata`, where ``dry_run`` or ``max_rows`` reads the table.
         table, workers, settle, progress, session
             As in :meth:`append`.
 
@@ -173,6 +182,8 @@ class Changing(Held):
         FrameError
             The frame has no rows or lacks an ``on`` column, or a key is missing in some row: what an empty condition
             deletes is not known.
+        IncompleteReadError
+            The table could not be read; nothing was deleted.
         TooManyRowsError
             More than ``max_rows`` rows would go; nothing was deleted.
         IncompleteWriteError
@@ -191,5 +202,5 @@ class Changing(Held):
         """
         return writing.delete_rows(
             self._frame, table, on=on, index=index, dry_run=dry_run, max_rows=max_rows, workers=workers,
-            settle=settle, progress=progress, session=session,
+            settle=settle, repeated_pages=repeated_pages, progress=progress, session=session,
         )  # fmt: skip

@@ -130,9 +130,10 @@ def _forms(secret: Secret) -> Iterator[str]:
 class Request:
     """One request of the API, without credentials.
 
-    ``repeatable`` says that sending it twice leaves the service as sending it once does; ``secrets`` are what of its
-    body must not be shown. ``counted_rows`` is how many rows it inserts, where the reply counts them: two inserts of
-    the same number do not follow each other on one connection, so that the reply to another one shows by its count.
+    ``repeatable`` says that sending it twice leaves the service as sending it once does; ``fresh_connection`` that it
+    must not use a connection that is open already; ``secrets`` are what of its body must not be shown.
+    ``counted_rows`` is how many rows it inserts, where the reply counts them: two inserts of the same number do not
+    follow each other on one connection, so that the reply to another one shows by its count.
     """
 
     operation: str
@@ -142,6 +143,7 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     content_type: str = "application/json"
     repeatable: bool = False
+    fresh_connection: bool = False
     rows: int = 0
     counted_rows: int = 0
     secrets: tuple[Secret, ...] = field(default=(), repr=False)

@@ -16,6 +16,9 @@ BATCH_ROWS = 500
 MultipleRows = Literal["all", "first"]
 """Which of the rows that match a condition an update or a delete takes (S P)."""
 
+RepeatedPages = Literal["check", "accept"]
+"""Whether a page that has the rows of an earlier one must be proven right, or is accepted."""
+
 RefreshMethod = Literal["recreate", "reload", "update", "append", "updateappend"]
 """How a table is filled anew from its source, as the source documents name it (S)."""
 

@@ -7,7 +7,7 @@ from typing import Any, SupportsIndex
 
 from pandas_clicdata import lookup, reading, writing
 from pandas_clicdata.checks import whole_number
-from pandas_clicdata.models import MultipleRows, RefreshMethod, WriteResult
+from pandas_clicdata.models import MultipleRows, RefreshMethod, RepeatedPages, WriteResult
 from pandas_clicdata.readers import read_clicdata
 from pandas_clicdata.resources.base import Resource, described, required_text
 from pandas_clicdata.resources.records import Output, as_output, checked_output, everything
@@ -52,6 +52,8 @@ class Data(Resource):
         unique_key_available: bool | None = None,
         refresh: bool | None = None,
         output: Output = "df",
+        *,
+        repeated_pages: RepeatedPages = "check",
     ) -> Any:
         """Read a table, whole or not at all (S P); or, without ``rec_id``, list the tables (O).
 
@@ -68,6 +70,8 @@ class Data(Resource):
         output : {"df", "dict"}, default "df"
             A DataFrame, or a list of dicts with the values as they came: a number that a float would not give back as
             ``Decimal``, which :mod:`json` does not write by itself.
+        repeated_pages : {"check", "accept"}, default "check"
+            As in :func:`read_clicdata`.
 
         Returns
         -------
@@ -101,7 +105,7 @@ class Data(Resource):
             chosen = [option for option, value in {"name": name, **flags}.items() if value is not None]
             if chosen:
                 raise ValueError(f"{chosen[0]}= chooses among tables that are listed; rec_id= reads one. Give one.")
-            return self._rows(rec_id, None, output)
+            return self._rows(rec_id, None, output, repeated_pages)
         if name is not None:
             required_text("name", name)
         for option, value in flags.items():
@@ -110,7 +114,14 @@ class Data(Resource):
         listed = lookup.list_named(self.session, name, **flags)
         return as_output([table.fields for table in listed], output, columns=("rec_id", "name"))
 
-    def get_data_history(self, rec_id: Table, ver_id: SupportsIndex | None = None, output: Output = "df") -> Any:
+    def get_data_history(
+        self,
+        rec_id: Table,
+        ver_id: SupportsIndex | None = None,
+        output: Output = "df",
+        *,
+        repeated_pages: RepeatedPages = "check",
+    ) -> Any:
         """List the versions of a table (S P), or read one of them, whole or not at all.
 
         Parameters
@@ -121,6 +132,8 @@ class Data(Resource):
             The version to read.
         output : {"df", "dict"}, default "df"
             A DataFrame, or a list of dicts as they came. In a frame of versions, ``data_rec_id`` is the table's RecId.
+        repeated_pages : {"check", "accept"}, default "check"
+            As in :func:`read_clicdata`, for a version that is read.
 
         Returns
         -------
@@ -151,7 +164,7 @@ class Data(Resource):
         output = checked_output(output)
         meant = lookup.checked_table(rec_id)
         if ver_id is not None:
-            return self._rows(meant, whole_number("ver_id", ver_id, least=0), output)
+            return self._rows(meant, whole_number("ver_id", ver_id, least=0), output, repeated_pages)
         session = self.session
         table = lookup.find(session, meant)
         versions = everything("version", lambda page: lookup.versions(session, table, page))
@@ -300,6 +313,7 @@ class Data(Resource):
         dry_run: bool = False,
         max_rows: SupportsIndex | None = None,
         settle: float = SETTLE_SECONDS,
+        repeated_pages: RepeatedPages = "check",
     ) -> WriteResult:
         """Delete the rows that have these values, all of them (S P).
 
@@ -319,6 +333,8 @@ class Data(Resource):
         settle : float, default 60
             Seconds to wait at the end where a request was tried again: its first try may be carried out late, and
             would take rows that you send meanwhile.
+        repeated_pages : {"check", "accept"}, default "check"
+            As in :func:`read_clicdata`, where ``dry_run`` or ``max_rows`` reads the table.
 
         Returns
         -------
@@ -348,8 +364,9 @@ class Data(Resource):
         ['B738']
         """
         return writing.delete_matching(
-            self.session, rec_id, filters, multiple_rows, dry_run=dry_run, max_rows=max_rows, settle=settle
-        )
+            self.session, rec_id, filters, multiple_rows, dry_run=dry_run, max_rows=max_rows, settle=settle,
+            repeated_pages=repeated_pages,
+        )  # fmt: skip
 
     def update_data(
         self,
@@ -391,8 +408,9 @@ class Data(Resource):
         """
         return writing.update_matching(self.session, rec_id, filters, values, multiple_rows, settle=settle)
 
-    def _rows(self, table: Table, version: int | None, output: Output) -> Any:
+    def _rows(self, table: Table, version: int | None, output: Output, repeated_pages: RepeatedPages) -> Any:
         if output == "dict":
-            pages = reading.pages(self.session, lookup.checked_table(table), version)
+            meant = lookup.checked_table(table)
+            pages = reading.pages(self.session, meant, version, repeated_pages=repeated_pages)
             return [dict(row) for page in pages for row in page]
-        return read_clicdata(table, version=version, session=self.session)
+        return read_clicdata(table, version=version, repeated_pages=repeated_pages, session=self.session)

@@ -234,8 +234,8 @@ class Transport:
         secrets: tuple[Secret, ...],
     ) -> Reply:
         session, wire = self._session(), self._local.wire
-        if request.counted_rows and request.counted_rows == self._local.counted_rows:
-            # The reply to the last insert on this connection, should it come twice, would fit this one.
+        # The reply to the last insert on a connection, should it come twice, would fit one of as many rows.
+        if request.fresh_connection or 0 < request.counted_rows == self._local.counted_rows:
             session.close()
         self._local.counted_rows = request.counted_rows or self._local.counted_rows
         wire.begin()
@@ -305,6 +305,9 @@ class Transport:
         session.headers["User-Agent"] = f"pandas-clicdata/{__version__} {session.headers['User-Agent']!s}"
         session.headers["Accept"] = "application/json"
         session.headers["Accept-Encoding"] = "gzip"
+        # A cache would answer with rows that are no longer the table's, or with another page's.
+        session.headers["Cache-Control"] = "no-cache, no-store"
+        session.headers["Pragma"] = "no-cache"
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
             session.mount(scheme, ConnectionAdapter(wire, self.timeout[1] * _PARTS_OF_A_REPLY))

@@ -60,7 +60,7 @@ class Unversioned:
         operation = operations.READ if version is None else operations.READ_VERSION
         return bare(
             operation.request(rec_id, version, params={"page": str(page)}),
-            lambda answer: Page(answer.rows(), answer.columns(), has_more=flag(answer.fields().get("has_more_data"))),
+            _page,
         )
 
     def create_table(self, name: str, description: str, columns: Sequence[Column]) -> Exchange[int]:
@@ -118,6 +118,17 @@ class Unversioned:
     def ask_picture(self, request: Request) -> Exchange[Picture]:
         """The request as it is; the reply is base64 text (S P)."""
         return picture(request)
+
+
+def _page(answer: Answer) -> Page:
+    """The rows; a ``count`` beside them is taken for that of the whole table, as that of a list is (O)."""
+    fields = answer.fields()
+    return Page(
+        answer.rows(),
+        answer.columns(),
+        has_more=flag(fields.get("has_more_data")),
+        total=integer(fields.get("count")),
+    )
 
 
 def _taken(answer: Answer) -> InsertCounts:

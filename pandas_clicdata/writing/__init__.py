@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from pandas_clicdata.display import Progress
-from pandas_clicdata.models import BATCH_ROWS, WriteResult
+from pandas_clicdata.models import BATCH_ROWS, RepeatedPages, WriteResult
 from pandas_clicdata.writing import deleting, pushing, replacing, updating
 from pandas_clicdata.writing.creating import create_table
 from pandas_clicdata.writing.matching import delete_matching, update_matching
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
 __all__ = [
-    "BATCH_ROWS", "SETTLE_SECONDS", "IfExists", "OnNewColumns", "OnUnknown", "Table", "append", "create_table",
-    "delete_matching", "delete_rows", "push", "refresh_table", "restore", "update_matching", "update_rows", "upsert",
+    "BATCH_ROWS", "SETTLE_SECONDS", "IfExists", "OnNewColumns", "OnUnknown", "RepeatedPages", "Table", "append",
+    "create_table", "delete_matching", "delete_rows", "push", "refresh_table", "restore", "update_matching",
+    "update_rows", "upsert",
 ]  # fmt: skip
 
 Table = int | str | SupportsIndex
@@ -46,6 +47,7 @@ def push(
     journal: Path | None = None,
     verify: bool = False,
     backup: Path | None = None,
+    repeated_pages: RepeatedPages = "check",
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> WriteResult:
@@ -62,7 +64,7 @@ def push(
         Any object with ``__arrow_c_stream__`` will do (polars).
     name, if_exists, on, columns, index, on_new_columns, description, dry_run, batch_size, workers, stamp
         As in ``df.clicdata.push``.
-    on_unknown, settle, resume, journal, verify, backup, progress, session
+    on_unknown, settle, resume, journal, verify, backup, repeated_pages, progress, session
         As in ``df.clicdata.push``.
 
     Returns
@@ -71,16 +73,17 @@ def push(
 
     Raises
     ------
-    TableExistsError, FrameError, IncompleteWriteError, ResumeError
+    TableExistsError, FrameError, IncompleteReadError, IncompleteWriteError, ResumeError
         As in ``df.clicdata.push``.
 
     Notes
     -----
-    A replace reads the old rows, saves them, tries whether it may delete, and deletes them by values that they hold;
-    then it inserts. Meanwhile another reader sees some of the old rows, none, or some of the new ones. Rows that
-    somebody else writes meanwhile are noticed by looks into the table, and stop the replace; a row that comes after
-    such a look, with the very value that is then deleted, goes unseen. Where a deletion was tried again, ``settle``
-    seconds pass before the first insert, for the first try may be carried out late.
+    A replace reads the old rows, from the first page to the last and back, saves them, tries whether it may delete,
+    and deletes them by values that they hold; then it inserts. Meanwhile another reader sees some of the old rows,
+    none, or some of the new ones. Rows that somebody else writes meanwhile are noticed by looks into the table, and
+    stop the replace; a row that comes after such a look, with the very value that is then deleted, goes unseen. Where a
+    deletion was tried again, ``settle`` seconds pass before the first insert, for the first try may be carried out
+    late.
 
     Examples
     --------
@@ -93,7 +96,7 @@ def push(
     options = Options(
         columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run, batch_size=batch_size,
         workers=workers, on=on, stamp=stamp, on_unknown=on_unknown, settle=settle, resume=resume, journal=journal,
-        verify=verify, backup=backup, progress=progress,
+        verify=verify, backup=backup, repeated_pages=repeated_pages, progress=progress,
     )  # fmt: skip
     return pushing.push(session, obj, name, if_exists=if_exists, description=description, options=options)
 
@@ -115,6 +118,7 @@ def append(
     resume: Mapping[str, Any] | None = None,
     journal: Path | None = None,
     verify: bool = False,
+    repeated_pages: RepeatedPages = "check",
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> WriteResult:
@@ -128,7 +132,7 @@ def append(
         The rows, as for :func:`push`.
     table, on, columns, index, on_new_columns, dry_run, batch_size, workers, stamp, on_unknown, settle
         As in ``df.clicdata.append``.
-    resume, journal, verify, progress, session
+    resume, journal, verify, repeated_pages, progress, session
         As in ``df.clicdata.append``.
 
     Returns
@@ -152,7 +156,7 @@ def append(
     options = Options(
         columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run, batch_size=batch_size,
         workers=workers, on=on, stamp=stamp, on_unknown=on_unknown, settle=settle, resume=resume, journal=journal,
-        verify=verify, progress=progress,
+        verify=verify, repeated_pages=repeated_pages, progress=progress,
     )  # fmt: skip
     return pushing.append(session, obj, table, options=options)
 
@@ -221,6 +225,7 @@ def upsert(
     workers: int = 1,
     settle: float = SETTLE_SECONDS,
     verify: bool = False,
+    repeated_pages: RepeatedPages = "check",
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> WriteResult:
@@ -232,7 +237,9 @@ def upsert(
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
         The rows, as for :func:`push`.
-    table, on, columns, index, on_new_columns, dry_run, batch_size, workers, settle, verify, progress, session
+    table, on, columns, index, on_new_columns, dry_run, batch_size, workers, settle, verify, repeated_pages
+        As in ``df.clicdata.upsert``.
+    progress, session
         As in ``df.clicdata.upsert``.
 
     Returns
@@ -256,7 +263,7 @@ def upsert(
     """
     options = Options(
         columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run, batch_size=batch_size,
-        workers=workers, settle=settle, verify=verify, progress=progress,
+        workers=workers, settle=settle, verify=verify, repeated_pages=repeated_pages, progress=progress,
     )  # fmt: skip
     return updating.upsert(session, obj, table, on=on, options=options)
 
@@ -271,6 +278,7 @@ def delete_rows(
     max_rows: int | None = None,
     workers: int = 1,
     settle: float = SETTLE_SECONDS,
+    repeated_pages: RepeatedPages = "check",
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> WriteResult:
@@ -282,7 +290,7 @@ def delete_rows(
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
         The rows, as for :func:`push`.
-    table, on, index, dry_run, max_rows, workers, settle, progress, session
+    table, on, index, dry_run, max_rows, workers, settle, repeated_pages, progress, session
         As in ``df.clicdata.delete_rows``.
 
     Returns
@@ -303,7 +311,9 @@ def delete_rows(
     >>> cd.delete_rows(pa.table({"seats": [200]}), "Planes to go", on="seats").batches
     1
     """
-    options = Options(index=index, dry_run=dry_run, workers=workers, settle=settle, progress=progress)
+    options = Options(
+        index=index, dry_run=dry_run, workers=workers, settle=settle, repeated_pages=repeated_pages, progress=progress
+    )
     return deleting.delete_rows(session, obj, table, on=on, max_rows=max_rows, options=options)
 
 
@@ -313,6 +323,7 @@ def restore(
     *,
     workers: int = 1,
     settle: float = SETTLE_SECONDS,
+    repeated_pages: RepeatedPages = "check",
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> WriteResult:
@@ -335,6 +346,8 @@ def restore(
         How many requests may be on the wire at once.
     settle : float, default 60
         Seconds to wait for rows that may still arrive, before they are sent again.
+    repeated_pages : {"check", "accept"}, default "check"
+        As in ``df.clicdata.push``.
     progress : bool or callable, optional
         As in ``df.clicdata.push``.
     session : Session, optional
@@ -352,6 +365,8 @@ def restore(
         There is no such file, or it is no backup, or damaged; nothing was sent.
     TableNotFoundError, ColumnMismatchError
         There is no such table, or its columns are not those of the backup.
+    IncompleteReadError
+        Its rows could not be read; nothing was changed.
     IncompleteWriteError, ReplaceIncompleteError
         Not all rows are known to be back. The backup stays, and the same call goes on.
 
@@ -367,5 +382,5 @@ def restore(
     >>> pd.read_clicdata("Planes to and fro")["seats"].tolist()
     [180, 200]
     """
-    options = Options(workers=workers, settle=settle, progress=progress)
+    options = Options(workers=workers, settle=settle, repeated_pages=repeated_pages, progress=progress)
     return replacing.restore(session, backup, table, options=options)

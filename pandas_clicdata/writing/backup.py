@@ -18,7 +18,7 @@ import pyarrow as pa
 from pandas_clicdata import lookup, reading, rows, schema
 from pandas_clicdata.config import user_folder
 from pandas_clicdata.errors import ClicDataError, ColumnMismatchError, ConfigurationError, FrameError
-from pandas_clicdata.models import ColumnType, Decoded, Kind, PlannedColumn, TableRef
+from pandas_clicdata.models import ColumnType, Decoded, Kind, PlannedColumn, RepeatedPages, TableRef
 from pandas_clicdata.schema.incoming import parsed_text
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing.content import Content
@@ -63,8 +63,14 @@ class Saved:
         return Content.planned_as(door, schema.plan_columns(door, self.types))
 
 
-def take(session: Session, found: TableRef, known: lookup.KnownColumns | None, like: Sequence[PlannedColumn]) -> Saved:
-    """Read all rows of a table, and make sure that they could be put back as they are.
+def take(
+    session: Session,
+    found: TableRef,
+    known: lookup.KnownColumns | None,
+    like: Sequence[PlannedColumn],
+    repeated_pages: RepeatedPages,
+) -> Saved:
+    """Read all rows of a table, and make sure that they are all and could be put back as they are.
 
     Parameters
     ----------
@@ -76,13 +82,15 @@ def take(session: Session, found: TableRef, known: lookup.KnownColumns | None, l
         What its first page has told of its columns.
     like : sequence of PlannedColumn
         The columns of the rows that are to come: they tell the type of a column where the service does not.
+    repeated_pages : {"check", "accept"}
+        As in a read.
 
     Raises
     ------
     IncompleteReadError
         They could not be read.
     ClicDataError
-        Some would not come back as they are.
+        Some would not come back as they are, or were others when they were read once more.
     """
     typed = known is not None and known.typed
     listed = () if known is None else known.columns
@@ -91,7 +99,7 @@ def take(session: Session, found: TableRef, known: lookup.KnownColumns | None, l
     declared = {column.name: column.data_type for column in listed if column.data_type in list(ColumnType)}
     names = [column.name for column in listed if column.name not in hidden]
     pieces: list[tuple[dict[str, Decoded], int]] = []
-    with closing(reading.pages(session, found.rec_id)) as pages:
+    with closing(reading.pages(session, found.rec_id, repeated_pages=repeated_pages)) as pages:
         for page in pages:
             names = [name for name in rows.names_in(page, names) if name not in hidden]
             decoded = rows.decode(page, names, mixed_as_text={name for name in names if declared.get(name) in _TEXTS})
@@ -117,7 +125,7 @@ def take(session: Session, found: TableRef, known: lookup.KnownColumns | None, l
                 )
             types[name] = str(data_type)
     saved = Saved(pa.table(columns), types, typed)
-    _check_exact(session, found, saved)
+    _check_exact(session, found, saved, len(pieces))
     return saved
 
 
@@ -154,8 +162,11 @@ def _may_be_row_id(whole: Decoded) -> bool:
     return whole.kind is Kind.INTEGER and not whole.array.null_count and len(whole.array.unique()) == len(whole.array)
 
 
-def _check_exact(session: Session, found: TableRef, saved: Saved) -> None:
-    """Refuse rows that would not be put back as they are: they are compared with the table, read once more."""
+def _check_exact(session: Session, found: TableRef, saved: Saved, pages_read: int) -> None:
+    """Refuse rows that are not all, or would not be put back as they are.
+
+    They are compared with the table, which is read once more, from the last page to the first.
+    """
     if not saved.table.num_rows:
         return
     try:
@@ -168,15 +179,17 @@ def _check_exact(session: Session, found: TableRef, saved: Saved) -> None:
         ) from exc
     now = Sums()
     planned = content.planned
-    with closing(reading.pages(session, found.rec_id)) as pages:
+    with closing(reading.pages_backwards(session, found, pages_read, saved.table.num_rows)) as pages:
         for page in pages:
             columns = fingerprint.of_page(page, planned)
             now = now.plus(fingerprint.sums_of([column.name for column in planned], columns))
     differences = content.sums().differences(now)
     if differences:
         raise ClicDataError(
-            f"The rows of table {found.label} cannot be saved so that they could be put back as they are, or they"
-            f" change just now ({'; '.join(differences)}). Nothing was changed.",
+            f"The rows of table {found.label} were read twice, from the first page to the last and back, and what would"
+            f" be saved differs from what came the second time: {'; '.join(differences)}. Nothing was changed. Either"
+            " the table changes just now, or a page came wrong, and the same call can be made again; or ClicData gives"
+            " values in a form in which they could not be put back.",
             operation="read",
         )
 

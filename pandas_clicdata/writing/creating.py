@@ -226,7 +226,7 @@ def _perhaps_made(name: str, record: Record, reason: BaseException) -> Ambiguous
     return AmbiguousWriteError(
         f"Whether table {name!r} was made is unknown{then} The reason: {str(reason) or type(reason).__name__}",
         name=name,
-        unsent=[(0, rows)] if rows else [],
+        **record.known(rows or 0).fields(),
         resume=token,
         operation="create",
         ambiguous=True,

@@ -11,7 +11,7 @@ from pandas_clicdata import endpoints, lookup, reading, rows, schema
 from pandas_clicdata.checks import whole_number
 from pandas_clicdata.display import ProgressBar
 from pandas_clicdata.errors import FrameError, TooManyRowsError
-from pandas_clicdata.models import ROW_ID_TYPES, MultipleRows, Sent, TableRef, WriteResult
+from pandas_clicdata.models import ROW_ID_TYPES, MultipleRows, RepeatedPages, Sent, TableRef, WriteResult
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing.content import Content, key_names, only, refuse_null_keys
 from pandas_clicdata.writing.failure import Job, let_late_ones_come, require_complete
@@ -88,7 +88,7 @@ def delete_content(
     wanted: set[int] | None = None
     if options.dry_run or most is not None:
         declared = {} if known is None else {column.name: column.data_type for column in known.columns}
-        matching = at_rest(lambda: _matching(session, found, content))
+        matching = at_rest(lambda: _matching(session, found, content, options.repeated_pages))
         wanted = {key for key, _ in matching}
         facts["matched"] = len(matching)
         if options.dry_run:
@@ -152,11 +152,13 @@ def _batches(session: Session, content: Content, wanted: set[int] | None) -> lis
     ]
 
 
-def _matching(session: Session, found: TableRef, content: Content) -> list[tuple[int, Mapping[str, Any]]]:
+def _matching(
+    session: Session, found: TableRef, content: Content, repeated_pages: RepeatedPages
+) -> list[tuple[int, Mapping[str, Any]]]:
     """The table's rows with keys of the frame, each with the hash of its keys."""
     keys = set(content.hashes().tolist())
     matching = []
-    with closing(reading.pages(session, found.rec_id)) as pages:
+    with closing(reading.pages(session, found.rec_id, repeated_pages=repeated_pages)) as pages:
         for page in pages:
             hashes = fingerprint.row_hashes(fingerprint.of_page(page, content.planned)).tolist()
             matching += [(each, row) for each, row in zip(hashes, page, strict=True) if each in keys]

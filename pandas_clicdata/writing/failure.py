@@ -49,6 +49,10 @@ class Known:
     def unsent(self) -> list[RowRange]:
         return row_ranges.complement([*self.confirmed, *self.unknown], self.end)
 
+    def fields(self) -> dict[str, Any]:
+        """The three lists of an error."""
+        return {"confirmed": list(self.confirmed), "unknown": list(self.unknown), "unsent": self.unsent}
+
 
 def incomplete(
     job: Job,
@@ -60,7 +64,8 @@ def incomplete(
     hint: str = "",
 ) -> IncompleteWriteError:
     """The error that tells the rows."""
-    confirmed, unknown, unsent = list(known.confirmed), list(known.unknown), known.unsent
+    lists = known.fields()
+    confirmed, unknown, unsent = lists.values()
     parts = [f"The {job.operation} on table {job.table.label} did not come to its end."]
     if miscounted is not None:
         parts.append(
@@ -81,9 +86,7 @@ def incomplete(
     fields: dict[str, Any] = {
         "rec_id": job.table.rec_id or None,
         "name": job.table.name,
-        "confirmed": confirmed,
-        "unknown": unknown,
-        "unsent": unsent,
+        **lists,
         "resume": resume,
         "operation": job.operation,
         "ambiguous": bool(unknown),
@@ -92,6 +95,21 @@ def incomplete(
     if miscounted is not None:
         return PartialWriteError(message, sent=miscounted.batch.rows, counted=miscounted.wrong_count, **fields)
     return AmbiguousWriteError(message, **fields) if unknown else IncompleteWriteError(message, **fields)
+
+
+def all_sent(
+    table: TableRef, known: Known, failed: str, reason: BaseException, again: str, resume: dict[str, Any] | None = None
+) -> IncompleteWriteError:
+    """The error of a write that failed after its last row was sent; ``again`` says what the same call does then."""
+    return IncompleteWriteError(
+        f"All rows were sent to table {table.label}, but {failed}. {again} The reason:"
+        f" {str(reason) or type(reason).__name__}",
+        rec_id=table.rec_id,
+        name=table.name,
+        resume=resume,
+        operation="verify",
+        **known.fields(),
+    )
 
 
 def let_late_ones_come(delivery: Delivery, settle: float) -> tuple[str, ...]:

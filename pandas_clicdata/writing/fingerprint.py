@@ -105,10 +105,13 @@ def row_hashes(columns: Sequence[Sequence[str | None]]) -> Hashes:
     columns : sequence of sequence of str or None
         The canonical texts, a column at a time.
     """
-    count = len(columns[0]) if columns else 0
-    combined = np.zeros(count, dtype=np.uint64)
-    for texts in columns:
-        combined = (combined ^ _cell_hashes(texts)) * _ODD
+    return _combined([_cell_hashes(texts) for texts in columns])
+
+
+def _combined(columns: Sequence[Hashes]) -> Hashes:
+    combined = np.zeros(len(columns[0]) if columns else 0, dtype=np.uint64)
+    for cells in columns:
+        combined = (combined ^ cells) * _ODD
         combined ^= combined >> np.uint64(29)
     return combined
 
@@ -122,10 +125,21 @@ def _cell_hashes(texts: Sequence[str | None]) -> Hashes:
 
 @dataclass(frozen=True)
 class Sums:
-    """Rows, and by column the nulls and a checksum that knows no order."""
+    """Rows, by column the nulls and a checksum, and a checksum over whole rows, all of which know no order of rows.
+
+    Attributes
+    ----------
+    rows : int
+        How many rows.
+    columns : dict of str to (int, int)
+        The nulls and the checksum of each column.
+    whole : int
+        The checksum over whole rows, which tells values that stand in another row.
+    """
 
     rows: int = 0
     columns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    whole: int = 0
 
     def plus(self, other: Sums) -> Sums:
         names = dict.fromkeys([*self.columns, *other.columns])
@@ -134,7 +148,7 @@ class Sums:
         for name in names:
             (nulls, checksum), (more, added) = self.columns.get(name, zero), other.columns.get(name, zero)
             summed[name] = (nulls + more, (checksum + added) % 2**64)
-        return Sums(self.rows + other.rows, summed)
+        return Sums(self.rows + other.rows, summed, (self.whole + other.whole) % 2**64)
 
     def differences(self, found: Sums) -> list[str]:
         """What was found instead of this, in sentences."""
@@ -147,17 +161,20 @@ class Sums:
                 said.append(f"column {name!r} has {found_nulls:,} nulls where {nulls:,} should be")
             elif checksum != found_checksum:
                 said.append(f"column {name!r} has other values")
+        if not said and self.whole != found.whole:
+            said.append("each column has the right values, but some stand in other rows")
         return said
 
 
 def sums_of(names: Sequence[str], columns: Sequence[Sequence[str | None]]) -> Sums:
     """The sums of some rows, given as canonical texts."""
-    by_column = {}
-    count = len(columns[0]) if columns else 0
-    for name, texts in zip(names, columns, strict=True):
-        present = [text for text in texts if text is not None]
-        by_column[name] = (count - len(present), int(_cell_hashes(present).sum(dtype=np.uint64)) if present else 0)
-    return Sums(count, by_column)
+    hashes = [_cell_hashes(texts) for texts in columns]
+    by_column = {
+        name: (sum(text is None for text in texts), int(cells.sum(dtype=np.uint64)))
+        for name, texts, cells in zip(names, columns, hashes, strict=True)
+    }
+    whole = _combined(hashes)
+    return Sums(len(whole), by_column, int(whole.sum(dtype=np.uint64)))
 
 
 def of_page(page: Sequence[Mapping[str, Any]], planned: Sequence[PlannedColumn]) -> list[list[str | None]]:

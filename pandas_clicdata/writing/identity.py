@@ -72,7 +72,10 @@ class Identity:
             Saying in what it differs.
         """
         if kept.get("format") != FORMAT:
-            raise ResumeError(f"{where} is none that this version can read ({kept.get('format')!r}).")
+            raise ResumeError(
+                f"{where} has the format {kept.get('format')!r}, and this version of pandas_clicdata reads {FORMAT!r}."
+                " Go on with the version that made it; or look which rows are in the table, and append the others."
+            )
         ours = self.as_dict()
         if ours["table"] in (kept.get("rec_id"), kept.get("name")):
             kept = {**kept, "table": ours["table"]}

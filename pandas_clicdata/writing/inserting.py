@@ -17,7 +17,7 @@ from pandas_clicdata.errors import ApiError, ClicDataError, RowRange, Verificati
 from pandas_clicdata.models import Sent, TableRef
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, Piece
-from pandas_clicdata.writing.failure import Job, Known, incomplete, raise_from
+from pandas_clicdata.writing.failure import Job, incomplete, raise_from
 from pandas_clicdata.writing.fingerprint import Sums
 from pandas_clicdata.writing.record import Pending, Record
 from pandas_clicdata.writing.sending import Batch, Delivery, Fate, Outcome, send_all
@@ -312,10 +312,7 @@ class Insertion:
             unknown="Unknown, may or may not be in the table: {rows}; do not send these again before looking.",
             unsent="Not in the table: {rows}.",
         )
-        # What was taken for lost may still come, and may be there under a mark that is to go.
-        in_doubt = row_ranges.common(self.record.unsent(self._end), self.record.resent)
-        unknown = row_ranges.merged([*self.record.unknown_ranges, *in_doubt])
-        known = Known(self.record.confirmed, unknown, self._end)
+        known = self.record.known(self._end)
         token = self.record.token()
         hint = "" if self.content.rows is None else self.hint
         if hint == _HOW_TO_GO_ON and self.record.unknown and self.settler is None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pandas_clicdata import reading
 from pandas_clicdata.errors import IncompleteReadError
-from pandas_clicdata.models import PlannedColumn
+from pandas_clicdata.models import PlannedColumn, RepeatedPages
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing.fingerprint import Hashes, Sums
 
@@ -34,11 +34,14 @@ class Seen:
         Of the columns looked at; empty if they were not asked for.
     copies : dict of int to int
         Of the rows asked for, by their hash, how many are there; those that are not there are not in it.
+    repeated : bool
+        Whether a page had the rows of an earlier one. It may be the right page, or hide another.
     """
 
     rows: int
     sums: Sums
     copies: Mapping[int, int]
+    repeated: bool
 
 
 def look(
@@ -48,6 +51,7 @@ def look(
     *,
     wanted: Hashes | None = None,
     sums: bool = False,
+    repeated_pages: RepeatedPages = "accept",
 ) -> Seen:
     """Read a table, and count.
 
@@ -63,13 +67,15 @@ def look(
         Hashes of the rows, by these columns, that are to be counted.
     sums : bool, default False
         Whether to sum up the columns.
+    repeated_pages : {"check", "accept"}, default "accept"
+        As in a read. "accept" is for a look that is compared with rows that are known.
 
     Raises
     ------
     IncompleteReadError
         The table could not be read whole, or changed again and again while it was.
     """
-    return at_rest(lambda: _looked(session, rec_id, planned, wanted, sums))
+    return at_rest(lambda: _looked(session, rec_id, planned, wanted, sums, repeated_pages))
 
 
 def at_rest(read: Callable[[], T]) -> T:
@@ -86,12 +92,20 @@ def at_rest(read: Callable[[], T]) -> T:
     return read()
 
 
-def _looked(session: Session, rec_id: int, planned: Sequence[PlannedColumn], wanted: Hashes | None, sums: bool) -> Seen:
+def _looked(
+    session: Session,
+    rec_id: int,
+    planned: Sequence[PlannedColumn],
+    wanted: Hashes | None,
+    sums: bool,
+    repeated_pages: RepeatedPages,
+) -> Seen:
     names = [column.name for column in planned]
     total, rows = Sums(), 0
     distinct = np.unique(wanted) if wanted is not None else np.zeros(0, dtype=np.uint64)
     counts = np.zeros(len(distinct), dtype=np.int64)
-    with closing(reading.pages(session, rec_id)) as pages:
+    repeated: list[int] = []
+    with closing(reading.pages(session, rec_id, repeated_pages=repeated_pages, on_repeated=repeated.append)) as pages:
         for page in pages:
             rows += len(page)
             columns = fingerprint.of_page(page, planned)
@@ -102,4 +116,4 @@ def _looked(session: Session, rec_id: int, planned: Sequence[PlannedColumn], wan
                 places = np.minimum(np.searchsorted(distinct, hashes), len(distinct) - 1)
                 np.add.at(counts, places[distinct[places] == hashes], 1)
     found = {int(value): int(count) for value, count in zip(distinct, counts, strict=True) if count}
-    return Seen(rows, total, found)
+    return Seen(rows, total, found, bool(repeated))

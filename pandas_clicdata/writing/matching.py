@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, get_args
 from pandas_clicdata import endpoints, lookup, rows, schema
 from pandas_clicdata.checks import did_you_mean, one_of, whole_number
 from pandas_clicdata.errors import ColumnMismatchError, FrameError, UnsupportedTypeError
-from pandas_clicdata.models import MultipleRows, TableRef, WriteResult
+from pandas_clicdata.models import MultipleRows, RepeatedPages, TableRef, WriteResult
 from pandas_clicdata.writing.content import Content
 from pandas_clicdata.writing.deleting import delete_content
 from pandas_clicdata.writing.failure import Job, let_late_ones_come, require_complete
@@ -68,6 +68,7 @@ def delete_matching(
     dry_run: bool = False,
     max_rows: SupportsIndex | None = None,
     settle: float = SETTLE_SECONDS,
+    repeated_pages: RepeatedPages = "check",
 ) -> WriteResult:
     """Delete the rows that equal the filters in all their columns, or the first of them.
 
@@ -85,7 +86,7 @@ def delete_matching(
     most = None if max_rows is None else whole_number("max_rows", max_rows, least=0)
     if most is not None and multiple_rows == "first":
         raise ValueError("multiple_rows='first' deletes one row at most, so that max_rows= has nothing to bound.")
-    options = Options(dry_run=dry_run, settle=settle)
+    options = Options(dry_run=dry_run, settle=settle, repeated_pages=repeated_pages)
     conditions = _conditions(filters, "deletes")
     started = time.perf_counter()
     session = endpoints.resolved(session)

@@ -10,7 +10,7 @@ from typing import Any, Literal, SupportsIndex, get_args
 
 from pandas_clicdata.checks import one_of, whole_number
 from pandas_clicdata.display import Progress
-from pandas_clicdata.models import BATCH_ROWS
+from pandas_clicdata.models import BATCH_ROWS, RepeatedPages
 
 IfExists = Literal["fail", "append", "replace", "upsert"]
 OnUnknown = Literal["raise", "check"]
@@ -36,6 +36,7 @@ class Options:
     journal: str | os.PathLike[str] | None = None
     verify: bool = False
     backup: str | os.PathLike[str] | None = None
+    repeated_pages: RepeatedPages = "check"
     progress: bool | Progress | None = None
 
     def __post_init__(self) -> None:
@@ -44,6 +45,7 @@ class Options:
         if self.progress is not None and not isinstance(self.progress, bool) and not callable(self.progress):
             raise TypeError(f"progress= is True, False or a callable, not {self.progress!r}.")
         one_of("on_new_columns", self.on_new_columns, get_args(OnNewColumns))
+        one_of("repeated_pages", self.repeated_pages, get_args(RepeatedPages))
         if self.on_unknown not in ("raise", "check"):
             raise ValueError(f"on_unknown={self.on_unknown!r} is not known; it is 'raise' or 'check'.")
         if isinstance(self.settle, bool) or not isinstance(self.settle, Real) or not 0 <= self.settle < 86400:

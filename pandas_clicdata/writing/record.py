@@ -14,6 +14,7 @@ from typing import Any
 from pandas_clicdata.errors import ResumeError, RowRange
 from pandas_clicdata.models import TableRef
 from pandas_clicdata.writing import ranges as row_ranges
+from pandas_clicdata.writing.failure import Known
 from pandas_clicdata.writing.fingerprint import Sums
 from pandas_clicdata.writing.identity import FORMAT, Identity
 from pandas_clicdata.writing.sealing import sealed
@@ -46,7 +47,9 @@ class Baseline:
     def as_dict(self) -> dict[str, Any]:
         return {
             "rows": self.rows,
-            "sums": None if self.sums is None else [self.sums.rows, {k: list(v) for k, v in self.sums.columns.items()}],
+            "sums": None
+            if self.sums is None
+            else [self.sums.rows, {name: list(pair) for name, pair in self.sums.columns.items()}, self.sums.whole],
             "equal": None if self.equal is None else [list(pair) for pair in self.equal.items()],
         }
 
@@ -55,7 +58,9 @@ class Baseline:
         sums = kept["sums"]
         return cls(
             kept["rows"],
-            None if sums is None else Sums(sums[0], {name: (pair[0], pair[1]) for name, pair in sums[1].items()}),
+            None
+            if sums is None
+            else Sums(sums[0], {name: (pair[0], pair[1]) for name, pair in sums[1].items()}, sums[2]),
             None if kept["equal"] is None else {pair[0]: pair[1] for pair in kept["equal"]},
         )
 
@@ -274,6 +279,12 @@ class Record:
     def unsent(self, rows: int) -> list[RowRange]:
         """Which of so many rows are neither confirmed nor of unknown fate."""
         return row_ranges.complement([*self.confirmed, *self.unknown_ranges], rows)
+
+    def known(self, rows: int) -> Known:
+        """What an error says of so many rows: which are confirmed, of unknown fate, or unsent."""
+        # What was taken for lost may still come, and may be there under a mark that is to go.
+        in_doubt = row_ranges.common(self.unsent(rows), self.resent)
+        return Known(self.confirmed, row_ranges.merged([*self.unknown_ranges, *in_doubt]), rows)
 
     def token(self) -> dict[str, Any] | None:
         """All of this as plain JSON; None where it would be of no use, as for a stream that is used up."""

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from pandas_clicdata import endpoints, lookup
 from pandas_clicdata.errors import (
     AuthenticationError,
-    IncompleteWriteError,
     PermissionDeniedError,
     ReplaceIncompleteError,
+    VerificationError,
 )
 from pandas_clicdata.models import ColumnType, WriteResult
 from pandas_clicdata.writing import backup, workflow
@@ -84,7 +84,7 @@ def _dry(write: Write, known: lookup.KnownColumns | None) -> WriteResult:
     batches = count_batches(write.session, content.rows or 0, write.options)
     facts: dict[str, Any] = {"notes": content.notes}
     if record.backup is None and not record.cleared:
-        saved = backup.take(write.session, write.table, known, content.planned)
+        saved = backup.take(write.session, write.table, known, content.planned, write.options.repeated_pages)
         deletions = len(conditions(saved.content(), ())) if saved.table.num_rows else 0
         facts["matched"] = saved.table.num_rows
         facts["notes"] += (f"{deletions:,} deletions would take the {saved.table.num_rows:,} rows that are there.",)
@@ -94,7 +94,7 @@ def _dry(write: Write, known: lookup.KnownColumns | None) -> WriteResult:
 def _save(write: Write, known: lookup.KnownColumns | None) -> Content | None:
     """Save the old rows, if there are any, and make sure that they can be deleted, before any is."""
     session, found, record = write.session, write.table, write.record
-    saved = backup.take(session, found, known, write.content.planned)
+    saved = backup.take(session, found, known, write.content.planned, write.options.repeated_pages)
     write.note_table()
     if not saved.table.num_rows:
         return None
@@ -115,13 +115,11 @@ def _save(write: Write, known: lookup.KnownColumns | None) -> Content | None:
 
 
 def _incomplete(write: Write, reason: BaseException) -> ReplaceIncompleteError:
-    found, content, record = write.table, write.content, write.record
-    cause = reason if isinstance(reason, IncompleteWriteError) else reason.__cause__
-    told: dict[str, Any] = {}
-    if isinstance(cause, IncompleteWriteError):
-        told = {"confirmed": cause.confirmed, "unknown": cause.unknown, "unsent": cause.unsent}
-    elif content.rows:
-        told = {"unsent": [(0, content.rows)]}
+    found, record = write.table, write.record
+    lists = record.known(write.content.rows or 0).fields()
+    if isinstance(reason, VerificationError):
+        # What was read back speaks against rows that the replies have confirmed.
+        lists = {"confirmed": reason.confirmed, "unknown": reason.unknown, "unsent": reason.unsent}
     where = (
         f"All its old rows are in {record.backup}; cd.restore(error.backup, {found.rec_id}) puts them back."
         if record.backup is not None
@@ -145,7 +143,7 @@ def _incomplete(write: Write, reason: BaseException) -> ReplaceIncompleteError:
         resume=token,
         operation="replace",
         ambiguous=True,
-        **told,
+        **lists,
     )
 
 
@@ -168,7 +166,8 @@ def restore(session: Session | None, path: object, table: object, *, options: Op
         columns=[], frame=lambda: content.hash, resumable=False,
     )  # fmt: skip
     record = Record(identity)
-    seen = look(session, found.rec_id, content.planned, wanted=content.hashes())
+    hashes, repeated_pages = content.hashes(), options.repeated_pages
+    seen = look(session, found.rec_id, content.planned, wanted=hashes, repeated_pages=repeated_pages)
     there = present(content, seen)
     if len(there) < seen.rows:
         options = replace(options, columns=types, on_unknown="check")

@@ -18,11 +18,11 @@ import pyarrow as pa
 
 from pandas_clicdata import endpoints, reading, rows, schema
 from pandas_clicdata.errors import ClicDataError, ResumeError, RowRange, RowsExistError, VerificationError
-from pandas_clicdata.models import ColumnType, Encoding, PlannedColumn, Wire
+from pandas_clicdata.models import ColumnType, Encoding, PlannedColumn, RepeatedPages, Wire
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content
-from pandas_clicdata.writing.looking import at_rest, look
+from pandas_clicdata.writing.looking import Seen, at_rest, look
 from pandas_clicdata.writing.record import Pending, Record
 
 if TYPE_CHECKING:
@@ -60,13 +60,21 @@ class Settler(Protocol):
         """Take away what came late; True if rows have to be sent again for that."""
 
 
-def _doubt(record: Record, rows: int, explained: int, missing: int) -> str:
+def _doubt(record: Record, rows: int, explained: int, missing: int, *, repeated: bool) -> str:
     """Why a row that was not found may be there all the same.
 
     The service may give a value back in another form than it was sent in. Then rows that it has confirmed are not found
     either, or there are rows beyond those that were there before and those (``explained``) that are known again.
+
+    A page that has the rows of an earlier one (``repeated``) may hide the page with the rows. Then these rows are there
+    more often than they were sent, which ``explained`` does not count.
     """
     before = None if record.baseline is None else record.baseline.rows
+    if repeated and before is None:
+        return (
+            "a page of the table has the rows of an earlier one, and nothing shows how many rows there were before the"
+            " write, nor whether another page should be there instead"
+        )
     if missing:
         return (
             f"{missing:,} of the rows that the service said it took are not found in the table as they were sent: it"
@@ -111,7 +119,8 @@ class ByMark:
         missing = max(0, row_ranges.count(self.record.confirmed) - kept)
         # A mark that is known again shows that marks come back as they were sent.
         sure = not missing and seen.marks_are_known
-        doubt = "" if sure else _doubt(self.record, seen.rows, sum(seen.ours.values()), missing)
+        # Rows that a repeated page hides are deleted by their mark before they are sent again.
+        doubt = "" if sure else _doubt(self.record, seen.rows, sum(seen.ours.values()), missing, repeated=False)
         return Found(found, doubt)
 
     def before_again(self, pending: Sequence[Pending]) -> None:
@@ -124,7 +133,7 @@ class ByMark:
                 self._delete(self.record.stale)
         return False
 
-    def refuse_unknown_marks(self) -> None:
+    def refuse_unknown_marks(self, repeated_pages: RepeatedPages) -> None:
         """Refuse to go on where rows have marks of this write that its record does not know.
 
         Raises
@@ -132,21 +141,21 @@ class ByMark:
         ResumeError
             They do: the write was gone on with before, from the same token.
         """
-        unknown = [mark for mark in self._look().ours if not self.record.known_mark(mark)]
+        unknown = [mark for mark in self._look(repeated_pages).ours if not self.record.known_mark(mark)]
         if unknown:
             raise ResumeError(
                 f"This token was used before: the table has rows with marks of this write ({unknown[0]!r}) that it does"
                 " not know. A token is good once; go on with the one of the last error, or keep a journal=."
             )
 
-    def _look(self) -> _Marks:
-        return at_rest(self._read)
+    def _look(self, repeated_pages: RepeatedPages = "accept") -> _Marks:
+        return at_rest(lambda: self._read(repeated_pages))
 
-    def _read(self) -> _Marks:
+    def _read(self, repeated_pages: RepeatedPages) -> _Marks:
         planned = [stamp_column(self.column)]
         ours: Counter[str] = Counter()
         rows, known = 0, False
-        with closing(reading.pages(self.session, self.rec_id)) as pages:
+        with closing(reading.pages(self.session, self.rec_id, repeated_pages=repeated_pages)) as pages:
             for page in pages:
                 rows += len(page)
                 [marks] = fingerprint.of_page(page, planned)
@@ -190,8 +199,12 @@ class ByKeys:
     def found(self, pending: Sequence[Pending]) -> Found:
         unknown = row_ranges.positions(pair for each in pending for pair in each.ranges)
         confirmed = row_ranges.positions(self.record.confirmed)
-        copies, rows = self._copies(range(self.content.rows or 0))
-        twice = self._twice({row: copies[row] for row in unknown})
+        copies, seen = self._copies(range(self.content.rows or 0))
+        explained = sum(min(count, 1) if seen.repeated else count for count in copies.values())
+        missing = sum(not copies[row] for row in confirmed)
+        doubt = _doubt(self.record, seen.rows, explained, missing, repeated=seen.repeated)
+        # A row that is there twice by a repeated page alone would be deleted.
+        twice = [] if seen.repeated and doubt else self._twice({row: copies[row] for row in unknown})
         if twice:
             self.record.note("deleting", ranges=row_ranges.of_positions(twice))
             self._delete(twice)
@@ -199,8 +212,7 @@ class ByKeys:
             each.number: row_ranges.of_positions(row for row in row_ranges.positions(each.ranges) if copies[row] == 1)
             for each in pending
         }
-        missing = sum(not copies[row] for row in confirmed)
-        return Found(found, _doubt(self.record, rows, sum(copies.values()), missing))
+        return Found(found, doubt)
 
     def before_again(self, pending: Sequence[Pending]) -> None:
         """Nothing: what comes late shows as a key that is there twice."""
@@ -224,7 +236,7 @@ class ByKeys:
             self._delete(twice)
         return True
 
-    def refuse_keys_there(self, positions: Sequence[int]) -> int:
+    def refuse_keys_there(self, positions: Sequence[int], repeated_pages: RepeatedPages) -> int:
         """Refuse rows whose keys are in the table; return how many rows that has.
 
         Raises
@@ -232,7 +244,7 @@ class ByKeys:
         RowsExistError
             Naming the first of them.
         """
-        copies, rows = self._copies(positions)
+        copies, seen = self._copies(positions, repeated_pages)
         there = [row for row, count in copies.items() if count]
         if there:
             names, first = ", ".join(self.keys), schema.shown(self.content.door.label(there[0]))
@@ -242,17 +254,19 @@ class ByKeys:
                 " those that are there. If this goes on with a write, its token was perhaps used before.",
                 rows=len(there),
             )
-        return rows
+        return seen.rows
 
     @property
     def _planned(self) -> list[PlannedColumn]:
         return [column for column in self.content.planned if column.name in self.keys]
 
-    def _copies(self, positions: Sequence[int]) -> tuple[dict[int, int], int]:
-        """How often each row's keys are in the table, and how many rows that has."""
+    def _copies(
+        self, positions: Sequence[int], repeated_pages: RepeatedPages = "accept"
+    ) -> tuple[dict[int, int], Seen]:
+        """How often each row's keys are in the table, and the look that has shown it."""
         hashes = self.content.hashes(self.keys)[positions]
-        seen = look(self.session, self.rec_id, self._planned, wanted=hashes)
-        return {row: seen.copies.get(int(each), 0) for row, each in zip(positions, hashes, strict=True)}, seen.rows
+        seen = look(self.session, self.rec_id, self._planned, wanted=hashes, repeated_pages=repeated_pages)
+        return {row: seen.copies.get(int(each), 0) for row, each in zip(positions, hashes, strict=True)}, seen
 
     def _twice(self, copies: Mapping[int, int]) -> list[int]:
         """The rows that are there more than once, each time as they were sent: another's row is not ours to delete."""
@@ -315,8 +329,14 @@ class ByContent:
                     extra[value] -= 1
                     present[each.number].append(row)
         found = {number: row_ranges.of_positions(rows) for number, rows in present.items()}
-        explained = sum(seen.copies.values()) - sum((before or {}).values())
-        return Found(found, _doubt(self.record, seen.rows, explained, missing))
+        copies = dict(seen.copies)
+        if seen.repeated:
+            sent = Counter(confirmed)
+            sent.update(wanted)
+            sent.update(dict(before or {}))
+            copies = {each: min(count, sent[each]) for each, count in copies.items()}
+        explained = sum(copies.values()) - sum((before or {}).values())
+        return Found(found, _doubt(self.record, seen.rows, explained, missing, repeated=seen.repeated))
 
     def _check_number(self, rows: int, extra: Mapping[int, int], wanted: Mapping[int, int]) -> None:
         """Where nobody looked at what was there before, equal rows count as ours only if the number of rows agrees."""
@@ -330,7 +350,7 @@ class ByContent:
                 " that it can be told."
             )
 
-    def refuse_rows_there(self, positions: Sequence[int]) -> None:
+    def refuse_rows_there(self, positions: Sequence[int], repeated_pages: RepeatedPages) -> None:
         """Refuse rows that are in the table beyond what this write and others before it have put there.
 
         Raises
@@ -340,7 +360,9 @@ class ByContent:
         """
         hashes = self.content.hashes()
         ours = row_ranges.positions([*self.record.confirmed, *self.record.unknown_ranges, *self.record.resent])
-        seen = look(self.session, self.rec_id, self.content.planned, wanted=hashes[positions])
+        seen = look(
+            self.session, self.rec_id, self.content.planned, wanted=hashes[positions], repeated_pages=repeated_pages
+        )
         baseline = self.record.baseline
         if baseline is not None and baseline.rows is not None and seen.rows <= baseline.rows + len(ours):
             return

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from pandas_clicdata import endpoints, lookup, reading, rows
 from pandas_clicdata.display import ProgressBar
 from pandas_clicdata.errors import FrameError, RowRange, VerificationError
-from pandas_clicdata.models import BATCH_ROWS, MultipleRows, Sent, TableRef, WriteResult
+from pandas_clicdata.models import BATCH_ROWS, MultipleRows, RepeatedPages, Sent, TableRef, WriteResult
 from pandas_clicdata.writing import fingerprint
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, key_names, refuse_equal_keys, refuse_null_keys
-from pandas_clicdata.writing.failure import Job, Known, incomplete, let_late_ones_come, raise_from
+from pandas_clicdata.writing.failure import Job, Known, all_sent, incomplete, let_late_ones_come, raise_from
 from pandas_clicdata.writing.fitting import fitted, fitted_in_part
 from pandas_clicdata.writing.identity import Identity
 from pandas_clicdata.writing.inserting import Insertion, count_batches
@@ -103,7 +103,7 @@ def upsert_into(
     """Upsert into a table that is there."""
     known = lookup.known_columns(lookup.first_page(session, found))
     content = fitted(content, found, known, options, keys)
-    now = at_rest(lambda: _compare(session, found, content, keys))
+    now = at_rest(lambda: _compare(session, found, content, keys, options.repeated_pages))
     inserts = row_ranges.count(now.absent)
     changes = row_ranges.count(now.differing)
     facts: dict[str, Any] = {"matched": now.matched, "notes": (*content.notes, *now.notes)}
@@ -168,14 +168,16 @@ class _Comparison:
     notes: tuple[str, ...]
 
 
-def _compare(session: Session, found: TableRef, content: Content, keys: Sequence[str]) -> _Comparison:
+def _compare(
+    session: Session, found: TableRef, content: Content, keys: Sequence[str], repeated_pages: RepeatedPages
+) -> _Comparison:
     by_key = content.hashes(keys).tolist()
     whole = content.hashes().tolist()
     wanted = set(by_key)
     there: dict[int, list[int]] = {}
     total = 0
     key_places = [at for at, column in enumerate(content.planned) if column.name in keys]
-    with closing(reading.pages(session, found.rec_id)) as pages:
+    with closing(reading.pages(session, found.rec_id, repeated_pages=repeated_pages)) as pages:
         for page in pages:
             total += len(page)
             columns = fingerprint.of_page(page, content.planned)
@@ -283,8 +285,22 @@ def _raise(delivery: Delivery, found: TableRef, content: Content, settled: Seque
 
 
 def _verify(session: Session, found: TableRef, content: Content) -> None:
+    """Read the table back and look for the frame's rows.
+
+    Raises
+    ------
+    VerificationError
+        It does not have them all.
+    IncompleteWriteError
+        It could not be read.
+    """
     hashes = content.hashes()
-    copies = look(session, found.rec_id, content.planned, wanted=hashes).copies
+    try:
+        copies = look(session, found.rec_id, content.planned, wanted=hashes).copies
+    except BaseException as exc:  # noqa: BLE001 - that they were sent must be told all the same
+        known = Known([(0, len(hashes))] if len(hashes) else [], [], len(hashes))
+        failed = "reading it back failed, so that they are not compared"
+        raise_from(all_sent(found, known, failed, exc, "The same call made again does no harm."), exc)
     lacking = [row for row, each in enumerate(hashes.tolist()) if each not in copies]
     if lacking:
         ranges = row_ranges.of_positions(lacking)

@@ -14,10 +14,10 @@ from pandas_clicdata.errors import (
     ResumeError,
     VerificationError,
 )
-from pandas_clicdata.models import Page, PlannedColumn, TableRef, WriteResult
+from pandas_clicdata.models import Page, PlannedColumn, WriteResult
 from pandas_clicdata.writing import ranges as row_ranges
 from pandas_clicdata.writing.content import Content, key_names, refuse_equal_keys, refuse_null_keys
-from pandas_clicdata.writing.failure import raise_from
+from pandas_clicdata.writing.failure import all_sent, raise_from
 from pandas_clicdata.writing.fingerprint import Sums
 from pandas_clicdata.writing.identity import Identity
 from pandas_clicdata.writing.inserting import Insertion, count_batches
@@ -142,11 +142,11 @@ def refuse_what_was_sent(write: Write) -> None:
     if not unsent:
         return
     if write.keys:
-        write.by_keys().refuse_keys_there(unsent)
+        write.by_keys().refuse_keys_there(unsent, options.repeated_pages)
     elif options.resume is not None and options.stamp is not None:
-        write.by_mark().refuse_unknown_marks()
+        write.by_mark().refuse_unknown_marks(options.repeated_pages)
     elif options.resume is not None:
-        write.by_content().refuse_rows_there(unsent)
+        write.by_content().refuse_rows_there(unsent, options.repeated_pages)
 
 
 def _rows_of(first: Page) -> int | None:
@@ -159,10 +159,15 @@ def _look_before(write: Write, total: int | None) -> None:
     content, options = write.content, write.options
     count_equal = options.on_unknown == "check" and options.stamp is None and not write.keys
     if write.keys:
-        total = write.by_keys().refuse_keys_there(range(content.rows or 0))
+        total = write.by_keys().refuse_keys_there(range(content.rows or 0), options.repeated_pages)
     if options.verify or count_equal:
         wanted = content.hashes() if count_equal else None
-        seen = look(write.session, write.table.rec_id, content.planned, wanted=wanted, sums=options.verify)
+        # The number of equal rows decides later which rows have arrived; sums are only compared.
+        repeated_pages = options.repeated_pages if count_equal else "accept"
+        seen = look(
+            write.session, write.table.rec_id, content.planned, wanted=wanted, sums=options.verify,
+            repeated_pages=repeated_pages,
+        )  # fmt: skip
         before = Baseline(seen.rows, seen.sums if options.verify else None, seen.copies if count_equal else None)
     else:
         before = Baseline(total)
@@ -195,15 +200,17 @@ def send_rows(write: Write) -> WriteResult:
         Sums() if options.verify else None,
     )
     insertion.run()
-    if options.verify and before is not None:
-        new = content.sums() if content.ready is not None else insertion.sums or Sums()
-        try:
+    failed = "reading it back failed, so that they are not compared"
+    try:
+        if options.verify and before is not None:
+            new = content.sums() if content.ready is not None else insertion.sums or Sums()
             verify(write, before.plus(new))
-        except VerificationError:
-            raise
-        except BaseException as exc:  # noqa: BLE001 - that they were sent must be told all the same
-            raise_from(_not_compared(write.table, record, exc), exc)
-    record.note("done", verified=options.verify)
+        failed = "the journal could not be written to its end"
+        record.note("done", verified=options.verify)
+    except VerificationError:
+        raise
+    except BaseException as exc:  # noqa: BLE001 - that they were sent must be told all the same
+        raise_from(_all_sent(write, failed, exc), exc)
     return receipt_of(
         record, record.identity.operation, write.table, content.rows, _planned(write), write.started,
         verified=options.verify, notes=(*content.notes, *insertion.notes),
@@ -237,18 +244,14 @@ def verify(write: Write, expected: Sums) -> None:
         )
 
 
-def _not_compared(table: TableRef, record: Record, reason: BaseException) -> IncompleteWriteError:
-    token = record.token()
-    again = "" if token is None else " To compare, make the same call again with resume=error.resume (or its journal)."
-    return IncompleteWriteError(
-        f"All rows were sent to table {table.label}, but reading it back failed, so that they are not compared. Do not"
-        f" send them again.{again} The reason: {str(reason) or type(reason).__name__}",
-        rec_id=table.rec_id,
-        name=table.name,
-        confirmed=record.confirmed,
-        resume=token,
-        operation="verify",
-    )
+def _all_sent(write: Write, failed: str, reason: BaseException) -> IncompleteWriteError:
+    """The error of a write that has sent all rows, and failed after that."""
+    token = write.record.token()
+    again = "Do not send them again."
+    if token is not None:
+        again += " To go on, make the same call again with resume=error.resume (or its journal)."
+    known = write.record.known(row_ranges.count(write.record.confirmed))
+    return all_sent(write.table, known, failed, reason, again, token)
 
 
 def dry(write: Write) -> WriteResult:
