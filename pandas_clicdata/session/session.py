@@ -16,11 +16,10 @@ from pandas_clicdata.auth import Authenticator, authenticator
 from pandas_clicdata.checks import whole_number
 from pandas_clicdata.display import facts_html
 from pandas_clicdata.errors import (
-    ApiError,
     AuthenticationError,
     ClicDataError,
     ConfigurationError,
-    UnexpectedReplyError,
+    TransportError,
 )
 from pandas_clicdata.models import (
     DEFAULT_TIMEOUT,
@@ -245,18 +244,18 @@ class Session:
         bool or None
             False if the reply is one to an insert, so that the replies before it came one request too early. None if
             the request went over another connection, which shows nothing.
+
+        Raises
+        ------
+        ClicDataError
+            The request failed, or was refused. That may be meant for an insert.
         """
         probe = self.dialect.probe()
         reply = self._send(probe.request)
-        if reply.connection != connection:
-            return None
-        try:
-            return _read(probe, reply)
-        except ApiError as exc:
-            if exc.ambiguous or exc.status is None or exc.status >= 500 or isinstance(exc, UnexpectedReplyError):
-                raise
-            # Not allowed to ask, for example: that is no reply to an insert that was carried out.
-            return True
+        if reply.attempts > 1:
+            # The first try may have got the reply to an insert.
+            raise TransportError(f"{probe.request.line} was answered only after {reply.attempts} tries.")
+        return _read(probe, reply) if reply.connection == connection else None
 
     def whoami(self) -> AccountInfo:
         """Ask ClicData which account this session is on.
