@@ -12,6 +12,7 @@ from collections import Counter
 import pandas as pd
 import pyarrow as pa
 import pytest
+from batches import batch_ranges
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -223,9 +224,11 @@ def test_the_receipt_is_of_the_whole(fresh, name, mode, workers, version):
     error = stopped(sandbox, lambda: append(session, name, workers=workers, **MODES[mode]), nth=3)
     assert error.confirmed
     assert workers > 1 or type(error) is cd.IncompleteWriteError
+    arrived = len(sandbox.ledger.inserts(name))
+    rest = batch_ranges(sum(stop - start for start, stop in error.unsent), BATCH, version, workers)
     receipt = append(session, name, workers=workers, resume=error.resume, **MODES[mode])
     assert (receipt.rows, receipt.sent, receipt.rejected) == (ROWS, ROWS, 0)
-    assert receipt.batches == ROWS // BATCH
+    assert receipt.batches == arrived + len(rest) == len(sandbox.ledger.inserts(name))
     # With several workers the batch that is to go again may be kept back by the one that is refused.
     assert receipt.retries == 1 or workers > 1
     # Rows that were found were counted.
@@ -236,12 +239,13 @@ def test_the_receipt_is_of_the_whole(fresh, name, mode, workers, version):
 
 def test_by_default_a_resume_sends_what_is_unsent_and_raises_for_the_rest(fresh, name, version):
     sandbox, session = fresh(version)
+    start, stop = batch_ranges(ROWS, BATCH, version)[2]
     first = stopped(sandbox, lambda: push(session, name))
-    assert (first.confirmed, first.unknown, first.unsent) == ([(0, 10)], [(10, 15)], [(15, ROWS)])
+    assert (first.confirmed, first.unknown, first.unsent) == ([(0, start)], [(start, stop)], [(stop, ROWS)])
     with pytest.raises(cd.AmbiguousWriteError) as caught:
         push(session, name, resume=first.resume)
     second = caught.value
-    assert (second.confirmed, second.unknown, second.unsent) == ([(0, 10), (15, ROWS)], [(10, 15)], [])
+    assert (second.confirmed, second.unknown, second.unsent) == ([(0, start), (stop, ROWS)], [(start, stop)], [])
     assert numbers(sandbox, name) == list(range(ROWS))
     assert push(session, name, resume=second.resume, on_unknown="check").sent == ROWS
     assert numbers(sandbox, name) == list(range(ROWS))
@@ -256,6 +260,7 @@ def events(path):
 
 def test_a_journal_names_each_batch_before_it_goes_and_after(fresh, name, tmp_path, version):
     sandbox, session = fresh(version, timeout=10)
+    ranges = batch_ranges(ROWS, BATCH, version)
     path = tmp_path / "a.push"
     sandbox.faults.hang(operation="append", nth=3)
     thread = threading.Thread(target=push, args=(session, name), kwargs={"journal": path})
@@ -269,10 +274,11 @@ def test_a_journal_names_each_batch_before_it_goes_and_after(fresh, name, tmp_pa
     assert [event.get("event") for event in kept] == [
         *(None, "creating", "table", "sending", "confirmed", "sending", "confirmed", "sending")
     ]
-    assert kept[-1]["ranges"] == [[10, 15]]
+    assert kept[-1]["ranges"] == [list(ranges[2])]
     after = events(path)
     assert after[: len(kept)] == kept
-    assert [event["event"] for event in after[len(kept) :]] == ["confirmed", *["sending", "confirmed"] * 3, "done"]
+    batches = ["sending", "confirmed"] * len(ranges[3:])
+    assert [event["event"] for event in after[len(kept) :]] == ["confirmed", *batches, "done"]
 
 
 def test_a_journal_is_on_the_disk_before_a_request_goes(fresh, name, tmp_path, monkeypatch):
@@ -288,8 +294,9 @@ def test_a_journal_is_on_the_disk_before_a_request_goes(fresh, name, tmp_path, m
     monkeypatch.setattr(os, "fsync", counting)
     push(session, name, journal=tmp_path / "a.push")
     # creating | create | table, then each batch between its two, and done.
+    batches = len(batch_ranges(ROWS, BATCH, "2025.3"))
     assert [requests for _, requests in synced] == [
-        0, 1, *(each for batch in range(1, 7) for each in (batch, batch + 1)), 7
+        0, 1, *(each for batch in range(1, batches + 1) for each in (batch, batch + 1)), batches + 1
     ]  # fmt: skip
     assert synced[-1][0] == (tmp_path / "a.push").stat().st_size
 
@@ -338,7 +345,7 @@ def test_the_last_line_of_a_journal_may_be_torn(fresh, name, tmp_path, torn):
     with pytest.raises(cd.AmbiguousWriteError) as caught:
         push(session, name, journal=path)
     # It was on the wire, and nothing says what became of it.
-    assert caught.value.unknown == [(10, 15)]
+    assert caught.value.unknown == [batch_ranges(ROWS, BATCH, "2025.3")[2]]
     assert push(session, name, journal=path, on_unknown="check").sent == ROWS
     assert numbers(sandbox, name) == list(range(ROWS))
 
@@ -354,7 +361,7 @@ DAMAGE = {
     "no line at all": lambda lines: [b"half a li"],
     "bytes": lambda lines: [b"\xff\xfe\n", *lines],
     "a list": lambda lines: [b"[]\n", *lines],
-    "another version": lambda lines: [lines[0].replace(b"write 1", b"write 9"), *lines[1:]],
+    "another version": lambda lines: [lines[0].replace(b"write 2", b"write 9"), *lines[1:]],
 }
 
 
@@ -600,7 +607,7 @@ def test_marks_are_of_one_push_and_one_batch(fresh, name, workers, version):
     push(session, name, stamp="mark", workers=workers)
     append(session, name, stamp="mark", workers=workers)
     marks = marks_of(sandbox, name)
-    assert len(marks) == 2 * ROWS // BATCH
+    assert len(marks) == 2 * len(batch_ranges(ROWS, BATCH, version, workers))
     assert all(len(each) == 1 for each in marks)
     flat = [mark for each in marks for mark in each]
     assert len(set(flat)) == len(flat)
@@ -625,7 +632,8 @@ def test_a_late_first_try_is_told_by_its_mark(fresh, name, released, version):
     if released == "after its end":
         sandbox.faults.release()
         # What is possible still: it shows, and can be taken away by anybody at any time.
-        assert len(numbers(sandbox, name)) == ROWS + BATCH
+        start, stop = batch_ranges(ROWS, BATCH, version)[1]
+        assert numbers(sandbox, name) == sorted([*range(ROWS), *range(start, stop)])
         stale = pd.DataFrame({"mark": list(receipt.stale_marks)})
         stale.clicdata.delete_rows(name, on="mark", session=session)
     assert numbers(sandbox, name) == list(range(ROWS))
@@ -753,13 +761,18 @@ def test_equal_rows_are_counted_against_what_was_there(fresh, name, workers, the
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_batch_that_was_taken_in_part_is_made_whole(fresh, name, workers):
     sandbox, session = fresh()
+    # Batches of which each has more than two rows.
+    ranges = batch_ranges(ROWS, 8, "2025.3", workers)
     for mode, options in MODES.items():
         table = f"{name} {mode}"
         sandbox.faults.accept_fewer(2, operation="append", nth=2)
         with pytest.raises(cd.PartialWriteError) as caught:
-            push(session, table, workers=workers, **options)
-        assert (caught.value.sent, caught.value.counted) == (BATCH, 2)
-        receipt = push(session, table, workers=workers, resume=caught.value.resume, **options)
+            push(session, table, batch_size=8, workers=workers, **options)
+        # With several workers, the second request may carry another batch than the second.
+        assert caught.value.unknown in ([[each] for each in ranges] if workers > 1 else [[ranges[1]]])
+        ((start, stop),) = caught.value.unknown
+        assert (caught.value.sent, caught.value.counted) == (stop - start, 2)
+        receipt = push(session, table, batch_size=8, workers=workers, resume=caught.value.resume, **options)
         assert (receipt.sent, receipt.confirmed) == (ROWS, ROWS)
         assert numbers(sandbox, table) == list(range(ROWS))
 
@@ -769,16 +782,18 @@ def test_a_batch_that_was_taken_in_part_is_made_whole(fresh, name, workers):
 def test_contents_where_nobody_looked_before(fresh, name, arrived, equal):
     """Absent is decided, present by the number of rows, and what was there before makes it undecided."""
     sandbox, session = fresh()
-    before = pd.concat([FRAME.iloc[10 : 10 + equal], FRAME.head(3).assign(n=-1)])
+    start, stop = batch_ranges(ROWS, BATCH, "2025.3")[2]
+    before = pd.concat([FRAME.iloc[start : start + equal], FRAME.head(3).assign(n=-1)])
     push(session, name, before)
     error = stopped(sandbox, lambda: append(session, name), after_commit=arrived)
-    assert error.unknown == [(10, 15)]
+    assert error.unknown == [(start, stop)]
     if equal:
         with pytest.raises(cd.AmbiguousWriteError, match="not known") as caught:
             append(session, name, resume=error.resume, on_unknown="check")
-        assert caught.value.unknown == [(10, 15)]
+        assert caught.value.unknown == [(start, stop)]
         there = Counter(numbers(sandbox, name))
-        assert [there[row] for row in range(10, 15)] == [arrived + (row < 10 + equal) for row in range(10, 15)]
+        expected = [arrived + (row < start + equal) for row in range(start, stop)]
+        assert [there[row] for row in range(start, stop)] == expected
     else:
         assert append(session, name, resume=error.resume, on_unknown="check").sent == ROWS
         assert numbers(sandbox, name) == [-1] * 3 + list(range(ROWS))
@@ -794,16 +809,18 @@ def test_a_late_first_try_is_noticed_by_content(fresh, name, version):
 
     with pytest.raises(cd.VerificationError, match="more often") as caught:
         push(session, name, on_unknown="check", progress=progress)
-    assert caught.value.unknown == [(5, 10)]
-    assert caught.value.confirmed == [(0, 5), (10, ROWS)]
-    assert caught.value.differences == ["5 rows too many"]
+    start, stop = batch_ranges(ROWS, BATCH, version)[1]
+    assert caught.value.unknown == [(start, stop)]
+    assert caught.value.confirmed == [(0, start), (stop, ROWS)]
+    assert caught.value.differences == [f"{stop - start} rows too many"]
 
 
 def test_a_late_first_try_is_noticed_where_nobody_looked_before(fresh, name, version):
     sandbox, session = fresh(version)
     push(session, name, FRAME.head(3).assign(n=-1))
     error = stopped(sandbox, lambda: append(session, name), kind="late_commit")
-    assert error.unknown == [(10, 15)]
+    third = batch_ranges(ROWS, BATCH, version)[2]
+    assert error.unknown == [third]
 
     def progress(done, total):
         if done == ROWS:
@@ -811,7 +828,7 @@ def test_a_late_first_try_is_noticed_where_nobody_looked_before(fresh, name, ver
 
     with pytest.raises(cd.VerificationError, match="more often") as caught:
         append(session, name, resume=error.resume, on_unknown="check", progress=progress)
-    assert caught.value.unknown == [(10, 15)]
+    assert caught.value.unknown == [third]
 
 
 def test_rows_that_vanish_leave_nothing_to_count_by(fresh, name):
