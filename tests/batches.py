@@ -15,6 +15,12 @@ def batch_ranges(rows, chunksize, api_version, workers=1):
         sizes = [size for size in range(chunksize, chunksize - workers - 1, -1) if size > 0]
     ranges, start, following = [], 0, itertools.cycle(sizes)
     while start < rows:
-        ranges.append((start, min(start + next(following), rows)))
-        start = ranges[-1][1]
+        stop = min(start + next(following), rows)
+        ranges.append((start, stop))
+        start = stop
     return ranges
+
+
+def rows_of_batches(batches, chunksize, api_version, workers=1):
+    """How many rows fill exactly so many batches."""
+    return batch_ranges(batches * chunksize, chunksize, api_version, workers)[batches - 1][1]

@@ -89,7 +89,7 @@ def test_an_empty_reply_is_none_where_nobody_has_shown_one(http_service):
     with http_service(lambda request: (204, {}, b"")) as url, at(url) as plain, at(url, "2025.3") as versioned:
         assert cd.request("DELETE", "/x", session=plain) is None
         for method, session in (("GET", plain), ("DELETE", versioned)):
-            with pytest.raises(cd.UnexpectedReplyError, match="it is not JSON"):
+            with pytest.raises(cd.UnexpectedReplyError, match="it is not valid JSON"):
                 cd.request(method, "/x", session=session)
 
 

@@ -33,8 +33,9 @@ def _statuses(*codes):
     return _each("status", *({"code": code, **after} for code in codes for after in _BOTH))
 
 
-_DID_NOTHING = _each("status", {"code": 429}, {"code": 401}, {"code": 503, "retry_after": 0}) + _each("expire_token")
-_LOST = _each("lose_reply", *_BOTH) + _statuses(500, 504) + _each("truncate_body") + _each("garbage")
+_DID_NOTHING = _each("status", {"code": 429}, {"code": 401}) + _each("expire_token")
+_BUSY = _each("status", *({"code": 503, "retry_after": 0, **after} for after in _BOTH))
+_LOST = _each("lose_reply", *_BOTH) + _statuses(500, 504) + _BUSY + _each("truncate_body") + _each("garbage")
 _REFUSED = _each("status", {"code": 400}) + _each("error_200", {"code": "Busy", "description": "Not now."})
 _LATE = _each("late_commit")
 FAULTS = {
