@@ -897,11 +897,13 @@ def test_a_call_that_is_refused_tells_each_row_as_the_one_before_did(fresh, name
     frame = pd.concat([NEW] * 3, ignore_index=True).assign(n=range(12))
     options = {"backup": folder, "batch_size": 2}
     options |= {"journal": folder / "journal"} if by == "journal" else {}
+    batches = batch_ranges(len(frame), 2, api_version)
+    start, stop = batches[1]
     sandbox.faults.lose_reply(operation="append", nth=2, after_commit=False)
-    sandbox.faults.status(400, operation="append", nth=7)
+    sandbox.faults.status(400, operation="append", nth=len(batches) + 1)
     with pytest.raises(cd.ReplaceIncompleteError) as caught:
         replace(session, name, frame, on_unknown="check", **options)
-    told = [(0, 2), (4, 12)], [(2, 4)], []
+    told = [(0, start), (stop, 12)], [(start, stop)], []
     assert lists(caught.value) == told
     more = {"resume": caught.value.resume} if by == "token" else {}
     for _ in range(2):
