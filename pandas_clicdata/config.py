@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from pandas_clicdata.errors import ConfigurationError, NoCredentialsError
@@ -34,6 +35,7 @@ _SIGN_IN = ("code", "refresh_token")
 _SECRET_NAMES = frozenset({"client_secret", "password", "api_key", "code", "refresh_token"})
 _SURROGATE = frozenset(map(chr, range(0xD800, 0xE000)))
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
+_HOST_NAME = re.compile(r"[a-z0-9_-][a-z0-9._-]*", re.ASCII)
 _ENVIRONMENT = {
     name: f"CLICDATA_{name.upper()}"
     # Not the code: it is good for a minute.
@@ -151,15 +153,82 @@ def resolve_public(given: Mapping[str, str | None], profile: str | None = None) 
     }  # fmt: skip
 
 
+class Address(NamedTuple):
+    """A URL exactly as it is sent, and the scheme, host and port that it connects to."""
+
+    url: Secret
+    origin: tuple[str, str, int]
+
+
+def address_of(url: str, params: Sequence[tuple[str, str]] = ()) -> Address | None:
+    """Read a URL as the libraries that connect read it.
+
+    requests and urllib3 each parse a URL, with different parsers, before a connection is made. The address is valid
+    only if both find the same host in the URL that is sent, and if preparing that URL again does not change it.
+
+    Parameters
+    ----------
+    url : str
+        An http or https URL.
+    params : sequence of (str, str)
+        What to add to its query.
+
+    Returns
+    -------
+    Address or None
+        The ``url`` of it must be sent as it is. None if the URL is not valid, or holds a user name or password.
+
+    Examples
+    --------
+    >>> address_of("https://API.clicdata.com/data").origin
+    ('https', 'api.clicdata.com', 443)
+    >>> address_of("https://evil.example\\\\@api.clicdata.com/").origin
+    ('https', 'evil.example', 443)
+    >>> address_of("https://me:hush@api.clicdata.com/") is None
+    True
+    """
+    # Loaded with the first session, not with every import of this package.
+    import requests
+    from urllib3.util import parse_url
+
+    prepared = requests.PreparedRequest()
+    try:
+        prepared.prepare_url(url, list(params) or None)
+        sent = str(prepared.url)
+        prepared.prepare_url(sent, None)
+        connected, split = parse_url(sent), urlsplit(sent)
+        if prepared.url != sent or connected.auth is not None or "@" in split.netloc:
+            return None
+        scheme, host = connected.scheme or "", (connected.host or "").strip("[]")
+        default = {"http": 80, "https": 443}.get(scheme)
+        if default is None or not _is_host(host):
+            return None
+        if (split.scheme, split.hostname, split.port) != (scheme, host, connected.port):
+            return None
+    except ValueError:
+        return None
+    return Address(Secret(sent), (scheme, host, connected.port or default))
+
+
+def _is_host(host: str) -> bool:
+    if ":" not in host:
+        return _HOST_NAME.fullmatch(host) is not None
+    try:
+        return "%" not in host and bool(ipaddress.IPv6Address(host))
+    except ValueError:
+        return False
+
+
 def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine.
+    """Whether the URL connects to this machine.
 
     Examples
     --------
     >>> is_loopback("http://127.0.0.1:8484"), is_loopback("https://api.clicdata.com")
     (True, False)
     """
-    return urlsplit(url).hostname in LOOPBACK_HOSTS
+    address = address_of(url)
+    return address is not None and address.origin[1] in LOOPBACK_HOSTS
 
 
 def _looked_up(
@@ -306,23 +375,22 @@ def _checked_api_version(version: str) -> str:
 
 
 def _checked_base_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        sound = bool(parts.hostname) and parts.scheme in {"http", "https"}
-        _ = parts.port
-    except ValueError:
-        sound = False
-    if not sound:
-        raise ConfigurationError("base_url is not an http or https address, such as https://api.clicdata.com.")
-    if parts.username or parts.password:
+    """Return the address as it is connected to: its host in lower case and ASCII, so that it shows which one it is."""
+    # Before any parser, for parsers differ in what they drop or take for the end of the host.
+    plain = url.isprintable() and not {" ", "\\"} & set(url)
+    if "@" in url.partition("//")[2].partition("/")[0]:
         raise ConfigurationError("base_url holds a user name or password; give credentials by their own parameters.")
-    if parts.query or parts.fragment:
+    address = address_of(url) if plain else None
+    if address is None:
+        raise ConfigurationError("base_url is not an http or https address, such as https://api.clicdata.com.")
+    sent = address.url.reveal()
+    if {"?", "#"} & set(url):
         raise ConfigurationError("base_url is an address without a query or fragment.")
-    if parts.scheme == "http" and not is_loopback(url):
+    if address.origin[0] == "http" and address.origin[1] not in LOOPBACK_HOSTS:
         raise ConfigurationError(
-            f"base_url {url!r} would send credentials in the clear; use https (http is for this machine only)."
+            f"base_url {sent!r} would send credentials in the clear; use https (http is for this machine only)."
         )
-    return url.rstrip("/")
+    return sent.rstrip("/")
 
 
 def _no_credentials_message() -> str:

@@ -17,12 +17,15 @@ from dataclasses import replace
 from datetime import UTC
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urljoin
 
 import requests
 from requests.auth import AuthBase
+from requests.utils import get_auth_from_url, prepend_scheme_if_needed
+from urllib3.util import parse_url
 
 from pandas_clicdata._version import __version__
+from pandas_clicdata.config import Address, address_of
 from pandas_clicdata.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -81,6 +84,8 @@ class Transport:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.base_url = base_url
+        address = address_of(base_url)
+        self._origin = None if address is None else address.origin
         self.timeout = _checked_timeout(timeout)
         if retry is not None and not isinstance(retry, RetryPolicy):
             raise ConfigurationError(f"retry= is a RetryPolicy, such as RetryPolicy(attempts=3), not {retry!r}.")
@@ -191,21 +196,20 @@ class Transport:
             self._limiter.leave(turn)
 
     def _send_once(self, request: Request, headers: Mapping[str, Secret], secrets: tuple[Secret, ...]) -> Reply:
-        # Hidden like a secret, for a service may quote one in the address that it points to.
-        url = Secret(self.base_url + request.path)
-        params: tuple[tuple[str, str], ...] | None = request.params
+        address = address_of(self.base_url + request.path, request.params)
+        if address is None or address.origin != self._origin:
+            raise ConfigurationError(f"{request.line} cannot be sent: that path does not make a valid address.")
         for _ in range(_MAX_REDIRECTS):
-            response = self._exchange(request, url, params, headers, secrets)
+            response = self._exchange(request, address.url, None, headers, secrets)
             if not response.is_redirect:
                 named = {name.lower(): value for name, value in response.headers.items()}
                 return Reply(status=response.status_code, headers=named, body=response.content)
-            url, params = Secret(urljoin(response.url, response.headers["Location"])), None
-            origin = _origin(url.reveal())
-            if request.method != "GET" or origin is None or origin != _origin(self.base_url):
-                host = "nowhere" if origin is None else origin[1]
+            address = _redirected(response)
+            if request.method != "GET" or address is None or address.origin != self._origin:
+                host = "nowhere" if address is None else address.origin[1]
                 raise RedirectError(
-                    f"{request.line} was answered with a redirect to {host}, which is not followed:"
-                    " credentials stay with the address you gave. Is base_url right?",
+                    f"{request.line} was answered with a redirect to {Reply(status=0, secrets=secrets).redact(host)},"
+                    " which is not followed: credentials stay with the address you gave. Is base_url right?",
                     # Some services do the work first, and then point to the page that shows it.
                     ambiguous=True,
                 )
@@ -371,21 +375,22 @@ def _checked_verify(verify: bool | str | None) -> bool | str | None:
     return path
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None] | None:
+def _redirected(response: requests.Response) -> Address | None:
+    """The address that a redirect leads to; None if it is not valid."""
     try:
-        parts = urlsplit(url)
-        return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        return address_of(urljoin(response.url, response.headers["Location"]))
     except ValueError:
         return None
 
 
 def _secrets_of_proxy(proxy: Secret) -> tuple[Secret, ...]:
-    """What must not be shown of a proxy's address; nothing if it is none."""
-    with contextlib.suppress(ValueError):
-        address = proxy.reveal()
-        parts = urlsplit(address if "://" in address else f"http://{address}")
-        if parts.hostname and parts.port != 0:
-            password = unquote(parts.password or "")
-            both = f"{unquote(parts.username or '')}:{password}" if password else ""
-            return proxy, Secret(password), Secret(both)
+    """What must not be shown of a proxy's address, read as requests reads it; nothing if it is not valid."""
+    # requests raises a TypeError where there is no host.
+    with contextlib.suppress(ValueError, TypeError):
+        address = prepend_scheme_if_needed(proxy.reveal(), "http")  # type: ignore[no-untyped-call]
+        parts = parse_url(address)
+        if parts.host and parts.port != 0:
+            username, password = get_auth_from_url(address)
+            both = f"{username}:{password}" if password else ""
+            return proxy, Secret(password), Secret(both), Secret(unquote(parts.auth or ""))
     return ()
