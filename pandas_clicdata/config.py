@@ -135,6 +135,35 @@ def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None
     )
 
 
+def resolve_kept(kept: Settings, profile: str | None = None) -> Settings:
+    """Complete the settings of a pickled session, which hold no secret, from the environment and the profile.
+
+    Parameters
+    ----------
+    kept : Settings
+        What the pickle holds.
+    profile : str, optional
+        As for :func:`resolve`.
+
+    Returns
+    -------
+    Settings
+        With the client id and user name that stand beside the secrets where there are any: so the caller sees whether
+        these are the credentials of another account.
+
+    Raises
+    ------
+    NoCredentialsError, ConfigurationError
+        As for :func:`resolve`.
+    """
+    given: dict[str, str | Secret | None] = {
+        name: getattr(kept, name) for name in ("auth_method", "base_url", "api_version", "redirect_uri", "token_file")
+    }
+    _, merged = _looked_up(given, profile)
+    names = {name: merged.get(name) or getattr(kept, name) for name in ("client_id", "username")}
+    return resolve({**given, **names}, profile)
+
+
 def resolve_public(given: Mapping[str, str | None], profile: str | None = None) -> dict[str, str]:
     """Look up what is no secret: ``client_id``, ``redirect_uri`` and ``base_url``, from the same places.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from pandas_clicdata import endpoints
 from pandas_clicdata.checks import unicode_text
@@ -43,6 +43,16 @@ class Resource:
             It has none of its own, and there are no credentials anywhere.
         """
         return endpoints.resolved(self._own)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        # For the pickle: where it is loaded, the default session may be on another account.
+        return {**vars(self), "_own": self.session}
 
     def __repr__(self) -> str:
         whose = "the shared session" if self._own is None else repr(self._own)

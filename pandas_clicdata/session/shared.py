@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from pandas_clicdata.config import masked
 from pandas_clicdata.errors import ConfigurationError
@@ -70,6 +70,18 @@ class LazySession:
             if self._session is not None:
                 self._session.close()
             self._session = None
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"A {type(self).__name__} is not pickled, because it holds credentials. Pickle its session instead, which"
+            " leaves them out: manager.session."
+        )
 
     def __repr__(self) -> str:
         kind = type(self).__name__
