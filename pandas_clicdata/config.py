@@ -45,6 +45,11 @@ _ENVIRONMENT = {
     )
 }  # fmt: skip
 _PROFILE_NAMES = frozenset(_ENVIRONMENT)
+_PLAIN_NAMES = frozenset(
+    {
+        "client_id", "username", "redirect_uri", "token_file", "api_version", "profile", "timeout", "retry", "verify",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,19 +337,41 @@ def masked(base_url: str) -> str:
     >>> masked("https://me:hush@api.clicdata.com/")
     'https://***@api.clicdata.com/'
     """
-    # What is no text is refused later, where all settings are looked at.
-    return _USER_INFO.sub("***@", base_url) if isinstance(base_url, str) else base_url
+    return _USER_INFO.sub("***@", base_url)
 
 
-def _wrapped(name: str, value: str) -> str | Secret:
-    if name in _SECRET_NAMES:
-        return Secret(value)
-    return masked(value) if name == "base_url" else value
+def concealed(name: str, value: Any) -> Any:
+    """Return a parameter of a session without what may be secret in it, whatever it is.
+
+    It checks nothing, so that what is refused later is concealed by then: a traceback may show all local variables.
+
+    Parameters
+    ----------
+    name : str
+        The parameter. One that a session does not have may be a misspelt secret.
+    value : object
+        What was given.
+
+    Examples
+    --------
+    >>> concealed("client_secreet", "hush"), concealed("client_id", "acme"), concealed("auth_method", "my-api-key")
+    (Secret('***'), 'acme', Secret('***'))
+    >>> concealed("proxies", {"https": "http://me:hush@proxy.example"}), concealed("proxies", "http://me:hush@proxy")
+    ({'https': Secret('***')}, Secret('***'))
+    """
+    if value is None or isinstance(value, Secret):
+        return value
+    if name == "base_url" and isinstance(value, str):
+        return masked(value)
+    if name == "proxies" and isinstance(value, Mapping):
+        return {masked(str(scheme)): concealed("proxy", address) for scheme, address in value.items()}
+    plain = name in _PLAIN_NAMES or (name == "auth_method" and isinstance(value, str) and value in _NEEDS)
+    return value if plain else Secret(value)
 
 
 def _from_environment() -> dict[str, str | Secret]:
     return {
-        name: _wrapped(name, os.environ[variable])
+        name: concealed(name, os.environ[variable])
         for name, variable in _ENVIRONMENT.items()
         if os.environ.get(variable)
     }
@@ -382,7 +409,7 @@ def _parsed(path: Path) -> dict[str, dict[str, str | Secret]]:
         fault = str(exc)
     except OSError as exc:
         fault = f"it cannot be read ({exc.strerror})"
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError):
+    except Exception:  # noqa: BLE001 - whatever the parser raises, its frames hold the text of the file
         fault = "it is not TOML with one [table] a profile"
     raise ConfigurationError(f"{path}: {fault}.")
 
@@ -392,7 +419,7 @@ def _profile_value(name: str, value: object) -> str | Secret:
         raise ConfigurationError(f"setting {name!r} is not known; the settings are {', '.join(sorted(_PROFILE_NAMES))}")
     if not isinstance(value, str):
         raise ConfigurationError(f"setting {name!r} is not text; put it in quotes")
-    return _wrapped(name, value)
+    return cast("str | Secret", concealed(name, value))
 
 
 def _checked_api_version(version: str) -> str:

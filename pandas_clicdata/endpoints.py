@@ -43,7 +43,10 @@ def resolved(session: Session | None) -> Session:
     if session is None:
         return shared_session()
     if not isinstance(session, Session):
-        raise TypeError(f"session= is a Session, as cd.connect(…) and cd.Session(…) make one, not {session!r}.")
+        # Not quoted: it may be a secret that was meant for another parameter.
+        kind = type(session.reveal() if isinstance(session, Secret) else session).__name__
+        del session
+        raise TypeError(f"session= is a Session, as cd.connect(…) and cd.Session(…) make one, not {kind}.")
     return session
 
 

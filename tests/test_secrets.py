@@ -18,6 +18,7 @@ import pytest
 
 import pandas_clicdata as cd
 from pandas_clicdata import config
+from pandas_clicdata.models import Secret
 
 CANARY = 'Cn"/+%7x\\Q<z'
 RETRY = cd.RetryPolicy(attempts=2, backoff=0, min_retry_after=0, max_retry_after=0)
@@ -398,6 +399,126 @@ def texts_of(exc):
         yield repr(link) + repr(vars(link))
 
 
+SECRET_WORD = "Cn7xQz-canary"
+RESOURCES = (cd.Account, cd.Dashboard, cd.Data, cd.Schedule, cd.Team, cd.User)
+CONSTRUCTORS = {
+    "Session": cd.Session,
+    "connect": cd.connect,
+    "SessionManager": cd.SessionManager,
+    "a manager's session": lambda **given: cd.SessionManager(**given).session,
+    "a manager's with": lambda **given: cd.SessionManager(**given).__enter__().session,
+    **{kind.__name__: kind for kind in RESOURCES},
+}
+# What a session is given with the secret where it may stand, or may have strayed to, and is refused for.
+REFUSED = {
+    "proxies as text": {"proxies": f"http://me:{SECRET_WORD}@proxy"},
+    "proxies as a list": {"proxies": [f"http://me:{SECRET_WORD}@proxy"]},
+    "proxies the wrong way round": {"proxies": {f"http://me:{SECRET_WORD}@proxy": "https:"}},
+    "proxies of no address": {"proxies": {"https": f"http://me:{SECRET_WORD}@"}},
+    "proxies of no text": {"proxies": {"https": [SECRET_WORD]}},
+    "no address": {"base_url": f"https//me:{SECRET_WORD}@api.clicdata.com"},
+    "bytes for an address": {"base_url": f"https://me:{SECRET_WORD}@api.clicdata.com".encode()},
+    "auth_method": {"auth_method": SECRET_WORD},
+    "auth_method in a list": {"auth_method": [SECRET_WORD]},
+    "bytes": {"client_secret": SECRET_WORD.encode()},
+    "a list": {"password": [SECRET_WORD], "username": "me"},
+    "another time-out": {"timeout": "soon"},
+    "another retry": {"retry": 3},
+    "no CA bundle": {"verify": "/nowhere.pem"},
+    "a misspelt secret": {"client_secreet": SECRET_WORD},
+    "a misspelt key": {"apikey": SECRET_WORD},
+    "a misspelt proxy": {"proxy": f"http://me:{SECRET_WORD}@proxy"},
+    "a misspelt address": {"url": f"https://me:{SECRET_WORD}@api.clicdata.com"},
+    "a misspelt dict": {"credentials": {"client_secret": SECRET_WORD}},
+    "code and token": {"code": SECRET_WORD, "redirect_uri": "x:/", "refresh_token": SECRET_WORD},
+}
+# Calls that are refused because the secret stands where a session or another thing is expected.
+STRAYED = {
+    **{f"{kind.__name__}(secret)": lambda kind=kind: kind(SECRET_WORD) for kind in RESOURCES},
+    "Data(bytes)": lambda: cd.Data(SECRET_WORD.encode()),
+    "Data(session, secret)": lambda: cd.Data(
+        cd.Session(api_key="hush", base_url="http://localhost:1"), api_key=SECRET_WORD
+    ),
+    "Session(secret)": lambda: cd.Session(SECRET_WORD),
+    "Session(secret) with a secret": lambda: cd.Session(SECRET_WORD, "acme", SECRET_WORD),
+    "connect(secret)": lambda: cd.connect(SECRET_WORD),
+    "connect(bytes)": lambda: cd.connect(SECRET_WORD.encode()),
+    "connect(sandbox, secret)": lambda: cd.connect("sandbox", api_key=SECRET_WORD),
+    "bind_session(secret)": lambda: cd.SessionManager.bind_session(SECRET_WORD),
+}
+
+
+def deep_texts_of(exc):
+    """All that a debugger or a crash reporter would show: every frame's variables, also where repr() shortens them."""
+    yield from texts_of(exc)
+    for link in links(exc):
+        frames = link.__traceback__
+        while frames is not None:
+            if frames.tb_frame.f_code.co_filename != __file__:
+                for name, value in frames.tb_frame.f_locals.items():
+                    yield f"{frames.tb_frame.f_code.co_qualname}: {name} = {inside(value)}"
+            frames = frames.tb_next
+
+
+def inside(value, depth=4):
+    """The repr of a value, and of what is in it; a Secret's inside is its own affair."""
+    texts = [repr(value)]
+    if depth and not isinstance(value, str | bytes | Secret):
+        more = [] if not hasattr(value, "__dict__") or isinstance(value, type) else [vars(value)]
+        more += [*value.values(), *value.keys()] if isinstance(value, dict) else []
+        more += list(value) if isinstance(value, list | tuple | set | frozenset) else []
+        texts += [inside(each, depth - 1) for each in more]
+    return "\n".join(texts)
+
+
+def caught_from(act):
+    try:
+        act()
+    except Exception as exc:
+        return exc
+    pytest.fail("it was not refused")
+
+
+@pytest.mark.parametrize("make", CONSTRUCTORS.values(), ids=CONSTRUCTORS)
+@pytest.mark.parametrize("bad", REFUSED)
+def test_what_is_refused_shows_in_no_variable(no_settings, make, bad):
+    good = {"client_id": "acme", "client_secret": SECRET_WORD, "api_version": "2025.3", "base_url": "https://x.example"}
+    good["proxies"] = {"https": f"http://me:{SECRET_WORD}@proxy.example"}
+    given = {**good, **REFUSED[bad]}
+
+    def act():
+        made = make(**given)
+        # A manager that is given a name that a session does not have is refused on its first use.
+        assert isinstance(made, cd.SessionManager)
+        cd.Data().get_data()
+
+    exc = caught_from(act)
+    assert isinstance(exc, ValueError | TypeError)
+    check_hidden(deep_texts_of(exc), SECRET_WORD)
+
+
+@pytest.mark.parametrize("act", STRAYED.values(), ids=STRAYED)
+def test_a_secret_in_a_wrong_place_shows_in_no_variable(no_settings, act):
+    check_hidden(deep_texts_of(caught_from(act)), SECRET_WORD)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: cd.tables(session=SECRET_WORD),
+        lambda: cd.request("GET", "/account", session=SECRET_WORD),
+        lambda: cd.read_clicdata(7, session=SECRET_WORD),
+        lambda: cd.append(pa.table({"n": [1]}), 7, session=SECRET_WORD),
+        lambda: cd.refresh(7, session=SECRET_WORD),
+    ],
+)
+def test_what_is_no_session_is_not_quoted(no_settings, act):
+    exc = caught_from(act)
+    assert isinstance(exc, TypeError)
+    assert SECRET_WORD not in str(exc)
+    assert "not str" in str(exc)
+
+
 BAD_PROFILES = {
     "open to others": (f'[default]\napi_key = "{CANARY}"\n', 0o644),
     "no TOML": (f'[default]\napi_key = "{CANARY}\n', 0o600),
@@ -408,6 +529,12 @@ BAD_PROFILES = {
     "incomplete": (f'[default]\npassword = "{CANARY}"\n', 0o600),
     "no such profile": (f'[other]\napi_key = "{CANARY}"\n', 0o600),
     "no UTF-8": (f'[default]\napi_key = "{CANARY}\udcff"\n', 0o600),
+    "nested deeply": (f'[default]\napi_key = "{CANARY}"\nx = {"[" * 5000}\n', 0o600),
+    "tables nested deeply": (f'[default]\napi_key = "{CANARY}"\nx = {"{a=" * 5000}\n', 0o600),
+    "a number beyond all": (f'[default]\napi_key = "{CANARY}"\nx = {"1" * 5000}\n', 0o600),
+    "a date that is none": (f'[default]\napi_key = "{CANARY}"\nx = 1979-99-99\n', 0o600),
+    "a control character": (f'[default]\napi_key = "{CANARY}"\n\x00\n', 0o600),
+    "a key in the place of a way": (f'[default]\nauth_method = "{CANARY}"\n', 0o600),
 }
 
 
@@ -421,7 +548,7 @@ def test_a_bad_profile_does_not_show_its_secrets(no_settings, bad):
     path.chmod(mode)
     with pytest.raises(cd.ConfigurationError) as caught:
         cd.Session(profile="default")
-    check_hidden(texts_of(caught.value), CANARY.replace("\\", "").replace('"', ""))
+    check_hidden(deep_texts_of(caught.value), CANARY.replace("\\", "").replace('"', ""))
 
 
 def test_secrets_from_the_environment_do_not_show(no_settings, monkeypatch):
@@ -454,6 +581,11 @@ def test_a_secret_that_is_no_text_does_not_show(no_settings, bad):
 BAD_TOKEN_FILES = {
     "no JSON": ('{{"sign_ins": {canary}', 0o600),
     "another shape": ('{{"sign_ins": {{"x": {{"access_token": {canary}, "refresh_token": [{canary}]}}}}}}', 0o600),
+    "nested deeply": ('{{"sign_ins": {{"x": {canary}, "y": ' + "[" * 100_000, 0o600),
+    "of a time beyond all": (
+        '{{"sign_ins": {{"x": {{"access_token": {canary}, "refresh_token": {canary}, "until": 1' + "0" * 400 + "}}}}}}",
+        0o600,
+    ),
     "of no time": (
         '{{"sign_ins": {{"x": {{"access_token": {canary}, "refresh_token": {canary}, "until": {canary}}}}}}}', 0o600,
     ),

@@ -2,13 +2,13 @@
 
 from pandas_clicdata.auth import authorization_url
 from pandas_clicdata.session.session import Session
-from pandas_clicdata.session.shared import SessionManager, concealed, connect, shared_session, shared_session_kept
+from pandas_clicdata.session.shared import SessionManager, conceal, connect, shared_session, shared_session_kept
 
 __all__ = [
     "Session",
     "SessionManager",
     "authorization_url",
-    "concealed",
+    "conceal",
     "connect",
     "shared_session",
     "shared_session_kept",

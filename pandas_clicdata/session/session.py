@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from pandas_clicdata import config
 from pandas_clicdata.auth import Authenticator, LookedUpLater, account_label, authenticator
@@ -111,9 +111,10 @@ class Session:
         # Rebound at once, so that a traceback with locals shows no secret.
         client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
         code, refresh_token = Secret.of(code), Secret.of(refresh_token)
-        # So may an address.
-        base_url = None if base_url is None else config.masked(base_url)
-        secret_proxies, proxies = hidden(proxies), None
+        auth_method = config.concealed("auth_method", auth_method)
+        base_url = config.concealed("base_url", base_url)
+        proxies = config.concealed("proxies", proxies)
+        refuse_no_proxies(proxies)
         settings = config.resolve(
             {
                 "auth_method": auth_method,
@@ -131,7 +132,8 @@ class Session:
             },
             profile,
         )
-        self._open(settings, profile, {"timeout": timeout, "retry": retry, "verify": verify}, secret_proxies)
+        options = {"timeout": timeout, "retry": retry, "verify": verify}
+        self._open(settings, profile, options, cast("dict[str, Secret]", proxies or {}))
         self._authenticator: Authenticator = authenticator(settings, self._transport)
 
     def _open(
@@ -260,13 +262,19 @@ class Session:
         return _loaded, found, {name: value for name, value in vars(self).items() if name not in _PARTS}
 
 
-def hidden(proxies: Mapping[str, str | Secret] | None) -> dict[str, Secret]:
-    if not (proxies is None or isinstance(proxies, Mapping)):
-        kind, proxies = type(proxies).__name__, None
+def refuse_no_proxies(concealed: object) -> None:
+    """Refuse proxies that are no dict, once they are concealed.
+
+    Raises
+    ------
+    ConfigurationError
+        They are not.
+    """
+    if isinstance(concealed, Secret):
+        kind = type(concealed.reveal()).__name__
         raise ConfigurationError(
             f"proxies= is a dict of scheme and address, {{'https': 'http://proxy:8080'}}, not {kind}."
         )
-    return {scheme: url if isinstance(url, Secret) else Secret(url) for scheme, url in (proxies or {}).items()}
 
 
 def _read(exchange: Exchange[T], reply: Reply) -> T:

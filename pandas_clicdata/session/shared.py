@@ -11,25 +11,19 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from pandas_clicdata.config import masked
+from pandas_clicdata.config import concealed
 from pandas_clicdata.errors import ConfigurationError
 from pandas_clicdata.models import DEFAULT_TIMEOUT, RetryPolicy, Secret
-from pandas_clicdata.session.session import Session, hidden
-
-_SECRETS = frozenset({"client_secret", "password", "api_key", "code", "refresh_token"})
+from pandas_clicdata.session.session import Session, refuse_no_proxies
 
 
-def concealed(connection_params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a session with what is secret among them hidden."""
-    params: dict[str, Any] = dict(connection_params)
-    for name in _SECRETS & params.keys():
-        params[name] = Secret.of(params[name])
-    connection_params = {}
-    if isinstance(params.get("base_url"), str):
-        params["base_url"] = masked(params["base_url"])
-    if "proxies" in params:
-        params["proxies"] = hidden(params["proxies"])
-    return params
+def conceal(connection_params: dict[str, Any]) -> None:
+    """Conceal what may be secret among the parameters of a session, in place.
+
+    The caller's dict is changed, for it is among the local variables that a traceback may show.
+    """
+    for name, value in connection_params.items():
+        connection_params[name] = concealed(name, value)
 
 
 class LazySession:
@@ -41,10 +35,13 @@ class LazySession:
         As for :class:`Session`.
     """
 
+    # There also where a traceback shows one that could not be made.
+    _session: Session | None = None
+
     def __init__(self, **connection_params: Any) -> None:
-        connection_params = concealed(connection_params)
+        conceal(connection_params)
+        refuse_no_proxies(connection_params.get("proxies"))
         self._params = connection_params
-        self._session: Session | None = None
         self._lock = threading.Lock()
 
     @property
@@ -148,8 +145,8 @@ class SessionManager(LazySession):
     """
 
     def __init__(self, **connection_params: Any) -> None:
-        # Rebound at once, so that a traceback with locals shows no secret.
-        connection_params = concealed(connection_params)
+        # Here too, for this dict is another one, and a traceback with locals shows both.
+        conceal(connection_params)
         super().__init__(**connection_params)
         self._loose = bool(connection_params)
         if self._loose:
@@ -195,7 +192,10 @@ class SessionManager(LazySession):
         True
         """
         if not isinstance(session, Session):
-            raise TypeError(f"bind_session takes a Session, as cd.Session(…) makes one, not {session!r}.")
+            # Not quoted: it may be a secret.
+            kind = type(session).__name__
+            del session
+            raise TypeError(f"bind_session takes a Session, as cd.Session(…) makes one, not {kind}.")
         _shared.bind(session)
 
     def __enter__(self) -> Self:
@@ -266,9 +266,12 @@ def connect(
     >>> cd.connect(api_key="hush", base_url="http://localhost:8484")
     <Session api_key at http://localhost:8484, dialect not known yet>
     """
+    # Rebound at once, so that a traceback with locals shows no secret.
     client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
     code, refresh_token = Secret.of(code), Secret.of(refresh_token)
-    base_url = None if base_url is None else masked(base_url)
+    auth_method = concealed("auth_method", auth_method)
+    base_url, proxies = concealed("base_url", base_url), concealed("proxies", proxies)
+    is_sandbox, is_account, target = target == "sandbox", target is None, None
     where: dict[str, Any] = {
         "auth_method": auth_method,
         "client_id": client_id,
@@ -284,10 +287,10 @@ def connect(
         "profile": profile,
     }
     how: dict[str, Any] = {"api_version": api_version, "timeout": timeout, "retry": retry, "verify": verify}
-    how["proxies"], proxies = hidden(proxies), None
-    if target is None:
+    how["proxies"] = proxies
+    if is_account:
         session = Session(**where, **how)
-    elif target == "sandbox":
+    elif is_sandbox:
         session = _sandbox_session(where, how)
     else:
         raise ConfigurationError(
