@@ -194,7 +194,7 @@ class Address(NamedTuple):
     origin: tuple[str, str, int]
 
 
-def address_of(url: str, params: Sequence[tuple[str, str]] = ()) -> Address | None:
+def address_of(url: str, params: Sequence[tuple[str, str | Secret]] = ()) -> Address | None:
     """Read a URL as the libraries that connect read it.
 
     requests and urllib3 each parse a URL, with different parsers, before a connection is made. The address is valid
@@ -204,7 +204,7 @@ def address_of(url: str, params: Sequence[tuple[str, str]] = ()) -> Address | No
     ----------
     url : str
         An http or https URL.
-    params : sequence of (str, str)
+    params : sequence of (str, str or Secret)
         What to add to its query.
 
     Returns
@@ -227,7 +227,8 @@ def address_of(url: str, params: Sequence[tuple[str, str]] = ()) -> Address | No
 
     prepared = requests.PreparedRequest()
     try:
-        prepared.prepare_url(url, list(params) or None)
+        plain = [(name, value.reveal() if isinstance(value, Secret) else value) for name, value in params]
+        prepared.prepare_url(url, plain or None)
         sent = str(prepared.url)
         prepared.prepare_url(sent, None)
         connected, split = parse_url(sent), urlsplit(sent)

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import html
+import http.client
 import itertools
 import json
 import logging
@@ -337,6 +338,81 @@ def test_a_password_in_an_address_does_not_show_in_an_error(http_service, status
     ):
         cd.request("POST", "/x", params={"password": CANARY, "a": 1}, session=session)
     check_hidden([str(e.value)], CANARY)
+
+
+NAMES_OF_SECRETS = ["password", "newPassword", "pwd", "user_token", "api-key", "passphrase", "credentials"]
+
+
+@pytest.mark.parametrize("api_version", ["unversioned", "2025.3"])
+@pytest.mark.parametrize("name", NAMES_OF_SECRETS)
+@pytest.mark.parametrize("answer", ["works", "fails", "breaks", "redirects"])
+def test_a_password_in_an_address_is_in_no_log_and_no_variable(
+    http_service, everything_logged, capsys, monkeypatch, api_version, name, answer
+):
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    asked = []
+
+    def reply(request):
+        asked.append(request.query)
+        if answer == "redirects" and len(asked) == 1:
+            return 302, {"Location": request.target + "&again=1"}, b""
+        return {"fails": (400, {}, request.target.encode()), "breaks": None}.get(
+            answer, (200, {}, b'{"success": true, "result": 1}')
+        )
+
+    with http_service(reply) as url:
+        session = cd.Session(api_key="hush", base_url=url, api_version=api_version, retry=RETRY)
+        for given in (CANARY, [CANARY, "b"], 123456789):
+            del asked[:]
+            try:
+                cd.request("GET", "/x", params={name: given, "a": "plain"}, session=session)
+            except cd.ClicDataError as exc:
+                check_hidden([*texts_of(exc), *everything_about(exc, session)], CANARY, "123456789")
+            else:
+                assert answer in ("works", "redirects")
+            # It is sent all the same.
+            assert asked[0][name] == (str(given) if not isinstance(given, list) else "b")
+        session.close()
+    assert "a=plain" in everything_logged.text
+    assert {record.name for record in everything_logged.records} >= {"urllib3.connectionpool"}
+    check_hidden([everything_logged.text, *capsys.readouterr()], CANARY, "123456789", "hush")
+
+
+@pytest.mark.parametrize("bad", [CANARY + "\ud800", {"a": CANARY}, CANARY.encode()])
+def test_a_password_in_an_address_that_is_none_does_not_show(no_settings, bad):
+    with cd.Session(api_key="hush", base_url="http://127.0.0.1:1") as session:
+        exc = caught_from(lambda: cd.request("GET", "/x", params={"password": bad}, session=session))
+    assert isinstance(exc, TypeError | ValueError)
+    check_hidden(deep_texts_of(exc), CANARY)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_debug_output_of_the_libraries_shows_no_secret(http_service, everything_logged, capsys, monkeypatch, kind):
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    with (
+        http_service(service(None, [])) as url,
+        cd.Session(**KINDS[kind][0](url), api_version="unversioned") as session,
+    ):
+        session.whoami()
+    assert everything_logged.records
+    check_hidden([everything_logged.text, *capsys.readouterr()], CANARY, *KINDS[kind][1])
+
+
+@pytest.mark.parametrize("reason", [lambda text: text, base64_of, quote, lambda text: text.encode().hex()])
+def test_a_proxy_of_the_environment_does_not_show_its_password(
+    no_settings, http_service, everything_logged, monkeypatch, reason
+):
+    for name in ("no_proxy", "NO_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    said = f"HTTP/1.1 407 {reason(CANARY)}\r\nContent-Length: 0\r\n\r\n".encode()
+    with http_service(lambda request: said) as url:
+        monkeypatch.setenv("HTTPS_PROXY", url.replace("//", f"//me:{quote(CANARY, safe='')}@"))
+        session = cd.Session(api_key="hush", base_url="https://api.example", retry=RETRY)
+        exc = caught_from(session.whoami)
+        session.close()
+    assert isinstance(exc, cd.ConnectionFailedError)
+    assert "407" in str(exc)
+    check_hidden([*texts_of(exc), everything_logged.text], CANARY)
 
 
 @pytest.mark.parametrize("failure", [*TOKEN_FAILURES, *FAILURES])

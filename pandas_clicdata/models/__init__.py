@@ -10,6 +10,7 @@ from pandas_clicdata.models.exchange import (
     RetryPolicy,
     Secret,
     means_secret,
+    redacted,
     secrets_in,
 )
 from pandas_clicdata.models.results import AccountInfo, InsertCounts, Sent, WriteResult, WriteStatus
@@ -64,5 +65,6 @@ __all__ = [
     "WriteResult",
     "WriteStatus",
     "means_secret",
+    "redacted",
     "secrets_in",
 ]

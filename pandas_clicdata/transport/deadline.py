@@ -67,7 +67,9 @@ def _bound(manager: urllib3.PoolManager, seconds: float) -> None:
             self.fp = io.BufferedReader(_Bounded(self.fp.detach(), seconds))
 
     def bounded(pool: Any) -> Any:
-        connection = type(pool.ConnectionCls.__name__, (pool.ConnectionCls,), {"response_class": Response})
+        # http.client prints all headers where a program has set its debuglevel for all connections.
+        parts = {"response_class": Response, "debuglevel": 0}
+        connection = type(pool.ConnectionCls.__name__, (pool.ConnectionCls,), parts)
         return type(pool.__name__, (pool,), {"ConnectionCls": connection})
 
     pools = manager.pool_classes_by_scheme

@@ -15,7 +15,7 @@ from pandas_clicdata.errors import (
     ConnectionLostError,
     RequestTimeoutError,
 )
-from pandas_clicdata.models import Reply, Request, Secret
+from pandas_clicdata.models import Request, Secret, redacted
 
 _MAX_WRAPPINGS = 10
 THIRD_PARTY = (
@@ -64,7 +64,7 @@ def translated(request: Request, exc: BaseException, secrets: tuple[Secret, ...]
     # urllib3 puts the connection object's repr before the reason.
     text = str(root).rsplit(": ", 1)[-1] if isinstance(root, urllib3.exceptions.NewConnectionError) else str(root)
     reason = f"{type(root).__name__}: {text}".rstrip(": ")
-    redacted = Reply(status=0, secrets=secrets).redact(reason)
+    shown = redacted(reason, secrets)
     fault: ClicDataError
     if _blames_the_proxy(exc, root):
         # Its address, which may hold a password, stands in the text of these.
@@ -75,7 +75,7 @@ def translated(request: Request, exc: BaseException, secrets: tuple[Secret, ...]
         )
     if _BUNDLE_IS_MISSING in str(exc) or getattr(root, "reason", "") in _BUNDLE_IS_NONE:
         return ConfigurationError(
-            f"{request.line} cannot be sent: the CA bundle cannot be used ({redacted}). It is named by verify=, or by"
+            f"{request.line} cannot be sent: the CA bundle cannot be used ({shown}). It is named by verify=, or by"
             " REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE in the environment."
         )
     if isinstance(exc, _UNSENDABLE):
@@ -83,16 +83,16 @@ def translated(request: Request, exc: BaseException, secrets: tuple[Secret, ...]
         return ConfigurationError(f"{request.line} cannot be sent: {type(exc).__name__}. Are the settings right?")
     if isinstance(root, ssl.SSLCertVerificationError):
         fault = ConfigurationError(
-            f"{request.line}: the service's certificate is not trusted ({redacted}). Behind a proxy that opens TLS,"
+            f"{request.line}: the service's certificate is not trusted ({shown}). Behind a proxy that opens TLS,"
             " give its CA bundle: verify='/path/to/bundle.pem'."
         )
     elif _never_connected(root):
-        fault = ConnectionFailedError(f"{request.line}: no connection could be made ({redacted}).")
+        fault = ConnectionFailedError(f"{request.line}: no connection could be made ({shown}).")
     elif isinstance(exc, requests.Timeout) or isinstance(root, TimeoutError | urllib3.exceptions.TimeoutError):
-        fault = RequestTimeoutError(f"{request.line}: no reply came in time ({redacted}).", ambiguous=True)
+        fault = RequestTimeoutError(f"{request.line}: no reply came in time ({shown}).", ambiguous=True)
     else:
-        fault = ConnectionLostError(f"{request.line}: the connection was lost ({redacted}).", ambiguous=True)
-    if redacted == reason:
+        fault = ConnectionLostError(f"{request.line}: the connection was lost ({shown}).", ambiguous=True)
+    if shown == reason:
         fault.__cause__ = exc
     return fault
 

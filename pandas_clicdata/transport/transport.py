@@ -13,11 +13,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from urllib.parse import unquote, urljoin
+from urllib.request import getproxies_environment
 
 import requests
 from requests.auth import AuthBase
@@ -33,7 +35,7 @@ from pandas_clicdata.errors import (
     RedirectError,
     TransportError,
 )
-from pandas_clicdata.models import DEFAULT_TIMEOUT, Reply, Request, RetryPolicy, Secret
+from pandas_clicdata.models import DEFAULT_TIMEOUT, Reply, Request, RetryPolicy, Secret, redacted
 from pandas_clicdata.transport.deadline import BoundedAdapter
 from pandas_clicdata.transport.failures import THIRD_PARTY, translated, without_frames
 from pandas_clicdata.transport.limiter import Limiter, Turn, Verdict, told_to_stop
@@ -44,6 +46,23 @@ MAX_IDLE_SECONDS = 1.0
 _MAX_REDIRECTS = 3
 _PARTS_OF_A_REPLY = 10
 _DELAY_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
+
+
+_SENDING: ContextVar[tuple[Secret, ...]] = ContextVar("_SENDING", default=())
+
+
+class _WithoutSecrets(logging.Filter):
+    """Take the secrets of the request that is being sent out of what urllib3 logs of it, such as its path."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        secrets = _SENDING.get()
+        if secrets:
+            record.msg, record.args = redacted(record.getMessage(), secrets), ()
+        return True
+
+
+for _name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in ("urllib3", "requests")]:
+    logging.getLogger(_name).addFilter(_WithoutSecrets())
 
 
 class Transport:
@@ -131,6 +150,8 @@ class Transport:
             ``RetryPolicy.give_up_after``, or asks to wait so long.
         """
         secrets = (*secrets, *request.secrets, *headers.values(), *self._proxy_secrets)
+        if self._trust_environment:
+            secrets += _secrets_of_environment()
         turn = Turn()
         tries, counted, perhaps_done = 0, 0, False
         last: Reply | TransportError | None = None
@@ -181,7 +202,11 @@ class Transport:
             if verdict is not Verdict.GO:
                 return verdict
             started = self._clock()
-            reply = self._send_once(request, headers, secrets)
+            token = _SENDING.set(secrets)
+            try:
+                reply = self._send_once(request, headers, secrets)
+            finally:
+                _SENDING.reset(token)
             took = self._clock() - started
             logger.debug("%s: HTTP %d in %.3f s (attempt %d)", request.line, reply.status, took, attempt)
             if refused_before_work(reply):
@@ -208,7 +233,7 @@ class Transport:
             if request.method != "GET" or address is None or address.origin != self._origin:
                 host = "nowhere" if address is None else address.origin[1]
                 raise RedirectError(
-                    f"{request.line} was answered with a redirect to {Reply(status=0, secrets=secrets).redact(host)},"
+                    f"{request.line} was answered with a redirect to {redacted(host, secrets)},"
                     " which is not followed: credentials stay with the address you gave. Is base_url right?",
                     # Some services do the work first, and then point to the page that shows it.
                     ambiguous=True,
@@ -381,6 +406,11 @@ def _redirected(response: requests.Response) -> Address | None:
         return address_of(urljoin(response.url, response.headers["Location"]))
     except ValueError:
         return None
+
+
+def _secrets_of_environment() -> tuple[Secret, ...]:
+    """What must not be shown of the proxies that the environment names."""
+    return tuple(each for proxy in getproxies_environment().values() for each in _secrets_of_proxy(Secret(proxy)))
 
 
 def _secrets_of_proxy(proxy: Secret) -> tuple[Secret, ...]:
