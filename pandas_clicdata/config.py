@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from pandas_clicdata.errors import ConfigurationError, NoCredentialsError
@@ -34,6 +35,7 @@ _SIGN_IN = ("code", "refresh_token")
 _SECRET_NAMES = frozenset({"client_secret", "password", "api_key", "code", "refresh_token"})
 _SURROGATE = frozenset(map(chr, range(0xD800, 0xE000)))
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
+_HOST_NAME = re.compile(r"[a-z0-9_-][a-z0-9._-]*", re.ASCII)
 _ENVIRONMENT = {
     name: f"CLICDATA_{name.upper()}"
     # Not the code: it is good for a minute.
@@ -49,6 +51,12 @@ _WHITE_SPACE = re.compile(r"\A[\s\ufeff]+|[\s\ufeff]+\Z")
 _LINE_ENDS = re.compile(r"\A[\r\n\ufeff]+|[\r\n\ufeff]+\Z")
 # Blanks may be part of these.
 _MAY_HAVE_BLANKS = frozenset({"password", "token_file"})
+_PLAIN_NAMES = frozenset(
+    {
+        "client_id", "username", "redirect_uri", "token_file", "api_version", "profile", "timeout", "retry", "verify",
+        "max_request_bytes", "max_reply_bytes",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +203,35 @@ def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None
     )
 
 
+def resolve_kept(kept: Settings, profile: str | None = None) -> Settings:
+    """Complete the settings of a pickled session, which hold no secret, from the environment and the profile.
+
+    Parameters
+    ----------
+    kept : Settings
+        What the pickle holds.
+    profile : str, optional
+        As for :func:`resolve`.
+
+    Returns
+    -------
+    Settings
+        With the client id and user name that stand beside the secrets where there are any: so the caller sees whether
+        these are the credentials of another account.
+
+    Raises
+    ------
+    NoCredentialsError, ConfigurationError
+        As for :func:`resolve`.
+    """
+    given: dict[str, str | Secret | None] = {
+        name: getattr(kept, name) for name in ("auth_method", "base_url", "api_version", "redirect_uri", "token_file")
+    }
+    _, merged = _looked_up(given, profile)
+    names = {name: merged.get(name) or getattr(kept, name) for name in ("client_id", "username")}
+    return resolve({**given, **names}, profile)
+
+
 def resolve_public(given: Mapping[str, str | None], profile: str | None = None) -> dict[str, str]:
     """Look up what is no secret: ``client_id``, ``redirect_uri`` and ``base_url``, from the same places.
 
@@ -213,15 +250,83 @@ def resolve_public(given: Mapping[str, str | None], profile: str | None = None) 
     }  # fmt: skip
 
 
+class Address(NamedTuple):
+    """A URL exactly as it is sent, and the scheme, host and port that it connects to."""
+
+    url: Secret
+    origin: tuple[str, str, int]
+
+
+def address_of(url: str, params: Sequence[tuple[str, str | Secret]] = ()) -> Address | None:
+    """Read a URL as the libraries that connect read it.
+
+    requests and urllib3 each parse a URL, with different parsers, before a connection is made. The address is valid
+    only if both find the same host in the URL that is sent, and if preparing that URL again does not change it.
+
+    Parameters
+    ----------
+    url : str
+        An http or https URL.
+    params : sequence of (str, str or Secret)
+        What to add to its query.
+
+    Returns
+    -------
+    Address or None
+        The ``url`` of it must be sent as it is. None if the URL is not valid, or holds a user name or password.
+
+    Examples
+    --------
+    >>> address_of("https://API.clicdata.com/data").origin
+    ('https', 'api.clicdata.com', 443)
+    >>> address_of("https://evil.example\\\\@api.clicdata.com/").origin
+    ('https', 'evil.example', 443)
+    >>> address_of("https://me:hush@api.clicdata.com/") is None
+    True
+    """
+    # Loaded with the first session, not with every import of this package.
+    import requests
+    from urllib3.util import parse_url
+
+    prepared = requests.PreparedRequest()
+    try:
+        plain = [(name, value.reveal() if isinstance(value, Secret) else value) for name, value in params]
+        prepared.prepare_url(url, plain or None)
+        sent = str(prepared.url)
+        prepared.prepare_url(sent, None)
+        connected, split = parse_url(sent), urlsplit(sent)
+        if prepared.url != sent or connected.auth is not None or "@" in split.netloc:
+            return None
+        scheme, host = connected.scheme or "", (connected.host or "").strip("[]")
+        default = {"http": 80, "https": 443}.get(scheme)
+        if default is None or not _is_host(host):
+            return None
+        if (split.scheme, split.hostname, split.port) != (scheme, host, connected.port):
+            return None
+    except ValueError:
+        return None
+    return Address(Secret(sent), (scheme, host, connected.port or default))
+
+
+def _is_host(host: str) -> bool:
+    if ":" not in host:
+        return _HOST_NAME.fullmatch(host) is not None
+    try:
+        return "%" not in host and bool(ipaddress.IPv6Address(host))
+    except ValueError:
+        return False
+
+
 def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine.
+    """Whether the URL connects to this machine.
 
     Examples
     --------
     >>> is_loopback("http://127.0.0.1:8484"), is_loopback("https://api.clicdata.com")
     (True, False)
     """
-    return urlsplit(url).hostname in LOOPBACK_HOSTS
+    address = address_of(url)
+    return address is not None and address.origin[1] in LOOPBACK_HOSTS
 
 
 def _looked_up(
@@ -299,21 +404,45 @@ def masked(base_url: str) -> str:
     >>> masked("https://me:hush@api.clicdata.com/")
     'https://***@api.clicdata.com/'
     """
-    # What is no text is refused later, where all settings are looked at.
-    return _USER_INFO.sub("***@", base_url) if isinstance(base_url, str) else base_url
+    return _USER_INFO.sub("***@", base_url)
 
 
-def _wrapped(name: str, value: str) -> str | Secret:
-    if name in _SECRET_NAMES:
-        return Secret(value)
-    return masked(value) if name == "base_url" else value
+def concealed(name: str, value: Any) -> Any:
+    """Return a parameter of a session without what may be secret in it, whatever it is.
+
+    It checks nothing, so that what is refused later is concealed by then: a traceback may show all local variables.
+
+    Parameters
+    ----------
+    name : str
+        The parameter. One that a session does not have may be a misspelt secret.
+    value : object
+        What was given.
+
+    Examples
+    --------
+    >>> concealed("client_secreet", "hush"), concealed("client_id", "acme"), concealed("auth_method", "my-api-key")
+    (Secret('***'), 'acme', Secret('***'))
+    >>> concealed("proxies", {"https": "http://me:hush@proxy.example"}), concealed("proxies", "http://me:hush@proxy")
+    ({'https': Secret('***')}, Secret('***'))
+    """
+    if value is None or isinstance(value, Secret):
+        return value
+    if name == "base_url" and isinstance(value, str):
+        return masked(value)
+    if name == "token_file" and isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if name == "proxies" and isinstance(value, Mapping):
+        return {masked(str(scheme)): concealed("proxy", address) for scheme, address in value.items()}
+    plain = name in _PLAIN_NAMES or (name == "auth_method" and isinstance(value, str) and value in _NEEDS)
+    return value if plain else Secret(value)
 
 
 def _from_environment() -> _Level:
     level = _Level()
     for name, variable in _ENVIRONMENT.items():
         if variable in os.environ:
-            level.add(name, _wrapped(name, os.environ[variable]), variable)
+            level.add(name, concealed(name, os.environ[variable]), variable)
     return level
 
 
@@ -353,7 +482,7 @@ def _parsed(path: Path) -> dict[str, _Level]:
         fault = str(exc)
     except OSError as exc:
         fault = f"it cannot be read ({exc.strerror})"
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError):
+    except Exception:  # noqa: BLE001 - whatever the parser raises, its frames hold the text of the file
         fault = "it is not TOML with one [table] a profile"
     raise ConfigurationError(f"{path}: {fault}.")
 
@@ -370,7 +499,7 @@ def _profile_value(name: str, value: object) -> str | Secret:
         raise ConfigurationError(f"setting {name!r} is not known; the settings are {', '.join(sorted(_PROFILE_NAMES))}")
     if not isinstance(value, str):
         raise ConfigurationError(f"setting {name!r} is not text; put it in quotes")
-    return _wrapped(name, value)
+    return cast("str | Secret", concealed(name, value))
 
 
 def _checked_api_version(version: str) -> str:
@@ -382,23 +511,22 @@ def _checked_api_version(version: str) -> str:
 
 
 def _checked_base_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        sound = bool(parts.hostname) and parts.scheme in {"http", "https"}
-        _ = parts.port
-    except ValueError:
-        sound = False
-    if not sound:
-        raise ConfigurationError("base_url is not an http or https address, such as https://api.clicdata.com.")
-    if parts.username or parts.password:
+    """Return the address as it is connected to: its host in lower case and ASCII, so that it shows which one it is."""
+    # Before any parser, for parsers differ in what they drop or take for the end of the host.
+    plain = url.isprintable() and not {" ", "\\"} & set(url)
+    if "@" in url.partition("//")[2].partition("/")[0]:
         raise ConfigurationError("base_url holds a user name or password; give credentials by their own parameters.")
-    if parts.query or parts.fragment:
+    address = address_of(url) if plain else None
+    if address is None:
+        raise ConfigurationError("base_url is not an http or https address, such as https://api.clicdata.com.")
+    sent = address.url.reveal()
+    if {"?", "#"} & set(url):
         raise ConfigurationError("base_url is an address without a query or fragment.")
-    if parts.scheme == "http" and not is_loopback(url):
+    if address.origin[0] == "http" and address.origin[1] not in LOOPBACK_HOSTS:
         raise ConfigurationError(
-            f"base_url {url!r} would send credentials in the clear; use https (http is for this machine only)."
+            f"base_url {sent!r} would send credentials in the clear; use https (http is for this machine only)."
         )
-    return url.rstrip("/")
+    return sent.rstrip("/")
 
 
 def _no_credentials_message() -> str:

@@ -6,6 +6,8 @@ import html
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pandas_clicdata.errors.base import printable
+
 Progress = Callable[[int, int | None], object]
 
 
@@ -18,7 +20,8 @@ def facts_html(title: str, facts: Iterable[tuple[str, object]]) -> str:
     '<table><caption>push</caption><tr><th style="text-align:left">rows</th><td>3</td></tr></table>'
     """
     rows = "".join(
-        f'<tr><th style="text-align:left">{html.escape(str(key))}</th><td>{html.escape(str(value))}</td></tr>'
+        f'<tr><th style="text-align:left">{html.escape(printable(str(key)))}</th>'
+        f"<td>{html.escape(printable(str(value)))}</td></tr>"
         for key, value in facts
     )
     return f"<table><caption>{html.escape(title)}</caption>{rows}</table>"

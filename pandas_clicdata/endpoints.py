@@ -19,7 +19,6 @@ from pandas_clicdata.models import (
     Secret,
     Sent,
     TableList,
-    means_secret,
     secrets_in,
 )
 from pandas_clicdata.session import Session, checked_session, shared_session
@@ -236,7 +235,9 @@ def set_password(session: Session, rec_id: int, fields: Fields) -> dict[str, Any
     return _told(session, operations.SET_PASSWORD, rec_id, fields)
 
 
-def request(session: Session, method: str, path: str, params: tuple[tuple[str, str], ...], fields: Any = None) -> Any:
+def request(
+    session: Session, method: str, path: str, params: tuple[tuple[str, str | Secret], ...], fields: Any = None
+) -> Any:
     """Whatever is asked, and the content of the reply."""
     asked = Request(
         operation="request",
@@ -245,7 +246,7 @@ def request(session: Session, method: str, path: str, params: tuple[tuple[str, s
         params=params,
         body=None if fields is None else body.dumps(fields),
         repeatable=method == "GET",
-        secrets=(*secrets_in(fields), *(Secret(value) for name, value in params if means_secret(name))),
+        secrets=(*secrets_in(fields), *secrets_in(params)),
     )
     return _changed(session, asked, content)
 

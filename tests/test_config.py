@@ -264,6 +264,95 @@ def test_addresses_that_may_be_used(url):
     assert cd.Session(api_key="hush", base_url=url).base_url == url.rstrip("/")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example\\.api.clicdata.com",
+        "https://evil.example\\@api.clicdata.com",
+        "https:\\\\evil.example",
+        "https://api.clicdata.com\\",
+        "https://evil.example\t.api.clicdata.com",
+        "https://evil.example\n.api.clicdata.com",
+        "https://evil.example .api.clicdata.com",
+        " https://api.clicdata.com",
+        "https://api.clicdata.com\x00",
+        "https://api.clicdata.com\u202e",
+        "https://evil.example%2fapi.clicdata.com",
+        "https://evil.example%40api.clicdata.com",
+        "https://@api.clicdata.com",
+        "https://:@api.clicdata.com",
+        "https://api.clicdata.com:65536",
+        "https://api.clicdata.com:+443",
+        "https://api.clicdata.com:443:80",
+        "https://api.clicdata.com:\uff14\uff14\uff13",
+        "https://*.clicdata.com",
+        "https://.clicdata.com",
+        "https://[fe80::1%25eth0]",
+        "https://[::1%25@evil.example]",
+        "https://::1",
+        "https:///api.clicdata.com",
+        "https:api.clicdata.com",
+        "//api.clicdata.com",
+        "httpx://api.clicdata.com",
+        "https://api.clicdata.com?",
+        "https://api.clicdata.com#",
+        "http://127.0.0.1#@evil.example",
+        "http://127.0.0.1?@evil.example",
+        "http://127.0.0.1@evil.example",
+        "http://evil.example\\@127.0.0.1",
+        "http://evil.example#@127.0.0.1",
+        "http://localhost.evil.example",
+        "http://localhost.",
+        "http://127.0.0.1.",
+        "http://127.1",
+        "http://0.0.0.0",
+        "http://[::ffff:127.0.0.1]",
+        "http://evil.example/127.0.0.1",
+    ],
+)
+def test_an_address_that_may_lead_elsewhere_is_refused(monkeypatch, url):
+    with pytest.raises(cd.ConfigurationError, match="base_url"):
+        config.resolve({"api_key": Secret("hush"), "base_url": url})
+    with pytest.raises(cd.ConfigurationError, match="base_url"):
+        cd.authorization_url(client_id="acme", redirect_uri="x:/", base_url=url)
+    if "\x00" not in url:
+        monkeypatch.setenv("CLICDATA_BASE_URL", url)
+        with pytest.raises(cd.ConfigurationError, match="base_url"):
+            cd.Session(api_key="hush")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("HTTPS://API.ClicData.com/", "https://api.clicdata.com"),
+        ("https://b\xfccher.example", "https://xn--bcher-kva.example"),
+        ("https://\u0430pi.clicdata.com", "https://xn--pi-6kc.clicdata.com"),
+        ("https://%61pi.clicdata.com", "https://api.clicdata.com"),
+        ("https://api.clicdata.com:0", "https://api.clicdata.com"),
+        ("https://api.clicdata.com:08443/v1/", "https://api.clicdata.com:8443/v1"),
+    ],
+)
+def test_an_address_is_shown_as_it_is_connected_to(url, shown):
+    assert cd.Session(api_key="hush", base_url=url).base_url == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://api\u3002clicdata\uff0ecom", "https://api.clicdata.com"),
+        ("http://\uff4cocalhost:1", "http://localhost:1"),
+        ("http://\uff11\uff12\uff17.0.0.1:1", "http://127.0.0.1:1"),
+    ],
+)
+def test_an_address_in_other_characters_is_refused_or_shown_as_it_is_connected_to(url, shown):
+    """Which of the two is the choice of the installed urllib3."""
+    try:
+        session = cd.Session(api_key="hush", base_url=url)
+    except cd.ConfigurationError:
+        return
+    assert session.base_url == shown
+
+
 @pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o666, 0o610, 0o601])
 def test_a_profile_that_others_may_read_is_refused(mode):

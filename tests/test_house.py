@@ -44,7 +44,7 @@ WALLS: dict[str, set[str]] = {
     "wire": {"models"},
     "session": {"auth", "checks", "config", "display", "models", "sandbox", "transport", "wire"},
     "auth": {"config", "models", "transport"},
-    "transport": {"_version", "models"},
+    "transport": {"_version", "config", "models"},
     "schema": {"checks", "models"},
     "rows": {"models"},
     "config": {"models"},

@@ -619,6 +619,71 @@ def test_a_session_wakes_up_with_the_tokens_of_the_file(sign_in, monkeypatch):
     assert asked(sandbox) == [200]
 
 
+def test_a_pickle_stays_with_the_sign_in_it_began_with(sign_in, home, monkeypatch):
+    """Others sign in with the same client id, and into the same file."""
+    sandbox, make = sign_in
+    first = make(**with_code(sandbox))
+    first.whoami()
+    unused = make(auth_method="authorization_code")
+    frozen = [pickle.dumps(first), pickle.dumps(unused)]
+    other = make(**with_code(sandbox))
+    other.whoami()
+    kept_of_other = kept_in(path_of(first))[1]
+    assert first.account_label == unused.account_label != other.account_label
+    monkeypatch.setenv("CLICDATA_CLIENT_SECRET", sandbox.client_secret)
+    # Neither the latest sign-in of the file nor a token of the environment is used in its place.
+    for variable in ({}, {"CLICDATA_REFRESH_TOKEN": kept_of_other["refresh_token"]}):
+        for name, value in variable.items():
+            monkeypatch.setenv(name, value)
+        for pickled in frozen:
+            expire(sandbox, path_of(first))
+            with pickle.loads(pickled) as loaded:
+                assert loaded.whoami().id is not None
+                assert loaded.account_label == first.account_label
+    assert kept_in(path_of(first))[1]["refresh_token"] == kept_of_other["refresh_token"]
+    # Nor where the file has lost it.
+    content = json.loads(path_of(first).read_text())
+    del content["sign_ins"][next(iter(content["sign_ins"]))]
+    path_of(first).write_text(json.dumps(content))
+    sandbox.requests.clear()
+    for pickled in frozen:
+        with (
+            pickle.loads(pickled) as loaded,
+            pytest.raises(cd.NoCredentialsError, match=r"was pickled, is not in .*CLICDATA_TOKEN_FILE"),
+        ):
+            loaded.whoami()
+    assert len(sandbox.requests) == 0
+
+
+def test_a_pickle_of_a_session_that_was_not_used_keeps_its_sign_in(sign_in, monkeypatch):
+    sandbox, make = sign_in
+    code = with_code(sandbox)
+    unused = make(**code)
+    frozen = pickle.dumps(unused)
+    assert code["code"].encode() not in frozen
+    make(**with_code(sandbox)).whoami()
+    monkeypatch.setenv("CLICDATA_CLIENT_SECRET", sandbox.client_secret)
+    with pickle.loads(frozen) as loaded, pytest.raises(cd.NoCredentialsError, match="was pickled, is not in"):
+        loaded.whoami()
+    unused.whoami()
+    with pickle.loads(frozen) as loaded:
+        assert loaded.whoami().id is not None
+
+
+def test_a_renewed_token_is_of_the_same_account_and_a_new_sign_in_is_not(sign_in, home):
+    sandbox, make = sign_in
+    session = make(**with_code(sandbox))
+    before = session.account_label
+    session.whoami()
+    expire(sandbox, path_of(session))
+    session.whoami()
+    kept = kept_in(path_of(session))[0]
+    assert {session.account_label, make(refresh_token=kept["refresh_token"]).account_label} == {before}
+    assert make(auth_method="authorization_code").account_label == before
+    assert make(**with_code(sandbox)).account_label != before
+    assert not any(str(secret) in before for secret in kept.values())
+
+
 def test_each_account_has_a_file_of_its_own(home):
     paths = {
         TokenFile(Settings(auth_method="authorization_code", client_id=client_id, base_url=url)).path

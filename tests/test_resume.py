@@ -164,6 +164,54 @@ def test_another_service_is_refused(fresh, serve, name):
     assert len(other.requests) == 0
 
 
+# Credentials of the account, and of others of the same service that a resume must not take for it.
+KEY = {"api_key": lambda box: box.api_key}
+CLIENT = {"client_id": lambda box: box.client_id, "client_secret": lambda box: box.client_secret}
+USER = {"client_id": CLIENT["client_id"], "username": lambda box: box.username, "password": lambda box: box.password}
+OTHER_ACCOUNTS = {
+    "another key": (KEY, {"api_key": "another-secret-key"}),
+    "the key in capitals": (KEY, {"api_key": lambda box: box.api_key.swapcase()}),
+    "a client in the place of a key": (KEY, CLIENT),
+    "a key in the place of a client": (CLIENT, KEY),
+    "another client": (CLIENT, {**CLIENT, "client_id": "another"}),
+    "another user": (USER, {**USER, "username": "another@acme.example"}),
+    "another client of the user": (USER, {**USER, "client_id": "another"}),
+    "a client in the place of a user": (USER, CLIENT),
+}
+
+
+def credentials(sandbox, given):
+    return {name: value(sandbox) if callable(value) else value for name, value in given.items()}
+
+
+@pytest.mark.parametrize("kept", ["token", "journal"])
+@pytest.mark.parametrize("write", [push, append])
+@pytest.mark.parametrize("other", OTHER_ACCOUNTS)
+def test_another_account_is_refused(fresh, name, tmp_path, version, kept, write, other):
+    sandbox, session = fresh(version)
+    make_empty(session, name)
+    ours, theirs = (credentials(sandbox, given) for given in OTHER_ACCOUNTS[other])
+    journal = {"journal": tmp_path / "a"} if kept == "journal" else {}
+    options = {"if_exists": "append", **journal} if write is push else journal
+    where = {"base_url": sandbox.url, "api_version": version}
+    with cd.Session(**ours, **where) as session, cd.Session(**theirs, **where) as another:
+        error = stopped(sandbox, lambda: write(session, name, **options))
+        sandbox.requests.clear()
+        again = options if journal else {**options, "resume": error.resume}
+        with pytest.raises(cd.ResumeError, match=r"another account.*Give session=") as caught:
+            write(another, name, **again)
+        assert len(sandbox.requests) == 0
+        secrets = [
+            value for given in (ours, theirs) for key, value in given.items() if key not in USER or "pass" in key
+        ]
+        kept_text = (tmp_path / "a").read_text() if journal else json.dumps(error.resume)
+        assert not any(secret in text for secret in secrets for text in (str(caught.value), kept_text))
+        # A session of the same account goes on with it.
+        with cd.Session(**ours, **where) as same:
+            write(same, name, **{"on_unknown": "check", **again})
+    assert numbers(sandbox, name) == list(range(ROWS))
+
+
 @pytest.mark.parametrize("token", ["text", ["list"], 7, b"bytes"])
 def test_what_is_no_token_at_all(fresh, name, token):
     sandbox, session = fresh()

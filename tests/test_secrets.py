@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import html
+import http.client
 import itertools
 import json
 import logging
@@ -18,6 +19,7 @@ import pytest
 
 import pandas_clicdata as cd
 from pandas_clicdata import config
+from pandas_clicdata.models import Secret
 
 CANARY = 'Cn"/+%7x\\Q<z'
 RETRY = cd.RetryPolicy(attempts=2, backoff=0, min_retry_after=0, max_retry_after=0)
@@ -177,7 +179,9 @@ def everything_about(exc, session):
             yield pickle.dumps(link).decode("latin-1")
     yield repr(session) + session._repr_html_() + repr(vars(session))
     yield repr(vars(session._transport)) + repr(session._authenticator)
-    yield pickle.dumps(session).decode("latin-1")
+    # Of a session whose token file cannot be read, the sign-in is not known.
+    with contextlib.suppress(cd.ConfigurationError):
+        yield pickle.dumps(session).decode("latin-1")
 
 
 def check_hidden(texts, *secrets):
@@ -336,6 +340,81 @@ def test_a_password_in_an_address_does_not_show_in_an_error(http_service, status
     check_hidden([str(e.value)], CANARY)
 
 
+NAMES_OF_SECRETS = ["password", "newPassword", "pwd", "user_token", "api-key", "passphrase", "credentials"]
+
+
+@pytest.mark.parametrize("api_version", ["unversioned", "2025.3"])
+@pytest.mark.parametrize("name", NAMES_OF_SECRETS)
+@pytest.mark.parametrize("answer", ["works", "fails", "breaks", "redirects"])
+def test_a_password_in_an_address_is_in_no_log_and_no_variable(
+    http_service, everything_logged, capsys, monkeypatch, api_version, name, answer
+):
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    asked = []
+
+    def reply(request):
+        asked.append(request.query)
+        if answer == "redirects" and len(asked) == 1:
+            return 302, {"Location": request.target + "&again=1"}, b""
+        return {"fails": (400, {}, request.target.encode()), "breaks": None}.get(
+            answer, (200, {}, b'{"success": true, "result": 1}')
+        )
+
+    with http_service(reply) as url:
+        session = cd.Session(api_key="hush", base_url=url, api_version=api_version, retry=RETRY)
+        for given in (CANARY, [CANARY, "b"], 123456789):
+            del asked[:]
+            try:
+                cd.request("GET", "/x", params={name: given, "a": "plain"}, session=session)
+            except cd.ClicDataError as exc:
+                check_hidden([*texts_of(exc), *everything_about(exc, session)], CANARY, "123456789")
+            else:
+                assert answer in ("works", "redirects")
+            # It is sent all the same.
+            assert asked[0][name] == (str(given) if not isinstance(given, list) else "b")
+        session.close()
+    assert "a=plain" in everything_logged.text
+    assert {record.name for record in everything_logged.records} >= {"urllib3.connectionpool"}
+    check_hidden([everything_logged.text, *capsys.readouterr()], CANARY, "123456789", "hush")
+
+
+@pytest.mark.parametrize("bad", [CANARY + "\ud800", {"a": CANARY}, CANARY.encode()])
+def test_a_password_in_an_address_that_is_none_does_not_show(no_settings, bad):
+    with cd.Session(api_key="hush", base_url="http://127.0.0.1:1") as session:
+        exc = caught_from(lambda: cd.request("GET", "/x", params={"password": bad}, session=session))
+    assert isinstance(exc, TypeError | ValueError)
+    check_hidden(deep_texts_of(exc), CANARY)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_debug_output_of_the_libraries_shows_no_secret(http_service, everything_logged, capsys, monkeypatch, kind):
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    with (
+        http_service(service(None, [])) as url,
+        cd.Session(**KINDS[kind][0](url), api_version="unversioned") as session,
+    ):
+        session.whoami()
+    assert everything_logged.records
+    check_hidden([everything_logged.text, *capsys.readouterr()], CANARY, *KINDS[kind][1])
+
+
+@pytest.mark.parametrize("reason", [lambda text: text, base64_of, quote, lambda text: text.encode().hex()])
+def test_a_proxy_of_the_environment_does_not_show_its_password(
+    no_settings, http_service, everything_logged, monkeypatch, reason
+):
+    for name in ("no_proxy", "NO_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    said = f"HTTP/1.1 407 {reason(CANARY)}\r\nContent-Length: 0\r\n\r\n".encode()
+    with http_service(lambda request: said) as url:
+        monkeypatch.setenv("HTTPS_PROXY", url.replace("//", f"//me:{quote(CANARY, safe='')}@"))
+        session = cd.Session(api_key="hush", base_url="https://api.example", retry=RETRY)
+        exc = caught_from(session.whoami)
+        session.close()
+    assert isinstance(exc, cd.ConnectionFailedError)
+    assert "407" in str(exc)
+    check_hidden([*texts_of(exc), everything_logged.text], CANARY)
+
+
 @pytest.mark.parametrize("failure", [*TOKEN_FAILURES, *FAILURES])
 @pytest.mark.parametrize("kind", ["client secret", "token", "refresh token", "code", "next refresh token"])
 def test_no_failing_token_shows_a_secret(http_service, everything_logged, kind, failure):
@@ -396,6 +475,126 @@ def texts_of(exc):
         yield repr(link) + repr(vars(link))
 
 
+SECRET_WORD = "Cn7xQz-canary"
+RESOURCES = (cd.Account, cd.Dashboard, cd.Data, cd.Schedule, cd.Team, cd.User)
+CONSTRUCTORS = {
+    "Session": cd.Session,
+    "connect": cd.connect,
+    "SessionManager": cd.SessionManager,
+    "a manager's session": lambda **given: cd.SessionManager(**given).session,
+    "a manager's with": lambda **given: cd.SessionManager(**given).__enter__().session,
+    **{kind.__name__: kind for kind in RESOURCES},
+}
+# What a session is given with the secret where it may stand, or may have strayed to, and is refused for.
+REFUSED = {
+    "proxies as text": {"proxies": f"http://me:{SECRET_WORD}@proxy"},
+    "proxies as a list": {"proxies": [f"http://me:{SECRET_WORD}@proxy"]},
+    "proxies the wrong way round": {"proxies": {f"http://me:{SECRET_WORD}@proxy": "https:"}},
+    "proxies of no address": {"proxies": {"https": f"http://me:{SECRET_WORD}@"}},
+    "proxies of no text": {"proxies": {"https": [SECRET_WORD]}},
+    "no address": {"base_url": f"https//me:{SECRET_WORD}@api.clicdata.com"},
+    "bytes for an address": {"base_url": f"https://me:{SECRET_WORD}@api.clicdata.com".encode()},
+    "auth_method": {"auth_method": SECRET_WORD},
+    "auth_method in a list": {"auth_method": [SECRET_WORD]},
+    "bytes": {"client_secret": SECRET_WORD.encode()},
+    "a list": {"password": [SECRET_WORD], "username": "me"},
+    "another time-out": {"timeout": "soon"},
+    "another retry": {"retry": 3},
+    "no CA bundle": {"verify": "/nowhere.pem"},
+    "a misspelt secret": {"client_secreet": SECRET_WORD},
+    "a misspelt key": {"apikey": SECRET_WORD},
+    "a misspelt proxy": {"proxy": f"http://me:{SECRET_WORD}@proxy"},
+    "a misspelt address": {"url": f"https://me:{SECRET_WORD}@api.clicdata.com"},
+    "a misspelt dict": {"credentials": {"client_secret": SECRET_WORD}},
+    "code and token": {"code": SECRET_WORD, "redirect_uri": "x:/", "refresh_token": SECRET_WORD},
+}
+# Calls that are refused because the secret stands where a session or another thing is expected.
+STRAYED = {
+    **{f"{kind.__name__}(secret)": lambda kind=kind: kind(SECRET_WORD) for kind in RESOURCES},
+    "Data(bytes)": lambda: cd.Data(SECRET_WORD.encode()),
+    "Data(session, secret)": lambda: cd.Data(
+        cd.Session(api_key="hush", base_url="http://localhost:1"), api_key=SECRET_WORD
+    ),
+    "Session(secret)": lambda: cd.Session(SECRET_WORD),
+    "Session(secret) with a secret": lambda: cd.Session(SECRET_WORD, "acme", SECRET_WORD),
+    "connect(secret)": lambda: cd.connect(SECRET_WORD),
+    "connect(bytes)": lambda: cd.connect(SECRET_WORD.encode()),
+    "connect(sandbox, secret)": lambda: cd.connect("sandbox", api_key=SECRET_WORD),
+    "bind_session(secret)": lambda: cd.SessionManager.bind_session(SECRET_WORD),
+}
+
+
+def deep_texts_of(exc):
+    """All that a debugger or a crash reporter would show: every frame's variables, also where repr() shortens them."""
+    yield from texts_of(exc)
+    for link in links(exc):
+        frames = link.__traceback__
+        while frames is not None:
+            if frames.tb_frame.f_code.co_filename != __file__:
+                for name, value in frames.tb_frame.f_locals.items():
+                    yield f"{frames.tb_frame.f_code.co_qualname}: {name} = {inside(value)}"
+            frames = frames.tb_next
+
+
+def inside(value, depth=4):
+    """The repr of a value, and of what is in it; a Secret's inside is its own affair."""
+    texts = [repr(value)]
+    if depth and not isinstance(value, str | bytes | Secret):
+        more = [] if not hasattr(value, "__dict__") or isinstance(value, type) else [vars(value)]
+        more += [*value.values(), *value.keys()] if isinstance(value, dict) else []
+        more += list(value) if isinstance(value, list | tuple | set | frozenset) else []
+        texts += [inside(each, depth - 1) for each in more]
+    return "\n".join(texts)
+
+
+def caught_from(act):
+    try:
+        act()
+    except Exception as exc:
+        return exc
+    pytest.fail("it was not refused")
+
+
+@pytest.mark.parametrize("make", CONSTRUCTORS.values(), ids=CONSTRUCTORS)
+@pytest.mark.parametrize("bad", REFUSED)
+def test_what_is_refused_shows_in_no_variable(no_settings, make, bad):
+    good = {"client_id": "acme", "client_secret": SECRET_WORD, "api_version": "2025.3", "base_url": "https://x.example"}
+    good["proxies"] = {"https": f"http://me:{SECRET_WORD}@proxy.example"}
+    given = {**good, **REFUSED[bad]}
+
+    def act():
+        made = make(**given)
+        # A manager that is given a name that a session does not have is refused on its first use.
+        assert isinstance(made, cd.SessionManager)
+        cd.Data().get_data()
+
+    exc = caught_from(act)
+    assert isinstance(exc, ValueError | TypeError)
+    check_hidden(deep_texts_of(exc), SECRET_WORD)
+
+
+@pytest.mark.parametrize("act", STRAYED.values(), ids=STRAYED)
+def test_a_secret_in_a_wrong_place_shows_in_no_variable(no_settings, act):
+    check_hidden(deep_texts_of(caught_from(act)), SECRET_WORD)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: cd.tables(session=SECRET_WORD),
+        lambda: cd.request("GET", "/account", session=SECRET_WORD),
+        lambda: cd.read_clicdata(7, session=SECRET_WORD),
+        lambda: cd.append(pa.table({"n": [1]}), 7, session=SECRET_WORD),
+        lambda: cd.refresh(7, session=SECRET_WORD),
+    ],
+)
+def test_what_is_no_session_is_not_quoted(no_settings, act):
+    exc = caught_from(act)
+    assert isinstance(exc, TypeError)
+    assert SECRET_WORD not in str(exc)
+    assert "not str" in str(exc)
+
+
 BAD_PROFILES = {
     "open to others": (f'[default]\napi_key = "{CANARY}"\n', 0o644),
     "no TOML": (f'[default]\napi_key = "{CANARY}\n', 0o600),
@@ -406,6 +605,12 @@ BAD_PROFILES = {
     "incomplete": (f'[default]\npassword = "{CANARY}"\n', 0o600),
     "no such profile": (f'[other]\napi_key = "{CANARY}"\n', 0o600),
     "no UTF-8": (f'[default]\napi_key = "{CANARY}\udcff"\n', 0o600),
+    "nested deeply": (f'[default]\napi_key = "{CANARY}"\nx = {"[" * 5000}\n', 0o600),
+    "tables nested deeply": (f'[default]\napi_key = "{CANARY}"\nx = {"{a=" * 5000}\n', 0o600),
+    "a number beyond all": (f'[default]\napi_key = "{CANARY}"\nx = {"1" * 5000}\n', 0o600),
+    "a date that is none": (f'[default]\napi_key = "{CANARY}"\nx = 1979-99-99\n', 0o600),
+    "a control character": (f'[default]\napi_key = "{CANARY}"\n\x00\n', 0o600),
+    "a key in the place of a way": (f'[default]\nauth_method = "{CANARY}"\n', 0o600),
 }
 
 
@@ -419,7 +624,7 @@ def test_a_bad_profile_does_not_show_its_secrets(no_settings, bad):
     path.chmod(mode)
     with pytest.raises(cd.ConfigurationError) as caught:
         cd.Session(profile="default")
-    check_hidden(texts_of(caught.value), CANARY.replace("\\", "").replace('"', ""))
+    check_hidden(deep_texts_of(caught.value), CANARY.replace("\\", "").replace('"', ""))
 
 
 def test_secrets_from_the_environment_do_not_show(no_settings, monkeypatch):
@@ -452,6 +657,11 @@ def test_a_secret_that_is_no_text_does_not_show(no_settings, bad):
 BAD_TOKEN_FILES = {
     "no JSON": ('{{"sign_ins": {canary}', 0o600),
     "another shape": ('{{"sign_ins": {{"x": {{"access_token": {canary}, "refresh_token": [{canary}]}}}}}}', 0o600),
+    "nested deeply": ('{{"sign_ins": {{"x": {canary}, "y": ' + "[" * 100_000, 0o600),
+    "of a time beyond all": (
+        '{{"sign_ins": {{"x": {{"access_token": {canary}, "refresh_token": {canary}, "until": 1' + "0" * 400 + "}}}}}}",
+        0o600,
+    ),
     "of no time": (
         '{{"sign_ins": {{"x": {{"access_token": {canary}, "refresh_token": {canary}, "until": {canary}}}}}}}', 0o600,
     ),

@@ -3,8 +3,10 @@
 import contextlib
 import copy
 import dataclasses
+import hashlib
 import inspect
 import json
+import multiprocessing
 import os
 import pickle
 import re
@@ -12,13 +14,13 @@ import signal
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pandas as pd
 import pytest
 
 import pandas_clicdata as cd
-from pandas_clicdata import errors
+from pandas_clicdata import config, errors
 from pandas_clicdata.session import shared_session, shared_session_kept
 
 
@@ -90,18 +92,206 @@ def test_a_version_that_is_not_spoken(serve):
         session.whoami()
 
 
-def test_a_session_wakes_up_with_credentials_from_the_environment(serve, no_settings, monkeypatch):
+# Copies. Each way to sign in with: what a session is given, the variables that make another account, and the one that
+# holds the secret.
+WAYS = {
+    "client_credentials": (lambda box: {"client_id": box.client_id, "client_secret": box.client_secret}, "CLIENT_ID"),
+    "basic": (
+        lambda box: {"client_id": box.client_id, "username": box.username, "password": box.password},
+        "USERNAME",
+    ),
+    "basic with another client id": (
+        lambda box: {"client_id": box.client_id, "username": box.username, "password": box.password},
+        "CLIENT_ID",
+    ),
+    "api_key": (lambda box: {"api_key": box.api_key}, "API_KEY"),
+}
+SECRETS = ("client_secret", "password", "api_key")
+
+
+@dataclasses.dataclass
+class Job:
+    session: cd.Session
+
+
+class OfTeam(cd.Session):
+    """A session of a user's own kind, with what it is not made of."""
+
+    def __init__(self, team, **settings):
+        super().__init__(**settings)
+        self.team = team
+
+
+def with_attrs(session):
+    frame = pd.DataFrame({"n": [1]})
+    frame.attrs["session"] = session
+    return frame
+
+
+COPIES = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "deepcopy of a list": lambda session: copy.deepcopy([session])[0],
+    "asdict": lambda session: dataclasses.asdict(Job(session))["session"],
+    "replace": lambda session: dataclasses.replace(Job(session)).session,
+    "attrs": lambda session: with_attrs(session).head().attrs["session"],
+    "attrs of a column": lambda session: with_attrs(session)["n"].attrs["session"],
+    "attrs of a copy": lambda session: with_attrs(session).copy().attrs["session"],
+    "attrs of a concat": lambda session: pd.concat([with_attrs(session)] * 2).attrs["session"],
+    "a resource": lambda session: copy.copy(cd.Data(session)).session,
+    "a deep copy of a resource": lambda session: copy.deepcopy(cd.Data(session)).session,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
+def test_a_copy_of_a_session_is_the_session(no_settings, monkeypatch, new_sandbox, way, duplicate):
+    with new_sandbox() as sandbox:
+        given = WAYS[way][0](sandbox)
+        for variable in given:
+            monkeypatch.setenv(f"CLICDATA_{variable.upper()}", "another")
+        session = cd.Session(**given, base_url=sandbox.url)
+        assert duplicate(session) is session
+        assert duplicate(session).whoami().id is not None
+        session.close()
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_a_copy_of_a_manager_is_the_manager(no_settings, monkeypatch, duplicate):
+    monkeypatch.setenv("CLICDATA_API_KEY", "another")
+    with cd.SessionManager(api_key="hush", base_url="http://localhost:1") as manager:
+        assert duplicate(manager) is manager
+        assert duplicate(manager).session is cd.SessionManager.get_session()
+        with pytest.raises(TypeError, match=r"Pickle its session .* manager\.session"):
+            pickle.dumps(manager)
+    session = OfTeam("sales", api_key="hush", base_url="http://localhost:1")
+    assert duplicate(session) is session
+
+
+def settings_of(monkeypatch, given):
+    for variable in [each for each in os.environ if each.startswith("CLICDATA_")]:
+        monkeypatch.delenv(variable)
+    for name, value in given.items():
+        monkeypatch.setenv(f"CLICDATA_{name.upper()}", value)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_pickle_finds_the_credentials_of_its_own_account(serve, no_settings, monkeypatch, way):
     sandbox, _ = serve()
-    with cd.Session(api_key=sandbox.api_key, base_url=sandbox.url, api_version="2025.3", timeout=7) as session:
+    give, differs = WAYS[way]
+    given = give(sandbox)
+    with cd.Session(**given, base_url=sandbox.url, api_version="2025.3", timeout=7) as session:
         frozen = pickle.dumps(session)
-    assert sandbox.api_key.encode() not in frozen
+    secret = next(name for name in SECRETS if name in given)
+    assert given[secret].encode() not in frozen
+
+    def use():
+        # A pickle of what was loaded is as good, before its credentials are looked up and after.
+        session = pickle.loads(pickle.dumps(pickle.loads(frozen)))
+        with session:
+            account = session.whoami()
+            assert pickle.loads(pickle.dumps(session)).whoami() == account
+            return session
+
+    # Nothing there, or all but the secret: it says what is missing, and loading itself fails for nothing.
+    for there in ({}, {name: value for name, value in given.items() if name != secret}):
+        settings_of(monkeypatch, there)
+        assert repr(pickle.loads(frozen)) == repr(session)
+        with pytest.raises(cd.NoCredentialsError, match=f"pickled.*missing.*CLICDATA_{secret.upper()}") as caught:
+            use()
+        assert given.get("client_id", "API key") in str(caught.value)
+        assert given[secret] not in str(caught.value)
+
+    # Those of another account, also beside an account of another kind.
+    another = {**given, differs.lower(): "another"}
+    for there in (another, {**another, "auth_method": "basic"}):
+        settings_of(monkeypatch, there)
+        sandbox.requests.clear()
+        with pytest.raises(cd.ConfigurationError, match="those of another account") as caught:
+            use()
+        assert not isinstance(caught.value, cd.NoCredentialsError)
+        assert given[secret] not in str(caught.value)
+        assert len(sandbox.requests) == 0
+    settings_of(monkeypatch, {"client_id": "x", "client_secret": "x", "api_key": "x", "username": "x", "password": "x"})
+    with pytest.raises(cd.ConfigurationError, match="those of another account"):
+        use()
+
+    # Its own, whatever else there is; and the public ones need not be said again.
+    for there in (given, {**given, "base_url": "https://elsewhere.example"}, {secret: given[secret]}):
+        settings_of(monkeypatch, there)
+        loaded = use()
+        assert (loaded.base_url, loaded.dialect.name) == (sandbox.url, "versioned, 2025.3")
+        assert loaded._transport.timeout == (7, 7)
+        assert loaded.account_label == session.account_label
+
+
+def test_a_pickle_finds_credentials_that_are_given_after_it_is_loaded(serve, no_settings, monkeypatch):
+    sandbox, _ = serve()
+    session = pickle.loads(pickle.dumps(cd.Session(api_key=sandbox.api_key, base_url=sandbox.url)))
     with pytest.raises(cd.NoCredentialsError):
-        pickle.loads(frozen)
+        session.whoami()
     monkeypatch.setenv("CLICDATA_API_KEY", sandbox.api_key)
-    with pickle.loads(frozen) as woken:
-        assert woken.whoami().id is not None
-        assert (woken.base_url, woken.dialect.name) == (sandbox.url, "versioned, 2025.3")
-        assert woken._transport.timeout == (7, 7)
+    assert session.whoami().id is not None
+    session.close()
+
+
+def test_a_new_secret_of_the_same_client_is_the_same_account(no_settings, monkeypatch):
+    frozen = pickle.dumps(cd.Session(client_id="acme", client_secret="old", base_url="http://localhost:1"))
+    settings_of(monkeypatch, {"client_id": "acme", "client_secret": "new"})
+    with pytest.raises(cd.ConnectionFailedError):
+        pickle.loads(frozen).whoami()
+
+
+def test_a_pickle_uses_its_profile(serve, no_settings, monkeypatch):
+    sandbox, _ = serve()
+    path = config.profile_path()
+    path.parent.mkdir(parents=True)
+    path.write_text(f'[work]\napi_key = "{sandbox.api_key}"\n[other]\napi_key = "another"\n')
+    path.chmod(0o600)
+    frozen = pickle.dumps(cd.Session(profile="work", base_url=sandbox.url))
+    monkeypatch.setenv("CLICDATA_PROFILE", "other")
+    with pickle.loads(frozen) as session:
+        assert session.whoami().id is not None
+    path.unlink()
+    with pytest.raises(cd.NoCredentialsError, match="no profile 'work'"):
+        pickle.loads(frozen).whoami()
+
+
+def test_a_pickle_of_a_resource_stays_on_its_account(serve, no_settings, monkeypatch):
+    sandbox, session = serve()
+    cd.SessionManager.bind_session(session)
+    for resource in (cd.Data(), cd.Data(session), cd.Account()):
+        loaded = pickle.loads(pickle.dumps(resource))
+        settings_of(monkeypatch, {"api_key": "another"})
+        with pytest.raises(cd.NoCredentialsError, match="CLICDATA_CLIENT_SECRET"):
+            loaded.session.whoami()
+        settings_of(monkeypatch, {"client_secret": sandbox.client_secret})
+        assert loaded.session.whoami().id is not None
+        loaded.session.close()
+
+
+def test_a_pickle_of_a_subclass_keeps_its_attributes(no_settings):
+    loaded = pickle.loads(pickle.dumps(OfTeam("sales", api_key="hush", base_url="http://localhost:1")))
+    assert (type(loaded), loaded.team, loaded.base_url) == (OfTeam, "sales", "http://localhost:1")
+
+
+def test_a_worker_process_says_which_credentials_are_missing(serve, no_settings):
+    _, session = serve()
+    with (
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool,
+        pytest.raises(cd.NoCredentialsError, match="CLICDATA_CLIENT_SECRET"),
+    ):
+        pool.submit(cd.Session.whoami, session).result(timeout=60)
+
+
+def test_a_fingerprint_tells_keys_apart_and_does_not_hold_them(no_settings):
+    keys = ["hush", "hush2", "Hush", "hus", ""]
+    labels = [cd.Session(api_key=key or "x", base_url="http://localhost:1").account_label for key in keys]
+    assert len(set(labels)) == len(keys)
+    assert cd.Session(api_key="hush", base_url="http://localhost:1").account_label == labels[0]
+    for digest in ("md5", "sha1", "sha256", "sha512", "blake2b"):
+        assert hashlib.new(digest, b"hush").hexdigest()[:16] not in labels[0]
+    assert "hush" not in labels[0]
 
 
 ERRORS = [getattr(errors, name) for name in errors.__all__]

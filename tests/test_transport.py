@@ -459,6 +459,102 @@ def test_a_redirect_to_another_host_gets_nothing(transport, http_service, status
     assert elsewhere.requests == []
 
 
+# Where a redirect points: {real} is the port of the service, {evil} that of another. Parsers differ in what they take
+# for the host in these; none of them may be followed to the other one.
+TWO_FACED = {
+    "backslash": "http://127.0.0.1:{evil}\\@127.0.0.1:{real}/x",
+    "two backslashes": "http://127.0.0.1:{evil}\\\\@127.0.0.1:{real}/x",
+    "backslashes for slashes": "http:\\\\127.0.0.1:{evil}/x",
+    "backslash within the path of no scheme": "/\\127.0.0.1:{evil}/x",
+    "no scheme": "//127.0.0.1:{evil}\\@127.0.0.1:{real}/x",
+    "three slashes": "///127.0.0.1:{evil}/x",
+    "user name": "http://127.0.0.1:{real}@127.0.0.1:{evil}/x",
+    "user name and password": "http://127.0.0.1:{real}:x@127.0.0.1:{evil}/x",
+    "user name to the same host": "http://me@127.0.0.1:{real}/x",
+    "two at signs": "http://me@127.0.0.1:{evil}@127.0.0.1:{real}/x",
+    "at sign after a fragment": "http://127.0.0.1:{evil}#@127.0.0.1:{real}/x",
+    "at sign after a query": "http://127.0.0.1:{evil}?@127.0.0.1:{real}/x",
+    "tab": "http://127.0.0.1:{evil}\t@127.0.0.1:{real}/x",
+    "tab in the scheme": "ht\ttp://127.0.0.1:{evil}/x",
+    "blank": "http://127.0.0.1:{evil} @127.0.0.1:{real}/x",
+    "percent-encoded at sign": "http://127.0.0.1:{evil}%40127.0.0.1:{real}/x",
+    "percent-encoded slash": "http://127.0.0.1:{evil}%2f@127.0.0.1:{real}/x",
+    "percent-encoded host": "http://%31%32%37.0.0.1:{evil}/x",
+    "host in other digits": "http://\xb927.0.0.1:{evil}/x",
+    "no host": "http://:{evil}/x",
+    "port zero": "http://127.0.0.1:0/x",
+    "port beyond all": "http://127.0.0.1:{evil}65536/x",
+    "port with zeros": "http://127.0.0.1:0000{evil}/x",
+    "port with a sign": "http://127.0.0.1:+{evil}/x",
+    "port in front of another": "http://127.0.0.1:{evil}:{real}/x",
+    "IPv6 in front": "http://[::1]:{evil}@127.0.0.1:{real}/x",
+    "IPv6 with a zone": "http://[::1%25lo]:{evil}/x",
+    "IPv4 in IPv6": "http://[::ffff:127.0.0.1]:{evil}/x",
+    "another name of the host": "http://localhost:{real}/x",
+    "one number for the host": "http://2130706433:{evil}/x",
+    "capitals in the scheme": "HTTP://127.0.0.1:{evil}\\@127.0.0.1:{real}/x",
+    "another scheme": "https://127.0.0.1:{real}/x",
+    "a scheme that is none": "httpx://127.0.0.1:{evil}/x",
+    "a scheme of no host": "data:127.0.0.1:{evil}",
+}
+
+
+@pytest.mark.parametrize("location", TWO_FACED.values(), ids=TWO_FACED)
+def test_a_redirect_is_followed_only_to_the_host_that_was_checked(transport, http_service, location):
+    asked = []
+
+    def answer(request):
+        asked.append(request.target)
+        return (302, {"Location": where}, b"") if len(asked) == 1 else OK
+
+    with socket.create_server(("127.0.0.1", 0)) as evil, http_service(answer) as url:
+        evil.setblocking(False)
+        where = location.format(evil=evil.getsockname()[1], real=url.rpartition(":")[2])
+        # Some of them are a path of the service to both parsers, and some are refused by requests itself.
+        with contextlib.suppress(cd.RedirectError, cd.ConfigurationError, cd.ConnectionLostError):
+            transport(url).send(GET, {"Authorization": Secret("Bearer canary")})
+        with pytest.raises(BlockingIOError):
+            evil.accept()
+    assert asked
+
+
+@pytest.mark.parametrize(
+    "location", ["http://127.0.0.1:{real}/there", "HTTP://127.0.0.1:{real}/there", "//127.0.0.1:{real}/there", "there"]
+)
+def test_a_redirect_to_the_same_origin_is_followed(transport, http_service, location):
+    def answer(request):
+        if not request.path.endswith("/there"):
+            return 302, {"Location": location.format(real=request.headers["Host"].rpartition(":")[2])}, b""
+        return 200, {}, request.headers["Authorization"].encode()
+
+    with http_service(answer) as url:
+        assert transport(url).send(GET, {"Authorization": Secret("Bearer canary")}).body == b"Bearer canary"
+
+
+def test_a_redirect_through_a_proxy_is_followed_only_to_the_host_that_was_checked(transport, http_service):
+    """A proxy is given the whole URL and parses it again."""
+    asked = []
+
+    def proxy(request):
+        asked.append(request.target)
+        return 302, {"Location": "http://evil.example\\@127.0.0.1:1/x"}, b""
+
+    with http_service(proxy) as url, pytest.raises(cd.RedirectError, match=r"redirect to evil\.example,"):
+        transport("http://127.0.0.1:1", proxies={"http": Secret(url)}).send(GET, {"Authorization": Secret("canary")})
+    assert asked == ["http://127.0.0.1:1/data/1"]
+
+
+@pytest.mark.parametrize("path", ["@127.0.0.1:{evil}/x", ":x@127.0.0.1:{evil}/x", ".evil.example/x", "{evil}/x"])
+def test_a_path_leads_to_no_other_host(transport, http_service, path):
+    with socket.create_server(("127.0.0.1", 0)) as evil, http_service(Answers(OK)) as url:
+        evil.setblocking(False)
+        request = Request(operation="x", method="GET", path=path.format(evil=evil.getsockname()[1]))
+        with pytest.raises(cd.ConfigurationError, match="cannot be sent"):
+            transport(url).send(request, {"Authorization": Secret("Bearer canary")})
+        with pytest.raises(BlockingIOError):
+            evil.accept()
+
+
 def test_a_get_is_redirected_on_the_same_host(transport, http_service):
     def answer(request):
         if request.path != "/there":

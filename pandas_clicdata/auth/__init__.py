@@ -4,7 +4,7 @@ from pandas_clicdata.auth.bearer import Bearer
 from pandas_clicdata.auth.grants import AuthorizationCode, ClientCredentials, authorization_url
 from pandas_clicdata.auth.replies import Issued, read_token
 from pandas_clicdata.auth.tokenfile import TokenFile
-from pandas_clicdata.auth.ways import Authenticator, FixedHeaders, authenticator
+from pandas_clicdata.auth.ways import Authenticator, FixedHeaders, LookedUpLater, account_label, authenticator
 
 __all__ = [
     "Authenticator",
@@ -13,7 +13,9 @@ __all__ = [
     "ClientCredentials",
     "FixedHeaders",
     "Issued",
+    "LookedUpLater",
     "TokenFile",
+    "account_label",
     "authenticator",
     "authorization_url",
     "read_token",

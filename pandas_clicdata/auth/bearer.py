@@ -37,6 +37,9 @@ class Grant(Protocol):
     def secrets(self) -> tuple[Secret, ...]:
         """Return all that must not be shown."""
 
+    def identity(self) -> str:
+        """Return what tells this account from others of the same client id, without secrets."""
+
     def ask(self, send: Send, instead_of: Secret | None) -> Issued:
         """Return a token other than this one, asking for it if need be."""
 
@@ -105,6 +108,9 @@ class Bearer:
         token = self._token
         held = (token.value,) if token is not None else ()
         return (*held, *self.grant.secrets())
+
+    def identity(self) -> str:
+        return self.grant.identity()
 
     def _renewed(self, instead_of: Token | None, since: float) -> Token:
         with self._lock:

@@ -6,9 +6,9 @@ import contextvars
 import hashlib
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from pandas_clicdata import config
 from pandas_clicdata.auth.bearer import Send
@@ -43,6 +43,10 @@ class ClientCredentials:
     def secrets(self) -> tuple[Secret, ...]:
         return self.settings.secrets
 
+    def identity(self) -> str:
+        # The client id says it all; the secret may be replaced by a new one.
+        return ""
+
     def ask(self, send: Send, instead_of: Secret | None) -> Issued:
         from oauthlib.oauth2 import BackendApplicationClient
 
@@ -64,21 +68,41 @@ class AuthorizationCode:
 
     A session stays with the sign-in that it began with: that of its code or refresh token, else the latest in the file.
     Both tokens are shared through the file, so that of several processes one renews them for all.
+
+    Parameters
+    ----------
+    settings : Settings
+        Whose sign-in it is.
+    sign_in : str, optional
+        The sign-in of the file to continue, of a session that was pickled. No other one is used then.
     """
 
     settings: Settings
+    sign_in: InitVar[str | None] = None
     _file: TokenFile = field(init=False, repr=False)
     _began: str | None = field(default=None, init=False, repr=False)
     _held: Kept | None = field(default=None, init=False, repr=False)
     _unsaved: bool = field(default=False, init=False, repr=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, sign_in: str | None) -> None:
         self._file = TokenFile(self.settings)
+        self._began = sign_in
 
     def secrets(self) -> tuple[Secret, ...]:
         held = self._held
         known = () if held is None else (held.access_token, held.refresh_token)
         return (*self.settings.secrets, *(secret for secret in known if secret is not None))
+
+    def identity(self) -> str:
+        """Return which sign-in it is; empty as long as there is none.
+
+        Several people may sign in with one client id, and tokens are renewed all the time. What stays the same is the
+        digest of the code or token that the sign-in began with, under which the token file keeps it. Nothing tells
+        whether two sign-ins are of the same person, so a new sign-in counts as another account.
+        """
+        if self._began is None:
+            self._began = self._first_of(self._file.read())
+        return self._began or ""
 
     def ask(self, send: Send, instead_of: Secret | None) -> Issued:
         # In a thread of its own, for Ctrl-C is raised in the main thread, and a token must not be lost by it between
@@ -117,21 +141,31 @@ class AuthorizationCode:
 
     def _find(self, sign_ins: dict[str, Kept]) -> Kept | None:
         """What is kept of this session's sign-in; None where it has still to begin."""
-        given = self.settings.code or self.settings.refresh_token
-        if self._began is None and given is not None:
-            alias = (began for began, kept in sign_ins.items() if kept.refresh_token == given)
-            self._began = next(alias, _digest(given))
-        elif self._began is None:
-            if not sign_ins:
-                raise NoCredentialsError(
-                    f"Nobody has signed in yet: there is no token in {self._file.path}. Please {_SIGN_IN_AGAIN},"
-                    " or give refresh_token=.",
-                    operation="token",
-                )
-            self._began = next(reversed(sign_ins))
+        first = self._first_of(sign_ins)
+        self._began = self._began or first
+        if self._began is None:
+            raise NoCredentialsError(
+                f"Nobody has signed in yet: there is no token in {self._file.path}. Please {_SIGN_IN_AGAIN},"
+                " or give refresh_token=.",
+                operation="token",
+            )
         if not self._unsaved:
             self._held = sign_ins.get(self._began, self._held)
+        if self._held is None and first != self._began:
+            raise NoCredentialsError(
+                f"The sign-in of this session, which was pickled, is not in {self._file.path}, and another one is not"
+                f" used in its place. Give the token file that has it: token_file= (or CLICDATA_TOKEN_FILE), or"
+                f" {_SIGN_IN_AGAIN}.",
+                operation="token",
+            )
         return self._held
+
+    def _first_of(self, sign_ins: Mapping[str, Kept]) -> str | None:
+        """The sign-in that a new session begins with: that of its code or token, else the latest there is."""
+        given = self.settings.code or self.settings.refresh_token
+        if given is None:
+            return next(reversed(list(sign_ins)), None)
+        return next((began for began, kept in sign_ins.items() if kept.refresh_token == given), _digest(given))
 
     def _asked(self, send: Send, kept: Kept | None) -> Issued:
         from oauthlib.oauth2 import WebApplicationClient

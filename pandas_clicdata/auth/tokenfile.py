@@ -135,7 +135,7 @@ class TokenFile:
                 }
             except OSError as exc:
                 fault = exc.strerror or type(exc).__name__
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except Exception:  # noqa: BLE001 - whatever the parser raises, its frames hold the tokens
                 fault = "it is not a file of this package; move it away and sign in again"
         # Raised here, where no frame and no context holds the file's text.
         raise self._unusable("cannot be read", fault)

@@ -3,6 +3,28 @@
 from __future__ import annotations
 
 
+def printable(text: str, keep: str = "") -> str:
+    """Escape what a terminal would not print but act on: control characters, and those that reverse what follows.
+
+    Parameters
+    ----------
+    text : str
+        A text that may come from the service.
+    keep : str, optional
+        Characters to leave as they are.
+
+    Examples
+    --------
+    >>> printable("a\\x1b[2Jb\\u202ec\\n")
+    'a\\\\x1b[2Jb\\\\u202ec\\\\n'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in keep else each.encode("unicode_escape").decode() for each in text
+    )
+
+
 class ClicDataError(Exception):
     """Base of every error this package raises.
 
@@ -23,6 +45,7 @@ class ClicDataError(Exception):
     """
 
     def __init__(self, message: str = "", *, operation: str | None = None, ambiguous: bool = False) -> None:
-        super().__init__(message)
+        # Names of tables and columns come from the service, whatever is in them. Lines are our own.
+        super().__init__(printable(message, keep="\n") if isinstance(message, str) else message)
         self.operation = operation
         self.ambiguous = ambiguous

@@ -12,6 +12,7 @@ from pandas_clicdata.models.exchange import (
     RetryPolicy,
     Secret,
     means_secret,
+    redacted,
     secrets_in,
 )
 from pandas_clicdata.models.results import AccountInfo, InsertCounts, Sent, WriteResult, WriteStatus
@@ -70,5 +71,6 @@ __all__ = [
     "WriteResult",
     "WriteStatus",
     "means_secret",
+    "redacted",
     "secrets_in",
 ]

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import hmac
 import html
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import unicodedata
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Generic, NoReturn, TypeVar
+from itertools import takewhile
+from typing import Any, Generic, NoReturn, Self, TypeVar
 from urllib.parse import quote, quote_plus
+
+from pandas_clicdata.errors.base import printable
 
 T = TypeVar("T")
 
@@ -74,11 +80,17 @@ class Secret:
     def __hash__(self) -> int:
         return hash(self._value)
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
     def __reduce__(self) -> NoReturn:
         raise TypeError("A secret is not pickled; give the credentials again where they are needed.")
 
 
-_MEANS_SECRET = re.compile("(?i)password|passwd|secret|token|api[_-]?key")
+_MEANS_SECRET = re.compile("(?i)password|passwd|pwd|passphrase|secret|token|credential|api[_-]?key")
 
 
 def means_secret(name: str) -> bool:
@@ -111,19 +123,239 @@ _TOKEN_LIKE = re.compile(
     | \b(Bearer|Basic)\s+[A-Za-z0-9+/=._~-]+ """
 )
 _EXCERPT_CHARACTERS = 300
+_MOST_CHARACTERS = 1000
+# Looked at, but not shown: in it lies the end of a secret that begins before it.
+_MARGIN_CHARACTERS = 2000
 _LEAST_SECRET_CHARACTERS = 4
+# Of a secret as short as that, text without its blanks holds too many by chance.
+_LEAST_JOINED_CHARACTERS = 8
+_MOST_DECODED_CHARACTERS = 100_000
+_MOST_CONTROLS = 0.05
+_HALF_A_CHARACTER = 12
+_NOT_SHOWN = "(not shown, because it quotes a credential)"
+_SCHEME = re.compile(r"^(Bearer|Basic) ")
+_PIECES = re.compile(r"""([\s"'<>,{}\[\]()]+)""")
 
 
-def _forms(secret: Secret) -> Iterator[str]:
-    """The ways in which a reply may quote a secret: as it is, in a form, in JSON, in base64."""
+def _words(secret: Secret) -> Iterator[str]:
+    """A secret, and of a header such as "Bearer abc" also the "abc" alone."""
     value = secret.reveal()
-    # Of a header, "Bearer abc", also the "abc" alone.
-    for text in (value, value.rpartition(" ")[2]):
-        if len(text) >= _LEAST_SECRET_CHARACTERS:
-            yield from (text, quote(text, safe="", errors="replace"), quote_plus(text, errors="replace"))
-            yield from (html.escape(text), repr(text)[1:-1])
-            yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
-            yield base64.b64encode(text.encode("utf-8", "replace")).decode("ascii")
+    for text in {value, _SCHEME.sub("", value)}:
+        if len(_joined(_folded(text))) >= _LEAST_SECRET_CHARACTERS:
+            yield text
+
+
+def _forms(text: str) -> Iterator[str]:
+    """The usual ways in which a reply quotes a text: as it is, in a form, in HTML, in JSON, in base64."""
+    yield from (text, quote(text, safe="", errors="replace"), quote_plus(text, errors="replace"))
+    yield from (html.escape(text), repr(text)[1:-1])
+    yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+    yield base64.b64encode(text.encode("utf-8", "replace")).decode("ascii")
+
+
+def redacted(text: str, secrets: Iterable[Secret]) -> str:
+    """Return a text on one line, without these secrets and whatever looks like one.
+
+    The usual forms of a secret are replaced by stars. A reply may quote one in any other encoding, also in several on
+    top of each other, so what is left is decoded in every way until nothing changes. A piece of the text in which a
+    secret is found then is replaced as a whole; if none of the pieces alone holds it, none of the text is shown.
+
+    Parameters
+    ----------
+    text : str
+        What the service, or a proxy, sent. Of a long text the beginning is returned.
+    secrets : iterable of Secret
+        What must not be shown.
+
+    Examples
+    --------
+    >>> redacted("user=me&key=68756e74657232 is wrong", [Secret("hunter2")])
+    '*** is wrong'
+    """
+    words = sorted({word for secret in secrets for word in _words(secret)}, key=len, reverse=True)
+    looked_at = _MOST_CHARACTERS + _MARGIN_CHARACTERS
+    text, is_cut = text[:looked_at], len(text) > looked_at
+    if words:
+        forms = sorted({form for word in words for form in _forms(word)}, key=len, reverse=True)
+        text = re.sub("|".join(map(re.escape, forms)), "***", text, flags=re.IGNORECASE)
+        text = _without_encoded(text, _Search(words), is_cut)
+    text = _TOKEN_LIKE.sub(lambda match: f"{match[1] or match[2] + ' '}***", text)
+    shown = text[:-_MARGIN_CHARACTERS] if is_cut and text != _NOT_SHOWN else text
+    is_cut |= len(shown) > _MOST_CHARACTERS
+    shown = printable(" ".join(shown[:_MOST_CHARACTERS].split()))
+    return f"{shown} …".strip() if is_cut and text != _NOT_SHOWN else shown
+
+
+def _without_encoded(text: str, search: _Search, is_cut: bool) -> str:
+    if not search.finds(text, is_cut):
+        return text
+    pieces = _PIECES.split(text)
+    left = _MOST_DECODED_CHARACTERS
+    for place in range(0, len(pieces), 2):
+        # One piece does not use up what all of them may.
+        search.left = most = min(left, _MOST_DECODED_CHARACTERS // 5)
+        if search.finds(pieces[place], is_cut and place == len(pieces) - 1):
+            pieces[place] = "***"
+        left -= most - search.left
+    text = "".join(pieces)
+    search.left = _MOST_DECODED_CHARACTERS
+    return _NOT_SHOWN if search.finds(text, is_cut) else text
+
+
+class _Search:
+    """Look for words in a text, however it is encoded, in capitals or not.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The words.
+
+    Attributes
+    ----------
+    left : int
+        How many characters it still decodes. Beyond them, every text is taken to hold a word.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.left = _MOST_DECODED_CHARACTERS
+        self._words = {_folded(word) for word in words}
+        self._joined = {each for word in self._words if len(each := _joined(word)) >= _LEAST_JOINED_CHARACTERS}
+        self._least = min(map(len, {*words, *self._words}))
+        self._is_ascii = all(word.isascii() for word in words)
+        self._is_latin = all(max(word) <= "\xff" for word in words)
+        least = self._least
+        letters = "!-~" if self._is_ascii else "!-~\xa1-\xff"
+        self._plain = re.compile(f"[{letters}]{{{min(map(len, map(_joined, words)))}}}")
+        # As short as these may be to hold a word.
+        self._base64 = re.compile(rf"[A-Za-z0-9+/_-]{{{least * 4 // 3},}}")
+        self._hexadecimal = re.compile(
+            rf"(?:(?:0x|\\x)?[0-9a-f]{{2}}[\s,;:._-]{{0,2}}){{{least},}}[0-9a-f]?", re.IGNORECASE
+        )
+        self._numbers = re.compile(rf"[0-9]{{1,6}}(?:[^0-9A-Za-z]{{1,3}}[0-9]{{1,6}}){{{least - 1},}}")
+
+    def finds(self, text: str, is_cut: bool) -> bool:
+        """Whether a word is in the text, or at its end as far as the cut leaves it; also if that takes too long."""
+        seen: set[str] = set()
+        queue = deque([text])
+        while queue:
+            each = queue.popleft()
+            if each in seen:
+                continue
+            seen.add(each)
+            self.left -= len(each)
+            if self.left < 0 or self._holds(each, is_cut):
+                return True
+            queue += [decoded for decoded in self._decoded(each) if len(decoded) >= self._least]
+        return False
+
+    def _holds(self, text: str, is_cut: bool) -> bool:
+        folded = _folded(text)
+        joined = _joined(folded)
+        if any(word in folded for word in self._words) or any(word in joined for word in self._joined):
+            return True
+        return is_cut and any(_begins_at_the_end(word, folded) for word in self._words)
+
+    def _decoded(self, text: str) -> Iterator[str]:
+        """The text with one decoding undone, in each way; what has the alphabet of several is decoded in all."""
+        if "\\" in text:
+            yield _ESCAPE.sub(_unescaped, text)
+        if "%" in text:
+            yield _PERCENT.sub(_of_hexadecimal, text)
+        if "+" in text:
+            yield text.replace("+", " ")
+        if "&" in text:
+            # HTML replaces a NUL, which is half of a character in UTF-16.
+            yield html.unescape(text).replace("\ufffd", "\0")
+        if "=" in text:
+            yield _QUOTED_PRINTABLE.sub(_of_hexadecimal, text)
+        if not text.isascii():
+            yield _BYTES.sub(_of_utf_8, text)
+        if " " in text or not text.isprintable():
+            yield _joined(text)
+        if not self._is_latin:
+            yield text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+            content = text.encode("latin-1", "replace")
+            for start in (0, 1):
+                yield content[start:].decode("utf-16-le", "replace")
+                yield content[start:].decode("utf-16-be", "replace")
+        yield from filter(self._is_text, self._fragments(text))
+
+    def _is_text(self, fragment: str) -> bool:
+        """Whether a fragment can hold a word; what is no text comes of decoding something else."""
+        if not self._is_latin:
+            return True
+        return any(self._plain.search(_joined(each)) for each in (fragment, _BYTES.sub(_of_utf_8, fragment)))
+
+    def _fragments(self, text: str) -> Iterator[str]:
+        """What the parts of a text are in base64, in hexadecimal and in decimal numbers, wherever a group begins."""
+        for match in self._base64.finditer(text):
+            run = match[0].translate(_URL_SAFE)
+            for start in range(4):
+                whole = run[start : start + (len(run) - start) // 4 * 4]
+                rest = run[start + len(whole) :]
+                whole += rest + "=" * (4 - len(rest)) if len(rest) > 1 else ""
+                yield base64.b64decode(whole).decode("latin-1")
+        for match in self._hexadecimal.finditer(text):
+            digits = "".join(re.findall("[0-9a-f]", re.sub(r"0x|\\x", "", match[0].lower())))
+            for start in range(2):
+                yield bytes.fromhex(digits[start : start + (len(digits) - start) // 2 * 2]).decode("latin-1")
+        for match in self._numbers.finditer(text):
+            codes = map(int, re.findall("[0-9]+", match[0]))
+            yield "".join(chr(code) for code in codes if code < 0x110000)
+
+
+_ESCAPE = re.compile(
+    r"\\(?:u\{([0-9a-f]{1,6})\}|u([0-9a-f]{4})|U([0-9a-f]{8})|x([0-9a-f]{2})|([0-7]{3})|(.))", re.IGNORECASE | re.DOTALL
+)
+_CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "0": "\0"}
+_PERCENT = re.compile(r"%u([0-9a-f]{4})|%([0-9a-f]{2})", re.IGNORECASE)
+_QUOTED_PRINTABLE = re.compile(r"=\r?\n|=([0-9a-f]{2})", re.IGNORECASE)
+_BYTES = re.compile(r"[\x80-\xff]+")
+_INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+
+
+def _folded(text: str) -> str:
+    """A text as it is compared: without capitals, accents as characters of their own, and nothing invisible."""
+    if text.isascii():
+        return _INVISIBLE.sub("", text).lower()
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return _INVISIBLE.sub("", folded)
+
+
+def _begins_at_the_end(word: str, text: str) -> bool:
+    """Whether a text ends in the middle of a word; behind that, half of an encoded character may stand."""
+    least = word[:_LEAST_SECRET_CHARACTERS]
+    at = text.find(least, max(0, len(text) - len(word) - _HALF_A_CHARACTER))
+    while at >= 0:
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text[at:], word, strict=False)))
+        if same >= len(text) - at - _HALF_A_CHARACTER:
+            return True
+        at = text.find(least, at + 1)
+    return False
+
+
+def _joined(text: str) -> str:
+    return "".join(_INVISIBLE.sub("", text).split())
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    *hexadecimal, octal, other = match.groups()
+    code = next((int(each, 16) for each in hexadecimal if each), int(octal, 8) if octal else None)
+    if code is None:
+        return _CONTROLS.get(other, other)
+    return chr(code) if code < 0x110000 else ""
+
+
+def _of_hexadecimal(match: re.Match[str]) -> str:
+    digits = next(filter(None, match.groups()), None)
+    return "" if digits is None else chr(int(digits, 16))
+
+
+def _of_utf_8(match: re.Match[str]) -> str:
+    return match[0].encode("latin-1").decode("utf-8", "replace")
+
+
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +371,7 @@ class Request:
     operation: str
     method: str
     path: str
-    params: tuple[tuple[str, str], ...] = ()
+    params: tuple[tuple[str, str | Secret], ...] = ()
     body: bytes | None = field(default=None, repr=False)
     content_type: str = "application/json"
     repeatable: bool = False
@@ -174,14 +406,22 @@ class Reply:
     connection: int = 0
 
     def redact(self, text: str) -> str:
-        """Blank out every credential in use, and whatever looks like one."""
-        for form in sorted({form for secret in self.secrets for form in _forms(secret)}, key=len, reverse=True):
-            text = text.replace(form, "***")
-        return _TOKEN_LIKE.sub(lambda match: f"{match[1] or match[2] + ' '}***", text)
+        """Blank out every credential in use, and whatever looks like one, and escape control characters."""
+        return redacted(text, self.secrets)
 
     def excerpt(self) -> str:
         """The body's beginning, redacted, on one line."""
-        text = " ".join(self.redact(self.body.decode("utf-8", "replace")).split())
+        beginning = self.body[: 4 * (_MOST_CHARACTERS + _MARGIN_CHARACTERS)]
+        try:
+            # Its last character may be cut.
+            text = codecs.getincrementaldecoder("utf-8")().decode(beginning, final=beginning == self.body)
+        except UnicodeDecodeError:
+            # Nothing is lost in this one, so that what it holds is found.
+            text = beginning.decode("latin-1")
+        controls = sum(unicodedata.category(each) == "Cc" and not each.isspace() for each in text)
+        if "\0" in text or controls > _MOST_CONTROLS * len(text):
+            return f"({len(self.body):,} bytes that are no text)"
+        text = self.redact(text)
         return text if len(text) <= _EXCERPT_CHARACTERS else text[:_EXCERPT_CHARACTERS] + " …"
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self, cast
 
 from pandas_clicdata import endpoints
 from pandas_clicdata.checks import unicode_text
 from pandas_clicdata.models import Secret, means_secret
-from pandas_clicdata.session import Session, concealed
+from pandas_clicdata.session import Session, conceal
 
 
 class Resource:
@@ -22,16 +22,20 @@ class Resource:
         As for :class:`Session`, for a session of its own instead.
     """
 
+    _own: Session | None = None
+
     def __init__(self, session: Session | None = None, **connection_params: Any) -> None:
-        # Rebound at once, so that a traceback with locals shows no secret.
-        connection_params = concealed(connection_params)
-        if session is not None and connection_params:
+        # Concealed at once, so that a traceback with locals shows no secret.
+        conceal(connection_params)
+        own = session if session is None or isinstance(session, Session) else cast(Session, Secret(session))
+        session = None
+        if own is not None and connection_params:
             raise TypeError(f"{type(self).__name__} takes a session, or what to make one of, not both.")
-        if session is not None:
-            session = endpoints.resolved(session)
+        if own is not None:
+            own = endpoints.resolved(own)
         elif connection_params:
-            session = Session(**connection_params)
-        self._own = session
+            own = Session(**connection_params)
+        self._own = own
 
     @property
     def session(self) -> Session:
@@ -43,6 +47,16 @@ class Resource:
             It has none of its own, and there are no credentials anywhere.
         """
         return endpoints.resolved(self._own)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        # For the pickle: where it is loaded, the default session may be on another account.
+        return {**vars(self), "_own": self.session}
 
     def __repr__(self) -> str:
         whose = "the shared session" if self._own is None else repr(self._own)

@@ -176,7 +176,7 @@ def id_of_the_one(
     record = the_one(what, meant, everything(what, fetch), keys, exactly=exactly)
     rec_id = rec_id_of(record)
     if rec_id is None:
-        raise RecordLookupError(f"The service lists the {what} {meant!r} without a RecId ({', '.join(record)}).")
+        raise RecordLookupError(f"The service lists the {what} {meant!r} without a RecId ({_listed(list(record))}).")
     return rec_id
 
 

@@ -9,7 +9,8 @@ from urllib.parse import unquote
 
 from pandas_clicdata import endpoints
 from pandas_clicdata.checks import one_of, unicode_text
-from pandas_clicdata.resources.base import refuse_what_json_lacks, unshown
+from pandas_clicdata.models import Secret, means_secret
+from pandas_clicdata.resources.base import refuse_unsendable, refuse_what_json_lacks, unshown
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -40,7 +41,7 @@ def request(
         What stands behind the question mark. Truth values are written ``true`` and ``false``; of a list, each value is
         a parameter; None is left out. ``api_version`` is added as the session's dialect has it, unless it is there.
     json : object, optional
-        The body. What by its name is a password or the like is shown in no error.
+        The body. What by its name is a password or the like, here and in ``params``, is shown in no error and no log.
     session : Session, optional
         Another account than that of :func:`connect`.
 
@@ -70,7 +71,7 @@ def request(
     'Sandbox'
     """
     # Rebound at once, so that a traceback with locals shows no password.
-    json = unshown(json, "json")
+    json, params = unshown(json, "json"), _unshown_params(params)
     unicode_text("method=", method)
     verb = one_of("method", method.upper(), METHODS)
     path, pairs = _checked_path(path), _checked_params(params)
@@ -93,12 +94,24 @@ def _checked_path(path: object) -> str:
     return text
 
 
-def _checked_params(params: object) -> tuple[tuple[str, str], ...]:
+def _unshown_params(params: Any) -> Any:
+    """The same parameters, in which what by its name is a password, or the like, is a Secret, whatever it is."""
+    if not isinstance(params, Mapping):
+        return params
+    return {
+        name: [Secret(each) for each in (value if isinstance(value, list | tuple) else [value]) if each is not None]
+        if means_secret(str(name))
+        else value
+        for name, value in params.items()
+    }
+
+
+def _checked_params(params: object) -> tuple[tuple[str, str | Secret], ...]:
     if params is None:
         return ()
     if not isinstance(params, Mapping):
         raise TypeError(f"params= is a dict of names and values, not {params!r}.")
-    checked: list[tuple[str, str]] = []
+    checked: list[tuple[str, str | Secret]] = []
     for name, value in params.items():
         unicode_text("A name in params=", name)
         values = value if isinstance(value, list | tuple) else [value]
@@ -106,7 +119,13 @@ def _checked_params(params: object) -> tuple[tuple[str, str], ...]:
     return tuple(checked)
 
 
-def _parameter(name: str, value: object) -> str:
+def _parameter(name: str, value: object) -> str | Secret:
+    if isinstance(value, Secret):
+        # Its text is no variable here, for a traceback may show those.
+        if isinstance(value.reveal(), bool | int | float):
+            return Secret(str(_parameter(name, value.reveal())))
+        refuse_unsendable(f"params[{name!r}]", value)
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

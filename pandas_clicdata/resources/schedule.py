@@ -16,6 +16,7 @@ from pandas_clicdata.errors import (
     ScheduleStateError,
     ScheduleTimeoutError,
 )
+from pandas_clicdata.errors.base import printable
 from pandas_clicdata.models import ScheduleRun
 from pandas_clicdata.resources.base import Resource
 from pandas_clicdata.resources.records import (
@@ -193,7 +194,14 @@ class Schedule(Resource):
                 )
             time.sleep(poll)
         if state in _WENT_WRONG:
-            why = next((f" The service says: {record[key]}" for key in ("message", "error") if record.get(key)), "")
+            why = next(
+                (
+                    f" The service says: {printable(str(record[key]))}"
+                    for key in ("message", "error")
+                    if record.get(key)
+                ),
+                "",
+            )
             raise ScheduleFailedError(
                 f"The run of schedule {schedule} ended as {state!r}.{why}",
                 rec_id=schedule,
@@ -222,7 +230,9 @@ def _state(rec_id: int, record: Record, sofar: str) -> str:
     if state in _GOING_ON | _WENT_WELL | _WENT_WRONG | _NEVER_RAN:
         return state
     key = next(iter(told), None)
-    says = f"{key} is {record[key]!r}" if key is not None else f"it has only {', '.join(record) or 'nothing'}"
+    says = (
+        f"{key} is {record[key]!r}" if key is not None else f"it has only {', '.join(map(repr, record)) or 'nothing'}"
+    )
     raise ScheduleStateError(
         f"How far schedule {rec_id} is cannot be read off what the service says of it: {says}. {sofar} Call"
         " trigger_schedule without wait=True, and look at get_schedule yourself.",

@@ -5,7 +5,7 @@ from pandas_clicdata.session.session import Session
 from pandas_clicdata.session.shared import (
     SessionManager,
     checked_session,
-    concealed,
+    conceal,
     connect,
     shared_session,
     shared_session_kept,
@@ -16,7 +16,7 @@ __all__ = [
     "SessionManager",
     "authorization_url",
     "checked_session",
-    "concealed",
+    "conceal",
     "connect",
     "shared_session",
     "shared_session_kept",

@@ -9,11 +9,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from pandas_clicdata import config
-from pandas_clicdata.auth import Authenticator, authenticator
+from pandas_clicdata.auth import Authenticator, LookedUpLater, account_label, authenticator
 from pandas_clicdata.checks import whole_number
+from pandas_clicdata.config import Settings
 from pandas_clicdata.display import facts_html
 from pandas_clicdata.errors import (
     AuthenticationError,
@@ -38,10 +39,15 @@ from pandas_clicdata.wire import Dialect, Unversioned, dialect_for, dialect_of
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+_PARTS = frozenset({"_authenticator", "_dialect", "_dialect_lock", "_options", "_profile", "_settings", "_transport"})
 
 
 class Session:
     """One account of ClicData, signed in. Safe to share between threads.
+
+    A copy of a session, also a deep one, is the session itself. A pickle of it holds no credentials and no proxies. A
+    session that is loaded from a pickle looks its credentials up in the environment and profile of its process when
+    they are first needed, and uses none but those of the account that was pickled.
 
     Each setting that is not given is taken from the environment (``CLICDATA_CLIENT_ID``, ``CLICDATA_CLIENT_SECRET``,
     ``CLICDATA_USERNAME``, ``CLICDATA_PASSWORD``, ``CLICDATA_API_KEY``, ``CLICDATA_REDIRECT_URI``,
@@ -134,24 +140,21 @@ class Session:
         max_request_bytes: int = MAX_REQUEST_BYTES,
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
-        # The network's libraries load with the first session, not with every import of this package.
-        from pandas_clicdata.transport import Transport
-
         # Rebound at once, so that a traceback with locals shows no secret.
         client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
         code, refresh_token = Secret.of(code), Secret.of(refresh_token)
-        # So may an address.
-        base_url = None if base_url is None else config.masked(base_url)
-        secret_proxies, proxies = hidden(proxies), None
-        self._options: dict[str, Any] = {
+        auth_method = config.concealed("auth_method", auth_method)
+        base_url = config.concealed("base_url", base_url)
+        proxies = config.concealed("proxies", proxies)
+        refuse_no_proxies(proxies)
+        options = {
             "timeout": timeout,
             "retry": retry,
             "verify": verify,
+            "max_request_bytes": whole_number("max_request_bytes", max_request_bytes, least=1),
             "max_reply_bytes": whole_number("max_reply_bytes", max_reply_bytes, least=1),
         }
-        self._max_request_bytes = whole_number("max_request_bytes", max_request_bytes, least=1)
-        self._profile = profile
-        self._settings = config.resolve(
+        settings = config.resolve(
             {
                 "auth_method": auth_method,
                 "client_id": client_id,
@@ -168,16 +171,24 @@ class Session:
             },
             profile,
         )
-        for note in self._settings.notes:
+        for note in settings.notes:
             logger.info(note)
+        self._open(settings, profile, options, cast("dict[str, Secret]", proxies or {}))
+        self._authenticator: Authenticator = authenticator(settings, self._transport)
+
+    def _open(
+        self, settings: Settings, profile: str | None, options: dict[str, Any], proxies: dict[str, Secret]
+    ) -> None:
+        # The network's libraries load with the first session, not with every import of this package.
+        from pandas_clicdata.transport import Transport
+
+        self._settings = settings
+        self._profile = profile
+        self._options = options
         # A proxy for the outside is not asked for this machine.
-        self._transport = Transport(
-            self.base_url,
-            proxies=secret_proxies,
-            trust_environment=not config.is_loopback(self.base_url),
-            **self._options,
-        )
-        self._authenticator: Authenticator = authenticator(self._settings, self._transport)
+        trust_environment = not config.is_loopback(self.base_url)
+        of_transport = {name: value for name, value in options.items() if name != "max_request_bytes"}
+        self._transport = Transport(self.base_url, proxies=proxies, trust_environment=trust_environment, **of_transport)
         self._dialect: Dialect | None = (
             None if self._settings.api_version == "auto" else dialect_for(self._settings.api_version)
         )
@@ -195,9 +206,12 @@ class Session:
 
     @property
     def account_label(self) -> str:
-        """Where and as which client this session signs in, without secrets."""
-        client_id = self._settings.client_id
-        return self.base_url if client_id is None else f"{self.base_url} as {client_id}"
+        """Where and as which client, user, API key or sign-in this session works, without secrets.
+
+        Two sessions with the same label are on the same account. The reverse does not hold: a new API key, and a new
+        sign-in with an authorization code, count as another account, for nothing tells that they are not.
+        """
+        return account_label(self._settings, self._authenticator.identity())
 
     @property
     def dialect(self) -> Dialect:
@@ -212,7 +226,7 @@ class Session:
     @property
     def max_request_bytes(self) -> int:
         """How large the body of an insert may be."""
-        return self._max_request_bytes
+        return int(self._options["max_request_bytes"])
 
     @property
     def doubted(self) -> frozenset[int]:
@@ -330,28 +344,33 @@ class Session:
             ],
         )
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
-        # Credentials stay here: where a copy wakes, it finds its own in the environment or profile.
-        public = {
-            "base_url": self.base_url,
-            "api_version": self._settings.api_version,
-            "profile": self._profile,
-            "max_request_bytes": self._max_request_bytes,
-            **self._options,
-        }
-        if self.auth_method == "authorization_code":
-            # Or client credentials found there would be another account's.
-            public |= {"auth_method": self.auth_method, "token_file": self._settings.token_file}
-        return _reopen, (public,)
+        settings = self._settings
+        public = replace(settings, client_secret=None, password=None, api_key=None, code=None, refresh_token=None)
+        found = (type(self), public, self._profile, self._options, self._authenticator.identity())
+        # What a subclass has beside these is its own.
+        return _loaded, found, {name: value for name, value in vars(self).items() if name not in _PARTS}
 
 
-def hidden(proxies: Mapping[str, str | Secret] | None) -> dict[str, Secret]:
-    if not (proxies is None or isinstance(proxies, Mapping)):
-        kind, proxies = type(proxies).__name__, None
+def refuse_no_proxies(concealed: object) -> None:
+    """Refuse proxies that are no dict, once they are concealed.
+
+    Raises
+    ------
+    ConfigurationError
+        They are not.
+    """
+    if isinstance(concealed, Secret):
+        kind = type(concealed.reveal()).__name__
         raise ConfigurationError(
             f"proxies= is a dict of scheme and address, {{'https': 'http://proxy:8080'}}, not {kind}."
         )
-    return {scheme: url if isinstance(url, Secret) else Secret(url) for scheme, url in (proxies or {}).items()}
 
 
 def _read(exchange: Exchange[T], reply: Reply) -> T:
@@ -362,5 +381,11 @@ def _read(exchange: Exchange[T], reply: Reply) -> T:
         raise exc.with_traceback(None)  # noqa: B904
 
 
-def _reopen(public: Mapping[str, Any]) -> Session:
-    return Session(**public)
+def _loaded(
+    kind: type[Session], settings: Settings, profile: str | None, options: dict[str, Any], identity: str
+) -> Session:
+    """A session from its pickle."""
+    session = kind.__new__(kind)
+    session._open(settings, profile, options, {})
+    session._authenticator = LookedUpLater(settings, profile, identity, session._transport)
+    return session

@@ -8,29 +8,21 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
-from pandas_clicdata.config import SETTING_NAMES, Settings, masked, resolve
+from pandas_clicdata.config import SETTING_NAMES, Settings, concealed, resolve
 from pandas_clicdata.errors import ConfigurationError
 from pandas_clicdata.models import DEFAULT_TIMEOUT, MAX_REPLY_BYTES, MAX_REQUEST_BYTES, RetryPolicy, Secret
-from pandas_clicdata.session.session import Session, hidden
-
-_SECRETS = frozenset({"client_secret", "password", "api_key", "code", "refresh_token"})
+from pandas_clicdata.session.session import Session, refuse_no_proxies
 
 
-def concealed(connection_params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a session with what is secret among them hidden."""
-    params: dict[str, Any] = dict(connection_params)
-    for name in _SECRETS & params.keys():
-        params[name] = Secret.of(params[name])
-    connection_params = {}
-    if isinstance(params.get("base_url"), str):
-        params["base_url"] = masked(params["base_url"])
-    if isinstance(params.get("token_file"), os.PathLike):
-        params["token_file"] = os.fspath(params["token_file"])
-    if "proxies" in params:
-        params["proxies"] = hidden(params["proxies"])
-    return params
+def conceal(connection_params: dict[str, Any]) -> None:
+    """Conceal what may be secret among the parameters of a session, in place.
+
+    The caller's dict is changed, for it is among the local variables that a traceback may show.
+    """
+    for name, value in connection_params.items():
+        connection_params[name] = concealed(name, value)
 
 
 class LazySession:
@@ -45,10 +37,13 @@ class LazySession:
         As for :class:`Session`.
     """
 
+    # There also where a traceback shows one that could not be made.
+    _session: Session | None = None
+
     def __init__(self, **connection_params: Any) -> None:
-        connection_params = concealed(connection_params)
+        conceal(connection_params)
+        refuse_no_proxies(connection_params.get("proxies"))
         self._params = connection_params
-        self._session: Session | None = None
         self._held = False
         self._lock = threading.Lock()
 
@@ -85,6 +80,18 @@ class LazySession:
             if self._session is not None:
                 self._session.close()
             self._session = None
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"A {type(self).__name__} is not pickled, because it holds credentials. Pickle its session instead, which"
+            " leaves them out: manager.session."
+        )
 
     def __repr__(self) -> str:
         kind = type(self).__name__
@@ -155,8 +162,8 @@ class SessionManager(LazySession):
     """
 
     def __init__(self, **connection_params: Any) -> None:
-        # Rebound at once, so that a traceback with locals shows no secret.
-        connection_params = concealed(connection_params)
+        # Here too, for this dict is another one, and a traceback with locals shows both.
+        conceal(connection_params)
         super().__init__(**connection_params)
         self._loose = bool(connection_params)
         if self._loose:
@@ -273,9 +280,12 @@ def connect(
     >>> cd.connect(api_key="hush", base_url="http://localhost:8484")
     <Session api_key at http://localhost:8484, dialect not known yet>
     """
+    # Rebound at once, so that a traceback with locals shows no secret.
     client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
     code, refresh_token = Secret.of(code), Secret.of(refresh_token)
-    base_url = None if base_url is None else masked(base_url)
+    auth_method = concealed("auth_method", auth_method)
+    base_url, proxies = concealed("base_url", base_url), concealed("proxies", proxies)
+    is_sandbox, is_account, target = target == "sandbox", target is None, None
     where: dict[str, Any] = {
         "auth_method": auth_method,
         "client_id": client_id,
@@ -298,10 +308,10 @@ def connect(
         "max_request_bytes": max_request_bytes,
         "max_reply_bytes": max_reply_bytes,
     }
-    how["proxies"], proxies = hidden(proxies), None
-    if target is None:
+    how["proxies"] = proxies
+    if is_account:
         session = Session(**where, **how)
-    elif target == "sandbox":
+    elif is_sandbox:
         session = _sandbox_session(where, how)
     else:
         raise ConfigurationError(

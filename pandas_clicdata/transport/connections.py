@@ -238,7 +238,8 @@ class ConnectionAdapter(HTTPAdapter):
         response = _response_class(self._wire, self._seconds)
 
         def strict(pool: Any) -> Any:
-            members = {"response_class": response, "wire": self._wire}
+            # http.client prints all headers where a program has set its debuglevel for all connections.
+            members = {"response_class": response, "wire": self._wire, "debuglevel": 0}
             connection = type(pool.ConnectionCls.__name__, (_Connection, pool.ConnectionCls), members)
             return type(pool.__name__, (pool,), {"ConnectionCls": connection})
 

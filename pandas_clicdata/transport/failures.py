@@ -16,7 +16,7 @@ from pandas_clicdata.errors import (
     ConnectionLostError,
     RequestTimeoutError,
 )
-from pandas_clicdata.models import Reply, Request, Secret
+from pandas_clicdata.models import Request, Secret, redacted
 from pandas_clicdata.transport.connections import BrokenReply
 
 _MAX_WRAPPINGS = 10
@@ -73,9 +73,8 @@ def translated(
     # urllib3 puts the connection object's repr before the reason.
     text = str(root).rsplit(": ", 1)[-1] if isinstance(root, urllib3.exceptions.NewConnectionError) else str(root)
     reason = f"{type(root).__name__}: {text}".rstrip(": ")
-    redact = Reply(status=0, secrets=secrets).redact
-    redacted = redact(reason)
-    unsent = None if sent else _unsent(request, exc, root, redacted)
+    shown = redacted(reason, secrets)
+    unsent = None if sent else _unsent(request, exc, root, shown)
     if isinstance(unsent, ConfigurationError) and not isinstance(root, ssl.SSLCertVerificationError):
         # The text of these may hold the address of a proxy or the value of a header, so they are no cause either.
         return unsent
@@ -85,11 +84,11 @@ def translated(
     elif isinstance(root, BrokenReply):
         fault = ConnectionLostError(f"{request.line}: the reply cannot be trusted: {root}.", ambiguous=True)
     elif isinstance(exc, requests.Timeout) or isinstance(root, TimeoutError | urllib3.exceptions.TimeoutError):
-        fault = RequestTimeoutError(f"{request.line}: no reply came in time ({redacted}).", ambiguous=True)
+        fault = RequestTimeoutError(f"{request.line}: no reply came in time ({shown}).", ambiguous=True)
     else:
-        fault = ConnectionLostError(f"{request.line}: the connection was lost ({redacted}).", ambiguous=True)
+        fault = ConnectionLostError(f"{request.line}: the connection was lost ({shown}).", ambiguous=True)
     # Any of them may quote what came, and what came may quote a secret.
-    if all(redact(text) == text for text in map(str, _links(exc))):
+    if all(redacted(text, secrets) == text for text in map(str, _links(exc))):
         fault.__cause__ = exc
     return fault
 

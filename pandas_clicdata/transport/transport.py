@@ -13,16 +13,21 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urljoin
+from urllib.request import getproxies_environment
 
 import requests
 from requests.auth import AuthBase
+from requests.utils import get_auth_from_url, prepend_scheme_if_needed
+from urllib3.util import parse_url
 
 from pandas_clicdata._version import __version__
+from pandas_clicdata.config import Address, address_of
 from pandas_clicdata.errors import (
     ClicDataError,
     ConfigurationError,
@@ -32,7 +37,7 @@ from pandas_clicdata.errors import (
     ReplyTooLargeError,
     TransportError,
 )
-from pandas_clicdata.models import DEFAULT_TIMEOUT, MAX_REPLY_BYTES, Reply, Request, RetryPolicy, Secret
+from pandas_clicdata.models import DEFAULT_TIMEOUT, MAX_REPLY_BYTES, Reply, Request, RetryPolicy, Secret, redacted
 from pandas_clicdata.transport.connections import BrokenReply, ConnectionAdapter, TooManyBytes, Wire, read_body
 from pandas_clicdata.transport.failures import THIRD_PARTY, translated, without_frames
 from pandas_clicdata.transport.limiter import Limiter, Turn, Verdict, told_to_stop
@@ -45,6 +50,23 @@ _PARTS_OF_A_REPLY = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TOO_MANY_REQUESTS = 429
 _DELAY_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
+
+
+_SENDING: ContextVar[tuple[Secret, ...]] = ContextVar("_SENDING", default=())
+
+
+class _WithoutSecrets(logging.Filter):
+    """Take the secrets of the request that is being sent out of what urllib3 logs of it, such as its path."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        secrets = _SENDING.get()
+        if secrets:
+            record.msg, record.args = redacted(record.getMessage(), secrets), ()
+        return True
+
+
+for _name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in ("urllib3", "requests")]:
+    logging.getLogger(_name).addFilter(_WithoutSecrets())
 
 
 class Transport:
@@ -88,6 +110,8 @@ class Transport:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.base_url = base_url
+        address = address_of(base_url)
+        self._origin = None if address is None else address.origin
         self.timeout = _checked_timeout(timeout)
         if retry is not None and not isinstance(retry, RetryPolicy):
             raise ConfigurationError(f"retry= is a RetryPolicy, such as RetryPolicy(attempts=3), not {retry!r}.")
@@ -140,6 +164,8 @@ class Transport:
             ``RetryPolicy.give_up_after``, or asks to wait so long.
         """
         secrets = (*secrets, *request.secrets, *headers.values(), *self._proxy_secrets)
+        if self._trust_environment:
+            secrets += _secrets_of_environment()
         turn = Turn()
         tries, counted, perhaps_done = 0, 0, False
         last: Reply | TransportError | None = None
@@ -190,7 +216,11 @@ class Transport:
             if verdict is not Verdict.GO:
                 return verdict
             started = self._clock()
-            reply = self._send_once(request, headers, secrets)
+            token = _SENDING.set(secrets)
+            try:
+                reply = self._send_once(request, headers, secrets)
+            finally:
+                _SENDING.reset(token)
             took = self._clock() - started
             logger.debug("%s: HTTP %d in %.3f s (attempt %d)", request.line, reply.status, took, attempt)
             if _is_overloaded(reply):
@@ -205,21 +235,19 @@ class Transport:
             self._limiter.leave(turn)
 
     def _send_once(self, request: Request, headers: Mapping[str, Secret], secrets: tuple[Secret, ...]) -> Reply:
-        # Hidden like a secret, for a service may quote one in the address that it points to.
-        url = Secret(self.base_url + request.path)
-        params: tuple[tuple[str, str], ...] | None = request.params
+        address = address_of(self.base_url + request.path, request.params)
+        if address is None or address.origin != self._origin:
+            raise ConfigurationError(f"{request.line} cannot be sent: that path does not make a valid address.")
         for _ in range(_MAX_REDIRECTS):
-            reply = self._exchange(request, url, params, headers, secrets)
+            reply = self._exchange(request, address.url, headers, secrets)
             if "location" not in reply.headers or reply.status not in _REDIRECTS:
                 return reply
-            with contextlib.suppress(ValueError):
-                url, params = Secret(urljoin(url.reveal(), reply.headers["location"])), None
-            origin = _origin(url.reveal()) if params is None else None
-            if request.method != "GET" or origin is None or origin != _origin(self.base_url):
-                host = "nowhere" if origin is None else origin[1]
+            address = _redirected(address.url, reply)
+            if request.method != "GET" or address is None or address.origin != self._origin:
+                host = "nowhere" if address is None else address.origin[1]
                 raise RedirectError(
-                    f"{request.line} was answered with a redirect to {host}, which is not followed:"
-                    " credentials stay with the address you gave. Is base_url right?",
+                    f"{request.line} was answered with a redirect to {redacted(host, secrets)},"
+                    " which is not followed: credentials stay with the address you gave. Is base_url right?",
                     # Some services do the work first, and then point to the page that shows it.
                     ambiguous=True,
                 )
@@ -229,7 +257,6 @@ class Transport:
         self,
         request: Request,
         url: Secret,
-        params: tuple[tuple[str, str], ...] | None,
         headers: Mapping[str, Secret],
         secrets: tuple[Secret, ...],
     ) -> Reply:
@@ -245,7 +272,6 @@ class Transport:
             response = session.request(
                 request.method,
                 url.reveal(),
-                params=params or None,
                 data=request.body,
                 headers={"Content-Type": request.content_type} if request.body is not None else None,
                 auth=_SecretHeaders(headers),
@@ -426,21 +452,27 @@ def _checked_verify(verify: bool | str | None) -> bool | str | None:
     return path
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None] | None:
+def _redirected(url: Secret, reply: Reply) -> Address | None:
+    """The address that a redirect leads to; None if it is not valid."""
     try:
-        parts = urlsplit(url)
-        return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        return address_of(urljoin(url.reveal(), reply.headers["location"]))
     except ValueError:
         return None
 
 
+def _secrets_of_environment() -> tuple[Secret, ...]:
+    """What must not be shown of the proxies that the environment names."""
+    return tuple(each for proxy in getproxies_environment().values() for each in _secrets_of_proxy(Secret(proxy)))
+
+
 def _secrets_of_proxy(proxy: Secret) -> tuple[Secret, ...]:
-    """What must not be shown of a proxy's address; nothing if it is none."""
-    with contextlib.suppress(ValueError):
-        address = proxy.reveal()
-        parts = urlsplit(address if "://" in address else f"http://{address}")
-        if parts.hostname and parts.port != 0:
-            password = unquote(parts.password or "")
-            both = f"{unquote(parts.username or '')}:{password}" if password else ""
-            return proxy, Secret(password), Secret(both)
+    """What must not be shown of a proxy's address, read as requests reads it; nothing if it is not valid."""
+    # requests raises a TypeError where there is no host.
+    with contextlib.suppress(ValueError, TypeError):
+        address = prepend_scheme_if_needed(proxy.reveal(), "http")  # type: ignore[no-untyped-call]
+        parts = parse_url(address)
+        if parts.host and parts.port != 0:
+            username, password = get_auth_from_url(address)
+            both = f"{username}:{password}" if password else ""
+            return proxy, Secret(password), Secret(both), Secret(unquote(parts.auth or ""))
     return ()

@@ -87,7 +87,9 @@ def raise_for_error(request: Request, reply: Reply) -> None:
         status=reply.status,
         code=code,
         description=description,
-        request_id=next((reply.headers[name] for name in _REQUEST_ID_HEADERS if name in reply.headers), None),
+        request_id=next(
+            (reply.redact(reply.headers[name]) for name in _REQUEST_ID_HEADERS if name in reply.headers), None
+        ),
         attempts=reply.attempts,
         ambiguous=request.method != "GET" and (not decided or reply.perhaps_done),
     )

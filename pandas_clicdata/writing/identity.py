@@ -24,7 +24,7 @@ class Identity:
     if_exists : str
         What a push does where the table is there.
     account : str
-        On whose account; no secret.
+        On whose account, as ``Session.account_label``; no secret.
     rows : int or None
         Rows of the frame; None for a stream.
     columns : sequence of (str, str)
@@ -80,10 +80,16 @@ class Identity:
         if ours["table"] in (kept.get("rec_id"), kept.get("name")):
             kept = {**kept, "table": ours["table"]}
         words = {
-            "operation": "operation", "table": "table", "if_exists": "if_exists=", "account": "account",
+            "operation": "operation", "table": "table", "if_exists": "if_exists=",
             "columns": "list of columns and types", "rows": "number of rows", "frame": "content of the frame",
             "stamp": "stamp=", "on": "on=",
         }  # fmt: skip
+        if kept.get("account") != self.account:
+            raise ResumeError(
+                f"{where} is that of a write to another account: {kept.get('account')!r}. This session works on"
+                f" {self.account!r}. Give session= the account of that write, or begin a new write:"
+                " leave resume= out, or give journal= another path."
+            )
         for key, word in words.items():
             if kept.get(key) != ours[key]:
                 shown = "" if key in ("frame", "columns") else f" ({kept.get(key)!r} there, {ours[key]!r} here)"

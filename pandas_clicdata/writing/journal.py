@@ -5,6 +5,7 @@ One JSON text a line: which write it is, then what happened to it, each line on 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -84,11 +85,11 @@ class Journal:
             raise self._unusable("read", exc) from exc
         # A line without its end was being written when the process was killed, and nothing was done on its account.
         whole = content[: content.rfind(b"\n") + 1]
-        try:
+        events = None
+        with contextlib.suppress(ValueError, RecursionError):
             events = [json.loads(line) for line in whole.splitlines()]
-        except ValueError as exc:
-            raise self._unusable("read", exc) from exc
-        if not all(isinstance(event, dict) for event in events) or (content and not events):
+        # Raised here, where the parser's exception, which holds a line of the file, is no context of it.
+        if events is None or not all(isinstance(event, dict) for event in events) or (content and not events):
             raise ResumeError(f"The file {self.path} is no journal of a write. Give another path.")
         for event in events:
             kept = event.pop("seal", None)
