@@ -58,6 +58,7 @@ def test_a_probe_that_fails_is_not_remembered(serve):
     [
         (200, {"api-supported-versions": "2021.08, 2022.01"}, {}, "versioned, 2022.01"),
         (200, {"API-Supported-Versions": "2022.01,2025.3,2031.1"}, {}, "versioned, 2025.3"),
+        (200, {"API-Supported-Versions": "\x1b[31m2025.3, 2022.01\x9b, hush"}, {}, "unversioned"),
         (400, {"api-supported-versions": "2022.01"}, {"error": {"code": "APIVersionRequired"}}, "versioned, 2022.01"),
         (200, {}, {"error": {"code": "APIVersionRequired", "description": "…"}}, "versioned, 2025.3"),
         (200, {}, {"Error": {"Code": "apiversionrequired"}}, "versioned, 2025.3"),

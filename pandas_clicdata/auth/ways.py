@@ -117,8 +117,8 @@ class LookedUpLater:
     def _same_account(self) -> Authenticator:
         ours = account_label(self._settings, self._identity)
         advice = (
-            "Or make a session here, as with cd.connect(...), instead of loading one. The settings of this process are"
-            f" those of its environment and of its profile file, {config.profile_path()}."
+            f"Set them in the environment of this process or in its profile file, {config.profile_path()}; or make a"
+            " session here, as with cd.connect(...), instead of loading one."
         )
         fault = ""
         try:
@@ -137,7 +137,7 @@ class LookedUpLater:
         if len(client_ids) > 1 or (self._identity and found.identity() != self._identity):
             raise ConfigurationError(
                 f"This session was pickled for {ours}. The credentials in this process are those of another account,"
-                f" {account_label(settings, found.identity())}, and are not used. Set those of the first one. {advice}"
+                f" {account_label(settings, found.identity())}, and are not used. {advice}"
             )
         return found
 

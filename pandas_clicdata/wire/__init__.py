@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -29,6 +30,7 @@ __all__ = ["NEWEST_SEEN", "Dialect", "Unversioned", "Versioned", "dialect_for", 
 T = TypeVar("T")
 
 NEWEST_SEEN = "2025.3"
+_VERSION = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
 
 
 class Dialect(Protocol):
@@ -91,7 +93,10 @@ def dialect_of(reply: Reply) -> Dialect:
         The reply is an error that has nothing to do with versions, and no sign of either dialect.
     """
     supported = tuple(
-        version.strip() for version in reply.headers.get("api-supported-versions", "").split(",") if version.strip()
+        version.strip()
+        for version in reply.headers.get("api-supported-versions", "").split(",")
+        # What is no version is neither asked for nor shown.
+        if _VERSION.fullmatch(version.strip())
     )
     if supported:
         known = [version for version in supported if key(version) <= key(NEWEST_SEEN)]
