@@ -227,7 +227,7 @@ def resolve_kept(kept: Settings, profile: str | None = None) -> Settings:
     given: dict[str, str | Secret | None] = {
         name: getattr(kept, name) for name in ("auth_method", "base_url", "api_version", "redirect_uri", "token_file")
     }
-    _, merged = _looked_up(given, profile)
+    _, merged, _ = _looked_up(given, profile)
     names = {name: merged.get(name) or getattr(kept, name) for name in ("client_id", "username")}
     return resolve({**given, **names}, profile)
 
@@ -434,7 +434,7 @@ def concealed(name: str, value: Any) -> Any:
         return os.fspath(value)
     if name == "proxies" and isinstance(value, Mapping):
         return {masked(str(scheme)): concealed("proxy", address) for scheme, address in value.items()}
-    plain = name in _PLAIN_NAMES or (name == "auth_method" and isinstance(value, str) and value in _NEEDS)
+    plain = name in _PLAIN_NAMES or (name == "auth_method" and isinstance(value, str) and value.strip() in _NEEDS)
     return value if plain else Secret(value)
 
 

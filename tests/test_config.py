@@ -274,7 +274,6 @@ def test_addresses_that_may_be_used(url):
         "https://evil.example\t.api.clicdata.com",
         "https://evil.example\n.api.clicdata.com",
         "https://evil.example .api.clicdata.com",
-        " https://api.clicdata.com",
         "https://api.clicdata.com\x00",
         "https://api.clicdata.com\u202e",
         "https://evil.example%2fapi.clicdata.com",
