@@ -226,7 +226,7 @@ def test_a_good_reply_is_done(session, operation):
     ],
 )  # fmt: skip
 def test_other_good_replies_are_done(session, answered, operation, reply):
-    answered(operation, reply)
+    answered(operation, lambda body: reply(body).replace(b"\r\nContent-", b"\r\n" + CLOSING + b"Content-", 1))
     OPERATIONS[operation][0](session)
 
 

@@ -561,7 +561,11 @@ def test_a_page_that_hides_rows_from_a_token_does_not_have_them_sent_twice(
     resume = caught.value.resume
     unproven = api_version == "unversioned" and len(before)
     for _ in range(2):
-        if times > 1 or unproven:
+        if times > 1 and api_version != "unversioned":
+            # There the last row was not sent yet, so the table is read before it is.
+            with pytest.raises(cd.IncompleteReadError, match="page 1 came instead"):
+                SENT.clicdata.append(name, on_unknown="check", resume=resume, **how)
+        elif times > 1 or unproven:
             with pytest.raises(cd.AmbiguousWriteError) as caught:
                 SENT.clicdata.append(name, on_unknown="check", resume=resume, **how)
             assert caught.value.unknown == [batch_ranges(len(SENT), PAGE, api_version)[2]]

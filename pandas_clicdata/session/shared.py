@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, cast
 
 from pandas_clicdata.config import SETTING_NAMES, Settings, concealed, resolve
 from pandas_clicdata.errors import ConfigurationError
@@ -208,6 +208,9 @@ class SessionManager(LazySession):
         >>> cd.SessionManager.get_session() is session
         True
         """
+        if not isinstance(session, Session):
+            # It may be a secret, and a traceback may show all local variables.
+            session = cast(Session, Secret.of(session))
         _shared.bind(checked_session(session, "bind_session takes"))
 
     def __enter__(self) -> Self:
@@ -346,7 +349,10 @@ def checked_session(session: object, what: str) -> Session:
     hint = ""
     if (type(session).__module__, type(session).__name__) == (Session.__module__, Session.__name__):
         hint = " It was made before pandas_clicdata was imported again: connect again."
-    raise TypeError(f"{what} a Session, as cd.connect(…) and cd.Session(…) make one, not {session!r}.{hint}")
+    # Not quoted, because it may be a secret that was meant for another parameter.
+    kind = type(session.reveal() if isinstance(session, Secret) else session).__name__
+    del session
+    raise TypeError(f"{what} a Session, as cd.connect(…) and cd.Session(…) make one, not {kind}.{hint}")
 
 
 @contextlib.contextmanager
