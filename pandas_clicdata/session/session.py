@@ -16,6 +16,7 @@ from pandas_clicdata.auth import Authenticator, authenticator
 from pandas_clicdata.display import facts_html
 from pandas_clicdata.errors import AuthenticationError, ClicDataError, ConfigurationError
 from pandas_clicdata.models import DEFAULT_TIMEOUT, AccountInfo, Exchange, Reply, Request, RetryPolicy, Secret, Sent
+from pandas_clicdata.threads import forks_wait, renew_in_children
 from pandas_clicdata.wire import Dialect, Unversioned, dialect_for, dialect_of
 
 logger = logging.getLogger(__name__)
@@ -111,7 +112,8 @@ class Session:
         proxies: Mapping[str, str | Secret] | None = None,
     ) -> None:
         # The network's libraries load with the first session, not with every import of this package.
-        from pandas_clicdata.transport import Transport
+        with forks_wait:
+            from pandas_clicdata.transport import Transport
 
         # Rebound at once, so that a traceback with locals shows no secret.
         client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
@@ -151,6 +153,11 @@ class Session:
         self._dialect: Dialect | None = (
             None if self._settings.api_version == "auto" else dialect_for(self._settings.api_version)
         )
+        self._dialect_lock = threading.Lock()
+        renew_in_children(self)
+
+    def _after_fork(self) -> None:
+        """Begin a forked child: a thread of the parent may hold the lock."""
         self._dialect_lock = threading.Lock()
 
     @property
