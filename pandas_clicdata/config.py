@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pandas_clicdata.errors import ConfigurationError, NoCredentialsError
 from pandas_clicdata.models import Secret
+from pandas_clicdata.threads import forks_wait
 
 AuthMethod = Literal["client_credentials", "basic", "api_key", "authorization_code"]
 DEFAULT_BASE_URL = "https://api.clicdata.com"
@@ -123,7 +124,8 @@ def user_folder(kind: Literal["config", "data", "state"]) -> Path | None:
     >>> user_folder("config").name
     'pandas_clicdata'
     """
-    import platformdirs
+    with forks_wait:
+        import platformdirs
 
     folder_of = {
         "config": platformdirs.user_config_path,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import marshal
+import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -28,6 +29,7 @@ from pandas_clicdata.errors import (
     UnexpectedReplyError,
 )
 from pandas_clicdata.models import ROW_ID_TYPES, ColumnType, Decoded, Kind, Page, RepeatedPages, TableRef
+from pandas_clicdata.threads import started
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -203,9 +205,9 @@ def pages_backwards(
         why = f"it was read once more, from the last page to the first, and {why}"
         return _incomplete(table, why, number, received, rows_in_all)
 
-    def arrived(coming: Future[Page], number: int) -> Page:
+    def arrived(coming: Callable[[], Page], number: int) -> Page:
         try:
-            return coming.result()
+            return coming()
         except ClicDataError as exc:
             raise wrong(f"page {number} could not be read. {exc}", number) from exc
 
@@ -350,9 +352,9 @@ class _Walk:
             self._session, self.table.rec_id, number, self._request.version, fresh_connection=fresh_connection
         )
 
-    def _next(self, coming: Future[Page], number: int, received: int) -> Page:
+    def _next(self, coming: Callable[[], Page], number: int, received: int) -> Page:
         try:
-            return coming.result()
+            return coming()
         except ClicDataError as exc:
             raise self._incomplete(f"page {number} could not be read. {exc}", number, received) from exc
 
@@ -524,6 +526,7 @@ class _Ahead:
     """One thread, and so one connection, that gets the next page while one is worked on.
 
     A pool would be waited for at its end or the interpreter's; for this thread nobody waits who wants no more pages.
+    Where no thread can be started, the page is fetched when it is wanted.
     """
 
     def __init__(self, fetch: Callable[[int], Page]) -> None:
@@ -531,19 +534,25 @@ class _Ahead:
         self._asked: SimpleQueue[tuple[int, Future[Page]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def ask(self, number: int) -> Future[Page]:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="clicdata-read", daemon=True)
-            self._thread.start()
+    def ask(self, number: int) -> Callable[[], Page]:
+        """Ask for a page; return the function that waits for it."""
+        if self._thread is None or not self._thread.is_alive():
+            # In a forked child, the queue may be locked by the parent's thread.
+            self._asked = SimpleQueue()
+            self._thread = threading.Thread(target=self._run, args=(self._asked,), name="clicdata-read", daemon=True)
+            if not started(self._thread):
+                self._thread = None
+                return lambda: self._fetch(number)
         coming: Future[Page] = Future()
         self._asked.put((number, coming))
-        return coming
+        process = os.getpid()
+        return lambda: coming.result() if os.getpid() == process else self._fetch(number)
 
     def end(self) -> None:
         self._asked.put(None)
 
-    def _run(self) -> None:
-        while (asked := self._asked.get()) is not None:
+    def _run(self, queue: SimpleQueue[tuple[int, Future[Page]] | None]) -> None:
+        while (asked := queue.get()) is not None:
             number, coming = asked
             try:
                 coming.set_result(self._fetch(number))

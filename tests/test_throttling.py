@@ -446,7 +446,7 @@ def test_a_child_process_begins_anew():
     turn = Turn()
     limiter.enter(turn)
     limiter.turned_away(turn, 100)
-    limiter._pid -= 1  # as it looks after a fork
+    limiter._after_fork()
     limiter.enter(Turn())
     assert clock.now == 1000
 

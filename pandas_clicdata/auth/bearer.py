@@ -14,6 +14,7 @@ from pandas_clicdata.auth.replies import Issued
 from pandas_clicdata.config import Settings
 from pandas_clicdata.errors import ClicDataError, TransportError
 from pandas_clicdata.models import Reply, Request, Secret
+from pandas_clicdata.threads import renew_in_children
 
 if TYPE_CHECKING:
     from pandas_clicdata.transport import Transport
@@ -68,7 +69,7 @@ class _Handed(dict[str, Secret]):
         self.since = since
 
 
-@dataclass
+@dataclass(eq=False)
 class Bearer:
     """A token in every request.
 
@@ -91,6 +92,12 @@ class Bearer:
     _token: Token | None = field(default=None, init=False)
     _failure: _Failure | None = field(default=None, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        renew_in_children(self)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
 
     def headers(self) -> Mapping[str, Secret]:
         token, since = self._token, self.clock()

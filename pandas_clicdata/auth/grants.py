@@ -7,7 +7,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import InitVar, dataclass, field
 
 from pandas_clicdata import config
@@ -24,6 +24,7 @@ from pandas_clicdata.errors import (
     TransportError,
 )
 from pandas_clicdata.models import NO_MORE_TRIES, Reply, Request, Secret
+from pandas_clicdata.threads import renew_in_children, started
 
 AUTHORIZE_PATH = "/oauth20/authorize"
 # Less is not worth a request that will be refused.
@@ -62,7 +63,7 @@ class ClientCredentials:
         )
 
 
-@dataclass
+@dataclass(eq=False)
 class AuthorizationCode:
     """``grant_type=authorization_code``, and from then on ``refresh_token`` (P).
 
@@ -87,6 +88,11 @@ class AuthorizationCode:
     def __post_init__(self, sign_in: str | None) -> None:
         self._file = TokenFile(self.settings)
         self._began = sign_in
+        renew_in_children(self)
+
+    def _after_fork(self) -> None:
+        # The parent writes it. By the time that the child would, the refresh token may be an old one.
+        self._unsaved = False
 
     def secrets(self) -> tuple[Secret, ...]:
         held = self._held
@@ -105,19 +111,33 @@ class AuthorizationCode:
         return self._began or ""
 
     def ask(self, send: Send, instead_of: Secret | None) -> Issued:
-        # In a thread of its own, for Ctrl-C is raised in the main thread, and a token must not be lost by it between
-        # the reply and the disk. Python's end waits for this thread.
-        pool = ThreadPoolExecutor(1, thread_name_prefix="clicdata-token")
+        # In a thread of its own, because Ctrl-C is raised in the main thread, and a token must not be lost by it
+        # between the reply and the disk. Python's end waits for this thread; a pool takes no more work by then.
         stop = NO_MORE_TRIES.get() or threading.Event()
         context = contextvars.copy_context()
         context.run(NO_MORE_TRIES.set, stop)
+        coming: Future[Issued] = Future()
+        work = (coming, context, send, instead_of)
         try:
-            return pool.submit(context.run, self._ask, send, instead_of).result()
+            if not started(threading.Thread(target=self._work, args=work, name="clicdata-token")):
+                self._work(*work)
+            return coming.result()
         except (KeyboardInterrupt, SystemExit):
             stop.set()
             raise
         finally:
-            pool.shutdown(wait=False)
+            # Else an error and the frames that it has passed would keep each other alive.
+            del coming, work
+
+    def _work(
+        self, coming: Future[Issued], context: contextvars.Context, send: Send, instead_of: Secret | None
+    ) -> None:
+        try:
+            coming.set_result(context.run(self._ask, send, instead_of))
+        except BaseException as exc:  # noqa: BLE001 - raised where the token is wanted
+            coming.set_exception(exc)
+        finally:
+            del coming
 
     def _ask(self, send: Send, instead_of: Secret | None) -> Issued:
         with self._file.turn():

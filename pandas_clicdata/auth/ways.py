@@ -16,6 +16,7 @@ from pandas_clicdata.auth.grants import AuthorizationCode, ClientCredentials
 from pandas_clicdata.config import Settings
 from pandas_clicdata.errors import ConfigurationError, NoCredentialsError
 from pandas_clicdata.models import Secret
+from pandas_clicdata.threads import forks_wait
 
 if TYPE_CHECKING:
     from pandas_clicdata.transport import Transport
@@ -177,6 +178,10 @@ def authenticator(settings: Settings, transport: Transport, sign_in: str | None 
         inner = _base64(Secret(f"{settings.username}:{settings.password.reveal()}"))
         outer = _base64(Secret(f"{settings.client_id}:{inner.reveal()}"))
         return FixedHeaders({"Authorization": Secret(f"Basic {outer.reveal()}")}, settings, parts=(inner,))
+    with forks_wait:
+        # Needed for the first token, which a thread may be fetching while another forks.
+        import filelock  # noqa: F401
+        import oauthlib.oauth2  # noqa: F401
     if settings.auth_method == "authorization_code":
         return Bearer(AuthorizationCode(settings, sign_in), transport)
     return Bearer(ClientCredentials(settings), transport)

@@ -71,11 +71,13 @@ class SandboxProcess:
         self._lock = threading.RLock()
         self._child: subprocess.Popen[str] | None = None
         self._orders = 0
+        self._parent = os.getpid()
 
     def start(self) -> Self:
         """Start the process; does nothing when it runs already."""
         with self._lock:
             if self._child is None:
+                self._parent = os.getpid()
                 # A file takes any amount of words; a pipe that nobody reads would hold the child up.
                 self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
                 try:
@@ -95,7 +97,9 @@ class SandboxProcess:
         return self
 
     def stop(self) -> None:
-        """End the process and every sandbox in it; does nothing when it has ended."""
+        """End the process and every sandbox in it; does nothing when it has ended, or in a forked child."""
+        if self.inherited:
+            return
         with self._lock:
             child, self._child = self._child, None
             if child is None:
@@ -119,6 +123,11 @@ class SandboxProcess:
     def __repr__(self) -> str:
         child = self._child
         return f"<SandboxProcess: {'stopped' if child is None else f'process {child.pid}'}>"
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this is a forked child, and the process that of its parent."""
+        return self._child is not None and self._parent != os.getpid()
 
     @property
     def alive(self) -> bool:
@@ -195,7 +204,9 @@ class ProcessSandbox(RemoteSandbox):
         return self
 
     def stop(self) -> None:
-        """Close every connection, thread and file; does nothing when that is so already."""
+        """Close every connection, thread and file; does nothing when that is so already, or in a forked child."""
+        if self._process.inherited:
+            return
         self._wire.leave()
         self._known = {}
         if self._number is None or not self._process.alive:

@@ -49,6 +49,7 @@ def _database(folder: Path) -> Path:
 class _Live:
     """What exists while a sandbox runs."""
 
+    process: int
     store: Store
     credentials: Credentials = field(repr=False)
     oauth: OAuth
@@ -182,10 +183,14 @@ class Sandbox:
         except BaseException:
             store.close()
             raise
-        return _Live(store, credentials, oauth, world, listener, sources)
+        return _Live(os.getpid(), store, credentials, oauth, world, listener, sources)
 
     def stop(self) -> None:
-        """Close every connection, thread and file; does nothing when that is so already."""
+        """Close every connection, thread and file; does nothing when that is so already, or in a forked child."""
+        live = self._live
+        if live is not None and live.process != os.getpid():
+            # The threads, and perhaps the lock, are the parent's.
+            return
         with self._lock:
             live, self._live = self._live, None
             if live is None:

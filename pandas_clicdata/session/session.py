@@ -34,6 +34,7 @@ from pandas_clicdata.models import (
     Secret,
     Sent,
 )
+from pandas_clicdata.threads import forks_wait, renew_in_children
 from pandas_clicdata.wire import Dialect, Unversioned, dialect_for, dialect_of
 
 logger = logging.getLogger(__name__)
@@ -180,7 +181,8 @@ class Session:
         self, settings: Settings, profile: str | None, options: dict[str, Any], proxies: dict[str, Secret]
     ) -> None:
         # The network's libraries load with the first session, not with every import of this package.
-        from pandas_clicdata.transport import Transport
+        with forks_wait:
+            from pandas_clicdata.transport import Transport
 
         self._settings = settings
         self._profile = profile
@@ -192,6 +194,11 @@ class Session:
         self._dialect: Dialect | None = (
             None if self._settings.api_version == "auto" else dialect_for(self._settings.api_version)
         )
+        self._dialect_lock = threading.Lock()
+        renew_in_children(self)
+
+    def _after_fork(self) -> None:
+        """Begin a forked child: a thread of the parent may hold the lock."""
         self._dialect_lock = threading.Lock()
 
     @property

@@ -14,6 +14,7 @@ from pandas_clicdata.config import SETTING_NAMES, Settings, concealed, resolve
 from pandas_clicdata.errors import ConfigurationError
 from pandas_clicdata.models import DEFAULT_TIMEOUT, MAX_REPLY_BYTES, MAX_REQUEST_BYTES, RetryPolicy, Secret
 from pandas_clicdata.session.session import Session, refuse_no_proxies
+from pandas_clicdata.threads import renew_in_children
 
 
 def conceal(connection_params: dict[str, Any]) -> None:
@@ -45,6 +46,10 @@ class LazySession:
         refuse_no_proxies(connection_params.get("proxies"))
         self._params = connection_params
         self._held = False
+        self._after_fork()
+        renew_in_children(self)
+
+    def _after_fork(self) -> None:
         self._lock = threading.Lock()
 
     @property
@@ -112,6 +117,10 @@ class _Shared:
     def __init__(self) -> None:
         self.sources = [LazySession()]
         self.sandbox: Any = None
+        self._after_fork()
+        renew_in_children(self)
+
+    def _after_fork(self) -> None:
         self._lock = threading.Lock()
 
     @property
@@ -389,12 +398,13 @@ def _embedded_sandbox() -> Any:
         raise ConfigurationError(
             f'The sandbox needs {exc.name}, which is not installed. Run: pip install "pandas-clicdata[sandbox]"'
         ) from exc
-    _shared.sandbox = sandbox = Sandbox().start()
-    atexit.register(_stop_in, os.getpid(), sandbox)
+    try:
+        sandbox = Sandbox().start()
+    except RuntimeError as exc:
+        raise ConfigurationError(
+            f"The sandbox needs threads ({exc}). Run it in another process: the command clicdata sandbox prints how"
+            " to connect to it."
+        ) from exc
+    _shared.sandbox = sandbox
+    atexit.register(sandbox.stop)
     return sandbox
-
-
-def _stop_in(process: int, sandbox: Any) -> None:
-    """End the sandbox where it was started: a forked child would wait for threads that it does not have."""
-    if os.getpid() == process:
-        sandbox.stop()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-import os
 import random
 import threading
 from collections.abc import Callable
 from enum import Enum
 
 from pandas_clicdata.models import NO_MORE_TRIES, RetryPolicy
+from pandas_clicdata.threads import renew_in_children
 
 logger = logging.getLogger(__name__)
 
@@ -65,10 +65,11 @@ class Limiter:
         self._retry = retry
         self._sleep = sleep
         self._clock = clock
-        self._begin()
+        self._after_fork()
+        renew_in_children(self)
 
-    def _begin(self) -> None:
-        self._pid = os.getpid()
+    def _after_fork(self) -> None:
+        """Begin anew: those on the wire are the parent's."""
         self._changed = threading.Condition()
         self._on_wire: set[Turn] = set()
         self._waiting: set[Turn] = set()
@@ -88,9 +89,6 @@ class Limiter:
 
         Whatever comes of it, also an exception, ``leave`` must be called afterwards.
         """
-        if self._pid != os.getpid():
-            # After a fork, those on the wire are the parent's.
-            self._begin()
         stop = NO_MORE_TRIES.get()
         while True:
             with self._changed:

@@ -38,6 +38,7 @@ from pandas_clicdata.errors import (
     TransportError,
 )
 from pandas_clicdata.models import DEFAULT_TIMEOUT, MAX_REPLY_BYTES, Reply, Request, RetryPolicy, Secret, redacted
+from pandas_clicdata.threads import renew_in_children
 from pandas_clicdata.transport.connections import BrokenReply, ConnectionAdapter, TooManyBytes, Wire, read_body
 from pandas_clicdata.transport.failures import THIRD_PARTY, translated, without_frames
 from pandas_clicdata.transport.limiter import Limiter, Turn, Verdict, told_to_stop
@@ -131,6 +132,11 @@ class Transport:
         self._clock = clock
         self._limiter = Limiter(self.retry, sleep=sleep, clock=clock)
         self._local = threading.local()
+        self._after_fork()
+        renew_in_children(self)
+
+    def _after_fork(self) -> None:
+        # The connections are the parent's.
         self._open: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._open_lock = threading.Lock()
         self._doubted: set[int] = set()

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pandas_clicdata.display import ProgressBar
 from pandas_clicdata.errors import ClicDataError, ConnectionLostError, RowRange
 from pandas_clicdata.models import NO_MORE_TRIES, Sent
+from pandas_clicdata.threads import started
 from pandas_clicdata.writing import ranges as row_ranges
 
 
@@ -281,10 +282,8 @@ class _Sending:
         thread = threading.Thread(target=self._work, name=f"clicdata-write-{self._threads}", daemon=True)
         self._threads += 1
         self._running += 1
-        try:
-            thread.start()
-        except RuntimeError:
-            # There are too many, or the interpreter is at its end: those that there are do the work, or this thread.
+        if not started(thread):
+            # The threads that there are do the work, or the calling one.
             self._threads -= 1
             self._running -= 1
             self._workers = max(1, self._threads)
