@@ -11,13 +11,16 @@ import pyarrow as pa
 
 from pandas_clicdata.schema.incoming import Settled, arrow_column, is_text
 
-OWN_TEXT_DTYPE = pd.Series([""]).dtype
-"""What pandas itself makes of text: ``object`` in 2, ``str`` in 3."""
 _NULLABLE: Mapping[pa.DataType, Any] = {
     pa.int64(): pd.Int64Dtype(),
     pa.uint64(): pd.UInt64Dtype(),
     pa.bool_(): pd.BooleanDtype(),
 }
+
+
+def own_text_dtype() -> Any:
+    """Return what pandas itself makes of text: ``object`` in 2, ``str`` in 3, or as its options say."""
+    return pd.Series([""]).dtype
 
 
 def arrow_series(values: pa.Array | pa.ChunkedArray) -> pd.Series[Any]:
