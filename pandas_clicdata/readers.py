@@ -123,8 +123,8 @@ def read_clicdata(
     Returns
     -------
     DataFrame or iterator of DataFrame
-        Datetimes come as ``datetime64[us]`` in UTC, dates as objects of ``datetime.date``. The memory of a
-        frame is writable and is shared with no other frame.
+        Datetimes come as ``datetime64[us]`` in UTC, dates as objects of ``datetime.date``. The dtypes do
+        not depend on the version of pyarrow. The memory of a frame is writable and is shared with no other frame.
 
     Raises
     ------

@@ -56,4 +56,5 @@ def default_series(settled: Settled, dtype_backend: str | None, *, stable: bool 
     if nullable is not None and (values.null_count or stable or dtype_backend == "numpy_nullable"):
         return pd.Series(nullable.__from_arrow__(values))
     series: pd.Series[Any] = values.to_pandas()
-    return series
+    # Up to pyarrow 23, text that is missing throughout comes as objects, also in pandas 3.
+    return pd.Series(series, dtype=own_text_dtype()) if is_text(values.type) else series
