@@ -133,7 +133,8 @@ def read_clicdata(
     Returns
     -------
     DataFrame or iterator of DataFrame
-        Datetimes come as ``datetime64[us]`` in UTC, dates as objects of ``datetime.date``.
+        Datetimes come as ``datetime64[us]`` in UTC, dates as objects of ``datetime.date``. The dtypes do
+        not depend on the version of pyarrow. The memory of a frame is writable and is shared with no other frame.
 
     Raises
     ------
@@ -394,5 +395,9 @@ def _chunks_of_nothing(reader: pa.RecordBatchReader, size: int) -> Iterator[pd.D
 
 
 def _chunk(rows: pa.Table, options: Mapping[str, Any], first_row: int) -> pd.DataFrame:
-    settled = {name: schemas.Settled(column) for name, column in zip(rows.column_names, rows.columns, strict=True)}
+    # Each piece is copied: columns may stay in Arrow, where a slice keeps the memory of its page, as the next one does.
+    settled = {
+        name: schemas.Settled(pa.chunked_array([pa.concat_arrays([piece]) for piece in column.chunks], column.type))
+        for name, column in zip(rows.column_names, rows.columns, strict=True)
+    }
     return schemas.to_frame(settled, rows.num_rows, stable=True, first_row=first_row, **options)

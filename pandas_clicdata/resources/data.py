@@ -171,7 +171,7 @@ class Data(Resource):
         if output == "dict":
             return as_output(versions, output)
         listed = [{**version, "data_rec_id": table.rec_id} for version in versions]
-        return as_output(listed, output, columns=("data_rec_id",)).astype({"data_rec_id": "int64"})
+        return as_output(listed, output, columns=("data_rec_id",))
 
     def create_data(self, name: str, description: str = "", cols: object = None, *, desc: str | None = None) -> int:
         """Make a table without rows (O P).

@@ -21,6 +21,8 @@ Record = Mapping[str, Any]
 OUTPUTS: tuple[Output, ...] = ("df", "dict")
 ID_KEYS = ("rec_id", "id")
 """What a RecId is called: without a version (A), and with one (P)."""
+_ID_COLUMNS = frozenset({*ID_KEYS, "data_rec_id"})
+"""Columns that are of whole numbers also where there are no rows."""
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
 _EPOCH = datetime(1970, 1, 1)
@@ -215,7 +217,7 @@ def _series(name: str, values: list[Any]) -> pd.Series[Any]:
     moments = _moments(values) if name.lower().endswith("date") else None
     if moments is not None:
         return moments
-    if kinds <= {int} and all(-_LARGEST <= each < _LARGEST for each in there) and (there or name in ID_KEYS):
+    if kinds <= {int} and all(-_LARGEST <= each < _LARGEST for each in there) and (there or name in _ID_COLUMNS):
         return pd.Series(values, dtype="int64" if len(there) == len(values) else "Int64")
     if kinds == {bool}:
         return pd.Series(values, dtype="bool" if len(there) == len(values) else "boolean")

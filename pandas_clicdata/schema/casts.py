@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pandas_clicdata.errors import ColumnConversionError
 from pandas_clicdata.models import ColumnType
-from pandas_clicdata.schema.columns import OWN_TEXT_DTYPE, arrow_series, default_series, float_series
+from pandas_clicdata.schema.columns import arrow_series, default_series, float_series, own_text_dtype
 from pandas_clicdata.schema.incoming import Settled, is_short, is_text, parsed_text, texts, wants_text
 from pandas_clicdata.schema.landing import BEYOND_ZONE, beyond_zone, zone_of
 from pandas_clicdata.schema.makers import of_ticks
@@ -41,7 +41,7 @@ def cast(name: str, settled: Settled, dtype: Any, dtype_backend: str | None) -> 
 def _cast(settled: Settled, wanted: Any, dtype_backend: str | None) -> pd.Series[Any]:
     if wants_text(wanted):
         # Not by astype(str), which makes "None" of a missing value in pandas 2.
-        return pd.Series(texts(settled.values), dtype=OWN_TEXT_DTYPE if isinstance(wanted, np.dtype) else wanted)
+        return pd.Series(texts(settled.values), dtype=own_text_dtype() if isinstance(wanted, np.dtype) else wanted)
     if wanted.kind == "M" and _is_text(settled):
         moments = parsed_text(settled.values, ColumnType.DATETIME)
         settled = settled if moments is None else Settled(moments)

@@ -11,13 +11,16 @@ import pyarrow as pa
 
 from pandas_clicdata.schema.incoming import Settled, arrow_column, is_text
 
-OWN_TEXT_DTYPE = pd.Series([""]).dtype
-"""What pandas itself makes of text: ``object`` in 2, ``str`` in 3."""
 _NULLABLE: Mapping[pa.DataType, Any] = {
     pa.int64(): pd.Int64Dtype(),
     pa.uint64(): pd.UInt64Dtype(),
     pa.bool_(): pd.BooleanDtype(),
 }
+
+
+def own_text_dtype() -> Any:
+    """Return what pandas itself makes of text: ``object`` in 2, ``str`` in 3, or as its options say."""
+    return pd.Series([""]).dtype
 
 
 def arrow_series(values: pa.Array | pa.ChunkedArray) -> pd.Series[Any]:
@@ -53,4 +56,5 @@ def default_series(settled: Settled, dtype_backend: str | None, *, stable: bool 
     if nullable is not None and (values.null_count or stable or dtype_backend == "numpy_nullable"):
         return pd.Series(nullable.__from_arrow__(values))
     series: pd.Series[Any] = values.to_pandas()
-    return series
+    # Up to pyarrow 23, text that is missing throughout comes as objects, also in pandas 3.
+    return pd.Series(series, dtype=own_text_dtype()) if is_text(values.type) else series

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pandas_clicdata.errors import ColumnConversionError
 from pandas_clicdata.schema.casts import cast
-from pandas_clicdata.schema.columns import default_series
+from pandas_clicdata.schema.columns import default_series, own_text_dtype
 from pandas_clicdata.schema.homes import Home
 from pandas_clicdata.schema.incoming import Settled
 
@@ -37,7 +37,7 @@ def to_frame(
     stable: bool = False,
     first_row: int = 0,
 ) -> pd.DataFrame:
-    """Make the DataFrame.
+    """Make the DataFrame, which shares no memory with the columns: Arrow's is read-only.
 
     Parameters
     ----------
@@ -67,23 +67,28 @@ def to_frame(
             series[name] = cast(name, settled, wanted, dtype_backend)
         else:
             series[name] = default_series(settled, dtype_backend, stable=stable)
-    # With columns=, pandas 2 asks for every value, which a time zone of dateutil does not bear.
-    frame = pd.DataFrame(series, index=pd.RangeIndex(rows), columns=None if series else [], copy=False)
     for name, options in _date_options(parse_dates).items():
-        frame[name] = _dates(name, frame[name], options)
-    return frame if index_col is None else _indexed(frame, [index_col] if isinstance(index_col, str) else index_col)
+        series[name] = _dates(name, series[name], options)
+    names = [index_col] if isinstance(index_col, str) else index_col or ()
+    levels = [_level(name, series.pop(name)) for name in names]
+    # The copy also puts columns of one NumPy dtype into one block. With columns=, pandas 2 asks for every value, which
+    # a time zone of dateutil does not bear.
+    labels = None if series else pd.Index([], dtype=own_text_dtype())
+    frame = pd.DataFrame(series, index=pd.RangeIndex(rows), columns=labels, copy=True)
+    if levels:
+        frame.index = levels[0] if len(levels) == 1 else pd.MultiIndex.from_arrays(levels)
+    return frame
 
 
-def _indexed(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """As ``set_index``, but that each level has its column's dtype: pandas would make int64 of int8 in 3.1, and
-    datetimes of objects in 2.2."""
-    levels = []
-    for name in names:
-        try:
-            levels.append(pd.Index(frame[name], dtype=frame[name].dtype))
-        except NotImplementedError as exc:
-            raise ColumnConversionError(f"Column {name!r} cannot be the index: {exc}.", column=name) from exc
-    return frame.drop(columns=[*names]).set_axis(levels[0] if len(levels) == 1 else pd.MultiIndex.from_arrays(levels))
+def _level(name: str, series: pd.Series[Any]) -> pd.Index[Any]:
+    """As ``set_index`` makes it, but with the column's dtype: pandas would make int64 of int8 in 3.1, and datetimes of
+    objects in 2.2."""
+    try:
+        # pandas takes copy=True here, but does not copy.
+        level: pd.Index[Any] = pd.Index(series.copy(), dtype=series.dtype, name=name)
+    except NotImplementedError as exc:
+        raise ColumnConversionError(f"Column {name!r} cannot be the index: {exc}.", column=name) from exc
+    return level
 
 
 def _date_options(parse_dates: ParseDates | None) -> Mapping[str, Any]:

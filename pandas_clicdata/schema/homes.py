@@ -71,8 +71,11 @@ class Home:
         if isinstance(dtype, pd.ArrowDtype):
             return dtype.pyarrow_dtype
         if isinstance(dtype, pd.DatetimeTZDtype):
-            zone = str(dtype.tz)
-            return pa.timestamp(dtype.unit, zone if zone in available_timezones() else "UTC")
+            return _zoned(dtype)
+        if isinstance(dtype, pd.CategoricalDtype) and isinstance(dtype.categories.dtype, pd.DatetimeTZDtype):
+            # Up to pyarrow 23, Arrow's own type of these has no zone.
+            codes = pd.Series([], dtype=dtype).cat.codes.dtype
+            return pa.dictionary(pa.from_numpy_dtype(codes), _zoned(dtype.categories.dtype), bool(dtype.ordered))
         try:
             found = pa.array(self._dense(self.series("", pa.chunked_array([], TEXT)))).type
         except (pa.ArrowException, OverflowError, TypeError, ValueError):
@@ -101,6 +104,11 @@ class Home:
     @staticmethod
     def _dense(series: pd.Series[Any]) -> pd.Series[Any]:
         return pd.Series(series.array.to_dense()) if isinstance(series.dtype, pd.SparseDtype) else series
+
+
+def _zoned(dtype: pd.DatetimeTZDtype) -> pa.DataType:
+    zone = str(dtype.tz)
+    return pa.timestamp(dtype.unit, zone if zone in available_timezones() else "UTC")
 
 
 def told_dtype(source: Source) -> Any:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pandas_clicdata.schema import landing
-from pandas_clicdata.schema.columns import OWN_TEXT_DTYPE, arrow_series
+from pandas_clicdata.schema.columns import arrow_series, own_text_dtype
 from pandas_clicdata.schema.incoming import holds_objects
 from pandas_clicdata.schema.jsontext import from_json, from_plain, json_text
 from pandas_clicdata.schema.landing import Landing
@@ -66,7 +66,7 @@ def maker(dtype: Any, holds: Any = None) -> Make:
         case np.dtype(kind="O"):
             return _into_objects(holds)
         case np.dtype(kind="U"):
-            return lambda values, place: pd.Series(values.to_pylist(), dtype=OWN_TEXT_DTYPE)
+            return lambda values, place: pd.Series(values.to_pylist(), dtype=own_text_dtype())
         case np.dtype(kind="c"):
             make = OF_OBJECTS[complex]
             return lambda values, place: pd.Series(make(values, place), dtype=object).astype(dtype)
