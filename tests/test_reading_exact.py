@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from pandas_clicdata import ColumnConversionError
-from pandas_clicdata.schema import Settled, to_frame
+from pandas_clicdata.schema import Settled, homes, to_frame
 
 MICROSECOND = dt.datetime(2024, 2, 29, 1, 2, 3, 456789)
 DECIMAL = pd.ArrowDtype(pa.decimal128(38, 4))
@@ -101,6 +101,19 @@ def test_what_a_dtype_holds_is_read_as_it(values, dtype, backend):
     column = read(values, dtype, backend)
     assert column.dtype == dtype
     assert column.isna().tolist() == [value is None for value in values]
+
+
+@pytest.mark.parametrize("backend", [None, "numpy_nullable", "pyarrow"])
+@pytest.mark.parametrize("home", [False, True], ids=["dtype", "schema"])
+@pytest.mark.parametrize("dtype", ["timedelta64[ns]", "duration[ns][pyarrow]"])
+def test_a_duration_is_not_read_in_the_unit_of_another(dtype, home, backend):
+    # pandas 3.0 reads 400 days as 9 hours where a nanosecond stands before.
+    texts = ["P0DT0H0M0.000000001S", "P400DT0H0M0S", None, "P0DT0H0M1S", "P0DT0H0M0.000001S"]
+    wanted = homes({"x": dtype})["x"] if home else dtype
+    spans = read(texts, wanted, backend).tolist()
+    assert [None if pd.isna(span) else pd.Timedelta(span).as_unit("ns").value for span in spans] == [
+        1, 400 * 86_400 * 10**9, None, 10**9, 1000
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("backend", [None, "numpy_nullable", "pyarrow"])

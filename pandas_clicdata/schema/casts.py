@@ -55,6 +55,8 @@ def _cast(settled: Settled, wanted: Any, dtype_backend: str | None) -> pd.Series
         return _midnights(settled.values, arrow_type) if as_dates else _moments(settled.values, wanted)
     if wanted.kind in "fc":
         return _floats(settled, wanted, dtype_backend)
+    if wanted.kind == "m" and _is_text(settled):
+        return _durations(_spans(settled.values), wanted)
     series = default_series(settled, dtype_backend)
     if isinstance(wanted, pd.PeriodDtype):
         return pd.Series(pd.PeriodIndex(series, dtype=wanted))
@@ -168,6 +170,15 @@ def _unit_of(wanted: pd.DatetimeTZDtype | pd.ArrowDtype) -> str:
 def _first(mask: pa.ChunkedArray) -> int | None:
     position: int = pc.index(mask, pa.scalar(True)).as_py()
     return position if position >= 0 else None
+
+
+def _spans(written: pa.ChunkedArray) -> pd.Series[Any]:
+    """Text as durations, in the finest unit that one of them has."""
+    # One at a time: of several, pandas 3.0 reads a coarse one in the unit of a finer one before it.
+    spans: list[Any] = [pd.NaT if text is None else pd.Timedelta(text) for text in written.to_pylist()]
+    unit: Any = max((span.unit for span in spans if span is not pd.NaT), key=_UNITS.index, default="ns")
+    ticks = ["NaT" if span is pd.NaT else span.as_unit(unit).to_timedelta64() for span in spans]
+    return pd.Series(np.array(ticks, f"m8[{unit}]"))
 
 
 def _durations(series: pd.Series[Any], wanted: Any) -> pd.Series[Any]:
