@@ -16,14 +16,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pandas_clicdata import rows, schema
-from pandas_clicdata.models import ColumnType, Framing
+from pandas_clicdata._models import ColumnType, Framing
+from pandas_clicdata.client.operations import OPERATIONS, loads
 from pandas_clicdata.sandbox.assumptions import ASSUMED
 from pandas_clicdata.sandbox.dialects import Dialect
 from pandas_clicdata.sandbox.openapi import document
-from pandas_clicdata.schema.types import LITERAL_RULE, RULES
-from pandas_clicdata.wire import body
-from pandas_clicdata.wire.operations import OPERATIONS
+from pandas_clicdata.types import infer, ingest, plan, row_codec, to_pandas
+from pandas_clicdata.types.rules import LITERAL_RULE, RULES
 
 DOCS = Path(__file__).parent
 TESTS = DOCS.parent / "tests"
@@ -93,14 +92,14 @@ def examples() -> str:
 
 def there_and_back(column: pd.Series | pa.Array) -> tuple[str, ...]:
     """What a column becomes, what is written of it, and what of that is read."""
-    door = schema.enter(pd.DataFrame({"x": column}) if isinstance(column, pd.Series) else pa.table({"x": column}))
-    plans = schema.plan_columns(door)
+    door = ingest.enter(pd.DataFrame({"x": column}) if isinstance(column, pd.Series) else pa.table({"x": column}))
+    plans = plan.plan_columns(door)
     planned = plans[0].planned
-    batch = schema.ready_table(door, plans).to_batches()[0]
-    written = rows.encode(batch, [planned.wire], Framing("", ("",), "")).decode()
-    page = body.loads(b'[{"x":' + written.encode() + b"}]")
-    decoded = rows.unify(rows.decode(page, ["x"]), "x")
-    read = schema.to_frame({"x": schema.settle(decoded, planned.data_type)}, 1)["x"]
+    batch = plan.ready_table(door, plans).to_batches()[0]
+    written = row_codec.encode(batch, [planned.wire], Framing("", ("",), "")).decode()
+    page = loads(b'[{"x":' + written.encode() + b"}]")
+    decoded = row_codec.unify(row_codec.decode(page, ["x"]), "x")
+    read = to_pandas.to_frame({"x": infer.settle(decoded, planned.data_type)}, 1)["x"]
     value = read.array[0]
     # One word for pandas 2 and 3.
     dtype = "str" if isinstance(value, str) or planned.data_type == ColumnType.TEXT else str(read.dtype)

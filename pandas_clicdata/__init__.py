@@ -20,11 +20,12 @@ import logging as _logging
 import pandas as _pd
 
 from pandas_clicdata import errors
+from pandas_clicdata._models import AccountInfo, ColumnType, Picture, RetryPolicy, ScheduleRun, WriteResult
 from pandas_clicdata._version import __version__
 from pandas_clicdata.accessor import ClicDataAccessor
+from pandas_clicdata.client.auth import authorization_url
 from pandas_clicdata.errors import *  # noqa: F403
-from pandas_clicdata.models import AccountInfo, ColumnType, Picture, RetryPolicy, ScheduleRun, WriteResult
-from pandas_clicdata.readers import read_clicdata, read_clicdata_batches
+from pandas_clicdata.read import read_clicdata, read_clicdata_batches
 from pandas_clicdata.resources import (
     Account,
     Dashboard,
@@ -39,8 +40,8 @@ from pandas_clicdata.resources import (
     tables,
     versions,
 )
-from pandas_clicdata.session import Session, SessionManager, authorization_url, connect
-from pandas_clicdata.writing import append, delete_rows, push, restore, update_rows, upsert
+from pandas_clicdata.session import Session, SessionManager, connect
+from pandas_clicdata.write import append, delete_rows, push, restore, update_rows, upsert
 
 __all__ = [
     "Account",
@@ -77,6 +78,12 @@ __all__ = [
     "versions",
     *errors.__all__,
 ]
+
+
+def __dir__() -> list[str]:
+    """List the public names alone, for completion."""
+    return sorted(__all__)
+
 
 _logging.getLogger(__name__).addHandler(_logging.NullHandler())
 

@@ -10,10 +10,10 @@ import pytest
 import requests
 
 import pandas_clicdata as cd
-from pandas_clicdata.auth import Bearer, ClientCredentials, read_token
-from pandas_clicdata.config import Settings
-from pandas_clicdata.models import Reply, Secret
-from pandas_clicdata.transport import Transport
+from pandas_clicdata._config import Settings
+from pandas_clicdata._models import Reply, Secret
+from pandas_clicdata.client.auth import Bearer, ClientCredentials, read_token
+from pandas_clicdata.client.transport import Transport
 
 
 def token_reply(body, status=200):

@@ -11,11 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import pandas_clicdata as cd
-from pandas_clicdata.checks import did_you_mean, near
-from pandas_clicdata.models import Column, ColumnType, Encoding, PlannedColumn, Wire
+from pandas_clicdata._checks import did_you_mean, near
+from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn, Wire
 from pandas_clicdata.sandbox import Assumptions
-from pandas_clicdata.schema.mismatch import Difference, mismatch
-from pandas_clicdata.writing.sealing import sealed
+from pandas_clicdata.types.plan import Difference, mismatch
+from pandas_clicdata.write.journal import sealed
 
 every_dialect = pytest.mark.parametrize("api_version", ["2025.3", "unversioned"])
 OLD = pd.DataFrame({"flight": ["UA1", "UA2", "UA3"], "delay": [1, 2, 3]})

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import pandas_clicdata as cd
-from pandas_clicdata import config
-from pandas_clicdata.models import Secret
+from pandas_clicdata import _config
+from pandas_clicdata._models import Secret
 from pandas_clicdata.session import shared_session_kept
 
 PROFILES = """
@@ -50,7 +50,7 @@ def _clean(no_settings):
 
 
 def write_profiles(text=PROFILES, mode=0o600):
-    path = config.profile_path()
+    path = _config.profile_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.chmod(mode)
@@ -150,8 +150,8 @@ def test_where_settings_come_from(monkeypatch, given, environ, expected):
         monkeypatch.setenv(name, value)
     given = dict(given)
     profile = given.pop("profile", None)
-    settings = config.resolve(
-        {name: Secret(v) if name in config._SECRET_NAMES else v for name, v in given.items()}, profile
+    settings = _config.resolve(
+        {name: Secret(v) if name in _config._SECRET_NAMES else v for name, v in given.items()}, profile
     )
     for name, value in expected.items():
         found = getattr(settings, name)
@@ -217,7 +217,7 @@ def test_without_credentials_every_way_is_named():
         "client_id=", "client_secret=", "code=", "redirect_uri=", "refresh_token=", "cd.authorization_url",
         "username=", "password=", "api_key=", "CLICDATA_CLIENT_ID",
         "CLICDATA_CLIENT_SECRET", "CLICDATA_USERNAME", "CLICDATA_PASSWORD", "CLICDATA_API_KEY",
-        str(config.profile_path()), 'connect("sandbox")',
+        str(_config.profile_path()), 'connect("sandbox")',
     ):  # fmt: skip
         assert way in message
 
@@ -311,7 +311,7 @@ def test_addresses_that_may_be_used(url):
 )
 def test_an_address_that_may_lead_elsewhere_is_refused(monkeypatch, url):
     with pytest.raises(cd.ConfigurationError, match="base_url"):
-        config.resolve({"api_key": Secret("hush"), "base_url": url})
+        _config.resolve({"api_key": Secret("hush"), "base_url": url})
     with pytest.raises(cd.ConfigurationError, match="base_url"):
         cd.authorization_url(client_id="acme", redirect_uri="x:/", base_url=url)
     if "\x00" not in url:
@@ -381,11 +381,11 @@ def test_each_setting_is_taken_from_the_nearest_place_that_has_it(monkeypatch):
         '[default]\nclient_id = "far"\nclient_secret = "far"\n'
         'base_url = "https://far.example"\napi_version = "2022.01"\n'
     )
-    settings = config.resolve(KEY)
+    settings = _config.resolve(KEY)
     assert (settings.auth_method, settings.base_url) == ("api_key", "https://far.example")
     assert (settings.api_version, settings.client_secret) == ("2022.01", None)
     monkeypatch.setenv("CLICDATA_CLIENT_SECRET", "near")
-    settings = config.resolve({"api_version": "2025.3"})
+    settings = _config.resolve({"api_version": "2025.3"})
     assert (settings.client_id, settings.client_secret) == ("far", Secret("near"))
     assert (settings.base_url, settings.api_version) == ("https://far.example", "2025.3")
 
@@ -400,7 +400,7 @@ def test_a_key_in_the_wrong_place_is_not_quoted():
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        *(({name: 123}, f"{name}= is text, not int") for name in (*config._ENVIRONMENT, "code", "profile")),
+        *(({name: 123}, f"{name}= is text, not int") for name in (*_config._ENVIRONMENT, "code", "profile")),
         ({"client_secret": b"hush"}, "client_secret= is text, not bytes"),
         ({"retry": 3}, "retry= is a RetryPolicy"),
         ({"proxies": "http://x"}, "proxies= is a dict .* not str"),

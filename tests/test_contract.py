@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import pandas_clicdata as cd
+from pandas_clicdata.client.operations import OPERATIONS
 from pandas_clicdata.sandbox.routes import ROUTES, Route
-from pandas_clicdata.wire.operations import OPERATIONS
 
 # As the description of the API lists them, written here once more: what stands in one place only is checked by nothing.
 CONTRACT = [

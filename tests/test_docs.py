@@ -10,9 +10,9 @@ from types import ModuleType
 import pyarrow as pa
 import pytest
 
-from pandas_clicdata import schema
-from pandas_clicdata.schema.types import LITERAL_RULE, RULES, rule_for
 from pandas_clicdata.session import shared_session_kept
+from pandas_clicdata.types import ingest
+from pandas_clicdata.types.rules import LITERAL_RULE, RULES, rule_for
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -21,8 +21,8 @@ CODE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_code_on_a_page_runs_from_top_to_bottom(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from pandas_clicdata import session as shared
     from pandas_clicdata.sandbox import Sandbox
-    from pandas_clicdata.session import shared
 
     monkeypatch.chdir(tmp_path)
     code = "\n".join(CODE.findall(page.read_text("utf-8")))
@@ -42,7 +42,7 @@ def test_generated_tables_are_up_to_date(file: str, generate: ModuleType) -> Non
 def test_the_type_page_has_an_example_of_each_row(generate: ModuleType) -> None:
     for rule in (*RULES, LITERAL_RULE):
         column = eval(generate.EXAMPLES[rule.arrow][0], vars(generate))
-        door = schema.enter(pa.table({"x": column}) if isinstance(column, pa.Array) else column.to_frame("x"))
+        door = ingest.enter(pa.table({"x": column}) if isinstance(column, pa.Array) else column.to_frame("x"))
         (source,) = door.columns
         assert rule is (LITERAL_RULE if source.numerals else rule_for(source.arrow_type))
     assert len(generate.EXAMPLES) == len(RULES) + 1

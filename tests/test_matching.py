@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 
 import pandas_clicdata as cd
-from pandas_clicdata import lookup
+from pandas_clicdata.client import api
 from pandas_clicdata.sandbox import Assumptions
-from pandas_clicdata.writing import create_table, delete_matching, update_matching
+from pandas_clicdata.write.delete import delete_matching, update_matching
+from pandas_clicdata.write.push import create_table
 
 DIALECTS = ("2025.3", "unversioned")
 every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
@@ -377,7 +378,7 @@ def test_all_that_match_are_asked_for_again(fresh, name, api_version, operation,
 def test_what_comes_late_was_waited_for(fresh, name, api_version, operation, monkeypatch):
     sandbox, session = fresh(api_version)
     waited = []
-    monkeypatch.setattr("pandas_clicdata.writing.failure.time.sleep", waited.append)
+    monkeypatch.setattr("pandas_clicdata.write.results.time.sleep", waited.append)
     sandbox.faults.script("late_commit", operation=operation)
     change(operation, session, name, "all", settle=17)
     assert waited == [17]
@@ -461,7 +462,7 @@ def test_a_table_is_made_without_rows(running, open_session, name, api_version, 
     page = session.perform(session.dialect.read_page(rec_id, 1))
     assert [(each.name, each.data_type) for each in page.columns] == expected
     assert running.ledger.count(name) == 0
-    listed = lookup.list_all(session)
+    listed = api.list_all(session)
     assert [table.description for table in listed if table.rec_id == rec_id] == ["What it holds"]
 
 

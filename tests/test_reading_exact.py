@@ -8,7 +8,9 @@ import pyarrow as pa
 import pytest
 
 from pandas_clicdata import ColumnConversionError
-from pandas_clicdata.schema import Settled, homes, to_frame
+from pandas_clicdata.types.infer import Settled
+from pandas_clicdata.types.recast import homes
+from pandas_clicdata.types.to_pandas import to_frame
 
 MICROSECOND = dt.datetime(2024, 2, 29, 1, 2, 3, 456789)
 DECIMAL = pd.ArrowDtype(pa.decimal128(38, 4))

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
-from pandas_clicdata.schema.types import LITERAL_RULE, RULES
+from pandas_clicdata.types.rules import LITERAL_RULE, RULES
 
 D = Decimal
 PARIS = "Europe/Paris"

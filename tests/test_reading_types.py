@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 import pandas_clicdata as cd
-from pandas_clicdata import rows, schema
 from pandas_clicdata.sandbox import Assumptions
+from pandas_clicdata.types import infer, row_codec
 
 OWN_TEXT = pd.Series([""]).dtype
 BIG = 2**53 + 1
@@ -430,8 +430,8 @@ def test_iso_datetimes_with_an_offset(elsewhere, version, name, column_metadata)
     ids=str,
 )
 def test_the_forms_in_which_a_declared_datetime_may_come(texts, moment):
-    decoded = rows.decode([{"x": text} for text in [*texts, None]], ["x"])[0]
-    settled = schema.settle(decoded, "datetime").values
+    decoded = row_codec.decode([{"x": text} for text in [*texts, None]], ["x"])[0]
+    settled = infer.settle(decoded, "datetime").values
     assert settled.type == pa.timestamp("us")
     assert settled.to_pylist() == [dt.datetime.fromisoformat(moment)] * len(texts) + [None]
 

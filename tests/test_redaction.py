@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import pandas_clicdata as cd
-from pandas_clicdata.models import Reply, Secret
+from pandas_clicdata._models import Reply, Secret
 
 
 def units(text):

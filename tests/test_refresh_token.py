@@ -18,9 +18,10 @@ import requests
 from filelock import FileLock
 
 import pandas_clicdata as cd
-from pandas_clicdata import config
-from pandas_clicdata.auth import TokenFile, tokenfile
-from pandas_clicdata.config import Settings
+from pandas_clicdata import _config
+from pandas_clicdata._config import Settings
+from pandas_clicdata.client import token_file
+from pandas_clicdata.client.token_file import TokenFile
 
 BACK = "http://127.0.0.1:9/back"
 QUICK = cd.RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
@@ -192,7 +193,7 @@ def test_a_refresh_token_given_again_is_not_spent_again(sign_in, monkeypatch, wa
         monkeypatch.setenv("CLICDATA_CLIENT_ID", sandbox.client_id)
         monkeypatch.setenv("CLICDATA_CLIENT_SECRET", sandbox.client_secret)
     elif way == "profile":
-        profiles = config.profile_path()
+        profiles = _config.profile_path()
         profiles.parent.mkdir(parents=True, exist_ok=True)
         lines = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret, **given}
         profiles.write_text("[default]\n" + "".join(f'{name} = "{value}"\n' for name, value in lines.items()))
@@ -565,7 +566,7 @@ def test_a_link_stays_a_link(sign_in, home):
 
 def test_a_turn_that_never_comes(sign_in, home, monkeypatch):
     sandbox, make = sign_in
-    monkeypatch.setattr(tokenfile, "_TURN_SECONDS", 0.1)
+    monkeypatch.setattr(token_file, "_TURN_SECONDS", 0.1)
     with (
         FileLock(home / "token.json.lock"),
         pytest.raises(cd.ConfigurationError, match="another process has had its turn"),

@@ -14,7 +14,7 @@ import pytest
 from batches import batch_ranges
 
 import pandas_clicdata as cd
-from pandas_clicdata.reading import _digest
+from pandas_clicdata.read import _digest
 
 QUICK = cd.RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
 DIALECTS = ("2025.3", "unversioned")

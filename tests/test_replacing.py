@@ -22,7 +22,7 @@ from batches import batch_ranges
 
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
-from pandas_clicdata.writing import backup as backups
+from pandas_clicdata.write import backup
 
 DIALECTS = ("2025.3", "unversioned")
 every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
@@ -51,7 +51,7 @@ def in_table(sandbox, table):
 
 
 def in_file(path):
-    return counted(backups.load(path).table.to_pylist())
+    return counted(backup.load(path).table.to_pylist())
 
 
 def writes(sandbox):
@@ -562,7 +562,7 @@ def test_a_large_table_needs_few_deletions(serve, folder, api_version, workers):
     # The trial; all with a "dest"; of the others, those with a "carrier"; and those with neither by "f".
     assert len(sandbox.requests.of("delete")) == 1 + 1 + 3 + 3
     assert sandbox.ledger.count("T") == 10
-    assert backups.load(receipt.backup).table.num_rows == n
+    assert backup.load(receipt.backup).table.num_rows == n
 
 
 def deleting_otherwise(sandbox, monkeypatch, rule):
@@ -649,7 +649,7 @@ def test_a_deletion_that_is_carried_out_late_takes_no_new_row(fresh, name, folde
 CHILD = """
 import json, os, sys
 import filelock, pandas as pd, pyarrow.parquet, requests
-import pandas_clicdata as cd, pandas_clicdata.transport
+import pandas_clicdata as cd, pandas_clicdata.client.transport
 
 pd.DataFrame({"n": [1]}).clicdata.schema()
 for line in sys.stdin:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pandas_clicdata import UnexpectedReplyError, rows
-from pandas_clicdata.models import Encoding, Kind, Wire
-from pandas_clicdata.wire import body
+from pandas_clicdata import UnexpectedReplyError
+from pandas_clicdata._models import Encoding, Kind, Wire
+from pandas_clicdata.client import operations
+from pandas_clicdata.types import row_codec
 
 FEW = settings(max_examples=25, deadline=None, derandomize=True)
 
@@ -55,15 +56,15 @@ def test_cells_are_written_as_the_slow_way_writes_them(kind, data):
     encoding, arrow_type, strategy, write = WRITTEN[kind]
     values = data.draw(st.lists(st.none() | strategy, max_size=8))
     array = pa.array(values, arrow_type)
-    assert rows.cells(array, Wire(encoding)).to_pylist() == slowly(values, write)
+    assert row_codec.cells(array, Wire(encoding)).to_pylist() == slowly(values, write)
     if encoding not in (Encoding.TEXT, Encoding.DATE, Encoding.DATETIME):
-        assert rows.cells(array, Wire(encoding, quoted=True)).to_pylist() == slowly(values, write, quoted=True)
+        assert row_codec.cells(array, Wire(encoding, quoted=True)).to_pylist() == slowly(values, write, quoted=True)
 
 
 @FEW
 @given(st.lists(st.none() | FINITE, max_size=8))
 def test_floats_are_written_with_the_fewest_digits_and_stay_floats(values):
-    for value, text in zip(values, rows.cells(pa.array(values, pa.float64()), Wire(Encoding.FLOAT)), strict=True):
+    for value, text in zip(values, row_codec.cells(pa.array(values, pa.float64()), Wire(Encoding.FLOAT)), strict=True):
         back = json.loads(text.as_py())
         assert type(back) is type(value)
         assert repr(back) == repr(value)  # -0.0 too
@@ -74,15 +75,15 @@ def test_floats_are_written_with_the_fewest_digits_and_stay_floats(values):
 @given(st.lists(st.none() | st.floats(width=32, allow_nan=False, allow_infinity=False), max_size=8))
 def test_single_floats_are_written_so_that_they_read_back(values):
     array = pa.array(values, pa.float32())
-    texts = rows.cells(array, Wire(Encoding.FLOAT)).to_pylist()
+    texts = row_codec.cells(array, Wire(Encoding.FLOAT)).to_pylist()
     back = pa.array([json.loads(text) for text in texts], pa.float32())
     assert [repr(value) for value in back.to_pylist()] == [repr(value) for value in array.to_pylist()]
 
 
 FRAMINGS = {
-    "objects": (body.objects, lambda names, cells: dict(zip(names, cells, strict=True))),
+    "objects": (operations.objects, lambda names, cells: dict(zip(names, cells, strict=True))),
     "named cells": (
-        body.named_cells,
+        operations.named_cells,
         lambda names, cells: [{"column": name, "value": cell} for name, cell in zip(names, cells, strict=True)],
     ),
 }
@@ -113,21 +114,21 @@ def test_rows_are_framed_as_the_slow_way_frames_them(framing, table, start):
         slow(names, [json.loads(cells[row], parse_float=Decimal) for _, _, cells in columns])
         for row in range(min(start, height), height)
     ]
-    whole = b"[" + rows.encode(batch, wires, frame(names)) + b"]"
+    whole = b"[" + row_codec.encode(batch, wires, frame(names)) + b"]"
     assert json.loads(whole, parse_float=Decimal) == expected
     assert b": " not in whole.split(b'"')[0::2]
-    each = rows.encode_each(batch, wires, frame(names))
+    each = row_codec.encode_each(batch, wires, frame(names))
     assert [json.loads(row, parse_float=Decimal) for row in each] == expected
 
 
 def test_what_separates_rows_is_one_comma():
     batch = pa.record_batch({"a": [1, 2, 3]})
-    assert rows.encode(batch, [Wire(Encoding.INTEGER)], body.objects(["a"])) == b'{"a":1},{"a":2},{"a":3}'
-    assert rows.encode(batch.slice(3), [Wire(Encoding.INTEGER)], body.objects(["a"])) == b""
+    assert row_codec.encode(batch, [Wire(Encoding.INTEGER)], operations.objects(["a"])) == b'{"a":1},{"a":2},{"a":3}'
+    assert row_codec.encode(batch.slice(3), [Wire(Encoding.INTEGER)], operations.objects(["a"])) == b""
 
 
 # Numbers as `wire.body.loads` gives them: Decimal only where a float would not give the value back.
-EXACT = st.decimals(allow_nan=False, allow_infinity=False).map(str).map(lambda text: body.loads(text.encode()))
+EXACT = st.decimals(allow_nan=False, allow_infinity=False).map(str).map(lambda text: operations.loads(text.encode()))
 INTEGERS = st.integers(-(2**70), 2**70) | st.sampled_from([2**53 + 1, -(2**63), 2**63, 2**64 - 1, 2**64])
 FAMILIES = {
     "integers": INTEGERS,
@@ -154,8 +155,8 @@ def exactly(value):
 def test_pages_become_one_column_with_every_value_as_it_came(family, data):
     values = st.lists(st.none() | FAMILIES[family], max_size=6)
     pages = data.draw(st.lists(values, max_size=4))
-    pieces = [rows.decode([{"x": value, "y": None} for value in page], ["y", "x"])[1] for page in pages]
-    column = rows.unify(pieces, "x")
+    pieces = [row_codec.decode([{"x": value, "y": None} for value in page], ["y", "x"])[1] for page in pages]
+    column = row_codec.unify(pieces, "x")
     came = [value for page in pages for value in page]
     assert list(map(exactly, python_values(column))) == list(map(exactly, came))
     present = [value for value in came if value is not None]
@@ -184,7 +185,7 @@ def test_pages_become_one_column_with_every_value_as_it_came(family, data):
     ],
 )
 def test_long_numbers_are_whole_if_all_of_them_are(pages, whole):
-    column = rows.unify([rows.decode([{"x": value} for value in page], ["x"])[0] for page in pages], "x")
+    column = row_codec.unify([row_codec.decode([{"x": value} for value in page], ["x"])[0] for page in pages], "x")
     assert (column.kind, column.whole) == (Kind.LITERAL, whole)
 
 
@@ -201,14 +202,14 @@ def test_long_numbers_are_whole_if_all_of_them_are(pages, whole):
     ],
 )
 def test_whole_numbers_are_of_64_bits_up_to_the_last(values, kind, arrow_type):
-    (column,) = rows.decode([{"x": value} for value in values], ["x"])
+    (column,) = row_codec.decode([{"x": value} for value in values], ["x"])
     assert (column.kind, column.array.type, python_values(column)) == (kind, arrow_type, values)
 
 
 def test_a_row_that_lacks_a_column_has_null_there():
-    names = rows.names_in([{"a": 1}, {"b": "x"}, {"a": 2, "c": True}], known=["z"])
+    names = row_codec.names_in([{"a": 1}, {"b": "x"}, {"a": 2, "c": True}], known=["z"])
     assert names == ["z", "a", "b", "c"]
-    decoded = rows.decode([{"a": 1}, {"b": "x"}, {"a": 2, "c": True}], names)
+    decoded = row_codec.decode([{"a": 1}, {"b": "x"}, {"a": 2, "c": True}], names)
     assert [column.array.to_pylist() for column in decoded] == [
         [None, None, None],
         [1, None, 2],
@@ -218,27 +219,27 @@ def test_a_row_that_lacks_a_column_has_null_there():
 
 
 def test_no_rows_are_columns_of_nothing():
-    assert [(len(column.array), column.kind) for column in rows.decode([], ["a", "b"])] == [(0, Kind.NULL)] * 2
-    assert rows.decode([], []) == []
+    assert [(len(column.array), column.kind) for column in row_codec.decode([], ["a", "b"])] == [(0, Kind.NULL)] * 2
+    assert row_codec.decode([], []) == []
 
 
 @pytest.mark.parametrize("pages", [[[1, "a"]], [[True, 1]], [[1], ["a"]], [[True], [1.5]], [["a", {"b": 1}]], [[[1]]]])
 def test_values_of_several_kinds_name_the_column(pages):
     with pytest.raises(UnexpectedReplyError, match="'x'"):
-        rows.unify([rows.decode([{"x": value} for value in page], ["x"])[0] for page in pages], "x")
+        row_codec.unify([row_codec.decode([{"x": value} for value in page], ["x"])[0] for page in pages], "x")
 
 
 @pytest.mark.parametrize("value", ["\ud800", {"y": ["\udfff"]}, {"\ud800": 1}])
 @pytest.mark.parametrize("asked", ["as_text", "mixed_as_text"])
 def test_text_that_is_no_unicode_names_the_column(value, asked):
     with pytest.raises(UnexpectedReplyError, match=r"'x' came with text that is no Unicode.* columns="):
-        rows.decode([{"x": "a"}, {"x": value}], ["x"], **{asked: {"x"}})
+        row_codec.decode([{"x": "a"}, {"x": value}], ["x"], **{asked: {"x"}})
 
 
 @pytest.mark.parametrize("known", [[], ["\ud800"]])
 def test_a_name_that_is_no_unicode_is_told(known):
     with pytest.raises(UnexpectedReplyError, match=r"name '\\ud800', which is no Unicode text"):
-        rows.names_in([] if known else [{"x": 1, "\ud800": 1}], known)
+        row_codec.names_in([] if known else [{"x": 1, "\ud800": 1}], known)
 
 
 @pytest.mark.parametrize(
@@ -255,8 +256,8 @@ def test_values_of_several_kinds_become_text_when_that_is_asked_for(pages):
         for value in page
         if not isinstance(value, Decimal)
     ]
-    pieces = [rows.decode([{"x": value} for value in page], ["x"], mixed_as_text={"x"})[0] for page in pages]
-    texts = rows.unify(pieces, "x", mixed_as_text=True).array.to_pylist()
+    pieces = [row_codec.decode([{"x": value} for value in page], ["x"], mixed_as_text={"x"})[0] for page in pages]
+    texts = row_codec.unify(pieces, "x", mixed_as_text=True).array.to_pylist()
     assert [text for text in texts if text != "1E+400"] == written
-    asked = [rows.decode([{"x": value} for value in page], ["x"], as_text={"x"})[0] for page in pages]
-    assert rows.unify(asked, "x").array.to_pylist() == texts
+    asked = [row_codec.decode([{"x": value} for value in page], ["x"], as_text={"x"})[0] for page in pages]
+    assert row_codec.unify(asked, "x").array.to_pylist() == texts

@@ -19,10 +19,11 @@ import reference_rows as twin
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pandas_clicdata import UnexpectedReplyError, rows, schema
-from pandas_clicdata.models import ColumnType, Encoding, Kind, Wire
-from pandas_clicdata.schema.types import LITERAL_RULE, RULES
-from pandas_clicdata.wire import body
+from pandas_clicdata import UnexpectedReplyError
+from pandas_clicdata._models import ColumnType, Encoding, Kind, Wire
+from pandas_clicdata.client import operations
+from pandas_clicdata.types import ingest, plan, row_codec
+from pandas_clicdata.types.rules import LITERAL_RULE, RULES
 
 LONG = os.environ.get("CLICDATA_LONG_TESTS", "") not in ("", "0")
 MANY = settings(
@@ -103,7 +104,7 @@ def twin_rows(names, wires, batch, framing):
     return [twin.row([column[row] for column in columns], plain, around) for row in range(batch.num_rows)]
 
 
-@pytest.mark.parametrize("framing", [body.objects, body.named_cells])
+@pytest.mark.parametrize("framing", [operations.objects, operations.named_cells])
 @MANY
 @given(batches())
 def test_encode_writes_what_the_twin_writes(framing, given_batch):
@@ -112,23 +113,23 @@ def test_encode_writes_what_the_twin_writes(framing, given_batch):
     expected = twin_rows(names, wires, batch, around)
     for start, end in itertools.pairwise(cuts):
         piece = batch.slice(start, end - start)
-        assert twin.is_written_as(rows.encode(piece, wires, around).decode(), expected[start:end])
-        each = rows.encode_each(piece, wires, around)
+        assert twin.is_written_as(row_codec.encode(piece, wires, around).decode(), expected[start:end])
+        each = row_codec.encode_each(piece, wires, around)
         assert len(each) == end - start
         assert all(
             twin.is_written_as(row.decode(), [parts]) for row, parts in zip(each, expected[start:], strict=False)
         )
 
 
-@pytest.mark.parametrize("framing", [body.objects, body.named_cells])
+@pytest.mark.parametrize("framing", [operations.objects, operations.named_cells])
 @MANY
 @given(st.lists(TEXT, min_size=1, max_size=4, unique=True), st.data())
 def test_frames_of_both_dialects_read_as_their_rows(framing, names, data):
     row = data.draw(st.lists(st.none() | TEXT, min_size=len(names), max_size=len(names)))
     batch = pa.RecordBatch.from_arrays([pa.array([value], pa.large_string()) for value in row], names=names)
-    back = json.loads(rows.encode(batch, [Wire(Encoding.TEXT)] * len(names), framing(names)))
+    back = json.loads(row_codec.encode(batch, [Wire(Encoding.TEXT)] * len(names), framing(names)))
     pairs = dict(zip(names, row, strict=True))
-    assert back == (pairs if framing is body.objects else [{"column": k, "value": v} for k, v in pairs.items()])
+    assert back == (pairs if framing is operations.objects else [{"column": k, "value": v} for k, v in pairs.items()])
 
 
 def test_a_plan_gives_encode_no_other_columns_than_these():
@@ -146,15 +147,16 @@ def test_a_plan_gives_encode_no_other_columns_than_these():
     sources = [pa.table({"x": sample}) for sample in samples] + [pd.DataFrame({"x": [10**30]})]
     taken, expected = set(), {(wire, arrow_type.id) for wire, arrow_type, _ in COLUMNS}
     for source in sources:
-        door = schema.enter(source)
+        door = ingest.enter(source)
         for wanted in (None, *ColumnType):
             try:
-                plans = schema.plan_columns(door, None if wanted is None else {"x": wanted})
-                ready = schema.ready_table(door, plans)
+                plans = plan.plan_columns(door, None if wanted is None else {"x": wanted})
+                ready = plan.ready_table(door, plans)
             except ValueError:
                 continue
             taken.add((plans[0].planned.wire, ready.column("x").type.id))
-            assert isinstance(rows.encode(ready.to_batches()[0], [plans[0].planned.wire], body.objects(["x"])), bytes)
+            wires, framing = [plans[0].planned.wire], operations.objects(["x"])
+            assert isinstance(row_codec.encode(ready.to_batches()[0], wires, framing), bytes)
     assert {wire for wire, _ in taken} == {way.wire for rule in (*RULES, LITERAL_RULE) for way in rule.ways.values()}
     assert taken <= expected
 
@@ -240,26 +242,26 @@ def outcome(call, *arguments, **options):
 def test_decode_makes_what_the_twin_makes(given_pages, data):
     texts, known = given_pages
     as_text, mixed = (set(), set()) if data is None else (data.draw(st.sets(NAMES)), data.draw(st.sets(NAMES)))
-    came = [(body.loads(text.encode()), twin.loads(text)) for text in texts]
+    came = [(operations.loads(text.encode()), twin.loads(text)) for text in texts]
     assert repr(came[0][0]) == repr(came[0][1])
     names = list(known)
     for ours, theirs in came:
         expected = twin.names_in(theirs, names)
-        names = rows.names_in(ours, names)
+        names = row_codec.names_in(ours, names)
         assert names == expected
     pieces = []
     for ours, theirs in came:
         decoded = outcome(
-            lambda page: list(map(as_twin, rows.decode(page, names, as_text=as_text, mixed_as_text=mixed))), ours
+            lambda page: list(map(as_twin, row_codec.decode(page, names, as_text=as_text, mixed_as_text=mixed))), ours
         )
         expected = outcome(twin.decode, theirs, names, as_text, mixed)
         assert repr(decoded) == repr(expected)
         if isinstance(decoded, str):
             return
-        pieces.append((rows.decode(ours, names, as_text=as_text, mixed_as_text=mixed), expected))
+        pieces.append((row_codec.decode(ours, names, as_text=as_text, mixed_as_text=mixed), expected))
     for position, name in enumerate(names):
         ours = outcome(
-            lambda parts, name: as_twin(rows.unify(parts, name, mixed_as_text=name in mixed)),
+            lambda parts, name: as_twin(row_codec.unify(parts, name, mixed_as_text=name in mixed)),
             [page[position] for page, _ in pieces],
             name,
         )

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 import pandas_clicdata as cd
-from pandas_clicdata.schema import enter
-from pandas_clicdata.schema.types import RULES
+from pandas_clicdata.types.ingest import enter
+from pandas_clicdata.types.rules import RULES
 
 CET = dt.timezone(dt.timedelta(hours=1))
 

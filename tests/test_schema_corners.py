@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from pandas_clicdata import schema
+from pandas_clicdata._models import ColumnType, Decoded, Kind
 from pandas_clicdata.errors import (
     CellValueError,
     ColumnConversionError,
@@ -21,14 +21,14 @@ from pandas_clicdata.errors import (
     IndexNotSentWarning,
     UnsupportedTypeError,
 )
-from pandas_clicdata.models import ColumnType, Decoded, Kind
-from pandas_clicdata.schema.jsontext import json_text
+from pandas_clicdata.types import encode, infer, ingest, plan, recast, to_pandas
+from pandas_clicdata.types.json_text import json_text
 
 OWN_TEXT = pa.array(pd.Series(["a"])).type
 
 
 def frame(*values):
-    return schema.enter(pd.DataFrame({"x": pd.Series(values, dtype=object)}))
+    return ingest.enter(pd.DataFrame({"x": pd.Series(values, dtype=object)}))
 
 
 class Price(Decimal):
@@ -37,8 +37,8 @@ class Price(Decimal):
 
 
 def ready(obj, **columns):
-    door = schema.enter(obj)
-    return schema.ready_table(door, schema.plan_columns(door, columns)).to_pydict()
+    door = ingest.enter(obj)
+    return plan.ready_table(door, plan.plan_columns(door, columns)).to_pydict()
 
 
 def arrow_frame(array):
@@ -64,7 +64,7 @@ def test_frames_of_arrow_types_that_pandas_has_no_python_type_for_are_taken(arro
     frame = arrow_frame(pa.array([value, None], arrow_type))
     assert ready(frame, x="text") == {"x": [text, None]}
     with pytest.warns(IndexNotSentWarning, match="not sent"):
-        schema.warn_of_index(pd.DataFrame({"y": [1, 2]}, index=pd.Index(frame["x"].array)))
+        ingest.warn_of_index(pd.DataFrame({"y": [1, 2]}, index=pd.Index(frame["x"].array)))
 
 
 @pytest.mark.parametrize("kind", [np.longdouble, np.clongdouble])
@@ -112,23 +112,23 @@ def test_times_of_microseconds_within_lists_go_as_json_text():
 
 def test_an_error_stands_on_one_line_whatever_the_value_looks_like():
     with pytest.raises(FrameError) as caught:
-        schema.plan_columns(frame(pd.Series([1, 2])))
+        plan.plan_columns(frame(pd.Series([1, 2])))
     assert "\n" not in str(caught.value)
-    assert schema.shown(pd.Series(["a"], dtype=object)) == "0    a dtype: object"
+    assert encode.shown(pd.Series(["a"], dtype=object)) == "0    a dtype: object"
 
 
 def test_numbers_go_up_to_a_thousand_digits():
     for numbers in ([10**1000 - 1, 1 - 10**1000], [Decimal("1E+9999"), Decimal("-1E-9999"), Decimal("1" * 1000)]):
         door = frame(*numbers)
-        assert schema.ready_table(door, schema.plan_columns(door))["x"].to_pylist() == [*map(str, numbers)]
+        assert plan.ready_table(door, plan.plan_columns(door))["x"].to_pylist() == [*map(str, numbers)]
     for number in (10**1000, -(10**1000), Decimal("1" * 1001), Decimal("1E+10000"), Decimal("1E-10000")):
         with pytest.raises(CellValueError, match="longer than 1,000 digits"):
-            schema.plan_columns(frame(number))
+            plan.plan_columns(frame(number))
 
 
 def test_what_is_shown_of_a_value_is_cut_to_sixty_characters():
-    assert schema.shown("x" * 58) == f"'{'x' * 58}'"
-    assert schema.shown("x" * 59) == f"'{'x' * 59}…"
+    assert encode.shown("x" * 58) == f"'{'x' * 58}'"
+    assert encode.shown("x" * 59) == f"'{'x' * 59}…"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_what_is_shown_of_a_value_is_cut_to_sixty_characters():
 )
 def test_advice_is_what_helps(values, advice):
     with pytest.raises(UnsupportedTypeError) as caught:
-        schema.plan_columns(frame(*values))
+        plan.plan_columns(frame(*values))
     assert advice in str(caught.value)
     assert str(caught.value).endswith(".")
 
@@ -150,13 +150,13 @@ def test_advice_is_what_helps(values, advice):
 @pytest.mark.parametrize("wanted", ["flight", [1], None, 7])
 def test_what_is_no_declaration_of_columns_is_told(wanted):
     with pytest.raises(TypeError, match="The columns of a table are a dict of name and type"):
-        schema.plan_declared(wanted)
+        plan.plan_declared(wanted)
 
 
 def test_only_of_moments_with_a_zone_it_is_said_that_the_zone_goes():
     naive, aware = dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
-    assert schema.schema_frame(frame(naive))["note"].tolist() == [""]
-    assert schema.schema_frame(frame(aware))["note"].tolist() == ["the instant in UTC; the zone UTC goes"]
+    assert plan.schema_frame(frame(naive))["note"].tolist() == [""]
+    assert plan.schema_frame(frame(aware))["note"].tolist() == ["the instant in UTC; the zone UTC goes"]
 
 
 AS_DECLARED = {
@@ -179,9 +179,9 @@ AS_DECLARED = {
 def test_the_log_tells_of_a_column_that_is_not_as_declared(caplog, declared, kind, value):
     decoded = Decoded(kind, pa.chunked_array([[value]]))
     with caplog.at_level(logging.WARNING, "pandas_clicdata"):
-        assert schema.settle(decoded, declared).values.to_pylist() == [value]
+        assert infer.settle(decoded, declared).values.to_pylist() == [value]
         told = [record.getMessage() for record in caplog.records]
-        schema.settle(decoded, declared, "str")
+        infer.settle(decoded, declared, "str")
     as_declared = kind in AS_DECLARED[declared]
     assert told == ([] if as_declared else [f"a column declared {declared} came as {kind.value} and stays that"])
     assert len(caplog.records) == len(told)
@@ -189,8 +189,8 @@ def test_the_log_tells_of_a_column_that_is_not_as_declared(caplog, declared, kin
 
 def test_text_that_is_asked_for_is_left_as_it_came():
     decoded = Decoded(Kind.TEXT, pa.chunked_array([["2024-01-01T00:00:00Z"]], pa.large_string()))
-    assert schema.settle(decoded, ColumnType.DATETIME, "string").values is decoded.array
-    assert schema.settle(decoded, ColumnType.DATETIME, "category").values.type == pa.timestamp("us")
+    assert infer.settle(decoded, ColumnType.DATETIME, "string").values is decoded.array
+    assert infer.settle(decoded, ColumnType.DATETIME, "category").values.type == pa.timestamp("us")
 
 
 @pytest.mark.parametrize(
@@ -204,23 +204,23 @@ def test_text_that_is_asked_for_is_left_as_it_came():
     ],
 )
 def test_numbers_are_dates_by_seconds_or_the_unit_asked_for(parse_dates, moment):
-    read = schema.to_frame({"x": schema.Settled(pa.chunked_array([[5]]))}, 1, parse_dates=parse_dates)
+    read = to_pandas.to_frame({"x": infer.Settled(pa.chunked_array([[5]]))}, 1, parse_dates=parse_dates)
     assert read["x"].tolist() == [pd.Timestamp(moment)]
 
 
 def test_intervals_are_read_by_schema_not_by_dtype():
-    settled = {"x": schema.Settled(pa.chunked_array([["(0, 1]"]]))}
+    settled = {"x": infer.Settled(pa.chunked_array([["(0, 1]"]]))}
     with pytest.raises(ColumnConversionError, match="dtype= does not read intervals; schema= does"):
-        schema.to_frame(settled, 1, dtype={"x": "interval[int64, right]"})
-    home = schema.homes({"x": "interval[int64, right]"})
-    assert schema.to_frame(settled, 1, dtype=home)["x"].tolist() == [pd.Interval(0, 1)]
+        to_pandas.to_frame(settled, 1, dtype={"x": "interval[int64, right]"})
+    home = recast.homes({"x": "interval[int64, right]"})
+    assert to_pandas.to_frame(settled, 1, dtype=home)["x"].tolist() == [pd.Interval(0, 1)]
 
 
 @pytest.mark.parametrize("unit", ["ps", "fs", "as"])
 @pytest.mark.parametrize("kind", [np.datetime64, np.timedelta64])
 def test_units_finer_than_nanoseconds_are_refused_by_name(kind, unit):
     with pytest.raises(CellValueError, match="is in a unit finer than nanoseconds"):
-        schema.plan_columns(frame(kind(10**6, unit)))
+        plan.plan_columns(frame(kind(10**6, unit)))
 
 
 NULLS = Decoded(Kind.NULL, pa.chunked_array([pa.nulls(1)]))
@@ -279,16 +279,16 @@ LONG_INTEGERS = Decoded(Kind.LITERAL, pa.chunked_array([[str(2**70)]], pa.large_
     ids=str,
 )
 def test_the_first_page_fixes_the_type_of_a_stream(first, declared, dtype, fixed):
-    assert schema.fixed_type(first, declared, dtype) == fixed
+    assert infer.fixed_type(first, declared, dtype) == fixed
 
 
 def read_as(dtype, *texts):
-    return schema.homes({"x": dtype})["x"].series("x", pa.chunked_array([pa.array(texts, pa.large_string())]))
+    return recast.homes({"x": dtype})["x"].series("x", pa.chunked_array([pa.array(texts, pa.large_string())]))
 
 
 def test_dates_and_moments_of_several_zones_are_one_column_of_moments():
     texts = ["2024-01-01", "2024-01-01T02:00:00+02:00", None, "2024-01-01 00:30", "2024-01-01T00:00:00.5Z"]
-    read = schema.settle(Decoded(Kind.TEXT, pa.chunked_array([texts], pa.large_string())), ColumnType.DATETIME).values
+    read = infer.settle(Decoded(Kind.TEXT, pa.chunked_array([texts], pa.large_string())), ColumnType.DATETIME).values
     day = dt.datetime(2024, 1, 1)
     expected = [day, day, None, day.replace(minute=30), day.replace(microsecond=500000)]
     assert read.to_pylist() == expected
@@ -316,43 +316,43 @@ def test_what_a_reader_raises_comes_out_as_it_is():
         yield pa.record_batch({"x": [1]})
         raise LookupError("my own")
 
-    door = schema.enter(pa.RecordBatchReader.from_batches(pa.schema({"x": pa.int64()}), batches()))
+    door = ingest.enter(pa.RecordBatchReader.from_batches(pa.schema({"x": pa.int64()}), batches()))
     with pytest.raises(LookupError, match="my own"):
         door.stream.read_all()
 
 
 def test_another_frame_that_is_in_memory_is_taken_in_whole():
     frame = pl.DataFrame({"x": [1, 2, 3]})
-    assert schema.enter(frame).rows == 3
+    assert ingest.enter(frame).rows == 3
 
     class OnlyStreams:
         __arrow_c_stream__ = frame.__arrow_c_stream__
 
-    assert schema.enter(OnlyStreams()).rows is None
+    assert ingest.enter(OnlyStreams()).rows is None
     with pytest.raises(TypeError, match="A Series has no columns: give a frame or table of it"):
-        schema.enter(pl.Series([1, 2]))
+        ingest.enter(pl.Series([1, 2]))
 
 
 @pytest.mark.parametrize(("bits", "inner"), [(pa.int64(), pa.timestamp("s")), (pa.int32(), pa.date32())], ids=str)
 def test_a_value_that_python_does_not_have_is_told_by_its_kind(bits, inner):
     beyond = pa.array([[2**31 - 1 if bits == pa.int32() else 253402300800]], pa.list_(bits)).cast(pa.list_(inner))
     with pytest.raises(UnsupportedTypeError) as caught:
-        schema.plan_columns(schema.enter(pa.table({"x": beyond})))
+        plan.plan_columns(ingest.enter(pa.table({"x": beyond})))
     assert caught.value.value == "<ListScalar>"
 
 
 def test_a_stream_tells_the_row_of_the_whole():
-    door = schema.enter(pa.table({"x": [1.0, 2.0, 3.0, np.inf]}).to_reader(max_chunksize=2))
-    plans, batches = schema.plan_columns(door), list(door.stream)
-    assert schema.ready_batch(batches[0], plans, 0)["x"].to_pylist() == [1, 2]
+    door = ingest.enter(pa.table({"x": [1.0, 2.0, 3.0, np.inf]}).to_reader(max_chunksize=2))
+    plans, batches = plan.plan_columns(door), list(door.stream)
+    assert plan.ready_batch(batches[0], plans, 0)["x"].to_pylist() == [1, 2]
     with pytest.raises(CellValueError, match="row 3: inf"):
-        schema.ready_batch(batches[1], plans, 2)
+        plan.ready_batch(batches[1], plans, 2)
 
 
 @pytest.mark.parametrize(("value", "options"), [(True, None), (5, {"no_such": 1}), (1e300, "s"), (2**62, "D")])
 def test_what_is_no_date_is_refused_by_its_column(value, options):
     with pytest.raises(ColumnConversionError, match="Column 'x' cannot be read as dates") as caught:
-        schema.to_frame({"x": schema.Settled(pa.chunked_array([[value]]))}, 1, parse_dates={"x": options})
+        to_pandas.to_frame({"x": infer.Settled(pa.chunked_array([[value]]))}, 1, parse_dates={"x": options})
     assert caught.value.column == "x"
 
 
@@ -386,9 +386,9 @@ def test_a_later_page_goes_exactly_into_the_type_of_the_first_or_not_at_all(kind
     decoded = Decoded(kind, pa.chunked_array([pa.array(values, stored)]))
     if expected is None:
         with pytest.raises(pa.ArrowInvalid):
-            schema.conform(decoded, target)
+            infer.conform(decoded, target)
     else:
-        assert schema.conform(decoded, target).to_pylist() == expected
+        assert infer.conform(decoded, target).to_pylist() == expected
 
 
 @pytest.mark.parametrize(
@@ -418,7 +418,7 @@ def test_a_later_page_goes_exactly_into_the_type_of_the_first_or_not_at_all(kind
     ids=str,
 )
 def test_a_home_is_of_one_type_among_arrow_batches_or_stays_text(dtype, arrow_type):
-    assert schema.homes({"x": dtype})["x"].arrow_type == arrow_type
+    assert recast.homes({"x": dtype})["x"].arrow_type == arrow_type
 
 
 def test_all_spellings_of_a_truth_value_come_home():
@@ -444,15 +444,15 @@ def test_of_several_kinds_of_number_the_plainest_that_is_exact_comes_home(text, 
 
 def test_moments_of_numpy_go_from_the_first_to_the_last():
     door = frame(np.datetime64("0001-01-01T00:00:00"), np.datetime64("9999-12-31T23:59:59.999999"))
-    ready = schema.ready_table(door, schema.plan_columns(door))
+    ready = plan.ready_table(door, plan.plan_columns(door))
     assert ready["x"].to_pylist() == [dt.datetime.min, dt.datetime.max]
     with pytest.raises(CellValueError, match="years 1 to 9999"):
-        schema.plan_columns(frame(np.datetime64("0000-12-31T23:59:59")))
+        plan.plan_columns(frame(np.datetime64("0000-12-31T23:59:59")))
 
 
 def prepared(array, wanted=None):
-    door = schema.enter(pa.table({"x": array}))
-    return schema.ready_table(door, schema.plan_columns(door, wanted and {"x": wanted}))["x"].cast(pa.string())
+    door = ingest.enter(pa.table({"x": array}))
+    return plan.ready_table(door, plan.plan_columns(door, wanted and {"x": wanted}))["x"].cast(pa.string())
 
 
 def of_ticks(ticks, arrow_type):
@@ -518,19 +518,19 @@ def test_times_of_day_have_the_digits_that_they_need(unit, tick, text):
 def test_single_floats_are_not_rounded_twice():
     # By way of a double it would be 1.0000002.
     assert read_as("float32", "1.00000017881393432617187499").tolist() == [np.float32(1.0000001)]
-    numerals = schema.Settled(pa.chunked_array([[str(10**39)]]), numerals=True, whole=True)
+    numerals = infer.Settled(pa.chunked_array([[str(10**39)]]), numerals=True, whole=True)
     with pytest.raises(ColumnConversionError, match="does not hold"):
-        schema.to_frame({"x": numerals}, 1, dtype="float32")
+        to_pandas.to_frame({"x": numerals}, 1, dtype="float32")
 
 
 def test_no_columns_are_a_frame_of_as_many_rows():
-    frame = schema.to_frame({}, 3)
+    frame = to_pandas.to_frame({}, 3)
     assert frame.shape == (3, 0)
     assert frame.columns.dtype == pd.Index([""]).dtype
 
 
 def test_nothing_but_null_is_none():
-    read = schema.to_frame({"x": schema.Settled(pa.chunked_array([pa.nulls(2)]))}, 2)["x"]
+    read = to_pandas.to_frame({"x": infer.Settled(pa.chunked_array([pa.nulls(2)]))}, 2)["x"]
     assert [value is None for value in read] == [True, True]
 
 
@@ -543,10 +543,10 @@ def test_text_of_a_width_of_numpy_comes_home_as_pandas_has_text():
 
 def test_a_stream_of_runs_is_a_stream_of_their_values():
     runs = pc.run_end_encode(pa.array([7, 7, None], pa.int16()))
-    door = schema.enter(pa.table({"x": runs}).to_reader())
-    plans = schema.plan_columns(door)
+    door = ingest.enter(pa.table({"x": runs}).to_reader())
+    plans = plan.plan_columns(door)
     assert [source.arrow_type for source in door.columns] == [pa.int16()]
-    assert schema.ready_batch(next(iter(door.stream)), plans, 0)["x"].to_pylist() == [7, 7, None]
+    assert plan.ready_batch(next(iter(door.stream)), plans, 0)["x"].to_pylist() == [7, 7, None]
 
 
 @pytest.mark.parametrize(
@@ -561,10 +561,10 @@ def test_a_stream_of_runs_is_a_stream_of_their_values():
     ids=repr,
 )
 def test_what_is_done_to_a_column_is_noted(value, note):
-    assert schema.schema_frame(frame(value))["note"].tolist() == [note]
+    assert plan.schema_frame(frame(value))["note"].tolist() == [note]
     if value is not None:
-        own = schema.enter(pd.DataFrame({"x": pd.Series([value])}))
-        assert schema.schema_frame(own)["note"].tolist() == [note]
+        own = ingest.enter(pd.DataFrame({"x": pd.Series([value])}))
+        assert plan.schema_frame(own)["note"].tolist() == [note]
 
 
 def test_bytes_come_home_from_base64_alone():
@@ -576,7 +576,7 @@ def test_bytes_come_home_from_base64_alone():
 
 def test_sparse_text_comes_home():
     sparse = pd.Series(pd.arrays.SparseArray(np.array(["a", "", "a"], dtype=object), fill_value=""))
-    told = schema.homes(pd.DataFrame({"x": sparse}).clicdata.schema())["x"]
+    told = recast.homes(pd.DataFrame({"x": sparse}).clicdata.schema())["x"]
     back = told.series("x", pa.chunked_array([pa.array(["a", "", "a"], pa.large_string())]))
     assert (back.dtype, back.tolist()) == (sparse.dtype, sparse.tolist())
 
@@ -593,16 +593,16 @@ def test_sparse_text_comes_home():
 def test_of_an_empty_index_only_names_and_levels_are_told_of(index, told):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        schema.warn_of_index(pd.DataFrame({"x": []}, index=index))
+        ingest.warn_of_index(pd.DataFrame({"x": []}, index=index))
     assert [str(warning.message).startswith(told or "?") for warning in caught] == [True] * (told is not None)
 
 
 def test_whole_decimals_are_whole_numbers_also_beside_nothing():
     numbers = pa.chunked_array([pa.array([Decimal(1), None, Decimal(2**70)], pa.decimal128(38, 0))])
-    read = schema.to_frame({"x": schema.Settled(numbers)}, 3)["x"].tolist()
+    read = to_pandas.to_frame({"x": infer.Settled(numbers)}, 3)["x"].tolist()
     assert [(type(value), value) for value in read] == [(int, 1), (type(None), None), (int, 2**70)]
-    long = schema.Settled(pa.chunked_array([["5", None]]), numerals=True, whole=True)
-    read = schema.to_frame({"x": long}, 2)["x"]
+    long = infer.Settled(pa.chunked_array([["5", None]]), numerals=True, whole=True)
+    read = to_pandas.to_frame({"x": long}, 2)["x"]
     assert read.dtype == object
     assert [type(value) for value in read] == [int, type(None)]
 
@@ -619,7 +619,7 @@ def test_whole_decimals_are_whole_numbers_also_beside_nothing():
 )
 def test_numbers_beyond_a_dtype_are_told(texts, dtype, what):
     with pytest.raises(ColumnConversionError) as caught:
-        schema.to_frame({"x": schema.Settled(pa.chunked_array([texts]), numerals=True)}, len(texts), dtype=dtype)
+        to_pandas.to_frame({"x": infer.Settled(pa.chunked_array([texts]), numerals=True)}, len(texts), dtype=dtype)
     assert what in str(caught.value)
 
 
@@ -630,7 +630,7 @@ def test_half_a_surrogate_pair_is_told_in_words():
 
 def test_a_number_too_long_for_any_type_is_told_before_it_is_written_out():
     with pytest.raises(pa.ArrowInvalid, match="1E\\+400 is not exact in int64"):
-        schema.conform(Decoded(Kind.LITERAL, pa.chunked_array([["1E+400"]], pa.large_string())), pa.int64())
+        infer.conform(Decoded(Kind.LITERAL, pa.chunked_array([["1E+400"]], pa.large_string())), pa.int64())
 
 
 def test_python_durations_come_home_from_iso_8601_alone():
@@ -643,52 +643,52 @@ def test_python_durations_come_home_from_iso_8601_alone():
 
 @pytest.mark.parametrize("kind", [str, int, float, bool, complex])
 def test_a_class_of_python_is_the_dtype_that_pandas_takes_it_for(kind):
-    assert schema.homes({"x": kind})["x"].dtype == pd.api.types.pandas_dtype(kind)
-    assert schema.homes({"x": dt.date})["x"].dtype == object
+    assert recast.homes({"x": kind})["x"].dtype == pd.api.types.pandas_dtype(kind)
+    assert recast.homes({"x": dt.date})["x"].dtype == object
     with pytest.raises(ValueError, match="in which nothing can be read"):
-        schema.homes({"x": bytes})
+        recast.homes({"x": bytes})
 
 
 def test_a_signalling_nan_is_missing_and_hides_nothing_else():
     door = frame(Decimal("sNaN"), Decimal("1.5"), None)
-    assert schema.ready_table(door, schema.plan_columns(door))["x"].to_pylist() == [None, "1.5", None]
+    assert plan.ready_table(door, plan.plan_columns(door))["x"].to_pylist() == [None, "1.5", None]
 
 
 def test_periods_of_several_kinds_go_as_text_and_have_no_home():
     door = frame(pd.Period("2024-01", "M"), pd.Period("2024-01-01", "D"))
-    assert schema.ready_table(door, schema.plan_columns(door))["x"].to_pylist() == ["2024-01", "2024-01-01"]
-    assert schema.schema_frame(door)["dtype"][0].metadata is None
+    assert plan.ready_table(door, plan.plan_columns(door))["x"].to_pylist() == ["2024-01", "2024-01-01"]
+    assert plan.schema_frame(door)["dtype"][0].metadata is None
 
 
 def test_names_too_much_alike_are_refused_of_a_stream_too():
     reader = pa.table({"a": [1], "A ": [2]}).to_reader()
     with pytest.raises(ColumnNameError, match="'a' and 'A ' have names too much alike"):
-        schema.enter(reader)
+        ingest.enter(reader)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "Float64"])
 def test_long_numbers_beside_nothing_are_the_nearest_floats(dtype):
-    numerals = schema.Settled(pa.chunked_array([["1E+30", None, "0.1000000000000000000001"]]), numerals=True)
-    read = schema.to_frame({"x": numerals}, 3, dtype=dtype)["x"]
+    numerals = infer.Settled(pa.chunked_array([["1E+30", None, "0.1000000000000000000001"]]), numerals=True)
+    read = to_pandas.to_frame({"x": numerals}, 3, dtype=dtype)["x"]
     assert read.dtype == dtype
     assert read[[0, 2]].tolist() == [1e30, 0.1]
     assert read.isna().tolist() == [False, True, False]
 
 
 def test_text_is_dates_by_its_words_whatever_they_look_like():
-    read = schema.to_frame({"x": schema.Settled(pa.chunked_array([["2024", "1999"]]))}, 2, parse_dates=["x"])["x"]
+    read = to_pandas.to_frame({"x": infer.Settled(pa.chunked_array([["2024", "1999"]]))}, 2, parse_dates=["x"])["x"]
     assert read.tolist() == [pd.Timestamp(2024, 1, 1), pd.Timestamp(1999, 1, 1)]
 
 
 def test_what_is_no_single_value_is_told_by_its_column():
     with pytest.raises(FrameError, match="where= gives column 't' a list, which is no single value") as caught:
-        schema.one_row("where", {"n": 1, "t": [1, 2]})
+        plan.one_row("where", {"n": 1, "t": [1, 2]})
     assert caught.value.column == "t"
 
 
 def test_an_array_of_arrow_is_no_table_even_of_structs():
     with pytest.raises(TypeError, match="Cannot send a ChunkedArray"):
-        schema.enter(pa.chunked_array([[{"a": 1}]]))
+        ingest.enter(pa.chunked_array([[{"a": 1}]]))
 
 
 class Day(dt.date):
@@ -706,5 +706,5 @@ class Clock(dt.time):
 )
 def test_values_of_a_class_made_of_another_are_of_its_kind(value, sent):
     door = frame(value, None)
-    ready = schema.ready_table(door, schema.plan_columns(door))["x"]
+    ready = plan.ready_table(door, plan.plan_columns(door))["x"]
     assert ready.cast(pa.string()).to_pylist() == [sent, None]

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pytest
 
 import pandas_clicdata as cd
-from pandas_clicdata import config
-from pandas_clicdata.models import Secret
+from pandas_clicdata import _config
+from pandas_clicdata._models import Secret
 
 CANARY = 'Cn"/+%7x\\Q<z'
 RETRY = cd.RetryPolicy(attempts=2, backoff=0, min_retry_after=0, max_retry_after=0)
@@ -618,7 +618,7 @@ BAD_PROFILES = {
 def test_a_bad_profile_does_not_show_its_secrets(no_settings, bad):
     text, mode = BAD_PROFILES[bad]
     text = text.replace(CANARY, CANARY.replace("\\", "").replace('"', ""))
-    path = config.profile_path()
+    path = _config.profile_path()
     path.parent.mkdir(parents=True)
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     path.chmod(mode)
@@ -636,12 +636,12 @@ def test_secrets_from_the_environment_do_not_show(no_settings, monkeypatch):
 
 
 @pytest.mark.parametrize("make", [cd.Session, lambda: cd.SessionManager().session])
-@pytest.mark.parametrize("name", sorted(config._ENVIRONMENT))
+@pytest.mark.parametrize("name", sorted(_config._ENVIRONMENT))
 def test_bytes_in_the_environment_that_are_no_text_do_not_show(no_settings, monkeypatch, make, name):
     monkeypatch.setitem(os.environb, f"CLICDATA_{name.upper()}".encode(), b"CANARYpass\xe9")
     with pytest.raises(cd.ConfigurationError, match=f"{name}= .* CLICDATA_{name.upper()}") as caught:
         make()
-    if name in config._SECRET_NAMES:
+    if name in _config._SECRET_NAMES:
         check_hidden(texts_of(caught.value), "CANARYpass")
     assert "CANARYpass" not in str(caught.value)
     assert links(caught.value) == [caught.value]

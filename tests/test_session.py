@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 
 import pandas_clicdata as cd
-from pandas_clicdata import config, errors
+from pandas_clicdata import _config, errors
 from pandas_clicdata.session import shared_session, shared_session_kept
 
 
@@ -245,7 +245,7 @@ def test_a_new_secret_of_the_same_client_is_the_same_account(no_settings, monkey
 
 def test_a_pickle_uses_its_profile(serve, no_settings, monkeypatch):
     sandbox, _ = serve()
-    path = config.profile_path()
+    path = _config.profile_path()
     path.parent.mkdir(parents=True)
     path.write_text(f'[work]\napi_key = "{sandbox.api_key}"\n[other]\napi_key = "another"\n')
     path.chmod(0o600)

@@ -9,8 +9,7 @@ import pytest
 from batches import batch_ranges
 
 import pandas_clicdata as cd
-from pandas_clicdata.writing.identity import Identity
-from pandas_clicdata.writing.record import Record
+from pandas_clicdata.write.journal import Identity, Record
 
 BATCH = 5
 ROWS = 30

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import pandas_clicdata as cd
-from pandas_clicdata.models import NO_MORE_TRIES, Request, RetryPolicy
-from pandas_clicdata.transport import Transport
-from pandas_clicdata.transport.limiter import Limiter, Turn, Verdict
+from pandas_clicdata._models import NO_MORE_TRIES, Request, RetryPolicy
+from pandas_clicdata.client.rate_limiter import Limiter, Turn, Verdict
+from pandas_clicdata.client.transport import Transport
 
 GET = Request(operation="read", method="GET", path="/data/1", repeatable=True)
 POST = Request(operation="insert", method="POST", path="/data/1/row", body=b"{}")

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 import pandas_clicdata as cd
-from pandas_clicdata.auth import Bearer, ClientCredentials
-from pandas_clicdata.config import Settings
-from pandas_clicdata.models import Secret
+from pandas_clicdata._config import Settings
+from pandas_clicdata._models import Secret
+from pandas_clicdata.client.auth import Bearer, ClientCredentials
+from pandas_clicdata.client.transport import Transport
 from pandas_clicdata.sandbox import Sandbox
-from pandas_clicdata.transport import Transport
 
 DIALECTS = ("2025.3", "unversioned")
 FLOWS = ("client_credentials", "authorization_code")

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pandas_clicdata as cd
-from pandas_clicdata.models import Reply, Request, RetryPolicy, Secret
-from pandas_clicdata.transport import Transport, retry_after_seconds
+from pandas_clicdata._models import Reply, Request, RetryPolicy, Secret
+from pandas_clicdata.client.transport import Transport, retry_after_seconds
 
 NO_WAIT = RetryPolicy(attempts=4, backoff=0, min_retry_after=0, max_retry_after=0)
 GET = Request(operation="read", method="GET", path="/data/1", repeatable=True)

@@ -14,7 +14,7 @@ import pytest
 from drawn_frames import objects
 
 import pandas_clicdata as cd
-from pandas_clicdata.schema.types import LITERAL_RULE, RULES, rule_for
+from pandas_clicdata.types.rules import LITERAL_RULE, RULES, rule_for
 
 D = Decimal
 OWN_TEXT = pd.Series([""]).dtype

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 import pandas_clicdata as cd
-from pandas_clicdata.models import AccountInfo, Column, Framing, InsertCounts, Reply, Request, Secret, TableRef
-from pandas_clicdata.wire import Unversioned, Versioned, dialect_for
-from pandas_clicdata.wire.body import delete, exact_number, loads, update
+from pandas_clicdata._models import AccountInfo, Column, Framing, InsertCounts, Reply, Request, Secret, TableRef
+from pandas_clicdata.client.dialects import Unversioned, Versioned, dialect_for
+from pandas_clicdata.client.operations import delete, exact_number, loads, update
 
 PLAIN = Unversioned()
 V3 = Versioned("2025.3")

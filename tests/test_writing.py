@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pandas_clicdata as cd
-from pandas_clicdata.display import ProgressBar
-from pandas_clicdata.models import InsertCounts, Sent
-from pandas_clicdata.writing import ranges
-from pandas_clicdata.writing.ranges import ranges_text
-from pandas_clicdata.writing.sending import Batch, Fate, send_all
+from pandas_clicdata._display import ProgressBar
+from pandas_clicdata._models import InsertCounts, Sent
+from pandas_clicdata.write import row_ranges
+from pandas_clicdata.write.executor import Batch, Fate, send_all
+from pandas_clicdata.write.row_ranges import ranges_text
 
 FRAME = pd.DataFrame({"n": range(1203), "t": [f"row {n}" for n in range(1203)]})
 SMALL = FRAME.head(7)
@@ -279,8 +279,8 @@ def test_ranges_are_disjoint_cover_and_tell_the_truth(sizes, fates, workers, bre
         return Sent(InsertCounts(batch.rows + (fate == "miscounted"), None))
 
     delivery = send_all(numbered(batches()), send, workers=workers, bar=ProgressBar(None, "", None))
-    confirmed, unknown, unsent = (ranges.positions(delivery.ranges(fate)) for fate in Fate)
-    left = ranges.positions(pair for batch in delivery.left for pair in batch.ranges)
+    confirmed, unknown, unsent = (row_ranges.positions(delivery.ranges(fate)) for fate in Fate)
+    left = row_ranges.positions(pair for batch in delivery.left for pair in batch.ranges)
     assert sorted(confirmed + unknown + unsent + left) == list(range(seen))
     assert set(confirmed) <= committed
     assert not {*unsent, *left} & committed

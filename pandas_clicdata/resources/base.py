@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self, cast
 
-from pandas_clicdata import endpoints
-from pandas_clicdata.checks import unicode_text
-from pandas_clicdata.models import Secret, means_secret
-from pandas_clicdata.session import Session, conceal
+from pandas_clicdata._checks import unicode_text
+from pandas_clicdata._models import Secret, means_secret
+from pandas_clicdata.session import Session, conceal, resolved
 
 
 class Resource:
@@ -32,7 +31,7 @@ class Resource:
         if own is not None and connection_params:
             raise TypeError(f"{type(self).__name__} takes a session, or what to make one of, not both.")
         if own is not None:
-            own = endpoints.resolved(own)
+            own = resolved(own)
         elif connection_params:
             own = Session(**connection_params)
         self._own = own
@@ -46,7 +45,7 @@ class Resource:
         NoCredentialsError
             It has none of its own, and there are no credentials anywhere.
         """
-        return endpoints.resolved(self._own)
+        return resolved(self._own)
 
     def __copy__(self) -> Self:
         return self

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, SupportsIndex, overload
 
-from pandas_clicdata import endpoints
-from pandas_clicdata.checks import one_of, rec_id_or_name
+from pandas_clicdata._checks import one_of, rec_id_or_name
+from pandas_clicdata._models import Picture
+from pandas_clicdata.client import api
 from pandas_clicdata.errors import RecordLookupError
-from pandas_clicdata.models import Picture
 from pandas_clicdata.resources.base import Resource
 from pandas_clicdata.resources.records import Output, as_output, checked_output, everything, id_of_the_one, named
 from pandas_clicdata.session import Session
@@ -74,7 +74,7 @@ class Dashboard(Resource):
         session = self.session
 
         def listed(hint: str | None) -> Any:
-            return everything("dashboard", lambda page: endpoints.dashboards(session, page, hint, thumbnails=thumbnail))
+            return everything("dashboard", lambda page: api.dashboards(session, page, hint, thumbnails=thumbnail))
 
         found = listed(wanted)
         if wanted is not None:
@@ -131,7 +131,7 @@ class Dashboard(Resource):
         TypeError, ValueError
             An argument is not what it should be; nothing was sent.
         """
-        return self._picture(endpoints.thumbnail, rec_id, name, output)
+        return self._picture(api.thumbnail, rec_id, name, output)
 
     @overload
     def get_dashboard_snapshot(
@@ -171,7 +171,7 @@ class Dashboard(Resource):
         RecordLookupError, NotFoundError, TypeError, ValueError
             As in :meth:`get_dashboard_thumbnail`.
         """
-        return self._picture(endpoints.snapshot, rec_id, name, output)
+        return self._picture(api.snapshot, rec_id, name, output)
 
     def _picture(
         self,
@@ -187,5 +187,5 @@ class Dashboard(Resource):
             raise TypeError(f"name= is a dashboard's name as text, not {name!r}.")
         meant = rec_id_or_name("dashboard", rec_id if name is None else name)
         session = self.session
-        picture = fetch(session, id_of_the_one("dashboard", meant, lambda page: endpoints.dashboards(session, page)))
+        picture = fetch(session, id_of_the_one("dashboard", meant, lambda page: api.dashboards(session, page)))
         return picture if output == "image" else picture.to_base64()

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
-from pandas_clicdata import lookup, reading, writing
-from pandas_clicdata.checks import whole_number
-from pandas_clicdata.models import MultipleRows, RefreshMethod, RepeatedPages, WriteResult
-from pandas_clicdata.readers import read_clicdata
+from pandas_clicdata import read, write
+from pandas_clicdata._checks import whole_number
+from pandas_clicdata._models import MultipleRows, RefreshMethod, RepeatedPages, WriteResult
+from pandas_clicdata.client import api
+from pandas_clicdata.read import read_clicdata
 from pandas_clicdata.resources.base import Resource, described, required_text
 from pandas_clicdata.resources.records import Output, as_output, checked_output, everything
-from pandas_clicdata.writing import SETTLE_SECONDS
+from pandas_clicdata.write.delete import delete_matching, update_matching
+from pandas_clicdata.write.options import SETTLE_SECONDS
+from pandas_clicdata.write.push import create_table
+from pandas_clicdata.write.refresh import refresh_table
 
 Table = int | str | SupportsIndex
 
@@ -111,7 +115,7 @@ class Data(Resource):
         for option, value in flags.items():
             if value is not None and not isinstance(value, bool):
                 raise TypeError(f"{option}= is True, False or None, not {value!r}.")
-        listed = lookup.list_named(self.session, name, **flags)
+        listed = api.list_named(self.session, name, **flags)
         return as_output([table.fields for table in listed], output, columns=("rec_id", "name"))
 
     def get_data_history(
@@ -162,12 +166,12 @@ class Data(Resource):
         0    180
         """
         output = checked_output(output)
-        meant = lookup.checked_table(rec_id)
+        meant = api.checked_table(rec_id)
         if ver_id is not None:
             return self._rows(meant, whole_number("ver_id", ver_id, least=0), output, repeated_pages)
         session = self.session
-        table = lookup.find(session, meant)
-        versions = everything("version", lambda page: lookup.versions(session, table, page))
+        table = api.find(session, meant)
+        versions = everything("version", lambda page: api.list_versions(session, table, page))
         if output == "dict":
             return as_output(versions, output)
         listed = [{**version, "data_rec_id": table.rec_id} for version in versions]
@@ -213,7 +217,7 @@ class Data(Resource):
         """
         if cols is None:
             raise TypeError("A table needs columns: cols={'flight': 'text', 'delay': 'number'}, or cols=df.dtypes.")
-        return writing.create_table(name, cols, described(description, desc), self.session)
+        return create_table(name, cols, described(description, desc), self.session)
 
     def append_data(self, rec_id: Table, data: object, **options: Any) -> WriteResult:
         """Send rows to a table that is there: each of them once (S P).
@@ -237,7 +241,7 @@ class Data(Resource):
         TableNotFoundError, FrameError, RowsExistError, IncompleteWriteError, ResumeError
             As in :func:`append`.
         """
-        return writing.append(data, rec_id, session=self.session, **options)
+        return write.append(data, rec_id, session=self.session, **options)
 
     def create_and_append(
         self, name: str, description: str = "", data: object = None, *, desc: str | None = None, **options: Any
@@ -270,7 +274,7 @@ class Data(Resource):
         if data is None:
             raise TypeError("data= is the frame whose rows are sent. Without rows, create_data makes a table.")
         description = described(description, desc)
-        return writing.push(data, name, description=description, session=self.session, **options)
+        return write.push(data, name, description=description, session=self.session, **options)
 
     static_send_data = create_and_append
 
@@ -302,7 +306,7 @@ class Data(Resource):
         TypeError, ValueError
             An argument is not what it should be; nothing was requested.
         """
-        return writing.refresh_table(self.session, rec_id, method)
+        return refresh_table(self.session, rec_id, method)
 
     def delete_data(
         self,
@@ -363,7 +367,7 @@ class Data(Resource):
         >>> cd.Data().get_data("Planes kept")["plane"].to_list()
         ['B738']
         """
-        return writing.delete_matching(
+        return delete_matching(
             self.session, rec_id, filters, multiple_rows, dry_run=dry_run, max_rows=max_rows, settle=settle,
             repeated_pages=repeated_pages,
         )  # fmt: skip
@@ -406,11 +410,11 @@ class Data(Resource):
         TypeError, ValueError
             An argument is not what it should be; nothing was requested.
         """
-        return writing.update_matching(self.session, rec_id, filters, values, multiple_rows, settle=settle)
+        return update_matching(self.session, rec_id, filters, values, multiple_rows, settle=settle)
 
     def _rows(self, table: Table, version: int | None, output: Output, repeated_pages: RepeatedPages) -> Any:
         if output == "dict":
-            meant = lookup.checked_table(table)
-            pages = reading.pages(self.session, meant, version, repeated_pages=repeated_pages)
+            meant = api.checked_table(table)
+            pages = read.pages(self.session, meant, version, repeated_pages=repeated_pages)
             return [dict(row) for page in pages for row in page]
         return read_clicdata(table, version=version, repeated_pages=repeated_pages, session=self.session)

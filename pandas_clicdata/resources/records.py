@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from pandas_clicdata.checks import did_you_mean, near, one_of
+from pandas_clicdata._checks import did_you_mean, near, one_of
+from pandas_clicdata._models import Records
 from pandas_clicdata.errors import IncompleteReadError, RecordLookupError
-from pandas_clicdata.models import Records
 
 Output = Literal["df", "dict"]
 Record = Mapping[str, Any]

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from pandas_clicdata import endpoints
-from pandas_clicdata.checks import one_of, unicode_text
-from pandas_clicdata.models import Secret, means_secret
+from pandas_clicdata._checks import one_of, unicode_text
+from pandas_clicdata._models import Secret, means_secret
+from pandas_clicdata.client import api
 from pandas_clicdata.resources.base import refuse_unsendable, refuse_what_json_lacks, unshown
+from pandas_clicdata.session import resolved
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -76,7 +77,7 @@ def request(
     verb = one_of("method", method.upper(), METHODS)
     path, pairs = _checked_path(path), _checked_params(params)
     refuse_what_json_lacks("json", json)
-    return endpoints.request(endpoints.resolved(session), verb, path, pairs, json)
+    return api.request(resolved(session), verb, path, pairs, json)
 
 
 def _checked_path(path: object) -> str:

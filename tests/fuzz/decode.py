@@ -34,10 +34,10 @@ if __name__ == "__main__":
 import pandas as pd
 import pyarrow as pa
 
-from pandas_clicdata import rows, schema
+from pandas_clicdata._models import ColumnType, Page, Reply
+from pandas_clicdata.client.dialects import Unversioned, Versioned
 from pandas_clicdata.errors import ClicDataError
-from pandas_clicdata.models import ColumnType, Page, Reply
-from pandas_clicdata.wire import Unversioned, Versioned
+from pandas_clicdata.types import infer, recast, row_codec, to_pandas
 
 DIALECTS = (Unversioned(), Versioned("2025.3"))
 DTYPES: tuple[object, ...] = (
@@ -55,7 +55,7 @@ DTYPES: tuple[object, ...] = (
     object,
 )
 HOMES = tuple(
-    schema.homes({"x": dtype})["x"]
+    recast.homes({"x": dtype})["x"]
     for dtype in (
         *(
             "int8",
@@ -100,34 +100,34 @@ def whole(page: Page, dtype: Any, backend: str | None) -> None:
     """A read, of the page as two."""
     settled = settled_columns(page, dtype)
     with as_a_user():
-        frame = schema.to_frame(settled, len(page.rows), dtype=dtype, dtype_backend=backend)
+        frame = to_pandas.to_frame(settled, len(page.rows), dtype=dtype, dtype_backend=backend)
     assert frame.shape == (len(page.rows), len(settled))
     for values in settled.values():
-        schema.arrow_column(values)
+        infer.arrow_column(values)
 
 
-def came_home(page: Page, home: schema.Home) -> None:
+def came_home(page: Page, home: recast.Home) -> None:
     """A read with schema=, of one column after the other, as a frame and as a batch."""
     for name, column in settled_columns(page, str).items():
         with as_a_user():
             with contextlib.suppress(ClicDataError):
-                frame = schema.to_frame({name: column}, len(page.rows), dtype={name: home})
+                frame = to_pandas.to_frame({name: column}, len(page.rows), dtype={name: home})
                 assert frame[name].dtype == home.dtype
             with contextlib.suppress(ClicDataError):
                 assert len(home.array(name, column.values, 0)) == len(page.rows)
 
 
-def settled_columns(page: Page, dtype: Any) -> dict[str, schema.Settled]:
+def settled_columns(page: Page, dtype: Any) -> dict[str, infer.Settled]:
     """The columns of a page, of which each half came as one: as reading.read makes them."""
     declared = {column.name: column.data_type for column in page.columns or ()}
-    names = rows.names_in(page.rows, list(declared))
+    names = row_codec.names_in(page.rows, list(declared))
     half = len(page.rows) // 2
     pieces = [decoded(part, names, declared, dtype) for part in (page.rows[:half], page.rows[half:])]
     settled = {}
     for name in names:
-        mixed = declared.get(name) in _TEXTS or schema.wants_text(dtype)
-        column = rows.unify([piece[name] for piece in pieces], name, mixed_as_text=mixed)
-        settled[name] = schema.settle(column, declared.get(name, ""), dtype)
+        mixed = declared.get(name) in _TEXTS or infer.wants_text(dtype)
+        column = row_codec.unify([piece[name] for piece in pieces], name, mixed_as_text=mixed)
+        settled[name] = infer.settle(column, declared.get(name, ""), dtype)
         assert len(settled[name].values) == len(page.rows)
     return settled
 
@@ -135,26 +135,26 @@ def settled_columns(page: Page, dtype: Any) -> dict[str, schema.Settled]:
 def streamed(page: Page, dtype: Any) -> None:
     """A read in chunks, of the page as two: as reading.stream does it."""
     declared = {column.name: column.data_type for column in page.columns or ()}
-    names = rows.names_in(page.rows, list(declared))
+    names = row_codec.names_in(page.rows, list(declared))
     half = (len(page.rows) + 1) // 2
     first, second = (decoded(part, names, declared, dtype) for part in (page.rows[:half], page.rows[half:]))
     for name in names:
-        target = schema.fixed_type(first[name], declared.get(name, ""), dtype)
-        as_text = declared.get(name) in _TEXTS or schema.wants_text(dtype)
-        as_number = schema.number_type(dtype) is not None
+        target = infer.fixed_type(first[name], declared.get(name, ""), dtype)
+        as_text = declared.get(name) in _TEXTS or infer.wants_text(dtype)
+        as_number = infer.number_type(dtype) is not None
         for piece in (first[name], second[name]):
             # What does not go in exactly, the stream says in its own words.
             with contextlib.suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                array = schema.conform(piece, target, as_text=as_text, as_number=as_number)
+                array = infer.conform(piece, target, as_text=as_text, as_number=as_number)
                 assert array.type == target
                 with as_a_user():
-                    schema.to_frame({name: schema.Settled(array)}, len(array), dtype=dtype, stable=True)
+                    to_pandas.to_frame({name: infer.Settled(array)}, len(array), dtype=dtype, stable=True)
 
 
 def decoded(part: Any, names: list[str], declared: Mapping[str, str], dtype: object) -> dict[str, Any]:
-    as_text = set(names) if schema.wants_text(dtype) else set()
+    as_text = set(names) if infer.wants_text(dtype) else set()
     mixed = {name for name in names if declared.get(name) in _TEXTS}
-    return dict(zip(names, rows.decode(part, names, as_text=as_text, mixed_as_text=mixed), strict=True))
+    return dict(zip(names, row_codec.decode(part, names, as_text=as_text, mixed_as_text=mixed), strict=True))
 
 
 @contextlib.contextmanager

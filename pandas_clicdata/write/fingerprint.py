@@ -1,0 +1,224 @@
+"""What rows are equal: the frame's, and those that the service gives back, compared by one canonical text a value.
+
+A frame's values are taken from the very JSON that is sent, so that both sides come the same way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pandas_clicdata._models import ColumnType, Framing, PlannedColumn
+from pandas_clicdata.types import row_codec
+
+Hashes = np.ndarray[Any, np.dtype[np.uint64]]
+
+_BLOCK_ROWS = 10_000
+_LONGEST_PLAIN = 5_000
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_NUMBERS = (ColumnType.NUMBER, ColumnType.PERCENTAGE)
+_MIDNIGHT = re.compile(r"([T ]00:00(:00(\.0+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?")
+_FINER = re.compile(r"\.[0-9]{6}0*[1-9]")
+
+
+def canonical(values: Sequence[Any], data_type: ColumnType) -> list[str | None]:
+    """One text a value: equal for values that are the same to ClicData, None for null.
+
+    Examples
+    --------
+    >>> canonical([1, 1.0, Decimal("1.50"), 1e-7, None], ColumnType.NUMBER)
+    ['1', '1', '1.5', '0.0000001', None]
+    >>> canonical(["2013-01-01 05:00:00", "2013-01-01T06:00:00+01:00"], ColumnType.DATETIME)
+    ['2013-01-01 05:00:00', '2013-01-01 05:00:00']
+    """
+    if data_type in _NUMBERS:
+        return [None if value is None else _number(value) for value in values]
+    if data_type is ColumnType.DATE:
+        return [None if value is None else _day(value) for value in values]
+    if data_type is ColumnType.DATETIME:
+        return [None if value is None else _moment(value) for value in values]
+    return [value if value is None or isinstance(value, str) else _json(value) for value in values]
+
+
+def _number(value: Any) -> str:
+    if type(value) is int:
+        return str(value)
+    if type(value) is float:
+        text = repr(value)
+        if "e" not in text:
+            plain = text.removesuffix(".0")
+            return "0" if plain == "-0" else plain
+        value = Decimal(text)
+    if not isinstance(value, Decimal):
+        return _json(value)
+    if abs(value.adjusted()) > _LONGEST_PLAIN:
+        sign, digits, exponent = value.as_tuple()
+        text = "".join(map(str, digits))
+        short = text.rstrip("0")
+        return "0" if not short else f"{'-' * sign}{short}e{int(exponent) + len(text) - len(short)}"
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def _day(value: Any) -> str:
+    """A day as it is written, whatever midnight stands behind it."""
+    if not isinstance(value, str):
+        return _json(value)
+    return value[:10] if _MIDNIGHT.fullmatch(value[10:]) else value
+
+
+def _moment(value: Any) -> str:
+    if not isinstance(value, str):
+        return _json(value)
+    if len(value) == 19 and value[10] == " ":
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+        moment = moment.astimezone(UTC) if moment.tzinfo is not None else moment
+    except (ValueError, OverflowError):
+        return value
+    # Of more than six digits Python reads only six.
+    return value if _FINER.search(value) else moment.replace(tzinfo=None).isoformat(sep=" ")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def row_hashes(columns: Sequence[Sequence[str | None]]) -> Hashes:
+    """One number a row: equal for equal rows, and for others by a chance of 1 in 2^64.
+
+    Parameters
+    ----------
+    columns : sequence of sequence of str or None
+        The canonical texts, a column at a time.
+    """
+    return _combined([_cell_hashes(texts) for texts in columns])
+
+
+def _combined(columns: Sequence[Hashes]) -> Hashes:
+    combined = np.zeros(len(columns[0]) if columns else 0, dtype=np.uint64)
+    for cells in columns:
+        combined = (combined ^ cells) * _ODD
+        combined ^= combined >> np.uint64(29)
+    return combined
+
+
+def _cell_hashes(texts: Sequence[str | None]) -> Hashes:
+    cells = np.empty(len(texts), dtype=object)
+    # Told apart from a text by its missing "=".
+    cells[:] = ["" if text is None else f"={text}" for text in texts]
+    return pd.util.hash_array(cells, categorize=False)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Rows, by column the nulls and a checksum, and a checksum over whole rows, all of which know no order of rows.
+
+    Attributes
+    ----------
+    rows : int
+        How many rows.
+    columns : dict of str to (int, int)
+        The nulls and the checksum of each column.
+    whole : int
+        The checksum over whole rows, which tells values that stand in another row.
+    """
+
+    rows: int = 0
+    columns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    whole: int = 0
+
+    def plus(self, other: Sums) -> Sums:
+        names = dict.fromkeys([*self.columns, *other.columns])
+        zero = (0, 0)
+        summed = {}
+        for name in names:
+            (nulls, checksum), (more, added) = self.columns.get(name, zero), other.columns.get(name, zero)
+            summed[name] = (nulls + more, (checksum + added) % 2**64)
+        return Sums(self.rows + other.rows, summed, (self.whole + other.whole) % 2**64)
+
+    def differences(self, found: Sums) -> list[str]:
+        """What was found instead of this, in sentences."""
+        said = []
+        if self.rows != found.rows:
+            said.append(f"{found.rows:,} rows where {self.rows:,} should be")
+        for name, (nulls, checksum) in self.columns.items():
+            found_nulls, found_checksum = found.columns.get(name, (0, 0))
+            if nulls != found_nulls:
+                said.append(f"column {name!r} has {found_nulls:,} nulls where {nulls:,} should be")
+            elif checksum != found_checksum:
+                said.append(f"column {name!r} has other values")
+        if not said and self.whole != found.whole:
+            said.append("each column has the right values, but some stand in other rows")
+        return said
+
+
+def sums_of(names: Sequence[str], columns: Sequence[Sequence[str | None]]) -> Sums:
+    """The sums of some rows, given as canonical texts."""
+    hashes = [_cell_hashes(texts) for texts in columns]
+    by_column = {
+        name: (sum(text is None for text in texts), int(cells.sum(dtype=np.uint64)))
+        for name, texts, cells in zip(names, columns, hashes, strict=True)
+    }
+    whole = _combined(hashes)
+    return Sums(len(whole), by_column, int(whole.sum(dtype=np.uint64)))
+
+
+def of_page(page: Sequence[Mapping[str, Any]], planned: Sequence[PlannedColumn]) -> list[list[str | None]]:
+    """The canonical texts of rows as the service gives them, by column."""
+    return [canonical([row.get(column.name) for row in page], column.data_type) for column in planned]
+
+
+def of_part(part: pa.RecordBatch, planned: Sequence[PlannedColumn]) -> list[list[str | None]]:
+    """The canonical texts of rows as they are sent, by column."""
+    if not part.num_rows:
+        return [[] for _ in planned]
+    body = row_codec.encode(part, [column.wire for column in planned], _lists(len(planned)))
+    columns = list(zip(*json.loads(b"[" + body + b"]", parse_float=Decimal), strict=True))
+    return [canonical(values, column.data_type) for values, column in zip(columns, planned, strict=True)]
+
+
+def blocks(ready: pa.Table) -> Iterator[pa.RecordBatch]:
+    """A table in pieces that are small enough to be looked at as Python objects."""
+    for start in range(0, ready.num_rows, _BLOCK_ROWS):
+        yield from ready.slice(start, _BLOCK_ROWS).combine_chunks().to_batches()
+
+
+def content_hash(ready: pa.Table, planned: Sequence[PlannedColumn]) -> str:
+    """A hash of rows, in their order, and of how their columns are sent.
+
+    Examples
+    --------
+    >>> from pandas_clicdata._models import Encoding, Wire
+    >>> planned = [PlannedColumn("n", "int64", ColumnType.NUMBER, Wire(Encoding.INTEGER))]
+    >>> one, other = (content_hash(pa.table({"n": values}), planned) for values in ([1, 2], [2, 1]))
+    >>> one == other
+    False
+    """
+    digest = hashlib.sha256(json.dumps([[column.name, str(column.data_type)] for column in planned]).encode())
+    wires, framing = [column.wire for column in planned], _lists(len(planned))
+    for block in blocks(ready):
+        digest.update(row_codec.encode(block, wires, framing) + b",")
+    return digest.hexdigest()
+
+
+def _lists(columns: int) -> Framing:
+    return Framing("[", tuple("" if at == 0 else "," for at in range(columns)), "]")
+
+
+def joined(hashes: Sequence[Hashes]) -> Hashes:
+    """Hashes one after another."""
+    return np.concatenate(hashes) if hashes else np.zeros(0, dtype=np.uint64)
