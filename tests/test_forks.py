@@ -139,7 +139,7 @@ LOCKS = {
 @pytest.mark.parametrize("lock", LOCKS.values(), ids=list(LOCKS))
 def test_a_child_of_a_process_whose_thread_holds_a_lock(parent, name, lock):
     script = f"""
-from pandas_clicdata.session import shared
+from pandas_clicdata import session as shared
 
 os.environ.update({{f"CLICDATA_{{name.upper()}}": value for name, value in CLIENT.items()}})
 session = cd.SessionManager.get_session()
