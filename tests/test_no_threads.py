@@ -87,7 +87,7 @@ else:
 @pytest.mark.parametrize("where", WHERE.values(), ids=list(WHERE))
 @pytest.mark.parametrize("version", ["2025.3", "unversioned"])
 def test_reads_and_sign_ins_work(filled, tmp_path, name, version, where):
-    sandbox, session = filled(version, pd.DataFrame({"n": range(60)}))
+    sandbox, _ = filled(version, pd.DataFrame({"n": range(60)}))
     code = sandbox.authorize(BACK)
     given = [sandbox.url, sandbox.client_id, sandbox.client_secret, code, str(tmp_path / "token.json"), name, version]
     result = subprocess.run(
