@@ -287,8 +287,9 @@ def address_of(url: str, params: Sequence[tuple[str, str | Secret]] = ()) -> Add
     True
     """
     # Loaded with the first session, not with every import of this package.
-    import requests
-    from urllib3.util import parse_url
+    with forks_wait:
+        import requests
+        from urllib3.util import parse_url
 
     prepared = requests.PreparedRequest()
     try:
