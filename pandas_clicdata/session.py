@@ -732,13 +732,13 @@ def checked_session(session: object, what: str) -> Session:
     """
     if isinstance(session, Session):
         return session
-    hint = ""
-    if (type(session).__module__, type(session).__name__) == (Session.__module__, Session.__name__):
-        hint = " It was made before pandas_clicdata was imported again: connect again."
     # Not quoted, because it may be a secret that was meant for another parameter.
-    kind = type(session.reveal() if isinstance(session, Secret) else session).__name__
+    kind = type(session.reveal() if isinstance(session, Secret) else session)
     del session
-    raise TypeError(f"{what} a Session, as cd.connect(…) and cd.Session(…) make one, not {kind}.{hint}")
+    hint = ""
+    if (kind.__module__, kind.__name__) == (Session.__module__, Session.__name__):
+        hint = " It was made before pandas_clicdata was imported again: connect again."
+    raise TypeError(f"{what} a Session, as cd.connect(…) and cd.Session(…) make one, not {kind.__name__}.{hint}")
 
 
 @contextlib.contextmanager

@@ -60,7 +60,7 @@ print("done")
     assert one_sandbox.ledger.count(name) == 1
 
 
-@pytest.mark.parametrize("module", ["session.shared", "session.session", "endpoints", "writing", "config"])
+@pytest.mark.parametrize("module", ["session", "client.api", "write", "_config"])
 def test_a_reload_keeps_the_account(module):
     code = f"""{BEGIN}
 importlib.reload(sys.modules["pandas_clicdata.{module}"])

@@ -14,6 +14,7 @@ import pytest
 from drawn_frames import objects
 
 import pandas_clicdata as cd
+from pandas_clicdata.types import ingest
 from pandas_clicdata.types.rules import LITERAL_RULE, RULES, rule_for
 
 D = Decimal
@@ -273,7 +274,7 @@ def test_no_row_of_the_table_goes_untried():
     tried = set()
     for case in CASES:
         column = case.column(case.values)
-        door = cd.schema.enter(column.to_frame("x") if isinstance(column, pd.Series) else pa.table({"x": column}))
+        door = ingest.enter(column.to_frame("x") if isinstance(column, pd.Series) else pa.table({"x": column}))
         source = door.columns[0]
         tried.add(LITERAL_RULE.arrow if source.numerals else rule_for(source.arrow_type).arrow)
     assert tried == {rule.arrow for rule in (LITERAL_RULE, *RULES)}

@@ -290,7 +290,7 @@ class _Connection:
         sock = self.sock
         if sock is None or self._connecting:
             return False
-        with suppress(OSError, ValueError):
+        try:
             pending = getattr(sock, "pending", None)
             if not (pending is not None and pending()) and not wait_for_read(sock, timeout=0):
                 return False
@@ -300,7 +300,9 @@ class _Connection:
                 return bool(sock.recv(1))
             finally:
                 sock.settimeout(before)
-        return False
+        except (OSError, ValueError, TypeError):
+            # TypeError: urllib3 also closes connections when the interpreter has taken the modules apart.
+            return False
 
 
 def read_body(raw: Any, most: int) -> bytes:
