@@ -10,7 +10,7 @@ import pandas as pd
 from pandas_clicdata import write
 from pandas_clicdata._models import BATCH_ROWS
 from pandas_clicdata.types import ingest, plan
-from pandas_clicdata.write.options import SETTLE_SECONDS
+from pandas_clicdata.write.options import RECONCILE_SECONDS
 
 if TYPE_CHECKING:
     from pandas_clicdata._display import Progress
@@ -36,16 +36,16 @@ class Adding(Held):
         *,
         if_exists: IfExists = "fail",
         on: str | Sequence[str] | None = None,
-        columns: Mapping[str, str] | None = None,
+        column_types: Mapping[str, str] | None = None,
         index: bool = False,
         on_new_columns: OnNewColumns = "error",
         description: str = "",
         dry_run: bool = False,
-        batch_size: int = BATCH_ROWS,
+        chunksize: int = BATCH_ROWS,
         workers: int = 1,
         stamp: str | None = None,
         on_unknown: OnUnknown = "raise",
-        settle: float = SETTLE_SECONDS,
+        reconcile_wait: float = RECONCILE_SECONDS,
         resume: Mapping[str, Any] | None = None,
         journal: Path | None = None,
         verify: bool = False,
@@ -69,7 +69,7 @@ class Adding(Held):
             Columns whose values tell one row from another, unique and nowhere missing in the frame: by them rows of
             unknown fate are looked up, and sent again if they are not there. An append refuses keys that the table has
             already; "upsert" needs them.
-        columns : dict of str to str, optional
+        column_types : dict of str to str, optional
             ClicData types for some columns or all: ``text``, ``number``, ``datetime``, ``date``, ``percentage``,
             ``checkbox``, ``dropdown`` (P). One that would lose a value is refused.
         index : bool, default False
@@ -82,7 +82,7 @@ class Adding(Held):
             The new table's description.
         dry_run : bool, default False
             Send nothing that changes anything; the receipt tells what would be sent.
-        batch_size : int, default 500
+        chunksize : int, default 500
             The most rows of a request; the service takes no more than 500 (P). Where its replies count rows, requests
             that follow each other carry slightly different numbers of rows, so that a reply to another one shows.
         workers : int, default 1
@@ -93,8 +93,8 @@ class Adding(Held):
             under the old one is deleted.
         on_unknown : {"raise", "check"}, default "raise"
             Where neither ``on`` nor ``stamp`` tells rows apart: raise, or look for them by their content. What that
-            cannot rule out: first tries carried out later than ``settle``, and others who add or delete equal rows.
-        settle : float, default 60
+            cannot exclude: first tries carried out after ``reconcile_wait``, and others who add or delete equal rows.
+        reconcile_wait : float, default 60
             Seconds to wait for what may still be carried out: before rows are taken for lost, and before the end.
         resume : dict, optional
             ``error.resume``, once: go on with a write that stopped. The frame must be the same.
@@ -151,26 +151,43 @@ class Adding(Held):
         (2, 'confirmed')
         """
         return write.push(
-            self._frame, name, if_exists=if_exists, on=on, columns=columns, index=index, on_new_columns=on_new_columns,
-            description=description, dry_run=dry_run, batch_size=batch_size, workers=workers, stamp=stamp,
-            on_unknown=on_unknown, settle=settle, resume=resume, journal=journal, verify=verify, backup=backup,
-            repeated_pages=repeated_pages, progress=progress, session=session,
-        )  # fmt: skip
+            self._frame,
+            name,
+            if_exists=if_exists,
+            on=on,
+            column_types=column_types,
+            index=index,
+            on_new_columns=on_new_columns,
+            description=description,
+            dry_run=dry_run,
+            chunksize=chunksize,
+            workers=workers,
+            stamp=stamp,
+            on_unknown=on_unknown,
+            reconcile_wait=reconcile_wait,
+            resume=resume,
+            journal=journal,
+            verify=verify,
+            backup=backup,
+            repeated_pages=repeated_pages,
+            progress=progress,
+            session=session,
+        )
 
     def append(
         self,
         table: Table,
         *,
         on: str | Sequence[str] | None = None,
-        columns: Mapping[str, str] | None = None,
+        column_types: Mapping[str, str] | None = None,
         index: bool = False,
         on_new_columns: OnNewColumns = "error",
         dry_run: bool = False,
-        batch_size: int = BATCH_ROWS,
+        chunksize: int = BATCH_ROWS,
         workers: int = 1,
         stamp: str | None = None,
         on_unknown: OnUnknown = "raise",
-        settle: float = SETTLE_SECONDS,
+        reconcile_wait: float = RECONCILE_SECONDS,
         resume: Mapping[str, Any] | None = None,
         journal: Path | None = None,
         verify: bool = False,
@@ -186,7 +203,7 @@ class Adding(Held):
         ----------
         table : int or str
             The table's RecId, or its name.
-        on, columns, index, on_new_columns, dry_run, batch_size, workers, stamp, on_unknown, settle
+        on, column_types, index, on_new_columns, dry_run, chunksize, workers, stamp, on_unknown, reconcile_wait
             As in :meth:`push`.
         resume, journal, verify, repeated_pages, progress, session
             As in :meth:`push`.
@@ -212,10 +229,25 @@ class Adding(Held):
         1
         """
         return write.append(
-            self._frame, table, on=on, columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run,
-            batch_size=batch_size, workers=workers, stamp=stamp, on_unknown=on_unknown, settle=settle, resume=resume,
-            journal=journal, verify=verify, repeated_pages=repeated_pages, progress=progress, session=session,
-        )  # fmt: skip
+            self._frame,
+            table,
+            on=on,
+            column_types=column_types,
+            index=index,
+            on_new_columns=on_new_columns,
+            dry_run=dry_run,
+            chunksize=chunksize,
+            workers=workers,
+            stamp=stamp,
+            on_unknown=on_unknown,
+            reconcile_wait=reconcile_wait,
+            resume=resume,
+            journal=journal,
+            verify=verify,
+            repeated_pages=repeated_pages,
+            progress=progress,
+            session=session,
+        )
 
 
 class Changing(Held):
@@ -226,12 +258,12 @@ class Changing(Held):
         table: Table,
         *,
         on: str | Sequence[str],
-        columns: Mapping[str, str] | None = None,
+        column_types: Mapping[str, str] | None = None,
         index: bool = False,
         on_new_columns: OnNewColumns = "error",
         dry_run: bool = False,
         workers: int = 1,
-        settle: float = SETTLE_SECONDS,
+        reconcile_wait: float = RECONCILE_SECONDS,
         verify: bool = False,
         progress: bool | Progress | None = None,
         session: Session | None = None,
@@ -245,7 +277,7 @@ class Changing(Held):
         ----------
         on : str or list of str
             The columns that must be equal, all of them: unique and nowhere missing in the frame.
-        table, columns, index, on_new_columns, dry_run, workers, settle, verify, progress, session
+        table, column_types, index, on_new_columns, dry_run, workers, reconcile_wait, verify, progress, session
             As in :meth:`append`. The frame need not have all of the table's columns.
 
         Returns
@@ -273,22 +305,32 @@ class Changing(Held):
         [2, 7]
         """
         return write.update_rows(
-            self._frame, table, on=on, columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run,
-            workers=workers, settle=settle, verify=verify, progress=progress, session=session,
-        )  # fmt: skip
+            self._frame,
+            table,
+            on=on,
+            column_types=column_types,
+            index=index,
+            on_new_columns=on_new_columns,
+            dry_run=dry_run,
+            workers=workers,
+            reconcile_wait=reconcile_wait,
+            verify=verify,
+            progress=progress,
+            session=session,
+        )
 
     def upsert(
         self,
         table: Table,
         *,
         on: str | Sequence[str],
-        columns: Mapping[str, str] | None = None,
+        column_types: Mapping[str, str] | None = None,
         index: bool = False,
         on_new_columns: OnNewColumns = "error",
         dry_run: bool = False,
-        batch_size: int = BATCH_ROWS,
+        chunksize: int = BATCH_ROWS,
         workers: int = 1,
-        settle: float = SETTLE_SECONDS,
+        reconcile_wait: float = RECONCILE_SECONDS,
         verify: bool = False,
         repeated_pages: RepeatedPages = "check",
         progress: bool | Progress | None = None,
@@ -306,7 +348,8 @@ class Changing(Held):
             The columns whose values tell one row from another: unique and nowhere missing in the frame.
         repeated_pages : {"check", "accept"}, default "check"
             As in :func:`read_clicdata`: the table is read to tell which keys it has.
-        table, columns, index, on_new_columns, dry_run, batch_size, workers, settle, verify, progress, session
+        table, column_types, index, on_new_columns, dry_run, chunksize, workers, reconcile_wait, verify, progress,
+        session
             As in :meth:`append`. The frame has all of the table's columns.
 
         Returns
@@ -333,10 +376,21 @@ class Changing(Held):
         (2, 0)
         """
         return write.upsert(
-            self._frame, table, on=on, columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run,
-            batch_size=batch_size, workers=workers, settle=settle, verify=verify,
-            repeated_pages=repeated_pages, progress=progress, session=session,
-        )  # fmt: skip
+            self._frame,
+            table,
+            on=on,
+            column_types=column_types,
+            index=index,
+            on_new_columns=on_new_columns,
+            dry_run=dry_run,
+            chunksize=chunksize,
+            workers=workers,
+            reconcile_wait=reconcile_wait,
+            verify=verify,
+            repeated_pages=repeated_pages,
+            progress=progress,
+            session=session,
+        )
 
     def delete_rows(
         self,
@@ -347,7 +401,7 @@ class Changing(Held):
         dry_run: bool = False,
         max_rows: int | None = None,
         workers: int = 1,
-        settle: float = SETTLE_SECONDS,
+        reconcile_wait: float = RECONCILE_SECONDS,
         repeated_pages: RepeatedPages = "check",
         progress: bool | Progress | None = None,
         session: Session | None = None,
@@ -369,7 +423,7 @@ class Changing(Held):
             Read the table first, and delete nothing if more rows than this would go.
         repeated_pages : {"check", "accept"}, default "check"
             As in :func:`read_clicdata`, where ``dry_run`` or ``max_rows`` reads the table.
-        table, workers, settle, progress, session
+        table, workers, reconcile_wait, progress, session
             As in :meth:`append`.
 
         Returns
@@ -404,7 +458,7 @@ class Changing(Held):
         """
         return write.delete_rows(
             self._frame, table, on=on, index=index, dry_run=dry_run, max_rows=max_rows, workers=workers,
-            settle=settle, repeated_pages=repeated_pages, progress=progress, session=session,
+            reconcile_wait=reconcile_wait, repeated_pages=repeated_pages, progress=progress, session=session,
         )  # fmt: skip
 
 
@@ -422,20 +476,21 @@ class ClicDataAccessor(Adding, Changing):
         doors = "push, append, update_rows, upsert, delete_rows, schema"
         return f"<df.clicdata of {rows:,} rows, {columns:,} columns: {doors}>"
 
-    def schema(self, columns: Mapping[str, str] | None = None, *, index: bool = False) -> pd.DataFrame:
+    def schema(self, column_types: Mapping[str, str] | None = None, *, index: bool = False) -> pd.DataFrame:
         """Tell what each column would become, without sending anything.
 
         Returns
         -------
         DataFrame
-            For each column, with ``columns`` and ``index`` as in :meth:`push`: ``column``, ``dtype``, ``clicdata_type``
-            and ``note``. A column that would be refused has no type, and the note says why. The dtypes are themselves
+            For each column, with ``column_types`` and ``index`` as in :meth:`push`: ``column``, ``dtype``,
+            ``clicdata_type`` and ``note``.
+            A column that would be refused has no type, and the note says why. The dtypes are themselves
             there, so that ``pd.read_clicdata(…, schema=…)`` can give them back.
 
         Raises
         ------
         FrameError
-            Names that are missing or collide, or ``columns`` names what is not there.
+            Names that are missing or collide, or ``column_types`` names what is not there.
 
         Examples
         --------
@@ -443,4 +498,4 @@ class ClicDataAccessor(Adding, Changing):
         >>> pd.DataFrame({"flight": ["UA1545"], "delay": [2]}).clicdata.schema()["clicdata_type"].tolist()
         ['text', 'number']
         """
-        return plan.schema_frame(ingest.enter(self._frame, index=index), columns)
+        return plan.schema_frame(ingest.enter(self._frame, index=index), column_types)

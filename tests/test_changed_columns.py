@@ -20,7 +20,7 @@ from pandas_clicdata.write.journal import sealed
 every_dialect = pytest.mark.parametrize("api_version", ["2025.3", "unversioned"])
 OLD = pd.DataFrame({"flight": ["UA1", "UA2", "UA3"], "delay": [1, 2, 3]})
 NEW = pd.DataFrame({"gate": ["A", "B"], "delay": [7, 8], "day": [1, 2], "flight": ["UA2", "UA4"]})
-IGNORE = {"on_new_columns": "ignore", "settle": 0}
+IGNORE = {"on_new_columns": "ignore", "reconcile_wait": 0}
 
 
 def writes(sandbox):
@@ -78,7 +78,7 @@ def backups(monkeypatch, tmp_path):
 @pytest.mark.parametrize("how", ACTS)
 def test_new_columns_are_refused_or_left_out(filled, name, backups, api_version, how):
     sandbox, session = filled(api_version, OLD)
-    options = {**backups.get(how, {}), "session": session, "settle": 0}
+    options = {**backups.get(how, {}), "session": session, "reconcile_wait": 0}
     with pytest.raises(cd.ColumnMismatchError, match="on_new_columns='ignore'") as caught:
         ACTS[how](NEW, name, dict(options))
     assert (caught.value.extra, caught.value.missing, caught.value.differing) == (["gate", "day"], [], [])
@@ -126,7 +126,7 @@ def test_nothing_new_leaves_nothing_to_say(filled, name, api_version):
 def test_types_asked_for_hold_for_what_is_sent_and_what_is_not(filled, name, api_version):
     sandbox, session = filled(api_version, OLD.assign(delay=OLD["delay"].astype("str")))
     types = {"delay": "text", "day": "text"}
-    NEW.clicdata.append(name, columns=types, session=session, **IGNORE)
+    NEW.clicdata.append(name, column_types=types, session=session, **IGNORE)
     assert ("UA4", "8") in held(sandbox, name)
 
 
@@ -224,7 +224,7 @@ def test_an_empty_table_that_does_not_list_its_columns_leaves_nothing_out(unlist
 @pytest.mark.parametrize("act", ["append", "push to append", "push to replace"])
 def test_the_same_call_goes_on(filled, name, backups, tmp_path, api_version, kept, act):
     sandbox, session = filled(api_version, OLD)
-    options = {**IGNORE, **backups.get(act, {}), "batch_size": 1, "session": session}
+    options = {**IGNORE, **backups.get(act, {}), "chunksize": 1, "session": session}
     if kept == "journal":
         options["journal"] = tmp_path / "journal"
     sandbox.faults.status(400, operation="append", nth=2)
@@ -271,7 +271,7 @@ def test_a_replace_that_emptied_its_table_goes_on_as_it_began(filled, unlisted, 
 def test_a_table_that_has_another_column_now_is_not_gone_on_with(filled, name, tmp_path):
     """The first rows went without it; the table of the same RecId and name is another sandbox's here."""
     sandbox, session = filled("2025.3", OLD)
-    options = {**IGNORE, "batch_size": 1, "session": session}
+    options = {**IGNORE, "chunksize": 1, "session": session}
     sandbox.faults.status(400, operation="append", nth=2)
     with pytest.raises(cd.IncompleteWriteError) as caught:
         NEW.clicdata.append(name, **options)

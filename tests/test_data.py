@@ -270,7 +270,7 @@ def test_a_lost_reply_for_the_first_row_is_unknown(fresh, name, api_version, met
     with pytest.raises(cd.AmbiguousWriteError, match="Unknown"):
         getattr(data, method)(name, **change)
     assert len(sandbox.requests.of(operation)) == 1
-    receipt = getattr(data, method)(name, **change | {"multiple_rows": "all", "settle": 0})
+    receipt = getattr(data, method)(name, **change | {"multiple_rows": "all", "reconcile_wait": 0})
     assert (receipt.status, receipt.retries) == ("unverified", 0)
 
 
@@ -448,7 +448,7 @@ BAD = {
     "no name": ("create_data", {"name": None, "cols": {"a": "text"}}, TypeError, "name"),
     "no frame": ("append_data", {"rec_id": 7, "data": None}, TypeError, "NoneType"),
     "no such option": ("append_data", {"rec_id": 7, "data": FRAME, "batch": 1}, TypeError, "batch"),
-    "a bad option": ("append_data", {"rec_id": 7, "data": FRAME, "batch_size": 501}, ValueError, "batch_size"),
+    "a bad option": ("append_data", {"rec_id": 7, "data": FRAME, "chunksize": 501}, ValueError, "chunksize"),
     "no rows": ("create_and_append", {"name": "T"}, TypeError, "data="),
     "a bad option of push": ("static_send_data", {"name": "T", "data": FRAME, "if_exists": "x"}, ValueError, "'fail'"),
     "no such method": ("rebuild_data", {"rec_id": 7, "method": "rebuild"}, ValueError,

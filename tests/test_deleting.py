@@ -216,7 +216,9 @@ def test_an_index_can_hold_the_keys(fresh, name):
 def test_a_lost_reply_is_answered_by_asking_again(fresh, name, api_version, workers, nth, kind, options):
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation="delete", nth=nth, **options)
-    receipt = FRAME.iloc[[0, 2, 4]].clicdata.delete_rows(name, on="n", workers=workers, settle=0, session=session)
+    receipt = FRAME.iloc[[0, 2, 4]].clicdata.delete_rows(
+        name, on="n", workers=workers, reconcile_wait=0, session=session
+    )
     assert (receipt.retries, receipt.batches) == (1, 3)
     assert numbers(sandbox, name) == [2, 4, 6]
     sandbox.faults.release()

@@ -100,7 +100,7 @@ def table(services, name):
         cells = CONTENTS[content](*values)
         frame = pd.DataFrame({"row": range(len(cells)), "x": pd.Series(cells, dtype=object)})
         session = services[dialect, listed]
-        frame.clicdata.push(name, columns={"x": data_type}, session=session)
+        frame.clicdata.push(name, column_types={"x": data_type}, session=session)
         return lambda **options: cd.read_clicdata(name, session=session, **options)
 
     return make
@@ -141,7 +141,7 @@ def test_chunks_agree_where_pages_are_null(services, name, dialect, kind):
     cells = [None] * PAGE + [one, other] + [None] * PAGE
     frame = pd.DataFrame({"row": range(len(cells)), "x": pd.Series(cells, dtype=object)})
     session = services[dialect, True]
-    frame.clicdata.push(name, columns={"x": data_type}, session=session)
+    frame.clicdata.push(name, column_types={"x": data_type}, session=session)
     for backend, stated in zip((None, "numpy_nullable", "pyarrow"), NULLS_FIRST[kind], strict=True):
         for size in (PAGE - 1, PAGE, PAGE + 1):
             chunks = cd.read_clicdata(name, chunksize=size, dtype_backend=backend, session=session)

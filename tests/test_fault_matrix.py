@@ -101,7 +101,7 @@ class Fault:
     options: dict
     known: str
     late: str | None = None
-    settle: float = 0.02
+    reconcile_wait: float = 0.02
 
 
 FAULTS = {
@@ -115,8 +115,8 @@ FAULTS = {
     "reply is garbage": Fault("garbage", {}, "unknown"),
     "late, at the end": Fault("late_commit", {}, "unknown", "end"),
     "late, after it went again": Fault("late_commit", {}, "unknown", "again"),
-    "late, but soon": Fault("late_commit", {"delay": 0.01}, "unknown", "soon", settle=0.25),
-    "late, within settle": Fault("late_commit", {"delay": 0.15}, "unknown", "soon", settle=0.5),
+    "late, but soon": Fault("late_commit", {"delay": 0.01}, "unknown", "soon", reconcile_wait=0.25),
+    "late, within reconcile_wait": Fault("late_commit", {"delay": 0.15}, "unknown", "soon", reconcile_wait=0.5),
     "hang after the commit": Fault("hang", {"after_commit": True}, "unknown"),
     "hang before": Fault("hang", {}, "unknown", "end"),
     "partly accepted": Fault("accept_fewer", {"rows": 1}, "part"),
@@ -211,8 +211,8 @@ OTHERS = {
 
 
 EACH_TIME = ("reply lost after the commit", "500 before", "429", "401")
-# New rows, which a deletion could meet, go only when it has had `settle` seconds; a change may come at any time.
-COMES_LATE = {"delete": "late, within settle", "update": "late, at the end", "create": "late, at the end"}
+# New rows, which a deletion could meet, go only after `reconcile_wait` seconds; a change may come at any time.
+COMES_LATE = {"delete": "late, within reconcile_wait", "update": "late, at the end", "create": "late, at the end"}
 OF_A_READ = ("reset before", "504 before", "reply truncated", "reply is garbage", "429", "token expired")
 OF_A_CHANGE = [name for name in AT_ONCE if FAULTS[name].known != "part" and FAULTS[name].late is None]
 
@@ -267,9 +267,9 @@ class Run:
         """What the call comes to: a receipt, or an error of ours."""
         scenario, late = self.scenario, FAULTS[self.scenario.fault].late
         options = {
-            "batch_size": BATCH,
+            "chunksize": BATCH,
             "workers": scenario.workers,
-            "settle": FAULTS[scenario.fault].settle,
+            "reconcile_wait": FAULTS[scenario.fault].reconcile_wait,
             "progress": self.release_at_the_end if late == "again" else None,
             "session": self.session,
             **MODES[scenario.mode],

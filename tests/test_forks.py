@@ -29,7 +29,7 @@ def say(word):
     print(word, flush=True)
 
 def work(session, table):
-    pd.DataFrame({"n": range(30)}).clicdata.push(table, batch_size=10, workers=2, session=session)
+    pd.DataFrame({"n": range(30)}).clicdata.push(table, chunksize=10, workers=2, session=session)
     assert sorted(pd.read_clicdata(table, session=session)["n"]) == list(range(30))
 
 def fork(task):

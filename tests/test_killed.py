@@ -108,7 +108,7 @@ def order_for(sandbox, table, journal, rows, version="2025.3", **options):
         "base_url": sandbox.url,
         "api_version": version,
     }
-    options = {"journal": str(journal), "settle": 0.15, **options}
+    options = {"journal": str(journal), "reconcile_wait": 0.15, **options}
     return {"operation": "push", "table": table, "rows": rows, "session": session, "options": options}
 
 
@@ -147,7 +147,7 @@ def kill_until_it_is_done(sandbox, forks, table, journal, mode, kills):
             **first,
             **(later if killed else {}),
             "workers": chance.choice([1, 4]),
-            "batch_size": ROWS // BATCHES,
+            "chunksize": ROWS // BATCHES,
         }
         order = order_for(sandbox, table, journal, ROWS, **options)
         if killed < kills:
@@ -187,7 +187,7 @@ def test_a_push_killed_at_each_of_its_requests(sandbox, forks, name, tmp_path, m
 
     def push(table, **options):
         return order_for(
-            sandbox, table, tmp_path / f"{table}.push", rows, version, batch_size=4, settle=0.02, **options
+            sandbox, table, tmp_path / f"{table}.push", rows, version, chunksize=4, reconcile_wait=0.02, **options
         )
 
     sandbox.requests.clear()

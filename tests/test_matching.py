@@ -264,7 +264,7 @@ def test_which_rows_is_all_or_first(fresh, name, word):
 @pytest.mark.parametrize(
     ("options", "kind"),
     [
-        ({"max_rows": -1}, ValueError), ({"max_rows": "1"}, ValueError), ({"settle": -1}, ValueError),
+        ({"max_rows": -1}, ValueError), ({"max_rows": "1"}, ValueError), ({"reconcile_wait": -1}, ValueError),
         ({"max_rows": 1, "multiple_rows": "first"}, ValueError), ({"table": 1.5}, TypeError),
         ({"table": 0}, ValueError),
     ],
@@ -367,9 +367,9 @@ def test_a_request_turned_away_is_made_again(fresh, name, api_version, operation
 def test_all_that_match_are_asked_for_again(fresh, name, api_version, operation, kind, options, carried_out):
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation=operation, **options)
-    receipt = change(operation, session, name, "all", settle=0)
+    receipt = change(operation, session, name, "all", reconcile_wait=0)
     assert receipt.retries == 1
-    assert ["0 seconds were waited" in note for note in receipt.notes] == [True]
+    assert ["waited 0 seconds" in note for note in receipt.notes] == [True]
     assert column(sandbox, name) == DONE[operation, "all"]
 
 
@@ -380,7 +380,7 @@ def test_what_comes_late_was_waited_for(fresh, name, api_version, operation, mon
     waited = []
     monkeypatch.setattr("pandas_clicdata.write.results.time.sleep", waited.append)
     sandbox.faults.script("late_commit", operation=operation)
-    change(operation, session, name, "all", settle=17)
+    change(operation, session, name, "all", reconcile_wait=17)
     assert waited == [17]
     sandbox.faults.release()
     assert column(sandbox, name) == DONE[operation, "all"]

@@ -29,11 +29,11 @@ def create(session):
 
 
 def update(session):
-    return FRAME.clicdata.update_rows(REC_ID, on="n", settle=0, session=session)
+    return FRAME.clicdata.update_rows(REC_ID, on="n", reconcile_wait=0, session=session)
 
 
 def delete(session):
-    return FRAME.clicdata.delete_rows(REC_ID, on="n", settle=0, session=session)
+    return FRAME.clicdata.delete_rows(REC_ID, on="n", reconcile_wait=0, session=session)
 
 
 def refresh(session):

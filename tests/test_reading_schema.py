@@ -275,8 +275,8 @@ def test_every_row_comes_home_in_its_own_dtypes(session, name, row, with_null):
         }
     )
     columns = {label: label.split()[1] for label in frame if not label.endswith("default")}
-    cd.push(frame, name, columns=columns, session=session)
-    schema = frame.clicdata.schema(columns=columns)
+    cd.push(frame, name, column_types=columns, session=session)
+    schema = frame.clicdata.schema(column_types=columns)
     assert [*map(str, schema["dtype"])] == [*map(str, frame.dtypes)]
     for backend in BACKENDS:
         equal(cd.read_clicdata(name, schema=schema, dtype_backend=backend, session=session), frame)
@@ -320,8 +320,8 @@ def test_what_went_as_json_text_comes_back_as_what_it_was(session, name, number)
 
 def test_objects_of_two_kinds_that_went_as_json_text_come_back_as_json_has_them(session, name):
     frame = objects([b"a", uuid.UUID(int=7)]).to_frame("x")
-    cd.push(frame, name, columns={"x": "text"}, session=session)
-    back = cd.read_clicdata(name, schema=frame.clicdata.schema(columns={"x": "text"}), session=session)
+    cd.push(frame, name, column_types={"x": "text"}, session=session)
+    back = cd.read_clicdata(name, schema=frame.clicdata.schema(column_types={"x": "text"}), session=session)
     assert back["x"].tolist() == ["YQ==", str(uuid.UUID(int=7))]
 
 
@@ -394,7 +394,7 @@ REFUSED = [
 def test_what_a_dtype_does_not_hold_is_refused_by_cell(session, name, case):
     series, dtype, row, shown, why = REFUSED[case]
     text = isinstance(series.iloc[0] or series.iloc[1], str)
-    cd.push(series.to_frame("x"), name, columns={"x": "text"} if text else None, session=session)
+    cd.push(series.to_frame("x"), name, column_types={"x": "text"} if text else None, session=session)
     for options in ({}, {"chunksize": 1}):
         with pytest.raises(cd.ColumnConversionError, match=r"^Column 'x', row") as caught:
             list(cd.read_clicdata(name, schema={"x": dtype}, session=session, **options))

@@ -57,7 +57,7 @@ def table(sessions, name):
 
     def make(frame, columns=None, session=None):
         session = session or sessions["2025.3"]
-        cd.push(frame, name, columns=columns, session=session)
+        cd.push(frame, name, column_types=columns, session=session)
         return lambda **options: cd.read_clicdata(name, session=session, **options)
 
     return make
@@ -499,7 +499,7 @@ def test_what_does_not_go_into_the_first_pages_type_is_told_with_the_way_out(els
     session = elsewhere("2025.3", page_size=2)
     values, way_out = CHANGING[case]
     frame = pd.DataFrame({"x": pd.Series(values, dtype=object)})
-    cd.push(frame, name, columns={"x": "number"}, session=session)
+    cd.push(frame, name, column_types={"x": "number"}, session=session)
     with pytest.raises(cd.IncompleteReadError, match="Name its type, for example dtype="):
         list(cd.read_clicdata(name, chunksize=2, session=session))
     chunks = list(cd.read_clicdata(name, chunksize=2, dtype=way_out, session=session))

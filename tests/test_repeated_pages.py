@@ -174,7 +174,7 @@ def test_the_error_has_a_line_to_paste(running, open_session, name):
 
 WRITES = {
     "replace": lambda frame, name, session, **how: frame.head(7).clicdata.push(
-        name, if_exists="replace", settle=0, session=session, **how
+        name, if_exists="replace", reconcile_wait=0, session=session, **how
     ),
     "dry run of a replace": lambda frame, name, session, **how: frame.clicdata.push(
         name, if_exists="replace", dry_run=True, session=session, **how
@@ -227,7 +227,7 @@ def test_what_decides_by_a_read_needs_a_read_that_is_proven(
         assert in_table(running, name) == rows_of(frame.head(7))
         with pytest.raises(ValueError, match="repeated_pages"):
             cd.restore(receipt.backup, name, repeated_pages="yes", session=session)
-        cd.restore(receipt.backup, name, settle=0, session=session, **how)
+        cd.restore(receipt.backup, name, reconcile_wait=0, session=session, **how)
         assert in_table(running, name) == before
     elif write in ("upsert", "push, upsert"):
         assert receipt.sent == 0
@@ -255,7 +255,7 @@ def test_rows_of_unknown_fate_are_found_among_pages_that_repeat(
     for nth in (1, 2, 4):
         table = f"{name} {nth}"
         running.faults.lose_reply(operation="append", nth=nth, after_commit=after_commit)
-        frame.clicdata.push(table, on_unknown="check", batch_size=PAGE, settle=0, session=session)
+        frame.clicdata.push(table, on_unknown="check", chunksize=PAGE, reconcile_wait=0, session=session)
         running.faults.clear()
         assert in_table(running, table) == rows_of(frame)
 
@@ -430,7 +430,7 @@ def test_a_replace_that_is_given_a_wrong_page_deletes_nothing(proxied, running, 
     proxy, session = proxied(api_version, DISTINCT)
     proxy.instead, proxy.times = {3: 1}, times
     with pytest.raises(cd.IncompleteReadError):
-        DISTINCT.head(5).clicdata.push(name, if_exists="replace", settle=0, session=session)
+        DISTINCT.head(5).clicdata.push(name, if_exists="replace", reconcile_wait=0, session=session)
     assert in_table(running, name) == rows_of(DISTINCT)
     assert running.requests.of("delete") == []
 
@@ -438,7 +438,7 @@ def test_a_replace_that_is_given_a_wrong_page_deletes_nothing(proxied, running, 
 @every_dialect
 def test_the_backup_is_proven_from_the_last_page_to_the_first(proxied, name, home, api_version):
     proxy, session = proxied(api_version, DISTINCT)
-    DISTINCT.head(5).clicdata.push(name, if_exists="replace", settle=0, session=session)
+    DISTINCT.head(5).clicdata.push(name, if_exists="replace", reconcile_wait=0, session=session)
     pages = proxy.pages[: proxy.pages.index(1, len(DISTINCT) // PAGE + 1) + 1]
     walked = [page for at, page in enumerate(pages) if at == 0 or page != pages[at - 1]]
     assert walked[:7] == [1, 2, 3, 4, 3, 2, 1]
@@ -485,7 +485,7 @@ def test_rows_that_differ_when_they_are_read_back_stop_a_replace(proxied, runnin
 
     proxy.edit = edit
     with pytest.raises(cd.ClicDataError, match=r"read (twice|once more), from the") as caught:
-        frame.head(5).clicdata.push(name, if_exists="replace", settle=0, session=session)
+        frame.head(5).clicdata.push(name, if_exists="replace", reconcile_wait=0, session=session)
     if what == "cells swapped between rows":
         assert "stand in other rows" in str(caught.value)
     assert in_table(running, name) == rows_of(frame)
@@ -531,7 +531,7 @@ def test_a_page_that_hides_rows_does_not_have_them_sent_twice(running, hidden, n
     """The rows of the lost reply are page 3, in the place of which page 1 comes."""
     frame = SENT.head(PAGE if len(before) else 3 * PAGE)
     proxy, session = hidden(api_version, before, 3, times, **({"stamp": "mark"} if mode == "stamp" else {}))
-    how = {**MODES[mode], "batch_size": PAGE, "settle": 0, "session": session}
+    how = {**MODES[mode], "chunksize": PAGE, "reconcile_wait": 0, "session": session}
     nth = len(frame) // PAGE
     running.faults.lose_reply(operation="append", nth=nth)
     # By their mark, rows that are hidden are deleted before they are sent again.
@@ -554,7 +554,7 @@ def test_a_page_that_hides_rows_from_a_token_does_not_have_them_sent_twice(
     """The write was begun without a mode, so that nothing may show how many rows there were before."""
     page = 3 + len(before) // PAGE
     proxy, session = hidden(api_version, before, page, times)
-    how = {"batch_size": PAGE, "settle": 0, "session": session}
+    how = {"chunksize": PAGE, "reconcile_wait": 0, "session": session}
     running.faults.lose_reply(operation="append", nth=3)
     with pytest.raises(cd.AmbiguousWriteError) as caught:
         SENT.clicdata.append(name, **how)

@@ -59,7 +59,7 @@ def writes(sandbox):
 
 
 def replace(session, table, frame=NEW, **options):
-    return frame.clicdata.push(table, if_exists="replace", **{"settle": SETTLE, "session": session, **options})
+    return frame.clicdata.push(table, if_exists="replace", **{"reconcile_wait": SETTLE, "session": session, **options})
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def kept(folder):
 @every_dialect
 def test_a_replace_saves_the_old_rows_and_sends_the_new_ones(fresh, name, folder, api_version):
     sandbox, session = fresh(api_version)
-    receipt = replace(session, name, backup=folder, verify=True, batch_size=2)
+    receipt = replace(session, name, backup=folder, verify=True, chunksize=2)
     assert in_table(sandbox, name) == NEW_ROWS
     assert (receipt.operation, receipt.sent, receipt.status) == ("push", 4, "verified")
     assert receipt.batches == len(batch_ranges(len(NEW), 2, api_version))
@@ -136,7 +136,7 @@ def test_a_second_restore_changes_nothing(fresh, name, folder, api_version):
 def test_restore_inserts_what_is_not_there(fresh, name, folder, api_version, lacking):
     sandbox, session = fresh(api_version)
     path = replace(session, name, backup=folder).backup
-    cd.restore(path, name, settle=0, session=session)
+    cd.restore(path, name, reconcile_wait=0, session=session)
     pd.DataFrame(lacking).clicdata.delete_rows(name, on="n", session=session)
     there = sandbox.ledger.count(name)
     assert cd.restore(path, name, session=session).sent == 5 - there
@@ -189,7 +189,7 @@ def test_a_dry_run_tells_and_changes_nothing(fresh, name, folder, api_version, b
         resume = caught.value.resume
         sandbox.requests.clear()
     before = in_table(sandbox, name), kept(folder)
-    receipt = replace(session, name, dry_run=True, backup=folder, batch_size=3, resume=resume)
+    receipt = replace(session, name, dry_run=True, backup=folder, chunksize=3, resume=resume)
     assert (receipt.status, receipt.batches, receipt.sent) == ("dry_run", 2, 0)
     assert (in_table(sandbox, name), kept(folder)) == before
     assert writes(sandbox) == []
@@ -205,11 +205,11 @@ def test_new_rows_of_unknown_fate_are_settled(fresh, name, folder, api_version, 
     old = OLD.assign(mark="an old mark") if "stamp" in how else OLD
     sandbox, session = fresh(api_version, old)
     sandbox.faults.script(fault, operation="append", nth=2, **({"delay": 0.02} if fault == "late_commit" else {}))
-    receipt = replace(session, name, backup=folder, batch_size=2, settle=0.3, **how)
+    receipt = replace(session, name, backup=folder, chunksize=2, reconcile_wait=0.3, **how)
     rows = [{key: value for key, value in row.items() if key != "mark"} for row in sandbox.ledger.rows(name)]
     assert counted(rows) == NEW_ROWS
     assert receipt.sent == 4
-    cd.restore(receipt.backup, name, settle=0, session=session)
+    cd.restore(receipt.backup, name, reconcile_wait=0, session=session)
     assert sorted(map(str, sandbox.ledger.rows(name))) == sorted(
         map(str, json.loads(old.to_json(orient="records"), parse_float=Decimal))
     )
@@ -329,7 +329,7 @@ def test_a_backup_of_just_these_rows_is_used_as_it_is(fresh, name, folder):
     sandbox, session = fresh()
     path = folder / "b.parquet"
     replace(session, name, backup=path)
-    cd.restore(path, name, settle=0, session=session)
+    cd.restore(path, name, reconcile_wait=0, session=session)
     before = path.read_bytes()
     assert replace(session, name, backup=path).backup == str(path)
     assert path.read_bytes() == before
@@ -346,7 +346,7 @@ def test_a_backup_of_these_values_in_other_rows_is_not_taken_for_one_of_these_ro
     sandbox, session = fresh(api_version)
     path = folder / "b.parquet"
     replace(session, name, backup=path)
-    cd.restore(path, name, settle=0, session=session)
+    cd.restore(path, name, reconcile_wait=0, session=session)
     swap_cells(session, name)
     before = in_table(sandbox, name)
     sandbox.requests.clear()
@@ -355,7 +355,7 @@ def test_a_backup_of_these_values_in_other_rows_is_not_taken_for_one_of_these_ro
     assert writes(sandbox) == []
     assert in_table(sandbox, name) == before != OLD_ROWS
     # A restore compares whole rows too.
-    back = cd.restore(path, name, settle=0, session=session)
+    back = cd.restore(path, name, reconcile_wait=0, session=session)
     assert in_table(sandbox, name) == OLD_ROWS
     assert in_file(back.backup) == before
 
@@ -492,12 +492,12 @@ def exact(rows):
 @pytest.mark.parametrize("what", ASSUMED)
 def test_values_of_every_type_come_back_as_they_were(serve, folder, api_version, what):
     sandbox, session = serve(api_version, page_size=4, assume=Assumptions(**ASSUMED[what]))
-    TYPED.clicdata.push("T", columns=TYPES, session=session)
+    TYPED.clicdata.push("T", column_types=TYPES, session=session)
     before = exact(sandbox.ledger.rows("T"))
     receipt = replace(session, "T", TYPED.head(2), columns=TYPES, backup=folder)
     assert sandbox.ledger.count("T") == 2
     # Without the rows that replaced them, and after others that have to go.
-    cd.restore(receipt.backup, "T", settle=0, session=session)
+    cd.restore(receipt.backup, "T", reconcile_wait=0, session=session)
     assert exact(sandbox.ledger.rows("T")) == before
     sandbox.requests.clear()
     assert cd.restore(receipt.backup, "T", session=session).sent == 0
@@ -513,11 +513,11 @@ def test_a_table_of_one_column_is_replaced(serve, folder, column):
     sandbox, session = serve(page_size=4)
     types = {name: data_type for name, data_type in TYPES.items() if name == column}
     frame = TYPED[[column]].dropna().reset_index(drop=True)
-    frame.clicdata.push("T", columns=types, session=session)
+    frame.clicdata.push("T", column_types=types, session=session)
     before = exact(sandbox.ledger.rows("T"))
     receipt = replace(session, "T", frame.head(1), columns=types, backup=folder)
     assert sandbox.ledger.count("T") == 1
-    cd.restore(receipt.backup, "T", settle=0, session=session)
+    cd.restore(receipt.backup, "T", reconcile_wait=0, session=session)
     assert exact(sandbox.ledger.rows("T")) == before
 
 
@@ -542,7 +542,7 @@ def test_a_row_id_of_no_type_is_kept_in_the_file(serve, folder):
     pd.DataFrame({"a": ["x", "y"]}).clicdata.push("T", session=session)
     path = replace(session, "T", pd.DataFrame({"a": ["z"]}), backup=folder).backup
     assert pq.read_table(path).to_pydict() == {"id": [1, 2], "a": ["x", "y"]}
-    cd.restore(path, "T", settle=0, session=session)
+    cd.restore(path, "T", reconcile_wait=0, session=session)
     assert [row["a"] for row in sandbox.ledger.rows("T")] == ["x", "y"]
 
 
@@ -639,7 +639,7 @@ def test_a_deletion_that_is_carried_out_late_takes_no_new_row(fresh, name, folde
     sandbox, session = fresh(api_version)
     # The trial is the first. The new rows have the same values as the old ones.
     sandbox.faults.late_commit(operation="delete", nth=2, delay=0.15)
-    replace(session, name, OLD.assign(f=7.5), backup=folder, settle=0.4)
+    replace(session, name, OLD.assign(f=7.5), backup=folder, reconcile_wait=0.4)
     time.sleep(0.2)  # nothing shows that a deletion finds nothing
     assert in_table(sandbox, name) == counted(OLD.assign(f=7.5).to_dict("records"))
 
@@ -694,7 +694,7 @@ def killing():
         process.stdin.close()
 
 
-OPTIONS = {"batch_size": 2, "settle": SETTLE, "on_unknown": "check"}
+OPTIONS = {"chunksize": 2, "reconcile_wait": SETTLE, "on_unknown": "check"}
 
 
 def requests_of_a_replace(sandbox, open_session, api_version, table, folder):
@@ -723,7 +723,7 @@ def test_killed_at_each_request_no_old_row_is_lost(
     (tmp_path / "first").mkdir()
     operations = requests_of_a_replace(sandbox, open_session, api_version, name, tmp_path / "first")
     assert operations.count("delete") >= 3
-    assert operations.count("append") == len(batch_ranges(len(NEW), OPTIONS["batch_size"], api_version))
+    assert operations.count("append") == len(batch_ranges(len(NEW), OPTIONS["chunksize"], api_version))
     session = open_session(sandbox, api_version)
     for nth, operation in enumerate(operations, 1):
         if after_commit and operation not in WRITES:
@@ -763,7 +763,7 @@ def test_killed_at_each_request_no_old_row_is_lost(
             assert in_table(sandbox, table) == NEW_ROWS, where
         else:
             if files:
-                cd.restore(files[0], table, settle=0, session=session)
+                cd.restore(files[0], table, reconcile_wait=0, session=session)
             assert in_table(sandbox, table) == OLD_ROWS, where
         assert [path.read_bytes() for path in files] == first, where
 
@@ -781,7 +781,7 @@ def test_when_replies_are_lost_for_good_the_error_has_all_that_is_needed(
         folder.mkdir()
         times = 20 if operation == "delete" else 1
         sandbox.faults.lose_reply(operation=operation, nth=nth, times=times, after_commit=bool(nth % 2))
-        options = {"batch_size": 2, "workers": workers, "backup": folder / "b.parquet"}
+        options = {"chunksize": 2, "workers": workers, "backup": folder / "b.parquet"}
         options |= {"journal": folder / "journal"} if how == "journal" else {}
         with pytest.raises(cd.ReplaceIncompleteError) as caught:
             replace(session, name, **options)
@@ -798,7 +798,7 @@ def test_when_replies_are_lost_for_good_the_error_has_all_that_is_needed(
         sandbox.faults.clear()
         first = Path(error.backup).read_bytes()
         if how == "restore":
-            cd.restore(error.backup, name, workers=workers, settle=SETTLE, session=session)
+            cd.restore(error.backup, name, workers=workers, reconcile_wait=SETTLE, session=session)
         else:
             more = {"resume": error.resume} if how == "resume" else {}
             receipt = replace(session, name, **{**options, "on_unknown": "check", **more})
@@ -807,7 +807,7 @@ def test_when_replies_are_lost_for_good_the_error_has_all_that_is_needed(
             if how == "journal":
                 again = replace(session, name, **options)
                 assert "Nothing was sent" in again.notes[0]
-            cd.restore(error.backup, name, settle=0, session=session)
+            cd.restore(error.backup, name, reconcile_wait=0, session=session)
         assert Path(error.backup).read_bytes() == first
         assert in_table(sandbox, name) == OLD_ROWS
 
@@ -843,7 +843,7 @@ def test_ctrl_c(fresh, name, folder, api_version, operation, nth):
     thread.start()
     try:
         with pytest.raises(KeyboardInterrupt) as caught:
-            replace(session, name, backup=folder, batch_size=2)
+            replace(session, name, backup=folder, chunksize=2)
     finally:
         thread.join()
         signal.signal(signal.SIGINT, before)
@@ -855,9 +855,9 @@ def test_ctrl_c(fresh, name, folder, api_version, operation, nth):
     assert isinstance(error, cd.ReplaceIncompleteError)
     assert "KeyboardInterrupt" in str(error)
     assert in_table(sandbox, name) + in_file(error.backup) >= OLD_ROWS
-    replace(session, name, resume=error.resume, backup=folder, batch_size=2)
+    replace(session, name, resume=error.resume, backup=folder, chunksize=2)
     assert in_table(sandbox, name) == NEW_ROWS
-    cd.restore(error.backup, name, settle=0, session=session)
+    cd.restore(error.backup, name, reconcile_wait=0, session=session)
     assert in_table(sandbox, name) == OLD_ROWS
 
 
@@ -875,7 +875,7 @@ def test_a_token_that_cannot_be_gone_on_with_so_tells_the_rows_that_are_there(fr
         if done == total:
             raise KeyboardInterrupt
 
-    options = {"backup": folder, "batch_size": 2}
+    options = {"backup": folder, "chunksize": 2}
     with pytest.raises(KeyboardInterrupt) as caught:
         replace(session, name, on_unknown="check", progress=stop_when_all_is_sent, **options)
     stopped = caught.value.__cause__
@@ -895,7 +895,7 @@ def test_a_call_that_is_refused_tells_each_row_as_the_one_before_did(fresh, name
     """The second batch was taken for lost and refused when it was sent again."""
     sandbox, session = fresh(api_version)
     frame = pd.concat([NEW] * 3, ignore_index=True).assign(n=range(12))
-    options = {"backup": folder, "batch_size": 2}
+    options = {"backup": folder, "chunksize": 2}
     options |= {"journal": folder / "journal"} if by == "journal" else {}
     batches = batch_ranges(len(frame), 2, api_version)
     start, stop = batches[1]
@@ -924,12 +924,12 @@ def test_a_restore_that_stops_goes_on(fresh, name, folder, api_version, operatio
         # It is looked for, and sent again.
         sandbox.faults.status(400, operation=operation, nth=times + 1)
     with pytest.raises(cd.ReplaceIncompleteError, match="not all back") as caught:
-        cd.restore(path, name, settle=SETTLE, session=session)
+        cd.restore(path, name, reconcile_wait=SETTLE, session=session)
     error = caught.value
     assert (error.backup, error.operation, error.resume) == (path, "restore", None)
     assert in_table(sandbox, name) + in_file(path) >= OLD_ROWS
     sandbox.faults.clear()
-    cd.restore(path, name, settle=SETTLE, session=session)
+    cd.restore(path, name, reconcile_wait=SETTLE, session=session)
     assert in_table(sandbox, name) == OLD_ROWS
 
 
@@ -940,5 +940,5 @@ def test_a_restore_finds_out_what_became_of_its_rows(fresh, name, folder, api_ve
     sandbox, session = fresh(api_version)
     path = replace(session, name, instead, backup=folder).backup
     sandbox.faults.lose_reply(operation="append", after_commit=after_commit)
-    cd.restore(path, name, settle=SETTLE, session=session)
+    cd.restore(path, name, reconcile_wait=SETTLE, session=session)
     assert in_table(sandbox, name) == OLD_ROWS

@@ -72,7 +72,7 @@ def test_a_reply_that_comes_twice_confirms_no_other_batch(service, session, how,
     service.answer = Repeating(service, how, nth)
     error = None
     try:
-        receipt = FRAME.clicdata.append(REC_ID, batch_size=5, workers=workers, session=session)
+        receipt = FRAME.clicdata.append(REC_ID, chunksize=5, workers=workers, session=session)
     except cd.IncompleteWriteError as exc:
         error = exc
     if error is not None:
@@ -95,7 +95,7 @@ def test_the_last_reply_may_be_that_to_the_batch_before(service, session):
     batches = len([request for request in sent_by(service, session) if is_insert(request)])
     service.answer = Repeating(service, "instead", batches - 1)
     with pytest.raises(cd.IncompleteWriteError) as caught:
-        FRAME.clicdata.append(REC_ID, batch_size=5, session=session)
+        FRAME.clicdata.append(REC_ID, chunksize=5, session=session)
     if service.dialect == "unversioned":
         assert (caught.value.confirmed, caught.value.unknown) == ([], [(0, ROWS)])
         assert "more than once" in str(caught.value)
@@ -106,14 +106,14 @@ def test_the_last_reply_may_be_that_to_the_batch_before(service, session):
 
 def sent_by(service, session):
     before = len(service.requests)
-    FRAME.clicdata.append(REC_ID, batch_size=5, session=session)
+    FRAME.clicdata.append(REC_ID, chunksize=5, session=session)
     return service.requests[before:]
 
 
 def test_batches_that_are_counted_differ_from_those_before_and_after_on_their_connection(service, session):
     for chunksize, workers in itertools.product((5, 2), (1, 3)):
         before = len(service.requests)
-        FRAME.clicdata.append(REC_ID, batch_size=chunksize, workers=workers, session=session)
+        FRAME.clicdata.append(REC_ID, chunksize=chunksize, workers=workers, session=session)
         by_connection = {}
         for request in filter(is_insert, service.requests[before:]):
             by_connection.setdefault(request.connection, []).append(rows_in(request))
@@ -126,7 +126,7 @@ def test_batches_that_are_counted_differ_from_those_before_and_after_on_their_co
 
 def test_batches_of_one_row_take_a_connection_each_where_they_are_counted(service, session):
     before = len(service.requests)
-    FRAME.head(4).clicdata.append(REC_ID, batch_size=1, session=session)
+    FRAME.head(4).clicdata.append(REC_ID, chunksize=1, session=session)
     connections = [request.connection for request in service.requests[before:] if is_insert(request)]
     assert len(connections) == 4
     assert len(set(connections)) == (1 if service.dialect == "unversioned" else 4)

@@ -54,11 +54,11 @@ def fresh(running, open_session):
 
 
 def push(session, table, frame=FRAME, **options):
-    return frame.clicdata.push(table, **{"batch_size": BATCH, "settle": SETTLE, "session": session, **options})
+    return frame.clicdata.push(table, **{"chunksize": BATCH, "reconcile_wait": SETTLE, "session": session, **options})
 
 
 def append(session, table, frame=FRAME, **options):
-    return frame.clicdata.append(table, **{"batch_size": BATCH, "settle": SETTLE, "session": session, **options})
+    return frame.clicdata.append(table, **{"chunksize": BATCH, "reconcile_wait": SETTLE, "session": session, **options})
 
 
 def make_empty(session, table, frame=FRAME, **options):
@@ -141,7 +141,7 @@ OTHER_WRITES = {
     "if_exists": lambda session, token, name: push(session, name, if_exists="append", resume=token),
     "stamp": lambda session, token, name: push(session, name, stamp="mark", resume=token),
     "on": lambda session, token, name: push(session, name, on="n", resume=token),
-    "columns": lambda session, token, name: push(session, name, columns={"t": "dropdown"}, resume=token),
+    "columns": lambda session, token, name: push(session, name, column_types={"t": "dropdown"}, resume=token),
 }
 
 
@@ -505,7 +505,7 @@ if told.get("bytes"):
     resource.setrlimit(resource.RLIMIT_FSIZE, (told["bytes"], told["bytes"]))
 said = {}
 try:
-    receipt = frame.clicdata.push(told["table"], batch_size=5, session=session, **told["options"])
+    receipt = frame.clicdata.push(told["table"], chunksize=5, session=session, **told["options"])
     said = {"sent": receipt.sent}
 except BaseException as exc:
     error = exc if isinstance(exc, cd.ClicDataError) else exc.__cause__
@@ -718,7 +718,7 @@ def stream(frame=FRAME, size=7):
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_stream_is_stamped_and_verified(fresh, name, workers, version):
     sandbox, session = fresh(version)
-    options = {"batch_size": BATCH, "workers": workers, "settle": SETTLE, "session": session}
+    options = {"chunksize": BATCH, "workers": workers, "reconcile_wait": SETTLE, "session": session}
     sandbox.faults.lose_reply(operation="append", nth=2, after_commit=False)
     sandbox.faults.late_commit(operation="append", nth=4)
     receipt = cd.push(stream(), name, stamp="mark", verify=True, **options)
@@ -815,12 +815,12 @@ def test_a_batch_that_was_taken_in_part_is_made_whole(fresh, name, workers):
         table = f"{name} {mode}"
         sandbox.faults.accept_fewer(2, operation="append", nth=2)
         with pytest.raises(cd.PartialWriteError) as caught:
-            push(session, table, batch_size=8, workers=workers, **options)
+            push(session, table, chunksize=8, workers=workers, **options)
         # With several workers, the second request may carry another batch than the second.
         assert caught.value.unknown in ([[each] for each in ranges] if workers > 1 else [[ranges[1]]])
         ((start, stop),) = caught.value.unknown
         assert (caught.value.sent, caught.value.counted) == (stop - start, 2)
-        receipt = push(session, table, batch_size=8, workers=workers, resume=caught.value.resume, **options)
+        receipt = push(session, table, chunksize=8, workers=workers, resume=caught.value.resume, **options)
         assert (receipt.sent, receipt.confirmed) == (ROWS, ROWS)
         assert numbers(sandbox, table) == list(range(ROWS))
 
@@ -927,10 +927,12 @@ def every_type():
 def test_what_is_read_back_is_what_was_sent(serve, name, assume, version):
     sandbox, session = serve(version, assume=Assumptions(**assume), page_size=3)
     frame, columns = every_type(), {"share": "percentage"}
-    first = push(session, name, frame, columns=columns, verify=True)
+    first = push(session, name, frame, column_types=columns, verify=True)
     assert (first.status, first.confirmed) == ("verified", 4)
     # To a table with rows, only the new ones count.
-    second = append(session, name, frame, columns=columns if assume.get("column_metadata", True) else None, verify=True)
+    second = append(
+        session, name, frame, column_types=columns if assume.get("column_metadata", True) else None, verify=True
+    )
     assert (second.status, second.sent, sandbox.ledger.count(name)) == ("verified", 4, 8)
 
 

@@ -42,7 +42,7 @@ def wire(sessions, one_sandbox, name):
 
     def sent(series, wanted=None):
         columns = None if wanted is None else {"x": wanted}
-        receipt = cd.push(series.to_frame("x"), name, columns=columns, session=sessions["2025.3"])
+        receipt = cd.push(series.to_frame("x"), name, column_types=columns, session=sessions["2025.3"])
         return str(receipt.columns[0].data_type), [row["x"] for row in one_sandbox.ledger.rows(receipt.rec_id)]
 
     return sent
@@ -169,7 +169,7 @@ def test_what_has_no_type_goes_as_json_text_when_asked(wire, series, texts):
 def test_what_json_would_lose_is_refused_even_as_text(quiet, sessions, name, value):
     frame = pd.DataFrame({"x": objects([0], value)})
     with pytest.raises(cd.CellValueError, match=r"^Column 'x', row 1: .* has no JSON text \("):
-        cd.push(frame, name, columns={"x": "text"}, session=sessions["2025.3"])
+        cd.push(frame, name, column_types={"x": "text"}, session=sessions["2025.3"])
     alone = pd.DataFrame({"x": objects(value)}).clicdata.schema()
     assert "columns=" not in alone["note"][0]  # no advice that does not help
 
@@ -235,7 +235,7 @@ def test_a_type_asked_for_is_sent_exactly_or_refused(one_sandbox, sessions, name
     else:
         before = len(one_sandbox.requests)
         with pytest.raises(cd.FrameError, match=outcome) as caught:
-            cd.push(series.to_frame("x"), name, columns={"x": wanted}, session=sessions["2025.3"])
+            cd.push(series.to_frame("x"), name, column_types={"x": wanted}, session=sessions["2025.3"])
         assert caught.value.column == "x"
         assert len(one_sandbox.requests) == before
 
@@ -252,23 +252,23 @@ def test_every_way_of_the_table_takes_a_column_without_rows(rule, sessions, name
     }[rule.arrow]  # fmt: skip
     table = pa.table({str(data_type): pa.nulls(2, example) for data_type in rule.ways})
     columns = {str(data_type): str(data_type) for data_type in rule.ways}
-    receipt = cd.push(table, name, columns=columns, session=sessions["2025.3"])
+    receipt = cd.push(table, name, column_types=columns, session=sessions["2025.3"])
     assert {planned.name: str(planned.data_type) for planned in receipt.columns} == columns
-    empty = cd.push(table.slice(2), name + " empty", columns=columns, session=sessions["2025.3"])
+    empty = cd.push(table.slice(2), name + " empty", column_types=columns, session=sessions["2025.3"])
     assert (receipt.sent, empty.sent) == (2, 0)
 
 
 def test_overrides_name_columns_and_types_that_are_there(quiet, sessions, name):
     frame = pd.DataFrame({"rate": [0.5], "1": [1]})
     with pytest.raises(cd.ColumnNameError, match=r"names 'rat', which is not a column. Did you mean 'rate'\?"):
-        cd.push(frame, name, columns={"rat": "number"}, session=sessions["2025.3"])
+        cd.push(frame, name, column_types={"rat": "number"}, session=sessions["2025.3"])
     with pytest.raises(
         cd.FrameError, match="asks for type 'percent' for column 'rate'; the types are text, number"
     ) as caught:
-        cd.push(frame, name, columns={"rate": "percent"}, session=sessions["2025.3"])
+        cd.push(frame, name, column_types={"rate": "percent"}, session=sessions["2025.3"])
     assert caught.value.column == "rate"
     with pytest.raises(TypeError, match=r"columns= is a dict of column to ClicData type, not \['rate'\]"):
-        cd.push(frame, name, columns=["rate"], session=sessions["2025.3"])
+        cd.push(frame, name, column_types=["rate"], session=sessions["2025.3"])
     assert frame.clicdata.schema({1: "text"})["clicdata_type"].tolist() == ["number", "text"]
     assert frame.clicdata.schema({"rate": cd.ColumnType.PERCENTAGE})["clicdata_type"].tolist() == [
         "percentage",
@@ -300,7 +300,7 @@ def test_schema_tells_what_a_push_does(sessions, name):
         "a duration as ISO 8601 text",
         "no values, so text; columns={…} names another type",
     ]
-    receipt = frame.clicdata.push(name, columns={"rate": "percentage"}, session=sessions["2025.3"])
+    receipt = frame.clicdata.push(name, column_types={"rate": "percentage"}, session=sessions["2025.3"])
     sent = [(planned.name, planned.dtype, str(planned.data_type), planned.note) for planned in receipt.columns]
     assert sent == list(told.itertuples(index=False, name=None))
 
@@ -311,7 +311,7 @@ def test_schema_refuses_the_objects_that_a_push_refuses(quiet, sessions, name):
     told = frame.clicdata.schema({"x": "text", "y": "text"})
     assert told["note"].tolist()[1] == "each value as JSON text"
     with pytest.raises(cd.CellValueError, match="Column 'x', row 9") as caught:
-        cd.push(frame, name, columns={"x": "text", "y": "text"}, session=sessions["2025.3"])
+        cd.push(frame, name, column_types={"x": "text", "y": "text"}, session=sessions["2025.3"])
     assert told["clicdata_type"].isna().tolist() == [True, False]
     assert told["note"].tolist()[0] == f"refused: {caught.value}"
 
@@ -515,7 +515,7 @@ DOORS = {
 
 @pytest.mark.parametrize("door", DOORS)
 def test_whatever_speaks_arrow_comes_in(session, one_sandbox, name, door):
-    receipt = cd.push(DOORS[door](), name, batch_size=2, session=session)
+    receipt = cd.push(DOORS[door](), name, chunksize=2, session=session)
     assert one_sandbox.ledger.rows(receipt.rec_id) == SENT
     assert (receipt.rows, receipt.sent, receipt.batches) == (3, 3, 2)
     assert [str(planned.data_type) for planned in receipt.columns] == ["number", "text"]
@@ -592,16 +592,16 @@ GOES_NOT = [
 
 @pytest.mark.parametrize(("series", "columns", "theirs"), GOES, ids=lambda value: str(value)[:12])
 def test_a_column_goes_into_a_table_of_a_kindred_type(session, one_sandbox, name, series, columns, theirs):
-    receipt = cd.push(pd.DataFrame({"x": objects(None)}), name, columns={"x": theirs}, session=session)
-    cd.append(series.to_frame("x"), name, columns=columns, session=session)
+    receipt = cd.push(pd.DataFrame({"x": objects(None)}), name, column_types={"x": theirs}, session=session)
+    cd.append(series.to_frame("x"), name, column_types=columns, session=session)
     assert one_sandbox.ledger.count(receipt.rec_id) == 2
 
 
 @pytest.mark.parametrize(("series", "columns", "theirs"), GOES_NOT, ids=lambda value: str(value)[:12])
 def test_a_column_of_another_type_is_refused_with_both(session, one_sandbox, name, series, columns, theirs):
-    receipt = cd.push(pd.DataFrame({"x": objects(None)}), name, columns={"x": theirs}, session=session)
+    receipt = cd.push(pd.DataFrame({"x": objects(None)}), name, column_types={"x": theirs}, session=session)
     with pytest.raises(cd.ColumnMismatchError, match=rf"'x' .*\) +{theirs} +of another type") as caught:
-        cd.append(series.to_frame("x"), name, columns=columns, session=session)
+        cd.append(series.to_frame("x"), name, column_types=columns, session=session)
     assert [difference[0::2] for difference in caught.value.differing] == [("x", theirs)]
     assert one_sandbox.ledger.count(receipt.rec_id) == 1
 

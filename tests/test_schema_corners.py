@@ -568,7 +568,7 @@ def test_what_is_done_to_a_column_is_noted(value, note):
 
 
 def test_bytes_come_home_from_base64_alone():
-    told = pd.DataFrame({"x": [b"a"]}).clicdata.schema(columns={"x": "text"})["dtype"][0]
+    told = pd.DataFrame({"x": [b"a"]}).clicdata.schema(column_types={"x": "text"})["dtype"][0]
     assert read_as(told, '"YQ=="', None).tolist() == [b"a", None]
     with pytest.raises(ColumnConversionError, match="is not JSON of bytes"):
         read_as(told, '"Y Q=="')

@@ -39,7 +39,7 @@ def there(sandbox, table):
 
 
 def send(table, session, frame=FRAME, **options):
-    return frame.clicdata.append(table, batch_size=BATCH, session=session, **{"settle": 0.1, **options})
+    return frame.clicdata.append(table, chunksize=BATCH, session=session, **{"reconcile_wait": 0.1, **options})
 
 
 def stopped(table, session, **options):
@@ -151,7 +151,7 @@ def test_a_late_deletion_of_a_mark_takes_no_row_that_was_found(running, session,
 def test_a_late_deletion_by_key_that_takes_a_row_sent_instead_is_made_good(running, session, plain):
     running.faults.late_commit(operation="append", nth=2, delay=0.3)
     running.faults.late_commit(operation="delete", delay=0.3)
-    receipt = send(plain, session, settle=0.2, on="n", verify=True)
+    receipt = send(plain, session, reconcile_wait=0.2, on="n", verify=True)
     running.faults.release()
     assert running.faults.pending == []
     assert there(running, plain) == [-1, *range(ROWS)]
@@ -185,14 +185,14 @@ def test_rows_that_nothing_explains_are_a_reason_not_to_send_again(running, sess
         frame.clicdata.append(name, session=session)
     frame.assign(t="in another form").clicdata.append(name, session=session)
     with pytest.raises(cd.AmbiguousWriteError, match="nothing explains"):
-        frame.clicdata.append(name, resume=caught.value.resume, on_unknown="check", settle=0, session=session)
+        frame.clicdata.append(name, resume=caught.value.resume, on_unknown="check", reconcile_wait=0, session=session)
     assert len(there(running, name)) == BATCH
 
 
 def test_a_deletion_that_comes_late_takes_no_row_that_is_sent_after_it(running, session, plain):
     FRAME.clicdata.append(plain, session=session)
     running.faults.late_commit(operation="delete", delay=0.1)
-    receipt = FRAME.head(3).clicdata.delete_rows(plain, on="n", settle=0.3, session=session)
+    receipt = FRAME.head(3).clicdata.delete_rows(plain, on="n", reconcile_wait=0.3, session=session)
     FRAME.head(3).clicdata.append(plain, session=session)
     running.faults.release()
     assert there(running, plain) == [-1, *range(ROWS)]
@@ -202,8 +202,8 @@ def test_a_deletion_that_comes_late_takes_no_row_that_is_sent_after_it(running, 
 def test_an_update_that_comes_late_does_not_undo_a_later_one(running, session, plain):
     first, second = (pd.DataFrame({"n": [-1], "t": [text]}) for text in ("first", "second"))
     running.faults.late_commit(operation="update", delay=0.1)
-    assert first.clicdata.upsert(plain, on="n", settle=0.3, session=session).notes
-    second.clicdata.upsert(plain, on="n", settle=0.3, session=session)
+    assert first.clicdata.upsert(plain, on="n", reconcile_wait=0.3, session=session).notes
+    second.clicdata.upsert(plain, on="n", reconcile_wait=0.3, session=session)
     running.faults.release()
     assert running.ledger.rows(plain)[0]["t"] == "second"
 

@@ -100,12 +100,12 @@ class Writes(RuleBasedStateMachine):
                 # Rows that equal some of the frame's.
                 there += numbers[: draw(st.integers(0, 5))]
             before = pd.DataFrame({"n": there, "t": [f"row {n % 3}" for n in there]}).astype({"n": "int64", "t": "str"})
-            before.clicdata.push(self.table, columns={"n": "number", "t": "text"}, session=self.session, **stamp)
+            before.clicdata.push(self.table, column_types={"n": "number", "t": "text"}, session=self.session, **stamp)
             self.before = Counter(there)
         self.options = {
-            "batch_size": draw(st.integers(1, 8)),
+            "chunksize": draw(st.integers(1, 8)),
             "workers": draw(st.sampled_from([1, 3])),
-            "settle": SETTLE,
+            "reconcile_wait": SETTLE,
             "verify": draw(st.booleans()),
             "session": self.session,
             **stamp,

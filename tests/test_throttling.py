@@ -224,7 +224,7 @@ def test_eight_workers_and_a_strict_service(one_sandbox, http_service, name):
         http_service(strict) as url,
         cd.Session(api_key=one_sandbox.api_key, base_url=url, api_version="2025.3", retry=retry) as session,
     ):
-        receipt = frame.clicdata.push(name, batch_size=5, workers=WORKERS, session=session)
+        receipt = frame.clicdata.push(name, chunksize=5, workers=WORKERS, session=session)
     assert sorted(row["n"] for row in one_sandbox.ledger.rows(name)) == list(range(200))
     assert receipt.sent == 200
     assert strict.refused
@@ -424,7 +424,7 @@ def test_rows_are_known_to_the_last_when_it_gives_up(serve, name, workers):
     sandbox.faults.status(429, operation="append", nth=5, times=10_000, retry_after=0.1)
     frame = pd.DataFrame({"n": range(100)})
     with pytest.raises(cd.IncompleteWriteError) as caught:
-        frame.clicdata.push(name, batch_size=5, workers=workers, session=session)
+        frame.clicdata.push(name, chunksize=5, workers=workers, session=session)
     assert isinstance(caught.value.__cause__, cd.RateLimitError)
     assert caught.value.unknown == []
     there = sorted(row["n"] for row in sandbox.ledger.rows(name))

@@ -79,7 +79,7 @@ def once(action):
 
 
 def append(session, table, meanwhile):
-    return FRAME.clicdata.append(table, batch_size=BATCH, workers=WORKERS, progress=once(meanwhile), session=session)
+    return FRAME.clicdata.append(table, chunksize=BATCH, workers=WORKERS, progress=once(meanwhile), session=session)
 
 
 def committed(sandbox, table):

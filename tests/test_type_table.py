@@ -254,7 +254,7 @@ def test_there_and_back(session, one_sandbox, name, case, with_null):
     change = with_null_in_the_middle if with_null else list
     column = case.column(change(case.values))
     frame = column.to_frame("x") if isinstance(column, pd.Series) else pa.table({"x": column})
-    receipt = cd.push(frame, name, columns={"x": case.columns} if case.columns else None, session=session)
+    receipt = cd.push(frame, name, column_types={"x": case.columns} if case.columns else None, session=session)
     assert [planned.data_type for planned in receipt.columns] == [case.data_type]
 
     sent = [row["x"] for row in one_sandbox.ledger.rows(receipt.rec_id)]

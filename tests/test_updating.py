@@ -188,7 +188,7 @@ def test_upsert_changes_what_differs_and_inserts_what_is_not_there(fresh, name, 
     sandbox, session = fresh(api_version)
 
     def upsert(**options):
-        options |= {"on": "n", "batch_size": 4, "workers": workers, "verify": True, "session": session}
+        options |= {"on": "n", "chunksize": 4, "workers": workers, "verify": True, "session": session}
         if how == "push":
             return NEW.clicdata.push(name, if_exists="upsert", **options)
         return NEW.clicdata.upsert(name, **options)
@@ -330,7 +330,7 @@ def test_an_update_is_sent_again_for_it_does_no_harm(fresh, name, api_version, w
     kind, options = RETRIED[what]
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation="update", nth=2, **options)
-    receipt = NEW.clicdata.upsert(name, on="n", workers=workers, settle=0, session=session)
+    receipt = NEW.clicdata.upsert(name, on="n", workers=workers, reconcile_wait=0, session=session)
     assert rows_of(sandbox, name) == MERGED
     assert receipt.retries >= 1
     assert sandbox.faults.pending == []
@@ -353,7 +353,7 @@ def test_an_update_that_fails_tells_its_rows_and_can_be_made_again(fresh, name, 
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation="update", nth=2, **options)
     with pytest.raises(cd.IncompleteWriteError, match="same call again") as caught:
-        NEW.clicdata.upsert(name, on="n", workers=workers, settle=0, session=session)
+        NEW.clicdata.upsert(name, on="n", workers=workers, reconcile_wait=0, session=session)
     error = caught.value
     assert type(error) is raised
     confirmed, unknown, unsent = map(positions_in, (error.confirmed, error.unknown, error.unsent))
@@ -386,7 +386,7 @@ def test_an_update_that_fails_tells_its_rows_and_can_be_made_again(fresh, name, 
 def test_inserts_of_an_upsert_are_settled_by_their_keys(fresh, name, api_version, workers, kind, options):
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation="append", nth=2, **options)
-    NEW.clicdata.upsert(name, on="n", batch_size=2, workers=workers, settle=0.15, session=session)
+    NEW.clicdata.upsert(name, on="n", chunksize=2, workers=workers, reconcile_wait=0.15, session=session)
     assert rows_of(sandbox, name) == MERGED
 
 
@@ -395,7 +395,7 @@ def test_inserts_that_come_after_they_were_sent_again_are_taken_away(fresh, name
     sandbox, session = fresh(api_version)
     # Later than the first wait, and before the second one's end.
     sandbox.faults.late_commit(operation="append", nth=2, delay=0.3)
-    NEW.clicdata.upsert(name, on="n", batch_size=2, settle=0.2, session=session)
+    NEW.clicdata.upsert(name, on="n", chunksize=2, reconcile_wait=0.2, session=session)
     assert rows_of(sandbox, name) == MERGED
 
 
@@ -404,8 +404,8 @@ def test_an_insert_of_an_upsert_that_is_refused_tells_its_rows(fresh, name, api_
     sandbox, session = fresh(api_version)
     sandbox.faults.status(400, operation="append", nth=2)
     with pytest.raises(cd.IncompleteWriteError, match="same call again") as caught:
-        NEW.clicdata.upsert(name, on="n", batch_size=2, session=session)
+        NEW.clicdata.upsert(name, on="n", chunksize=2, session=session)
     assert (caught.value.confirmed, caught.value.unknown) == ([(0, 8)], [])
     assert caught.value.unsent == [(8, ROWS)]
-    NEW.clicdata.upsert(name, on="n", batch_size=2, session=session)
+    NEW.clicdata.upsert(name, on="n", chunksize=2, session=session)
     assert rows_of(sandbox, name) == MERGED

@@ -73,7 +73,9 @@ def tables(new_sandbox):
     with new_sandbox(page_size=PAGE) as sandbox:
         sessions = {dialect: signed_in(sandbox, dialect) for dialect in DIALECTS}
         made = {
-            (dialect, rows): every_kind(rows).clicdata.push(f"{dialect} {rows}", columns=TYPES, session=session).rec_id
+            (dialect, rows): every_kind(rows)
+            .clicdata.push(f"{dialect} {rows}", column_types=TYPES, session=session)
+            .rec_id
             for (dialect, session), rows in itertools.product(sessions.items(), ROWS.values())
         }
         yield lambda dialect, rows: (sessions[dialect], made[dialect, rows])

@@ -59,7 +59,7 @@ def check_ranges(error, sandbox, table, rows=ROWS):
 
 
 def append(session, table, workers=1, frame=FRAME, chunksize=BATCH):
-    return frame.clicdata.append(table, batch_size=chunksize, workers=workers, session=session)
+    return frame.clicdata.append(table, chunksize=chunksize, workers=workers, session=session)
 
 
 @pytest.fixture
@@ -239,7 +239,7 @@ def test_a_batch_of_which_fewer_rows_are_counted(ready, table, workers, position
 @every_dialect
 def test_without_counts_the_receipt_is_unverified(serve, table, api_version):
     sandbox, session = serve(api_version, assume=Assumptions(insert_counts=False))
-    receipt = FRAME.clicdata.push(table, batch_size=BATCH, session=session)
+    receipt = FRAME.clicdata.push(table, chunksize=BATCH, session=session)
     assert (receipt.status, receipt.confirmed, receipt.sent) == ("unverified", 0, ROWS)
     assert committed(sandbox, table) == list(range(ROWS))
 
@@ -450,7 +450,9 @@ def test_a_delete_is_sent_again_for_it_does_no_harm(ready, table, api_version, w
     sandbox, session = ready(api_version)
     append(session, table)
     sandbox.faults.script(kind, operation="delete", nth=2, **options)
-    receipt = FRAME.iloc[::2].clicdata.delete_rows(table, on=["n", "t"], workers=workers, settle=0, session=session)
+    receipt = FRAME.iloc[::2].clicdata.delete_rows(
+        table, on=["n", "t"], workers=workers, reconcile_wait=0, session=session
+    )
     assert receipt.retries == 1
     assert [row["n"] for row in sandbox.ledger.rows(table)] == list(range(1, ROWS, 2))
 
@@ -498,7 +500,7 @@ def test_an_interrupt_tells_the_ranges_and_goes_on(ready, table, api_version, wo
             raise raised
 
     with pytest.raises(raised) as caught:
-        FRAME.clicdata.append(table, batch_size=BATCH, workers=workers, progress=interrupt, session=session)
+        FRAME.clicdata.append(table, chunksize=BATCH, workers=workers, progress=interrupt, session=session)
     error = caught.value.__cause__
     check_ranges(error, sandbox, table)
     assert set(positions_in(error.confirmed)) == set(committed(sandbox, table))
@@ -586,7 +588,7 @@ def test_a_progress_call_that_fails_loses_no_account(ready, table, api_version, 
             raise RuntimeError("the widget is gone")
 
     with pytest.raises(cd.IncompleteWriteError, match="the widget is gone") as caught:
-        frame.clicdata.append(table, batch_size=BATCH, progress=fail, session=session)
+        frame.clicdata.append(table, chunksize=BATCH, progress=fail, session=session)
     check_ranges(caught.value, sandbox, table, len(frame))
     assert caught.value.unknown == []
     assert set(positions_in(caught.value.confirmed)) == set(committed(sandbox, table))
@@ -608,7 +610,7 @@ def test_a_stream_that_breaks_tells_what_went_before(ready, table, api_version, 
 
     reader = pa.RecordBatchReader.from_batches(arrow.schema, batches())
     with pytest.raises((cd.IncompleteWriteError, KeyboardInterrupt)) as caught:
-        cd.append(reader, table, batch_size=BATCH, workers=workers, session=session)
+        cd.append(reader, table, chunksize=BATCH, workers=workers, session=session)
     told = caught.value if isinstance(error, Exception) else caught.value.__cause__
     # More rows had been taken from the stream, but made no whole batch.
     check_ranges(told, sandbox, table, rows=went)
@@ -625,7 +627,7 @@ def test_a_stream_with_a_value_that_cannot_go_says_what_went(ready, table, api_v
     bad = {"n": [10.0, float("inf")], "t": ["c"] * 2}
     batches = [pa.RecordBatch.from_pydict(part, schema=schema) for part in [*parts, bad]]
     with pytest.raises(cd.IncompleteWriteError, match="inf") as caught:
-        cd.append(pa.RecordBatchReader.from_batches(schema, batches), table, batch_size=BATCH, session=session)
+        cd.append(pa.RecordBatchReader.from_batches(schema, batches), table, chunksize=BATCH, session=session)
     assert isinstance(caught.value.__cause__, cd.CellValueError)
     check_ranges(caught.value, sandbox, table, rows=rows_that_fill_batches(10, api_version))
     assert set(positions_in(caught.value.confirmed)) == set(committed(sandbox, table))

@@ -22,7 +22,7 @@ table = sys.argv[1]
 frame = pd.DataFrame({"n": range(30), "t": [f"row {n}" for n in range(30)]})
 
 def write():
-    receipt = frame.clicdata.append(table, batch_size=5, workers=4)
+    receipt = frame.clicdata.append(table, chunksize=5, workers=4)
     assert receipt.sent == 30, receipt
     changed = frame.head(3).assign(t="changed")
     changed.clicdata.update_rows(table, on="n", workers=4)
@@ -99,7 +99,7 @@ def stop(done, total):
         os.kill(os.getpid(), signal.SIGINT)
 
 try:
-    frame.clicdata.append(table, batch_size=5, workers=4, progress=stop)
+    frame.clicdata.append(table, chunksize=5, workers=4, progress=stop)
 except KeyboardInterrupt as stopped:
     error = stopped.__cause__
     print(sum(stop - start for start, stop in error.confirmed), error.unknown)

@@ -56,12 +56,12 @@ def test_push_makes_the_table_and_sends_each_row_once(ready, api_version):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
-@pytest.mark.parametrize("batch_size", [1, 3, 500])
-def test_workers_and_batches_send_each_row_once(ready, api_version, workers, batch_size):
+@pytest.mark.parametrize("chunksize", [1, 3, 500])
+def test_workers_and_batches_send_each_row_once(ready, api_version, workers, chunksize):
     sandbox, session = ready
-    expected = batch_ranges(20, batch_size, api_version, workers)
+    expected = batch_ranges(20, chunksize, api_version, workers)
     frame = FRAME.head(20)
-    receipt = frame.clicdata.push("T", workers=workers, batch_size=batch_size, session=session)
+    receipt = frame.clicdata.push("T", workers=workers, chunksize=chunksize, session=session)
     assert sorted(numbers(sandbox, "T")) == list(range(20))
     assert receipt.batches == len(expected)
     sent = [(rows[0]["n"], rows[-1]["n"] + 1) for _, rows in sandbox.ledger.inserts("T")]
@@ -144,7 +144,7 @@ def test_a_stream_is_cut_as_a_frame_is(ready, api_version, size):
     sandbox, session = ready
     table = pa.table({"n": pa.array(range(20))})
     reader = pa.RecordBatchReader.from_batches(table.schema, iter(table.to_batches(max_chunksize=7)))
-    receipt = cd.push(reader, "T", batch_size=size, session=session)
+    receipt = cd.push(reader, "T", chunksize=size, session=session)
     assert numbers(sandbox, "T") == list(range(20))
     expected = sizes(batch_ranges(20, size, api_version))
     assert [entry.rows for entry in sandbox.requests.of("append")] == expected
@@ -168,16 +168,16 @@ REFUSED = {
     ),
     "dtype": (lambda s: pd.DataFrame({"z": [1j]}).clicdata.push("T", session=s), cd.UnsupportedTypeError, "'z'"),
     "no columns": (lambda s: pd.DataFrame().clicdata.push("T", session=s), cd.FrameError, "column"),
-    "override": (lambda s: SMALL.clicdata.push("T", columns={"n": "wat"}, session=s), cd.FrameError, "wat"),
+    "override": (lambda s: SMALL.clicdata.push("T", column_types={"n": "wat"}, session=s), cd.FrameError, "wat"),
     "if_exists": (lambda s: SMALL.clicdata.push("T", if_exists="replace_", session=s), ValueError, "if_exists"),
     "blank name": (lambda s: SMALL.clicdata.push(" ", session=s), ValueError, "blank"),
     "no name": (lambda s: SMALL.clicdata.push(7, session=s), TypeError, "name"),
     "no table": (lambda s: SMALL.clicdata.append(None, session=s), TypeError, "RecId"),
     "no RecId": (lambda s: SMALL.clicdata.append(0, session=s), ValueError, "RecId"),
     "true for a RecId": (lambda s: SMALL.clicdata.append(True, session=s), TypeError, "RecId"),
-    "batch too large": (lambda s: SMALL.clicdata.push("T", batch_size=501, session=s), ValueError, "from 1 to 500"),
-    "no batch": (lambda s: SMALL.clicdata.push("T", batch_size=0, session=s), ValueError, "batch_size"),
-    "half a batch": (lambda s: SMALL.clicdata.push("T", batch_size=2.5, session=s), ValueError, "batch_size"),
+    "batch too large": (lambda s: SMALL.clicdata.push("T", chunksize=501, session=s), ValueError, "from 1 to 500"),
+    "no batch": (lambda s: SMALL.clicdata.push("T", chunksize=0, session=s), ValueError, "chunksize"),
+    "half a batch": (lambda s: SMALL.clicdata.push("T", chunksize=2.5, session=s), ValueError, "chunksize"),
     "no workers": (lambda s: SMALL.clicdata.push("T", workers=0, session=s), ValueError, "workers"),
     "true workers": (lambda s: SMALL.clicdata.push("T", workers=True, session=s), ValueError, "workers"),
     "no frame": (lambda s: cd.push([1, 2], "T", session=s), TypeError, "list"),

@@ -13,7 +13,7 @@ from pandas_clicdata.read import read_clicdata
 from pandas_clicdata.resources.base import Resource, described, required_text
 from pandas_clicdata.resources.records import Output, as_output, checked_output, everything
 from pandas_clicdata.write.delete import delete_matching, update_matching
-from pandas_clicdata.write.options import SETTLE_SECONDS
+from pandas_clicdata.write.options import RECONCILE_SECONDS
 from pandas_clicdata.write.push import create_table
 from pandas_clicdata.write.refresh import refresh_table
 
@@ -229,7 +229,7 @@ class Data(Resource):
         data : DataFrame, pyarrow.Table or object
             The rows, as for :func:`append`.
         **options
-            As for :func:`append`: ``on``, ``columns``, ``index``, ``dry_run``, ``verify`` and others.
+            As for :func:`append`: ``on``, ``column_types``, ``index``, ``dry_run``, ``verify`` and others.
 
         Returns
         -------
@@ -259,7 +259,7 @@ class Data(Resource):
         desc : str, optional
             Another name of ``description`` (S).
         **options
-            As for :func:`push`: ``if_exists``, ``on``, ``columns``, ``index``, ``dry_run``, ``verify`` and others.
+            As for :func:`push`: ``if_exists``, ``on``, ``column_types``, ``index``, ``dry_run``, ``verify`` and others.
 
         Returns
         -------
@@ -316,7 +316,7 @@ class Data(Resource):
         *,
         dry_run: bool = False,
         max_rows: SupportsIndex | None = None,
-        settle: float = SETTLE_SECONDS,
+        reconcile_wait: float = RECONCILE_SECONDS,
         repeated_pages: RepeatedPages = "check",
     ) -> WriteResult:
         """Delete the rows that have these values, all of them (S P).
@@ -334,7 +334,7 @@ class Data(Resource):
             Look only: ``matched`` says how many rows match and ``preview`` shows them.
         max_rows : int, optional
             Refuse if more rows match.
-        settle : float, default 60
+        reconcile_wait : float, default 60
             Seconds to wait at the end where a request was tried again: its first try may be carried out late, and
             would take rows that you send meanwhile.
         repeated_pages : {"check", "accept"}, default "check"
@@ -368,9 +368,15 @@ class Data(Resource):
         ['B738']
         """
         return delete_matching(
-            self.session, rec_id, filters, multiple_rows, dry_run=dry_run, max_rows=max_rows, settle=settle,
+            self.session,
+            rec_id,
+            filters,
+            multiple_rows,
+            dry_run=dry_run,
+            max_rows=max_rows,
+            reconcile_wait=reconcile_wait,
             repeated_pages=repeated_pages,
-        )  # fmt: skip
+        )
 
     def update_data(
         self,
@@ -379,7 +385,7 @@ class Data(Resource):
         values: Mapping[str, Any],
         multiple_rows: MultipleRows = "all",
         *,
-        settle: float = SETTLE_SECONDS,
+        reconcile_wait: float = RECONCILE_SECONDS,
     ) -> WriteResult:
         """Give new values to the rows that have these values now, all of them (S; its body A).
 
@@ -393,7 +399,7 @@ class Data(Resource):
             Columns and their new values; None empties a cell. A column of the filters can be among them.
         multiple_rows : {"all", "first"}, default "all"
             Whether all rows that match are changed, or only the first, which the service chooses.
-        settle : float, default 60
+        reconcile_wait : float, default 60
             As in :meth:`delete_data`.
 
         Returns
@@ -410,7 +416,7 @@ class Data(Resource):
         TypeError, ValueError
             An argument is not what it should be; nothing was requested.
         """
-        return update_matching(self.session, rec_id, filters, values, multiple_rows, settle=settle)
+        return update_matching(self.session, rec_id, filters, values, multiple_rows, reconcile_wait=reconcile_wait)
 
     def _rows(self, table: Table, version: int | None, output: Output, repeated_pages: RepeatedPages) -> Any:
         if output == "dict":

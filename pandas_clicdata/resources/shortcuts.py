@@ -83,14 +83,14 @@ def versions(table: Table, *, session: Session | None = None) -> pd.DataFrame:
     return listed
 
 
-def refresh(table: Table, mode: RefreshMethod = "reload", *, session: Session | None = None) -> dict[str, Any]:
-    """Ask the service to fill a table anew from its source, as ``Data().rebuild_data(table, mode)``.
+def refresh(table: Table, method: RefreshMethod = "reload", *, session: Session | None = None) -> dict[str, Any]:
+    """Ask the service to fill a table anew from its source, as ``Data().rebuild_data(table, method)``.
 
     Parameters
     ----------
     table : int or str
         The table's RecId, or its name.
-    mode : {"reload", "recreate", "update", "append", "updateappend"}, default "reload"
+    method : {"reload", "recreate", "update", "append", "updateappend"}, default "reload"
         ``reload``: empty it and load its rows again. ``recreate``: make its columns anew as well. ``append``: add the
         rows of the source. ``update``: change the rows whose unique key the source has. ``updateappend``: and add the
         others.
@@ -111,10 +111,10 @@ def refresh(table: Table, mode: RefreshMethod = "reload", *, session: Session | 
     AmbiguousWriteError
         The reply was lost.
     ValueError
-        Another mode; nothing was sent.
+        ``method`` is not one of these; nothing was sent.
     """
-    one_of("mode", mode, get_args(RefreshMethod))
-    return Data(session).rebuild_data(table, mode)
+    one_of("method", method, get_args(RefreshMethod))
+    return Data(session).rebuild_data(table, method)
 
 
 def dashboards(*, session: Session | None = None) -> pd.DataFrame:

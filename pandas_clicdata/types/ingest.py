@@ -367,7 +367,7 @@ def _odd_kind(name: str, objects: list[Any]) -> _OddValue:
     what = "has no ClicData type." if kind is first[1] else "is of another kind than those before it."
     do = "Convert the column" if kind is first[1] else "Make them one kind"
     if has_json_text(objects[position]):
-        do += f", or send them as JSON text: columns={{{name!r}: 'text'}}"
+        do += f", or send them as JSON text: column_types={{{name!r}: 'text'}}"
     return _OddValue(position, f"{what} {do}.", kind=True)
 
 

@@ -215,19 +215,19 @@ def checked_overrides(columns: Mapping[str, str] | None, names: Sequence[str]) -
         They are no mapping.
     """
     if columns is not None and not isinstance(columns, Mapping):
-        raise TypeError(f"columns= is a dict of column to ClicData type, not {columns!r}.")
+        raise TypeError(f"column_types= is a dict of column to ClicData type, not {columns!r}.")
     overrides = {}
     allowed = [str(data_type) for data_type in ColumnType]
     for name, wanted in (columns or {}).items():
         if str(name) not in names:
             raise ColumnNameError(
-                f"columns= names {name!r}, which is not a column.{did_you_mean(str(name), names)} The columns:"
+                f"column_types= names {name!r}, which is not a column.{did_you_mean(str(name), names)} The columns:"
                 f" {', '.join(map(repr, names))}.",
                 column=str(name),
             )
         if wanted not in allowed:
             raise FrameError(
-                f"columns= asks for type {wanted!r} for column {name!r}; the types are {', '.join(allowed)}.",
+                f"column_types= asks for type {wanted!r} for column {name!r}; the types are {', '.join(allowed)}.",
                 column=str(name),
             )
         overrides[str(name)] = ColumnType(wanted)
@@ -422,7 +422,7 @@ def _no_type(source: Source, label: Callable[[int], Any]) -> UnsupportedTypeErro
     where = f", row {encode.shown(row)}: {shown}" if shown else ""
     return UnsupportedTypeError(
         f"Column {source.name!r} ({source.dtype}){where} has no ClicData type. Convert the column, or send it as JSON"
-        f" text: columns={{{source.name!r}: 'text'}}.",
+        f" text: column_types={{{source.name!r}: 'text'}}.",
         column=source.name,
         row=row,
         value=shown or None,

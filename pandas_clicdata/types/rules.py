@@ -229,7 +229,7 @@ RULES: tuple[TypeRule, ...] = (
         written="null",
         back=decode.nothing,
         ways={data_type: Way(Wire(Encoding.TEXT), encode.text) for data_type in ColumnType},
-        note=lambda arrow_type: "no values, so text; columns={…} names another type",
+        note=lambda arrow_type: "no values, so text; column_types={…} names another type",
     ),
 )
 

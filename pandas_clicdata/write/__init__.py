@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 from pandas_clicdata._display import Progress
 from pandas_clicdata._models import BATCH_ROWS, RepeatedPages, WriteResult
 from pandas_clicdata.write.delete import delete_payload
-from pandas_clicdata.write.options import SETTLE_SECONDS, IfExists, OnNewColumns, OnUnknown, Options
+from pandas_clicdata.write.options import RECONCILE_SECONDS, IfExists, OnNewColumns, OnUnknown, Options
 from pandas_clicdata.write.push import append_payload, push_payload
 from pandas_clicdata.write.replace import restore_backup
 from pandas_clicdata.write.update import update_payload, upsert_payload
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "BATCH_ROWS", "SETTLE_SECONDS", "IfExists", "OnNewColumns", "OnUnknown", "RepeatedPages", "Table", "append",
+    "BATCH_ROWS", "RECONCILE_SECONDS", "IfExists", "OnNewColumns", "OnUnknown", "RepeatedPages", "Table", "append",
     "create_table", "delete_matching", "delete_rows", "push", "refresh_table", "restore", "update_matching",
     "update_rows", "upsert",
 ]  # fmt: skip
@@ -34,16 +34,16 @@ def push(
     *,
     if_exists: IfExists = "fail",
     on: str | Sequence[str] | None = None,
-    columns: Mapping[str, str] | None = None,
+    column_types: Mapping[str, str] | None = None,
     index: bool = False,
     on_new_columns: OnNewColumns = "error",
     description: str = "",
     dry_run: bool = False,
-    batch_size: int = BATCH_ROWS,
+    chunksize: int = BATCH_ROWS,
     workers: int = 1,
     stamp: str | None = None,
     on_unknown: OnUnknown = "raise",
-    settle: float = SETTLE_SECONDS,
+    reconcile_wait: float = RECONCILE_SECONDS,
     resume: Mapping[str, Any] | None = None,
     journal: Path | None = None,
     verify: bool = False,
@@ -63,9 +63,9 @@ def push(
         cannot be gone on with, nor looked at again, so that ``on``, ``on_unknown="check"``, ``resume`` and ``journal``
         are refused; ``stamp`` and ``verify`` are not. A replace reads it into memory.
         Any object with ``__arrow_c_stream__`` will do (polars).
-    name, if_exists, on, columns, index, on_new_columns, description, dry_run, batch_size, workers, stamp
+    name, if_exists, on, column_types, index, on_new_columns, description, dry_run, chunksize, workers, stamp
         As in ``df.clicdata.push``.
-    on_unknown, settle, resume, journal, verify, backup, repeated_pages, progress, session
+    on_unknown, reconcile_wait, resume, journal, verify, backup, repeated_pages, progress, session
         As in ``df.clicdata.push``.
 
     Returns
@@ -83,8 +83,8 @@ def push(
     and deletes them by values that they hold; then it inserts. Meanwhile another reader sees some of the old rows,
     none, or some of the new ones. Rows that somebody else writes meanwhile are noticed by looks into the table, and
     stop the replace; a row that comes after such a look, with the very value that is then deleted, goes unseen. Where a
-    deletion was tried again, ``settle`` seconds pass before the first insert, for the first try may be carried out
-    late.
+    deletion was tried again, ``reconcile_wait`` seconds pass before the first insert,
+    because the first try may be carried out late.
 
     Examples
     --------
@@ -95,10 +95,23 @@ def push(
     2
     """
     options = Options(
-        columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run, batch_size=batch_size,
-        workers=workers, on=on, stamp=stamp, on_unknown=on_unknown, settle=settle, resume=resume, journal=journal,
-        verify=verify, backup=backup, repeated_pages=repeated_pages, progress=progress,
-    )  # fmt: skip
+        column_types=column_types,
+        index=index,
+        on_new_columns=on_new_columns,
+        dry_run=dry_run,
+        chunksize=chunksize,
+        workers=workers,
+        on=on,
+        stamp=stamp,
+        on_unknown=on_unknown,
+        reconcile_wait=reconcile_wait,
+        resume=resume,
+        journal=journal,
+        verify=verify,
+        backup=backup,
+        repeated_pages=repeated_pages,
+        progress=progress,
+    )
     return push_payload(session, obj, name, if_exists=if_exists, description=description, options=options)
 
 
@@ -107,15 +120,15 @@ def append(
     table: Table,
     *,
     on: str | Sequence[str] | None = None,
-    columns: Mapping[str, str] | None = None,
+    column_types: Mapping[str, str] | None = None,
     index: bool = False,
     on_new_columns: OnNewColumns = "error",
     dry_run: bool = False,
-    batch_size: int = BATCH_ROWS,
+    chunksize: int = BATCH_ROWS,
     workers: int = 1,
     stamp: str | None = None,
     on_unknown: OnUnknown = "raise",
-    settle: float = SETTLE_SECONDS,
+    reconcile_wait: float = RECONCILE_SECONDS,
     resume: Mapping[str, Any] | None = None,
     journal: Path | None = None,
     verify: bool = False,
@@ -131,7 +144,7 @@ def append(
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch, pyarrow.RecordBatchReader or object
         The rows, as for :func:`push`.
-    table, on, columns, index, on_new_columns, dry_run, batch_size, workers, stamp, on_unknown, settle
+    table, on, column_types, index, on_new_columns, dry_run, chunksize, workers, stamp, on_unknown, reconcile_wait
         As in ``df.clicdata.append``.
     resume, journal, verify, repeated_pages, progress, session
         As in ``df.clicdata.append``.
@@ -155,10 +168,22 @@ def append(
     1
     """
     options = Options(
-        columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run, batch_size=batch_size,
-        workers=workers, on=on, stamp=stamp, on_unknown=on_unknown, settle=settle, resume=resume, journal=journal,
-        verify=verify, repeated_pages=repeated_pages, progress=progress,
-    )  # fmt: skip
+        column_types=column_types,
+        index=index,
+        on_new_columns=on_new_columns,
+        dry_run=dry_run,
+        chunksize=chunksize,
+        workers=workers,
+        on=on,
+        stamp=stamp,
+        on_unknown=on_unknown,
+        reconcile_wait=reconcile_wait,
+        resume=resume,
+        journal=journal,
+        verify=verify,
+        repeated_pages=repeated_pages,
+        progress=progress,
+    )
     return append_payload(session, obj, table, options=options)
 
 
@@ -167,12 +192,12 @@ def update_rows(
     table: Table,
     *,
     on: str | Sequence[str],
-    columns: Mapping[str, str] | None = None,
+    column_types: Mapping[str, str] | None = None,
     index: bool = False,
     on_new_columns: OnNewColumns = "error",
     dry_run: bool = False,
     workers: int = 1,
-    settle: float = SETTLE_SECONDS,
+    reconcile_wait: float = RECONCILE_SECONDS,
     verify: bool = False,
     progress: bool | Progress | None = None,
     session: Session | None = None,
@@ -185,7 +210,7 @@ def update_rows(
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
         The rows, as for :func:`push`.
-    table, on, columns, index, on_new_columns, dry_run, workers, settle, verify, progress, session
+    table, on, column_types, index, on_new_columns, dry_run, workers, reconcile_wait, verify, progress, session
         As in ``df.clicdata.update_rows``.
 
     Returns
@@ -207,9 +232,15 @@ def update_rows(
     1
     """
     options = Options(
-        columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run, workers=workers, settle=settle,
-        verify=verify, progress=progress,
-    )  # fmt: skip
+        column_types=column_types,
+        index=index,
+        on_new_columns=on_new_columns,
+        dry_run=dry_run,
+        workers=workers,
+        reconcile_wait=reconcile_wait,
+        verify=verify,
+        progress=progress,
+    )
     return update_payload(session, obj, table, on=on, options=options)
 
 
@@ -218,13 +249,13 @@ def upsert(
     table: Table,
     *,
     on: str | Sequence[str],
-    columns: Mapping[str, str] | None = None,
+    column_types: Mapping[str, str] | None = None,
     index: bool = False,
     on_new_columns: OnNewColumns = "error",
     dry_run: bool = False,
-    batch_size: int = BATCH_ROWS,
+    chunksize: int = BATCH_ROWS,
     workers: int = 1,
-    settle: float = SETTLE_SECONDS,
+    reconcile_wait: float = RECONCILE_SECONDS,
     verify: bool = False,
     repeated_pages: RepeatedPages = "check",
     progress: bool | Progress | None = None,
@@ -238,7 +269,7 @@ def upsert(
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
         The rows, as for :func:`push`.
-    table, on, columns, index, on_new_columns, dry_run, batch_size, workers, settle, verify, repeated_pages
+    table, on, column_types, index, on_new_columns, dry_run, chunksize, workers, reconcile_wait, verify, repeated_pages
         As in ``df.clicdata.upsert``.
     progress, session
         As in ``df.clicdata.upsert``.
@@ -263,8 +294,8 @@ def upsert(
     1
     """
     options = Options(
-        columns=columns, index=index, on_new_columns=on_new_columns, dry_run=dry_run, batch_size=batch_size,
-        workers=workers, settle=settle, verify=verify, repeated_pages=repeated_pages, progress=progress,
+        column_types=column_types, index=index, on_new_columns=on_new_columns, dry_run=dry_run, chunksize=chunksize,
+        workers=workers, reconcile_wait=reconcile_wait, verify=verify, repeated_pages=repeated_pages, progress=progress,
     )  # fmt: skip
     return upsert_payload(session, obj, table, on=on, options=options)
 
@@ -278,7 +309,7 @@ def delete_rows(
     dry_run: bool = False,
     max_rows: int | None = None,
     workers: int = 1,
-    settle: float = SETTLE_SECONDS,
+    reconcile_wait: float = RECONCILE_SECONDS,
     repeated_pages: RepeatedPages = "check",
     progress: bool | Progress | None = None,
     session: Session | None = None,
@@ -291,7 +322,7 @@ def delete_rows(
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
         The rows, as for :func:`push`.
-    table, on, index, dry_run, max_rows, workers, settle, repeated_pages, progress, session
+    table, on, index, dry_run, max_rows, workers, reconcile_wait, repeated_pages, progress, session
         As in ``df.clicdata.delete_rows``.
 
     Returns
@@ -313,7 +344,12 @@ def delete_rows(
     1
     """
     options = Options(
-        index=index, dry_run=dry_run, workers=workers, settle=settle, repeated_pages=repeated_pages, progress=progress
+        index=index,
+        dry_run=dry_run,
+        workers=workers,
+        reconcile_wait=reconcile_wait,
+        repeated_pages=repeated_pages,
+        progress=progress,
     )
     return delete_payload(session, obj, table, on=on, max_rows=max_rows, options=options)
 
@@ -323,7 +359,7 @@ def restore(
     table: Table,
     *,
     workers: int = 1,
-    settle: float = SETTLE_SECONDS,
+    reconcile_wait: float = RECONCILE_SECONDS,
     repeated_pages: RepeatedPages = "check",
     progress: bool | Progress | None = None,
     session: Session | None = None,
@@ -334,8 +370,8 @@ def restore(
     a file of their own and replaced, as by ``push(…, if_exists="replace")``. A second run changes nothing.
 
     Deletions and inserts of the replace that stopped may be carried out even after its error, so give them their time
-    (a minute, or whatever ``settle`` is) before you restore. If one comes later still, restore once more: what it took
-    is put back, and what it brought is taken away.
+    (a minute, or whatever ``reconcile_wait`` is) before you restore. If one comes later still, restore once more: what
+    it took is put back, and what it brought is taken away.
 
     Parameters
     ----------
@@ -345,7 +381,7 @@ def restore(
         The table's RecId, or its name.
     workers : int, default 1
         How many requests may be on the wire at once.
-    settle : float, default 60
+    reconcile_wait : float, default 60
         Seconds to wait for rows that may still arrive, before they are sent again.
     repeated_pages : {"check", "accept"}, default "check"
         As in ``df.clicdata.push``.
@@ -383,5 +419,5 @@ def restore(
     >>> pd.read_clicdata("Planes to and fro")["seats"].tolist()
     [180, 200]
     """
-    options = Options(workers=workers, settle=settle, repeated_pages=repeated_pages, progress=progress)
+    options = Options(workers=workers, reconcile_wait=reconcile_wait, repeated_pages=repeated_pages, progress=progress)
     return restore_backup(session, backup, table, options=options)

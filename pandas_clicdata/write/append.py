@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def entered(obj: object, options: Options) -> tuple[Content, list[str]]:
     """The rows and the key columns, all checked that can be checked without the service."""
-    content = Content.enter(obj, options.columns, index=options.index)
+    content = Content.enter(obj, options.column_types, index=options.index)
     if content.rows is None:
         for name in ("resume", "journal", "on"):
             if getattr(options, name) is not None:
@@ -181,9 +181,9 @@ def send_rows(write: Write) -> WriteResult:
         write.table,
         content,
         record,
-        int(options.batch_size),
+        int(options.chunksize),
         int(options.workers),
-        options.settle,
+        options.reconcile_wait,
         settler,
         options.progress,
         f"{record.identity.operation} {write.table.label}",

@@ -18,7 +18,7 @@ from pandas_clicdata.session import resolved
 from pandas_clicdata.types import infer, ingest, plan, row_codec, to_pandas
 from pandas_clicdata.write import fingerprint
 from pandas_clicdata.write.executor import Batch, send_all
-from pandas_clicdata.write.options import SETTLE_SECONDS, Options
+from pandas_clicdata.write.options import RECONCILE_SECONDS, Options
 from pandas_clicdata.write.payload import Content, fitted_in_part, key_names, only, refuse_null_keys
 from pandas_clicdata.write.reconcile import at_rest
 from pandas_clicdata.write.results import Job, dry_receipt, let_late_ones_come, require_complete
@@ -118,7 +118,7 @@ def delete_content(
     finally:
         bar.close()
     require_complete(delivery, job)
-    facts["notes"] = let_late_ones_come(delivery, options.settle)
+    facts["notes"] = let_late_ones_come(delivery, options.reconcile_wait)
     sent = sum(batch.rows for batch in batches)
     return WriteResult(
         operation=operation,
@@ -184,7 +184,7 @@ def update_matching(
     values: Mapping[str, Any],
     multiple_rows: MultipleRows = "all",
     *,
-    settle: float = SETTLE_SECONDS,
+    reconcile_wait: float = RECONCILE_SECONDS,
 ) -> WriteResult:
     """Give these values to the rows that equal the filters in all their columns, or to the first of them.
 
@@ -199,7 +199,7 @@ def update_matching(
     """
     meant = api.checked_table(table)
     multiple_rows = one_of("multiple_rows", multiple_rows, get_args(MultipleRows))
-    options = Options(settle=settle)
+    options = Options(reconcile_wait=reconcile_wait)
     conditions = _conditions(filters, "changes")
     new = _one_row("values", values)
     started = time.perf_counter()
@@ -210,7 +210,7 @@ def update_matching(
     change = Change(((0, 1),), _cells(session, conditions), 1, values=_cells(session, new))
     delivery = send_changes(session, found, [change], 1, options, multiple_rows=multiple_rows)
     require_complete(delivery, _job("update", "changed", found, multiple_rows))
-    notes = let_late_ones_come(delivery, options.settle)
+    notes = let_late_ones_come(delivery, options.reconcile_wait)
     return changes_receipt("update_data", found, new, 1, delivery.retries, started, options, notes=notes)
 
 
@@ -222,7 +222,7 @@ def delete_matching(
     *,
     dry_run: bool = False,
     max_rows: SupportsIndex | None = None,
-    settle: float = SETTLE_SECONDS,
+    reconcile_wait: float = RECONCILE_SECONDS,
     repeated_pages: RepeatedPages = "check",
 ) -> WriteResult:
     """Delete the rows that equal the filters in all their columns, or the first of them.
@@ -241,7 +241,7 @@ def delete_matching(
     most = None if max_rows is None else whole_number("max_rows", max_rows, least=0)
     if most is not None and multiple_rows == "first":
         raise ValueError("multiple_rows='first' deletes one row at most, so that max_rows= has nothing to bound.")
-    options = Options(dry_run=dry_run, settle=settle, repeated_pages=repeated_pages)
+    options = Options(dry_run=dry_run, reconcile_wait=reconcile_wait, repeated_pages=repeated_pages)
     conditions = _conditions(filters, "deletes")
     started = time.perf_counter()
     session = resolved(session)

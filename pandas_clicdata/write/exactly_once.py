@@ -47,7 +47,7 @@ def batch_sizes(session: Session, most: int, workers: int) -> Iterator[int]:
 
 def count_batches(session: Session, rows: int, options: Options) -> int:
     """How many requests it takes to insert so many rows, if none of them is too large."""
-    sizes = batch_sizes(session, int(options.batch_size), int(options.workers))
+    sizes = batch_sizes(session, int(options.chunksize), int(options.workers))
     return sum(1 for _ in row_ranges.cut([(0, rows)], sizes))
 
 
@@ -65,9 +65,9 @@ class Insertion:
         The rows, as the table takes them.
     record : Record
         What is known already, and is kept.
-    batch_size, workers : int
+    chunksize, workers : int
         Rows a request, and requests at once.
-    settle : float
+    reconcile_wait : float
         Seconds after which rows of unknown fate that are not in the table are taken for lost.
     settler : Settler or None
         How to find out where they are; None does not.
@@ -85,9 +85,9 @@ class Insertion:
     table: TableRef
     content: Content
     record: Record
-    batch_size: int
+    chunksize: int
     workers: int
-    settle: float
+    reconcile_wait: float
     settler: Settler | None = None
     progress: bool | Progress | None = None
     title: str = ""
@@ -101,7 +101,7 @@ class Insertion:
     def __post_init__(self) -> None:
         total = self.content.rows
         wanted = None if total is None else self.record.unsent(total)
-        self._most_rows = self.batch_size
+        self._most_rows = self.chunksize
         self._most_bytes = self.session.max_request_bytes
         self._source = self._counted(self.content.pieces(wanted, self._sizes()))
         self._end = total or 0
@@ -164,7 +164,7 @@ class Insertion:
                 break
             if self.record.resent:
                 # Once more as long: what was taken for lost may only have been slow.
-                _wait_until(self.record.resent_at + self.settle)
+                _wait_until(self.record.resent_at + self.reconcile_wait)
             if not self.settler.at_the_end():
                 break
         if self.record.confirmed != ([(0, self._end)] if self._end else []):
@@ -214,7 +214,7 @@ class Insertion:
     def _settle(self, settler: Settler, bar: ProgressBar) -> None:
         """Wait until what comes late should have come; then take for lost what is not there."""
         latest = max(each.since for each in self.record.unknown.values())
-        _wait_until(min(latest, time.time()) + self.settle)
+        _wait_until(min(latest, time.time()) + self.reconcile_wait)
         looked = self._look(settler, bar)
         pending = list(self.record.unknown.values())
         if pending and looked.doubt:
@@ -247,9 +247,9 @@ class Insertion:
             yield ranges, part
 
     def _sizes(self) -> Iterator[int]:
-        for size in batch_sizes(self.session, self.batch_size, self.workers):
+        for size in batch_sizes(self.session, self.chunksize, self.workers):
             # Rows that fit too few into a request are cut smaller from the beginning, and still differ in number.
-            yield max(1, min(size, self._most_rows - (self.batch_size - size)))
+            yield max(1, min(size, self._most_rows - (self.chunksize - size)))
 
     def _batches(self) -> Iterator[Batch]:
         while True:

@@ -15,23 +15,23 @@ from pandas_clicdata._models import BATCH_ROWS, RepeatedPages
 IfExists = Literal["fail", "append", "replace", "upsert"]
 OnUnknown = Literal["raise", "check"]
 OnNewColumns = Literal["error", "ignore"]
-SETTLE_SECONDS = 60.0
+RECONCILE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """How a write is done; the names are those of ``df.clicdata.push``."""
 
-    columns: Mapping[str, str] | None = None
+    column_types: Mapping[str, str] | None = None
     index: bool = False
     dry_run: bool = False
-    batch_size: SupportsIndex = BATCH_ROWS
+    chunksize: SupportsIndex = BATCH_ROWS
     workers: SupportsIndex = 1
     on: str | Sequence[str] | None = None
     stamp: str | None = None
     on_new_columns: OnNewColumns = "error"
     on_unknown: OnUnknown = "raise"
-    settle: float = SETTLE_SECONDS
+    reconcile_wait: float = RECONCILE_SECONDS
     resume: Mapping[str, Any] | None = None
     journal: str | os.PathLike[str] | None = None
     verify: bool = False
@@ -40,7 +40,7 @@ class Options:
     progress: bool | Progress | None = None
 
     def __post_init__(self) -> None:
-        whole_number("batch_size", self.batch_size, least=1, most=BATCH_ROWS, why="the service takes no more at once")
+        whole_number("chunksize", self.chunksize, least=1, most=BATCH_ROWS, why="the service takes no more at once")
         whole_number("workers", self.workers, least=1)
         if self.progress is not None and not isinstance(self.progress, bool) and not callable(self.progress):
             raise TypeError(f"progress= is True, False or a callable, not {self.progress!r}.")
@@ -48,8 +48,14 @@ class Options:
         one_of("repeated_pages", self.repeated_pages, get_args(RepeatedPages))
         if self.on_unknown not in ("raise", "check"):
             raise ValueError(f"on_unknown={self.on_unknown!r} is not known; it is 'raise' or 'check'.")
-        if isinstance(self.settle, bool) or not isinstance(self.settle, Real) or not 0 <= self.settle < 86400:
-            raise ValueError(f"settle= is a number of seconds from 0, less than a day, not {self.settle!r}.")
+        if (
+            isinstance(self.reconcile_wait, bool)
+            or not isinstance(self.reconcile_wait, Real)
+            or not 0 <= self.reconcile_wait < 86400
+        ):
+            raise ValueError(
+                f"reconcile_wait= is a number of seconds from 0, less than a day, not {self.reconcile_wait!r}."
+            )
         if self.stamp is not None and (not isinstance(self.stamp, str) or not self.stamp.strip()):
             raise ValueError(f"stamp= is the name of a text column, not {self.stamp!r}.")
         if self.resume is not None and not isinstance(self.resume, Mapping):

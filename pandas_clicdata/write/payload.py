@@ -371,7 +371,7 @@ def _fitted(
     left_out: list[str] = []
     if_extra, columns = "", None
     if options is not None:
-        columns, if_extra = options.columns, _IF_EXTRA
+        columns, if_extra = options.column_types, _IF_EXTRA
         if options.on_new_columns == "ignore":
             if_extra = _IF_KEPT
             left_out = [name for name in ours if name not in names and name not in keys]

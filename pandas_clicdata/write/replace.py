@@ -86,7 +86,7 @@ def clear(session: Session, found: TableRef, old: Content, options: Options, *, 
         if seen.rows:
             raise ClicDataError(f"{seen.rows:,} rows are still in table {found.label} after every condition was used.")
     if since is not None:
-        time.sleep(max(0.0, since + options.settle - time.monotonic()))
+        time.sleep(max(0.0, since + options.reconcile_wait - time.monotonic()))
 
 
 def _delete(session: Session, found: TableRef, finds: Sequence[bytes], options: Options) -> bool:
@@ -202,8 +202,8 @@ def replace_rows(write: Write) -> WriteResult:
     value that is deleted, goes with the others.
 
     A deletion whose reply was lost may be carried out late, and would then take new rows with the same value: so where
-    one was tried again, or this goes on with a replace that was stopped, ``settle`` seconds pass before the first new
-    row goes.
+    one was tried again, or this goes on with a replace that was stopped, ``reconcile_wait`` seconds pass before the
+    first new row goes.
     """
     known = api.known_columns(api.first_page(write.session, write.table))
     write = replace(write, content=write.content.in_memory()).fitted(known)
@@ -310,7 +310,7 @@ def restore_backup(session: Session | None, path: object, table: object, *, opti
     found = api.find(session, meant)
     known = api.known_columns(api.first_page(session, found))
     types = _types(saved, known)
-    content = fitted(content, found, known, Options(columns=types))
+    content = fitted(content, found, known, Options(column_types=types))
     identity = Identity(
         operation="restore", table=found.rec_id, account=session.account_label, rows=content.rows,
         columns=[], frame=lambda: content.hash, resumable=False,
@@ -320,12 +320,12 @@ def restore_backup(session: Session | None, path: object, table: object, *, opti
     seen = look(session, found.rec_id, content.planned, wanted=hashes, repeated_pages=repeated_pages)
     there = present(content, seen)
     if len(there) < seen.rows:
-        options = replace(options, columns=types, on_unknown="check")
+        options = replace(options, column_types=types, on_unknown="check")
         return _replaced(Write(session, content, found, record, [], options, started), path)
     record.confirmed = row_ranges.of_positions(there)
     record.table, record.baseline = found, Baseline(0, None, {})
     insertion = Insertion(
-        session, found, content, record, int(options.batch_size), int(options.workers), options.settle,
+        session, found, content, record, int(options.chunksize), int(options.workers), options.reconcile_wait,
         ByContent(session, found.rec_id, content, record), options.progress, f"restore {found.label}", hint=_AGAIN,
     )  # fmt: skip
     insertion.run()

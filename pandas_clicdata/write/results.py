@@ -117,14 +117,14 @@ def all_sent(
     )
 
 
-def let_late_ones_come(delivery: Delivery, settle: float) -> tuple[str, ...]:
+def let_late_ones_come(delivery: Delivery, reconcile_wait: float) -> tuple[str, ...]:
     """Wait for requests whose first try may still be carried out; a note for the receipt if there were any."""
     if not delivery.perhaps_twice:
         return ()
-    time.sleep(settle)
+    time.sleep(reconcile_wait)
     return (
-        f"A reply was lost and its request made again; {settle:g} seconds were waited, for the first try may be carried"
-        " out late.",
+        f"A reply was lost and its request was sent again. The write then waited {reconcile_wait:g} seconds, because"
+        " the first try may be carried out late.",
     )
 
 

@@ -49,7 +49,7 @@ def keyed_content(obj: object, operation: str, on: str | Sequence[str], options:
     TypeError
         They are a stream.
     """
-    content = Content.enter(obj, options.columns, index=options.index)
+    content = Content.enter(obj, options.column_types, index=options.index)
     if content.rows is None:
         raise TypeError(f"{operation} needs its rows in memory: give a DataFrame or an Arrow table, not a stream.")
     keys = key_names(on, [column.name for column in content.planned])
@@ -77,7 +77,7 @@ def update_payload(
             "update_rows", found, content.rows, content.rows or 0, content.planned, started, notes=content.notes
         )
     delivery = _update(session, found, content, keys, everything, [], options)
-    notes = (*content.notes, *let_late_ones_come(delivery, options.settle))
+    notes = (*content.notes, *let_late_ones_come(delivery, options.reconcile_wait))
     if options.verify:
         _verify(session, found, content)
     return changes_receipt(
@@ -125,16 +125,16 @@ def upsert_into(
         found,
         content,
         record,
-        int(options.batch_size),
+        int(options.chunksize),
         int(options.workers),
-        options.settle,
+        options.reconcile_wait,
         ByKeys(session, found.rec_id, keys, content, record),
         options.progress,
         f"{operation} {found.label}",
         hint=_AGAIN,
     )
     insertion.run()
-    facts["notes"] += let_late_ones_come(delivery, options.settle)
+    facts["notes"] += let_late_ones_come(delivery, options.reconcile_wait)
     if options.verify:
         _verify(session, found, content)
     facts["notes"] += insertion.notes
