@@ -298,7 +298,7 @@ def test_any_frame_is_sent_exactly_or_refused_before_the_first_request(
     session = sessions[dialect]
     since = sandbox.requests[-1].number if len(sandbox.requests) else 0
     columns = columns_of(frame, index)
-    options = {"columns": {text_of(label): "text" for label, _ in columns}} if as_text else {}
+    options = {"column_types": {text_of(label): "text" for label, _ in columns}} if as_text else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", cd.IndexNotSentWarning)
         try:

@@ -309,7 +309,7 @@ def arrow_batches(reader, frame):
 @pytest.mark.parametrize("number", range(len(JSON)))
 def test_what_went_as_json_text_comes_back_as_what_it_was(session, name, number):
     frame = JSON[number].to_frame("x")
-    options = {"columns": {"x": "text"}}
+    options = {"column_types": {"x": "text"}}
     cd.push(frame, name, session=session, **options)
     schema = frame.clicdata.schema(**options)
     back = cd.read_clicdata(name, schema=schema, session=session)

@@ -494,7 +494,7 @@ def test_values_of_every_type_come_back_as_they_were(serve, folder, api_version,
     sandbox, session = serve(api_version, page_size=4, assume=Assumptions(**ASSUMED[what]))
     TYPED.clicdata.push("T", column_types=TYPES, session=session)
     before = exact(sandbox.ledger.rows("T"))
-    receipt = replace(session, "T", TYPED.head(2), columns=TYPES, backup=folder)
+    receipt = replace(session, "T", TYPED.head(2), column_types=TYPES, backup=folder)
     assert sandbox.ledger.count("T") == 2
     # Without the rows that replaced them, and after others that have to go.
     cd.restore(receipt.backup, "T", reconcile_wait=0, session=session)
@@ -502,7 +502,7 @@ def test_values_of_every_type_come_back_as_they_were(serve, folder, api_version,
     sandbox.requests.clear()
     assert cd.restore(receipt.backup, "T", session=session).sent == 0
     assert writes(sandbox) == []
-    replace(session, "T", TYPED.head(0), columns=TYPES, backup=folder)
+    replace(session, "T", TYPED.head(0), column_types=TYPES, backup=folder)
     cd.restore(receipt.backup, "T", session=session)
     assert exact(sandbox.ledger.rows("T")) == before
 
@@ -515,7 +515,7 @@ def test_a_table_of_one_column_is_replaced(serve, folder, column):
     frame = TYPED[[column]].dropna().reset_index(drop=True)
     frame.clicdata.push("T", column_types=types, session=session)
     before = exact(sandbox.ledger.rows("T"))
-    receipt = replace(session, "T", frame.head(1), columns=types, backup=folder)
+    receipt = replace(session, "T", frame.head(1), column_types=types, backup=folder)
     assert sandbox.ledger.count("T") == 1
     cd.restore(receipt.backup, "T", reconcile_wait=0, session=session)
     assert exact(sandbox.ledger.rows("T")) == before

@@ -115,7 +115,7 @@ def test_what_cannot_be_sent_is_refused_by_cell(quiet, sessions, name, case):
     assert shown in error.value
     for part in ("'x'", repr(row), why):
         assert part in str(error)
-    assert ("columns={'x': 'text'}" in str(error)) == (case in UNTYPED and case != "zone and none")
+    assert ("column_types={'x': 'text'}" in str(error)) == (case in UNTYPED and case != "zone and none")
     assert told["clicdata_type"].isna().tolist() == [False, True]
     assert told["note"][1] == f"refused: {error}"
 
@@ -171,7 +171,7 @@ def test_what_json_would_lose_is_refused_even_as_text(quiet, sessions, name, val
     with pytest.raises(cd.CellValueError, match=r"^Column 'x', row 1: .* has no JSON text \("):
         cd.push(frame, name, column_types={"x": "text"}, session=sessions["2025.3"])
     alone = pd.DataFrame({"x": objects(value)}).clicdata.schema()
-    assert "columns=" not in alone["note"][0]  # no advice that does not help
+    assert "column_types=" not in alone["note"][0]  # no advice that does not help
 
 
 MOMENT = pd.Series(pd.to_datetime(["2024-01-02", "2024-01-03 04:05:06.7"], format="ISO8601"))
@@ -267,7 +267,7 @@ def test_overrides_name_columns_and_types_that_are_there(quiet, sessions, name):
     ) as caught:
         cd.push(frame, name, column_types={"rate": "percent"}, session=sessions["2025.3"])
     assert caught.value.column == "rate"
-    with pytest.raises(TypeError, match=r"columns= is a dict of column to ClicData type, not \['rate'\]"):
+    with pytest.raises(TypeError, match=r"column_types= is a dict of column to ClicData type, not \['rate'\]"):
         cd.push(frame, name, column_types=["rate"], session=sessions["2025.3"])
     assert frame.clicdata.schema({1: "text"})["clicdata_type"].tolist() == ["number", "text"]
     assert frame.clicdata.schema({"rate": cd.ColumnType.PERCENTAGE})["clicdata_type"].tolist() == [
@@ -298,7 +298,7 @@ def test_schema_tells_what_a_push_does(sessions, name):
         "",
         "the instant in UTC; the zone Europe/Paris goes",
         "a duration as ISO 8601 text",
-        "no values, so text; columns={…} names another type",
+        "no values, so text; column_types={…} names another type",
     ]
     receipt = frame.clicdata.push(name, column_types={"rate": "percentage"}, session=sessions["2025.3"])
     sent = [(planned.name, planned.dtype, str(planned.data_type), planned.note) for planned in receipt.columns]

@@ -134,9 +134,12 @@ def test_what_is_shown_of_a_value_is_cut_to_sixty_characters():
 @pytest.mark.parametrize(
     ("values", "advice"),
     [
-        ([1, "a"], "is of another kind than those before it. Make them one kind, or send them as JSON text: columns="),
+        (
+            [1, "a"],
+            "is of another kind than those before it. Make them one kind, or send them as JSON text: column_types=",
+        ),
         ([1, object()], "is of another kind than those before it. Make them one kind."),
-        ([None, b"a", b"b"], "has no ClicData type. Convert the column, or send them as JSON text: columns="),
+        ([None, b"a", b"b"], "has no ClicData type. Convert the column, or send them as JSON text: column_types="),
         ([object()], "has no ClicData type. Convert the column."),
     ],
 )
@@ -556,7 +559,7 @@ def test_a_stream_of_runs_is_a_stream_of_their_values():
         (dt.timedelta(1), "a duration as ISO 8601 text"),
         (pd.Period("2024"), "a period as pandas writes it"),
         (pd.Interval(0, 1), "an interval as pandas writes it"),
-        (None, "no values, so text; columns={…} names another type"),
+        (None, "no values, so text; column_types={…} names another type"),
     ],
     ids=repr,
 )

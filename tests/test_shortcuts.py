@@ -35,12 +35,12 @@ def test_an_empty_account_has_a_typed_list_of_tables(serve):
             assert listed["rec_id"].dtype == "int64"
 
 
-@pytest.mark.parametrize("mode", ["reload", "recreate", "update", "append", "updateappend"])
-def test_a_table_is_refreshed_and_its_versions_are_read(session, one_sandbox, name, mode):
+@pytest.mark.parametrize("method", ["reload", "recreate", "update", "append", "updateappend"])
+def test_a_table_is_refreshed_and_its_versions_are_read(session, one_sandbox, name, method):
     one_sandbox.put_source(f"{name}.csv", "plane,seats\nA320,180\nB738,189\n")
     rec_id = one_sandbox.feed(name, f"{name}.csv", key=["plane"])
     one_sandbox.put_source(f"{name}.csv", "plane,seats\nA320,174\nA388,853\n")
-    assert isinstance(cd.refresh(name, mode, session=session), dict)
+    assert isinstance(cd.refresh(name, method, session=session), dict)
     expected = {
         "reload": [["A320", 174], ["A388", 853]],
         "recreate": [["A320", 174], ["A388", 853]],
@@ -48,18 +48,18 @@ def test_a_table_is_refreshed_and_its_versions_are_read(session, one_sandbox, na
         "append": [["A320", 180], ["B738", 189], ["A320", 174], ["A388", 853]],
         "updateappend": [["A320", 174], ["B738", 189], ["A388", 853]],
     }
-    assert cd.read_clicdata(rec_id, session=session).to_numpy().tolist() == expected[mode]
+    assert cd.read_clicdata(rec_id, session=session).to_numpy().tolist() == expected[method]
     versions = cd.versions(name, session=session)
     assert versions["data_rec_id"].tolist() == [rec_id] * len(versions)
     assert versions["creation_date"].dtype == "datetime64[us, UTC]"
     before, now = versions["version"].tolist()[-2:]
-    assert cd.read_clicdata(rec_id, version=now, session=session).to_numpy().tolist() == expected[mode]
+    assert cd.read_clicdata(rec_id, version=now, session=session).to_numpy().tolist() == expected[method]
     assert cd.read_clicdata(name, version=before, session=session)["seats"].tolist() == [180, 189]
-    cd.Data(session).rebuild_data(rec_id, mode)
+    cd.Data(session).rebuild_data(rec_id, method)
     assert len(cd.versions(rec_id, session=session)) >= len(versions)
 
 
-def test_without_a_mode_a_table_is_reloaded(session, one_sandbox, name):
+def test_without_a_method_a_table_is_reloaded(session, one_sandbox, name):
     one_sandbox.put_source(f"{name}.csv", "n\n1\n")
     one_sandbox.feed(name, f"{name}.csv")
     one_sandbox.put_source(f"{name}.csv", "n\n2\n")
@@ -67,10 +67,10 @@ def test_without_a_mode_a_table_is_reloaded(session, one_sandbox, name):
     assert cd.read_clicdata(name, session=session)["n"].tolist() == [2]
 
 
-@pytest.mark.parametrize("mode", ["rebuild", "", None, "RELOAD"])
-def test_another_mode_is_refused_before_any_request(mode):
+@pytest.mark.parametrize("method", ["rebuild", "", None, "RELOAD"])
+def test_another_method_is_refused_before_any_request(method):
     with (
         cd.Session(api_key="hush", base_url="http://127.0.0.1:1") as session,
-        pytest.raises(ValueError, match="mode= is one of 'recreate', 'reload', 'update', 'append', 'updateappend'"),
+        pytest.raises(ValueError, match="method= is one of 'recreate', 'reload', 'update', 'append', 'updateappend'"),
     ):
-        cd.refresh("Flights", mode, session=session)
+        cd.refresh("Flights", method, session=session)

@@ -156,7 +156,7 @@ def test_values_of_every_type_are_keys_and_changes(running, new_sandbox, open_se
     new = pa.table({"key": keys, "value": pa.array(values, pa.array(keys).type)})
 
     def check(sandbox):
-        with_session = {"session": open_session(sandbox, api_version), "columns": columns}
+        with_session = {"session": open_session(sandbox, api_version), "column_types": columns}
         cd.push(old, name, **with_session)
         assert cd.update_rows(new, name, on="key", verify=True, **with_session).status == "verified"
         after = sandbox.ledger.rows(name)
