@@ -4,6 +4,7 @@ import contextlib
 import functools
 import itertools
 import math
+import random
 import signal
 import threading
 import time
@@ -122,6 +123,16 @@ def test_without_a_time_said_it_waits_longer_each_time_up_to_the_cap(opened):
     for gap, ceiling in zip(gaps, [1, 2, 4, 8, 8, 8, 8], strict=False):
         assert ceiling / 2 <= round(gap, 6) <= ceiling
     assert 8 <= len(service.came) <= 14
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_retry_takes_no_number_of_the_generator_that_users_seed(opened, status):
+    clock = Clock()
+    service = Service(busy(status=status), busy(status=status), OK, clock=clock)
+    before = random.getstate()
+    opened(service, **clock.options).send(GET, {})
+    assert len(service.came) == 3
+    assert random.getstate() == before
 
 
 @pytest.mark.parametrize("asked", ["999999999", "601", "Fri, 31 Dec 9999 23:59:59 GMT"])

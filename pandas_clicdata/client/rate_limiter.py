@@ -21,6 +21,13 @@ _LEAST_PACE_SECONDS = 0.01
 _LOOK_SECONDS = 0.05
 _MOST_DOUBLINGS = 60
 _numbers = itertools.count()
+# Not the generator that users seed: a retry would change the numbers their notebook draws.
+_random = random.SystemRandom()
+
+
+def jittered(seconds: float) -> float:
+    """From half of this time to all of it, so that clients do not come back at the same moment."""
+    return seconds * (0.5 + _random.random() / 2)
 
 
 class Verdict(Enum):
@@ -178,7 +185,7 @@ class Limiter:
                 self._slow_down()
             if asked is None:
                 ceiling = self._backoff()
-                hold = ceiling * (0.5 + random.random() / 2) if fresh else 0.0  # noqa: S311
+                hold = jittered(ceiling) if fresh else 0.0
             else:
                 asked = max(asked, retry.min_retry_after)
                 ceiling = hold = min(asked, retry.max_retry_after)

@@ -7,7 +7,6 @@ import email.utils
 import http.client
 import logging
 import os
-import random
 import re
 import ssl
 import threading
@@ -33,7 +32,7 @@ from pandas_clicdata._models import DEFAULT_TIMEOUT, MAX_REPLY_BYTES, Reply, Req
 from pandas_clicdata._threads import renew_in_children
 from pandas_clicdata._version import __version__
 from pandas_clicdata.client.connections import BrokenReply, ConnectionAdapter, TooManyBytes, Wire, read_body
-from pandas_clicdata.client.rate_limiter import Limiter, Turn, Verdict, told_to_stop
+from pandas_clicdata.client.rate_limiter import Limiter, Turn, Verdict, jittered, told_to_stop
 from pandas_clicdata.errors import (
     ClicDataError,
     ConfigurationError,
@@ -494,7 +493,7 @@ class Transport:
         if asked is not None:
             return min(max(asked, self.retry.min_retry_after), self.retry.max_retry_after)
         ceiling: float = min(self.retry.max_backoff, self.retry.backoff * 2 ** (counted - 1))
-        return ceiling * (0.5 + random.random() / 2)  # noqa: S311
+        return jittered(ceiling)
 
 
 class _Session(requests.Session):
