@@ -348,9 +348,10 @@ class Changing(Held):
             The columns whose values tell one row from another: unique and nowhere missing in the frame.
         repeated_pages : {"check", "accept"}, default "check"
             As in :func:`read_clicdata`: the table is read to tell which keys it has.
-        table, column_types, index, on_new_columns, dry_run, chunksize, workers, reconcile_wait, verify, progress,
-        session
+        table, column_types, index, on_new_columns, dry_run, verify
             As in :meth:`append`. The frame has all of the table's columns.
+        chunksize, workers, reconcile_wait, progress, session
+            As in :meth:`append`.
 
         Returns
         -------
