@@ -34,7 +34,8 @@ DIALECTS = ("2025.3", "unversioned")
 OPERATIONS = ("push", "append", "replace", "upsert")
 # With four workers, too, each batch has enough rows that a part of them can be accepted.
 BATCH, BATCHES = 6, 4
-TIMEOUT = 0.25
+# A hung request costs a scenario this long; every other request of it must be answered within.
+TIMEOUT = 2
 MARK = "batch"
 QUICK = cd.RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
 COLUMNS = {"n": "number", "t": "text", "g": "text"}
