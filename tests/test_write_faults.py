@@ -154,7 +154,7 @@ def test_what_has_no_known_fate_is_not_sent_again(ready, table, api_version, wha
 @everywhere(["before"], "after")
 def test_a_time_out_is_a_fate_unknown(ready, table, api_version, what, place, workers):
     frame, ranges = whole_batches(api_version, workers)
-    sandbox, session = ready(api_version, timeout=0.25)
+    sandbox, session = ready(api_version, timeout=2)
     sandbox.faults.hang(operation="append", nth=POSITIONS[place], after_commit=what == "after")
     with pytest.raises(cd.AmbiguousWriteError) as caught:
         append(session, table, workers, frame)
@@ -542,7 +542,7 @@ def test_ctrl_c_does_not_wait_for_another_try(ready, table, workers):
 
 
 def test_a_batch_that_fails_ends_the_waiting_of_the_others(ready, table):
-    sandbox, session = ready("2025.3", retry=cd.RetryPolicy(), timeout=0.5)
+    sandbox, session = ready("2025.3", retry=cd.RetryPolicy(), timeout=2)
     # The one that fails is on the wire when the other is told to wait, and so is not made to wait itself.
     sandbox.faults.hang(operation="append")
     sandbox.faults.status(429, retry_after=60, operation="append", nth=2)
