@@ -372,7 +372,7 @@ def _merged(levels: list[_Level]) -> tuple[AuthMethod | None, dict[str, str | Se
 
 
 def _refuse_what_is_no_text(settings: Mapping[str, object]) -> None:
-    """So that nobody stumbles over it later, with the value in hand."""
+    """Refuse such a value before a later error can show it."""
     for name, value in settings.items():
         hidden = value if value is None or isinstance(value, Secret) else Secret(cast(str, value))
         if hidden is None:

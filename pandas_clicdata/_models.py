@@ -524,7 +524,7 @@ ROW_ID_TYPES = frozenset({"id", "rec_id"})
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a ClicData table; its type is text, for the service may have types unknown here."""
+    """A column of a ClicData table; its type is text: the service may have types unknown here."""
 
     name: str
     data_type: str
@@ -642,7 +642,7 @@ class InsertCounts:
 
 @dataclass(frozen=True)
 class Sent:
-    """What became of a request that was carried out.
+    """The outcome of a request that was carried out.
 
     Attributes
     ----------

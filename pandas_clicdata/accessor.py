@@ -410,7 +410,7 @@ class Changing(Held):
         """Delete the table's rows that equal this frame's rows in the ``on`` columns.
 
         One request goes out for each combination of keys, for all conditions of one must match (S P). A key that no row
-        has deletes nothing; a lost reply is answered by asking again, for what is deleted is no longer found.
+        has deletes nothing; after a lost reply the request is sent again, because deleted rows do not match twice.
 
         Parameters
         ----------
@@ -430,7 +430,7 @@ class Changing(Held):
         Returns
         -------
         WriteResult
-            ``unverified``, for the service does not say how many rows it deleted.
+            ``unverified``, because the service does not say how many rows it deleted.
 
         Raises
         ------

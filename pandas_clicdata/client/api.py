@@ -330,7 +330,7 @@ def list_all(
         seen.update(table.rec_id for table in fresh)
         yield from fresh
         received += len(fresh)
-        # Nobody knows what the count says beside a filter.
+        # What the count means beside a filter is not documented.
         total = None if filtered else listed.total
         more = listed.has_more
         if more is None:

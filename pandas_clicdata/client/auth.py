@@ -244,7 +244,7 @@ class Bearer:
             try:
                 self._token = self._ask(instead_of)
             except ClicDataError as exc:
-                # A copy, for the one that is raised has frames, and changes on its way.
+                # A copy: raising the error adds frames to it and changes it.
                 self._failure = _Failure(copy.copy(exc), self.clock())
                 raise
             self._failure = None
@@ -510,7 +510,7 @@ def authorization_url(
     """Build the address at which a person lets a program into ClicData; open it in a browser.
 
     The browser is then sent to ``redirect_uri`` with ``code`` (and ``state``) in its query. That code goes into
-    ``connect(code=..., redirect_uri=...)``, at once, for it is good once and not for long. Nothing is sent here.
+    ``connect(code=..., redirect_uri=...)``, at once: it works once and expires soon. No request is sent here.
 
     Parameters
     ----------

@@ -112,7 +112,7 @@ class Unversioned:
         """``DELETE /data/{id}/row`` with a body; every ``find`` must match (S P)."""
         # What a first try deleted, a second one no longer finds; but of "first" it would take another row.
         content, repeatable = operations.delete(find, multiple_rows), multiple_rows == "all"
-        # Nobody has shown the reply; that it is one, empty or not, is all that is asked of it.
+        # The form of the reply is not documented, so any well-formed one counts, even an empty one.
         asked = operations.DELETE.request(rec_id, content=content, repeatable=repeatable)
         return bare(asked, lambda answer: None, or_empty=True)
 
