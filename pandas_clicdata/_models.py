@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, Self, SupportsIndex, TypeVar
 from urllib.parse import quote, quote_plus
 
 from pandas_clicdata._display import facts_html
@@ -606,6 +606,18 @@ class TableRef:
     @property
     def label(self) -> str:
         return f"RecId {self.rec_id}" if self.name is None else f"{self.name!r} (RecId {self.rec_id})"
+
+
+class TableLike(Protocol):
+    """Rows in columns: an object that exports an Arrow stream, such as a DataFrame of pandas or polars."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+TableId = int | str | SupportsIndex
+"""A RecId, or the name of a table."""
+
+StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)

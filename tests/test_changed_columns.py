@@ -15,7 +15,7 @@ from pandas_clicdata._checks import did_you_mean, near
 from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn, Wire
 from pandas_clicdata.sandbox import Assumptions
 from pandas_clicdata.types.plan import Difference, mismatch
-from pandas_clicdata.write.journal import sealed
+from pandas_clicdata.write.journal import with_checksum
 
 every_dialect = pytest.mark.parametrize("api_version", ["2025.3", "unversioned"])
 OLD = pd.DataFrame({"flight": ["UA1", "UA2", "UA3"], "delay": [1, 2, 3]})
@@ -282,7 +282,7 @@ def test_a_table_that_has_another_column_now_is_not_gone_on_with(filled, name, t
     moved = {key: value for key, value in kept.items() if key != "seal"} | {"rec_id": other.rec_id}
     sandbox.requests.clear()
     with pytest.raises(cd.ResumeError, match=r"lacked 'gate', 'day', and now 'gate'"):
-        NEW.clicdata.append(name, **options, resume=sealed(moved))
+        NEW.clicdata.append(name, **options, resume=with_checksum(moved))
     assert before
     assert writes(sandbox) == []
 

@@ -9,7 +9,7 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata import _config
 from pandas_clicdata._models import Secret
-from pandas_clicdata.session import shared_session_kept
+from pandas_clicdata.session import preserve_default_session
 
 PROFILES = """
 [default]
@@ -191,7 +191,12 @@ def test_what_was_removed_is_noted(monkeypatch, caplog, http_service, given, env
     with http_service(refuse) as url, cd.Session(**given, base_url=url) as session:
         assert note in session._repr_html_().replace("&#x27;", "'")
         assert caplog.messages == [note]
-        for use in (session.whoami, session.whoami, lambda: cd.tables(session=session), lambda: session.dialect):
+        for use in (
+            session.whoami,
+            session.whoami,
+            lambda: cd.tables(session=session),
+            lambda: session._client.dialect,
+        ):
             with pytest.raises(cd.AuthenticationError) as caught:
                 use()
             assert caught.value.__notes__ == [note]
@@ -513,7 +518,7 @@ def test_a_manager_follows_the_environment_where_it_was_given_nothing(one_sandbo
         monkeypatch.setenv("CLICDATA_CLIENT_ID", "another, which is not asked")
         cd.tables()
         assert manager.session is cd.SessionManager.get_session()
-        with shared_session_kept():
+        with preserve_default_session():
             cd.tables()
         monkeypatch.setenv("CLICDATA_CLIENT_SECRET", "wrong again")
         with pytest.raises(cd.AuthenticationError):
@@ -530,7 +535,7 @@ def test_a_session_that_was_bound_stays(one_sandbox, monkeypatch, bind):
     first = cd.SessionManager.get_session()
     monkeypatch.setenv("CLICDATA_API_KEY", "another")
     cd.tables()
-    with shared_session_kept():
+    with preserve_default_session():
         cd.tables()
     cd.tables()
     assert cd.SessionManager.get_session() is first

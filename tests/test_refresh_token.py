@@ -411,7 +411,7 @@ def test_a_disk_that_fills_up_meanwhile_loses_nothing(sign_in, monkeypatch):
         with pytest.raises(cd.ConfigurationError, match=r"written to .*token.* \(No space left on device\)"):
             session.whoami()
         assert kept_in(path) == before
-        session._authenticator._failure = None
+        session._client.authenticator._failure = None
     session.whoami()
     # Asked for once, and kept as soon as there was room.
     assert asked(sandbox) == [200] * 2
@@ -640,7 +640,7 @@ def test_a_pickle_stays_with_the_sign_in_it_began_with(sign_in, home, monkeypatc
             expire(sandbox, path_of(first))
             with pickle.loads(pickled) as loaded:
                 assert loaded.whoami().id is not None
-                assert loaded.account_label == first.account_label
+                assert loaded._client.account_label == first.account_label
     assert kept_in(path_of(first))[1]["refresh_token"] == kept_of_other["refresh_token"]
     # Nor where the file has lost it.
     content = json.loads(path_of(first).read_text())
@@ -674,14 +674,14 @@ def test_a_pickle_of_a_session_that_was_not_used_keeps_its_sign_in(sign_in, monk
 def test_a_renewed_token_is_of_the_same_account_and_a_new_sign_in_is_not(sign_in, home):
     sandbox, make = sign_in
     session = make(**with_code(sandbox))
-    before = session.account_label
+    before = session._client.account_label
     session.whoami()
     expire(sandbox, path_of(session))
     session.whoami()
     kept = kept_in(path_of(session))[0]
-    assert {session.account_label, make(refresh_token=kept["refresh_token"]).account_label} == {before}
-    assert make(auth_method="authorization_code").account_label == before
-    assert make(**with_code(sandbox)).account_label != before
+    assert {session._client.account_label, make(refresh_token=kept["refresh_token"])._client.account_label} == {before}
+    assert make(auth_method="authorization_code")._client.account_label == before
+    assert make(**with_code(sandbox))._client.account_label != before
     assert not any(str(secret) in before for secret in kept.values())
 
 

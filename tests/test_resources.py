@@ -599,6 +599,6 @@ def test_each_class_takes_a_session_or_what_makes_one(one_sandbox, sessions, no_
 
 def test_without_credentials_the_first_use_says_how_to_give_them(no_settings):
     team = cd.Team()
-    cd.session._shared.bind(None)
+    cd.session._default.replace(None)
     with pytest.raises(cd.NoCredentialsError, match="CLICDATA_CLIENT_ID"):
         team.get_team()

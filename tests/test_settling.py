@@ -9,7 +9,7 @@ import pytest
 from batches import batch_ranges
 
 import pandas_clicdata as cd
-from pandas_clicdata.write.journal import Identity, Record
+from pandas_clicdata.write.journal import Identity, Journal
 
 BATCH = 5
 ROWS = 30
@@ -74,7 +74,7 @@ def target(mode, request):
 
 
 def test_no_number_is_given_to_two_batches_while_threads_note_what_they_send():
-    record = Record(Identity(operation="push", table="T", account="", rows=0, columns=[], frame=str))
+    record = Journal(Identity(operation="push", table="T", account="", rows=0, columns=[], frame=str))
     begun, done, before = threading.Event(), threading.Event(), sys.getswitchinterval()
 
     def note():

@@ -13,7 +13,7 @@ def test_tables_are_listed_with_their_moments(session, name):
     pd.testing.assert_frame_equal(listed, cd.Data(session).get_data())
     moments = [column for column in listed if column.endswith("date")]
     assert {str(listed[column].dtype) for column in moments} <= {"datetime64[us, UTC]"}
-    assert bool(moments) == (session.dialect.name == "unversioned"), "the other dialect lists none"
+    assert bool(moments) == (session._client.dialect.name == "unversioned"), "the other dialect lists none"
 
 
 def test_more_tables_than_a_page_holds_are_all_listed(serve):

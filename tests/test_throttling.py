@@ -254,7 +254,7 @@ def test_fewer_are_turned_away_than_if_each_thread_waited_by_itself(http_service
 
     def together(session):
         for _ in range(6):
-            assert session.perform(session.dialect.insert(1, b"[{}]", 1)).inserted == 1
+            assert session._client._perform(session._client.dialect.insert(1, b"[{}]", 1)).inserted == 1
 
     refused = []
     for work in (by_itself, together):

@@ -56,7 +56,7 @@ def ready(running, name, tmp_path):
         )
         opened.append(session)
         assert session.auth_method == flow
-        session._authenticator.clock = clock = Clock()
+        session._client.authenticator.clock = clock = Clock()
         FRAME.head(0).clicdata.push(name, session=session)
         running.requests.clear()
         return session, clock

@@ -16,7 +16,7 @@ import pandas_clicdata as cd
 from pandas_clicdata._display import ProgressBar
 from pandas_clicdata._models import InsertCounts, Sent
 from pandas_clicdata.write import row_ranges
-from pandas_clicdata.write.executor import Batch, Fate, send_all
+from pandas_clicdata.write.executor import Batch, Outcome, send_all
 from pandas_clicdata.write.row_ranges import ranges_text
 
 FRAME = pd.DataFrame({"n": range(1203), "t": [f"row {n}" for n in range(1203)]})
@@ -279,8 +279,8 @@ def test_ranges_are_disjoint_cover_and_tell_the_truth(sizes, fates, workers, bre
         return Sent(InsertCounts(batch.rows + (fate == "miscounted"), None))
 
     delivery = send_all(numbered(batches()), send, workers=workers, bar=ProgressBar(None, "", None))
-    confirmed, unknown, unsent = (row_ranges.positions(delivery.ranges(fate)) for fate in Fate)
-    left = row_ranges.positions(pair for batch in delivery.left for pair in batch.ranges)
+    confirmed, unknown, unsent = (row_ranges.positions(delivery.ranges(outcome)) for outcome in Outcome)
+    left = row_ranges.positions(pair for batch in delivery.not_started for pair in batch.ranges)
     assert sorted(confirmed + unknown + unsent + left) == list(range(seen))
     assert set(confirmed) <= committed
     assert not {*unsent, *left} & committed
@@ -288,7 +288,7 @@ def test_ranges_are_disjoint_cover_and_tell_the_truth(sizes, fates, workers, bre
         assert breaks_at is None or breaks_at >= len(sizes)
         assert set(fates[: len(sizes)]) <= {"confirmed"}
         assert sorted(committed) == list(range(ends[-1]))
-        assert sum(outcome.counted for outcome in delivery.outcomes) == ends[-1]
+        assert sum(result.counted for result in delivery.results) == ends[-1]
     elif workers == 1:
         # Nothing goes after the first that failed.
         assert confirmed == list(range(len(confirmed)))
@@ -331,7 +331,7 @@ def test_an_interrupt_waits_for_what_is_on_the_wire():
 
     delivery = send_all(numbered(batches()), send, workers=2, bar=ProgressBar(None, "", None))
     assert isinstance(delivery.failure, KeyboardInterrupt)
-    assert (delivery.ranges(Fate.CONFIRMED), delivery.ranges(Fate.UNKNOWN)) == ([(0, 5)], [])
+    assert (delivery.ranges(Outcome.CONFIRMED), delivery.ranges(Outcome.UNKNOWN)) == ([(0, 5)], [])
 
 
 def test_a_second_interrupt_leaves_what_is_on_the_wire_unknown(monkeypatch):
@@ -357,7 +357,7 @@ def test_a_second_interrupt_leaves_what_is_on_the_wire_unknown(monkeypatch):
     delivery = send_all(numbered(batches()), send, workers=2, bar=ProgressBar(None, "", None))
     go_on.set()
     assert isinstance(delivery.failure, KeyboardInterrupt)
-    assert (delivery.ranges(Fate.CONFIRMED), delivery.ranges(Fate.UNKNOWN)) == ([], [(0, 5)])
+    assert (delivery.ranges(Outcome.CONFIRMED), delivery.ranges(Outcome.UNKNOWN)) == ([], [(0, 5)])
 
 
 def test_many_ranges_are_told_shortly():
@@ -380,4 +380,4 @@ def test_a_delete_that_is_answered_by_nothing_is_not_taken_for_done_where_succes
         cd.Session(api_key="hush", base_url=url, api_version="2025.3") as session,
         pytest.raises(cd.UnexpectedReplyError, match="not valid JSON"),
     ):
-        session.perform(session.dialect.delete(7, b'[{"column":"a","value":1}]'))
+        session._client._perform(session._client.dialect.delete(7, b'[{"column":"a","value":1}]'))
