@@ -726,4 +726,4 @@ def client_of(session: Session | None) -> Client:
     NoCredentialsError
         There is no default session, and there are no credentials for one.
     """
-    return resolve_session(session)._client
+    return (default_session() if session is None else checked_session(session, "session= must be"))._client

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,6 @@ from pandas_clicdata._models import (
     ROW_ID_TYPES,
     Column,
     Exchange,
-    Framing,
     MultipleRows,
     Page,
     Picture,
@@ -30,7 +28,7 @@ from pandas_clicdata._models import (
 from pandas_clicdata._threads import renew_in_children
 from pandas_clicdata.client import operations
 from pandas_clicdata.client.auth import Authenticator, account_label
-from pandas_clicdata.client.dialects import Dialect, detect_dialect, dialect_for
+from pandas_clicdata.client.dialects import Dialect, detection, dialect_for
 from pandas_clicdata.client.operations import Operation
 from pandas_clicdata.client.replies import ParsedReply, record, records
 from pandas_clicdata.errors import (
@@ -95,9 +93,7 @@ class Client:
         if self._dialect is None:
             with self._dialect_lock:
                 if self._dialect is None:
-                    with self._credential_notes():
-                        request = operations.ACCOUNT.request()
-                        self._dialect = detect_dialect(request, self._send(request))
+                    self._dialect = self._perform(detection())
         return self._dialect
 
     @property
@@ -106,11 +102,6 @@ class Client:
         return None if self._dialect is None else self._dialect.name
 
     # tables and rows
-
-    @property
-    def counts_rows(self) -> bool:
-        """Whether the reply to an insert states how many rows were stored."""
-        return self.dialect.counts_rows
 
     def list_tables(
         self, name: str | None = None, *, unique_key_available: bool | None = None, refresh: bool | None = None
@@ -238,10 +229,6 @@ class Client:
     def create_table(self, name: str, description: str, columns: Sequence[Column]) -> int:
         """Create a table and return its RecId."""
         return self._perform(self.dialect.create_table(name, description, columns))
-
-    def row_framing(self, names: Sequence[str]) -> Framing:
-        """Return the JSON around the cells of a row in an insert."""
-        return self.dialect.row_framing(names)
 
     def insert(self, rec_id: int, rows: bytes, count: int) -> Sent:
         """Insert rows that are already JSON text."""
@@ -441,9 +428,14 @@ class Client:
 
     def _perform_counted(self, exchange: Exchange[T]) -> tuple[T, Sent]:
         """Send a request; return what its reply holds, and how often it was sent again."""
-        with self._credential_notes():
+        try:
             reply = self._send(exchange.request)
             result = _read(exchange, reply)
+        except AuthenticationError as exc:
+            # White space that was removed from the credentials may be why they are refused.
+            for note in self._settings.notes:
+                exc.add_note(note)
+            raise
         return result, Sent(retries=reply.attempts - 1, perhaps_twice=reply.perhaps_done, connection=reply.connection)
 
     def _send(self, request: Request) -> Reply:
@@ -463,16 +455,6 @@ class Client:
             raise
         attempts, perhaps_done = first.attempts + reply.attempts, first.perhaps_done or reply.perhaps_done
         return replace(reply, attempts=attempts, perhaps_done=perhaps_done)
-
-    @contextlib.contextmanager
-    def _credential_notes(self) -> Iterator[None]:
-        """Add to a refusal of the credentials which white space was removed from them."""
-        try:
-            yield
-        except AuthenticationError as exc:
-            for note in self._settings.notes:
-                exc.add_note(note)
-            raise
 
 
 def _read(exchange: Exchange[T], reply: Reply) -> T:

@@ -5,6 +5,7 @@ A dialect has a method for each operation on tables; ``ask`` sends any other one
 
 from __future__ import annotations
 
+import functools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -170,7 +171,7 @@ class Unversioned(Dialect):
                 parsed.unexpected("it does not state success")
             return parsed.insert_counts()
 
-        content = operations.records(rows)
+        content = operations.rows_body(rows)
         return self.ask(operations.APPEND_CELLS.request(rec_id, content=content, rows=count), read)
 
     def probe(self) -> Exchange[bool]:
@@ -263,7 +264,7 @@ class Versioned(Dialect):
     def insert(self, rec_id: int, rows: bytes, count: int) -> Exchange[InsertCounts]:
         """``POST /data/{id}/insert`` with at most 500 rows; before 2022.01 ``POST /table/{id}``."""
         operation = operations.INSERT if self._reaches(INSERT_VERSION) else operations.INSERT_TABLE
-        request = operation.request(rec_id, content=operations.records(rows), rows=count)
+        request = operation.request(rec_id, content=operations.rows_body(rows), rows=count)
         return self.ask(replace(request, counted_rows=count), ParsedReply.insert_counts, documented_in=INSERT_VERSION)
 
     def probe(self) -> Exchange[bool]:
@@ -285,15 +286,18 @@ class Versioned(Dialect):
     def _in_version(self, request: Request, documented_in: str | None = None) -> Request:
         if any(name == "api_version" for name, _ in request.params):
             return request
-        version = documented_in if documented_in is not None and self._supports(documented_in) else self.version
+        version = self.version
+        if documented_in is not None and version_key(documented_in) in self._supported:
+            version = documented_in
         return replace(request, params=(*request.params, ("api_version", version)))
 
     def _reaches(self, version: str) -> bool:
         """Whether an operation that came with this version is available."""
-        return version_key(self.version) >= version_key(version) or self._supports(version)
+        return version_key(self.version) >= version_key(version) or version_key(version) in self._supported
 
-    def _supports(self, version: str) -> bool:
-        return version_key(version) in map(version_key, self.supported)
+    @functools.cached_property
+    def _supported(self) -> frozenset[tuple[int, ...]]:
+        return frozenset(map(version_key, self.supported))
 
 
 def _page_request(rec_id: int, page: int, version: int | None) -> Request:
@@ -320,17 +324,18 @@ def dialect_for(api_version: str) -> Dialect:
     return Unversioned() if api_version == "unversioned" else Versioned(api_version)
 
 
-def detect_dialect(request: Request, reply: Reply) -> Dialect:
-    """Return the dialect of an account, given its reply to a request without a version.
+def detection() -> Exchange[Dialect]:
+    """Pair a request without a version with the reader that returns the dialect of the account.
 
     A service that lists versions is asked in one even if it answers without: versioned replies count rows. A service
-    that neither lists versions nor asks for one is unversioned.
-
-    Raises
-    ------
-    ApiError
-        The reply is an error that is unrelated to versions, and shows neither dialect.
+    that neither lists versions nor asks for one is unversioned. The reader raises an ApiError if the reply is an error
+    that is unrelated to versions and shows neither dialect.
     """
+    request = operations.ACCOUNT.request()
+    return Exchange(request, lambda reply: _detected(request, reply))
+
+
+def _detected(request: Request, reply: Reply) -> Dialect:
     supported = tuple(
         version.strip()
         for version in reply.headers.get("api-supported-versions", "").split(",")

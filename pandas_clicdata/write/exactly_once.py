@@ -41,7 +41,7 @@ def batch_sizes(client: Client, chunksize: int, workers: int) -> Iterator[int]:
     Where replies count rows, consecutive batches on a connection differ in size, so that a reply to another batch shows
     by its count.
     """
-    cycle = min(workers + 1, chunksize) if client.counts_rows else 1
+    cycle = min(workers + 1, chunksize) if client.dialect.counts_rows else 1
     return itertools.cycle(range(chunksize, chunksize - cycle, -1))
 
 
@@ -101,7 +101,7 @@ class ExactlyOnceInsert:
         self._max_bytes = self._client.max_request_bytes
         self._source = self._tracked(self._payload.pieces(wanted, self._sizes()))
         self._wires = [column.wire for column in context.columns]
-        self._framing = self._client.row_framing([column.name for column in context.columns])
+        self._framing = self._client.dialect.row_framing([column.name for column in context.columns])
 
     def run(self) -> None:
         """Send every row that is not in the table yet.

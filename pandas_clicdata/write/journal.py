@@ -14,7 +14,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -159,12 +159,6 @@ class Identity:
                 raise ResumeError(f"{where} belongs to another write: the {word} differs{shown}.")
 
 
-_EVENTS = frozenset({
-    "creating", "table", "saved", "cleared", "baseline", "sending", "confirmed", "unknown", "unsent", "found",
-    "absent", "astray", "doubted", "deleting", "refused", "done",
-})  # fmt: skip
-
-
 @dataclass(frozen=True)
 class Baseline:
     """What the table contained before an append, as far as it was read.
@@ -215,6 +209,10 @@ class UnknownBatch:
     ranges: tuple[RowRange, ...]
     stamp: str | None
     since: float
+
+
+def _ranges_in(entry: Mapping[str, Any]) -> tuple[RowRange, ...]:
+    return tuple((start, stop) for start, stop in entry["ranges"])
 
 
 class Journal:
@@ -277,96 +275,77 @@ class Journal:
         self.record("doubted", batch=result.batch.number, ranges=ranges, mark=result.batch.stamp)
 
     def apply(self, entry: Mapping[str, Any]) -> None:
-        if entry["event"] not in _EVENTS:
-            raise ValueError(f"unknown event {entry['event']!r}")
-        getattr(self, f"_{entry['event']}")(entry)
+        """Change the state by an event.
 
-    def _creating(self, entry: Mapping[str, Any]) -> None:
-        self.creating = True
-
-    def _refused(self, entry: Mapping[str, Any]) -> None:
-        """The service refused to create the table."""
-        self.creating = False
-
-    def _table(self, entry: Mapping[str, Any]) -> None:
-        self.table = TableRef(entry["rec_id"], entry["name"])
-        self.made, self.creating = entry["made"], False
-        self.left_out = [str(name) for name in entry.get("left_out", ())]
-        if self.made:
-            self.baseline = EMPTY_TABLE
-
-    def _saved(self, entry: Mapping[str, Any]) -> None:
-        self.backup = entry["backup"]
-
-    def _cleared(self, entry: Mapping[str, Any]) -> None:
-        self.cleared, self.baseline = True, EMPTY_TABLE
-
-    def _baseline(self, entry: Mapping[str, Any]) -> None:
-        self.baseline = Baseline.from_dict(entry["before"])
-
-    def _sending(self, entry: Mapping[str, Any]) -> None:
-        ranges = tuple((start, stop) for start, stop in entry["ranges"])
-        self.unknown[entry["batch"]] = UnknownBatch(entry["batch"], ranges, entry["mark"], float("inf"))
-
-    def _confirmed(self, entry: Mapping[str, Any]) -> None:
-        pending = self.unknown.pop(entry["batch"])
-        row_ranges.add(self.confirmed, pending.ranges)
-        self.batches += 1
-        self.retries += entry["retries"]
-        if entry["counted"] is None:
-            row_ranges.add(self.uncounted, pending.ranges)
-
-    def _unknown(self, entry: Mapping[str, Any]) -> None:
-        pending = self.unknown[entry["batch"]]
-        self.batches += 1
-        self.unknown[pending.number] = UnknownBatch(pending.number, pending.ranges, pending.stamp, entry["at"])
-
-    def _unsent(self, entry: Mapping[str, Any]) -> None:
-        del self.unknown[entry["batch"]]
-
-    def _found(self, entry: Mapping[str, Any]) -> None:
-        """Unknown rows were found in the table."""
-        pending = self.unknown.pop(entry["batch"])
-        found = [(start, stop) for start, stop in entry["ranges"]]
-        rest = sorted(set(row_ranges.positions(pending.ranges)) - set(row_ranges.positions(found)))
-        self.confirmed = row_ranges.merged([*self.confirmed, *found])
-        if rest:
-            ranges = tuple(row_ranges.of_positions(rest))
-            self.unknown[pending.number] = UnknownBatch(pending.number, ranges, pending.stamp, pending.since)
-
-    def _absent(self, entry: Mapping[str, Any]) -> None:
-        """Unknown rows count as lost and are sent again; rows with the old stamp that arrive late are deleted."""
-        pending = self.unknown.pop(entry["batch"])
-        self.resent = row_ranges.merged([*self.resent, *pending.ranges])
-        self.resent_at = entry["at"]
-        if pending.stamp is not None:
-            self.stale.append(pending.stamp)
-
-    def _astray(self, entry: Mapping[str, Any]) -> None:
-        """Rows are in the table twice, or are missing again, so they have to be sent once more."""
-        self._make_unknown(entry, stamp=None)
-
-    def _doubted(self, entry: Mapping[str, Any]) -> None:
-        """The reply that confirmed a batch may belong to another batch."""
-        self._make_unknown(entry, stamp=entry["mark"])
-
-    def _make_unknown(self, entry: Mapping[str, Any], stamp: str | None) -> None:
-        """Make confirmed rows unknown."""
-        ranges = tuple((start, stop) for start, stop in entry["ranges"])
-        gone = set(row_ranges.positions(ranges))
-        self.confirmed = row_ranges.of_positions(set(row_ranges.positions(self.confirmed)) - gone)
-        self.uncounted = row_ranges.of_positions(set(row_ranges.positions(self.uncounted)) - gone)
-        self.unknown[entry["batch"]] = UnknownBatch(entry["batch"], ranges, stamp, entry["at"])
-
-    def _deleting(self, entry: Mapping[str, Any]) -> None:
-        """Duplicate rows are being deleted; at the end, check again that the duplicates are deleted."""
-        twice = [(start, stop) for start, stop in entry["ranges"]]
-        self.deleted = True
-        self.resent = row_ranges.merged([*self.resent, *twice])
-        self.resent_at = entry["at"]
-
-    def _done(self, entry: Mapping[str, Any]) -> None:
-        self.done = dict(entry)
+        Raises
+        ------
+        ValueError
+            The event is unknown.
+        """
+        match entry["event"]:
+            case "creating":
+                self.creating = True
+            case "refused":
+                # The service refused to create the table.
+                self.creating = False
+            case "table":
+                self.table = TableRef(entry["rec_id"], entry["name"])
+                self.made, self.creating = entry["made"], False
+                self.left_out = [str(name) for name in entry.get("left_out", ())]
+                if self.made:
+                    self.baseline = EMPTY_TABLE
+            case "saved":
+                self.backup = entry["backup"]
+            case "cleared":
+                self.cleared, self.baseline = True, EMPTY_TABLE
+            case "baseline":
+                self.baseline = Baseline.from_dict(entry["before"])
+            case "sending":
+                batch = UnknownBatch(entry["batch"], _ranges_in(entry), entry["mark"], float("inf"))
+                self.unknown[batch.number] = batch
+            case "confirmed":
+                batch = self.unknown.pop(entry["batch"])
+                row_ranges.add(self.confirmed, batch.ranges)
+                self.batches += 1
+                self.retries += entry["retries"]
+                if entry["counted"] is None:
+                    row_ranges.add(self.uncounted, batch.ranges)
+            case "unknown":
+                self.batches += 1
+                self.unknown[entry["batch"]] = replace(self.unknown[entry["batch"]], since=entry["at"])
+            case "unsent":
+                del self.unknown[entry["batch"]]
+            case "found":
+                # Unknown rows were found in the table.
+                batch, found = self.unknown.pop(entry["batch"]), _ranges_in(entry)
+                rest = sorted(set(row_ranges.positions(batch.ranges)) - set(row_ranges.positions(found)))
+                self.confirmed = row_ranges.merged([*self.confirmed, *found])
+                if rest:
+                    self.unknown[batch.number] = replace(batch, ranges=tuple(row_ranges.of_positions(rest)))
+            case "absent":
+                # Unknown rows count as lost and are sent again; rows with the old stamp that arrive late are deleted.
+                batch = self.unknown.pop(entry["batch"])
+                self.resent = row_ranges.merged([*self.resent, *batch.ranges])
+                self.resent_at = entry["at"]
+                if batch.stamp is not None:
+                    self.stale.append(batch.stamp)
+            case "astray" | "doubted":
+                # Confirmed rows are unknown again. Astray: they are in the table twice, or are missing, so they are
+                # sent once more. Doubted: the reply that confirmed the batch may belong to another batch.
+                ranges = _ranges_in(entry)
+                taken = set(row_ranges.positions(ranges))
+                self.confirmed = row_ranges.of_positions(set(row_ranges.positions(self.confirmed)) - taken)
+                self.uncounted = row_ranges.of_positions(set(row_ranges.positions(self.uncounted)) - taken)
+                self.unknown[entry["batch"]] = UnknownBatch(entry["batch"], ranges, entry.get("mark"), entry["at"])
+            case "deleting":
+                # Duplicate rows are being deleted; at the end, check again that the duplicates are deleted.
+                self.deleted = True
+                self.resent = row_ranges.merged([*self.resent, *_ranges_in(entry)])
+                self.resent_at = entry["at"]
+            case "done":
+                self.done = dict(entry)
+            case unknown:
+                raise ValueError(f"unknown event {unknown!r}")
 
     # state
 

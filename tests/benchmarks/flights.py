@@ -89,7 +89,7 @@ def _loops(frame: pd.DataFrame) -> None:
     def ours() -> list[bytes]:
         ready = plan.ready_table(door, plans)
         return [
-            operations.records(b",".join(row_codec.encode(part, wires, framing) for part in piece.to_batches()))
+            operations.rows_body(b",".join(row_codec.encode(part, wires, framing) for part in piece.to_batches()))
             for piece in (ready.slice(at, 500).combine_chunks() for at in range(0, ready.num_rows, 500))
         ]
 
