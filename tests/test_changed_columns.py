@@ -92,7 +92,7 @@ def test_new_columns_are_refused_or_left_out(filled, name, backups, api_version,
     receipt = ACTS[how](NEW, name, {**options, "verify": how != "update_rows"})
     assert held(sandbox, name) == HELD.get(how, ADDED)
     for each in (dry, receipt):
-        assert each.notes[0] == f"Left out, for table {label(receipt)} does not have them: 'gate', 'day'."
+        assert each.notes[0] == f"Left out, because table {label(receipt)} does not have them: 'gate', 'day'."
         assert [column.name for column in each.columns] == ["delay", "flight"]
     assert receipt.status == ("unverified" if how == "update_rows" else "verified")
     assert "&#x27;gate&#x27;" in receipt._repr_html_()
@@ -234,7 +234,7 @@ def test_the_same_call_goes_on(filled, name, backups, tmp_path, api_version, kep
     before = writes(sandbox)
     for changed in (NEW.drop(columns="day"), NEW.assign(day=9)):
         with pytest.raises(
-            cd.ResumeError, match=r"the (list of columns and types|content of the frame) is not the same"
+            cd.ResumeError, match=r"the (list of columns and types|content of the frame) differs"
         ):
             ACTS[act](changed, name, dict(again))
     with pytest.raises(cd.ColumnMismatchError):
@@ -281,7 +281,7 @@ def test_a_table_that_has_another_column_now_is_not_gone_on_with(filled, name, t
     other = OLD.assign(day=1).clicdata.push(f"{name} other", session=session)
     moved = {key: value for key, value in kept.items() if key != "seal"} | {"rec_id": other.rec_id}
     sandbox.requests.clear()
-    with pytest.raises(cd.ResumeError, match=r"lacked 'gate', 'day', and now 'gate'"):
+    with pytest.raises(cd.ResumeError, match=r"then lacked: 'gate', 'day'; now it lacks: 'gate'"):
         NEW.clicdata.append(name, **options, resume=with_checksum(moved))
     assert before
     assert writes(sandbox) == []

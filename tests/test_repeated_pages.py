@@ -306,7 +306,7 @@ def test_a_page_that_came_in_the_place_of_another_is_noticed(proxied, name, api_
     if api_version == "2025.3":
         assert f"page {INSTEAD[instead][page]} came instead of page {page}" in str(caught.value)
     elif times == 1:
-        assert "another one when it is requested again" in str(caught.value)
+        assert "differs when it is requested again" in str(caught.value)
         assert OFFER not in str(caught.value)
     proxy.times = 0
     assert rows_of(read(way, name, DISTINCT, session=session)[0]) == rows_of(DISTINCT)
@@ -348,7 +348,7 @@ def test_a_service_that_does_not_heed_the_number_of_the_page(http_service, how, 
         cd.Session(api_key="canary", base_url=url, api_version="unversioned") as session,
     ):
         if far == "the same page":
-            with pytest.raises(cd.IncompleteReadError, match="does not heed the number") as caught:
+            with pytest.raises(cd.IncompleteReadError, match="ignores the number") as caught:
                 cd.read_clicdata(7, session=session, **how)
             assert OFFER not in str(caught.value)
         elif how:
@@ -484,10 +484,10 @@ def test_rows_that_differ_when_they_are_read_back_stop_a_replace(proxied, runnin
         return WRONG[what](body) if asked == page and proxy.pages.count(page) == second_walk[page] else body
 
     proxy.edit = edit
-    with pytest.raises(cd.ClicDataError, match=r"read (twice|once more), from the") as caught:
+    with pytest.raises(cd.ClicDataError, match=r"read (twice|a second time), from the") as caught:
         frame.head(5).clicdata.push(name, if_exists="replace", reconcile_wait=0, session=session)
     if what == "cells swapped between rows":
-        assert "stand in other rows" in str(caught.value)
+        assert "are in other rows" in str(caught.value)
     assert in_table(running, name) == rows_of(frame)
     assert running.requests.of("delete") == []
 

@@ -451,7 +451,7 @@ def test_the_shared_session_is_kept_as_it_was(no_settings, monkeypatch, bound):
 
 @pytest.mark.parametrize("session", [None, "sandbox", cd.Session, cd.SessionManager()])
 def test_what_is_no_session_is_not_bound(no_settings, session):
-    with pytest.raises(TypeError, match="bind_session takes a Session"):
+    with pytest.raises(TypeError, match="argument of bind_session must be a Session"):
         cd.SessionManager.bind_session(session)
 
 
@@ -479,7 +479,7 @@ def test_the_sandbox_as_a_target(no_settings):
         session = cd.connect("sandbox", api_version="2025.3")
         assert session.whoami().id is not None
         session.close()
-        with pytest.raises(cd.ConfigurationError, match="no credentials or address"):
+        with pytest.raises(cd.ConfigurationError, match="no credentials and no address"):
             cd.connect("sandbox", api_key="hush")
         with pytest.raises(cd.ConfigurationError, match='"sandbox"'):
             cd.connect("production")

@@ -187,7 +187,7 @@ REFUSED = {
     "delete: null key of two": (
         lambda s: NULL_KEY.clicdata.delete_rows("T", on=["t", "n"], session=s), cd.FrameError, "'n'.*row 1",
     ),
-    "delete: no keys": (lambda s: SMALL.clicdata.delete_rows("T", on=[], session=s), cd.FrameError, "no columns"),
+    "delete: no keys": (lambda s: SMALL.clicdata.delete_rows("T", on=[], session=s), cd.FrameError, "on= is empty"),
     "delete: unknown key": (lambda s: SMALL.clicdata.delete_rows("T", on="x", session=s), cd.FrameError, "'x'.*'n'"),
     "delete: no rows": (lambda s: SMALL.head(0).clicdata.delete_rows("T", on="n", session=s), cd.FrameError, "no rows"),
     "delete: a stream": (
