@@ -235,11 +235,11 @@ def test_without_credentials_every_way_is_named():
         (REFRESH | {"client_secret": None}, "client_secret= .or CLICDATA_CLIENT_SECRET"),
         ({**CLIENT, "code": "abc"}, "code= also needs redirect_uri="),
         (CODE | REFRESH, "code= for a new sign-in, or refresh_token= .* not both"),
-        ({"auth_method": "magic", **KEY}, "is not known; it is one of 'client_credentials'"),
+        ({"auth_method": "magic", **KEY}, "Unknown auth_method=. Valid values: 'client_credentials'"),
         ({**KEY, "profile": "nobody"}, "no profile 'nobody'"),
         ({**KEY, "api_version": "newest"}, "'auto', 'unversioned' or a version"),
-        ({**KEY, "base_url": "http://api.clicdata.com"}, "in the clear"),
-        ({**KEY, "base_url": "http://127.0.0.1.example.com"}, "in the clear"),
+        ({**KEY, "base_url": "http://api.clicdata.com"}, "unencrypted"),
+        ({**KEY, "base_url": "http://127.0.0.1.example.com"}, "unencrypted"),
         ({**KEY, "base_url": "http://localhost@example.com"}, "user name or password"),
         ({**KEY, "base_url": "https://me:pass@example.com"}, "user name or password"),
         ({**KEY, "base_url": "api.clicdata.com"}, "not an http or https address"),
@@ -400,8 +400,8 @@ def test_a_key_in_the_wrong_place_is_not_quoted():
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        *(({name: 123}, f"{name}= is text, not int") for name in (*_config._ENVIRONMENT, "code", "profile")),
-        ({"client_secret": b"hush"}, "client_secret= is text, not bytes"),
+        *(({name: 123}, f"{name}= must be text, not int") for name in (*_config._ENVIRONMENT, "code", "profile")),
+        ({"client_secret": b"hush"}, "client_secret= must be text, not bytes"),
         ({"retry": 3}, "retry= is a RetryPolicy"),
         ({"proxies": "http://x"}, "proxies= is a dict .* not str"),
         ({"proxies": {"https": 5}}, "proxy for 'https' is no address"),
@@ -421,7 +421,7 @@ def test_settings_of_a_wrong_kind_are_refused_at_once(make, given, says):
         ("[default\n", "not TOML"),
         ("default = 1\n", "not TOML with one"),
         ("[default]\nclient_id = 7\n", "'client_id' is not text"),
-        ("[default]\ncolour = 'red'\n", "'colour' is not known; the settings are api_key"),
+        ("[default]\ncolour = 'red'\n", "unknown setting 'colour'; valid settings: api_key"),
     ],
 )
 def test_wrong_profiles_say_what_is_wrong(text, says):

@@ -128,7 +128,7 @@ def test_the_address_to_open(monkeypatch, given, environ, query):
         ({"client_id": 7}, "client_id= is text"),
         ({"state": 7}, "state= is text"),
         ({"scope": [7]}, "scope= must be a text"),
-        ({"base_url": "http://api.clicdata.com"}, "in the clear"),
+        ({"base_url": "http://api.clicdata.com"}, "unencrypted"),
     ],
 )
 def test_an_address_that_cannot_be_built(given, says):

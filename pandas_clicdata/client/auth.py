@@ -731,8 +731,8 @@ class LookedUpLater:
             reason = str(exc)
         if reason:
             raise NoCredentialsError(
-                "This session was pickled, and a pickle holds no credentials. This process has none for the account"
-                f" {account}: {reason} {advice}"
+                "This session was pickled, and a pickle holds no credentials. The credentials of the account"
+                f" {account} are missing in this process: {reason} {advice}"
             )
         sign_in = self._identity if settings.auth_method == "authorization_code" else ""
         found = authenticator(settings, self._transport, sign_in or None)
