@@ -125,8 +125,8 @@ def test_the_address_to_open(monkeypatch, given, environ, query):
     [
         ({"client_id": None}, "needs client_id= .or CLICDATA_CLIENT_ID"),
         ({"redirect_uri": None}, "needs redirect_uri= "),
-        ({"client_id": 7}, "client_id= is text"),
-        ({"state": 7}, "state= is text"),
+        ({"client_id": 7}, "client_id= must be text"),
+        ({"state": 7}, "state= must be text"),
         ({"scope": [7]}, "scope= must be a text"),
         ({"base_url": "http://api.clicdata.com"}, "unencrypted"),
     ],
