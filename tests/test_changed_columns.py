@@ -195,7 +195,7 @@ def test_what_is_refused_all_the_same_changes_nothing(filled, name, api_version,
 def test_other_words_are_refused_before_any_request(filled, name, act, value):
     sandbox, session = filled("2025.3", OLD)
     on = {"on": "flight"} if act in ("update_rows", "upsert") else {}
-    with pytest.raises(ValueError, match="on_new_columns= is one of 'error', 'ignore'"):
+    with pytest.raises(ValueError, match="on_new_columns= must be one of 'error', 'ignore'"):
         getattr(NEW.clicdata, act)(name, **on, on_new_columns=value, session=session)
     assert len(sandbox.requests) == 0
 

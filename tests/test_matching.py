@@ -251,9 +251,9 @@ def test_bad_values_are_refused_before_any_request(fresh, name, what):
 @pytest.mark.parametrize("word", BAD_WORDS, ids=repr)
 def test_which_rows_is_all_or_first(fresh, name, word):
     sandbox, session = fresh()
-    with pytest.raises(ValueError, match="multiple_rows= is one of 'all', 'first'"):
+    with pytest.raises(ValueError, match="multiple_rows= must be one of 'all', 'first'"):
         cd.Data(session).delete_data(name, {"t": "a"}, word)
-    with pytest.raises(ValueError, match="multiple_rows= is one of 'all', 'first'"):
+    with pytest.raises(ValueError, match="multiple_rows= must be one of 'all', 'first'"):
         cd.Data(session).update_data(name, {"t": "a"}, {"n": 1}, word)
     assert len(sandbox.requests) == 0
 

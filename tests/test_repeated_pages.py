@@ -275,7 +275,7 @@ def test_an_argument_that_is_neither_is_refused_before_any_request(running, open
         lambda **how: cd.upsert(frame, name, on="a", **how),
         lambda **how: cd.delete_rows(frame, name, on="a", **how),
     ):
-        with pytest.raises(ValueError, match=r"repeated_pages= is one of 'check', 'accept', not 'yes'"):
+        with pytest.raises(ValueError, match=r"repeated_pages= must be one of 'check', 'accept', not 'yes'"):
             act(repeated_pages="yes", session=session)
     assert len(running.requests) == 0
 

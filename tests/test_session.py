@@ -208,13 +208,13 @@ def test_a_pickle_finds_the_credentials_of_its_own_account(serve, no_settings, m
     for there in (another, {**another, "auth_method": "basic"}):
         settings_of(monkeypatch, there)
         sandbox.requests.clear()
-        with pytest.raises(cd.ConfigurationError, match="those of another account") as caught:
+        with pytest.raises(cd.ConfigurationError, match="belong to another account") as caught:
             use()
         assert not isinstance(caught.value, cd.NoCredentialsError)
         assert given[secret] not in str(caught.value)
         assert len(sandbox.requests) == 0
     settings_of(monkeypatch, {"client_id": "x", "client_secret": "x", "api_key": "x", "username": "x", "password": "x"})
-    with pytest.raises(cd.ConfigurationError, match="those of another account"):
+    with pytest.raises(cd.ConfigurationError, match="belong to another account"):
         use()
 
     # Its own, whatever else there is; and the public ones need not be said again.

@@ -71,6 +71,8 @@ def test_without_a_method_a_table_is_reloaded(session, one_sandbox, name):
 def test_another_method_is_refused_before_any_request(method):
     with (
         cd.Session(api_key="hush", base_url="http://127.0.0.1:1") as session,
-        pytest.raises(ValueError, match="method= is one of 'recreate', 'reload', 'update', 'append', 'updateappend'"),
+        pytest.raises(
+            ValueError, match="method= must be one of 'recreate', 'reload', 'update', 'append', 'updateappend'"
+        ),
     ):
         cd.refresh("Flights", method, session=session)
