@@ -936,7 +936,7 @@ def test_what_is_read_back_is_what_was_sent(serve, name, assume, version):
     assert (second.status, second.sent, sandbox.ledger.count(name)) == ("verified", 4, 8)
 
 
-IN_OTHER_ROWS = "each column has the right values, but some stand in other rows"
+IN_OTHER_ROWS = "each column has the right values, but some are in other rows"
 
 
 def swap_cells(session, table, frame=FRAME):
@@ -988,7 +988,7 @@ def test_what_somebody_else_changes_meanwhile_is_noticed(fresh, open_session, na
         act()
     error = caught.value
     should = ROWS + start_with
-    said = [f"{should + rows} rows where {should} should be"] if rows else []
+    said = [f"{should + rows} rows instead of {should}"] if rows else []
     said += [f"column {column!r} has other values" for column in columns]
     assert error.differences == (said or [IN_OTHER_ROWS])
     assert all(difference in str(error) for difference in error.differences)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import pyarrow as pa
 
 from pandas_clicdata import read
 from pandas_clicdata._config import user_folder
+from pandas_clicdata._durable import AtomicFile
 from pandas_clicdata._models import ColumnType, Decoded, Kind, StrPath, TableRef
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import ClicDataError, ColumnMismatchError, ConfigurationError, FrameError
@@ -24,7 +24,6 @@ from pandas_clicdata.types import infer, ingest, plan, row_codec
 from pandas_clicdata.types.infer import parsed_text
 from pandas_clicdata.write import fingerprint
 from pandas_clicdata.write.fingerprint import Checksums
-from pandas_clicdata.write.journal import sync_folder
 from pandas_clicdata.write.payload import Payload
 
 if TYPE_CHECKING:
@@ -286,32 +285,12 @@ def _write(saved: SavedRows, path: Path, table: TableRef) -> None:
         "content": saved.payload().hash,
     }
     rows = saved.table.replace_schema_metadata({_METADATA: json.dumps(about).encode()})
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            pq.write_table(rows, file)
-            file.flush()
-            os.fsync(file.fileno())
-        if not _read(temporary).equals(rows):
+    with AtomicFile(path) as file:
+        with file.open() as stream:
+            pq.write_table(rows, stream)
+        if not _read(file.draft).equals(rows):
             raise OSError("the file does not read back as it was written")
-        _publish(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def _publish(temporary: str, path: Path) -> None:
-    """Rename the file, unless the name is taken."""
-    try:
-        # Unlike a rename, a link never replaces an existing file.
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:
-        if os.path.lexists(path):
-            raise FileExistsError(path) from None
-        # The file system has no hard links.
-        Path(temporary).rename(path)
+        file.publish(overwrite=False)
 
 
 def _read(path: StrPath) -> pa.Table:

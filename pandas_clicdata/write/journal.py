@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from pandas_clicdata._durable import AtomicFile
 from pandas_clicdata._models import TableRef
 from pandas_clicdata.errors import JournalInUseError, ResumeError, RowRange
 from pandas_clicdata.write import row_ranges
@@ -602,7 +602,10 @@ class JournalFile:
             self._broken = True
             if self._file is None:
                 assert self._header is not None
-                self._begin(self._line(self._header) + self._line(event))
+                with AtomicFile(self.path) as file:
+                    with file.open() as stream:
+                        stream.write(self._line(self._header) + self._line(event))
+                    file.publish(overwrite=True)
                 self._open()
                 self._broken = False
                 return
@@ -613,19 +616,6 @@ class JournalFile:
             self._broken = False
         except OSError as exc:
             raise self._unusable("written", exc) from exc
-
-    def _begin(self, content: bytes) -> None:
-        handle, temporary = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(self.path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        sync_folder(self.path.parent)
 
     def _open(self) -> None:
         try:
@@ -672,13 +662,3 @@ def open_journal(
             yield journal
     else:
         yield Journal(identity)
-
-
-def sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
