@@ -45,7 +45,7 @@ def parameters_from(*sources: Callable[..., Any]) -> Callable[[T], T]:
         entries |= _entries(_doc_of(source))
 
     def fill(function: T) -> T:
-        function.__doc__ = _PLACEHOLDER.sub(lambda match: entries.get(match[1], match[0]), _doc_of(function))
+        function.__doc__ = _PLACEHOLDER.sub(lambda match: entries.get(match[1], match[0]), _doc_of(function)) + "\n"
         return function
 
     return fill
