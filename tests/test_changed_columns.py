@@ -165,13 +165,13 @@ REFUSED = {
         "'delay' .* is it 'dely'",
     ),
     "a key": (
-        lambda t, o: NEW.clicdata.append(t, on="gate", **o), [], ["gate", "day"], "leaves out no key",
+        lambda t, o: NEW.clicdata.append(t, on="gate", **o), [], ["gate", "day"], "leaves out neither a key",
     ),
     "a key, update_rows": (
-        lambda t, o: NEW.clicdata.update_rows(t, on=["flight", "gate"], **o), [], ["gate", "day"], "leaves out no key",
+        lambda t, o: NEW.clicdata.update_rows(t, on=["flight", "gate"], **o), [], ["gate", "day"], "leaves out neither a key",
     ),
     "all but the keys": (
-        lambda t, o: NEW[["flight", "day"]].clicdata.update_rows(t, on="flight", **o), [], ["day"], "nor all that",
+        lambda t, o: NEW[["flight", "day"]].clicdata.update_rows(t, on="flight", **o), [], ["day"], "nor all columns",
     ),
     "type": (
         lambda t, o: NEW.assign(delay="x").clicdata.append(t, **o), [], ["gate", "day"], "'delay' .* of another type",

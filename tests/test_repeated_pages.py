@@ -388,14 +388,14 @@ COUNTS = {
     "of the table": ([3, 3, 1], [7, 7, 7], None),
     "of the table, which ends with a full page": ([3, 3, 0], [6, 6, 6], None),
     "not a number": ([3, 3, 1], ["many", 2.5, None], None),
-    "of each page": ([3, 3, 1], [3, 3, 1], "with page 2 there are 6 rows, and the service counts 3"),
-    "of each page, of two": ([3, 1], [3, 1], "with page 2 there are 4 rows, and the service counts 3"),
-    "too few": ([3, 3, 1], [6, 6, 6], "with page 3 there are 7 rows, and the service counts 6"),
-    "too few on one page": ([3], [2], "with page 1 there are 3 rows, and the service counts 2"),
-    "too many": ([3, 3, 1], [8, 8, 8], "7 rows came of 8"),
-    "too many on one page": ([3], [4], "3 rows came of 4"),
-    "other on each page": ([3, 3, 1], [7, 8, 8], "first counted 7 rows and on page 2 8"),
-    "only on the first page": ([3, 3, 1], [7, None, None], "first counted 7 rows and on page 2 None"),
+    "of each page": ([3, 3, 1], [3, 3, 1], "with page 2 there are 6 rows, but the service counts 3"),
+    "of each page, of two": ([3, 1], [3, 1], "with page 2 there are 4 rows, but the service counts 3"),
+    "too few": ([3, 3, 1], [6, 6, 6], "with page 3 there are 7 rows, but the service counts 6"),
+    "too few on one page": ([3], [2], "with page 1 there are 3 rows, but the service counts 2"),
+    "too many": ([3, 3, 1], [8, 8, 8], "7 of 8 rows were received"),
+    "too many on one page": ([3], [4], "3 of 4 rows were received"),
+    "other on each page": ([3, 3, 1], [7, 8, 8], "counted 7 rows on the first page and 8 on page 2"),
+    "only on the first page": ([3, 3, 1], [7, None, None], "counted 7 rows on the first page and None on page 2"),
 }
 
 

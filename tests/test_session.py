@@ -222,7 +222,7 @@ def test_a_pickle_finds_the_credentials_of_its_own_account(serve, no_settings, m
         settings_of(monkeypatch, there)
         loaded = use()
         assert (loaded.base_url, loaded._client.dialect.name) == (sandbox.url, "versioned, 2025.3")
-        assert loaded._transport.timeout == (7, 7)
+        assert loaded._client.transport.timeout == (7, 7)
         assert loaded._client.account_label == session._client.account_label
 
 

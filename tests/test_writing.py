@@ -361,7 +361,7 @@ def test_a_second_interrupt_leaves_what_is_on_the_wire_unknown(monkeypatch):
 
 
 def test_many_ranges_are_told_shortly():
-    assert ranges_text([(n, n + 1) for n in range(0, 20, 2)]) == "10 rows (0, 2, 4, 6, 8, and 5 ranges more)"
+    assert ranges_text([(n, n + 1) for n in range(0, 20, 2)]) == "10 rows (0, 2, 4, 6, 8, and 5 more ranges)"
 
 
 @pytest.mark.parametrize("version", ["2021.08", "2022.1", "2025.3"])
