@@ -155,7 +155,7 @@ def _code_and_message(error: object) -> tuple[str, str]:
     return (parts[0], ": ".join(parts)) if parts else ("unexplained", "an error without a code")
 
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _RENEW_AHEAD_SECONDS = 60.0
 _RENEW_AHEAD_SHARE = 0.1
@@ -171,15 +171,19 @@ class Grant(Protocol):
     @property
     def settings(self) -> Settings:
         """The account."""
+        ...
 
     def secrets(self) -> tuple[Secret, ...]:
         """Return everything that must not be shown."""
+        ...
 
     def identity(self) -> str:
         """Return what distinguishes this account from others with the same client id, without secrets."""
+        ...
 
     def fetch(self, send: Send, current: Secret | None) -> IssuedTokens:
         """Return tokens with another access token than the current one, by a request if necessary."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -623,12 +627,15 @@ class Authenticator(Protocol):
 
     def headers(self) -> Mapping[str, Secret]:
         """Return the headers for a request."""
+        ...
 
     def renew(self, refused: Mapping[str, Secret]) -> bool:
         """Renew the credentials after a 401 reply to these headers; return whether the request is worth a retry."""
+        ...
 
     def secrets(self) -> tuple[Secret, ...]:
         """Return everything that must not be shown."""
+        ...
 
     def identity(self) -> str:
         """Return what distinguishes this account from others with the same client id, without secrets.
@@ -636,6 +643,7 @@ class Authenticator(Protocol):
         For basic the user name, for an API key its fingerprint, for an authorization code the key of the sign-in. Empty
         for client credentials, and before the first sign-in.
         """
+        ...
 
 
 @dataclass(frozen=True)
@@ -724,12 +732,12 @@ class LookedUpLater:
             f"Set the credentials in the environment of this process or in its profile file, {_config.profile_path()};"
             " or create a session here, with cd.connect(...), instead of unpickling one."
         )
-        reason = ""
+        settings, reason = None, ""
         try:
             settings = _config.resolve_kept(self._settings, self._profile)
         except ConfigurationError as exc:
             reason = str(exc)
-        if reason:
+        if settings is None:
             raise NoCredentialsError(
                 "This session was pickled, and a pickle holds no credentials. The credentials of the account"
                 f" {account} are missing in this process: {reason} {advice}"

@@ -190,7 +190,7 @@ def _root_cause(exc: BaseException) -> BaseException:
     return exc
 
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 MAX_IDLE_SECONDS = 1.0
 _MAX_REDIRECTS = 3
@@ -262,12 +262,12 @@ class Transport:
         self.base_url = base_url
         address = address_of(base_url)
         self._origin = None if address is None else address.origin
-        self.timeout = _checked_timeout(timeout)
+        self.timeout: tuple[float, float] = _checked_timeout(timeout)
         if retry is not None and not isinstance(retry, RetryPolicy):
             raise ConfigurationError(
                 f"retry= must be a RetryPolicy, such as cd.RetryPolicy(attempts=3), not {retry!r}."
             )
-        self.retry = retry or RetryPolicy()
+        self.retry: RetryPolicy = retry or RetryPolicy()
         self._verify = _checked_verify(verify)
         self._proxies = dict(proxies or {})
         self._proxy_secrets: tuple[Secret, ...] = ()
