@@ -37,9 +37,27 @@ if TYPE_CHECKING:
     from pandas_clicdata.client.transport import Transport
 
 
+logger: logging.Logger = logging.getLogger(__name__)
+
 TOKEN_PATH = "/oauth20/token"  # noqa: S105
+AUTHORIZE_PATH = "/oauth20/authorize"
 _DEFAULT_LIFETIME_SECONDS = 300.0
+# A token that expires sooner is not worth a request.
+_MIN_LIFETIME_SECONDS = 1.0
+_RENEW_AHEAD_SECONDS = 60.0
+_RENEW_AHEAD_SHARE = 0.1
+# The threads of one write notice the same failure within this time.
+_SHARED_FAILURE_SECONDS = 0.25
+_FINGERPRINT_ROUNDS = 200_000
+_FINGERPRINT_CHARACTERS = 16
 _CHECK_CLIENT = "Check that client_id= and client_secret= belong to this account, and that base_url= is correct."
+_SIGN_IN = (
+    "open the address that cd.authorization_url(...) returns in a browser, and pass the code that comes back to"
+    " cd.connect(code=..., redirect_uri=...)"
+)
+_SIGN_IN_AGAIN = f"sign in again: {_SIGN_IN}"
+
+Send = Callable[[Request], Reply]
 
 
 class IssuedTokens(NamedTuple):
@@ -80,9 +98,9 @@ def read_token(reply: Reply, advice: str = "") -> IssuedTokens:
     AuthenticationError
         The service refuses the credentials.
     RateLimitError
-        HTTP status 429.
+        The reply has HTTP status 429.
     ServerError
-        HTTP status 500 or above.
+        The reply has HTTP status 500 or above.
     UnexpectedReplyError
         The reply holds no token.
     """
@@ -153,16 +171,6 @@ def _code_and_message(error: object) -> tuple[str, str]:
     lower = {str(key).lower(): str(value) for key, value in error.items() if isinstance(value, str | int)}
     parts = [lower[key] for key in ("code", "description") if lower.get(key)]
     return (parts[0], ": ".join(parts)) if parts else ("unexplained", "an error without a code")
-
-
-logger: logging.Logger = logging.getLogger(__name__)
-
-_RENEW_AHEAD_SECONDS = 60.0
-_RENEW_AHEAD_SHARE = 0.1
-# The threads of one write notice the same failure within this time.
-_SHARED_FAILURE_SECONDS = 0.25
-
-Send = Callable[[Request], Reply]
 
 
 class Grant(Protocol):
@@ -302,16 +310,6 @@ class Bearer:
 
 def _bearer(token: Token) -> Mapping[str, Secret]:
     return {"Authorization": Secret(f"Bearer {token.value.reveal()}")}
-
-
-AUTHORIZE_PATH = "/oauth20/authorize"
-# A token that expires sooner is not worth a request.
-_MIN_LIFETIME_SECONDS = 1.0
-_SIGN_IN = (
-    "open the address that cd.authorization_url(...) returns in a browser, and pass the code that comes back to"
-    " cd.connect(code=..., redirect_uri=...)"
-)
-_SIGN_IN_AGAIN = f"sign in again: {_SIGN_IN}"
 
 
 @dataclass(frozen=True)
@@ -616,10 +614,6 @@ def _digest(secret: Secret) -> str:
 
 def _lifetime(tokens: StoredTokens) -> float:
     return tokens.expires_at - time.time()
-
-
-_FINGERPRINT_ROUNDS = 200_000
-_FINGERPRINT_CHARACTERS = 16
 
 
 class Authenticator(Protocol):
