@@ -61,8 +61,8 @@ class ProgressBar:
     """
 
     def __init__(self, progress: bool | Progress | None, title: str, total: int | None) -> None:
-        self.done = 0
-        self.total = total
+        self.done: int = 0
+        self.total: int | None = total
         self._call = progress if callable(progress) else None
         self._bar: Any = None
         if progress is True:

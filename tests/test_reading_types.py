@@ -396,7 +396,7 @@ def test_an_empty_table_keeps_its_columns_and_dtypes(session, name):
 
 @pytest.mark.parametrize("column_metadata", [True, False])
 def test_iso_datetimes_with_an_offset(elsewhere, version, name, column_metadata):
-    """Sent in UTC, read back at another offset: the same moments, if it is known that they are moments."""
+    """What was sent in UTC and read at another offset is the same moment, if the column is known to hold moments."""
     session = elsewhere(version, datetime_form="iso_offset", column_metadata=column_metadata)
     frame = pd.DataFrame(
         {"at": moments("2024-01-02 23:04:05.000006", None, "1970-01-01"), "t": ["2024-01-01", "b", ""]}

@@ -37,9 +37,27 @@ if TYPE_CHECKING:
     from pandas_clicdata.client.transport import Transport
 
 
+logger: logging.Logger = logging.getLogger(__name__)
+
 TOKEN_PATH = "/oauth20/token"  # noqa: S105
+AUTHORIZE_PATH = "/oauth20/authorize"
 _DEFAULT_LIFETIME_SECONDS = 300.0
+# A token that expires sooner is not worth a request.
+_MIN_LIFETIME_SECONDS = 1.0
+_RENEW_AHEAD_SECONDS = 60.0
+_RENEW_AHEAD_SHARE = 0.1
+# The threads of one write notice the same failure within this time.
+_SHARED_FAILURE_SECONDS = 0.25
+_FINGERPRINT_ROUNDS = 200_000
+_FINGERPRINT_CHARACTERS = 16
 _CHECK_CLIENT = "Check that client_id= and client_secret= belong to this account, and that base_url= is correct."
+_SIGN_IN = (
+    "open the address that cd.authorization_url(...) returns in a browser, and pass the code that comes back to"
+    " cd.connect(code=..., redirect_uri=...)"
+)
+_SIGN_IN_AGAIN = f"sign in again: {_SIGN_IN}"
+
+Send = Callable[[Request], Reply]
 
 
 class IssuedTokens(NamedTuple):
@@ -80,9 +98,9 @@ def read_token(reply: Reply, advice: str = "") -> IssuedTokens:
     AuthenticationError
         The service refuses the credentials.
     RateLimitError
-        HTTP status 429.
+        The reply has HTTP status 429.
     ServerError
-        HTTP status 500 or above.
+        The reply has HTTP status 500 or above.
     UnexpectedReplyError
         The reply holds no token.
     """
@@ -155,31 +173,25 @@ def _code_and_message(error: object) -> tuple[str, str]:
     return (parts[0], ": ".join(parts)) if parts else ("unexplained", "an error without a code")
 
 
-logger = logging.getLogger(__name__)
-
-_RENEW_AHEAD_SECONDS = 60.0
-_RENEW_AHEAD_SHARE = 0.1
-# The threads of one write notice the same failure within this time.
-_SHARED_FAILURE_SECONDS = 0.25
-
-Send = Callable[[Request], Reply]
-
-
 class Grant(Protocol):
     """A flow of OAuth, which fetches tokens."""
 
     @property
     def settings(self) -> Settings:
         """The account."""
+        ...
 
     def secrets(self) -> tuple[Secret, ...]:
         """Return everything that must not be shown."""
+        ...
 
     def identity(self) -> str:
         """Return what distinguishes this account from others with the same client id, without secrets."""
+        ...
 
     def fetch(self, send: Send, current: Secret | None) -> IssuedTokens:
         """Return tokens with another access token than the current one, by a request if necessary."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -298,16 +310,6 @@ class Bearer:
 
 def _bearer(token: Token) -> Mapping[str, Secret]:
     return {"Authorization": Secret(f"Bearer {token.value.reveal()}")}
-
-
-AUTHORIZE_PATH = "/oauth20/authorize"
-# A token that expires sooner is not worth a request.
-_MIN_LIFETIME_SECONDS = 1.0
-_SIGN_IN = (
-    "open the address that cd.authorization_url(...) returns in a browser, and pass the code that comes back to"
-    " cd.connect(code=..., redirect_uri=...)"
-)
-_SIGN_IN_AGAIN = f"sign in again: {_SIGN_IN}"
 
 
 @dataclass(frozen=True)
@@ -614,21 +616,20 @@ def _lifetime(tokens: StoredTokens) -> float:
     return tokens.expires_at - time.time()
 
 
-_FINGERPRINT_ROUNDS = 200_000
-_FINGERPRINT_CHARACTERS = 16
-
-
 class Authenticator(Protocol):
     """The authentication of a session."""
 
     def headers(self) -> Mapping[str, Secret]:
         """Return the headers for a request."""
+        ...
 
     def renew(self, refused: Mapping[str, Secret]) -> bool:
         """Renew the credentials after a 401 reply to these headers; return whether the request is worth a retry."""
+        ...
 
     def secrets(self) -> tuple[Secret, ...]:
         """Return everything that must not be shown."""
+        ...
 
     def identity(self) -> str:
         """Return what distinguishes this account from others with the same client id, without secrets.
@@ -636,6 +637,7 @@ class Authenticator(Protocol):
         For basic the user name, for an API key its fingerprint, for an authorization code the key of the sign-in. Empty
         for client credentials, and before the first sign-in.
         """
+        ...
 
 
 @dataclass(frozen=True)
@@ -724,12 +726,12 @@ class LookedUpLater:
             f"Set the credentials in the environment of this process or in its profile file, {_config.profile_path()};"
             " or create a session here, with cd.connect(...), instead of unpickling one."
         )
-        reason = ""
+        settings, reason = None, ""
         try:
             settings = _config.resolve_kept(self._settings, self._profile)
         except ConfigurationError as exc:
             reason = str(exc)
-        if reason:
+        if settings is None:
             raise NoCredentialsError(
                 "This session was pickled, and a pickle holds no credentials. The credentials of the account"
                 f" {account} are missing in this process: {reason} {advice}"

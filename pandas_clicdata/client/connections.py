@@ -14,10 +14,10 @@ import re
 import socket
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import urllib3
 from requests.adapters import HTTPAdapter
@@ -66,8 +66,8 @@ class ExchangeState:
         Whether bytes followed the reply.
     framed : bool
         Whether the reply declares its end, other than by the end of the connection.
-    opened : object
-        The connection.
+    opened : object or None
+        The connection, with ``has_unread_bytes`` and ``idle``. None before the first exchange.
     """
 
     unsolicited: set[int] = field(default_factory=set)
@@ -76,7 +76,7 @@ class ExchangeState:
     cut_short: bool = False
     surplus: bool = False
     framed: bool = True
-    opened: Any = None
+    opened: _Connection | None = None
 
     def begin(self) -> None:
         """Reset the state for a new exchange."""
@@ -257,7 +257,7 @@ class _Connection:
 
     state: ExchangeState
     sock: Any
-    idle = False
+    idle: bool = False
     _number = 0
     _connecting = False
 
@@ -309,13 +309,31 @@ class _Connection:
             return False
 
 
-def read_body(raw: Any, max_bytes: int) -> bytes:
+class RawReply(Protocol):
+    """A reply whose body has not been read, such as a ``urllib3.HTTPResponse``."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, with names in any case."""
+        ...
+
+    def read(self, amt: int, decode_content: bool) -> bytes:
+        """Read at most this number of bytes."""
+        ...
+
+
+def read_body(raw: RawReply, max_bytes: int) -> bytes:
     """Read and decode the complete body of a reply.
 
     Parameters
     ----------
-    raw : urllib3.HTTPResponse
-        The reply, of which only the headers were read.
+    raw : RawReply
+        The reply.
     max_bytes : int
         The maximum size of the body, both before and after it is decoded.
 
@@ -343,7 +361,7 @@ def read_body(raw: Any, max_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def _parts(raw: Any, length: str | None) -> Iterator[bytes]:
+def _parts(raw: RawReply, length: str | None) -> Iterator[bytes]:
     count = 0
     while part := raw.read(_BLOCK_BYTES, decode_content=False):
         count += len(part)

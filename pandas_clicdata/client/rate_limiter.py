@@ -13,7 +13,7 @@ from enum import Enum
 from pandas_clicdata._models import NO_MORE_TRIES, RetryPolicy
 from pandas_clicdata._threads import renew_in_children
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _INTERVAL_DECREASE = 0.8
 _MIN_INTERVAL_SECONDS = 0.01
@@ -45,10 +45,10 @@ class Ticket:
     __slots__ = ("generation", "number", "refused", "waiting_since")
 
     def __init__(self) -> None:
-        self.number = next(_numbers)
-        self.generation = -1
+        self.number: int = next(_numbers)
+        self.generation: int = -1
         self.waiting_since: float | None = None
-        self.refused = False
+        self.refused: bool = False
 
 
 class RateLimiter:

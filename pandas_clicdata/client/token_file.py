@@ -7,6 +7,7 @@ the reply is allocated before the request is sent, and the reply is synced to th
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -56,11 +57,18 @@ class TokenFile:
         The account. Without ``token_file``, the file is in the user's state folder, under a name derived from the
         client id and the base URL.
 
+    Attributes
+    ----------
+    path : Path
+        The file.
+
     Raises
     ------
     ConfigurationError
         There is no home directory for the file.
     """
+
+    path: Path
 
     def __init__(self, settings: Settings) -> None:
         self._owns_folder = settings.token_file is None
@@ -96,12 +104,11 @@ class TokenFile:
         """
         from filelock import FileLock, Timeout
 
-        reason = ""
+        lock, reason = FileLock(f"{self.path}.lock", mode=0o600), ""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._owns_folder and os.name == "posix":
                 self.path.parent.chmod(0o700)
-            lock = FileLock(f"{self.path}.lock", mode=0o600)
             lock.acquire(timeout=_LOCK_TIMEOUT_SECONDS)
         except Timeout:
             reason = f"another process has locked it for {_LOCK_TIMEOUT_SECONDS:.0f} seconds"
@@ -170,19 +177,18 @@ class TokenFile:
         ConfigurationError
             The file cannot be written.
         """
-        reason = ""
+        file, reason = None, ""
         with contextlib.ExitStack() as stack:
             try:
                 used = self.path.stat().st_size if self.path.exists() else 0
                 draft = self.path.with_name(f"{self.path.name}.new")
-                file = stack.enter_context(
-                    AtomicFile(self.path, draft=draft, reserve=max(_MIN_RESERVED_BYTES, 2 * used))
-                )
+                reserve = max(_MIN_RESERVED_BYTES, 2 * used)
+                file = stack.enter_context(AtomicFile(self.path, draft=draft, reserve=reserve))
             except OSError as exc:
                 reason = exc.strerror or type(exc).__name__
-            if reason:
+            if file is None:
                 raise self._unusable("written", reason)
-            yield lambda sign_ins: self._write(file, sign_ins)
+            yield functools.partial(self._write, file)
 
     def _write(self, file: AtomicFile, sign_ins: SignIns) -> None:
         reason = ""

@@ -45,8 +45,16 @@ from pandas_clicdata.errors import (
     TransportError,
 )
 
+logger: logging.Logger = logging.getLogger(__name__)
+
+MAX_IDLE_SECONDS = 1.0
+_MAX_REDIRECTS = 3
+_REPLY_TIMEOUT_FACTOR = 10
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TOO_MANY_REQUESTS = 429
+_DELAY_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
 _MAX_DEPTH = 10
-THIRD_PARTY = (
+_THIRD_PARTY_ERRORS = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
     http.client.HTTPException,
@@ -69,7 +77,7 @@ _MISSING_BUNDLE_MESSAGE = "Could not find a suitable TLS CA certificate bundle"
 _INVALID_BUNDLE_REASONS = frozenset({"NO_CERTIFICATE_OR_CRL_FOUND", "PEM_LIB"})
 
 
-def without_frames(exc: BaseException) -> BaseException:
+def _remove_frames(exc: BaseException) -> BaseException:
     """Remove the frames and objects in which a third-party library holds headers and bodies as plain text."""
     for each in _linked_exceptions(exc):
         each.__traceback__ = None
@@ -79,7 +87,7 @@ def without_frames(exc: BaseException) -> BaseException:
     return exc
 
 
-def to_clicdata_error(
+def _to_clicdata_error(
     request: Request, exc: BaseException, secrets: tuple[Secret, ...], *, sent: bool = False
 ) -> ClicDataError:
     """Map an exception of requests, urllib3 or the system to an error of this package.
@@ -190,16 +198,6 @@ def _root_cause(exc: BaseException) -> BaseException:
     return exc
 
 
-logger = logging.getLogger(__name__)
-
-MAX_IDLE_SECONDS = 1.0
-_MAX_REDIRECTS = 3
-_REPLY_TIMEOUT_FACTOR = 10
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_TOO_MANY_REQUESTS = 429
-_DELAY_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
-
-
 _CURRENT_SECRETS: ContextVar[tuple[Secret, ...]] = ContextVar("_CURRENT_SECRETS", default=())
 
 
@@ -262,12 +260,12 @@ class Transport:
         self.base_url = base_url
         address = address_of(base_url)
         self._origin = None if address is None else address.origin
-        self.timeout = _checked_timeout(timeout)
+        self.timeout: tuple[float, float] = _checked_timeout(timeout)
         if retry is not None and not isinstance(retry, RetryPolicy):
             raise ConfigurationError(
                 f"retry= must be a RetryPolicy, such as cd.RetryPolicy(attempts=3), not {retry!r}."
             )
-        self.retry = retry or RetryPolicy()
+        self.retry: RetryPolicy = retry or RetryPolicy()
         self._verify = _checked_verify(verify)
         self._proxies = dict(proxies or {})
         self._proxy_secrets: tuple[Secret, ...] = ()
@@ -471,12 +469,12 @@ class Transport:
                 " completely. To allow larger replies, pass max_reply_bytes= to cd.connect() or cd.Session().",
                 ambiguous=True,
             )
-        except THIRD_PARTY as exc:
-            error = to_clicdata_error(request, without_frames(exc), secrets, sent=state.sending)
+        except _THIRD_PARTY_ERRORS as exc:
+            error = _to_clicdata_error(request, _remove_frames(exc), secrets, sent=state.sending)
         except BaseException as exc:  # noqa: BLE001
             # Ctrl-C during the exchange: the frames below hold the headers as plain text.
             self._discard(session, response)
-            raise without_frames(exc)  # noqa: B904
+            raise _remove_frames(exc)  # noqa: B904
         finally:
             self._local.last_used = self._clock()
         self._discard(session, response)
