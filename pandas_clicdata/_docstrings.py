@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T", bound=Callable[..., Any])
 
-_PLACEHOLDER = re.compile(r"^\{([\w, ]+)\}$", re.MULTILINE)
+_PLACEHOLDER = re.compile(r"^\{([\w*, ]+)\}$", re.MULTILINE)
 _SECTION = re.compile(r"^(\w[\w ]*)\n-+$", re.MULTILINE)
-_ENTRY = re.compile(r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*) :.*$", re.MULTILINE)
+_ENTRY = re.compile(r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*)(?: :.*)?$(?=\n    )", re.MULTILINE)
 
 
 def parameters_from(*sources: Callable[..., Any]) -> Callable[[T], T]:
@@ -51,6 +51,23 @@ def parameters_from(*sources: Callable[..., Any]) -> Callable[[T], T]:
     return fill
 
 
+def inherit_parameters(cls: type) -> None:
+    """Complete the docstring of a class with the parameter descriptions of its base class.
+
+    A docstring without a section Parameters gets the whole section; placeholders are filled as by
+    :func:`parameters_from`.
+    """
+    base = _doc_of(cls.__bases__[0])
+    doc = _doc_of(cls)
+    inherited = _section(base, "Parameters")
+    if doc and inherited and not _section(doc, "Parameters"):
+        first = _SECTION.search(doc)
+        at = len(doc) if first is None else first.start()
+        doc = f"{doc[:at].rstrip()}\n\n{inherited}\n\n{doc[at:]}".rstrip()
+    entries = _entries(base)
+    cls.__doc__ = _PLACEHOLDER.sub(lambda match: entries.get(match[1], match[0]), doc) + "\n"
+
+
 def documented_as(source: Callable[..., Any], *, without: str) -> Callable[[T], T]:
     """Give a method the docstring of a function, without one parameter, and with the method's own docstring as example.
 
@@ -77,14 +94,20 @@ def _doc_of(source: Callable[..., Any]) -> str:
     return inspect.cleandoc(source.__doc__ or "")
 
 
+def _section(doc: str, name: str) -> str:
+    """Return a section with its heading; empty if there is none."""
+    sections = list(_SECTION.finditer(doc))
+    for section, following in zip(sections, [*sections[1:], None], strict=False):
+        if section[1] == name:
+            return doc[section.start() : None if following is None else following.start()].rstrip()
+    return ""
+
+
 def _entries(doc: str) -> dict[str, str]:
     """Return the entries of the section Parameters, by name."""
-    sections = list(_SECTION.finditer(doc))
-    entries = {}
-    for section, following in zip(sections, [*sections[1:], None], strict=True):
-        if section[1] == "Parameters":
-            body = doc[section.end() + 1 : None if following is None else following.start()].rstrip()
-            starts = list(_ENTRY.finditer(body))
-            for start, after in zip(starts, [*starts[1:], None], strict=True):
-                entries[start[1]] = body[start.start() : None if after is None else after.start()].rstrip()
-    return entries
+    body = _section(doc, "Parameters")
+    starts = list(_ENTRY.finditer(body))
+    return {
+        start[1]: body[start.start() : None if after is None else after.start()].rstrip()
+        for start, after in zip(starts, [*starts[1:], None], strict=False)
+    }

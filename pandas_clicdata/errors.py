@@ -53,6 +53,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pandas_clicdata._docstrings import inherit_parameters
+
 
 def printable(text: str, keep: str = "") -> str:
     """Escape the characters that a terminal executes instead of printing, such as control characters.
@@ -109,6 +111,10 @@ class ClicDataError(Exception):
     operation: str | None
     ambiguous: bool
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        inherit_parameters(cls)
+
     def __init__(self, message: str = "", *, operation: str | None = None, ambiguous: bool = False) -> None:
         # Names of tables and columns come from the service and may hold any character. Line ends are our own.
         super().__init__(printable(message, keep="\n") if isinstance(message, str) else message)
@@ -121,15 +127,6 @@ class ConfigurationError(ClicDataError, ValueError):
 
     Raised before a request is sent. The message names the setting, and the arguments and environment variables that set
     it.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    operation : str, optional
-        The operation of the API, such as ``"insert"`` or ``"read"``.
-    ambiguous : bool, default False
-        Whether ClicData may have carried out a change although the request failed.
 
     Examples
     --------
@@ -147,15 +144,6 @@ class NoCredentialsError(ConfigurationError):
 
     Raised by :func:`connect` and by the first request of the default session. The message lists all ways to give
     credentials.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    operation : str, optional
-        The operation of the API, such as ``"insert"`` or ``"read"``.
-    ambiguous : bool, default False
-        Whether ClicData may have carried out a change although the request failed.
     """
 
 
@@ -167,8 +155,7 @@ class TransportError(ClicDataError):
 
     Parameters
     ----------
-    message : str
-        What was wrong, where, and what to do.
+    {message}
     attempts : int, default 1
         How many times the request was tried.
     **fields
@@ -186,15 +173,6 @@ class ConnectionFailedError(TransportError, ConnectionError):
     """No connection could be made.
 
     Nothing was sent, so ClicData did not carry out the request. Check the network, the proxy and ``base_url``.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    attempts : int, default 1
-        How many times the request was tried.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
 
 
@@ -202,15 +180,6 @@ class ConnectionLostError(TransportError, ConnectionError):
     """The connection broke after the sending began.
 
     Also raised for a reply that is damaged or incomplete. ClicData may have carried out the request.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    attempts : int, default 1
-        How many times the request was tried.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
 
 
@@ -219,15 +188,6 @@ class RequestTimeoutError(TransportError, TimeoutError):
 
     ClicData may have carried out the request, or may still be working on it. To wait longer, pass ``timeout=`` to
     :func:`connect`.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    attempts : int, default 1
-        How many times the request was tried.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
 
 
@@ -235,15 +195,6 @@ class RedirectError(TransportError):
     """The reply is a redirect that is not followed.
 
     Credentials are sent to ``base_url`` only. Check that ``base_url`` is correct.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    attempts : int, default 1
-        How many times the request was tried.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
 
 
@@ -251,15 +202,6 @@ class ReplyTooLargeError(TransportError):
     """The reply is larger than ``max_reply_bytes``.
 
     The rest of the reply was not read. To allow larger replies, pass ``max_reply_bytes=`` to :func:`connect`.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    attempts : int, default 1
-        How many times the request was tried.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
 
 
@@ -270,8 +212,7 @@ class ApiError(ClicDataError):
 
     Parameters
     ----------
-    message : str
-        What was wrong, where, and what to do.
+    {message}
     status : int, optional
         The HTTP status. ClicData also sends errors with status 200.
     code, description : str, optional
@@ -314,21 +255,6 @@ class AuthenticationError(ApiError, PermissionError):
 
     Raised for HTTP status 401, and when ClicData issues no token. Check the credentials, or sign in again.
 
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    status : int, optional
-        The HTTP status. ClicData also sends errors with status 200.
-    code, description : str, optional
-        The error code and its description in the reply.
-    request_id : str, optional
-        The id of the request, if a header of the reply has one. Quote it to the support of ClicData.
-    attempts : int, default 1
-        How many times the request was tried.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
-
     Examples
     --------
     >>> import pandas_clicdata as cd
@@ -346,21 +272,6 @@ class PermissionDeniedError(ApiError, PermissionError):
     """The account or the token does not allow this operation.
 
     Raised for HTTP status 403. A scope of the token may be missing.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    status : int, optional
-        The HTTP status. ClicData also sends errors with status 200.
-    code, description : str, optional
-        The error code and its description in the reply.
-    request_id : str, optional
-        The id of the request, if a header of the reply has one. Quote it to the support of ClicData.
-    attempts : int, default 1
-        How many times the request was tried.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
 
 
@@ -368,21 +279,6 @@ class NotFoundError(ApiError, LookupError):
     """Nothing exists at this address.
 
     Raised for HTTP status 404. For tables, see :class:`TableNotFoundError`.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    status : int, optional
-        The HTTP status. ClicData also sends errors with status 200.
-    code, description : str, optional
-        The error code and its description in the reply.
-    request_id : str, optional
-        The id of the request, if a header of the reply has one. Quote it to the support of ClicData.
-    attempts : int, default 1
-        How many times the request was tried.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
 
 
@@ -392,21 +288,6 @@ class RateLimitError(ApiError):
     Raised for HTTP status 429 after the retries that :class:`RetryPolicy` allows, or without a request if the wait
     would be too long. If ``ambiguous`` is False, the request changed nothing. Try again later or with fewer
     ``workers=``, or increase ``RetryPolicy(give_up_after=)``.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    status : int, optional
-        The HTTP status. ClicData also sends errors with status 200.
-    code, description : str, optional
-        The error code and its description in the reply.
-    request_id : str, optional
-        The id of the request, if a header of the reply has one. Quote it to the support of ClicData.
-    attempts : int, default 1
-        How many times the request was tried.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
 
 
@@ -414,21 +295,6 @@ class ServerError(ApiError):
     """ClicData failed to process the request.
 
     Raised for HTTP status 500 and above.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    status : int, optional
-        The HTTP status. ClicData also sends errors with status 200.
-    code, description : str, optional
-        The error code and its description in the reply.
-    request_id : str, optional
-        The id of the request, if a header of the reply has one. Quote it to the support of ClicData.
-    attempts : int, default 1
-        How many times the request was tried.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
 
 
@@ -436,21 +302,6 @@ class ApiVersionError(ApiError, ValueError):
     """ClicData does not support this version of the API.
 
     Pass another ``api_version=`` to :func:`connect`; ``"auto"`` detects it.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    status : int, optional
-        The HTTP status. ClicData also sends errors with status 200.
-    code, description : str, optional
-        The error code and its description in the reply.
-    request_id : str, optional
-        The id of the request, if a header of the reply has one. Quote it to the support of ClicData.
-    attempts : int, default 1
-        How many times the request was tried.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
 
 
@@ -459,21 +310,6 @@ class UnexpectedReplyError(ApiError):
 
     The message holds the request line and an excerpt of the reply without credentials. Check that ``base_url`` is
     correct.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    status : int, optional
-        The HTTP status. ClicData also sends errors with status 200.
-    code, description : str, optional
-        The error code and its description in the reply.
-    request_id : str, optional
-        The id of the request, if a header of the reply has one. Quote it to the support of ClicData.
-    attempts : int, default 1
-        How many times the request was tried.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
 
 
@@ -481,15 +317,6 @@ class TableNotFoundError(ClicDataError, LookupError):
     """No table of the account has this RecId or name.
 
     The message suggests similar names.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    operation : str, optional
-        The operation of the API, such as ``"insert"`` or ``"read"``.
-    ambiguous : bool, default False
-        Whether ClicData may have carried out a change although the request failed.
 
     Examples
     --------
@@ -509,15 +336,6 @@ class TableExistsError(ClicDataError, ValueError):
 
     Raised by ``push`` with ``if_exists="fail"``. Choose another name, or pass ``if_exists="append"``, ``"upsert"`` or
     ``"replace"``.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    operation : str, optional
-        The operation of the API, such as ``"insert"`` or ``"read"``.
-    ambiguous : bool, default False
-        Whether ClicData may have carried out a change although the request failed.
     """
 
 
@@ -525,15 +343,6 @@ class ColumnNotFoundError(ClicDataError, LookupError):
     """The table has no column of this name.
 
     Raised by a read for a name in ``columns=`` or in another argument that names columns of the table.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    operation : str, optional
-        The operation of the API, such as ``"insert"`` or ``"read"``.
-    ambiguous : bool, default False
-        Whether ClicData may have carried out a change although the request failed.
     """
 
 
@@ -576,19 +385,6 @@ class FrameError(_CellError):
 class ColumnNameError(FrameError):
     """A column name is missing, not text, or not unique.
 
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    column : str, optional
-        The column.
-    row : object, optional
-        The label of the row in the index, or its position if there is no index.
-    value : str, optional
-        The value, as text.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
-
     Examples
     --------
     >>> import pandas as pd
@@ -608,8 +404,7 @@ class ColumnMismatchError(FrameError):
 
     Parameters
     ----------
-    message : str
-        What was wrong, where, and what to do.
+    {message}
     missing, extra : sequence of str, optional
         Columns that only the table has, and columns that only the frame has.
     differing : sequence of (str, str, str), optional
@@ -654,19 +449,6 @@ class UnsupportedTypeError(FrameError, TypeError):
 
     The message shows how to convert the column.
 
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    column : str, optional
-        The column.
-    row : object, optional
-        The label of the row in the index, or its position if there is no index.
-    value : str, optional
-        The value, as text.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
-
     Examples
     --------
     >>> import pandas as pd
@@ -684,19 +466,6 @@ class CellValueError(FrameError):
     """A value cannot be sent exactly.
 
     The message shows the column, the row and the value, and how to convert the column.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    column : str, optional
-        The column.
-    row : object, optional
-        The label of the row in the index, or its position if there is no index.
-    value : str, optional
-        The value, as text.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
 
     Examples
     --------
@@ -738,8 +507,7 @@ class RowsExistError(ClicDataError, ValueError):
 
     Parameters
     ----------
-    message : str
-        What was wrong, where, and what to do.
+    {message}
     rows : int, optional
         How many rows of the frame have such a key.
     **fields
@@ -760,8 +528,7 @@ class TooManyRowsError(ClicDataError, ValueError):
 
     Parameters
     ----------
-    message : str
-        What was wrong, where, and what to do.
+    {message}
     rows : int, optional
         How many rows of the table match.
     max_rows : int, optional
@@ -796,8 +563,7 @@ class IncompleteReadError(ClicDataError):
 
     Parameters
     ----------
-    message : str
-        What was wrong, where, and what to do.
+    {message}
     rec_id : int, optional
         The RecId of the table.
     page : int, optional
@@ -843,8 +609,7 @@ class IncompleteWriteError(ClicDataError):
 
     Parameters
     ----------
-    message : str
-        What was wrong, where, and what to do.
+    {message}
     rec_id : int, optional
         The RecId of the table, if the table exists.
     name : str, optional
@@ -912,26 +677,6 @@ class AmbiguousWriteError(IncompleteWriteError):
     create duplicates. To let the write find out which rows are in the table, pass ``stamp=``, ``on=`` or
     ``on_unknown="check"``.
 
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    rec_id : int, optional
-        The RecId of the table, if the table exists.
-    name : str, optional
-        The name of the table, if it is known.
-    confirmed : sequence of (int, int), optional
-        Rows that the replies confirmed.
-    unknown : sequence of (int, int), optional
-        Rows that were sent, and that may or may not be in the table.
-    unsent : sequence of (int, int), optional
-        Rows that are not in the table: they were not sent, or they were refused.
-    resume : dict, optional
-        The resume token for ``push(resume=)`` or ``append(resume=)``, as plain JSON without secrets or values of the
-        frame. None if the write cannot be resumed: the rows came from a stream, or the same call can be repeated.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
-
     Examples
     --------
     >>> import pandas as pd
@@ -956,8 +701,7 @@ class PartialWriteError(IncompleteWriteError):
 
     Parameters
     ----------
-    message : str
-        What was wrong, where, and what to do.
+    {message}
     sent, counted : int, optional
         How many rows the request held, and how many rows the reply counted.
     **fields
@@ -983,8 +727,7 @@ class VerificationError(IncompleteWriteError):
 
     Parameters
     ----------
-    message : str
-        What was wrong, where, and what to do.
+    {message}
     differences : sequence of str, optional
         One sentence for each difference.
     **fields
@@ -1005,8 +748,7 @@ class ReplaceIncompleteError(IncompleteWriteError):
 
     Parameters
     ----------
-    message : str
-        What was wrong, where, and what to do.
+    {message}
     backup : str, optional
         The Parquet file with all old rows; ``cd.restore(backup, table)`` restores them. None if there were no old rows.
     **fields
@@ -1024,15 +766,6 @@ class ResumeError(ClicDataError, ValueError):
     """The resume token or the journal cannot be used.
 
     It belongs to another write, or it cannot be read or written.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    operation : str, optional
-        The operation of the API, such as ``"insert"`` or ``"read"``.
-    ambiguous : bool, default False
-        Whether ClicData may have carried out a change although the request failed.
     """
 
 
@@ -1040,15 +773,6 @@ class JournalInUseError(ResumeError):
     """Another write is using the journal.
 
     Raised before rows are sent. Wait until the other write has ended, or pass another path as ``journal=``.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    operation : str, optional
-        The operation of the API, such as ``"insert"`` or ``"read"``.
-    ambiguous : bool, default False
-        Whether ClicData may have carried out a change although the request failed.
     """
 
 
@@ -1057,8 +781,7 @@ class RecordLookupError(ClicDataError, LookupError):
 
     Parameters
     ----------
-    message : str
-        What was wrong, where, and what to do.
+    {message}
     names : sequence of str, optional
         Similar names, or the names that match.
     **fields
@@ -1079,8 +802,7 @@ class ScheduleError(ClicDataError):
 
     Parameters
     ----------
-    message : str
-        What was wrong, where, and what to do.
+    {message}
     rec_id : int, optional
         The RecId of the schedule.
     record : dict, optional
@@ -1104,17 +826,6 @@ class ScheduleFailedError(ScheduleError):
     """The run of a schedule failed.
 
     ``record`` holds the message of the schedule, if ClicData sent one.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    rec_id : int, optional
-        The RecId of the schedule.
-    record : dict, optional
-        The last reply about the schedule.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
 
 
@@ -1122,17 +833,6 @@ class ScheduleTimeoutError(ScheduleError, TimeoutError):
     """The run of a schedule did not end within ``timeout`` seconds.
 
     The run may still be in progress.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    rec_id : int, optional
-        The RecId of the schedule.
-    record : dict, optional
-        The last reply about the schedule.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
 
 
@@ -1141,17 +841,6 @@ class ScheduleStateError(ScheduleError):
 
     Also raised if another run is in progress, because the end of that run could not be distinguished from the end of
     the new one.
-
-    Parameters
-    ----------
-    message : str
-        What was wrong, where, and what to do.
-    rec_id : int, optional
-        The RecId of the schedule.
-    record : dict, optional
-        The last reply about the schedule.
-    **fields
-        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
 
 

@@ -46,7 +46,7 @@ LEAVES: dict[str, set[str]] = {
     "_models": {"_display"},
     "_threads": set(),
     "_version": set(),
-    "errors": set(),
+    "errors": {"_docstrings"},
 }
 # The doors to the sandbox, and its one door out: each a single line inside a function.
 SANDBOX_DOORS = {"session": 1, "cli": 1, "demo": 1, "pytest_plugin": 1, "sandbox": 1}
