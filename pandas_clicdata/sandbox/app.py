@@ -11,14 +11,13 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from pandas_clicdata.sandbox import dialects
+from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.oauth import OAuth, TokenRefusal
 from pandas_clicdata.sandbox.operations import VIEWS, Call, World
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.protocol import MAX_BODY
 from pandas_clicdata.sandbox.requestlog import Visit
 from pandas_clicdata.sandbox.routes import ROUTES, Route
 
-MAX_BODY = 32 * 1024 * 1024
-"""The longest body that is read, in bytes."""
 VISIT = "pandas_clicdata.visit"
 """Where the WSGI environment holds the `Visit`."""
 

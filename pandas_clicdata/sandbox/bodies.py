@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from pandas_clicdata.sandbox.refusal import Refusal, bad_body, bad_value
+from pandas_clicdata.sandbox.dialects import Refusal, bad_body, bad_value
 from pandas_clicdata.sandbox.values import ENCODERS, Number, encode, encode_column
 
 MAX_ROWS = 500

@@ -6,8 +6,9 @@ import sqlite3
 from dataclasses import dataclass
 
 from pandas_clicdata.sandbox.bodies import MAX_NAME
+from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.pictures import Chart, chart
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.protocol import operation
 from pandas_clicdata.sandbox.store import Store, now
 
 MAX_ROWS = 3000
@@ -48,6 +49,7 @@ class Dashboards:
         with store.transaction() as db:
             db.execute(_SCHEMA)
 
+    @operation("POST", "dashboards", "id")
     def create(self, name: str, table: int | str, description: str = "") -> int:
         """Make a dashboard and return its id.
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pandas_clicdata.sandbox.assumptions import Assumptions
-from pandas_clicdata.sandbox.refusal import Refusal
 
 MODES = ("both", "unversioned", "versioned")
 """What a sandbox can be made to speak."""
@@ -23,6 +22,39 @@ VERSION_HEADERS = [
 """The reply headers that list the versions."""
 
 _VERSION = re.compile(r"([0-9]{4})\.([0-9]{1,2})")
+
+
+class Refusal(Exception):
+    """A request that the sandbox refuses: an HTTP status, a code and a sentence for the reply.
+
+    Parameters
+    ----------
+    status : int
+        HTTP status of the reply.
+    code : str
+        Short code, as in ``InvalidValue``.
+    description : str
+        A sentence that says what is wrong.
+    bare : bool, default False
+        The reply has no ``success`` key, whatever the dialect.
+    """
+
+    def __init__(self, status: int, code: str, description: str, *, bare: bool = False) -> None:
+        super().__init__(description)
+        self.status = status
+        self.code = code
+        self.description = description
+        self.bare = bare
+
+
+def bad_body(description: str) -> Refusal:
+    """A 400 for a body that does not have the right shape."""
+    return Refusal(400, "InvalidBody", description)
+
+
+def bad_value(description: str) -> Refusal:
+    """A 400 for a value that its column cannot hold."""
+    return Refusal(400, "InvalidValue", description)
 
 
 @dataclass(frozen=True)

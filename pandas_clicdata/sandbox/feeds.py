@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from pandas_clicdata.sandbox import bodies
 from pandas_clicdata.sandbox.bodies import Column
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.dialects import Refusal
+from pandas_clicdata.sandbox.protocol import operation
 from pandas_clicdata.sandbox.rowtables import Change
 from pandas_clicdata.sandbox.sheets import read_sheet
 from pandas_clicdata.sandbox.sources import Sources, check_name
@@ -37,6 +38,7 @@ class Feeds:
         self._sources = sources
         self._row_id = row_id
 
+    @operation("POST", "feeds", "table_id")
     def feed(self, name: str, file: str, *, key: object = None, history: bool = True, description: str = "") -> int:
         """Make a table from a file and load it; its id. ValueError for what cannot be."""
         check_name(file)

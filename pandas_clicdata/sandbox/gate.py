@@ -14,12 +14,12 @@ from urllib.parse import parse_qs
 from waitress.channel import ClientDisconnected
 
 from pandas_clicdata.sandbox import dialects
-from pandas_clicdata.sandbox.app import MAX_BODY, VISIT
+from pandas_clicdata.sandbox.app import VISIT
 from pandas_clicdata.sandbox.bodies import count_rows
-from pandas_clicdata.sandbox.faults import Faults
-from pandas_clicdata.sandbox.faultscript import Fault
+from pandas_clicdata.sandbox.dialects import Refusal
+from pandas_clicdata.sandbox.faults import Fault, FaultQueue
 from pandas_clicdata.sandbox.oauth import OAuth
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.protocol import MAX_BODY
 from pandas_clicdata.sandbox.requestlog import RequestLog, Visit
 from pandas_clicdata.sandbox.routes import operation_of
 
@@ -63,7 +63,7 @@ class Gate:
         The dialects spoken, for the bodies of faults.
     """
 
-    def __init__(self, app: WSGIApplication, mode: str, faults: Faults, log: RequestLog, oauth: OAuth) -> None:
+    def __init__(self, app: WSGIApplication, mode: str, faults: FaultQueue, log: RequestLog, oauth: OAuth) -> None:
         self._app = app
         self._mode = mode
         self._faults = faults

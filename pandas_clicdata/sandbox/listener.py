@@ -11,8 +11,8 @@ from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 
-from pandas_clicdata.sandbox.app import MAX_BODY
 from pandas_clicdata.sandbox.control import is_control
+from pandas_clicdata.sandbox.protocol import MAX_BODY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -11,12 +11,13 @@ import json
 import secrets
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.people import OWNER, People
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.protocol import operation
 from pandas_clicdata.sandbox.store import Store
 
 SCOPES = (
@@ -106,7 +107,16 @@ class OAuth:
         self._seconds = token_seconds
         self._scopes = tuple(scopes)
 
-    # who asks
+    @operation("GET", "")
+    def sign_in(self) -> dict[str, str]:
+        """Return the credentials of the client and of the user who owns the account."""
+        return {
+            **asdict(self._credentials),
+            "username": self._people.username,
+            "password": self._people.password,
+        }
+
+    # authentication
 
     def authenticate(self, authorization: str | None, api_key: str | None) -> Identity:
         """Whoever sent these two headers; a 401 for nobody known."""
@@ -241,9 +251,13 @@ class OAuth:
 
     # authorization codes
 
+    @operation("POST", "authorize", "code")
     def authorize(self, redirect_uri: str, scope: str | None = None) -> str:
-        """A code for one exchange at the token endpoint, as if the user had agreed."""
-        return self._issue("code", _CODE_SECONDS, self._wanted(scope), redirect_uri)
+        """Return a code for one exchange at the token endpoint, as if the user had agreed."""
+        match redirect_uri, scope:
+            case str(), str() | None:
+                return self._issue("code", _CODE_SECONDS, self._wanted(scope), redirect_uri)
+        raise ValueError("redirect_uri must be a string, and scope a string or null.")
 
     def redirect(self, query: Mapping[str, str]) -> str:
         """Where the authorize page sends the browser. The account's owner always agrees."""

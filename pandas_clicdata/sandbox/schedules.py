@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.feeds import METHODS, Feeds
 from pandas_clicdata.sandbox.ledger import Ledger
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.protocol import operation
 from pandas_clicdata.sandbox.store import Store
 
 _log = logging.getLogger("pandas_clicdata.sandbox")
@@ -63,6 +64,7 @@ class Schedules:
         self._lock = threading.RLock()
         self._next = self._first_due()
 
+    @operation("POST", "schedules", "schedule_id")
     def add(self, name: object, tables: object, method: object, description: object = "") -> int:
         """Make a schedule; its id. ValueError for what cannot be, LookupError for a table that is not there."""
         if not isinstance(name, str) or not isinstance(description, str) or not name.strip():

@@ -6,11 +6,12 @@ import os
 import secrets
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from pandas_clicdata.sandbox import bodies, company
 from pandas_clicdata.sandbox.bodies import Column
 from pandas_clicdata.sandbox.operations import World
+from pandas_clicdata.sandbox.protocol import operation
 from pandas_clicdata.sandbox.sources import Sources
 from pandas_clicdata.sandbox.store import Table
 
@@ -34,27 +35,39 @@ class Seeding:
     left_out: tuple[str, ...] = ()
 
 
-def seed(world: World, sources: Sources) -> Seeding:
-    """Add what is missing of the company; what is there stays as it is. Nothing is added a second time.
+def _read(done: dict[str, list[str]]) -> Seeding:
+    return Seeding(tuple(done["added"]), tuple(done["left_out"]))
+
+
+class Seeder:
+    """Adds the company to a sandbox.
 
     Parameters
     ----------
     world : World
-        What the sandbox holds.
+        The content of the sandbox.
     sources : Sources
-        Where the files of its tables are.
+        The files of its tables.
     """
-    with _ONE_AT_A_TIME:
-        if world.store.query("SELECT 1 FROM settings WHERE name = ?", (_SETTING,)):
-            return Seeding()
-        work = _Work(world, sources)
-        work.tables()
-        work.dashboards()
-        work.people()
-        work.schedules()
-        # Last, so that a seeding that was cut off is taken up again.
-        world.store.keep_setting(_SETTING, company.NAME)
-        return Seeding(tuple(work.added), tuple(work.left_out))
+
+    def __init__(self, world: World, sources: Sources) -> None:
+        self._world = world
+        self._sources = sources
+
+    @operation("POST", "seed", encode=asdict, decode=_read)
+    def seed(self) -> Seeding:
+        """Add what is missing of the company, once; existing content stays as it is."""
+        with _ONE_AT_A_TIME:
+            if self._world.store.query("SELECT 1 FROM settings WHERE name = ?", (_SETTING,)):
+                return Seeding()
+            work = _Work(self._world, self._sources)
+            work.tables()
+            work.dashboards()
+            work.people()
+            work.schedules()
+            # Last, so that an interrupted seeding is continued.
+            self._world.store.keep_setting(_SETTING, company.NAME)
+            return Seeding(tuple(work.added), tuple(work.left_out))
 
 
 @dataclass
@@ -80,7 +93,7 @@ class _Work:
             self.world.feeds.refresh(table, "updateappend")
             self.sources.put(file, flights[2])
         if self._feed(company.LOST, company.flights(row for row in timetable if row["day"] == 1)):
-            (self.sources.folder / company.LOST.file).unlink()
+            (self.sources.folder() / company.LOST.file).unlink()
         for feed in company.FEEDS:
             self._feed(feed, company.packaged(feed.file))
         self._penguins()
@@ -92,7 +105,7 @@ class _Work:
             ours = (there.source, there.key, there.history) == (feed.file, feed.key, feed.history)
             self._keep(there, feed.name, ours=ours)
             return False
-        path = self.sources.folder / feed.file
+        path = self.sources.folder() / feed.file
         if os.path.lexists(path) and not (path.is_file() and path.read_bytes() in (first, *later)):
             self.left_out.append(f"table {feed.name}")
             return False

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from pandas_clicdata.sandbox.bodies import Column, check_columns
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.sources import unreadable
 from pandas_clicdata.sandbox.values import Number, encode, encode_column
 

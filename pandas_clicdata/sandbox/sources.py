@@ -11,7 +11,8 @@ import weakref
 from pathlib import Path
 
 from pandas_clicdata.sandbox.bodies import MAX_NAME
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.dialects import Refusal
+from pandas_clicdata.sandbox.protocol import as_bytes, operation
 
 KINDS = (".csv", ".parquet")
 """What the names of sources end with, in small letters or not."""
@@ -33,9 +34,9 @@ class Sources:
         self._lock = threading.Lock()
         self._temporary: Path | None = None
 
-    @property
+    @operation("GET", "sources", "folder", encode=str, decode=Path)
     def folder(self) -> Path:
-        """The folder, for the eyes of its owner."""
+        """Return the folder, which only its owner can read."""
         with self._lock:
             if self._data is not None:
                 folder = self._data.absolute() / FOLDER
@@ -54,11 +55,12 @@ class Sources:
                 self._remove()
                 self._temporary = None
 
+    @operation("POST", "sources")
     def put(self, name: str, content: str | bytes) -> None:
         """Write a file, text as UTF-8, whole or not at all; one of the same name is replaced."""
         check_name(name)
         data = as_bytes(content)
-        folder = self.folder
+        folder = self.folder()
         handle, draft = tempfile.mkstemp(prefix=".", dir=folder)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -71,7 +73,7 @@ class Sources:
 
     def read(self, name: str) -> bytes:
         """The content of a source; a 400 where there is none to read."""
-        path = self.folder / name
+        path = self.folder() / name
         # A link could lead out of the folder, and a pipe would never end.
         if path.is_symlink() or not path.is_file():
             raise unreadable(name, "there is no such file in the folder of sources")
@@ -79,16 +81,6 @@ class Sources:
             return path.read_bytes()
         except OSError as exc:
             raise unreadable(name, f"{exc.strerror}") from None
-
-
-def as_bytes(content: object) -> bytes:
-    """The bytes of a file, text as UTF-8 with its line ends as they are; ValueError for anything else."""
-    match content:
-        case str():
-            return content.encode("utf-8")
-        case bytes():
-            return content
-    raise ValueError("The content of a source must be text or bytes.")
 
 
 def unreadable(name: str, why: str) -> Refusal:

@@ -11,7 +11,7 @@ from datetime import date
 from functools import lru_cache
 from json.encoder import encode_basestring as quote
 
-from pandas_clicdata.sandbox.refusal import bad_value
+from pandas_clicdata.sandbox.dialects import bad_value
 
 MAX_NUMBER_LENGTH = 1000
 """A number may be written with at most this many characters."""

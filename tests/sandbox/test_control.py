@@ -18,10 +18,12 @@ import requests
 
 import pandas_clicdata.sandbox
 from pandas_clicdata.sandbox import Assumptions, RemoteSandbox, Sandbox, SandboxProcess
-from pandas_clicdata.sandbox.control import _ROUTES, KEY_HEADER, PREFIX
-from pandas_clicdata.sandbox.faultscript import KINDS
-from pandas_clicdata.sandbox.server import THREADS
+from pandas_clicdata.sandbox.control import OPERATIONS
+from pandas_clicdata.sandbox.faults import KINDS
+from pandas_clicdata.sandbox.listener import THREADS
+from pandas_clicdata.sandbox.protocol import KEY_HEADER, PREFIX
 
+PATHS = [(operation.method, operation.path) for _, operation in OPERATIONS]
 PAIR = [("k", "text"), ("n", "number")]
 # A value for each option that has to be given.
 NEEDED = {"code": 500, "seconds": 0.25, "rows": 2, "description": "Not now."}
@@ -73,7 +75,7 @@ def ask(sb):
 # the key
 
 
-@pytest.mark.parametrize(("method", "path"), [*((method, path) for method, path, _ in _ROUTES), ("GET", "nowhere")])
+@pytest.mark.parametrize(("method", "path"), [*PATHS, ("GET", "nowhere")])
 def test_no_control_path_opens_without_the_key(sb, call, method, path):
     sb.faults.status(500, operation="rebuild")
     call("GET", "/account")
@@ -88,7 +90,7 @@ def test_no_control_path_opens_without_the_key(sb, call, method, path):
 
 
 def test_the_key_opens_the_control_paths_and_nothing_else(sb, call, ask):
-    for method, path, _ in _ROUTES:
+    for method, path in PATHS:
         reply = ask(method, path)
         assert reply.status_code in (200, 400), path
         assert reply.headers["Content-Type"].startswith("application/json")
@@ -414,7 +416,7 @@ def test_the_key_shows_in_no_traceback_and_no_repr(http_service):
 
 @pytest.mark.parametrize("answer", [(200, {}, b"<html>"), (404, {}, b"{}"), (500, {}, b'{"error": {"code": 1}}')])
 def test_what_is_no_sandbox_is_said(http_service, answer):
-    with http_service(lambda request: answer) as url, pytest.raises(RuntimeError, match="no sandbox that can be"):
+    with http_service(lambda request: answer) as url, pytest.raises(RuntimeError, match="not a sandbox that can be"):
         RemoteSandbox(url, "key").faults.clear()
 
 

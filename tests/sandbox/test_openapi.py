@@ -11,12 +11,12 @@ import requests
 import schemathesis
 
 from pandas_clicdata.sandbox import Assumptions
-from pandas_clicdata.sandbox.app import MAX_BODY
 from pandas_clicdata.sandbox.dialects import Dialect
 from pandas_clicdata.sandbox.oauth import SCOPES
 from pandas_clicdata.sandbox.openapi import VERSIONS, document
 from pandas_clicdata.sandbox.openapi.described import DESCRIBED
 from pandas_clicdata.sandbox.openapi.signin import SIGN_IN
+from pandas_clicdata.sandbox.protocol import MAX_BODY
 from pandas_clicdata.sandbox.routes import ROUTES
 
 DIALECTS = {"unversioned": Dialect(), **{name: Dialect(at, wrapped=True) for at, name in VERSIONS.items()}}

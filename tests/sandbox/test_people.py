@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from pandas_clicdata.sandbox import Assumptions, RemoteSandbox
-from pandas_clicdata.sandbox.passwords import Passwords, hashed
+from pandas_clicdata.sandbox.people import Passwords, hashed
 from pandas_clicdata.sandbox.store import Store
 
 VERSIONS = [None, "2025.3"]

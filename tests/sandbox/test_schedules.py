@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from pandas_clicdata.sandbox import RemoteSandbox, Sandbox
-from pandas_clicdata.sandbox.control import KEY_HEADER
+from pandas_clicdata.sandbox.protocol import KEY_HEADER
 
 FIRST, SECOND = "k,n\na,1\n", "k,n\nb,2\n"
 VERSIONS = [None, "2021.08", "2022.01", "2025.3"]

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from pandas_clicdata.sandbox import RemoteSandbox, Sandbox
-from pandas_clicdata.sandbox.control import KEY_HEADER
+from pandas_clicdata.sandbox.protocol import KEY_HEADER
 
 
 def parquet(columns):
@@ -334,7 +334,7 @@ def test_a_handle_says_what_is_too_long_to_be_sent():
     with Sandbox() as sandbox:
         remote = RemoteSandbox(sandbox.url, sandbox.control_key)
         remote.put_source("f.csv", b"a\n" + b"1\n" * (2**23 - 1))
-        with pytest.raises(ValueError, match="write it into the folder"):
+        with pytest.raises(ValueError, match="Write the file into the folder"):
             remote.put_source("g.csv", b"a\n" + b"1\n" * 2**23)
         assert [file.name for file in sandbox.sources.iterdir()] == ["f.csv"]
 

@@ -9,12 +9,11 @@ from typing import Any
 
 from pandas_clicdata.sandbox import dialects
 from pandas_clicdata.sandbox.assumptions import Assumptions
-from pandas_clicdata.sandbox.dialects import Dialect, status_of
+from pandas_clicdata.sandbox.dialects import Dialect, Refusal, status_of
 from pandas_clicdata.sandbox.oauth import SCOPES
 from pandas_clicdata.sandbox.openapi import schemas, signin
 from pandas_clicdata.sandbox.openapi.described import DESCRIBED, Described, refusals_of
 from pandas_clicdata.sandbox.openapi.schemas import Schema, ref
-from pandas_clicdata.sandbox.refusal import Refusal
 from pandas_clicdata.sandbox.routes import ROUTES, Route
 
 VERSIONS = {**dialects.DEPRECATED, **dialects.SUPPORTED}

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pandas_clicdata.sandbox.app import MAX_BODY
-from pandas_clicdata.sandbox.dialects import Dialect
+from pandas_clicdata.sandbox.dialects import Dialect, Refusal
 from pandas_clicdata.sandbox.openapi.schemas import FLAG, TEXT, WHOLE, Schema
 from pandas_clicdata.sandbox.operations.listing import LIST_PAGE_SIZE, MAX_LIST_PAGE_SIZE
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.protocol import MAX_BODY
 from pandas_clicdata.sandbox.routes import Route
 
 Query = Mapping[str, tuple[Schema, str]]

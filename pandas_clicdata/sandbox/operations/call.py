@@ -9,10 +9,9 @@ from typing import Any
 
 from pandas_clicdata.sandbox.assumptions import Assumptions
 from pandas_clicdata.sandbox.dashboards import Dashboards
-from pandas_clicdata.sandbox.dialects import Dialect
+from pandas_clicdata.sandbox.dialects import Dialect, Refusal
 from pandas_clicdata.sandbox.feeds import Feeds
 from pandas_clicdata.sandbox.people import People
-from pandas_clicdata.sandbox.refusal import Refusal
 from pandas_clicdata.sandbox.requestlog import Visit
 from pandas_clicdata.sandbox.schedules import Schedules
 from pandas_clicdata.sandbox.store import Store

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pandas_clicdata.sandbox.bodies import MAX_NAME, read_name, read_object
+from pandas_clicdata.sandbox.dialects import bad_body, bad_value
 from pandas_clicdata.sandbox.operations.call import MAX_WHOLE, Call, Result, as_json, done
 from pandas_clicdata.sandbox.operations.listing import created, listed, with_id
 from pandas_clicdata.sandbox.people import Team, User
-from pandas_clicdata.sandbox.refusal import bad_body, bad_value
 from pandas_clicdata.sandbox.values import Number
 
 ADDRESS = re.compile(r"[^\s@:]+@[^\s@:.]+(\.[^\s@:.]+)+")
