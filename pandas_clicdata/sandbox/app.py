@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from pandas_clicdata.sandbox import dialects
 from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.oauth import OAuth, TokenRefusal
-from pandas_clicdata.sandbox.operations import VIEWS, Call, World
+from pandas_clicdata.sandbox.operations import Call, World
 from pandas_clicdata.sandbox.protocol import MAX_BODY
 from pandas_clicdata.sandbox.requestlog import Visit
 from pandas_clicdata.sandbox.routes import ROUTES, Route
@@ -61,7 +61,8 @@ def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
         if body and route.method != "GET" and not route.empty:
             _require_json(request.mimetype, request.mimetype_params)
         visit = request.environ.get(VISIT) or Visit(0, route.operation)
-        result = VIEWS[route.view](Call(world, who.user, dialect, request.args, body, visit), **path)
+        assert route.view is not None
+        result = route.view(Call(world, who.user, dialect, request.args, body, visit), **path)
         return _reply(dialect.success(result.text, result.pagination), mimetype=result.mimetype)
 
     def view_of(route: Route) -> Callable[..., Response]:
@@ -75,12 +76,12 @@ def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
     def authorize() -> Response:
         return Response(status=302, headers={"Location": oauth.redirect(request.args)})
 
-    doors: dict[str, Callable[..., Response]] = {"token": token, "authorize": authorize}
+    endpoints: dict[str, Callable[..., Response]] = {"token": token, "authorize": authorize}
     for route in ROUTES:
         app.add_url_rule(
             route.rule,
             endpoint=f"{route.method} {route.rule}",
-            view_func=doors.get(route.view) or view_of(route),
+            view_func=endpoints.get(route.operation) or view_of(route),
             methods=[route.method],
             provide_automatic_options=False,
         )

@@ -14,8 +14,6 @@ from pandas_clicdata.sandbox import Assumptions
 from pandas_clicdata.sandbox.dialects import Dialect
 from pandas_clicdata.sandbox.oauth import SCOPES
 from pandas_clicdata.sandbox.openapi import VERSIONS, document
-from pandas_clicdata.sandbox.openapi.described import DESCRIBED
-from pandas_clicdata.sandbox.openapi.signin import SIGN_IN
 from pandas_clicdata.sandbox.protocol import MAX_BODY
 from pandas_clicdata.sandbox.routes import ROUTES
 
@@ -50,11 +48,12 @@ def test_a_document_has_every_route_of_its_dialect_and_no_other(dialect):
     assert operations(document(dialect)).keys() == routes
 
 
-def test_every_route_is_in_a_document_and_every_description_is_of_a_route():
+def test_every_route_is_in_a_document_and_every_view_has_a_docstring():
     described = set().union(*(operations(document(dialect)) for dialect in DIALECTS.values()))
 
     assert described == {(route.method, path_of(route)) for route in ROUTES}
-    assert {*DESCRIBED, *SIGN_IN} == {route.view for route in ROUTES}
+    for route in ROUTES:
+        assert route.view is None or route.view.__doc__, route
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
@@ -81,7 +80,7 @@ def test_a_document_hangs_together(dialect):
 def test_a_request_names_its_version_and_its_scope(dialect):
     found = operations(document(dialect))
     for route in ROUTES:
-        if not route.exists(dialect.version) or route.view in SIGN_IN:
+        if not route.exists(dialect.version) or route.view is None:
             continue
         each = found[route.method, path_of(route)]
         versions = [item for item in each["parameters"] if item["name"] == "api_version"]
