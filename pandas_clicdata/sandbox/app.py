@@ -1,4 +1,4 @@
-"""The WSGI application: routes in, wrapped replies out. What they do is in `operations`."""
+"""The WSGI application: it serves the routes that `operations` declares."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pandas_clicdata.sandbox.requestlog import Visit
 from pandas_clicdata.sandbox.routes import ROUTES, Route
 
 VISIT = "pandas_clicdata.visit"
-"""Where the WSGI environment holds the `Visit`."""
+"""The key of the `Visit` in the WSGI environment."""
 
 _log = logging.getLogger("pandas_clicdata.sandbox")
 
@@ -29,16 +29,16 @@ def _reply(text: str, status: int = 200, mimetype: str = "application/json") -> 
 
 
 def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
-    """The application around one world.
+    """Return the application for the content of one sandbox.
 
     Parameters
     ----------
     world : World
         Store, assumptions and settings.
     oauth : OAuth
-        Who may ask.
+        Authentication.
     mode : {"both", "unversioned", "versioned"}
-        The dialects spoken.
+        The dialects of the sandbox.
     """
     app = Flask("pandas_clicdata.sandbox", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
@@ -54,9 +54,9 @@ def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
         dialect = dialects.choose(mode, request.args.getlist("api_version"))
         if not route.exists(dialect.version):
             under = f"in the version {request.args['api_version']}" if dialect.wrapped else "without a version"
-            raise Refusal(404, "UnknownRoute", f"The sandbox does not know {request.method} {request.path} {under}.")
+            raise Refusal(404, "UnknownRoute", f"The sandbox has no route {request.method} {request.path} {under}.")
         if route.scope not in who.scopes:
-            raise Refusal(403, "Forbidden", f"This needs the scope '{route.scope}', which was not granted.")
+            raise Refusal(403, "Forbidden", f"The request needs the scope '{route.scope}', which was not granted.")
         body = request.get_data(cache=False)
         if body and route.method != "GET" and not route.empty:
             _require_json(request.mimetype, request.mimetype_params)
@@ -102,19 +102,23 @@ def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
     def _http(exc: HTTPException) -> Response:
         asked = f"{request.method} {request.path}"
         if isinstance(exc, MethodNotAllowed):
-            reply = refused(Refusal(405, "MethodNotAllowed", f"{asked} is not allowed; the path takes other methods."))
+            reply = refused(
+                Refusal(
+                    405, "MethodNotAllowed", f"{asked} is not allowed; the header Allow lists the methods of this path."
+                )
+            )
             reply.headers["Allow"] = ", ".join(exc.valid_methods or ())
             return reply
         if isinstance(exc, RequestEntityTooLarge):
             return refused(Refusal(413, "BodyTooLarge", f"The body is longer than {MAX_BODY} bytes."))
         if exc.code == 404:
-            return refused(Refusal(404, "UnknownRoute", f"The sandbox does not know the route {asked}."))
+            return refused(Refusal(404, "UnknownRoute", f"The sandbox has no route {asked}."))
         return refused(Refusal(exc.code or 500, "InvalidRequest", f"{asked} cannot be read: {exc.name}."))
 
     @app.errorhandler(Exception)
     def _failure(exc: Exception) -> Response:
         _log.error("%s %s failed", request.method, request.path, exc_info=exc)
-        return refused(Refusal(500, "SandboxFailure", f"The sandbox itself failed: {type(exc).__name__}: {exc}"))
+        return refused(Refusal(500, "SandboxFailure", f"Internal error of the sandbox: {type(exc).__name__}: {exc}"))
 
     @app.after_request
     def _versions(response: Response) -> Response:

@@ -99,8 +99,7 @@ class BaseSandbox(ABC):
         return self._parts().oauth.sign_in()["control_key"]
 
     def authorize(self, redirect_uri: str, scope: str | None = None) -> str:
-        """
-        Return an authorization code, as if the user had agreed in a browser.
+        """Return an authorization code, as if the user had agreed in a browser.
 
         Parameters
         ----------
@@ -129,8 +128,7 @@ class BaseSandbox(ABC):
         return self._parts().sources.folder()
 
     def put_source(self, name: str, content: str | bytes) -> None:
-        """
-        Write a file into the folder `sources`, or replace it.
+        """Write a file into the folder `sources`, or replace it.
 
         Parameters
         ----------
@@ -149,8 +147,7 @@ class BaseSandbox(ABC):
     def feed(
         self, name: str, file: str, *, key: Sequence[str] | None = None, history: bool = True, description: str = ""
     ) -> int:
-        """
-        Create a table from a CSV or Parquet file in the folder `sources` and load the file.
+        """Create a table from a CSV or Parquet file in the folder `sources` and load the file.
 
         Parameters
         ----------
@@ -178,8 +175,7 @@ class BaseSandbox(ABC):
         return self._parts().feeds.feed(name, file, key=key, history=history, description=description)
 
     def schedule(self, name: str, *, tables: Sequence[str | int], method: str, description: str = "") -> int:
-        """
-        Create a schedule that refreshes tables when it is triggered.
+        """Create a schedule that refreshes tables when it is triggered.
 
         Parameters
         ----------
@@ -207,8 +203,7 @@ class BaseSandbox(ABC):
         return self._parts().schedules.add(name, tables, method, description)
 
     def dashboard(self, name: str, *, table: int | str, description: str = "") -> int:
-        """
-        Create a dashboard that draws a table.
+        """Create a dashboard that draws a table.
 
         Parameters
         ----------
@@ -234,10 +229,9 @@ class BaseSandbox(ABC):
         return self._parts().dashboards.create(name, table, description)
 
     def seed(self) -> Seeding:
-        """
-        Add a small company to look at: tables with real data, dashboards, schedules, users and teams.
+        """Add a small company to look at: tables with real data, dashboards, schedules, users and teams.
 
-        Existing content stays as it is, also if it has a name of the company's. A data folder is seeded only once.
+        Existing content is not changed, also if it has a name of the company's. A data folder is seeded only once.
 
         Returns
         -------
@@ -254,8 +248,7 @@ class BaseSandbox(ABC):
         return self._parts().seeder.seed()
 
     def connect(self, **parameters: Any) -> Any:
-        """
-        Connect to this sandbox with ``pandas_clicdata.connect``.
+        """Connect to this sandbox with ``pandas_clicdata.connect``.
 
         Parameters
         ----------

@@ -74,8 +74,7 @@ KINDS: dict[str, dict[str, Option]] = {
 
 @dataclass(frozen=True)
 class Fault:
-    """
-    A scripted fault.
+    """A scripted fault.
 
     Parameters
     ----------
@@ -103,8 +102,7 @@ class Fault:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """
-        Return the fault as the keyword arguments of `Faults.script`.
+        """Return the fault as the keyword arguments of `Faults.script`.
 
         Returns
         -------
@@ -302,8 +300,7 @@ class When(TypedDict, total=False):
 
 
 class Faults:
-    """
-    The faults of one sandbox, in this process or in another.
+    """The faults of one sandbox, in this process or in another.
 
     Each method up to `expire_token` scripts a fault and takes the keywords ``operation``, ``nth`` and ``times`` of
     `script`. One request has one fault: if several faults match a request, the one that was scripted first fires.
@@ -332,8 +329,7 @@ class Faults:
     def script(
         self, /, kind: str, *, operation: str | None = None, nth: int = 1, times: int = 1, **options: Any
     ) -> Fault:
-        """
-        Script a fault by the name of its kind.
+        """Script a fault by the name of its kind.
 
         Parameters
         ----------
@@ -363,8 +359,7 @@ class Faults:
         return fault
 
     def lose_reply(self, *, after_commit: bool = True, **when: Unpack[When]) -> Fault:
-        """
-        Close the connection without a reply.
+        """Close the connection without a reply.
 
         Parameters
         ----------
@@ -381,8 +376,7 @@ class Faults:
         return self.script("lose_reply", after_commit=after_commit, **when)
 
     def late_commit(self, *, delay: float | None = None, **when: Unpack[When]) -> Fault:
-        """
-        Close the connection without a reply at once, and do the work later.
+        """Close the connection without a reply at once, and do the work later.
 
         Parameters
         ----------
@@ -407,8 +401,7 @@ class Faults:
         body: Any = None,
         **when: Unpack[When],
     ) -> Fault:
-        """
-        Reply with an HTTP status.
+        """Reply with an HTTP status.
 
         Parameters
         ----------
@@ -431,8 +424,7 @@ class Faults:
         return self.script("status", code=code, after_commit=after_commit, retry_after=retry_after, body=body, **when)
 
     def hang(self, *, seconds: float | None = None, after_commit: bool = False, **when: Unpack[When]) -> Fault:
-        """
-        Hold a request before the reply.
+        """Hold a request before the reply.
 
         If the sandbox stops meanwhile, the work that follows the wait is never done.
 
@@ -453,8 +445,7 @@ class Faults:
         return self.script("hang", seconds=seconds, after_commit=after_commit, **when)
 
     def slow(self, seconds: float, **when: Unpack[When]) -> Fault:
-        """
-        Do the work and reply some seconds later, or never if the sandbox stops meanwhile.
+        """Do the work and reply some seconds later, or never if the sandbox stops meanwhile.
 
         Parameters
         ----------
@@ -471,8 +462,7 @@ class Faults:
         return self.script("slow", seconds=seconds, **when)
 
     def truncate_body(self, **when: Unpack[When]) -> Fault:
-        """
-        Do the work, send half of the announced body and close the connection.
+        """Do the work, send half of the announced body and close the connection.
 
         Parameters
         ----------
@@ -487,8 +477,7 @@ class Faults:
         return self.script("truncate_body", **when)
 
     def garbage(self, **when: Unpack[When]) -> Fault:
-        """
-        Do the work and reply 200 with a body that is not JSON.
+        """Do the work and reply 200 with a body that is not JSON.
 
         Parameters
         ----------
@@ -503,8 +492,7 @@ class Faults:
         return self.script("garbage", **when)
 
     def empty_page(self, **when: Unpack[When]) -> Fault:
-        """
-        Reply with a page without rows whose paging is that of the full page.
+        """Reply with a page without rows whose paging is that of the full page.
 
         Parameters
         ----------
@@ -519,8 +507,7 @@ class Faults:
         return self.script("empty_page", **when)
 
     def short_page(self, rows: int, **when: Unpack[When]) -> Fault:
-        """
-        Reply with a page that lacks its last rows and whose paging is that of the full page.
+        """Reply with a page that lacks its last rows and whose paging is that of the full page.
 
         Parameters
         ----------
@@ -537,8 +524,7 @@ class Faults:
         return self.script("short_page", rows=rows, **when)
 
     def repeat_page(self, **when: Unpack[When]) -> Fault:
-        """
-        Reply with the rows of the previous page and the paging of the requested page.
+        """Reply with the rows of the previous page and the paging of the requested page.
 
         Parameters
         ----------
@@ -553,8 +539,7 @@ class Faults:
         return self.script("repeat_page", **when)
 
     def accept_fewer(self, rows: int, **when: Unpack[When]) -> Fault:
-        """
-        Commit only the first rows of an append; only the reply to a versioned insert shows it.
+        """Commit only the first rows of an append; only the reply to a versioned insert shows it.
 
         Parameters
         ----------
@@ -571,8 +556,7 @@ class Faults:
         return self.script("accept_fewer", rows=rows, **when)
 
     def error_200(self, code: str, description: str, **when: Unpack[When]) -> Fault:
-        """
-        Reply 200 with an error body, and do not do the work.
+        """Reply 200 with an error body, and do not do the work.
 
         Parameters
         ----------
@@ -591,8 +575,7 @@ class Faults:
         return self.script("error_200", code=code, description=description, **when)
 
     def expire_token(self, **when: Unpack[When]) -> Fault:
-        """
-        Expire the access token of a request just before it is checked.
+        """Expire the access token of a request just before it is checked.
 
         Parameters
         ----------
@@ -637,8 +620,7 @@ class Faults:
         return self._queue.held(count, min(seconds, LONGEST_WAIT))
 
     def wait_held(self, count: int = 1, timeout: float = 5.0) -> None:
-        """
-        Wait until a number of requests are held.
+        """Wait until a number of requests are held.
 
         Parameters
         ----------
@@ -663,8 +645,7 @@ class Faults:
 
     @operation("POST", "faults/release", "released")
     def release(self) -> int:
-        """
-        Release all held requests.
+        """Release all held requests.
 
         The work of late commits is done when this method returns. Requests that hang continue in their own threads.
 

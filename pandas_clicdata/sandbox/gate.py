@@ -1,4 +1,4 @@
-"""The WSGI middleware around the app: enters requests in the log and lets them suffer their faults."""
+"""The WSGI middleware around the application: it logs requests and applies faults."""
 
 from __future__ import annotations
 
@@ -58,9 +58,15 @@ class Gate:
     Parameters
     ----------
     app : WSGI application
-        What answers requests that suffer no fault.
+        The application that answers requests.
     mode : {"both", "unversioned", "versioned"}
-        The dialects spoken, for the bodies of faults.
+        The dialects of the sandbox, for the bodies of faults.
+    faults : FaultQueue
+        The scripted faults.
+    log : RequestLog
+        The log of requests.
+    oauth : OAuth
+        Authentication, to expire tokens.
     """
 
     def __init__(self, app: WSGIApplication, mode: str, faults: FaultQueue, log: RequestLog, oauth: OAuth) -> None:
@@ -74,7 +80,7 @@ class Gate:
         began = time.perf_counter()
         operation = operation_of(environ)
         path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
-        # The forms of the OAuth pages have codes and secrets in them.
+        # The queries of the OAuth paths hold codes and secrets.
         query = "" if path.startswith("/oauth20/") else environ.get("QUERY_STRING", "")
         entry = self._log.begin(environ["REQUEST_METHOD"], path, query, operation)
         visit = Visit(entry.number, operation)
@@ -122,7 +128,7 @@ class Gate:
 
     @staticmethod
     def _keep_body(environ: WSGIEnvironment) -> None:
-        """Make the body readable after the connection is gone, and a second time."""
+        """Buffer the body, so that it can be read after the connection has closed, and twice."""
         length = int(environ.get("CONTENT_LENGTH") or 0)
         if length <= MAX_BODY:
             environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
@@ -138,14 +144,14 @@ class Gate:
         extra = dialects.VERSION_HEADERS if self._mode != "unversioned" else []
         return _json_reply(code, dialect.refusal(Refusal(code, name, description)), extra)
 
-    # one method a kind of fault; None closes the connection
+    # One method for each kind of fault. None closes the connection.
 
     def _lose_reply(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> None:
         if options["after_commit"]:
             self._answer(environ)
 
     def _late_commit(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> None:
-        self._faults.defer(lambda: void(self._answer(environ)), options["delay"])
+        self._faults.defer(lambda: _drop(self._answer(environ)), options["delay"])
 
     def _status(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> _Reply:
         if options["after_commit"]:
@@ -200,7 +206,7 @@ class Gate:
         return self._answer(environ)
 
 
-def void(_: object) -> None:
+def _drop(_: object) -> None:
     """Drop a value."""
 
 

@@ -16,8 +16,7 @@ _ALL = 2**62
 
 
 class Ledger:
-    """
-    The rows that a sandbox has committed, in this process or in another.
+    """The rows that a sandbox has committed, in this process or in another.
 
     A table is given by its id or by its exact name. Values are as they were sent: integers as int, other numbers as
     Decimal with every digit.
@@ -41,8 +40,7 @@ class Ledger:
 
     @operation("GET", "ledger/table_id", "table_id")
     def table_id(self, table: int | str) -> int:
-        """
-        Return the id of a table.
+        """Return the id of a table.
 
         Parameters
         ----------
@@ -69,8 +67,7 @@ class Ledger:
 
     @operation("GET", "ledger/tables")
     def tables(self) -> dict[str, int]:
-        """
-        Return the ids of all tables by their names.
+        """Return the ids of all tables by their names.
 
         Returns
         -------
@@ -81,8 +78,7 @@ class Ledger:
 
     @operation("GET", "ledger/count", "count")
     def count(self, table: int | str) -> int:
-        """
-        Return the number of rows that a table has now.
+        """Return the number of rows that a table has now.
 
         Parameters
         ----------
@@ -102,8 +98,7 @@ class Ledger:
         return self._find(table).rows
 
     def rows(self, table: int | str, version: int | None = None) -> list[dict[str, Any]]:
-        """
-        Return the rows of a table, in the order in which they were inserted.
+        """Return the rows of a table, in the order in which they were inserted.
 
         Parameters
         ----------
@@ -134,8 +129,7 @@ class Ledger:
             raise LookupError(exc.description) from None
 
     def inserts(self, table: int | str) -> list[tuple[int, list[dict[str, Any]]]]:
-        """
-        Return every insert that was ever committed to a table.
+        """Return every insert that was ever committed to a table.
 
         Parameters
         ----------

@@ -26,8 +26,7 @@ _STOP_TIMEOUT = 20  # seconds for the child to end by itself
 
 
 def serve_pipe(orders: Iterable[str], replies: IO[str]) -> None:
-    """
-    Run sandboxes as the lines of ``orders`` say, until there are no more lines.
+    """Run sandboxes as the lines of ``orders`` say, until there are no more lines.
 
     Parameters
     ----------
@@ -65,8 +64,7 @@ def serve_pipe(orders: Iterable[str], replies: IO[str]) -> None:
 
 
 class SandboxProcess:
-    """
-    A child process in which sandboxes run.
+    """A child process in which sandboxes run.
 
     Use it as a context manager, or call `start` and `stop`. It also ends when this process ends, even if killed.
 
@@ -84,8 +82,7 @@ class SandboxProcess:
         self._parent = os.getpid()
 
     def start(self) -> Self:
-        """
-        Start the process, unless it runs already.
+        """Start the process, unless it runs already.
 
         Returns
         -------
@@ -162,8 +159,7 @@ class SandboxProcess:
         return self._child
 
     def order(self, **order: Any) -> dict[str, Any]:
-        """
-        Send an order and return its reply.
+        """Send an order and return its reply.
 
         Parameters
         ----------
@@ -210,8 +206,7 @@ class SandboxProcess:
         return RuntimeError(f"The sandbox process has ended by itself. {self._output.read().strip()}".strip())
 
     def sandbox(self, dialect: str = "both", **options: Any) -> ProcessSandbox:
-        """
-        Return a sandbox in this process, which is not started yet.
+        """Return a sandbox in this process, which is not started yet.
 
         Parameters
         ----------
@@ -234,8 +229,7 @@ class SandboxProcess:
 
 
 class ProcessSandbox(RemoteSandbox):
-    """
-    A sandbox in a `SandboxProcess`, made by `SandboxProcess.sandbox`.
+    """A sandbox in a `SandboxProcess`, made by `SandboxProcess.sandbox`.
 
     Use it as a context manager, or call `start` and `stop`, as with `Sandbox`.
 
@@ -269,8 +263,7 @@ class ProcessSandbox(RemoteSandbox):
         self._number: int | None = None
 
     def start(self) -> Self:
-        """
-        Open the data and answer requests, unless the sandbox does so already.
+        """Open the data and answer requests, unless the sandbox does so already.
 
         Returns
         -------

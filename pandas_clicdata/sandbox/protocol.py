@@ -146,7 +146,7 @@ def operation(
     decode: Callable[[Any], Any] = _unchanged,
     is_json: bool = False,
 ) -> Callable[[_Method], _Method]:
-    """Mark a method as an operation of the control API, and leave it as it is.
+    """Mark a method as an operation of the control API, and return it unchanged.
 
     The parameters are those of `Operation`.
     """

@@ -98,8 +98,7 @@ def _sender(operation: Operation, wire: Wire) -> Callable[..., Any]:
 
 
 class RemoteSandbox(BaseSandbox):
-    """
-    A sandbox that runs in another process on this machine, such as ``clicdata sandbox``.
+    """A sandbox that runs in another process on this machine, such as ``clicdata sandbox``.
 
     It has the methods of `Sandbox` except ``start`` and ``stop``, and they raise the same errors. A wrong key raises
     PermissionError; if no sandbox listens at the URL, each method raises ConnectionError.

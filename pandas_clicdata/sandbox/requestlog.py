@@ -16,8 +16,7 @@ MAX_ENTRIES = 100_000
 
 @dataclass(frozen=True)
 class Entry:
-    """
-    One request, without bodies, headers or secrets.
+    """One request, without bodies, headers or secrets.
 
     Parameters
     ----------
@@ -85,8 +84,7 @@ def _read_counts(pairs: Any) -> Counter[str | None]:
 
 
 class RequestLog:
-    """
-    The latest requests to a sandbox, in this process or in another.
+    """The latest requests to a sandbox, in this process or in another.
 
     A request appears when it arrives and changes when it is answered. The log can be iterated, indexed and measured
     with ``len``.
@@ -105,8 +103,7 @@ class RequestLog:
         self._last = 0
 
     def continue_after(self, number: int) -> None:
-        """
-        Give later requests numbers above this one.
+        """Give later requests numbers above this one.
 
         Parameters
         ----------
@@ -117,8 +114,7 @@ class RequestLog:
             self._last = max(self._last, number)
 
     def begin(self, method: str, path: str, query: str, operation: str | None) -> Entry:
-        """
-        Add a request that has arrived.
+        """Add a request that has arrived.
 
         Parameters
         ----------
@@ -141,8 +137,7 @@ class RequestLog:
             return entry
 
     def note(self, number: int, **facts: object) -> None:
-        """
-        Change the entry of a request, if the log still has it.
+        """Change the entry of a request, if the log still has it.
 
         Parameters
         ----------
@@ -178,8 +173,7 @@ class RequestLog:
         return f"<RequestLog: {len(self)} requests>"
 
     def of(self, operation: str) -> list[Entry]:
-        """
-        Return the requests for one operation, in order.
+        """Return the requests for one operation, in order.
 
         Parameters
         ----------
@@ -196,8 +190,7 @@ class RequestLog:
     # Pairs, because None cannot be a key in JSON.
     @control_operation("GET", "requests/counts", encode=lambda counts: list(counts.items()), decode=_read_counts)
     def counts(self) -> Counter[str | None]:
-        """
-        Return the number of requests for each operation.
+        """Return the number of requests for each operation.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Seeding: a small company in a sandbox, so that there is something to look at."""
+"""Seeding: adds a small company to a sandbox, so that there is something to look at."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True)
 class Seeding:
-    """What a seeding has done; nothing at all where the sandbox was seeded before.
+    """The result of a seeding; both tuples are empty if the sandbox was seeded before.
 
-    Attributes
+    Parameters
     ----------
     added : tuple of str
-        What it has added, as in ``"table Flights"``.
+        What was added, as in ``"table Flights"``.
     left_out : tuple of str
-        What it has not added, for something has the name already, or it builds on a table that is not the company's.
+        What was not added because its name is taken, or because it needs a table that was not added.
     """
 
     added: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class Seeder:
 
     @operation("POST", "seed", encode=asdict, decode=_read)
     def seed(self) -> Seeding:
-        """Add what is missing of the company, once; existing content stays as it is."""
+        """Add what is missing of the company, once; existing content is not changed."""
         with _ONE_AT_A_TIME:
             if self._world.store.query("SELECT 1 FROM settings WHERE name = ?", (_SETTING,)):
                 return Seeding()
@@ -72,7 +72,7 @@ class Seeder:
 
 @dataclass
 class _Work:
-    """One seeding. `known` has the ids of the company's tables by name, `new` the names of those it has made."""
+    """One seeding. `known` has the ids of the company's tables by name, `new` the names of those that it created."""
 
     world: World
     sources: Sources
@@ -88,7 +88,7 @@ class _Work:
         flights = [company.flights(timetable, at) for at in (company.MIDNIGHT, company.NOON, None)]
         if self._feed(company.FLIGHTS, *flights):
             table, file = self.known[company.FLIGHTS.name], company.FLIGHTS.file
-            # A second version for the history, and more in the file than in the table, for refreshes to bring.
+            # A second version for the history, and newer data in the file than in the table, so that a refresh shows.
             self.sources.put(file, flights[1])
             self.world.feeds.refresh(table, "updateappend")
             self.sources.put(file, flights[2])
@@ -99,7 +99,7 @@ class _Work:
         self._penguins()
 
     def _feed(self, feed: company.Feed, first: bytes, *later: bytes) -> bool:
-        """Make a table from the first of what its file will hold; whether that was to be done."""
+        """Create a table from the first content of its file; return False if it exists."""
         there = self._table(feed.name)
         if there is not None:
             ours = (there.source, there.key, there.history) == (feed.file, feed.key, feed.history)
@@ -124,7 +124,7 @@ class _Work:
             self._keep(there, name, ours=_same(there, columns))
             return
         table = self.world.store.create(name, description, columns)
-        # The number of no request, as none was made.
+        # 0 is the number of no request, because the API was not used.
         self.world.store.insert(table.id, columns, bodies.read_rows(bodies.parse(insert), "objects", columns), 0)
         self._made(name, table.id)
 
@@ -141,7 +141,7 @@ class _Work:
         self.new.add(name)
         self.added.append(f"table {name}")
 
-    # what builds on them
+    # dashboards and schedules
 
     def dashboards(self) -> None:
         taken = _names(each.name for each in self.world.dashboards.all())
@@ -157,7 +157,7 @@ class _Work:
             if self._free(f"schedule {each.name}", each.name, taken, each.tables):
                 tables = [self.known[name] for name in each.tables]
                 made = self.world.schedules.add(each.name, tables, each.method, each.description)
-                # A run changes tables: only those that nobody has had before.
+                # A run changes tables, so it runs only on tables that were created here.
                 if each.run and self.new.issuperset(each.tables):
                     self.world.schedules.trigger(made)
         self.world.schedules.run_due()
@@ -170,7 +170,7 @@ class _Work:
         ids: dict[str, int] = {}
         for user in company.USERS:
             if self._free(f"user {user.email_address}", user.email_address, taken):
-                # A password that nobody knows: whoever wants to be them sets another.
+                # A random password that is not shown; set another one to sign in as this user.
                 ids[user.email_address] = people.create_user(
                     user.email_address, user.first_name, user.last_name, secrets.token_urlsafe(24)
                 )
@@ -187,7 +187,7 @@ class _Work:
                     people.set_parameter(made, name, value)
 
     def _free(self, what: str, name: str, taken: frozenset[str], tables: Sequence[str] = ()) -> bool:
-        """Whether it can be added: nothing has its name, and the tables that it builds on are the company's."""
+        """Return whether an item can be added: its name is free, and its tables are the company's."""
         free = name.casefold() not in taken and self.known.keys() >= set(tables)
         (self.added if free else self.left_out).append(what)
         return free

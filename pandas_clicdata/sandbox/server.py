@@ -55,15 +55,15 @@ class _Live:
 
 
 class Sandbox(BaseSandbox):
-    """
-    An emulator of ClicData: a server on this machine that answers as the REST API does.
+    """An emulator of ClicData: a server on this machine that answers as the REST API does.
 
     Use it as a context manager, or call `start` and `stop`.
 
     Parameters
     ----------
     dialect : {"both", "unversioned", "versioned"}, default "both"
-        Whether requests may, must not or must give an ``api_version``.
+        The dialects of the sandbox. ``"both"``: a request with an ``api_version`` gets a versioned reply.
+        ``"unversioned"``: the version of a request is ignored. ``"versioned"``: each request must give a version.
     data : path-like, optional
         A folder that keeps tables, users, credentials and all else. None: memory.
     host : str, default "127.0.0.1"
@@ -118,33 +118,33 @@ class Sandbox(BaseSandbox):
         assume: Assumptions | None = None,
     ) -> None:
         if dialect not in dialects.MODES:
-            raise ValueError(f"dialect is {dialect!r}; it takes {', '.join(map(repr, dialects.MODES))}.")
+            raise ValueError(f"dialect is {dialect!r}; it must be one of {', '.join(map(repr, dialects.MODES))}.")
         if not isinstance(host, str) or not is_loopback(host):
-            raise ValueError(f"host is {host!r}; the sandbox binds only to this machine, as in '127.0.0.1'.")
+            raise ValueError(f"host is {host!r}; it must be an address of this machine, as in '127.0.0.1'.")
         if type(port) is not int or not 0 <= port <= 65535:
-            raise ValueError(f"port is {port!r}; it takes a whole number from 0 to 65535.")
+            raise ValueError(f"port is {port!r}; it must be an integer from 0 to 65535.")
         if type(page_size) is not int or page_size < 1:
-            raise ValueError(f"page_size is {page_size!r}; it takes a whole number from 1.")
+            raise ValueError(f"page_size is {page_size!r}; it must be an integer of at least 1.")
         if (
             isinstance(token_seconds, bool)
             or not isinstance(token_seconds, int | float)
             or not 0 < token_seconds < math.inf
         ):
-            raise ValueError(f"token_seconds is {token_seconds!r}; it takes a number of seconds above 0.")
+            raise ValueError(f"token_seconds is {token_seconds!r}; it must be a finite number above 0.")
         if isinstance(run_seconds, bool) or not isinstance(run_seconds, int | float) or not 0 <= run_seconds < math.inf:
-            raise ValueError(f"run_seconds is {run_seconds!r}; it takes a number of seconds from 0.")
+            raise ValueError(f"run_seconds is {run_seconds!r}; it must be a finite number of at least 0.")
         for name, value in (("client_id", client_id), ("client_secret", client_secret)):
             if value is not None and (
                 not isinstance(value, str) or not value or (name == "client_id" and ":" in value)
             ):
-                raise ValueError(f"{name} must be a text that is not empty (and a client_id has no colon).")
+                raise ValueError(f"{name} must be a string that is not empty, and client_id must not have a colon.")
         if data is not None and (not isinstance(data, str | os.PathLike) or not str(data)):
-            raise ValueError(f"data is {data!r}; it takes the path of a folder.")
+            raise ValueError(f"data is {data!r}; it must be the path of a folder.")
         granted = SCOPES if scopes is None else tuple(scopes)
         if isinstance(scopes, str) or any(scope not in SCOPES for scope in granted):
-            raise ValueError(f"scopes takes a list of scopes out of {', '.join(SCOPES)}.")
+            raise ValueError(f"scopes must be a list. Valid scopes: {', '.join(SCOPES)}.")
         if assume is not None and not isinstance(assume, Assumptions):
-            raise ValueError("assume takes an Assumptions object.")
+            raise ValueError("assume must be an Assumptions object.")
         self._dialect = dialect
         self._host = "127.0.0.1" if host == "localhost" else host
         self._wanted_port = port
@@ -163,8 +163,7 @@ class Sandbox(BaseSandbox):
         self.requests = RequestLog()
 
     def start(self) -> Self:
-        """
-        Open the data and answer requests, unless the sandbox does so already.
+        """Open the data and answer requests, unless the sandbox does so already.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""The folder of files that tables are fed from."""
+"""The folder with the files that feed tables."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pandas_clicdata.sandbox.bodies import MAX_NAME
 from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.protocol import as_bytes, operation
 
-KINDS = (".csv", ".parquet")
-"""What the names of sources end with, in small letters or not."""
+ENDINGS = (".csv", ".parquet")
+"""The endings of the names of sources, case-insensitive."""
 FOLDER = "sources"
 """The name of the folder in the data folder."""
 
 
 class Sources:
-    """The folder, made when it is first asked for.
+    """The folder of sources, which is created on first use.
 
     Parameters
     ----------
     data : Path, optional
-        The data folder; without it the sources are in a temporary folder until `close`.
+        The data folder. None: a temporary folder until `close`.
     """
 
     def __init__(self, data: Path | None) -> None:
@@ -44,7 +44,7 @@ class Sources:
                 return folder
             if self._temporary is None:
                 self._temporary = Path(tempfile.mkdtemp(prefix="clicdata-sandbox-"))
-                # A sandbox that nobody stops ends with its process.
+                # A sandbox that is not stopped ends with its process.
                 self._remove = weakref.finalize(self, shutil.rmtree, self._temporary, ignore_errors=True)
             return self._temporary
 
@@ -57,7 +57,7 @@ class Sources:
 
     @operation("POST", "sources")
     def put(self, name: str, content: str | bytes) -> None:
-        """Write a file, text as UTF-8, whole or not at all; one of the same name is replaced."""
+        """Write a file atomically, text as UTF-8; replace a file with the same name."""
         check_name(name)
         data = as_bytes(content)
         folder = self.folder()
@@ -72,11 +72,11 @@ class Sources:
             raise
 
     def read(self, name: str) -> bytes:
-        """The content of a source; a 400 where there is none to read."""
+        """Return the content of a source; refuse one that cannot be read with 400."""
         path = self.folder() / name
-        # A link could lead out of the folder, and a pipe would never end.
+        # A link could point out of the folder, and a pipe would never end.
         if path.is_symlink() or not path.is_file():
-            raise unreadable(name, "there is no such file in the folder of sources")
+            raise unreadable(name, "the folder of sources has no such file")
         try:
             return path.read_bytes()
         except OSError as exc:
@@ -84,18 +84,16 @@ class Sources:
 
 
 def unreadable(name: str, why: str) -> Refusal:
-    """A 400 for a source that cannot be read."""
+    """Return a 400 for a source that cannot be read."""
     return Refusal(400, "SourceUnreadable", f"The source '{name}' cannot be read: {why.rstrip('.')}.")
 
 
 def check_name(name: object) -> str:
-    """The name of a source; ValueError for what is none, or could lead out of the folder."""
-    if not isinstance(name, str) or not name.lower().endswith(KINDS):
-        raise ValueError(f"The name of a source is {name!r}; it must end with {' or '.join(KINDS)}.")
+    """Return the name of a source; raise ValueError if it is not a plain file name."""
+    if not isinstance(name, str) or not name.lower().endswith(ENDINGS):
+        raise ValueError(f"The name of a source is {name!r}; it must end with {' or '.join(ENDINGS)}.")
     if name.startswith(".") or any(mark in "/\\:" or not mark.isprintable() for mark in name):
         raise ValueError(f"The name of a source is {name!r}; it must be a plain file name, as in 'flights.csv'.")
     if len(os.fsencode(name)) > MAX_NAME:
-        raise ValueError(
-            f"The name of a source has {len(os.fsencode(name))} bytes; a file name has {MAX_NAME} at most."
-        )
+        raise ValueError(f"The name of a source has {len(os.fsencode(name))} bytes; the limit is {MAX_NAME}.")
     return name

@@ -59,7 +59,7 @@ def _short(value: Any, what: str) -> str:
 
 
 def _address(value: Any, what: str) -> str:
-    # A colon would end it where Basic puts address and password together.
+    # No colon, which separates address and password in Basic.
     if not ADDRESS.fullmatch(_short(value, what)) or not str(value).isprintable():
         raise bad_value(f"'{what}' must be an e-mail address, as in 'ada@sandbox.example'.")
     return str(value)
@@ -73,7 +73,7 @@ def _password(value: Any, what: str) -> str:
 
 def _user_id(value: Any, what: str) -> int:
     if not isinstance(value, Number) or not _INTEGER.fullmatch(value.text):
-        raise bad_body(f"'{what}' must be the id of a user, a whole number.")
+        raise bad_body(f"'{what}' must be the id of a user, an integer.")
     return int(value.text)
 
 
