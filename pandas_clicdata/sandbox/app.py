@@ -13,13 +13,13 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from pandas_clicdata.sandbox import dialects
 from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.oauth import OAuth, TokenRefusal
-from pandas_clicdata.sandbox.operations import Call, World
+from pandas_clicdata.sandbox.operations import Backend, Call
 from pandas_clicdata.sandbox.protocol import MAX_BODY
-from pandas_clicdata.sandbox.requestlog import Visit
+from pandas_clicdata.sandbox.requestlog import RequestNotes
 from pandas_clicdata.sandbox.routes import ROUTES, Route
 
-VISIT = "pandas_clicdata.visit"
-"""The key of the `Visit` in the WSGI environment."""
+NOTES = "pandas_clicdata.notes"
+"""The key of the `RequestNotes` in the WSGI environment."""
 
 _log = logging.getLogger("pandas_clicdata.sandbox")
 
@@ -28,12 +28,12 @@ def _reply(text: str, status: int = 200, mimetype: str = "application/json") -> 
     return Response(text.encode(), status, content_type=f"{mimetype}; charset=utf-8")
 
 
-def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
+def make_app(backend: Backend, oauth: OAuth, mode: str) -> Flask:
     """Return the application for the content of one sandbox.
 
     Parameters
     ----------
-    world : World
+    backend : Backend
         Store, assumptions and settings.
     oauth : OAuth
         Authentication.
@@ -47,7 +47,7 @@ def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
 
     def refused(refusal: Refusal) -> Response:
         dialect = dialects.guess(mode, request.args.getlist("api_version"))
-        return _reply(dialect.refusal(refusal), dialects.status_of(refusal, world.assume))
+        return _reply(dialect.refusal(refusal), dialects.status_of(refusal, backend.assume))
 
     def serve(route: Route, path: dict[str, int]) -> Response:
         who = oauth.authenticate(request.headers.get("Authorization"), request.headers.get("CLICDATA-API-KEY"))
@@ -60,9 +60,9 @@ def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
         body = request.get_data(cache=False)
         if body and route.method != "GET" and not route.empty:
             _require_json(request.mimetype, request.mimetype_params)
-        visit = request.environ.get(VISIT) or Visit(0, route.operation)
+        notes = request.environ.get(NOTES) or RequestNotes(0, route.operation)
         assert route.view is not None
-        result = route.view(Call(world, who.user, dialect, request.args, body, visit), **path)
+        result = route.view(Call(backend, who.user, dialect, request.args, body, notes), **path)
         return _reply(dialect.success(result.text, result.pagination), mimetype=result.mimetype)
 
     def view_of(route: Route) -> Callable[..., Response]:
@@ -88,7 +88,7 @@ def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
 
     @app.before_request
     def _run_due() -> None:
-        world.schedules.run_due()
+        backend.schedules.run_due()
 
     @app.errorhandler(Refusal)
     def _refusal(exc: Refusal) -> Response:

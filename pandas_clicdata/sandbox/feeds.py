@@ -9,9 +9,9 @@ from typing import TypeAlias
 from pandas_clicdata.sandbox import bodies
 from pandas_clicdata.sandbox.bodies import Column
 from pandas_clicdata.sandbox.dialects import Refusal
+from pandas_clicdata.sandbox.files import read_file
 from pandas_clicdata.sandbox.protocol import operation
 from pandas_clicdata.sandbox.rowtables import Change
-from pandas_clicdata.sandbox.sheets import read_sheet
 from pandas_clicdata.sandbox.sources import Sources, check_name
 from pandas_clicdata.sandbox.store import Store
 from pandas_clicdata.sandbox.values import NUMERIC, number_key
@@ -46,12 +46,12 @@ class Feeds:
             raise ValueError(f"history is {history!r}; it must be True or False.")
         names = _key(key)
         try:
-            sheet = read_sheet(file, self._sources.read(file))
-            wanted = [{"name": column.name, "data_type": column.data_type} for column in sheet.columns(self._row_id)]
+            source = read_file(file, self._sources.read(file))
+            wanted = [{"name": column.name, "data_type": column.data_type} for column in source.columns(self._row_id)]
             # The same rules as for tables that are created through the API.
             body = json.dumps({"name": name, "description": description, "columns": wanted}).encode()
             name, description, columns = bodies.read_create(body, self._row_id)
-            texts = sheet.texts(columns)
+            texts = source.texts(columns)
             _check_key(file, names, columns, texts)
             return self._store.create(
                 name, description, columns, source=file, key=names, history=history, texts=texts
@@ -66,10 +66,10 @@ class Feeds:
             raise Refusal(400, "NoSource", f"The table '{table.name}' was created through the API and has no source.")
         if method in ("update", "updateappend") and not table.key:
             raise Refusal(400, "NoUniqueKey", f"The table '{table.name}' has no unique key by which to find its rows.")
-        sheet = read_sheet(table.source, self._sources.read(table.source))
+        source = read_file(table.source, self._sources.read(table.source))
         with self._store.change(table_id) as change:
-            columns = sheet.columns(self._row_id) if method == "recreate" else change.table.columns
-            texts = sheet.texts(columns)
+            columns = source.columns(self._row_id) if method == "recreate" else change.table.columns
+            texts = source.texts(columns)
             _check_key(table.source, table.key, columns, texts)
             _METHODS[method](change, columns, texts)
 

@@ -52,7 +52,7 @@ class Entry:
 
 
 @dataclass
-class Visit:
+class RequestNotes:
     """The notes about one request that middleware and application share.
 
     Attributes

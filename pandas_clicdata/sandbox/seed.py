@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 
 from pandas_clicdata.sandbox import bodies, company
 from pandas_clicdata.sandbox.bodies import Column
-from pandas_clicdata.sandbox.operations import World
+from pandas_clicdata.sandbox.operations import Backend
 from pandas_clicdata.sandbox.protocol import operation
 from pandas_clicdata.sandbox.sources import Sources
 from pandas_clicdata.sandbox.store import Table
@@ -44,29 +44,29 @@ class Seeder:
 
     Parameters
     ----------
-    world : World
+    backend : Backend
         The content of the sandbox.
     sources : Sources
         The files of its tables.
     """
 
-    def __init__(self, world: World, sources: Sources) -> None:
-        self._world = world
+    def __init__(self, backend: Backend, sources: Sources) -> None:
+        self._backend = backend
         self._sources = sources
 
     @operation("POST", "seed", encode=asdict, decode=_read)
     def seed(self) -> Seeding:
         """Add what is missing of the company, once; existing content is not changed."""
         with _ONE_AT_A_TIME:
-            if self._world.store.query("SELECT 1 FROM settings WHERE name = ?", (_SETTING,)):
+            if self._backend.store.query("SELECT 1 FROM settings WHERE name = ?", (_SETTING,)):
                 return Seeding()
-            work = _Work(self._world, self._sources)
+            work = _Work(self._backend, self._sources)
             work.tables()
             work.dashboards()
             work.people()
             work.schedules()
             # Last, so that an interrupted seeding is continued.
-            self._world.store.keep_setting(_SETTING, company.NAME)
+            self._backend.store.keep_setting(_SETTING, company.NAME)
             return Seeding(tuple(work.added), tuple(work.left_out))
 
 
@@ -74,7 +74,7 @@ class Seeder:
 class _Work:
     """One seeding. `known` has the ids of the company's tables by name, `new` the names of those that it created."""
 
-    world: World
+    backend: Backend
     sources: Sources
     added: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -90,7 +90,7 @@ class _Work:
             table, file = self.known[company.FLIGHTS.name], company.FLIGHTS.file
             # A second version for the history, and newer data in the file than in the table, so that a refresh shows.
             self.sources.put(file, flights[1])
-            self.world.feeds.refresh(table, "updateappend")
+            self.backend.feeds.refresh(table, "updateappend")
             self.sources.put(file, flights[2])
         if self._feed(company.LOST, company.flights(row for row in timetable if row["day"] == 1)):
             (self.sources.folder() / company.LOST.file).unlink()
@@ -110,7 +110,7 @@ class _Work:
             self.left_out.append(f"table {feed.name}")
             return False
         self.sources.put(feed.file, first)
-        made = self.world.feeds.feed(
+        made = self.backend.feeds.feed(
             feed.name, feed.file, key=feed.key, history=feed.history, description=feed.description
         )
         self._made(feed.name, made)
@@ -118,18 +118,18 @@ class _Work:
 
     def _penguins(self) -> None:
         create, insert = company.penguins()
-        name, description, columns = bodies.read_create(create, self.world.assume.row_id)
+        name, description, columns = bodies.read_create(create, self.backend.assume.row_id)
         there = self._table(name)
         if there is not None:
             self._keep(there, name, ours=_same(there, columns))
             return
-        table = self.world.store.create(name, description, columns)
+        table = self.backend.store.create(name, description, columns)
         # 0 is the number of no request, because the API was not used.
-        self.world.store.insert(table.id, columns, bodies.read_rows(bodies.parse(insert), "objects", columns), 0)
+        self.backend.store.insert(table.id, columns, bodies.read_rows(bodies.parse(insert), "objects", columns), 0)
         self._made(name, table.id)
 
     def _table(self, name: str) -> Table | None:
-        return next((table for table in self.world.store.tables() if table.name.casefold() == name.casefold()), None)
+        return next((table for table in self.backend.store.tables() if table.name.casefold() == name.casefold()), None)
 
     def _keep(self, table: Table, name: str, *, ours: bool) -> None:
         self.left_out.append(f"table {name}")
@@ -144,28 +144,28 @@ class _Work:
     # dashboards and schedules
 
     def dashboards(self) -> None:
-        taken = _names(each.name for each in self.world.dashboards.all())
+        taken = _names(each.name for each in self.backend.dashboards.all())
         for each in company.DASHBOARDS:
             if self._free(f"dashboard {each.name}", each.name, taken, (each.table,)):
-                made = self.world.dashboards.create(each.name, self.known[each.table], each.description)
+                made = self.backend.dashboards.create(each.name, self.known[each.table], each.description)
                 for _ in range(each.views):
-                    self.world.dashboards.viewed(made)
+                    self.backend.dashboards.viewed(made)
 
     def schedules(self) -> None:
-        taken = _names(each.name for each in self.world.schedules.all())
+        taken = _names(each.name for each in self.backend.schedules.all())
         for each in company.SCHEDULES:
             if self._free(f"schedule {each.name}", each.name, taken, each.tables):
                 tables = [self.known[name] for name in each.tables]
-                made = self.world.schedules.add(each.name, tables, each.method, each.description)
+                made = self.backend.schedules.add(each.name, tables, each.method, each.description)
                 # A run changes tables, so it runs only on tables that were created here.
                 if each.run and self.new.issuperset(each.tables):
-                    self.world.schedules.trigger(made)
-        self.world.schedules.run_due()
+                    self.backend.schedules.trigger(made)
+        self.backend.schedules.run_due()
 
     # people
 
     def people(self) -> None:
-        people = self.world.people
+        people = self.backend.people
         taken = _names(user.email_address for user in people.users())
         ids: dict[str, int] = {}
         for user in company.USERS:

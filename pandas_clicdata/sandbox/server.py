@@ -19,12 +19,12 @@ from pandas_clicdata.sandbox.control import make_control
 from pandas_clicdata.sandbox.dashboards import Dashboards
 from pandas_clicdata.sandbox.faults import FaultQueue, Faults
 from pandas_clicdata.sandbox.feeds import Feeds
-from pandas_clicdata.sandbox.gate import Gate
 from pandas_clicdata.sandbox.ledger import Ledger
 from pandas_clicdata.sandbox.listener import Listener
+from pandas_clicdata.sandbox.middleware import Middleware
 from pandas_clicdata.sandbox.oauth import SCOPES, OAuth, is_loopback, make_credentials
 from pandas_clicdata.sandbox.openapi import Documents
-from pandas_clicdata.sandbox.operations import World
+from pandas_clicdata.sandbox.operations import Backend
 from pandas_clicdata.sandbox.people import People
 from pandas_clicdata.sandbox.requestlog import RequestLog
 from pandas_clicdata.sandbox.schedules import Schedules
@@ -193,15 +193,15 @@ class Sandbox(BaseSandbox):
             sources = Sources(self._data)
             feeds = Feeds(store, sources, self._assume.row_id)
             schedules = Schedules(store, feeds, self._run_seconds)
-            world = World(store, self._assume, self._page_size, people, dashboards, feeds, schedules)
+            backend = Backend(store, self._assume, self._page_size, people, dashboards, feeds, schedules)
             parts = Parts(
-                oauth, dashboards, feeds, schedules, sources, Seeder(world, sources), Ledger(store), self.faults,
+                oauth, dashboards, feeds, schedules, sources, Seeder(backend, sources), Ledger(store), self.faults,
                 self.requests,
             )  # fmt: skip
-            app = make_app(world, oauth, self._dialect)
-            gate = Gate(app.wsgi_app, self._dialect, self._queue, self.requests, oauth)
+            app = make_app(backend, oauth, self._dialect)
+            middleware = Middleware(app.wsgi_app, self._dialect, self._queue, self.requests, oauth)
             control = make_control(parts, Documents(self._dialect, self._assume)).wsgi_app
-            listener = Listener(gate, control, self._host, self._wanted_port)
+            listener = Listener(middleware, control, self._host, self._wanted_port)
         except BaseException:
             store.close()
             raise

@@ -259,7 +259,7 @@ def test_a_schedule_refreshes_by_its_method(sb, call, method, rows):
 @pytest.mark.inside("it breaks the sandbox's own feeds")
 def test_an_internal_error_of_a_run_does_not_fail_the_request(nightly, monkeypatch, caplog):
     _, call, _, number = nightly()
-    monkeypatch.setattr("pandas_clicdata.sandbox.feeds.read_sheet", lambda file, content: 1 / 0)
+    monkeypatch.setattr("pandas_clicdata.sandbox.feeds.read_file", lambda file, content: 1 / 0)
     trigger(call, number).raise_for_status()
     assert call("GET", "/account").status_code == 200
     entry = shown(call, number)

@@ -43,7 +43,7 @@ def activity_users(call: Call) -> Result:
             last_login_date=user.last_login,
             login_count=user.logins,
         )
-        for user in call.world.people.users()
+        for user in call.backend.people.users()
     ]
     return Result(as_json(entries))
 
@@ -59,7 +59,7 @@ def activity_dashboards(call: Call) -> Result:
             view_count=dashboard.views,
             last_view_date=dashboard.last_view,
         )
-        for dashboard in call.world.dashboards.all()
+        for dashboard in call.backend.dashboards.all()
     ]
     return Result(as_json(entries))
 
@@ -68,7 +68,7 @@ def activity_dashboards(call: Call) -> Result:
 
 
 def _picture(call: Call, dashboard: Dashboard, size: tuple[int, int]) -> str:
-    drawn = png(dashboard.name, call.world.dashboards.chart(dashboard), size)
+    drawn = png(dashboard.name, call.backend.dashboards.chart(dashboard), size)
     return base64.b64encode(drawn).decode("ascii")
 
 
@@ -81,7 +81,7 @@ def _picture(call: Call, dashboard: Dashboard, size: tuple[int, int]) -> str:
 )
 def dashboards(call: Call) -> Result:
     """List the dashboards."""
-    shown = call.world.dashboards.all()
+    shown = call.backend.dashboards.all()
     name = call.query.get("name")
     if name is not None:
         shown = [dashboard for dashboard in shown if dashboard.name.casefold() == name.casefold()]
@@ -102,7 +102,7 @@ def dashboards(call: Call) -> Result:
 
 
 def _fetched(call: Call, number: int, size: tuple[int, int]) -> Result:
-    dashboards = call.world.dashboards
+    dashboards = call.backend.dashboards
     text = _picture(call, dashboards.dashboard(number), size)
     dashboards.viewed(number)
     return Result(as_json(text)) if call.dialect.wrapped else Result(text, mimetype="text/plain")
@@ -146,7 +146,7 @@ def _entry(call: Call, schedule: Schedule) -> dict[str, object]:
 @route("GET", "/schedule", result="ScheduleList", pages=PAGES)
 def schedules(call: Call) -> Result:
     """List the schedules."""
-    return listed(call, "schedules", call.world.schedules.all(), lambda schedule: _entry(call, schedule))
+    return listed(call, "schedules", call.backend.schedules.all(), lambda schedule: _entry(call, schedule))
 
 
 _SCHEDULE = "/schedule/<int:schedule>"
@@ -155,7 +155,7 @@ _SCHEDULE = "/schedule/<int:schedule>"
 @route("GET", _SCHEDULE, result="Schedule", refusals=(_NO_SCHEDULE,))
 def schedule(call: Call, schedule: int) -> Result:
     """Return a schedule and its last run."""
-    return Result(as_json(_entry(call, call.world.schedules.get(schedule))))
+    return Result(as_json(_entry(call, call.backend.schedules.get(schedule))))
 
 
 @route(
@@ -166,5 +166,5 @@ def schedule(call: Call, schedule: int) -> Result:
 )
 def trigger(call: Call, schedule: int) -> Result:
     """Start a run of a schedule."""
-    call.world.schedules.trigger(schedule)
+    call.backend.schedules.trigger(schedule)
     return done(call)

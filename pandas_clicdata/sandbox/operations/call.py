@@ -12,7 +12,7 @@ from pandas_clicdata.sandbox.dashboards import Dashboards
 from pandas_clicdata.sandbox.dialects import Dialect, Refusal, pagination
 from pandas_clicdata.sandbox.feeds import Feeds
 from pandas_clicdata.sandbox.people import People
-from pandas_clicdata.sandbox.requestlog import Visit
+from pandas_clicdata.sandbox.requestlog import RequestNotes
 from pandas_clicdata.sandbox.routes import Query, Schema
 from pandas_clicdata.sandbox.schedules import Schedules
 from pandas_clicdata.sandbox.store import Store
@@ -41,7 +41,7 @@ NAME: Query = {"name": (TEXT, "Only entries with this name, case-insensitive.")}
 
 
 @dataclass(frozen=True)
-class World:
+class Backend:
     """What all calls share."""
 
     store: Store
@@ -57,12 +57,12 @@ class World:
 class Call:
     """One authenticated request; `user` is the id of the user who sent it."""
 
-    world: World
+    backend: Backend
     user: int
     dialect: Dialect
     query: Mapping[str, str]
     body: bytes
-    visit: Visit
+    notes: RequestNotes
 
 
 @dataclass(frozen=True)
@@ -109,17 +109,17 @@ def flag(call: Call, name: str) -> bool | None:
 
 def window(call: Call, page: int, size: int) -> tuple[int, int]:
     """Return the offset and the number of rows of a page, changed by the scripted fault of this request."""
-    visit = call.visit
-    if visit.page == "empty":
+    notes = call.notes
+    if notes.page == "empty":
         return 0, 0
-    if visit.page == "repeat":
+    if notes.page == "repeat":
         return max(page - 2, 0) * size, size
     return (page - 1) * size, size
 
 
 def shortened(call: Call, rows: list[_T]) -> list[_T]:
     """Return the rows of a page without those that the scripted fault of this request removes."""
-    return rows[: max(len(rows) - call.visit.page_rows, 0)] if call.visit.page == "short" else rows
+    return rows[: max(len(rows) - call.notes.page_rows, 0)] if call.notes.page == "short" else rows
 
 
 def one_page(call: Call, items: Sequence[_T], default: int = LIST_PAGE_SIZE) -> tuple[list[_T], dict[str, Any]]:
@@ -128,7 +128,7 @@ def one_page(call: Call, items: Sequence[_T], default: int = LIST_PAGE_SIZE) -> 
     offset, limit = window(call, page, size)
     shown = shortened(call, list(items[offset : offset + limit]))
     more = page * size < len(items)
-    return shown, pagination(call.world.assume.pagination, len(shown), len(items), page, size, more=more)
+    return shown, pagination(call.backend.assume.pagination, len(shown), len(items), page, size, more=more)
 
 
 def listed(call: Call, key: str, items: Sequence[_T], entry: Callable[[_T], Mapping[str, Any]]) -> Result:
@@ -150,7 +150,7 @@ def with_id(call: Call, number: int, **facts: object) -> dict[str, object]:
 
 def created(call: Call, number: int) -> Result:
     """Return the result of an operation that created something with this id."""
-    as_object = call.dialect.wrapped and call.world.assume.created_as == "object"
+    as_object = call.dialect.wrapped and call.backend.assume.created_as == "object"
     return Result(as_json({"id": number} if as_object else number))
 
 

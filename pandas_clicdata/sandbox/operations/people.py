@@ -124,13 +124,13 @@ def _user(call: Call, user: User) -> dict[str, object]:
 @route("GET", "/user", result="UserList", pages=PAGES)
 def users(call: Call) -> Result:
     """List the users."""
-    return listed(call, "users", call.world.people.users(), lambda user: _user(call, user))
+    return listed(call, "users", call.backend.people.users(), lambda user: _user(call, user))
 
 
 @route("GET", "/user/<int:user>", result="User", refusals=(_NO_USER,))
 def user(call: Call, user: int) -> Result:
     """Return a user."""
-    return Result(as_json(_user(call, call.world.people.user(user))))
+    return Result(as_json(_user(call, call.backend.people.user(user))))
 
 
 @route("GET", "/profile/user", result="User")
@@ -143,13 +143,13 @@ def profile(call: Call) -> Result:
 def create_user(call: Call) -> Result:
     """Create a user."""
     given = dict.fromkeys(_NAMES, "") | {"password": None} | _all(call, _ADDRESS, {**_NAMES, **_NEW_PASSWORD})
-    return created(call, call.world.people.create_user(**given))
+    return created(call, call.backend.people.create_user(**given))
 
 
 @route("PUT", "/user/<int:user>", body="UserChanges", refusals=(_INVALID, _NO_USER, _ADDRESS_TAKEN))
 def update_user(call: Call, user: int) -> Result:
     """Change a user."""
-    call.world.people.update_user(user, _some(call, _USER))
+    call.backend.people.update_user(user, _some(call, _USER))
     return done(call)
 
 
@@ -157,14 +157,14 @@ def update_user(call: Call, user: int) -> Result:
 def delete_user(call: Call, user: int) -> Result:
     """Delete a user."""
     _nothing(call)
-    call.world.people.delete_user(user)
+    call.backend.people.delete_user(user)
     return done(call)
 
 
 @route("PUT", "/user/<int:user>/password", body="NewPassword", refusals=(_INVALID, _NO_USER))
 def set_password(call: Call, user: int) -> Result:
     """Set the password of a user."""
-    call.world.people.set_password(user, _all(call, _NEW_PASSWORD)["password"])
+    call.backend.people.set_password(user, _all(call, _NEW_PASSWORD)["password"])
     return done(call)
 
 
@@ -179,20 +179,20 @@ def _team(call: Call, team: Team) -> dict[str, object]:
 @route("GET", "/team", result="TeamList", pages=PAGES)
 def teams(call: Call) -> Result:
     """List the teams."""
-    return listed(call, "teams", call.world.people.teams(), lambda team: _team(call, team))
+    return listed(call, "teams", call.backend.people.teams(), lambda team: _team(call, team))
 
 
 @route("POST", "/team", result="Created", body="NewTeam", refusals=(_NAME_TAKEN,))
 def create_team(call: Call) -> Result:
     """Create a team."""
     given = _all(call, {"name": _name}, {"description": _description})
-    return created(call, call.world.people.create_team(given["name"], given.get("description", "")))
+    return created(call, call.backend.people.create_team(given["name"], given.get("description", "")))
 
 
 @route("PUT", "/team/<int:team>", body="TeamChanges", refusals=(_NO_TEAM, _NAME_TAKEN))
 def update_team(call: Call, team: int) -> Result:
     """Change a team."""
-    call.world.people.update_team(team, _some(call, _TEAM))
+    call.backend.people.update_team(team, _some(call, _TEAM))
     return done(call)
 
 
@@ -200,14 +200,14 @@ def update_team(call: Call, team: int) -> Result:
 def delete_team(call: Call, team: int) -> Result:
     """Delete a team."""
     _nothing(call)
-    call.world.people.delete_team(team)
+    call.backend.people.delete_team(team)
     return done(call)
 
 
 @route("POST", "/team/<int:team>/user", body="Member", refusals=(_NO_MEMBER,))
 def add_user(call: Call, team: int) -> Result:
     """Add a user to a team."""
-    call.world.people.add_user(team, _all(call, _MEMBER)["user_id"])
+    call.backend.people.add_user(team, _all(call, _MEMBER)["user_id"])
     return done(call)
 
 
@@ -219,14 +219,14 @@ def add_user(call: Call, team: int) -> Result:
 )
 def remove_user(call: Call, team: int) -> Result:
     """Remove a user from a team."""
-    call.world.people.remove_user(team, _all(call, _MEMBER)["user_id"])
+    call.backend.people.remove_user(team, _all(call, _MEMBER)["user_id"])
     return done(call)
 
 
 @route("POST", "/team/<int:team>/parameter", body="ParameterToSet", refusals=(_NO_TEAM,))
 def set_parameter(call: Call, team: int) -> Result:
     """Set a parameter of a team."""
-    call.world.people.set_parameter(team, **_all(call, _PARAMETER))
+    call.backend.people.set_parameter(team, **_all(call, _PARAMETER))
     return done(call)
 
 
@@ -238,5 +238,5 @@ def set_parameter(call: Call, team: int) -> Result:
 )
 def remove_parameter(call: Call, team: int) -> Result:
     """Remove a parameter from a team."""
-    call.world.people.remove_parameter(team, _all(call, {"name": _name})["name"])
+    call.backend.people.remove_parameter(team, _all(call, {"name": _name})["name"])
     return done(call)

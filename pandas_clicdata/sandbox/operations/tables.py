@@ -65,7 +65,7 @@ def _columns(table: Table, row_id: str | None) -> list[dict[str, str]]:
 )
 def list_data(call: Call) -> Result:
     """List the tables."""
-    tables = call.world.store.tables()
+    tables = call.backend.store.tables()
     name = call.query.get("name")
     if name is not None:
         tables = [table for table in tables if table.name.casefold() == name.casefold()]
@@ -88,7 +88,7 @@ def list_data(call: Call) -> Result:
 @route("GET", "/table", "list", result="TableList", pages=PAGES, bare=False, since=(2025, 3))
 def list_table(call: Call) -> Result:
     """List the tables."""
-    shown, paging = one_page(call, call.world.store.tables())
+    shown, paging = one_page(call, call.backend.store.tables())
     entries = [{"id": table.id, "name": table.name, "description": table.description} for table in shown]
     return Result(as_json(entries), paging)
 
@@ -102,7 +102,7 @@ def list_table(call: Call) -> Result:
 )
 def create(call: Call) -> Result:
     """Create a table."""
-    table = call.world.store.create(*bodies.read_create(call.body, call.world.assume.row_id))
+    table = call.backend.store.create(*bodies.read_create(call.body, call.backend.assume.row_id))
     return created(call, table.id)
 
 
@@ -113,23 +113,25 @@ def create(call: Call) -> Result:
 @route("GET", _TABLE, result="Page", query=PAGE, pages={}, refusals=(_NO_TABLE,))
 def read(call: Call, table: int, version: int | None = None) -> Result:
     """Read a page of rows."""
-    world = call.world
-    page, size = integer(call, "page", 1), world.page_size
+    backend = call.backend
+    page, size = integer(call, "page", 1), backend.page_size
     offset, limit = window(call, page, size)
-    found, total, rows = world.store.page(
+    found, total, rows = backend.store.page(
         table,
         offset,
         limit,
         version=version,
-        row_id=world.assume.row_id,
-        iso_datetimes=world.assume.datetime_form == "iso_offset",
+        row_id=backend.assume.row_id,
+        iso_datetimes=backend.assume.datetime_form == "iso_offset",
     )
     rows = shortened(call, rows)
     more = page * size < total
     data = f'"data": [{",".join(rows)}]'
-    columns = f', "columns": {as_json(_columns(found, world.assume.row_id))}' if world.assume.column_metadata else ""
+    columns = (
+        f', "columns": {as_json(_columns(found, backend.assume.row_id))}' if backend.assume.column_metadata else ""
+    )
     if call.dialect.wrapped:
-        paging = pagination(world.assume.pagination, len(rows), total, page, size, more=more)
+        paging = pagination(backend.assume.pagination, len(rows), total, page, size, more=more)
         return Result(f"{{{data}{columns}}}", paging)
     return Result(f'{{{data}, "has_more_data": {as_json(more)}{columns}}}')
 
@@ -139,7 +141,7 @@ def versions(call: Call, table: int) -> Result:
     """List the versions of a table."""
     entries = [
         {"version": version.version, "creation_date": version.created, "row_count": version.rows}
-        for version in call.world.store.versions(table)
+        for version in call.backend.store.versions(table)
     ]
     return Result(as_json({"versions": entries}))
 
@@ -148,16 +150,16 @@ def versions(call: Call, table: int) -> Result:
 
 
 def _append(call: Call, table: int, shape: str) -> tuple[int, int]:
-    store = call.world.store
+    store = call.backend.store
     columns = store.table(table).columns
     parsed = bodies.parse(call.body)
     if isinstance(parsed, dict) and isinstance(parsed.get("data"), list):
-        call.visit.rows = len(parsed["data"])
+        call.notes.rows = len(parsed["data"])
     cells = bodies.read_rows(parsed, shape, columns)
     found = len(cells[0])
-    if call.visit.accept is not None:
-        cells = [column[: call.visit.accept] for column in cells]
-    return store.insert(table, columns, cells, call.visit.number), found
+    if call.notes.accept is not None:
+        cells = [column[: call.notes.accept] for column in cells]
+    return store.insert(table, columns, cells, call.notes.number), found
 
 
 @route("POST", "/table/<int:table>", "append", body="RowsOfCells", refusals=_APPEND, bare=False)
@@ -188,24 +190,26 @@ def append_positions(call: Call, table: int) -> Result:
 def insert(call: Call, table: int) -> Result:
     """Append rows, each an object."""
     inserted, found = _append(call, table, "objects")
-    return Result(as_json({"rows_inserted": inserted, "rows_found": found} if call.world.assume.insert_counts else {}))
+    return Result(
+        as_json({"rows_inserted": inserted, "rows_found": found} if call.backend.assume.insert_counts else {})
+    )
 
 
 @route("PUT", f"{_TABLE}/row", body="RowsToUpdate", refusals=_MATCH)
 def update(call: Call, table: int) -> Result:
     """Update the rows that match."""
-    store = call.world.store
+    store = call.backend.store
     columns = store.table(table).columns
-    store.update(table, columns, *bodies.read_update(call.body, columns, call.world.assume.row_id))
+    store.update(table, columns, *bodies.read_update(call.body, columns, call.backend.assume.row_id))
     return done(call)
 
 
 @route("DELETE", f"{_TABLE}/row", body="RowsToDelete", refusals=_MATCH)
 def delete(call: Call, table: int) -> Result:
     """Delete the rows that match."""
-    store = call.world.store
+    store = call.backend.store
     columns = store.table(table).columns
-    store.delete(table, columns, bodies.read_delete(call.body, columns, call.world.assume.row_id))
+    store.delete(table, columns, bodies.read_delete(call.body, columns, call.backend.assume.row_id))
     return done(call)
 
 
@@ -213,7 +217,7 @@ def delete(call: Call, table: int) -> Result:
 
 
 def _refreshed(call: Call, table: int, method: str) -> Result:
-    call.world.feeds.refresh(table, method)
+    call.backend.feeds.refresh(table, method)
     return done(call)
 
 

@@ -14,13 +14,13 @@ from urllib.parse import parse_qs
 from waitress.channel import ClientDisconnected
 
 from pandas_clicdata.sandbox import dialects
-from pandas_clicdata.sandbox.app import VISIT
+from pandas_clicdata.sandbox.app import NOTES
 from pandas_clicdata.sandbox.bodies import count_rows
 from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.faults import Fault, FaultQueue
 from pandas_clicdata.sandbox.oauth import OAuth
 from pandas_clicdata.sandbox.protocol import MAX_BODY
-from pandas_clicdata.sandbox.requestlog import RequestLog, Visit
+from pandas_clicdata.sandbox.requestlog import RequestLog, RequestNotes
 from pandas_clicdata.sandbox.routes import operation_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _json_reply(code: int, body: str, extra: Iterable[tuple[str, str]] = ()) -> 
     return _Reply(f"{code} {phrase}", headers, data)
 
 
-class Gate:
+class Middleware:
     """The application that the server runs.
 
     Parameters
@@ -83,8 +83,8 @@ class Gate:
         # The queries of the OAuth paths hold codes and secrets.
         query = "" if path.startswith("/oauth20/") else environ.get("QUERY_STRING", "")
         entry = self._log.begin(environ["REQUEST_METHOD"], path, query, operation)
-        visit = Visit(entry.number, operation)
-        environ[VISIT] = visit
+        notes = RequestNotes(entry.number, operation)
+        environ[NOTES] = notes
         self._keep_body(environ)
         fault = self._faults.take(operation)
         reply: _Reply | None = None
@@ -95,7 +95,7 @@ class Gate:
                 self._log.note(entry.number, fault=fault.kind)
                 reply = getattr(self, f"_{fault.kind}")(environ, fault, fault.options)
         finally:
-            rows = visit.rows if visit.rows is not None else self._count(environ, operation)
+            rows = notes.rows if notes.rows is not None else self._count(environ, operation)
             self._log.note(
                 entry.number,
                 rows=rows,
@@ -183,19 +183,19 @@ class Gate:
         return _Reply("200 OK", [("Content-Type", "text/html"), ("Content-Length", str(len(_GARBAGE)))], _GARBAGE)
 
     def _empty_page(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> _Reply:
-        environ[VISIT].page = "empty"
+        environ[NOTES].page = "empty"
         return self._answer(environ)
 
     def _short_page(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> _Reply:
-        environ[VISIT].page, environ[VISIT].page_rows = "short", options["rows"]
+        environ[NOTES].page, environ[NOTES].page_rows = "short", options["rows"]
         return self._answer(environ)
 
     def _repeat_page(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> _Reply:
-        environ[VISIT].page = "repeat"
+        environ[NOTES].page = "repeat"
         return self._answer(environ)
 
     def _accept_fewer(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> _Reply:
-        environ[VISIT].accept = options["rows"]
+        environ[NOTES].accept = options["rows"]
         return self._answer(environ)
 
     def _error_200(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> _Reply:

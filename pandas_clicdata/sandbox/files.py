@@ -32,7 +32,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class SourceFile:
     """The columns of a file."""
 
     file: str
@@ -76,7 +76,7 @@ class Sheet:
             raise self._refuse(exc.description) from None
 
 
-def read_sheet(file: str, content: bytes) -> Sheet:
+def read_file(file: str, content: bytes) -> SourceFile:
     """Read a file, by the ending of its name; refuse a file that cannot be read with 400."""
     import pyarrow as pa
 
@@ -86,7 +86,7 @@ def read_sheet(file: str, content: bytes) -> Sheet:
         raise unreadable(file, " ".join(str(exc).split()) or type(exc).__name__) from None
     if not fields:
         raise unreadable(file, "it has no columns")
-    return Sheet(file, tuple(fields))
+    return SourceFile(file, tuple(fields))
 
 
 # csv
