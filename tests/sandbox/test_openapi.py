@@ -231,7 +231,7 @@ def test_refusals_of_credentials_scope_version_and_body_are_as_documented(call, 
         if path.startswith("/oauth20/"):
             continue
         about = (call, schema, name, path, method.lower())
-        refused(*about, 401, "Unauthorized", headers={"CLICDATA-API-KEY": "nobody's"})
+        refused(*about, 401, "Unauthorized", headers={"CLICDATA-API-KEY": "unknown"})
         token = other if path.startswith(("/account", "/profile")) else half
         headers = {"CLICDATA-API-KEY": None, "Authorization": f"Bearer {token}"}
         refused(*about, 403, "Forbidden", headers=headers)

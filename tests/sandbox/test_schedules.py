@@ -282,7 +282,7 @@ def test_schedules_need_their_scopes(nightly, scope, statuses, version):
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "says"),
+    ("options", "error", "message"),
     [
         ({"name": " "}, ValueError, "^name must be"),
         ({"name": "NIGHTLY"}, ValueError, "named 'NIGHTLY' already exists"),
@@ -297,9 +297,9 @@ def test_schedules_need_their_scopes(nightly, scope, statuses, version):
     ],
     ids=str,
 )
-def test_a_schedule_with_an_invalid_argument_is_refused(nightly, options, error, says):
+def test_a_schedule_with_an_invalid_argument_is_refused(nightly, options, error, message):
     sb, call, _, _ = nightly()
-    with pytest.raises(error, match=says):
+    with pytest.raises(error, match=message):
         sb.schedule(**{"name": "S", "tables": ["Flights"], "method": "append", **options})
     assert len(call("GET", "/schedule").json()["schedules"]) == 1
 

@@ -100,13 +100,13 @@ class Seen:
 
     def everything(self):
         """Return all content, without the logins that the requests cause."""
-        said = [
+        replies = [
             self.get(path) for path in ("/data", "/dashboard", "/schedule", "/team", "/account/activity/dashboards")
         ]
         people = [{**user, "last_login_date": None} for user in self.get("/user")["users"]]
         tables = {name: (self.table(name), self.versions(name)) for name in self.ids()}
         sources = {path.name: path.read_bytes() for path in self.sandbox.sources.iterdir()}
-        return said, people, tables, sources
+        return replies, people, tables, sources
 
 
 @pytest.fixture(scope="module")
@@ -192,14 +192,14 @@ def test_names_are_those_of_the_package(seeded, name):
     text = (files("pandas_clicdata") / "data" / f"{name.lower()}.csv").read_text("utf-8")
     columns, rows = seeded.table(name)
 
-    told = [{key: str(value) for key, value in row.items()} for row in rows]
+    found = [{key: str(value) for key, value in row.items()} for row in rows]
     wanted = [
         {key: str(float(value)) if columns[key] == "number" else value for key, value in row.items()}
         for row in csv.DictReader(io.StringIO(text))
     ]
-    for row in told:
+    for row in found:
         row.update({key: str(float(row[key])) for key in row if columns[key] == "number"})
-    assert told == wanted
+    assert found == wanted
 
 
 def test_carriers_and_planes_of_flights_match_the_other_tables(seeded):
@@ -353,8 +353,8 @@ def test_deleted_and_changed_content_is_not_restored(look, folder):
 def test_simultaneous_remote_seedings_seed_once(look, seeded):
     with look() as seen, ThreadPoolExecutor(4) as pool:
         remote = RemoteSandbox(seen.sandbox.url, seen.sandbox.control_key)
-        said = list(pool.map(lambda _: remote.seed(), range(4)))
-        assert sorted(said, key=lambda each: len(each.added)) == [Seeding()] * 3 + [seeded.result]
+        results = list(pool.map(lambda _: remote.seed(), range(4)))
+        assert sorted(results, key=lambda each: len(each.added)) == [Seeding()] * 3 + [seeded.result]
         assert {name: len(seen.table(name)[1]) for name in seen.ids()} == {row[0]: row[2] for row in TABLES}
 
 
@@ -366,9 +366,9 @@ def test_an_interrupted_seeding_is_completed(look, folder):
         assert db.execute("DELETE FROM settings WHERE name = 'seeded'").rowcount == 1
         db.execute("DELETE FROM dashboards WHERE name IN ('Delays by airline', 'Penguins by species')")
     with look(data=folder) as seen:
-        said = seen.sandbox.seed()
-        assert said.added == ("dashboard Delays by airline", "dashboard Penguins by species", "team Finance")
-        assert len(said.left_out) == 15
+        result = seen.sandbox.seed()
+        assert result.added == ("dashboard Delays by airline", "dashboard Penguins by species", "team Finance")
+        assert len(result.left_out) == 15
         (*_, tables, sources), (*_, tables_before, sources_before) = seen.everything(), before
         assert (tables, sources) == (tables_before, sources_before)
         assert {entry["name"] for entry in seen.get("/dashboard")["dashboards"]} == set(DASHBOARDS)
@@ -393,7 +393,7 @@ def test_existing_content_is_not_changed(look):
         zoe = {"email_address": "Zoe.Haddad@sandbox.example", "first_name": "Another", "last_name": "Zoë"}
         seen.send("POST", "/user", zoe)
         seen.sandbox.dashboard("penguins BY species", table="FLIGHTS")
-        said, people, tables, sources = seen.everything()
+        replies, people, tables, sources = seen.everything()
 
         done = seen.sandbox.seed()
 
@@ -414,11 +414,11 @@ def test_existing_content_is_not_changed(look):
             "table Airlines",
             "table Penguins",
         ]
-        said_now, people_now, tables_now, sources_now = seen.everything()
+        replies_now, people_now, tables_now, sources_now = seen.everything()
         assert {name: tables_now[name] for name in tables} == tables
         assert sources_now == {**sources_now, **sources}
         assert people_now[: len(people)] == people
-        for then, now in zip(said, said_now, strict=True):
+        for then, now in zip(replies, replies_now, strict=True):
             before, after = (each if isinstance(each, list) else next(iter(_lists(each))) for each in (then, now))
             assert [entry for entry in after if entry in before] == before
         finance = next(team for team in seen.get("/team")["teams"] if team["name"] == "Finance")
@@ -454,7 +454,7 @@ def test_the_command_seeds_once_and_prints_the_result(look, tmp_path):
     with look(data=tmp_path) as seen:
         seen.send("POST", "/team", {"name": "Finance"})
     command = [sys.executable, "-m", "pandas_clicdata", "sandbox", "--port", "0", "--data", str(tmp_path), "--seed"]
-    said = []
+    printed = []
     for lines_of_seeding in (2, 1):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             # Without a timeout, missing output would block the test.
@@ -472,8 +472,8 @@ def test_the_command_seeds_once_and_prints_the_result(look, tmp_path):
                 process.kill()
         assert process.returncode == 0
         assert (rest, wrong) == ("The sandbox has ended.\n", "")
-        said += [line.strip() for line in lines[7:]]
-    assert said == [
+        printed += [line.strip() for line in lines[7:]]
+    assert printed == [
         "Added to look at: 5 tables, 4 dashboards, 4 users, 1 team, 3 schedules.",
         "Left out, as the name is taken or what it builds on is another: team Finance.",
         "It was seeded before: nothing is added.",

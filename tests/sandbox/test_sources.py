@@ -164,7 +164,7 @@ def test_a_parquet_column_gets_the_type_of_its_arrow_type(load, column, data_typ
 
 
 @pytest.mark.parametrize(
-    ("column", "says"),
+    ("column", "message"),
     [
         (pa.array([[1]]), "the type list"),
         (pa.array([{"a": 1}]), "the type struct"),
@@ -179,10 +179,10 @@ def test_a_parquet_column_gets_the_type_of_its_arrow_type(load, column, data_typ
     ],
     ids=lambda value: str(getattr(value, "type", value))[:40],
 )
-def test_an_unsupported_parquet_column_is_refused_by_name(one, column, says):
+def test_an_unsupported_parquet_column_is_refused_by_name(one, column, message):
     sandbox, _ = one
     sandbox.put_source("f.parquet", parquet({"v": column}))
-    with pytest.raises(ValueError, match=rf"^The source 'f\.parquet' does not fit: its column 'v' .*{says}"):
+    with pytest.raises(ValueError, match=rf"^The source 'f\.parquet' does not fit: its column 'v' .*{message}"):
         sandbox.feed("Refused", "f.parquet")
     assert "Refused" not in sandbox.ledger.tables()
 
@@ -191,7 +191,7 @@ def test_an_unsupported_parquet_column_is_refused_by_name(one, column, says):
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         ("", "cannot be read"),
         ("\n", "cannot be read"),
@@ -206,10 +206,10 @@ def test_an_unsupported_parquet_column_is_refused_by_name(one, column, says):
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_an_invalid_csv_is_refused(one, content, says):
+def test_an_invalid_csv_is_refused(one, content, message):
     sandbox, _ = one
     sandbox.put_source("f.csv", content)
-    with pytest.raises(ValueError, match=f"(?i)^The source 'f.csv' .*{says}"):
+    with pytest.raises(ValueError, match=f"(?i)^The source 'f.csv' .*{message}"):
         sandbox.feed("Refused", "f.csv")
     assert "Refused" not in sandbox.ledger.tables()
 
@@ -223,7 +223,7 @@ def test_an_invalid_parquet_file_is_refused(one, content):
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ({"name": ""}, "must not be empty"),
         ({"name": "x" * 256}, "more than 255"),
@@ -240,10 +240,10 @@ def test_an_invalid_parquet_file_is_refused(one, content):
     ],
     ids=str,
 )
-def test_a_feed_with_an_invalid_argument_is_refused(sb, options, says):
+def test_a_feed_with_an_invalid_argument_is_refused(sb, options, message):
     sb.put_source("f.csv", "a,b\n1,1\n2,2\n3,1.0\n")
     sb.feed("Taken", "f.csv")
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ValueError, match=message):
         sb.feed(**{"name": "T", "file": "f.csv", **options})
     assert list(sb.ledger.tables()) == ["Taken"]
 
