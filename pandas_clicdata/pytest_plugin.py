@@ -1,6 +1,6 @@
 """The fixture ``clicdata_sandbox``, for tests of code that uses ClicData.
 
-pytest finds it where the ``conftest.py`` beside ``pytest.ini`` or ``pyproject.toml`` names this module::
+To load it, name this module in the ``conftest.py`` beside ``pytest.ini`` or ``pyproject.toml``::
 
     pytest_plugins = ["pandas_clicdata.pytest_plugin"]
 """
@@ -18,7 +18,21 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def clicdata_sandbox() -> Iterator[Sandbox]:
-    """Start an empty sandbox and connect to it; afterwards the default session is the one of before."""
+    """Start an empty sandbox and connect to it; restore the default session after the test.
+
+    Yields
+    ------
+    Sandbox
+        The sandbox, to which the default session is connected.
+
+    Examples
+    --------
+    ::
+
+        def test_flights(clicdata_sandbox):
+            pd.DataFrame({"flight": ["UA1545"]}).clicdata.push("Flights")
+            assert clicdata_sandbox.ledger.count("Flights") == 1
+    """
     from pandas_clicdata.session import preserve_default_session
 
     try:

@@ -1,11 +1,10 @@
-"""An emulator of the ClicData REST API: a real server on this machine, for tests and for trying things out.
+"""An emulator of the ClicData REST API: a real server on this machine, for tests and experiments.
 
-It imports nothing of the client, so that one misunderstanding cannot hide another.
+It imports nothing from the client, so that no misunderstanding of the API is shared by both.
 """
 
 from pandas_clicdata.sandbox.assumptions import ASSUMED, Assumptions
-from pandas_clicdata.sandbox.faults import Faults
-from pandas_clicdata.sandbox.faultscript import Fault
+from pandas_clicdata.sandbox.faults import Fault, Faults
 from pandas_clicdata.sandbox.ledger import Ledger
 from pandas_clicdata.sandbox.process import ProcessSandbox, SandboxProcess, serve_pipe
 from pandas_clicdata.sandbox.remote import RemoteSandbox

@@ -1,4 +1,4 @@
-"""The WSGI application: routes in, wrapped replies out. What they do is in `operations`."""
+"""The WSGI application: it serves the routes that `operations` declares."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from pandas_clicdata.sandbox import dialects
+from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.oauth import OAuth, TokenRefusal
-from pandas_clicdata.sandbox.operations import VIEWS, Call, World
-from pandas_clicdata.sandbox.refusal import Refusal
-from pandas_clicdata.sandbox.requestlog import Visit
+from pandas_clicdata.sandbox.operations import Backend, Call
+from pandas_clicdata.sandbox.protocol import MAX_BODY
+from pandas_clicdata.sandbox.requestlog import RequestNotes
 from pandas_clicdata.sandbox.routes import ROUTES, Route
 
-MAX_BODY = 32 * 1024 * 1024
-"""The longest body that is read, in bytes."""
-VISIT = "pandas_clicdata.visit"
-"""Where the WSGI environment holds the `Visit`."""
+NOTES = "pandas_clicdata.notes"
+"""The key of the `RequestNotes` in the WSGI environment."""
 
 _log = logging.getLogger("pandas_clicdata.sandbox")
 
@@ -29,17 +28,17 @@ def _reply(text: str, status: int = 200, mimetype: str = "application/json") -> 
     return Response(text.encode(), status, content_type=f"{mimetype}; charset=utf-8")
 
 
-def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
-    """The application around one world.
+def make_app(backend: Backend, oauth: OAuth, mode: str) -> Flask:
+    """Return the application for the content of one sandbox.
 
     Parameters
     ----------
-    world : World
+    backend : Backend
         Store, assumptions and settings.
     oauth : OAuth
-        Who may ask.
+        Authentication.
     mode : {"both", "unversioned", "versioned"}
-        The dialects spoken.
+        The dialects of the sandbox.
     """
     app = Flask("pandas_clicdata.sandbox", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
@@ -48,21 +47,22 @@ def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
 
     def refused(refusal: Refusal) -> Response:
         dialect = dialects.guess(mode, request.args.getlist("api_version"))
-        return _reply(dialect.refusal(refusal), dialects.status_of(refusal, world.assume))
+        return _reply(dialect.refusal(refusal), dialects.status_of(refusal, backend.assume))
 
     def serve(route: Route, path: dict[str, int]) -> Response:
         who = oauth.authenticate(request.headers.get("Authorization"), request.headers.get("CLICDATA-API-KEY"))
         dialect = dialects.choose(mode, request.args.getlist("api_version"))
         if not route.exists(dialect.version):
             under = f"in the version {request.args['api_version']}" if dialect.wrapped else "without a version"
-            raise Refusal(404, "UnknownRoute", f"The sandbox does not know {request.method} {request.path} {under}.")
+            raise Refusal(404, "UnknownRoute", f"The sandbox has no route {request.method} {request.path} {under}.")
         if route.scope not in who.scopes:
-            raise Refusal(403, "Forbidden", f"This needs the scope '{route.scope}', which was not granted.")
+            raise Refusal(403, "Forbidden", f"The request needs the scope '{route.scope}', which was not granted.")
         body = request.get_data(cache=False)
         if body and route.method != "GET" and not route.empty:
             _require_json(request.mimetype, request.mimetype_params)
-        visit = request.environ.get(VISIT) or Visit(0, route.operation)
-        result = VIEWS[route.view](Call(world, who.user, dialect, request.args, body, visit), **path)
+        notes = request.environ.get(NOTES) or RequestNotes(0, route.operation)
+        assert route.view is not None
+        result = route.view(Call(backend, who.user, dialect, request.args, body, notes), **path)
         return _reply(dialect.success(result.text, result.pagination), mimetype=result.mimetype)
 
     def view_of(route: Route) -> Callable[..., Response]:
@@ -76,19 +76,19 @@ def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
     def authorize() -> Response:
         return Response(status=302, headers={"Location": oauth.redirect(request.args)})
 
-    doors: dict[str, Callable[..., Response]] = {"token": token, "authorize": authorize}
+    endpoints: dict[str, Callable[..., Response]] = {"token": token, "authorize": authorize}
     for route in ROUTES:
         app.add_url_rule(
             route.rule,
             endpoint=f"{route.method} {route.rule}",
-            view_func=doors.get(route.view) or view_of(route),
+            view_func=endpoints.get(route.operation) or view_of(route),
             methods=[route.method],
             provide_automatic_options=False,
         )
 
     @app.before_request
     def _run_due() -> None:
-        world.schedules.run_due()
+        backend.schedules.run_due()
 
     @app.errorhandler(Refusal)
     def _refusal(exc: Refusal) -> Response:
@@ -102,19 +102,23 @@ def make_app(world: World, oauth: OAuth, mode: str) -> Flask:
     def _http(exc: HTTPException) -> Response:
         asked = f"{request.method} {request.path}"
         if isinstance(exc, MethodNotAllowed):
-            reply = refused(Refusal(405, "MethodNotAllowed", f"{asked} is not allowed; the path takes other methods."))
+            reply = refused(
+                Refusal(
+                    405, "MethodNotAllowed", f"{asked} is not allowed; the header Allow lists the methods of this path."
+                )
+            )
             reply.headers["Allow"] = ", ".join(exc.valid_methods or ())
             return reply
         if isinstance(exc, RequestEntityTooLarge):
             return refused(Refusal(413, "BodyTooLarge", f"The body is longer than {MAX_BODY} bytes."))
         if exc.code == 404:
-            return refused(Refusal(404, "UnknownRoute", f"The sandbox does not know the route {asked}."))
+            return refused(Refusal(404, "UnknownRoute", f"The sandbox has no route {asked}."))
         return refused(Refusal(exc.code or 500, "InvalidRequest", f"{asked} cannot be read: {exc.name}."))
 
     @app.errorhandler(Exception)
     def _failure(exc: Exception) -> Response:
         _log.error("%s %s failed", request.method, request.path, exc_info=exc)
-        return refused(Refusal(500, "SandboxFailure", f"The sandbox itself failed: {type(exc).__name__}: {exc}"))
+        return refused(Refusal(500, "SandboxFailure", f"Internal error of the sandbox: {type(exc).__name__}: {exc}"))
 
     @app.after_request
     def _versions(response: Response) -> Response:

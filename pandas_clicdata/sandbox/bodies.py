@@ -1,4 +1,4 @@
-"""Bodies of requests: strict JSON, and the shapes that each operation takes."""
+"""Request bodies: strict JSON, parsed into the form that each operation takes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from pandas_clicdata.sandbox.refusal import Refusal, bad_body, bad_value
+from pandas_clicdata.sandbox.dialects import Refusal, bad_body, bad_value
 from pandas_clicdata.sandbox.values import ENCODERS, Number, encode, encode_column
 
 MAX_ROWS = 500
-"""The most rows that one request may bring."""
+"""The largest number of rows in one request."""
 MAX_COLUMNS = 1900
-"""The most columns of a table; SQLite holds no more than 2,000."""
+"""The largest number of columns of a table; the limit of SQLite is 2,000."""
 MAX_NAME = 255
-"""The most characters of a name."""
+"""The largest number of characters of a name."""
 MODES = ("reload", "rebuild", "update", "append", "updateappend")
-"""What a table can be asked to do with its source."""
+"""The modes of a refresh."""
 
 _SURROGATE = re.compile(rb"\\u[dD][89abAB]")
 _LOW_SURROGATE = re.compile(rb"\\u[dD][c-fC-F]")
@@ -34,7 +34,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Match:
-    """Which rows an update or a delete means: stored texts by column number (-1 is the row id)."""
+    """The rows that an update or a delete affects.
+
+    Attributes
+    ----------
+    find : tuple of tuple
+        Column numbers (-1 is the row id), each with the stored text to find.
+    first : bool
+        Only the first row that matches.
+    """
 
     find: tuple[tuple[int, str], ...]
     first: bool
@@ -59,7 +67,7 @@ _DECODER = json.JSONDecoder(
 
 
 def parse(body: bytes) -> Any:
-    """The JSON value of a body, with numbers as `Number`; a refusal for anything else."""
+    """Return the JSON value of a body, with numbers as `Number`; refuse a body that is not JSON."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as exc:
@@ -87,7 +95,7 @@ def _refuse_lone_surrogates(value: Any) -> None:
             try:
                 item.encode("utf-8")
             except UnicodeEncodeError:
-                raise bad_body("The body has half a surrogate pair in a string, which is not text.") from None
+                raise bad_body("A string in the body has a lone surrogate, which is not a valid character.") from None
 
 
 def _fields(
@@ -113,7 +121,7 @@ def _name(value: Any, what: str) -> str:
 
 
 def read_create(body: bytes, reserved: str | None) -> tuple[str, str, tuple[Column, ...]]:
-    """Name, description and columns of a table to make; `reserved` is a column name that is taken already."""
+    """Return name, description and columns of a new table; no column may have the name `reserved`."""
     fields = _fields(parse(body), {"name", "columns"}, {"description"})
     name = _name(fields["name"], "The name of the table")
     description = fields.get("description", "")
@@ -125,11 +133,11 @@ def read_create(body: bytes, reserved: str | None) -> tuple[str, str, tuple[Colu
 
 
 def check_columns(given: Any, reserved: str | None) -> tuple[Column, ...]:
-    """The columns of a table to make, out of a list of names and types."""
+    """Return the columns of a new table from a list of names and types."""
     if not isinstance(given, list) or not given:
         raise bad_body("'columns' must be a list of at least one column.")
     if len(given) > MAX_COLUMNS:
-        raise bad_body(f"A table has at most {MAX_COLUMNS} columns, these are {len(given)}.")
+        raise bad_body(f"The table has {len(given)} columns; the limit is {MAX_COLUMNS}.")
     columns = []
     seen: dict[str, str] = {}
     for number, item in enumerate(given, 1):
@@ -137,11 +145,11 @@ def check_columns(given: Any, reserved: str | None) -> tuple[Column, ...]:
         column = _fields(item, {"name", "data_type"}, where=where)
         label = _name(column["name"], f"The name of column {number}")
         if not isinstance(column["data_type"], str) or column["data_type"] not in ENCODERS:
-            raise bad_body(f"{where} ('{label}') has an unknown data_type; known are {', '.join(ENCODERS)}.")
+            raise bad_body(f"{where} ('{label}') has an unknown data_type. Valid types: {', '.join(ENCODERS)}.")
         if label.casefold() in seen:
             raise bad_body(f"{where} ('{label}') has the same name as the column '{seen[label.casefold()]}'.")
         if reserved is not None and label.casefold() == reserved:
-            raise bad_body(f"{where} ('{label}') has the name of the row id, which every table has already.")
+            raise bad_body(f"{where} ('{label}') has the name of the row id column, which every table has.")
         seen[label.casefold()] = label
         columns.append(Column(label, column["data_type"]))
     return tuple(columns)
@@ -186,18 +194,18 @@ SHAPES: dict[str, Callable[[Any, int, Sequence[Column], dict[str, int]], list[An
     "positions": _positions,
     "objects": _named,
 }
-"""The ways in which a row can be written in an append."""
+"""The forms of a row in an append."""
 
 
 def read_rows(parsed: Any, shape: str, columns: Sequence[Column]) -> list[list[str]]:
-    """The rows of an append as stored texts, one list a column."""
+    """Return the rows of an append as stored texts, one list for each column."""
     rows = _fields(parsed, {"data"})["data"]
     if not isinstance(rows, list):
         raise bad_body("'data' must be a list of rows.")
     if not rows:
         raise bad_body("'data' has no rows.")
     if len(rows) > MAX_ROWS:
-        raise Refusal(400, "TooManyRows", f"A request takes at most {MAX_ROWS} rows, this one has {len(rows)}.")
+        raise Refusal(400, "TooManyRows", f"The request has {len(rows)} rows; the limit is {MAX_ROWS}.")
     one = SHAPES[shape]
     index = {column.name: number for number, column in enumerate(columns)}
     values = [one(row, number, columns, index) for number, row in enumerate(rows, 1)]
@@ -208,7 +216,7 @@ def read_rows(parsed: Any, shape: str, columns: Sequence[Column]) -> list[list[s
 
 
 def count_rows(body: bytes) -> int:
-    """How many rows a body brings, 0 where that cannot be told."""
+    """Return the number of rows in a body, or 0 if it cannot be read."""
     try:
         rows = parse(body)["data"]
     except (Refusal, TypeError, KeyError, AttributeError):
@@ -247,20 +255,20 @@ def _match(fields: dict[str, Any], columns: Sequence[Column], row_id: str | None
 
 
 def read_delete(body: bytes, columns: Sequence[Column], row_id: str | None) -> Match:
-    """Which rows to delete."""
+    """Return which rows to delete."""
     return _match(_fields(parse(body), {"multiplerows", "find"}), columns, row_id)
 
 
 def read_update(
     body: bytes, columns: Sequence[Column], row_id: str | None
 ) -> tuple[Match, tuple[tuple[int, str], ...]]:
-    """Which rows to update, and the new stored texts by column number."""
+    """Return which rows to update, and the new stored texts by column number."""
     fields = _fields(parse(body), {"multiplerows", "find", "update"})
     return _match(fields, columns, row_id), _pairs(fields["update"], "update", columns, None)
 
 
 def read_refresh(body: bytes) -> str:
-    """What a refresh is asked to do."""
+    """Return the mode of a refresh."""
     mode = _fields(parse(body), {"mode"})["mode"]
     if mode not in MODES:
         raise bad_body(f"'mode' must be one of {', '.join(MODES)}.")
@@ -268,10 +276,10 @@ def read_refresh(body: bytes) -> str:
 
 
 def read_object(body: bytes, required: Set[str], optional: Set[str] = frozenset()) -> dict[str, Any]:
-    """The fields of a body that is one JSON object, numbers as `Number`; a 400 for any field too few or too many."""
+    """Return the fields of a body that is a JSON object; refuse missing and unknown fields with 400."""
     return _fields(parse(body), required, optional)
 
 
 def read_name(value: Any, what: str) -> str:
-    """A value that is a name; a 400 that begins with `what` for anything else."""
+    """Return a value that is a name; refuse other values with a 400 that starts with `what`."""
     return _name(value, what)

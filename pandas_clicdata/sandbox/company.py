@@ -1,6 +1,6 @@
-"""Gotham Air, the company that a sandbox can be seeded with: real and free data, invented people.
+"""Gotham Air, the company with which a sandbox is seeded: real, free data and invented people.
 
-What the data are and whose is told in ``pandas_clicdata/data/README.md``.
+``pandas_clicdata/data/README.md`` lists the data with their sources.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 NAME = "Gotham Air"
-"""What the company is called."""
+"""The name of the company."""
 
 MIDNIGHT = datetime(2013, 1, 2, 5)
 """The end of 1 January 2013 in New York, in UTC."""
@@ -23,7 +23,7 @@ NOON = datetime(2013, 1, 2, 17)
 """Noon of 2 January 2013 in New York, in UTC."""
 
 _DAYS = 2
-_UTC = timedelta(hours=5)  # what New York is behind it in January
+_UTC_OFFSET = timedelta(hours=5)  # from New York to UTC in January
 _FLIGHT = (
     "carrier", "arr_delay", "dep_delay", "date", "flight", "origin", "dest", "tailnum", "scheduled", "departed",
     "air_time", "distance", "cancelled",
@@ -32,7 +32,7 @@ _FLIGHT = (
 
 @dataclass(frozen=True)
 class Feed:
-    """A table that is fed from a file."""
+    """A table with a file as its source."""
 
     name: str
     file: str
@@ -43,7 +43,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A dashboard, and how often it was looked at."""
+    """A dashboard and its number of views."""
 
     name: str
     table: str
@@ -53,7 +53,7 @@ class Dashboard:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A schedule; `run` says whether it has had a run."""
+    """A schedule; `run` says whether it has run."""
 
     name: str
     tables: tuple[str, ...]
@@ -64,7 +64,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class User:
-    """A user, and how often they have signed in."""
+    """A user and their number of logins."""
 
     email_address: str
     first_name: str
@@ -87,40 +87,40 @@ FLIGHTS = Feed(
     "flights.csv",
     ("date", "carrier", "flight"),
     True,
-    "Flights from New York as of noon on 2 January 2013, times in UTC. Its source knows more by now: refresh it.",
+    "Flights from New York until noon of 2 January 2013, times in UTC. The source has newer data: refresh the table.",
 )
 LOST = Feed(
     "Flights of 1 January",
     "flights-2013-01-01.csv",
     (),
     False,
-    "No history is kept. Its source is missing on purpose, so that a refresh fails.",
+    "Without history. The source is missing on purpose, so that a refresh fails.",
 )
 FEEDS = (
     Feed("Airlines", "airlines.csv", ("carrier",), True, "The names of the airlines."),
     Feed("Planes", "planes.csv", ("tailnum",), True, "Some of the planes, the largest first."),
 )
-"""The tables that are fed from a file of the same name among the package's data."""
+"""The tables whose source is a file of the same name in the data of the package."""
 
 PENGUINS = "Penguins"
-"""The one table that is made through the API, and so has no source."""
+"""The only table that is created through the API, and therefore has no source."""
 
 DASHBOARDS = (
     Dashboard("Delays by airline", FLIGHTS.name, "Minutes late on arrival.", 12),
-    Dashboard("Delays on 1 January", LOST.name, "Minutes late on arrival, that day alone.", 1),
+    Dashboard("Delays on 1 January", LOST.name, "Minutes late on arrival, on that day.", 1),
     Dashboard("Seats by maker", "Planes", "The mean number of seats.", 0),
-    Dashboard("Penguins by species", PENGUINS, "The mean length of a bill, in mm.", 3),
+    Dashboard("Penguins by species", PENGUINS, "The mean bill length in mm.", 3),
 )
 SCHEDULES = (
     Schedule(
-        "Nightly flights", (FLIGHTS.name,), "updateappend", "Brings new and changed flights from flights.csv.", False
+        "Nightly flights", (FLIGHTS.name,), "updateappend", "Reads new and changed flights from flights.csv.", False
     ),
-    Schedule("Weekly names", ("Airlines", "Planes"), "reload", "Brings airlines and planes anew.", True),
+    Schedule("Weekly names", ("Airlines", "Planes"), "reload", "Reloads airlines and planes.", True),
     Schedule(
         "Fails on purpose",
         (LOST.name,),
         "reload",
-        "There is no flights-2013-01-01.csv: this is how a run that has failed looks.",
+        "The file flights-2013-01-01.csv is missing, so that there is a failed run to see.",
         True,
     ),
 )
@@ -133,13 +133,13 @@ USERS = (
 TEAMS = (
     Team(
         "Operations",
-        "Who keeps the planes on time.",
+        "Keeps the planes on time.",
         ("mira.okafor@sandbox.example", "tomas.lindqvist@sandbox.example"),
         (("origin", "EWR"), ("late_from_minutes", "15")),
     ),
     Team(
         "Finance",
-        "Who counts what delays cost.",
+        "Calculates the cost of delays.",
         ("mira.okafor@sandbox.example", "zoe.haddad@sandbox.example"),
         (("currency", "USD"),),
     ),
@@ -147,19 +147,19 @@ TEAMS = (
 
 
 def timetable() -> list[dict[str, Any]]:
-    """The flights that were to leave New York on 1 and 2 January 2013, and what became of them."""
+    """Return the flights from New York on 1 and 2 January 2013."""
     return [row for row in _rows("flights.parquet") if row["day"] <= _DAYS]
 
 
 def flights(timetable: Iterable[Mapping[str, Any]], at: datetime | None = None) -> bytes:
-    """Flights as a CSV.
+    """Return flights as a CSV file.
 
     Parameters
     ----------
     timetable : iterable of mapping
-        The flights, or some of them.
+        The flights.
     at : datetime, optional
-        A moment in UTC: only flights that were to have left by then, without what was yet to happen. All by default.
+        A moment in UTC: only flights scheduled until then, with what was known then. None: all flights.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def flights(timetable: Iterable[Mapping[str, Any]], at: datetime | None = None) 
 
 def _flight(row: Mapping[str, Any], at: datetime | None) -> dict[str, Any] | None:
     day = datetime(row["year"], row["month"], row["day"])
-    scheduled = day + timedelta(hours=row["hour"], minutes=row["minute"]) + _UTC
+    scheduled = day + timedelta(hours=row["hour"], minutes=row["minute"]) + _UTC_OFFSET
     if at is not None and scheduled > at:
         return None
     cancelled = row["dep_delay"] is None
@@ -197,7 +197,7 @@ def _flight(row: Mapping[str, Any], at: datetime | None) -> dict[str, Any] | Non
 
 
 def penguins() -> tuple[bytes, bytes]:
-    """The bodies of two requests of the API: to make the table of penguins, and to append its rows as objects."""
+    """Return the bodies of two requests: create the table of penguins, and append its rows as objects."""
     rows = _rows("penguins.parquet")
     columns = [
         {"name": name, "data_type": "dropdown" if name in ("species", "island", "sex") else "number"}
@@ -208,7 +208,7 @@ def penguins() -> tuple[bytes, bytes]:
 
 
 def packaged(file: str) -> bytes:
-    """A file among the package's data."""
+    """Return the content of a file in the data of the package."""
     return (files("pandas_clicdata") / "data" / file).read_bytes()
 
 
@@ -217,7 +217,7 @@ def _rows(file: str) -> list[dict[str, Any]]:
     from pyarrow import parquet
 
     table = parquet.read_table(pa.BufferReader(packaged(file)), use_threads=False)
-    # A moment in a time zone needs that zone's library to become Python's; nothing here needs the moment.
+    # Timestamps with a time zone need a time zone database in Python, and no table uses them.
     zoned = [field.name for field in table.schema if pa.types.is_timestamp(field.type)]
     rows: list[dict[str, Any]] = table.drop_columns(zoned).to_pylist()
     return rows

@@ -1,4 +1,4 @@
-"""Dashboards: each draws the data of one table, and knows how often it was looked at."""
+"""Dashboards: each draws the data of one table and counts its views."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import sqlite3
 from dataclasses import dataclass
 
 from pandas_clicdata.sandbox.bodies import MAX_NAME
+from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.pictures import Chart, chart
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.protocol import operation
 from pandas_clicdata.sandbox.store import Store, now
 
 MAX_ROWS = 3000
-"""Rows that a picture is drawn from, at most."""
+"""The largest number of rows in a picture."""
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS dashboards (
     id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL, description TEXT NOT NULL,
@@ -22,7 +23,7 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS dashboards (
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A dashboard as it stands."""
+    """A dashboard."""
 
     id: int
     name: str
@@ -40,7 +41,7 @@ class Dashboards:
     Parameters
     ----------
     store : Store
-        Where they and their tables are kept.
+        The database.
     """
 
     def __init__(self, store: Store) -> None:
@@ -48,22 +49,23 @@ class Dashboards:
         with store.transaction() as db:
             db.execute(_SCHEMA)
 
+    @operation("POST", "dashboards", "id")
     def create(self, name: str, table: int | str, description: str = "") -> int:
-        """Make a dashboard and return its id.
+        """Create a dashboard and return its id.
 
         Raises
         ------
         ValueError
-            An argument that does not fit, or a name that another dashboard has, whatever the case.
+            An argument does not fit, or another dashboard has the name, case-insensitive.
         LookupError
-            There is no such table.
+            No table has this id or name.
         """
         if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME or not _is_text(name):
-            raise ValueError(f"name is {name!r}; a dashboard's name is a text of 1 to {MAX_NAME} characters.")
+            raise ValueError(f"name is {name!r}; it must be a string of 1 to {MAX_NAME} characters.")
         if not isinstance(description, str) or not _is_text(description):
-            raise ValueError(f"description is {description!r}; it takes a text.")
+            raise ValueError(f"description is {description!r}; it must be a string.")
         if type(table) not in (int, str):
-            raise ValueError(f"table is {table!r}; it takes the name or the id of a table.")
+            raise ValueError(f"table is {table!r}; it must be the name or the id of a table.")
         known = [one for one in self._store.tables() if table in (one.id, one.name)]
         if not known:
             raise LookupError(f"The sandbox has no table {table!r}.")
@@ -77,10 +79,10 @@ class Dashboards:
                 )
                 return made.lastrowid or 0
         except sqlite3.IntegrityError:
-            raise ValueError(f"There is a dashboard named {name!r} already.") from None
+            raise ValueError(f"A dashboard named {name!r} already exists.") from None
 
     def all(self) -> list[Dashboard]:
-        """All dashboards, in the order they were made."""
+        """Return all dashboards in the order of creation."""
         return [
             Dashboard(*row)
             for row in self._store.query(
@@ -89,19 +91,19 @@ class Dashboards:
         ]
 
     def dashboard(self, number: int) -> Dashboard:
-        """The dashboard of that id; a 404 if there is none."""
+        """Return the dashboard with an id; refuse an unknown id with 404."""
         for dashboard in self.all():
             if dashboard.id == number:
                 return dashboard
-        raise Refusal(404, "NotFound", f"There is no dashboard with the id {number}.")
+        raise Refusal(404, "NotFound", f"No dashboard has the id {number}.")
 
     def chart(self, dashboard: Dashboard) -> Chart:
-        """What a dashboard shows now."""
+        """Return the chart of a dashboard from the current rows."""
         table, total, rows = self._store.page(dashboard.table, 0, MAX_ROWS)
         return chart(table.columns, total, rows)
 
     def viewed(self, number: int) -> None:
-        """Note that a picture of a dashboard was fetched."""
+        """Count a view of a dashboard."""
         with self._store.transaction() as db:
             db.execute("UPDATE dashboards SET views = views + 1, last_view = ? WHERE id = ?", (now(), number))
 

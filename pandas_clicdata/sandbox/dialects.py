@@ -1,4 +1,4 @@
-"""The two dialects: which one a request is answered in, and how replies are wrapped in it."""
+"""The two dialects: which one a reply has, how results are wrapped, and how requests are refused."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pandas_clicdata.sandbox.assumptions import Assumptions
-from pandas_clicdata.sandbox.refusal import Refusal
 
 MODES = ("both", "unversioned", "versioned")
-"""What a sandbox can be made to speak."""
+"""The dialects that a sandbox can have."""
 
 SUPPORTED = {(2022, 1): "2022.01", (2025, 3): "2025.3"}
 DEPRECATED = {(2021, 8): "2021.08"}
@@ -20,27 +19,60 @@ VERSION_HEADERS = [
     ("api-supported-versions", ", ".join(SUPPORTED.values())),
     ("api-deprecated-versions", ", ".join(DEPRECATED.values())),
 ]
-"""The reply headers that list the versions."""
+"""The reply headers with the versions."""
 
 _VERSION = re.compile(r"([0-9]{4})\.([0-9]{1,2})")
 
 
+class Refusal(Exception):
+    """A request that the sandbox refuses: an HTTP status, a code and a sentence for the reply.
+
+    Parameters
+    ----------
+    status : int
+        HTTP status of the reply.
+    code : str
+        Short code, as in ``InvalidValue``.
+    description : str
+        A sentence with the reason.
+    bare : bool, default False
+        The reply has no ``success`` key in either dialect.
+    """
+
+    def __init__(self, status: int, code: str, description: str, *, bare: bool = False) -> None:
+        super().__init__(description)
+        self.status = status
+        self.code = code
+        self.description = description
+        self.bare = bare
+
+
+def bad_body(description: str) -> Refusal:
+    """Return a 400 for a body that does not have the required form."""
+    return Refusal(400, "InvalidBody", description)
+
+
+def bad_value(description: str) -> Refusal:
+    """Return a 400 for a value that its column cannot hold."""
+    return Refusal(400, "InvalidValue", description)
+
+
 @dataclass(frozen=True)
 class Dialect:
-    """How a request is answered: under a version, or without one."""
+    """The form of a reply: bare without a version, wrapped with one."""
 
     version: tuple[int, int] | None = None
     wrapped: bool = False
 
     def success(self, result: str, pagination: Mapping[str, Any] | None = None) -> str:
-        """The body of a reply around the JSON text of its result."""
+        """Return the body of a reply with the JSON text of a result."""
         if not self.wrapped:
             return result
         paging = f', "pagination": {json.dumps(pagination)}' if pagination is not None else ""
         return f'{{"success": true, "result": {result}{paging}}}'
 
     def refusal(self, refusal: Refusal) -> str:
-        """The body of a refusal."""
+        """Return the body of a refusal."""
         error = {"code": refusal.code, "description": refusal.description}
         body: dict[str, Any] = {"error": error}
         if self.wrapped and not refusal.bare:
@@ -49,12 +81,12 @@ class Dialect:
 
 
 def guess(mode: str, given: Sequence[str]) -> Dialect:
-    """The dialect for a refusal of a request that may name no known version."""
+    """Return the dialect for a refusal, also if the version is unknown."""
     return Dialect(wrapped=mode == "versioned" or (mode == "both" and bool(given)))
 
 
 def choose(mode: str, given: Sequence[str]) -> Dialect:
-    """The dialect of a request, by the values of its ``api_version`` parameter."""
+    """Return the dialect of a request from the values of ``api_version``."""
     if mode == "unversioned" or (mode == "both" and not given):
         return Dialect()
     if not given:
@@ -64,12 +96,12 @@ def choose(mode: str, given: Sequence[str]) -> Dialect:
     found = _VERSION.fullmatch(given[0]) if len(given) == 1 else None
     version = (int(found[1]), int(found[2])) if found else None
     if version not in SUPPORTED and version not in DEPRECATED:
-        raise Refusal(400, "InvalidVersion", f"The API version '{', '.join(given)}' is not known.")
+        raise Refusal(400, "InvalidVersion", f"The API version '{', '.join(given)}' is unknown.")
     return Dialect(version, wrapped=True)
 
 
 def pagination(form: str, count: int, total: int, page: int, size: int, *, more: bool) -> dict[str, Any]:
-    """What a versioned reply says of its paging, in one of the forms of `Assumptions.pagination`."""
+    """Return the pagination of a versioned reply, in one of the forms of `Assumptions.pagination`."""
     if form == "bare":
         return {"last_page": not more}
     if form == "minimal":
@@ -85,7 +117,7 @@ def pagination(form: str, count: int, total: int, page: int, size: int, *, more:
 
 
 def status_of(refusal: Refusal, assume: Assumptions) -> int:
-    """The HTTP status that a refusal is sent with."""
+    """Return the HTTP status of a refusal."""
     if assume.refusal_status == "ok" and refusal.status not in (401, 500) and refusal.code != "UnknownRoute":
         return 200
     return refusal.status

@@ -1,4 +1,4 @@
-"""Tables that are fed from files: making them, and refreshing them from what their file holds now."""
+"""Tables with a file as their source: how they are created, and refreshed from the file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TypeAlias
 
 from pandas_clicdata.sandbox import bodies
 from pandas_clicdata.sandbox.bodies import Column
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.dialects import Refusal
+from pandas_clicdata.sandbox.files import read_file
+from pandas_clicdata.sandbox.protocol import operation
 from pandas_clicdata.sandbox.rowtables import Change
-from pandas_clicdata.sandbox.sheets import read_sheet
 from pandas_clicdata.sandbox.sources import Sources, check_name
 from pandas_clicdata.sandbox.store import Store
 from pandas_clicdata.sandbox.values import NUMERIC, number_key
@@ -20,7 +21,7 @@ Texts: TypeAlias = Sequence[Sequence[str]]
 
 
 class Feeds:
-    """What feeds tables.
+    """Creates and refreshes tables from files.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ class Feeds:
     sources : Sources
         The files.
     row_id : str, optional
-        The name of the row id column, where tables have one.
+        The name of the row id column, if tables have one.
     """
 
     def __init__(self, store: Store, sources: Sources, row_id: str | None) -> None:
@@ -37,20 +38,21 @@ class Feeds:
         self._sources = sources
         self._row_id = row_id
 
+    @operation("POST", "feeds", "table_id")
     def feed(self, name: str, file: str, *, key: object = None, history: bool = True, description: str = "") -> int:
-        """Make a table from a file and load it; its id. ValueError for what cannot be."""
+        """Create a table from a file, load the file and return the id; raise ValueError if it does not fit."""
         check_name(file)
         if history is not True and history is not False:
-            raise ValueError(f"history is {history!r}; it takes True or False.")
+            raise ValueError(f"history is {history!r}; it must be True or False.")
         names = _key(key)
         try:
-            sheet = read_sheet(file, self._sources.read(file))
-            wanted = [{"name": column.name, "data_type": column.data_type} for column in sheet.columns(self._row_id)]
-            # The rules for tables are those of the API.
+            source = read_file(file, self._sources.read(file))
+            wanted = [{"name": column.name, "data_type": column.data_type} for column in source.columns(self._row_id)]
+            # The same rules as for tables that are created through the API.
             body = json.dumps({"name": name, "description": description, "columns": wanted}).encode()
             name, description, columns = bodies.read_create(body, self._row_id)
-            texts = sheet.texts(columns)
-            _once(file, names, columns, texts)
+            texts = source.texts(columns)
+            _check_key(file, names, columns, texts)
             return self._store.create(
                 name, description, columns, source=file, key=names, history=history, texts=texts
             ).id  # fmt: skip
@@ -58,19 +60,17 @@ class Feeds:
             raise ValueError(exc.description) from None
 
     def refresh(self, table_id: int, method: str) -> None:
-        """Refresh a table from its file by one of `METHODS`; refused, the table stays as it was."""
+        """Refresh a table from its file by one of `METHODS`; a refused refresh changes nothing."""
         table = self._store.table(table_id)
         if table.source is None:
-            raise Refusal(
-                400, "NoSource", f"The table '{table.name}' was made through the API and has no source to refresh from."
-            )
+            raise Refusal(400, "NoSource", f"The table '{table.name}' was created through the API and has no source.")
         if method in ("update", "updateappend") and not table.key:
-            raise Refusal(400, "NoUniqueKey", f"The table '{table.name}' has no unique key to find its rows by.")
-        sheet = read_sheet(table.source, self._sources.read(table.source))
+            raise Refusal(400, "NoUniqueKey", f"The table '{table.name}' has no unique key by which to find its rows.")
+        source = read_file(table.source, self._sources.read(table.source))
         with self._store.change(table_id) as change:
-            columns = sheet.columns(self._row_id) if method == "recreate" else change.table.columns
-            texts = sheet.texts(columns)
-            _once(table.source, table.key, columns, texts)
+            columns = source.columns(self._row_id) if method == "recreate" else change.table.columns
+            texts = source.texts(columns)
+            _check_key(table.source, table.key, columns, texts)
             _METHODS[method](change, columns, texts)
 
 
@@ -81,7 +81,7 @@ def _key(key: object) -> tuple[str, ...]:
         or not all(isinstance(name, str) for name in names)
         or len(set(names)) != len(names)
     ):
-        raise ValueError(f"key is {key!r}; it takes a list of column names, each once.")
+        raise ValueError(f"key is {key!r}; it must be a list of different column names.")
     return tuple(names)
 
 
@@ -103,7 +103,7 @@ def _append(change: Change, columns: Columns, texts: Texts) -> None:
 
 
 def _update(change: Change, columns: Columns, texts: Texts) -> list[int]:
-    """Give rows whose key is in the file its values; the places in the file of the others."""
+    """Update the rows whose key is in the file; return the places of the other rows of the file."""
     table = change.table
     places = _places(table.key, columns)
     known: dict[tuple[str, ...], list[int]] = {}
@@ -133,7 +133,7 @@ _METHODS: dict[str, Callable[[Change, Columns, Texts], object]] = {
     "updateappend": _updateappend,
 }
 METHODS = tuple(_METHODS)
-"""What a table can be asked to do with its source."""
+"""The methods of a refresh."""
 
 
 # keys
@@ -145,7 +145,7 @@ def _places(key: Sequence[str], columns: Columns) -> list[int]:
 
 
 def _identity(places: Sequence[int], columns: Columns, cells: Sequence[str]) -> tuple[str, ...]:
-    """The key of a row as a text that is the same for values that mean the same."""
+    """Return the key of a row as text, the same text for equal values."""
     return tuple(
         number_key(cell) if columns[place].data_type in NUMERIC else cell
         for place, cell in zip(places, cells, strict=True)
@@ -157,8 +157,8 @@ def _identities(places: Sequence[int], columns: Columns, texts: Texts) -> Iterat
         yield _identity(places, columns, cells)
 
 
-def _once(file: str, key: Sequence[str], columns: Columns, texts: Texts) -> None:
-    """Refuse a file in which a key stands twice, or that lacks a column of the key."""
+def _check_key(file: str, key: Sequence[str], columns: Columns, texts: Texts) -> None:
+    """Refuse a file that has a key twice, or lacks a column of the key."""
     for name in key:
         if name not in (column.name for column in columns):
             raise Refusal(400, "SourceMismatch", f"The source '{file}' lacks the column '{name}' of the unique key.")
@@ -168,6 +168,6 @@ def _once(file: str, key: Sequence[str], columns: Columns, texts: Texts) -> None
             raise Refusal(
                 400,
                 "KeyTwice",
-                f"The source '{file}' has the same unique key in its rows {seen[identity]} and {number}.",
+                f"The source '{file}' has the same unique key in rows {seen[identity]} and {number}.",
             )
         seen[identity] = number

@@ -1,4 +1,4 @@
-"""What the sandbox has committed, for tests to count by."""
+"""What the sandbox has committed, so that tests can count it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,56 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Any
 
-from pandas_clicdata.sandbox.refusal import Refusal
-from pandas_clicdata.sandbox.rowjson import row_expression
-from pandas_clicdata.sandbox.rowtables import generations
+from pandas_clicdata.sandbox.dialects import Refusal
+from pandas_clicdata.sandbox.protocol import operation
+from pandas_clicdata.sandbox.rowtables import generations, row_expression
 from pandas_clicdata.sandbox.store import Store, Table
 
 _ALL = 2**62
 
 
 class Ledger:
-    """The committed rows. A table is named by its id or its name.
+    """The rows that a sandbox has committed, in this process or in another.
 
-    Values are as they were sent: whole numbers as int, others as Decimal, with every digit.
+    A table is given by its id or by its exact name. Values are as they were sent: integers as int, other numbers as
+    Decimal with every digit.
+
+    Parameters
+    ----------
+    store : Store
+        The database of the sandbox.
+
+    Examples
+    --------
+    >>> from pandas_clicdata.sandbox import Sandbox
+    >>> with Sandbox() as sandbox:
+    ...     table = sandbox.seed() and sandbox.ledger.table_id("Penguins")
+    ...     sandbox.ledger.count(table)
+    344
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    @operation("GET", "ledger/table_id", "table_id")
     def table_id(self, table: int | str) -> int:
-        """The id of a table; LookupError if there is none."""
+        """Return the id of a table.
+
+        Parameters
+        ----------
+        table : int or str
+            Id or name of the table.
+
+        Returns
+        -------
+        int
+            The RecId.
+
+        Raises
+        ------
+        LookupError
+            No table has this id or name.
+        """
         return self._find(table).id
 
     def _find(self, table: int | str) -> Table:
@@ -34,21 +65,63 @@ class Ledger:
                 return known
         raise LookupError(f"The sandbox has no table {table!r}.")
 
+    @operation("GET", "ledger/tables")
     def tables(self) -> dict[str, int]:
-        """The names of all tables and their ids."""
+        """Return the ids of all tables by their names.
+
+        Returns
+        -------
+        dict of str to int
+            The RecId of each table.
+        """
         return {table.name: table.id for table in self._store.tables()}
 
+    @operation("GET", "ledger/count", "count")
     def count(self, table: int | str) -> int:
-        """How many rows a table has now."""
+        """Return the number of rows that a table has now.
+
+        Parameters
+        ----------
+        table : int or str
+            Id or name of the table.
+
+        Returns
+        -------
+        int
+            The number of rows.
+
+        Raises
+        ------
+        LookupError
+            No table has this id or name.
+        """
         return self._find(table).rows
 
     def rows(self, table: int | str, version: int | None = None) -> list[dict[str, Any]]:
-        """The rows of a table, now or in a version, in the order they were inserted."""
-        rows: list[dict[str, Any]] = exactly(self.rows_text(table, version))
+        """Return the rows of a table, in the order in which they were inserted.
+
+        Parameters
+        ----------
+        table : int or str
+            Id or name of the table.
+        version : int, optional
+            Number of a version, from 1. None: the rows that the table has now.
+
+        Returns
+        -------
+        list of dict
+            The rows, each with its values by column name.
+
+        Raises
+        ------
+        LookupError
+            There is no such table, or it has no such version.
+        """
+        rows: list[dict[str, Any]] = _with_decimals(self._rows_json(table, version))
         return rows
 
-    def rows_text(self, table: int | str, version: int | None = None) -> str:
-        """The same as JSON text; LookupError if there is no such table or version."""
+    @operation("GET", "ledger/rows", is_json=True)
+    def _rows_json(self, table: int | str, version: int | None = None) -> str:
         known = self._find(table)
         try:
             return f"[{','.join(self._store.page(known.id, 0, _ALL, version=version)[2])}]"
@@ -56,19 +129,35 @@ class Ledger:
             raise LookupError(exc.description) from None
 
     def inserts(self, table: int | str) -> list[tuple[int, list[dict[str, Any]]]]:
-        """Every insert ever committed: the number of its request and the rows as they were sent."""
-        return [(request, rows) for request, rows in exactly(self.inserts_text(table))]
+        """Return every insert that was ever committed to a table.
 
-    def inserts_text(self, table: int | str) -> str:
-        """The same as JSON text, with lists for the pairs."""
+        Parameters
+        ----------
+        table : int or str
+            Id or name of the table.
+
+        Returns
+        -------
+        list of tuple
+            For each insert, the number of its request and its rows as they were sent.
+
+        Raises
+        ------
+        LookupError
+            No table has this id or name.
+        """
+        return [(request, rows) for request, rows in _with_decimals(self._inserts_json(table))]
+
+    @operation("GET", "ledger/inserts", is_json=True)
+    def _inserts_json(self, table: int | str) -> str:
         known = self._find(table)
         found: list[tuple[int, int, str]] = []
         with self._store.transaction() as db:
-            # A row that was changed or deleted since has its first form among the past rows.
-            for lie in generations(db, self._store.table(known.id)):
-                row, values = row_expression(lie.columns)
-                for table in filter(None, (lie.now, lie.past)):
-                    found += db.execute(f"SELECT row, born, {row} FROM {table}", values)  # noqa: S608
+            # A row that was changed or deleted since then has its first form among the past rows.
+            for generation in generations(db, self._store.table(known.id)):
+                row, values = row_expression(generation.columns)
+                for name in filter(None, (generation.now, generation.past)):
+                    found += db.execute(f"SELECT row, born, {row} FROM {name}", values)  # noqa: S608
             spans = db.execute(
                 "SELECT request, first_row, last_row FROM inserts WHERE table_id = ? ORDER BY first_row", (known.id,)
             ).fetchall()
@@ -80,6 +169,5 @@ class Ledger:
         return f"[{','.join(inserts)}]"
 
 
-def exactly(text: str | bytes) -> Any:
-    """Parsed JSON in which no number has lost a digit."""
+def _with_decimals(text: str) -> Any:
     return json.loads(text, parse_float=Decimal)

@@ -1,4 +1,4 @@
-"""The socket and the threads behind it, as waitress has them."""
+"""The socket and the threads that serve it, with waitress."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 
-from pandas_clicdata.sandbox.app import MAX_BODY
 from pandas_clicdata.sandbox.control import is_control
+from pandas_clicdata.sandbox.protocol import MAX_BODY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 THREADS = 12
-"""How many requests are answered at the same time."""
+"""The number of requests that are answered at the same time."""
 CONTROL_THREADS = 2
-"""How many control requests are answered at the same time, beside the others."""
+"""The number of control requests that are answered at the same time, beside the other requests."""
 
 _log = logging.getLogger("pandas_clicdata.sandbox")
 _log.addHandler(logging.NullHandler())
 _server_log = _log.getChild("server")
-# The depth of the queue is no news: threads count as busy until they have started, and hanging is what they are for.
+# No warnings about the depth of the queue: threads count as busy until they start, and faults make them hang.
 _queue_log = _server_log.getChild("queue")
 _queue_log.setLevel(logging.ERROR)
 
@@ -45,7 +45,7 @@ class _Channel(HTTPChannel):
 
 
 class _Pool(ThreadedTaskDispatcher):
-    """Waitress's pool of threads, with threads that can be joined."""
+    """The thread pool of waitress, with threads that can be joined."""
 
     logger = _server_log
     queue_logger = _queue_log
@@ -61,14 +61,14 @@ class _Pool(ThreadedTaskDispatcher):
         thread.start()
 
     def end(self) -> None:
-        """Let every thread end, and wait for it."""
+        """End every thread and wait for it."""
         self.shutdown()
         for thread in self._running:
             thread.join()
 
 
 class _Dispatcher(_Pool):
-    """The threads that answer; control requests have their own, to come through while all others hang."""
+    """The threads that answer. Control requests have their own, so that they are answered while all others hang."""
 
     def __init__(self) -> None:
         super().__init__("clicdata-sandbox")
@@ -90,16 +90,16 @@ class _Dispatcher(_Pool):
 
 
 class Listener:
-    """A server that listens from when it is made until `close`.
+    """A server that listens until `close`.
 
     Parameters
     ----------
     app, control : WSGI application
-        What answers requests, and what answers those for the control paths.
+        The applications for the API and for the control paths.
     host : str
-        The address to listen on.
+        The address.
     port : int
-        The port; 0 takes a free one.
+        The port. 0: a free port.
     """
 
     def __init__(self, app: WSGIApplication, control: WSGIApplication, host: str, port: int) -> None:
@@ -124,25 +124,25 @@ class Listener:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port."""
         return int(self._server.effective_port)
 
     def close(self) -> None:
         """Close every connection and end every thread."""
         server = self._server
-        hung_up = threading.Event()
+        closed = threading.Event()
 
-        def hang_up() -> None:
-            # The trigger stays open until the workers have ended: they write to it.
+        def close_connections() -> None:
+            # The trigger stays open until the workers have ended, because they write to it.
             try:
                 wasyncore.dispatcher.close(server)
                 for channel in list(server.active_channels.values()):
                     channel.handle_close()
             finally:
-                hung_up.set()
+                closed.set()
 
-        server.trigger.pull_trigger(hang_up)
-        hung_up.wait()
+        server.trigger.pull_trigger(close_connections)
+        closed.wait()
         self._dispatcher.end()
         server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
         self._thread.join()

@@ -1,4 +1,4 @@
-"""Who asks: credentials, tokens, scopes, and the OAuth endpoints."""
+"""Authentication: credentials, tokens, scopes and the OAuth endpoints."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ import json
 import secrets
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.people import OWNER, People
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.protocol import operation
 from pandas_clicdata.sandbox.store import Store
 
 SCOPES = (
     "account_read", "data_read", "data_write", "table_read", "table_write", "dashboard_read", "schedule_read",
     "schedule_write", "team_read", "team_write", "user_read", "user_write",
 )  # fmt: skip
-"""Every scope of the service."""
+"""The scopes of the API."""
 
 _CODE_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a client signs in with; what a user does is with the `People`. Secrets are not in its repr."""
+    """The credentials of the client, without secrets in the repr. `People` has those of users."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -40,14 +41,14 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who asks: the id of a user, and what they may do."""
+    """The sender of a request: the id of a user, and the granted scopes."""
 
     user: int
     scopes: frozenset[str]
 
 
 class TokenRefusal(Exception):
-    """A refusal of the token endpoint, in the words of RFC 6749."""
+    """A refusal of the token endpoint, in the form of RFC 6749."""
 
     def __init__(self, error: str, description: str, status: int = 400) -> None:
         super().__init__(description)
@@ -56,7 +57,7 @@ class TokenRefusal(Exception):
 
 
 def make_credentials(store: Store, client_id: str | None, client_secret: str | None) -> Credentials:
-    """The credentials kept in the store, made at random on first use; given ones replace them."""
+    """Return the stored credentials, random ones on first use; given credentials replace them."""
     for name, value in (("client_id", client_id), ("client_secret", client_secret)):
         if value is not None:
             store.keep_setting(name, value)
@@ -81,20 +82,20 @@ def _unbase64(text: str) -> str:
 
 
 class OAuth:
-    """Issues tokens and says who asks.
+    """Issues tokens and authenticates requests.
 
     Parameters
     ----------
     store : Store
-        Where tokens are kept, as digests.
+        The database, with digests of tokens.
     credentials : Credentials
-        Those of the one client there is.
+        The credentials of the only client.
     people : People
-        Who signs in by Basic; client, API key and codes act for the owner of the account.
+        The users for Basic; client, API key and codes act for the owner of the account.
     token_seconds : float
-        How long an access token lives.
+        Seconds until an access token expires.
     scopes : iterable of str
-        What the client may do.
+        The scopes of the client.
     """
 
     def __init__(
@@ -106,18 +107,27 @@ class OAuth:
         self._seconds = token_seconds
         self._scopes = tuple(scopes)
 
-    # who asks
+    @operation("GET", "")
+    def sign_in(self) -> dict[str, str]:
+        """Return the credentials of the client and of the user who owns the account."""
+        return {
+            **asdict(self._credentials),
+            "username": self._people.username,
+            "password": self._people.password,
+        }
+
+    # authentication
 
     def authenticate(self, authorization: str | None, api_key: str | None) -> Identity:
-        """Whoever sent these two headers; a 401 for nobody known."""
+        """Return the sender of a request with these two headers; refuse an unknown sender with 401."""
         if authorization is not None and api_key is not None:
             raise Refusal(
-                401, "Unauthorized", "The request has an API key and an Authorization header; send one of them."
+                401, "Unauthorized", "The request has an API key and an Authorization header; send only one of them."
             )
         if api_key is not None:
             if _same(api_key, self._credentials.api_key):
-                return self._visitor(OWNER)
-            raise Refusal(401, "Unauthorized", "The API key is not known.")
+                return self._identity(OWNER)
+            raise Refusal(401, "Unauthorized", "The API key is unknown.")
         if authorization is None:
             raise Refusal(401, "Unauthorized", "The request has no Authorization header and no API key.")
         kind, _, rest = authorization.partition(" ")
@@ -125,10 +135,10 @@ class OAuth:
             return self._bearer(rest.strip())
         user = self._basic(rest.strip()) if kind.lower() == "basic" else None
         if user is not None:
-            return self._visitor(user)
-        raise Refusal(401, "Unauthorized", "The Authorization header is not that of a known user.")
+            return self._identity(user)
+        raise Refusal(401, "Unauthorized", "The Authorization header does not belong to a known user.")
 
-    def _visitor(self, user: int) -> Identity:
+    def _identity(self, user: int) -> Identity:
         self._people.visited(user)
         return Identity(user, frozenset(self._scopes))
 
@@ -137,7 +147,7 @@ class OAuth:
             "SELECT expires, scopes FROM tokens WHERE digest = ? AND kind = 'access'", (_digest(token),)
         )
         if not rows:
-            raise Refusal(401, "Unauthorized", "The access token is not known.")
+            raise Refusal(401, "Unauthorized", "The access token is unknown.")
         expires, scopes = rows[0]
         if expires <= time.time():
             raise Refusal(401, "Unauthorized", "The access token has expired.")
@@ -155,7 +165,7 @@ class OAuth:
     # tokens
 
     def token(self, body: bytes, content_type: str) -> dict[str, Any]:
-        """The reply of the token endpoint."""
+        """Return the reply of the token endpoint."""
         if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
             raise TokenRefusal("invalid_request", "The body must be form-encoded.")
         try:
@@ -171,7 +181,7 @@ class OAuth:
             "authorization_code": self._code,
         }.get(form.get("grant_type", ""))
         if grant is None:
-            raise TokenRefusal("unsupported_grant_type", "The grant_type is missing or not known.")
+            raise TokenRefusal("unsupported_grant_type", "The grant_type is missing or unknown.")
         known = self._credentials
         matches = [
             _same(form.get("client_id", ""), known.client_id),
@@ -196,14 +206,14 @@ class OAuth:
     def _refresh(self, form: Mapping[str, str]) -> dict[str, Any]:
         spent = self._spend(form.get("refresh_token", ""), "refresh")
         if spent is None:
-            raise TokenRefusal("invalid_grant", "The refresh token is not known or was used before.")
+            raise TokenRefusal("invalid_grant", "The refresh token is unknown or was used before.")
         return self._grant(spent[0], refresh=True)
 
     def _code(self, form: Mapping[str, str]) -> dict[str, Any]:
         spent = self._spend(form.get("code", ""), "code")
         if spent is None or spent[1] != form.get("redirect_uri"):
             raise TokenRefusal(
-                "invalid_grant", "The code is not known, was used before, or is for another redirect_uri."
+                "invalid_grant", "The code is unknown, was used before, or belongs to another redirect_uri."
             )
         return self._grant(spent[0], refresh=True)
 
@@ -241,33 +251,37 @@ class OAuth:
 
     # authorization codes
 
+    @operation("POST", "authorize", "code")
     def authorize(self, redirect_uri: str, scope: str | None = None) -> str:
-        """A code for one exchange at the token endpoint, as if the user had agreed."""
-        return self._issue("code", _CODE_SECONDS, self._wanted(scope), redirect_uri)
+        """Return a code for one exchange at the token endpoint, as if the user had agreed."""
+        match redirect_uri, scope:
+            case str(), str() | None:
+                return self._issue("code", _CODE_SECONDS, self._wanted(scope), redirect_uri)
+        raise ValueError("redirect_uri must be a string, and scope a string or null.")
 
     def redirect(self, query: Mapping[str, str]) -> str:
-        """Where the authorize page sends the browser. The account's owner always agrees."""
+        """Return the address to which the authorize page redirects; the owner of the account always agrees."""
         if query.get("response_type") != "code":
             raise TokenRefusal("unsupported_response_type", "The response_type must be 'code'.")
         if not _same(query.get("client_id", ""), self._credentials.client_id):
-            raise TokenRefusal("invalid_client", "The client_id is not known.", 401)
+            raise TokenRefusal("invalid_client", "The client_id is unknown.", 401)
         target = query.get("redirect_uri", "")
         if not _is_local(target):
-            raise TokenRefusal("invalid_request", "The redirect_uri must be an http address of this machine.")
+            raise TokenRefusal("invalid_request", "The redirect_uri must be an http address on this machine.")
         answer = {"code": self.authorize(target, query.get("scope"))}
         if "state" in query:
             answer["state"] = query["state"]
         return f"{target}{'&' if urlsplit(target).query else '?'}{urlencode(answer, quote_via=quote)}"
 
-    # expiry, for faults
+    # expiry
 
     def expire_all(self) -> None:
-        """Let every access token expire now."""
+        """Expire every access token now."""
         with self._store.transaction() as db:
             db.execute("UPDATE tokens SET expires = 0 WHERE kind = 'access'")
 
     def expire(self, authorization: str) -> None:
-        """Let the access token in this Authorization header expire now."""
+        """Expire the access token in an Authorization header now."""
         token = authorization.partition(" ")[2].strip()
         with self._store.transaction() as db:
             db.execute("UPDATE tokens SET expires = 0 WHERE kind = 'access' AND digest = ?", (_digest(token),))
@@ -282,7 +296,7 @@ def _is_local(url: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine.
+    """Return whether a host is this machine.
 
     Examples
     --------

@@ -1,7 +1,8 @@
-"""Users and teams, their sign-ins, and who is in which team."""
+"""Users and teams: members, logins and passwords."""
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 import sqlite3
@@ -11,16 +12,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pandas_clicdata.sandbox.passwords import Passwords, hashed
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.store import Store, now
 
 OWNER = 1
-"""The id of the user who owns the account: client, API key and authorization codes act for them."""
+"""The id of the user who owns the account; client, API key and authorization codes act for this user."""
 LOGIN_SECONDS = 30 * 60
-"""After so long without a request, the next one by Basic or API key counts as a login."""
+"""After so many seconds without a request, the next request by Basic or API key counts as a login."""
 
-_MAX_ID = 2**63 - 1  # SQLite's
+_MAX_ID = 2**63 - 1  # the largest integer of SQLite
+_SCRYPT = {"n": 2**14, "r": 8, "p": 1, "maxmem": 2**26}  # about 40 ms and 16 MB
+_SALT_BYTES = 16
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS users (
         id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, email_address TEXT NOT NULL,
@@ -41,7 +43,7 @@ _SCHEMA = (
 
 @dataclass(frozen=True)
 class User:
-    """A user. Their password is not here."""
+    """A user, without the password."""
 
     id: int
     teams: tuple[int, ...]
@@ -54,7 +56,7 @@ class User:
 
 @dataclass(frozen=True)
 class Team:
-    """A team, the ids of its users, and its parameters with their values."""
+    """A team with the ids of its users, and its parameters with their values."""
 
     id: int
     name: str
@@ -69,9 +71,9 @@ class People:
     Parameters
     ----------
     store : Store
-        Where they are kept. The owner is made when there is none.
+        The database. The owner is created if there is none.
     clock : callable, optional
-        Seconds that go by, to tell a login from another request.
+        Returns seconds, to distinguish a login from another request.
     """
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
@@ -83,7 +85,7 @@ class People:
         with store.transaction() as db:
             for sql in _SCHEMA:
                 db.execute(sql)
-            # A data folder from before there were users has the one address among its settings.
+            # A data folder from before users existed has the only address among its settings.
             kept = db.execute("SELECT value FROM settings WHERE name = 'username'").fetchone()
             email = "ada@sandbox.example" if kept is None else kept[0]
             db.execute(
@@ -91,23 +93,23 @@ class People:
                 " VALUES (?, ?, ?, 'Ada', 'Sandbox')",
                 (OWNER, email.casefold(), email),
             )
-        # In plain text, unlike all others: the sandbox has to tell how to sign in to it.
+        # In plain text, unlike all others, because the sandbox shows it to its user.
         store.setting("password", lambda: secrets.token_urlsafe(12))
 
-    # signing in
+    # logins
 
     @property
     def username(self) -> str:
-        """The owner's e-mail address."""
+        """The e-mail address of the owner."""
         return self.user(OWNER).email_address
 
     @property
     def password(self) -> str:
-        """The owner's password."""
+        """The password of the owner."""
         return str(self._store.query("SELECT value FROM settings WHERE name = 'password'")[0][0])
 
     def sign_in(self, email_address: str, password: str) -> int | None:
-        """The id of the user with this address and password, None for nobody."""
+        """Return the id of the user with this address and password, or None."""
         found = self._store.query("SELECT id, password FROM users WHERE key = ?", (email_address.casefold(),))
         if not found:
             return None
@@ -117,7 +119,7 @@ class People:
         return user if kept is not None and self._passwords.fits(user, password, kept) else None
 
     def visited(self, user: int) -> None:
-        """Note a request that was signed in by Basic or API key: after a long pause it is a login."""
+        """Note a request by Basic or API key, which counts as a login after a long pause."""
         at = self._clock()
         with self._lock:
             last, self._seen[user] = self._seen.get(user), at
@@ -125,19 +127,19 @@ class People:
             self.logged_in(user)
 
     def logged_in(self, user: int) -> None:
-        """Note a login."""
+        """Count a login."""
         with self._store.transaction() as db:
             db.execute("UPDATE users SET logins = logins + 1, last_login = ? WHERE id = ?", (now(), user))
 
     # users
 
     def users(self) -> list[User]:
-        """All users, in the order they were made."""
+        """Return all users in the order of creation."""
         with self._store.transaction() as db:
             return self._users(db)
 
     def user(self, user: int) -> User:
-        """The user of that id; a 404 if there is none."""
+        """Return the user with an id; refuse an unknown id with 404."""
         with self._store.transaction() as db:
             _known(db, "users", user)
             return self._users(db, user)[0]
@@ -155,7 +157,7 @@ class People:
         return [User(number, tuple(teams.get(number, ())), *facts) for number, *facts in found]
 
     def create_user(self, email_address: str, first_name: str, last_name: str, password: str | None) -> int:
-        """Make a user and return their id; a 409 if the address is taken. Without a password nobody can sign in."""
+        """Create a user, who cannot sign in without a password; return the id, refuse a taken address with 409."""
         kept = None if password is None else hashed(password)
         with self._address_free(email_address) as db:
             made = db.execute(
@@ -165,7 +167,7 @@ class People:
             return made.lastrowid or 0
 
     def update_user(self, user: int, changes: Mapping[str, str]) -> None:
-        """Give a user a new ``email_address``, ``first_name`` or ``last_name``; a 409 if the address is taken."""
+        """Change ``email_address``, ``first_name`` or ``last_name``; refuse a taken address with 409."""
         with self._address_free(changes.get("email_address", "")) as db:
             _known(db, "users", user)
             for name, value in changes.items():
@@ -179,12 +181,10 @@ class People:
             with self._store.transaction() as db:
                 yield db
         except sqlite3.IntegrityError:
-            raise Refusal(
-                409, "AddressTaken", f"There is a user with the e-mail address '{email_address}' already."
-            ) from None
+            raise Refusal(409, "AddressTaken", f"Another user has the e-mail address '{email_address}'.") from None
 
     def set_password(self, user: int, password: str) -> None:
-        """Give a user a new password."""
+        """Set the password of a user."""
         kept = password if user == OWNER else hashed(password)
         with self._store.transaction() as db:
             _known(db, "users", user)
@@ -194,7 +194,7 @@ class People:
                 db.execute("UPDATE users SET password = ? WHERE id = ?", (kept, user))
 
     def delete_user(self, user: int) -> None:
-        """Delete a user, who leaves every team; a 409 for the owner of the account."""
+        """Delete a user and remove them from every team; refuse the owner of the account with 409."""
         with self._store.transaction() as db:
             _known(db, "users", user)
             if user == OWNER:
@@ -205,7 +205,7 @@ class People:
     # teams
 
     def teams(self) -> list[Team]:
-        """All teams, in the order they were made."""
+        """Return all teams in the order of creation."""
         users: dict[int, list[int]] = {}
         parameters: dict[int, list[tuple[str, str]]] = {}
         with self._store.transaction() as db:
@@ -219,7 +219,7 @@ class People:
             ]
 
     def create_team(self, name: str, description: str) -> int:
-        """Make a team and return its id; a 409 if its name is taken."""
+        """Create a team and return its id; refuse a taken name with 409."""
         with self._name_free(name) as db:
             made = db.execute(
                 "INSERT INTO teams (key, name, description) VALUES (?, ?, ?)", (name.casefold(), name, description)
@@ -227,7 +227,7 @@ class People:
             return made.lastrowid or 0
 
     def update_team(self, team: int, changes: Mapping[str, str]) -> None:
-        """Give a team a new ``name`` or ``description``; a 409 if the name is taken."""
+        """Change ``name`` or ``description`` of a team; refuse a taken name with 409."""
         with self._name_free(changes.get("name", "")) as db:
             _known(db, "teams", team)
             for name, value in changes.items():
@@ -241,24 +241,24 @@ class People:
             with self._store.transaction() as db:
                 yield db
         except sqlite3.IntegrityError:
-            raise Refusal(409, "NameTaken", f"There is a team named '{name}' already.") from None
+            raise Refusal(409, "NameTaken", f"A team named '{name}' already exists.") from None
 
     def delete_team(self, team: int) -> None:
-        """Delete a team with its parameters; its users stay users."""
+        """Delete a team with its parameters, but not its users."""
         with self._store.transaction() as db:
             _known(db, "teams", team)
             for table, column in (("members", "team_id"), ("parameters", "team_id"), ("teams", "id")):
                 db.execute(f"DELETE FROM {table} WHERE {column} = ?", (team,))  # noqa: S608
 
     def add_user(self, team: int, user: int) -> None:
-        """Put a user into a team; nothing changes where they are in it."""
+        """Add a user to a team, unless they are in it."""
         with self._store.transaction() as db:
             _known(db, "teams", team)
             _known(db, "users", user)
             db.execute("INSERT OR IGNORE INTO members VALUES (?, ?)", (team, user))
 
     def remove_user(self, team: int, user: int) -> None:
-        """Take a user out of a team; a 404 where they are not in it."""
+        """Remove a user from a team; refuse a user who is not in it with 404."""
         with self._store.transaction() as db:
             _known(db, "teams", team)
             _known(db, "users", user)
@@ -266,7 +266,7 @@ class People:
                 raise Refusal(404, "NotFound", f"The user {user} is not in the team {team}.")
 
     def set_parameter(self, team: int, name: str, value: str) -> None:
-        """Give a team a parameter, or a parameter a new value."""
+        """Set a parameter of a team."""
         with self._store.transaction() as db:
             _known(db, "teams", team)
             db.execute(
@@ -276,7 +276,7 @@ class People:
             )
 
     def remove_parameter(self, team: int, name: str) -> None:
-        """Take a parameter from a team; a 404 where it has none of that name."""
+        """Remove a parameter from a team; refuse an unknown parameter with 404."""
         with self._store.transaction() as db:
             _known(db, "teams", team)
             if not db.execute("DELETE FROM parameters WHERE team_id = ? AND name = ?", (team, name)).rowcount:
@@ -285,4 +285,37 @@ class People:
 
 def _known(db: sqlite3.Connection, table: str, number: int) -> None:
     if number > _MAX_ID or db.execute(f"SELECT 1 FROM {table} WHERE id = ?", (number,)).fetchone() is None:  # noqa: S608
-        raise Refusal(404, "NotFound", f"There is no {table.removesuffix('s')} with the id {number}.")
+        raise Refusal(404, "NotFound", f"No {table.removesuffix('s')} has the id {number}.")
+
+
+def hashed(password: str) -> str:
+    """Return a salted slow hash of a password, for storage."""
+    salt = secrets.token_bytes(_SALT_BYTES)
+    return f"{salt.hex()}:{_slow(password, salt).hex()}"
+
+
+def _slow(password: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(password.encode(), salt=salt, **_SCRYPT)
+
+
+class Passwords:
+    """Checks passwords against their hashes, and remembers correct ones.
+
+    It keeps one digest for each user, under a random key in memory, so that not every request computes a slow hash.
+    """
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+        self._correct: dict[int, bytes] = {}
+
+    def fits(self, user: int, password: str, kept: str) -> bool:
+        """Return whether a password is the one that was hashed for a user."""
+        # The stored hash is part of it, so that a new password invalidates the digest.
+        quick = hmac.digest(self._key, f"{user}:{kept}:{password}".encode(), "sha256")
+        if hmac.compare_digest(quick, self._correct.get(user, b"")):
+            return True
+        salt, _, digest = kept.partition(":")
+        if not hmac.compare_digest(_slow(password, bytes.fromhex(salt)), bytes.fromhex(digest)):
+            return False
+        self._correct[user] = quick
+        return True

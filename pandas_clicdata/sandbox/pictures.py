@@ -1,4 +1,4 @@
-"""Pictures of dashboards: what a table's rows come to as a chart, and the chart as a PNG."""
+"""Pictures of dashboards: the rows of a table as a chart, and the chart as a PNG."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ THUMBNAIL = 320, 200
 SNAPSHOT = 1280, 800
 """Width and height of a large picture, in pixels."""
 
-_MOST_BARS = 20
+_MAX_BARS = 20
 _BINS = 12
-_TEXTS = frozenset({"text", "dropdown"})
-_PAPER, _INK, _FAINT, _BAR, _BELOW = "#ffffff", "#1f2933", "#7b8794", "#2f6fb5", "#c0504d"
+_TEXT_TYPES = frozenset({"text", "dropdown"})
+_BACKGROUND, _TEXT, _LIGHT_TEXT, _BAR, _NEGATIVE_BAR = "#ffffff", "#1f2933", "#7b8794", "#2f6fb5", "#c0504d"
 
 
 @dataclass(frozen=True)
 class Chart:
-    """What a picture shows: a line of words, and bars with their labels."""
+    """The content of a picture: a caption, and bars with labels."""
 
     caption: str
     bars: tuple[tuple[str, float], ...] = ()
 
 
 def chart(columns: Sequence[Column], total: int, rows: Sequence[str]) -> Chart:
-    """The chart of a table: its first number column by its first text column.
+    """Return the chart of a table: its first number column by its first text column.
 
     Parameters
     ----------
     columns : sequence of Column
         The columns of the table.
     total : int
-        How many rows it has.
+        The number of rows of the table.
     rows : sequence of str
-        The first of them, as JSON objects.
+        The first rows, as JSON objects.
 
     Examples
     --------
@@ -58,11 +58,11 @@ def chart(columns: Sequence[Column], total: int, rows: Sequence[str]) -> Chart:
         return Chart("no rows yet")
     size = f"{total:,} row{'s' * (total > 1)}"
     number = next((column.name for column in columns if column.data_type in NUMERIC), None)
-    group = next((column.name for column in columns if column.data_type in _TEXTS), None)
+    group = next((column.name for column in columns if column.data_type in _TEXT_TYPES), None)
     found: list[tuple[Any, float]] = []
     for text in rows:
         row = json.loads(text, parse_int=float)
-        # A number beyond a float's reach has no place on paper.
+        # A number outside the range of a float cannot be drawn.
         if number is not None and row[number] is not None and math.isfinite(row[number]):
             found.append((None if group is None else row[group], row[number]))
     if not found:
@@ -72,22 +72,22 @@ def chart(columns: Sequence[Column], total: int, rows: Sequence[str]) -> Chart:
         for label, value in found:
             groups.setdefault(label, []).append(value)
         means = [("(null)" if label is None else label, _mean(values)) for label, values in groups.items()]
-        few = f", the first {_MOST_BARS} of {len(means)}" if len(means) > _MOST_BARS else ""
-        return Chart(f"{number} by {group} (mean), {size}{few}", tuple(means[:_MOST_BARS]))
+        few = f", the first {_MAX_BARS} of {len(means)}" if len(means) > _MAX_BARS else ""
+        return Chart(f"{number} by {group} (mean), {size}{few}", tuple(means[:_MAX_BARS]))
     values = [value for _, value in found]
-    if len(values) <= _MOST_BARS:
+    if len(values) <= _MAX_BARS:
         return Chart(f"{number}, {size}", tuple((str(place), value) for place, value in enumerate(values, 1)))
-    return Chart(f"how often which {number}, {size}", _histogram(values))
+    return Chart(f"number of rows by {number}, {size}", _histogram(values))
 
 
 def _mean(values: Sequence[float]) -> float:
-    # Each divided by itself: the sum of large floats may be none.
+    # Each value is divided first, because the sum of large floats may overflow.
     return math.fsum(value / len(values) for value in values)
 
 
 def _histogram(values: Sequence[float]) -> tuple[tuple[str, float], ...]:
     low, high = min(values), max(values)
-    # By halves, as the whole width may be more than a float holds.
+    # By halves, because the whole width may overflow a float.
     width = high / 2 - low / 2
     counts = [0] * (_BINS if width else 1)
     for value in values:
@@ -103,21 +103,26 @@ def png(title: str, shown: Chart, size: tuple[int, int]) -> bytes:
     Parameters
     ----------
     title : str
-        What stands above it.
+        The title.
     shown : Chart
-        What it shows.
+        The chart.
     size : tuple of int
-        Width and height in pixels, as `THUMBNAIL` and `SNAPSHOT` are.
+        Width and height in pixels, as in `THUMBNAIL` and `SNAPSHOT`.
+
+    Returns
+    -------
+    bytes
+        The PNG file.
     """
     from PIL import Image, ImageDraw
 
     width, height = size
     unit = height / 200
-    image = Image.new("RGB", size, _PAPER)
+    image = Image.new("RGB", size, _BACKGROUND)
     draw = ImageDraw.Draw(image)
     left, right = 12 * unit, width - 12 * unit
-    _write(draw, (left, 8 * unit), title, 14 * unit, _INK, right - left)
-    _write(draw, (left, 28 * unit), shown.caption, 9 * unit, _FAINT, right - left)
+    _write(draw, (left, 8 * unit), title, 14 * unit, _TEXT, right - left)
+    _write(draw, (left, 28 * unit), shown.caption, 9 * unit, _LIGHT_TEXT, right - left)
     if shown.bars:
         _bars(draw, shown.bars, (left, 48 * unit, right, height - 10 * unit), unit)
     file = io.BytesIO()
@@ -130,7 +135,7 @@ def _bars(
 ) -> None:
     left, top, right, bottom = box
     most = max(abs(value) for _, value in bars) or 1.0
-    # As parts of the longest: it may be longer than any sum of floats.
+    # As fractions of the longest bar, because sums of large floats may overflow.
     parts = [value / most for _, value in bars]
     room = 12 * unit
     above, below = max(*parts, 0.0), -min(*parts, 0.0)
@@ -140,17 +145,19 @@ def _bars(
     for place, ((label, value), part) in enumerate(zip(bars, parts, strict=True)):
         start = left + pitch * place
         ends = sorted((zero, zero - part * scale))
-        draw.rectangle((start + pitch * 0.1, ends[0], start + pitch * 0.9, ends[1]), fill=_BAR if part >= 0 else _BELOW)
+        draw.rectangle(
+            (start + pitch * 0.1, ends[0], start + pitch * 0.9, ends[1]), fill=_BAR if part >= 0 else _NEGATIVE_BAR
+        )
         at = start + pitch * 0.1
-        _write(draw, (at, ends[0] - room), f"{value:.4g}", 7 * unit, _INK, pitch * 0.9, cut=False)
-        _write(draw, (at, bottom - room), label, 7 * unit, _FAINT, pitch * 0.9)
-    draw.line((left, zero, right, zero), fill=_FAINT, width=max(round(unit / 2), 1))
+        _write(draw, (at, ends[0] - room), f"{value:.4g}", 7 * unit, _TEXT, pitch * 0.9, cut=False)
+        _write(draw, (at, bottom - room), label, 7 * unit, _LIGHT_TEXT, pitch * 0.9)
+    draw.line((left, zero, right, zero), fill=_LIGHT_TEXT, width=max(round(unit / 2), 1))
 
 
 def _write(
     draw: ImageDraw, at: tuple[float, float], text: str, size: float, ink: str, room: float, *, cut: bool = True
 ) -> None:
-    """Write one line; what is too long for its room is cut, or left out where half of it would be wrong."""
+    """Write one line of text. Text that is too long is cut, or left out if `cut` is False."""
     font = _font(size)
     line = _letters(text[:200])
     while line and draw.textlength(line, font=font) > room:
@@ -159,7 +166,7 @@ def _write(
 
 
 def _letters(text: str) -> str:
-    """The text in the letters that Pillow's own font has; it brings no other."""
+    """Return the text in the letters of the built-in font of Pillow."""
     plain = "".join(letter for letter in normalize("NFKD", text) if not combining(letter))
     return "".join((letter if letter.isascii() else "?") if letter.isprintable() else " " for letter in plain)
 
@@ -170,5 +177,5 @@ def _font(size: float) -> FreeTypeFont | ImageFont:
     try:
         return ImageFont.load_default(size)
     except TypeError:
-        # Before Pillow 10.1 it has one size.
+        # Before Pillow 10.1, the font has one size.
         return ImageFont.load_default()

@@ -1,8 +1,8 @@
-"""Sandboxes in a process of their own, which ends with the process that started it.
+"""Sandboxes in a child process, which ends with its parent.
 
-The two talk over the child's standard input and output, a line of JSON each: an order ``{"order": 1, "make":
-options}``, ``{"order": 2, "start": 0}`` or ``{"order": 3, "stop": 0}``, and a reply with the same number. When the
-input closes, for whatever reason, the child ends.
+Parent and child exchange lines of JSON over the child's standard input and output: an order ``{"order": 1, "make":
+options}``, ``{"order": 2, "start": 0}`` or ``{"order": 3, "stop": 0}``, and a reply with the same number. The child
+ends when its input closes.
 """
 
 from __future__ import annotations
@@ -19,17 +19,25 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from pandas_clicdata.sandbox.assumptions import Assumptions
-from pandas_clicdata.sandbox.remote import RemoteSandbox
+from pandas_clicdata.sandbox.remote import RemoteSandbox, Wire
 from pandas_clicdata.sandbox.server import Sandbox
 
-_PATIENCE = 20  # seconds for a child to end by itself
+_STOP_TIMEOUT = 20  # seconds for the child to end by itself
 
 
 def serve_pipe(orders: Iterable[str], replies: IO[str]) -> None:
-    """Run sandboxes as the lines of `orders` say, until there are no more."""
+    """Run sandboxes as the lines of ``orders`` say, until there are no more lines.
+
+    Parameters
+    ----------
+    orders : iterable of str
+        The orders, a line of JSON each.
+    replies : text file
+        Where the replies are written, a line of JSON each.
+    """
     made: list[Sandbox] = []
 
-    def obey(order: Mapping[str, Any]) -> dict[str, Any]:
+    def execute(order: Mapping[str, Any]) -> dict[str, Any]:
         if "make" in order:
             made.append(Sandbox(**{**order["make"], "assume": Assumptions(**order["make"].get("assume", {}))}))
             return {"number": len(made) - 1}
@@ -45,7 +53,7 @@ def serve_pipe(orders: Iterable[str], replies: IO[str]) -> None:
             try:
                 order = json.loads(line)
                 number = order["order"]
-                reply = obey(order)
+                reply = execute(order)
             except (LookupError, OSError, TypeError, ValueError) as exc:
                 reply = {"error": f"{exc}", "of_system": isinstance(exc, OSError)}
             replies.write(json.dumps({"order": number, **reply}) + "\n")
@@ -56,9 +64,9 @@ def serve_pipe(orders: Iterable[str], replies: IO[str]) -> None:
 
 
 class SandboxProcess:
-    """A process of its own in which sandboxes run.
+    """A child process in which sandboxes run.
 
-    Use it as a context manager, or call `start` and `stop`. It also ends when this process does, however that happens.
+    Use it as a context manager, or call `start` and `stop`. It also ends when this process ends, even if killed.
 
     Examples
     --------
@@ -74,30 +82,36 @@ class SandboxProcess:
         self._parent = os.getpid()
 
     def start(self) -> Self:
-        """Start the process; does nothing when it runs already."""
+        """Start the process, unless it runs already.
+
+        Returns
+        -------
+        SandboxProcess
+            This object.
+        """
         with self._lock:
             if self._child is None:
                 self._parent = os.getpid()
-                # A file takes any amount of words; a pipe that nobody reads would hold the child up.
-                self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+                # A file takes any amount of output; a full pipe that is not read would block the child.
+                self._output = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
                 try:
-                    # A session of its own, so that Ctrl-C in a terminal or a notebook is not meant for it.
+                    # In a new session, so that Ctrl-C in a terminal or a notebook does not reach it.
                     self._child = subprocess.Popen(
                         [sys.executable, "-m", "pandas_clicdata", "sandbox", "--piped"],
                         stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE,
-                        stderr=self._said,
+                        stderr=self._output,
                         text=True,
                         encoding="utf-8",
                         start_new_session=True,
                     )
                 except BaseException:
-                    self._said.close()
+                    self._output.close()
                     raise
         return self
 
     def stop(self) -> None:
-        """End the process and every sandbox in it; does nothing when it has ended, or in a forked child."""
+        """End the process and every sandbox in it, unless it has ended or this is a forked child."""
         if self.inherited:
             return
         with self._lock:
@@ -105,12 +119,12 @@ class SandboxProcess:
             if child is None:
                 return
             try:
-                child.communicate(timeout=_PATIENCE)  # closes its input
+                child.communicate(timeout=_STOP_TIMEOUT)  # closes its input
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.communicate()
             finally:
-                self._said.close()
+                self._output.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -126,7 +140,7 @@ class SandboxProcess:
 
     @property
     def inherited(self) -> bool:
-        """Whether this is a forked child, and the process that of its parent."""
+        """Whether this is a forked child and the process belongs to its parent."""
         return self._child is not None and self._parent != os.getpid()
 
     @property
@@ -136,7 +150,7 @@ class SandboxProcess:
 
     @property
     def pid(self) -> int:
-        """The number of the process."""
+        """The id of the process."""
         return self._running().pid
 
     def _running(self) -> subprocess.Popen[str]:
@@ -145,7 +159,25 @@ class SandboxProcess:
         return self._child
 
     def order(self, **order: Any) -> dict[str, Any]:
-        """Send an order and return its reply; ValueError or OSError for what the process cannot do."""
+        """Send an order and return its reply.
+
+        Parameters
+        ----------
+        **order
+            The order, as in ``start=0``.
+
+        Returns
+        -------
+        dict
+            The reply.
+
+        Raises
+        ------
+        ValueError, OSError
+            The process cannot execute the order.
+        RuntimeError
+            The process is not running or has ended by itself.
+        """
         with self._lock:
             child = self._running()
             assert child.stdin is not None
@@ -156,7 +188,7 @@ class SandboxProcess:
                 child.stdin.flush()
             except OSError:
                 raise self._ended() from None
-            # An order that was interrupted has left its reply in the pipe.
+            # The reply to an interrupted order may still be in the pipe.
             for line in child.stdout:
                 reply: dict[str, Any] = json.loads(line)
                 if reply["order"] == self._orders:
@@ -168,53 +200,93 @@ class SandboxProcess:
         return reply
 
     def _ended(self) -> RuntimeError:
-        # Its pipes are closed, so it is about to end.
+        # Its pipes are closed, so it ends soon.
         self._running().wait()
-        self._said.seek(0)
-        return RuntimeError(f"The sandbox process has ended by itself. {self._said.read().strip()}".strip())
+        self._output.seek(0)
+        return RuntimeError(f"The sandbox process has ended by itself. {self._output.read().strip()}".strip())
 
     def sandbox(self, dialect: str = "both", **options: Any) -> ProcessSandbox:
-        """A sandbox in this process, with the options of `Sandbox`; to be started, as that is."""
+        """Return a sandbox in this process, which is not started yet.
+
+        Parameters
+        ----------
+        dialect : {"both", "unversioned", "versioned"}, default "both"
+            As in `Sandbox`.
+        **options
+            The other parameters of `Sandbox`.
+
+        Returns
+        -------
+        ProcessSandbox
+            The sandbox.
+
+        Raises
+        ------
+        ValueError
+            `Sandbox` does not take an option.
+        """
         return ProcessSandbox(self, dialect, options)
 
 
 class ProcessSandbox(RemoteSandbox):
-    """A sandbox in a `SandboxProcess`; use it as a context manager, or call `start` and `stop`, as with `Sandbox`."""
+    """A sandbox in a `SandboxProcess`, made by `SandboxProcess.sandbox`.
+
+    Use it as a context manager, or call `start` and `stop`, as with `Sandbox`.
+
+    Parameters
+    ----------
+    process : SandboxProcess
+        The process.
+    dialect : {"both", "unversioned", "versioned"}
+        As in `Sandbox`.
+    options : mapping
+        The other parameters of `Sandbox`.
+
+    Examples
+    --------
+    >>> with SandboxProcess() as process, process.sandbox("versioned") as sandbox:
+    ...     sandbox.requests.counts().total()
+    0
+    """
 
     def __init__(self, process: SandboxProcess, dialect: str, options: Mapping[str, Any]) -> None:
         sent = {name: value for name, value in options.items() if value is not None}
         if not isinstance(sent.get("scopes", ""), str):
             sent["scopes"] = list(sent["scopes"])
-        # Options are refused here and now, in the words of Sandbox.
+        # Options are refused at once, with the errors of Sandbox.
         self._assume = Sandbox(dialect, **sent).assume
         if "data" in sent:
             sent["data"] = os.fspath(sent["data"])
         self._process = process
-        self._handle()
+        self._use(Wire())
         self._order = {"dialect": dialect, **sent, "assume": asdict(self._assume)}
         self._number: int | None = None
 
     def start(self) -> Self:
-        """Open the data and answer requests; does nothing when that is so already."""
+        """Open the data and answer requests, unless the sandbox does so already.
+
+        Returns
+        -------
+        ProcessSandbox
+            This object.
+        """
         if self._number is None:
             self._number = self._process.order(make=self._order)["number"]
         reply = self._process.order(start=self._number)
-        self._known = {}
-        self._wire.reach(reply["url"], reply["control_key"])
+        self._wire.open(reply["url"], reply["control_key"])
         return self
 
     def stop(self) -> None:
-        """Close every connection, thread and file; does nothing when that is so already, or in a forked child."""
+        """Close every connection, thread and file, unless they are closed or this is a forked child."""
         if self._process.inherited:
             return
-        self._wire.leave()
-        self._known = {}
+        self._wire.close()
         if self._number is None or not self._process.alive:
             return
         try:
             self._process.order(stop=self._number)
         except RuntimeError:
-            # What has ended meanwhile has stopped.
+            # A process that has ended meanwhile has stopped its sandboxes.
             if self._process.alive:
                 raise
 
@@ -227,9 +299,9 @@ class ProcessSandbox(RemoteSandbox):
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<ProcessSandbox (not ClicData): {self.url if self._wire.reached else 'stopped'}>"
+        return f"<ProcessSandbox (not ClicData): {self.url if self._wire.is_open else 'stopped'}>"
 
     @property
     def assume(self) -> Assumptions:
-        """What it does where nobody knows what ClicData does."""
+        """The assumed behaviours."""
         return self._assume

@@ -1,9 +1,9 @@
-"""The SQL tables that hold the rows of a ClicData table, and what a transaction does to them.
+"""The SQL tables with the rows of a ClicData table, and what a transaction does to them.
 
-``rows_N`` has the rows of the table with the id N as they are, one column of canonical JSON text ``c0``, ``c1``, … per
-column; ``past_N`` the rows that a later version changed or deleted. Both carry the version a row was born in. When a
-table gets other columns, its rows all go to the past, that past becomes ``past_N_1``, ``past_N_2``, … (a generation,
-with its columns in ``generations``), and a new pair of SQL tables begins.
+``rows_N`` has the current rows of the table with the id N, with a column of canonical JSON text ``c0``, ``c1``, … for
+each column. ``past_N`` has the rows that a later version changed or deleted. Both have the version in which a row was
+created (``born``). When a table gets other columns, all its rows move to the past, this past is renamed to
+``past_N_1``, ``past_N_2``, … (a generation, whose columns are in ``generations``), and new SQL tables are created.
 """
 
 from __future__ import annotations
@@ -14,17 +14,47 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import repeat
+from json.encoder import encode_basestring as quote
 from typing import Any
 
 from pandas_clicdata.sandbox.bodies import Column
 
+_ARGUMENTS = 100  # SQLite functions take at most 127
+
+# The day overflows SQLite's calendar when two hours are added to the last evening of 9999.
+_ISO = (
+    "CASE WHEN {c} = 'null' THEN {c} ELSE coalesce("
+    "'\"' || strftime('%Y-%m-%dT%H:%M:%S', substr({c}, 2, 19), '+2 hours') || substr({c}, 21, length({c}) - 21)"
+    " || '+02:00\"', substr({c}, 1, 11) || 'T' || substr({c}, 13, length({c}) - 13) || '+00:00\"') END"
+)
+
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it stands.
+    """The current state of a table.
 
-    `source` is the name of the file that it is fed from, None where it was made through the API; `key` are the columns
-    that tell its rows apart; `history` says whether its versions are kept.
+    Attributes
+    ----------
+    id : int
+        The RecId.
+    name, description : str
+        Name and description.
+    columns : tuple of Column
+        The columns.
+    created, updated : str
+        Local time with its UTC offset.
+    rows : int
+        The number of rows.
+    next_row : int
+        The number of the next row.
+    version : int
+        The number of the current version, from 1.
+    source : str, optional
+        The name of the source file. None: the table was created through the API.
+    key : tuple of str
+        The columns of the unique key.
+    history : bool
+        Whether versions are kept.
     """
 
     id: int
@@ -43,7 +73,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Generation:
-    """Where rows of the same columns lie: an SQL query for all of them, past and present, and the columns."""
+    """The rows with the same columns: the SQL tables of current and past rows, and the columns."""
 
     columns: tuple[Column, ...]
     now: str | None
@@ -51,17 +81,17 @@ class Generation:
 
 
 def now() -> str:
-    """The local time with its offset, as the service writes it."""
+    """Return the local time with its UTC offset, in the form of the API."""
     return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def cells(width: int) -> str:
-    """The names of that many SQL columns, with commas."""
+    """Return the names of so many SQL columns, separated by commas."""
     return ", ".join(f"c{place}" for place in range(width))
 
 
 def make(db: sqlite3.Connection, table_id: int, width: int) -> None:
-    """Make the pair of SQL tables for that many columns."""
+    """Create the SQL tables for so many columns."""
     kept = ", ".join(f"c{place} TEXT NOT NULL" for place in range(width))
     db.execute(f"CREATE TABLE rows_{table_id} (row INTEGER PRIMARY KEY, born INTEGER NOT NULL, {kept})")
     db.execute(
@@ -70,7 +100,7 @@ def make(db: sqlite3.Connection, table_id: int, width: int) -> None:
 
 
 def add(db: sqlite3.Connection, table_id: int, first: int, version: int, texts: Sequence[Sequence[str]]) -> None:
-    """Add rows, given as one list of stored texts a column; `first` is the number of the first."""
+    """Add rows, given as one list of stored texts for each column; `first` is the number of the first row."""
     marks = ", ".join("?" * (2 + len(texts)))
     count = len(texts[0])
     db.executemany(
@@ -80,7 +110,7 @@ def add(db: sqlite3.Connection, table_id: int, first: int, version: int, texts: 
 
 
 def generations(db: sqlite3.Connection, table: Table) -> list[Generation]:
-    """All generations of a table, the present one first."""
+    """Return all generations of a table, the current one first."""
     found = [Generation(table.columns, f"rows_{table.id}", f"past_{table.id}")]
     for number, columns in db.execute(
         "SELECT number, columns FROM generations WHERE table_id = ? ORDER BY number DESC", (table.id,)
@@ -90,7 +120,7 @@ def generations(db: sqlite3.Connection, table: Table) -> list[Generation]:
 
 
 def generation(db: sqlite3.Connection, table: Table, version: int) -> Generation:
-    """The generation that a version belongs to."""
+    """Return the generation of a version."""
     old = db.execute(
         "SELECT number, columns FROM generations WHERE table_id = ? AND died > ? ORDER BY number LIMIT 1",
         (table.id, version),
@@ -104,8 +134,34 @@ def _columns(text: str) -> tuple[Column, ...]:
     return tuple(Column(name, data_type) for name, data_type in json.loads(text))
 
 
+def row_expression(
+    columns: Sequence[Column], *, row_id: str | None = None, iso_datetimes: bool = False
+) -> tuple[str, list[str]]:
+    """Return an SQL expression for one row as a JSON object, and the values of its parameters ``?1``, ``?2``, …
+
+    Cells are the SQL columns ``c0``, ``c1``, …, and the row id is ``row``. No cell passes through Python.
+    """
+    cells = [
+        _ISO.format(c=f"c{number}") if iso_datetimes and column.data_type == "datetime" else f"c{number}"
+        for number, column in enumerate(columns)
+    ]
+    names = [column.name for column in columns]
+    if row_id is not None:
+        cells.insert(0, "row")
+        names.insert(0, row_id)
+    calls, templates = [], []
+    for start in range(0, len(cells), _ARGUMENTS):
+        part = slice(start, start + _ARGUMENTS)
+        templates.append(",".join(f"{quote(name).replace('%', '%%')}:%s" for name in names[part]))
+        calls.append(f"printf(?{len(templates)}, {', '.join(cells[part])})")
+    templates = ["," * bool(number) + template for number, template in enumerate(templates)]
+    templates[0] = "{" + templates[0]
+    templates[-1] += "}"
+    return " || ".join(calls), templates
+
+
 class Change:
-    """What one transaction does to a table; `Store.change` makes it and calls `finish`."""
+    """The change of a table in one transaction; `Store.change` creates it and calls `finish`."""
 
     def __init__(self, db: sqlite3.Connection, table: Table) -> None:
         self.db = db
@@ -114,44 +170,44 @@ class Change:
         self._columns = table.columns
         self._added = 0
         self._removed = 0
-        self._touched = False
+        self._changed = False
 
     def insert(self, texts: Sequence[Sequence[str]]) -> range:
-        """Append rows, given as one list of stored texts a column; their numbers."""
+        """Append rows, given as one list of stored texts for each column; return their numbers."""
         count = len(texts[0])
         first = self.table.next_row + self._added
         if count:
             add(self.db, self.table.id, first, self._version, texts)
             self._added += count
-            self._touched = True
+            self._changed = True
         return range(first, first + count)
 
     def delete(self, where: str = "1", values: Sequence[Any] = ()) -> int:
-        """Delete the rows that an SQL condition finds; the number of them."""
-        self._bury(where, values)
-        gone = self.db.execute(f"DELETE FROM rows_{self.table.id} WHERE {where}", values).rowcount  # noqa: S608
-        self._removed += gone
-        self._touched |= gone > 0
-        return gone
+        """Delete the rows that match an SQL condition; return their number."""
+        self._keep_past(where, values)
+        deleted = self.db.execute(f"DELETE FROM rows_{self.table.id} WHERE {where}", values).rowcount  # noqa: S608
+        self._removed += deleted
+        self._changed |= deleted > 0
+        return deleted
 
     def update(self, texts: Iterable[tuple[int, str]], where: str, values: Sequence[Any]) -> int:
-        """Give the rows that an SQL condition finds new texts by column number; the number of them."""
-        self._bury(where, values)
+        """Set texts by column number in the rows that match an SQL condition; return their number."""
+        self._keep_past(where, values)
         given = list(texts)
         places = "".join(f", c{place} = ?" for place, _ in given)
         found = self.db.execute(
             f"UPDATE rows_{self.table.id} SET born = ?{places} WHERE {where}",  # noqa: S608
             (self._version, *(text for _, text in given), *values),
         ).rowcount
-        self._touched |= found > 0
+        self._changed |= found > 0
         return found
 
     def recolumn(self, columns: tuple[Column, ...]) -> None:
-        """Take all rows away and give the table other columns."""
+        """Delete all rows and give the table other columns."""
         table, db = self.table, self.db
         self.delete()
         past = f"past_{table.id}"
-        # Without history only rows that came by API are in the past, and only the ledger asks for them.
+        # Without history, only rows that were inserted through the API are in the past, for the ledger.
         if table.history or db.execute(f"SELECT 1 FROM {past} LIMIT 1").fetchone():  # noqa: S608
             number = db.execute(
                 "SELECT coalesce(max(number), 0) + 1 FROM generations WHERE table_id = ?", (table.id,)
@@ -166,10 +222,10 @@ class Change:
         db.execute("DELETE FROM columns WHERE table_id = ?", (table.id,))
         keep_columns(db, table.id, columns)
         self._columns = columns
-        self._touched = True
+        self._changed = True
 
-    def _bury(self, where: str, values: Sequence[Any]) -> None:
-        """Keep the rows that are about to change, for the versions that had them."""
+    def _keep_past(self, where: str, values: Sequence[Any]) -> None:
+        """Copy rows into the past before they change."""
         table = self.table
         if not table.history:
             where = (
@@ -183,8 +239,8 @@ class Change:
         )
 
     def finish(self) -> Table:
-        """Write down what has become of the table; a new version if any row was touched."""
-        if not self._touched:
+        """Store the new state of the table, with a new version if a row was changed; return it."""
+        if not self._changed:
             return self.table
         table = replace(
             self.table,
@@ -203,7 +259,7 @@ class Change:
 
 
 def keep_columns(db: sqlite3.Connection, table_id: int, columns: Sequence[Column]) -> None:
-    """Write down the columns of a table that has none."""
+    """Store the columns of a table that has none."""
     db.executemany(
         "INSERT INTO columns VALUES (?, ?, ?, ?)",
         [(table_id, place, column.name, column.data_type) for place, column in enumerate(columns)],
@@ -211,6 +267,6 @@ def keep_columns(db: sqlite3.Connection, table_id: int, columns: Sequence[Column
 
 
 def keep_version(db: sqlite3.Connection, table: Table) -> None:
-    """Write down the version that a table has come to, where its history is kept."""
+    """Store the version of a table, if its history is kept."""
     if table.history:
         db.execute("INSERT INTO versions VALUES (?, ?, ?, ?)", (table.id, table.version, table.updated, table.rows))

@@ -1,6 +1,6 @@
 """Schedules: named lists of tables to refresh, and their runs.
 
-Nothing runs by itself. A trigger says when its run is due, and the first request from then on carries it out.
+Nothing runs by itself. A trigger sets the time when its run is due, and the first request after that time executes it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.feeds import METHODS, Feeds
 from pandas_clicdata.sandbox.ledger import Ledger
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.protocol import operation
 from pandas_clicdata.sandbox.store import Store
 
 _log = logging.getLogger("pandas_clicdata.sandbox")
 
 STATES = ("idle", "running", "succeeded", "failed")
-"""What the last run of a schedule has come to; idle before any."""
+"""The states of the last run of a schedule; idle before the first run."""
 
 _COLUMNS = "id, name, description, method, tables, status, began, ended, message"
 
@@ -44,16 +45,16 @@ class Schedule:
 
 
 class Schedules:
-    """All schedules.
+    """The schedules of the account.
 
     Parameters
     ----------
     store : Store
-        Where they are kept.
+        The database.
     feeds : Feeds
-        What refreshes tables.
+        Refreshes tables.
     run_seconds : float
-        How long after its trigger a run is due.
+        Seconds from the trigger of a run until it is due.
     """
 
     def __init__(self, store: Store, feeds: Feeds, run_seconds: float) -> None:
@@ -63,20 +64,21 @@ class Schedules:
         self._lock = threading.RLock()
         self._next = self._first_due()
 
+    @operation("POST", "schedules", "schedule_id")
     def add(self, name: object, tables: object, method: object, description: object = "") -> int:
-        """Make a schedule; its id. ValueError for what cannot be, LookupError for a table that is not there."""
+        """Create a schedule and return its id; raise ValueError or LookupError if an argument does not fit."""
         if not isinstance(name, str) or not isinstance(description, str) or not name.strip():
-            raise ValueError("A schedule needs a name, a text that is not empty, and its description must be a text.")
+            raise ValueError("name must be a string that is not empty, and description a string.")
         if method not in METHODS:
-            raise ValueError(f"method is {method!r}; it takes {', '.join(map(repr, METHODS))}.")
+            raise ValueError(f"method is {method!r}; it must be one of {', '.join(map(repr, METHODS))}.")
         if (
             not isinstance(tables, list | tuple)
             or not tables
             or not all(isinstance(table, str) or type(table) is int for table in tables)
         ):
-            raise ValueError(f"tables is {tables!r}; it takes a list of at least one table, by name or id.")
+            raise ValueError(f"tables is {tables!r}; it must be a list of at least one table, by name or id.")
         ledger = Ledger(self._store)
-        # A table that is named twice is refreshed once.
+        # A table that is given twice is refreshed once.
         ids = list(dict.fromkeys(ledger.table_id(table) for table in tables))
         try:
             with self._store.transaction() as db:
@@ -86,25 +88,25 @@ class Schedules:
                 )
                 return int(cursor.lastrowid or 0)
         except sqlite3.IntegrityError:
-            raise ValueError(f"There is a schedule named '{name}' already.") from None
+            raise ValueError(f"A schedule named '{name}' already exists.") from None
 
     def all(self) -> list[Schedule]:
-        """All schedules, in the order they were made."""
+        """Return all schedules in the order of creation."""
         return [_schedule(row) for row in self._store.query(f"SELECT {_COLUMNS} FROM schedules ORDER BY id")]  # noqa: S608
 
     def get(self, schedule_id: int) -> Schedule:
-        """The schedule of that id; a 404 if there is none."""
+        """Return the schedule with an id; refuse an unknown id with 404."""
         for schedule in self.all():
             if schedule.id == schedule_id:
                 return schedule
-        raise Refusal(404, "NotFound", f"There is no schedule with the id {schedule_id}.")
+        raise Refusal(404, "NotFound", f"No schedule has the id {schedule_id}.")
 
     def trigger(self, schedule_id: int) -> None:
-        """Start a run; a 409 while one is running."""
+        """Start a run; refuse it with 409 while another run is under way."""
         with self._lock:
             schedule = self.get(schedule_id)
             if schedule.status == "running":
-                raise Refusal(409, "AlreadyRunning", f"The schedule '{schedule.name}' is running already.")
+                raise Refusal(409, "AlreadyRunning", f"The schedule '{schedule.name}' is already running.")
             due = time.time() + self._seconds
             with self._store.transaction() as db:
                 db.execute(
@@ -115,7 +117,7 @@ class Schedules:
             self._next = min(self._next, due)
 
     def run_due(self) -> None:
-        """Carry out the runs that are due. Who comes while another does so waits for their end."""
+        """Execute the runs that are due; a request that arrives meanwhile waits for their end."""
         if self._next > time.time():
             return
         with self._lock:
@@ -140,9 +142,9 @@ class Schedules:
             except Refusal as exc:
                 failures.append(exc.description)
             except Exception as exc:  # noqa: BLE001
-                # The request that carries out the run has nothing to do with it.
+                # The request that executes the run must not fail with it.
                 _log.exception("a scheduled refresh of the table %s failed", table_id)
-                failures.append(f"The sandbox itself failed: {type(exc).__name__}: {exc}.")
+                failures.append(f"Internal error of the sandbox: {type(exc).__name__}: {exc}.")
         return failures
 
     def _first_due(self) -> float:
@@ -156,5 +158,5 @@ def _schedule(row: Sequence[object]) -> Schedule:
 
 
 def _now() -> str:
-    """The local time with its offset; to the microsecond, for two runs of one second are two."""
+    """Return the local time with its UTC offset, to the microsecond to distinguish runs within a second."""
     return datetime.now().astimezone().isoformat(timespec="microseconds")

@@ -1,4 +1,4 @@
-"""The folder of files that tables are fed from."""
+"""The folder with the files that feed tables."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ import weakref
 from pathlib import Path
 
 from pandas_clicdata.sandbox.bodies import MAX_NAME
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.dialects import Refusal
+from pandas_clicdata.sandbox.protocol import as_bytes, operation
 
-KINDS = (".csv", ".parquet")
-"""What the names of sources end with, in small letters or not."""
+ENDINGS = (".csv", ".parquet")
+"""The endings of the names of sources, case-insensitive."""
 FOLDER = "sources"
 """The name of the folder in the data folder."""
 
 
 class Sources:
-    """The folder, made when it is first asked for.
+    """The folder of sources, which is created on first use.
 
     Parameters
     ----------
     data : Path, optional
-        The data folder; without it the sources are in a temporary folder until `close`.
+        The data folder. None: a temporary folder until `close`.
     """
 
     def __init__(self, data: Path | None) -> None:
@@ -33,9 +34,9 @@ class Sources:
         self._lock = threading.Lock()
         self._temporary: Path | None = None
 
-    @property
+    @operation("GET", "sources", "folder", encode=str, decode=Path)
     def folder(self) -> Path:
-        """The folder, for the eyes of its owner."""
+        """Return the folder, which only its owner can read."""
         with self._lock:
             if self._data is not None:
                 folder = self._data.absolute() / FOLDER
@@ -43,7 +44,7 @@ class Sources:
                 return folder
             if self._temporary is None:
                 self._temporary = Path(tempfile.mkdtemp(prefix="clicdata-sandbox-"))
-                # A sandbox that nobody stops ends with its process.
+                # A sandbox that is not stopped ends with its process.
                 self._remove = weakref.finalize(self, shutil.rmtree, self._temporary, ignore_errors=True)
             return self._temporary
 
@@ -54,11 +55,12 @@ class Sources:
                 self._remove()
                 self._temporary = None
 
+    @operation("POST", "sources")
     def put(self, name: str, content: str | bytes) -> None:
-        """Write a file, text as UTF-8, whole or not at all; one of the same name is replaced."""
+        """Write a file atomically, text as UTF-8; replace a file with the same name."""
         check_name(name)
         data = as_bytes(content)
-        folder = self.folder
+        folder = self.folder()
         handle, draft = tempfile.mkstemp(prefix=".", dir=folder)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -70,40 +72,28 @@ class Sources:
             raise
 
     def read(self, name: str) -> bytes:
-        """The content of a source; a 400 where there is none to read."""
-        path = self.folder / name
-        # A link could lead out of the folder, and a pipe would never end.
+        """Return the content of a source; refuse one that cannot be read with 400."""
+        path = self.folder() / name
+        # A link could point out of the folder, and a pipe would never end.
         if path.is_symlink() or not path.is_file():
-            raise unreadable(name, "there is no such file in the folder of sources")
+            raise unreadable(name, "the folder of sources has no such file")
         try:
             return path.read_bytes()
         except OSError as exc:
             raise unreadable(name, f"{exc.strerror}") from None
 
 
-def as_bytes(content: object) -> bytes:
-    """The bytes of a file, text as UTF-8 with its line ends as they are; ValueError for anything else."""
-    match content:
-        case str():
-            return content.encode("utf-8")
-        case bytes():
-            return content
-    raise ValueError("The content of a source must be text or bytes.")
-
-
 def unreadable(name: str, why: str) -> Refusal:
-    """A 400 for a source that cannot be read."""
+    """Return a 400 for a source that cannot be read."""
     return Refusal(400, "SourceUnreadable", f"The source '{name}' cannot be read: {why.rstrip('.')}.")
 
 
 def check_name(name: object) -> str:
-    """The name of a source; ValueError for what is none, or could lead out of the folder."""
-    if not isinstance(name, str) or not name.lower().endswith(KINDS):
-        raise ValueError(f"The name of a source is {name!r}; it must end with {' or '.join(KINDS)}.")
+    """Return the name of a source; raise ValueError if it is not a plain file name."""
+    if not isinstance(name, str) or not name.lower().endswith(ENDINGS):
+        raise ValueError(f"The name of a source is {name!r}; it must end with {' or '.join(ENDINGS)}.")
     if name.startswith(".") or any(mark in "/\\:" or not mark.isprintable() for mark in name):
         raise ValueError(f"The name of a source is {name!r}; it must be a plain file name, as in 'flights.csv'.")
     if len(os.fsencode(name)) > MAX_NAME:
-        raise ValueError(
-            f"The name of a source has {len(os.fsencode(name))} bytes; a file name has {MAX_NAME} at most."
-        )
+        raise ValueError(f"The name of a source has {len(os.fsencode(name))} bytes; the limit is {MAX_NAME}.")
     return name

@@ -1,4 +1,4 @@
-"""Tables, rows and their versions in SQLite. How rows lie there is in `rowtables`."""
+"""Tables, rows and versions in SQLite. `rowtables` has the SQL tables of the rows."""
 
 from __future__ import annotations
 
@@ -14,17 +14,59 @@ from typing import Any
 
 from pandas_clicdata.sandbox import rowtables
 from pandas_clicdata.sandbox.bodies import Column, Match
-from pandas_clicdata.sandbox.layout import lay_out
-from pandas_clicdata.sandbox.refusal import Refusal
-from pandas_clicdata.sandbox.rowjson import row_expression
-from pandas_clicdata.sandbox.rowtables import Change, Generation, Table, now
+from pandas_clicdata.sandbox.dialects import Refusal
+from pandas_clicdata.sandbox.rowtables import Change, Generation, Table, now, row_expression
 from pandas_clicdata.sandbox.values import NUMERIC, number_key
 
 __all__ = ["Store", "Table", "Version", "now"]
 
-_INDEX_FROM = 2000  # rows; below that a scan is as fast
-_INDEXES = 6  # per table: each one makes every insert slower
+_INDEX_FROM = 2000  # rows; with fewer rows, a scan is as fast
+_INDEXES = 6  # per table; each index slows down every insert
 _INDEX_COLUMNS = 4
+
+_FIRST = (
+    "CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS tokens (
+        digest TEXT PRIMARY KEY, kind TEXT NOT NULL, expires REAL, scopes TEXT NOT NULL, redirect_uri TEXT
+    )""",
+    """CREATE TABLE IF NOT EXISTS tables (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL, description TEXT NOT NULL,
+        created TEXT NOT NULL, updated TEXT NOT NULL, rows INTEGER NOT NULL, next_row INTEGER NOT NULL,
+        version INTEGER NOT NULL
+    )""",
+    """CREATE TABLE IF NOT EXISTS columns (
+        table_id INTEGER NOT NULL, place INTEGER NOT NULL, name TEXT NOT NULL, data_type TEXT NOT NULL,
+        PRIMARY KEY (table_id, place)
+    )""",
+    """CREATE TABLE IF NOT EXISTS versions (
+        table_id INTEGER NOT NULL, version INTEGER NOT NULL, created TEXT NOT NULL, rows INTEGER NOT NULL,
+        PRIMARY KEY (table_id, version)
+    )""",
+    """CREATE TABLE IF NOT EXISTS inserts (
+        table_id INTEGER NOT NULL, request INTEGER NOT NULL, first_row INTEGER NOT NULL, last_row INTEGER NOT NULL
+    )""",
+    """INSERT OR IGNORE INTO sqlite_sequence (name, seq) SELECT 'tables', 1000
+        WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'tables')""",
+)
+
+_FEEDS = (
+    "ALTER TABLE tables ADD COLUMN source TEXT",
+    "ALTER TABLE tables ADD COLUMN unique_key TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE tables ADD COLUMN history INTEGER NOT NULL DEFAULT 1",
+    # The columns of a table before it was recreated; `died` is the first version without them.
+    """CREATE TABLE generations (
+        table_id INTEGER NOT NULL, number INTEGER NOT NULL, died INTEGER NOT NULL, columns TEXT NOT NULL,
+        PRIMARY KEY (table_id, number)
+    )""",
+    """CREATE TABLE schedules (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL, description TEXT NOT NULL,
+        method TEXT NOT NULL, tables TEXT NOT NULL, status TEXT NOT NULL DEFAULT 'idle', began TEXT, ended TEXT,
+        due REAL, message TEXT
+    )""",
+)
+
+# The first step also fits databases from before steps were numbered.
+_STEPS = (_FIRST, _FEEDS)
 
 
 @dataclass(frozen=True)
@@ -42,7 +84,7 @@ class Store:
     Parameters
     ----------
     path : Path, optional
-        The SQLite file; memory without it.
+        The SQLite file. None: memory.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -52,16 +94,16 @@ class Store:
         )
         try:
             self._db.create_function("number_key", 1, number_key, deterministic=True)
-            # Held for good: two servers on one file would each believe in their own catalogue.
+            # Locked until the end, because each server keeps its own catalogue of tables in memory.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA trusted_schema = ON")
             self._db.execute("PRAGMA cache_size = -65536")
-            lay_out(self._db)
+            migrate(self._db)
         except sqlite3.DatabaseError as exc:
             self._db.close()
-            raise ValueError(f"The data folder cannot be used, another sandbox may have it open: {exc}.") from exc
+            raise ValueError(f"The data folder cannot be used; another sandbox may have it open: {exc}.") from exc
         except BaseException:
             self._db.close()
             raise
@@ -69,7 +111,7 @@ class Store:
         self._load()
 
     def close(self) -> None:
-        """Close the database; what was committed stays in the file."""
+        """Close the database; committed data stays in the file."""
         with self._lock:
             self._db.close()
 
@@ -88,7 +130,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The connection, inside a transaction that is undone when the block raises."""
+        """Yield the connection in a transaction, which is rolled back when the block raises."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -100,21 +142,21 @@ class Store:
                 raise
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of a query."""
+        """Return all rows of a query."""
         with self._lock:
             return self._db.execute(sql, values).fetchall()
 
     # tables
 
     def table(self, table_id: int) -> Table:
-        """The table of that id; a 404 if there is none."""
+        """Return the table with an id; refuse an unknown id with 404."""
         try:
             return self._tables[table_id]
         except KeyError:
-            raise Refusal(404, "NotFound", f"There is no table with the id {table_id}.") from None
+            raise Refusal(404, "NotFound", f"No table has the id {table_id}.") from None
 
     def tables(self) -> list[Table]:
-        """All tables, in the order they were made."""
+        """Return all tables in the order of creation."""
         with self._lock:
             return list(self._tables.values())
 
@@ -129,7 +171,7 @@ class Store:
         history: bool = True,
         texts: Sequence[Sequence[str]] = ((),),
     ) -> Table:
-        """Make a table, with rows if there are `texts`, one list a column; a 409 if its name is taken."""
+        """Create a table, with rows from `texts`, one list for each column; refuse a taken name with 409."""
         at, rows = now(), len(texts[0])
         with self._lock:
             try:
@@ -152,15 +194,16 @@ class Store:
                         rowtables.add(db, table.id, 1, 1, texts)
                     rowtables.keep_version(db, table)
             except sqlite3.IntegrityError:
-                raise Refusal(409, "NameTaken", f"There is a table named '{name}' already.") from None
+                raise Refusal(409, "NameTaken", f"A table named '{name}' already exists.") from None
             self._tables[table.id] = table
             return table
 
     @contextmanager
     def change(self, table_id: int, columns: tuple[Column, ...] | None = None) -> Iterator[Change]:
-        """A transaction on one table, undone when the block raises; a 404 if there is no such table.
+        """Yield a change of a table, which is rolled back when the block raises; refuse an unknown id with 404.
 
-        A 409 if `columns` are given, which the caller has read a body by, and the table has others by now.
+        `columns` are those with which the caller has parsed a body. If the table has other columns now, the change is
+        refused with 409.
         """
         with self._lock:
             table = self.table(table_id)
@@ -175,7 +218,7 @@ class Store:
     # rows
 
     def insert(self, table_id: int, columns: tuple[Column, ...], texts: Sequence[Sequence[str]], request: int) -> int:
-        """Append rows, given as one list of stored texts a column."""
+        """Append rows, given as one list of stored texts for each column; return their number."""
         with self.change(table_id, columns) as change:
             new = change.insert(texts)
             if new:
@@ -183,14 +226,14 @@ class Store:
             return len(new)
 
     def delete(self, table_id: int, columns: tuple[Column, ...], match: Match) -> int:
-        """Delete the rows that match; the number of them."""
+        """Delete the rows that match; return their number."""
         with self.change(table_id, columns) as change:
             return change.delete(*self._where(change.table, match))
 
     def update(
         self, table_id: int, columns: tuple[Column, ...], match: Match, values: Sequence[tuple[int, str]]
     ) -> int:
-        """Give the rows that match new values; the number of them."""
+        """Update the rows that match; return their number."""
         with self.change(table_id, columns) as change:
             return change.update(values, *self._where(change.table, match))
 
@@ -240,7 +283,7 @@ class Store:
     # reading
 
     def versions(self, table_id: int) -> list[Version]:
-        """The versions of a table, the oldest first; none where no history is kept."""
+        """Return the versions of a table, oldest first; none if no history is kept."""
         self.table(table_id)
         return [
             Version(*row)
@@ -250,7 +293,7 @@ class Store:
         ]
 
     def version(self, table_id: int, number: int) -> Version:
-        """One version of a table; a 404 if there is none."""
+        """Return a version of a table; refuse an unknown version with 404."""
         table = self.table(table_id)
         if table.history and 1 <= number <= table.version:
             rows = self.query(
@@ -270,17 +313,17 @@ class Store:
         row_id: str | None = None,
         iso_datetimes: bool = False,
     ) -> tuple[Table, int, list[str]]:
-        """Rows as JSON objects in the order they were inserted, with the table and the count of all its rows.
+        """Return the table, the number of all its rows, and a page of rows as JSON objects in the order of insertion.
 
-        The table has the columns of the version.
+        The returned table has the columns of the version.
         """
         with self._lock:
             table = self.table(table_id)
             total = table.rows if version is None else self.version(table_id, version).rows
-            lie: Generation | None = None
+            past: Generation | None = None
             if version is not None and version != table.version:
-                lie = rowtables.generation(self._db, table, version)
-                table = replace(table, columns=lie.columns)
+                past = rowtables.generation(self._db, table, version)
+                table = replace(table, columns=past.columns)
             if offset >= total or limit <= 0:
                 return table, total, []
             row, values = row_expression(table.columns, row_id=row_id, iso_datetimes=iso_datetimes)
@@ -291,36 +334,57 @@ class Store:
                 return f"?{len(bound)}"
 
             select = f"SELECT row, {row} FROM rows_{table_id}"  # noqa: S608
-            if lie is not None:
+            if past is not None:
                 at = bind(version or 0)
-                cells = rowtables.cells(len(lie.columns))
-                present = f"SELECT row, {cells} FROM {lie.now} WHERE born <= {at} UNION ALL " if lie.now else ""  # noqa: S608
-                # The JSON is built outside, for the rows of the page alone and not for those before it.
+                cells = rowtables.cells(len(past.columns))
+                present = f"SELECT row, {cells} FROM {past.now} WHERE born <= {at} UNION ALL " if past.now else ""  # noqa: S608
+                # The JSON is built in the outer query, only for the rows of the page.
                 sql = (
                     f"SELECT row, {row} FROM ({present}"  # noqa: S608
-                    f"SELECT row, {cells} FROM {lie.past} WHERE born <= {at} AND died > {at}"
+                    f"SELECT row, {cells} FROM {past.past} WHERE born <= {at} AND died > {at}"
                     f" ORDER BY row LIMIT {bind(limit)} OFFSET {bind(offset)}) ORDER BY row"
                 )
             elif table.next_row - 1 == table.rows:
-                # Nothing was ever deleted, so the place of a row is its number.
+                # No row was ever deleted, so the number of a row is its place.
                 sql = f"{select} WHERE row > {bind(offset)} ORDER BY row LIMIT {bind(limit)}"
             else:
                 sql = f"{select} ORDER BY row LIMIT {bind(limit)} OFFSET {bind(offset)}"
             return table, total, [text for _, text in self._db.execute(sql, bound)]
 
     def last_request(self) -> int:
-        """The highest request number that an insert was committed under."""
+        """Return the highest request number of a committed insert."""
         return int(self.query("SELECT coalesce(max(request), 0) FROM inserts")[0][0])
 
     # settings
 
     def setting(self, name: str, make: Callable[[], str]) -> str:
-        """A setting that is kept; made when it is first asked for."""
+        """Return a stored setting; create it on first use."""
         with self.transaction() as db:
             db.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (name, make()))
             return str(db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()[0])
 
     def keep_setting(self, name: str, value: str) -> None:
-        """Set a setting for good."""
+        """Store a setting."""
         with self.transaction() as db:
             db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring the database up to date; raise ValueError if a newer sandbox has written it."""
+    done = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if done > len(_STEPS):
+        raise ValueError(
+            "The data folder was written by a newer sandbox; update pandas-clicdata, or use another folder."
+        )
+    if done == len(_STEPS):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for step in _STEPS[done:]:
+            for statement in step:
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {len(_STEPS)}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise

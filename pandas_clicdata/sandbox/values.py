@@ -1,6 +1,6 @@
-"""Cells: which JSON values a column type takes, and the text that is stored for them.
+"""Cells: the JSON values that each column type takes, and the text that is stored for them.
 
-A cell is stored as canonical JSON text. Numbers never pass through a float: they are kept as they were written.
+A cell is stored as canonical JSON text. Numbers are stored as they were written and never pass through a float.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from datetime import date
 from functools import lru_cache
 from json.encoder import encode_basestring as quote
 
-from pandas_clicdata.sandbox.refusal import bad_value
+from pandas_clicdata.sandbox.dialects import bad_value
 
 MAX_NUMBER_LENGTH = 1000
-"""A number may be written with at most this many characters."""
+"""The largest number of characters of a number."""
 
 _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -23,7 +23,7 @@ _EXPONENT = re.compile(r"[eE][+-]?0*[0-9]{1,4}")
 
 
 class Number:
-    """A JSON number, as the text it was written in."""
+    """A JSON number, as the text in which it was written."""
 
     __slots__ = ("text",)
 
@@ -58,7 +58,7 @@ def _check_exponent(text: str) -> None:
         raise ValueError("has a number with an exponent of more than four digits")
 
 
-def _short_exponents_too(value: object) -> str:
+def _checked_number(value: object) -> str:
     text = _number(value)
     if "e" in text or "E" in text:
         _check_exponent(text)
@@ -74,7 +74,7 @@ def _checkbox(value: object) -> str:
 
 
 @lru_cache(maxsize=65536)
-def _is_day(text: str) -> bool:
+def _is_date(text: str) -> bool:
     if not _DATE.fullmatch(text):
         return False
     try:
@@ -85,8 +85,8 @@ def _is_day(text: str) -> bool:
 
 
 def _date(value: object) -> str:
-    if type(value) is not str or not _is_day(value):
-        raise ValueError("must be a calendar day written 'YYYY-MM-DD', or null")
+    if type(value) is not str or not _is_date(value):
+        raise ValueError("must be a date in the form 'YYYY-MM-DD', or null")
     return f'"{value}"'
 
 
@@ -96,29 +96,31 @@ def _datetime(value: object) -> str:
         or value[10:11] != " "
         or not _TIME.fullmatch(value, 11, 19)
         or not (len(value) == 19 or _FRACTION.fullmatch(value, 19))
-        or not _is_day(value[:10])
+        or not _is_date(value[:10])
     ):
-        raise ValueError("must be a moment written 'YYYY-MM-DD HH:MM:SS' or 'YYYY-MM-DD HH:MM:SS.ffffff', or null")
+        raise ValueError(
+            "must be a datetime in the form 'YYYY-MM-DD HH:MM:SS' or 'YYYY-MM-DD HH:MM:SS.ffffff', or null"
+        )
     return f'"{value[:19]}"' if value.endswith(".000000") else f'"{value}"'
 
 
 ENCODERS: dict[str, Callable[[object], str]] = {
     "text": _text,
-    "number": _short_exponents_too,
+    "number": _checked_number,
     "datetime": _datetime,
     "date": _date,
-    "percentage": _short_exponents_too,
+    "percentage": _checked_number,
     "checkbox": _checkbox,
     "dropdown": _text,
 }
-"""The column types that a table can be made with, and how each turns a value into stored text."""
+"""The column types, each with its encoder from a value to stored text."""
 
 NUMERIC = frozenset({"number", "percentage"})
 """The column types whose cells are compared as numbers."""
 
 
 def encode(data_type: str, value: object) -> str:
-    """The stored text of one value; ValueError says why it cannot be.
+    """Return the stored text of a value; raise ValueError if its column type does not take it.
 
     Examples
     --------
@@ -129,7 +131,7 @@ def encode(data_type: str, value: object) -> str:
 
 
 def encode_column(name: str, data_type: str, values: Sequence[object]) -> list[str]:
-    """The stored texts of one column of a request, in the order of its rows."""
+    """Return the stored texts of one column of a request, in the order of the rows."""
     one = ENCODERS[data_type]
     try:
         return ["null" if value is None else one(value) for value in values]
@@ -144,7 +146,7 @@ def encode_column(name: str, data_type: str, values: Sequence[object]) -> list[s
 
 
 def number_key(text: str) -> str:
-    """A text that is the same for numbers of the same value, exactly.
+    """Return a text that is the same for exactly equal numbers.
 
     Examples
     --------

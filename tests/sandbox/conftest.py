@@ -1,4 +1,4 @@
-"""A sandbox, and a plain HTTP client for it that knows nothing of the package's own client."""
+"""Fixtures: a sandbox, and a plain HTTP client that does not use the package's client."""
 
 import json
 
@@ -17,7 +17,7 @@ COLUMNS = [
 
 
 class Caller:
-    """Calls one sandbox over its socket, signed in with the API key."""
+    """Sends requests to one sandbox with the API key."""
 
     def __init__(self, sandbox):
         self.sandbox = sandbox
@@ -51,7 +51,7 @@ class Caller:
         return reply.json()["result"]
 
     def numbers(self, table, count, start=0):
-        """Append count rows of a table whose first column is a number, 500 at a time."""
+        """Append so many rows to a table whose first column is a number, 500 per request."""
         for first in range(start, start + count, 500):
             self.insert(table, [{"n": n} for n in range(first, min(first + 500, start + count))])
 
@@ -68,7 +68,7 @@ class Caller:
 
 @pytest.fixture
 def serve(new_sandbox):
-    """Start sandboxes that end with the test."""
+    """Start sandboxes, which stop after the test."""
     running = []
 
     def start(*args, **kwargs):

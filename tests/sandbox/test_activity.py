@@ -1,4 +1,4 @@
-"""Activity: who signed in and which dashboard was looked at, how often and when."""
+"""Activity: the logins of users and the views of dashboards."""
 
 import base64
 from datetime import datetime, timedelta
@@ -18,8 +18,8 @@ GRACE = {
 
 
 def ask(call, what="users", version=None):
-    said = call("GET", f"/account/activity/{what}", version=version).json()
-    return said["result"] if version else said
+    reply = call("GET", f"/account/activity/{what}", version=version).json()
+    return reply["result"] if version else reply
 
 
 def logins(call, user=1):
@@ -37,7 +37,7 @@ def is_recent(text):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_user_has_an_entry(call, sb, version):
+def test_every_user_has_an_activity_entry(call, sb, version):
     grace = call("POST", "/user", GRACE).json()
     one, two = ask(call, "users", version)
     key = "id" if version else "rec_id"
@@ -48,12 +48,12 @@ def test_every_user_has_an_entry(call, sb, version):
     assert len(ask(call, "users", version)) == 1
 
 
-def test_many_requests_by_key_are_one_login(call):
+def test_many_requests_by_key_count_as_one_login(call):
     for _ in range(5):
         assert logins(call) == 1
 
 
-def test_each_token_is_a_login_of_the_owner_and_its_requests_are_none(call, sb):
+def test_a_token_counts_as_a_login_of_the_owner_and_its_requests_do_not(call, sb):
     assert logins(call) == 1
     token = call.token().json()["access_token"]
     assert logins(call) == 2
@@ -69,7 +69,7 @@ def test_each_token_is_a_login_of_the_owner_and_its_requests_are_none(call, sb):
     assert logins(call) == 4
 
 
-def test_a_user_by_basic(call):
+def test_many_requests_by_basic_count_as_one_login_of_the_user(call):
     grace = call("POST", "/user", GRACE).json()
     assert basic(call, "wrong") == 401
     assert logins(call, grace) == 0
@@ -82,7 +82,7 @@ def test_a_user_by_basic(call):
     assert logins(call) == 1
 
 
-def test_after_a_long_pause_a_request_is_a_login():
+def test_a_request_after_a_long_pause_counts_as_a_login():
     store, moment = Store(), 0.0
     people = People(store, clock=lambda: moment)
     other = people.create_user("grace@acme.example", "", "", None)
@@ -99,7 +99,7 @@ def test_after_a_long_pause_a_request_is_a_login():
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_pictures_that_are_fetched_are_views(call, sb, version):
+def test_a_requested_picture_counts_as_a_view(call, sb, version):
     call.make("Flights")
     one, two = sb.dashboard("Delays", table="Flights"), sb.dashboard("Other", table="Flights")
     key = "id" if version else "rec_id"

@@ -1,4 +1,4 @@
-"""The switches for what nobody knows, and the table that says so."""
+"""The switches of `Assumptions`, and the table of assumed behaviours."""
 
 from dataclasses import fields
 
@@ -14,13 +14,13 @@ def read(call, table, version="2025.3", **params):
 
 
 @pytest.mark.parametrize("version", [None, "2025.3"])
-def test_no_column_metadata(serve, version):
+def test_without_column_metadata_a_page_has_no_columns(serve, version):
     _, call = serve(assume=Assumptions(column_metadata=False))
     reply = read(call, call.make(), version)
     assert "columns" not in (reply["result"] if version else reply)
 
 
-def test_created_as_object(serve):
+def test_created_as_object_returns_an_object_in_the_versioned_dialect(serve):
     _, call = serve(assume=Assumptions(created_as="object"))
     columns = [{"name": "x", "data_type": "text"}]
     one = call("POST", "/data", {"name": "a", "columns": columns}, version="2025.3").json()
@@ -39,14 +39,14 @@ def test_created_as_object(serve):
         ("bare", {"last_page": False}, {"last_page": True}),
     ],
 )
-def test_pagination(serve, form, first, last):
+def test_minimal_and_bare_pagination_have_fewer_fields(serve, form, first, last):
     _, call = serve(page_size=2, assume=Assumptions(pagination=form))
     table = call.make()
     call.numbers(table, 3)
     assert [read(call, table, page=page)["pagination"] for page in (1, 2)] == [first, last]
 
 
-def test_datetimes_with_an_offset(serve):
+def test_iso_offset_reads_datetimes_with_an_offset(serve):
     _, call = serve(assume=Assumptions(datetime_form="iso_offset"))
     table = call.make(columns=PAIR)
     given = ["2015-06-10 22:47:32", "2015-12-31 23:00:00.000001", "0001-01-01 00:00:00", "9999-12-31 23:59:59.5", None]
@@ -66,7 +66,7 @@ def test_datetimes_with_an_offset(serve):
 
 
 @pytest.mark.parametrize("name", ["id", "rec_id"])
-def test_row_id(serve, name):
+def test_row_id_adds_a_column_that_the_server_fills(serve, name):
     sb, call = serve(assume=Assumptions(row_id=name))
     table = call.make(columns=[("n", "number")])
     call.numbers(table, 3)
@@ -86,7 +86,7 @@ def test_row_id(serve, name):
     assert sb.ledger.rows("T") == [{"n": 0}, {"n": 2}]
 
 
-def test_refusals_under_status_200(serve):
+def test_refusal_status_ok_refuses_with_200(serve):
     _, call = serve(assume=Assumptions(refusal_status="ok"), scopes=["data_read"])
     for path in ("/data/7", "/account"):
         for version in (None, "2025.3"):
@@ -97,19 +97,19 @@ def test_refusals_under_status_200(serve):
     assert call("GET", "/nowhere").status_code == 404
 
 
-def test_no_insert_counts(serve):
+def test_without_insert_counts_an_insert_returns_an_empty_object(serve):
     _, call = serve(assume=Assumptions(insert_counts=False))
     assert call.insert(call.make(), [{"n": 1}]) == {}
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(Assumptions)])
-def test_each_switch_refuses_what_it_does_not_know(field):
+def test_each_switch_refuses_an_unknown_value(field):
     for value in ("nonsense", 1, 0, []):
         with pytest.raises(ValueError, match=f"Assumptions.{field} is "):
             Assumptions(**{field: value})
 
 
-def test_the_table_names_every_switch():
+def test_the_table_lists_every_switch():
     switches = {switch for _, _, switch in ASSUMED if switch}
     assert switches == {field.name for field in fields(Assumptions)}
     assert all(text.endswith(".") for _, text, _ in ASSUMED)

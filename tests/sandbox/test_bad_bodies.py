@@ -1,4 +1,4 @@
-"""Bodies that are refused, and change nothing."""
+"""Invalid bodies are refused and change nothing."""
 
 import json
 
@@ -91,7 +91,7 @@ def table(call):
 
 @pytest.fixture
 def refused(call, sb, table):
-    """Send a body that must be refused with 400 and must leave no trace."""
+    """Send a body that must be refused with 400 and must change nothing."""
 
     def send(method, path, body, version=None):
         reply = call(method, path.format(table), body, version=version)
@@ -107,39 +107,39 @@ def refused(call, sb, table):
 
 
 @pytest.mark.parametrize("body", SYNTAX.values(), ids=SYNTAX)
-def test_syntax(refused, body):
+def test_an_insert_that_is_not_strict_json_is_refused(refused, body):
     refused("POST", "/data/{}/insert", body, "2025.3")
 
 
 @pytest.mark.parametrize("body", INSERTS.values(), ids=INSERTS)
-def test_inserts(refused, body):
+def test_an_insert_of_another_form_is_refused(refused, body):
     refused("POST", "/data/{}/insert", json.dumps(body), "2025.3")
 
 
 @pytest.mark.parametrize("body", CELLS.values(), ids=CELLS)
-def test_cells(refused, body):
+def test_an_append_of_invalid_cells_is_refused(refused, body):
     refused("POST", "/data/{}/row", body)
     refused("POST", "/table/{}", body, "2021.08")
 
 
 @pytest.mark.parametrize("body", POSITIONS.values(), ids=POSITIONS)
-def test_positions(refused, body):
+def test_an_append_of_rows_with_the_wrong_width_is_refused(refused, body):
     refused("POST", "/data/{}/rows", body)
 
 
 @pytest.mark.parametrize(("column", "values"), VALUES, ids=TYPES[:1] + [kind for kind, _ in VALUES[1:]])
-def test_values_of_the_wrong_type_name_their_row_and_column(refused, column, values):
+def test_the_refusal_of_a_value_names_row_and_column(refused, column, values):
     for value in values:
         description = refused("POST", "/data/{}/insert", {"data": [GOOD, {column: value}]}, "2025.3")
         assert description.startswith(f"Row 2, column '{column}' ({column}): the value ")
 
 
 @pytest.mark.parametrize("number", ["1e10000", "1e-99999", "1" * 1001, "0." + "1" * 1000])
-def test_numbers_beyond_all_measure(refused, number):
+def test_a_number_with_too_many_digits_is_refused(refused, number):
     refused("POST", "/data/{}/insert", f'{{"data": [{{"number": {number}}}]}}', "2025.3")
 
 
-def test_the_500th_row_is_still_taken(call, sb, table):
+def test_insert_of_500_rows_is_accepted(call, sb, table):
     call.insert(table, [GOOD] * 500)
     assert sb.ledger.count(table) == 500
 
@@ -174,7 +174,7 @@ UPDATES = {
 
 @pytest.mark.parametrize("version", [None, "2025.3"])
 @pytest.mark.parametrize("body", CHANGES.values(), ids=CHANGES)
-def test_updates_and_deletes(refused, body, version):
+def test_an_update_or_delete_of_another_form_is_refused(refused, body, version):
     refused("PUT", "/data/{}/row", body, version)
     if isinstance(body, dict):
         body = {key: value for key, value in body.items() if key != "update"}
@@ -182,7 +182,7 @@ def test_updates_and_deletes(refused, body, version):
 
 
 @pytest.mark.parametrize("body", UPDATES.values(), ids=UPDATES)
-def test_updates(refused, body):
+def test_an_update_without_valid_values_is_refused(refused, body):
     refused("PUT", "/data/{}/row", body)
 
 
@@ -213,7 +213,7 @@ CREATES = {
 
 @pytest.mark.parametrize("version", [None, "2025.3"])
 @pytest.mark.parametrize("body", CREATES.values(), ids=CREATES)
-def test_creates(call, body, version):
+def test_a_create_of_another_form_is_refused(call, body, version):
     reply = call("POST", "/data", body, version=version)
     assert reply.status_code == 400, reply.text
     assert call("GET", "/data").json()["count"] == 0
@@ -222,14 +222,14 @@ def test_creates(call, body, version):
 @pytest.mark.parametrize(
     "kind", [None, "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"]
 )
-def test_other_media_types(call, table, kind):
+def test_another_media_type_is_a_415(call, table, kind):
     reply = call(
         "POST", f"/data/{table}/insert", b'{"data": [{"text": "x"}]}', version="2025.3", headers={"Content-Type": kind}
     )
     assert reply.status_code == 415
 
 
-def test_a_body_that_is_too_long(call, sb, table):
+def test_a_body_that_is_too_long_is_a_413(call, sb, table):
     reply = call("POST", f"/data/{table}/insert", b" " * (32 * 1024 * 1024 + 1), version="2025.3")
     assert reply.status_code == 413
     assert reply.json()["success"] is False

@@ -1,4 +1,4 @@
-"""Updates, deletes, what they find, and the versions they leave behind."""
+"""Updates and deletes: the rows they match, and the versions they create."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def match(column, value, multiple="all", **more):
 
 @pytest.mark.parametrize("version", [None, "2025.3"])
 @pytest.mark.parametrize(("multiple", "left"), [("all", ["b"]), ("first", ["b", "a"])])
-def test_delete(call, sb, version, multiple, left):
+def test_delete_removes_all_matching_rows_or_the_first(call, sb, version, multiple, left):
     table = call.make(columns=PAIR)
     call.insert(table, [{"k": "a"}, {"k": "b"}, {"k": "a"}])
     assert call("DELETE", f"/data/{table}/row", match("k", "a", multiple), version=version).json()["success"] is True
@@ -60,7 +60,7 @@ def test_update_keeps_the_place_of_a_row(call, sb, version, multiple, found):
         ("datetime", '"2020-01-01 00:00:00"', '"2020-01-01 00:00:00.000001"', False),
     ],
 )
-def test_find_compares_what_values_mean(serve, monkeypatch, kind, stored, wanted, matches, big):
+def test_find_compares_values_and_not_their_spelling(serve, monkeypatch, kind, stored, wanted, matches, big):
     if big:
         monkeypatch.setattr("pandas_clicdata.sandbox.store._INDEX_FROM", 1)
     sb, call = serve()
@@ -72,7 +72,7 @@ def test_find_compares_what_values_mean(serve, monkeypatch, kind, stored, wanted
         assert sb.ledger.count(table) == (0 if matches else 1)
 
 
-def test_every_find_must_match(call, sb):
+def test_a_row_must_match_every_find(call, sb):
     table = call.make(columns=PAIR)
     call.insert(table, [{"k": k, "n": n} for k in "ab" for n in (1, 2)])
     body = {"multiplerows": "all", "find": [{"column": "k", "value": "a"}, {"column": "n", "value": 2}]}
@@ -80,7 +80,7 @@ def test_every_find_must_match(call, sb):
     assert sb.ledger.rows(table) == [{"k": "a", "n": 1}, {"k": "b", "n": 1}, {"k": "b", "n": 2}]
 
 
-def test_finding_nothing_is_no_failure_and_no_version(call):
+def test_a_change_without_matching_rows_succeeds_and_creates_no_version(call):
     table = call.make(columns=PAIR)
     assert call("DELETE", f"/data/{table}/row", match("k", "a")).json() == {"success": True}
     body = match("k", "a", update=[{"column": "n", "value": 1}])
@@ -88,7 +88,7 @@ def test_finding_nothing_is_no_failure_and_no_version(call):
     assert len(call("GET", f"/data/{table}/versions").json()["versions"]) == 1
 
 
-def test_more_finds_than_indexes_are_kept_for(serve, monkeypatch):
+def test_deletes_by_more_columns_than_there_are_indexes_work(serve, monkeypatch):
     monkeypatch.setattr("pandas_clicdata.sandbox.store._INDEX_FROM", 1)
     sb, call = serve()
     names = [f"c{n}" for n in range(9)]
@@ -102,7 +102,7 @@ def test_more_finds_than_indexes_are_kept_for(serve, monkeypatch):
 
 
 @pytest.mark.parametrize("version", [None, "2025.3"])
-def test_every_version_can_be_read(serve, version):
+def test_every_version_can_be_read_page_by_page(serve, version):
     sb, call = serve(page_size=2)
     table = call.make(columns=PAIR)
     history = [[]]

@@ -1,4 +1,4 @@
-"""The sandbox from outside: its control paths, the handle to them, and the process that ends with its parent."""
+"""The sandbox from another process: control API, `RemoteSandbox`, and the child process that ends with its parent."""
 
 import json
 import os
@@ -18,17 +18,19 @@ import requests
 
 import pandas_clicdata.sandbox
 from pandas_clicdata.sandbox import Assumptions, RemoteSandbox, Sandbox, SandboxProcess
-from pandas_clicdata.sandbox.control import _ROUTES, KEY_HEADER, PREFIX
-from pandas_clicdata.sandbox.faultscript import KINDS
-from pandas_clicdata.sandbox.server import THREADS
+from pandas_clicdata.sandbox.control import OPERATIONS
+from pandas_clicdata.sandbox.faults import KINDS
+from pandas_clicdata.sandbox.listener import THREADS
+from pandas_clicdata.sandbox.protocol import KEY_HEADER, PREFIX
 
+PATHS = [(operation.method, operation.path) for _, operation in OPERATIONS]
 PAIR = [("k", "text"), ("n", "number")]
-# A value for each option that has to be given.
-NEEDED = {"code": 500, "seconds": 0.25, "rows": 2, "description": "Not now."}
+# A value for each required option.
+REQUIRED = {"code": 500, "seconds": 0.25, "rows": 2, "description": "Not now."}
 
 
 def fault_of(kind):
-    options = {name: NEEDED[name] for name, option in KINDS[kind].items() if name in NEEDED and option.default != 0}
+    options = {name: REQUIRED[name] for name, option in KINDS[kind].items() if name in REQUIRED and option.default != 0}
     return {**options, **({"code": "Busy"} if kind == "error_200" else {})}
 
 
@@ -40,26 +42,26 @@ def process():
 
 @pytest.fixture(params=["inside", "outside"])
 def new_sandbox(request):
-    """Both ways, whichever way the suite runs."""
+    """Sandboxes in this process and in a child process, also if the suite runs with only one kind."""
     return Sandbox if request.param == "inside" else request.getfixturevalue("process").sandbox
 
 
 @pytest.fixture
 def remote(sb):
-    """A handle to a sandbox, be it in this process or in another."""
+    """A `RemoteSandbox` for a sandbox in this process or in a child process."""
     return RemoteSandbox(sb.url, sb.control_key)
 
 
 @pytest.fixture
 def here():
-    """A sandbox in this process, and a handle that knows no more than its address and key."""
+    """A sandbox in this process, and a `RemoteSandbox` for it."""
     with Sandbox() as sandbox:
         yield sandbox, RemoteSandbox(sandbox.url, sandbox.control_key)
 
 
 @pytest.fixture
 def ask(sb):
-    """Control requests as any program may send them."""
+    """Send control requests as any program can."""
     with requests.Session() as http:
         http.trust_env = False
 
@@ -73,8 +75,8 @@ def ask(sb):
 # the key
 
 
-@pytest.mark.parametrize(("method", "path"), [*((method, path) for method, path, _ in _ROUTES), ("GET", "nowhere")])
-def test_no_control_path_opens_without_the_key(sb, call, method, path):
+@pytest.mark.parametrize(("method", "path"), [*PATHS, ("GET", "nowhere")])
+def test_every_control_path_is_refused_without_the_key(sb, call, method, path):
     sb.faults.status(500, operation="rebuild")
     call("GET", "/account")
     keys = [None, "", "x", sb.control_key[:-1], sb.control_key + "x", sb.api_key, sb.client_secret, "kéy".encode()]
@@ -87,8 +89,8 @@ def test_no_control_path_opens_without_the_key(sb, call, method, path):
     assert len(sb.requests) == 1
 
 
-def test_the_key_opens_the_control_paths_and_nothing_else(sb, call, ask):
-    for method, path, _ in _ROUTES:
+def test_the_key_is_valid_for_control_paths_and_not_for_the_api(sb, call, ask):
+    for method, path in PATHS:
         reply = ask(method, path)
         assert reply.status_code in (200, 400), path
         assert reply.headers["Content-Type"].startswith("application/json")
@@ -98,7 +100,7 @@ def test_the_key_opens_the_control_paths_and_nothing_else(sb, call, ask):
     assert call("GET", "/account", headers={"CLICDATA-API-KEY": sb.control_key}).status_code == 401
 
 
-def test_each_sandbox_has_a_key_of_its_own(new_sandbox):
+def test_each_sandbox_has_its_own_key(new_sandbox):
     with new_sandbox() as one, new_sandbox() as two:
         assert one.control_key != two.control_key
         with pytest.raises(PermissionError, match="control key"):
@@ -111,16 +113,16 @@ def test_a_data_folder_keeps_the_key(new_sandbox, tmp_path):
     for _ in range(2):
         with new_sandbox(data=tmp_path) as sandbox:
             keys.append(sandbox.control_key)
-            # Where the other credentials are, for the eyes of their owner.
+            # It is stored with the other credentials, readable only by the owner.
             assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
     assert len(set(keys)) == 1
 
 
-# apart from the API
+# separation from the API
 
 
 @pytest.mark.parametrize("dialect", ["versioned", "unversioned"])
-def test_control_requests_are_in_no_log_and_suffer_no_fault(new_sandbox, dialect):
+def test_control_requests_are_not_logged_and_have_no_faults(new_sandbox, dialect):
     with new_sandbox(dialect) as sandbox:
         remote = RemoteSandbox(sandbox.url, sandbox.control_key)
         remote.faults.lose_reply()
@@ -132,13 +134,13 @@ def test_control_requests_are_in_no_log_and_suffer_no_fault(new_sandbox, dialect
 
 
 @pytest.mark.parametrize("path", ["/_sandbox", "/_sandboxes/", "/x/_sandbox/"])
-def test_paths_beside_the_control_paths_are_the_apis(sb, call, path):
+def test_paths_similar_to_control_paths_belong_to_the_api(sb, call, path):
     reply = call("GET", path, headers={KEY_HEADER: sb.control_key})
     assert (reply.status_code, reply.json()["error"]["code"]) == (404, "UnknownRoute")
     assert len(sb.requests) == 1
 
 
-def test_control_comes_through_while_all_threads_hang(remote, call):
+def test_control_requests_are_answered_while_all_threads_hang(remote, call):
     remote.faults.hang(times=THREADS)
     statuses = []
     threads = [
@@ -159,7 +161,7 @@ def test_control_comes_through_while_all_threads_hang(remote, call):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_fault_is_scripted_as_it_is_inside(here, kind):
+def test_remote_and_local_scripting_give_the_same_fault(here, kind):
     sandbox, remote = here
     options = {"operation": "append", "nth": 2, "times": 3, **fault_of(kind)}
     assert getattr(remote.faults, kind)(**options) == getattr(sandbox.faults, kind)(**options)
@@ -172,7 +174,7 @@ def test_a_fault_is_scripted_as_it_is_inside(here, kind):
     assert sandbox.faults.pending == remote.faults.pending == []
 
 
-def test_a_fault_fires(remote, call):
+def test_a_remote_fault_fires_on_the_requests_it_names(remote, call):
     remote.faults.status(429, operation="account", nth=2, retry_after=3, body={"a": [1, "é"]})
     assert [call("GET", "/account").status_code for _ in range(3)] == [200, 429, 200]
     assert [entry.fault for entry in remote.requests] == [None, "status", None]
@@ -197,7 +199,7 @@ def test_a_fault_fires(remote, call):
     ],
     ids=str,
 )
-def test_what_cannot_be_scripted_is_a_400(sb, ask, script):
+def test_an_invalid_fault_is_a_400(sb, ask, script):
     reply = ask("POST", "faults", json=script)
     assert reply.status_code == 400
     assert reply.json()["error"].endswith(".")
@@ -205,13 +207,13 @@ def test_what_cannot_be_scripted_is_a_400(sb, ask, script):
 
 
 @pytest.mark.parametrize("kind", ["explode", "short_page"])
-def test_what_cannot_be_scripted_is_said_in_the_same_words(here, kind):
-    said = []
+def test_an_invalid_fault_raises_the_same_message_locally_and_remotely(here, kind):
+    messages = []
     for sandbox in here:
         with pytest.raises(ValueError) as caught:
             sandbox.faults.script(kind)
-        said.append(str(caught.value))
-    assert said[0] == said[1]
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
 
 
 @pytest.mark.parametrize(
@@ -230,17 +232,17 @@ def test_what_cannot_be_scripted_is_said_in_the_same_words(here, kind):
         ("POST", "authorize", 400),
     ],
 )
-def test_what_cannot_be_asked_is_a_sentence(ask, method, path, status):
+def test_an_invalid_control_request_is_refused_with_a_sentence(ask, method, path, status):
     reply = ask(method, path)
     assert reply.status_code == status
     assert isinstance(reply.json()["error"], str)
 
 
-def test_a_body_that_is_no_json(ask):
+def test_a_control_body_that_is_not_json_is_a_400(ask):
     assert ask("POST", "faults", data=b"{").status_code == 400
 
 
-def test_waiting_for_a_request_that_is_held(remote, call):
+def test_wait_held_returns_when_a_request_is_held(remote, call):
     remote.faults.late_commit(operation="account")
 
     def lose():
@@ -255,14 +257,14 @@ def test_waiting_for_a_request_that_is_held(remote, call):
     assert remote.faults.release() == 1
 
 
-def test_waiting_in_vain(remote):
+def test_wait_held_raises_timeouterror_after_the_timeout(remote):
     began = time.monotonic()
     with pytest.raises(TimeoutError, match=r"0 requests are held, not 2, after 0\.7 seconds"):
         remote.faults.wait_held(2, timeout=0.7)
     assert time.monotonic() - began >= 0.7
 
 
-def test_a_sandbox_that_stops_lets_go_of_who_waits(here):
+def test_wait_held_raises_when_the_sandbox_stops(here):
     sandbox, _ = here
     caught = []
 
@@ -277,11 +279,11 @@ def test_a_sandbox_that_stops_lets_go_of_who_waits(here):
     sandbox.stop()
     thread.join(20)
     assert not thread.is_alive()
-    # It may have come to wait only after the stop.
+    # The wait may start only after the stop.
     assert len(caught) == 1
 
 
-def test_tokens_expire_and_codes_are_given(sb, remote, call):
+def test_tokens_expire_and_authorization_codes_are_granted_remotely(sb, remote, call):
     token = call.token().json()["access_token"]
     headers = {"CLICDATA-API-KEY": None, "Authorization": f"Bearer {token}"}
     assert call("GET", "/account", headers=headers).status_code == 200
@@ -298,7 +300,7 @@ def test_tokens_expire_and_codes_are_given(sb, remote, call):
 # ledger and requests
 
 
-def test_the_ledger_is_the_same_to_the_last_digit(sb, remote, call):
+def test_the_remote_ledger_has_every_digit_of_the_local_one(sb, remote, call):
     table = call.make("Tafel 'ü' & \N{SNOWMAN}", [*PAIR, ("p", "percentage"), ("c", "checkbox")])
     big = "123456789012345678901234567890.10"
     body = (
@@ -325,7 +327,7 @@ def test_the_ledger_is_the_same_to_the_last_digit(sb, remote, call):
             assert ledger.inserts(known) == [(2, full)]
 
 
-def test_the_ledger_names_what_it_does_not_have(here):
+def test_an_unknown_table_is_a_lookuperror(here):
     for sandbox in here:
         for wrong in ("t", 5):
             for method in ("table_id", "count", "rows", "inserts"):
@@ -333,14 +335,14 @@ def test_the_ledger_names_what_it_does_not_have(here):
                     getattr(sandbox.ledger, method)(wrong)
 
 
-def test_a_version_that_is_not_there(sb, remote, call):
+def test_an_unknown_version_is_a_lookuperror(sb, remote, call):
     call.make(columns=PAIR)
     for ledger in (sb.ledger, remote.ledger):
         with pytest.raises(LookupError, match="has no version 7"):
             ledger.rows("T", 7)
 
 
-def test_the_log_of_requests_is_the_same(sb, remote, call):
+def test_the_remote_request_log_equals_the_local_one(sb, remote, call):
     table = call.make(columns=PAIR)
     call.insert(table, [{"n": 1}, {"n": 2}])
     remote.faults.lose_reply(operation="append")
@@ -364,10 +366,10 @@ def test_the_log_of_requests_is_the_same(sb, remote, call):
     assert remote.requests[0].number == 5
 
 
-# the handle
+# RemoteSandbox
 
 
-def test_a_handle_knows_how_to_sign_in(sb, remote, monkeypatch):
+def test_a_remote_sandbox_has_the_credentials(sb, remote, monkeypatch):
     monkeypatch.setattr(pandas_clicdata, "connect", lambda **parameters: parameters, raising=False)
     names = ("url", "port", "client_id", "client_secret", "username", "password", "api_key", "control_key")
     assert [getattr(remote, name) for name in names] == [getattr(sb, name) for name in names]
@@ -375,7 +377,7 @@ def test_a_handle_knows_how_to_sign_in(sb, remote, monkeypatch):
     assert remote.connect()["client_secret"] == sb.client_secret
 
 
-def test_a_handle_finds_its_sandbox_in_the_environment(sb, monkeypatch):
+def test_a_remote_sandbox_reads_url_and_key_from_the_environment(sb, monkeypatch):
     monkeypatch.setenv("CLICDATA_BASE_URL", f" {sb.url}/\n")
     monkeypatch.setenv("CLICDATA_SANDBOX_KEY", f"{sb.control_key}\r\n")
     assert RemoteSandbox().url == sb.url
@@ -385,43 +387,43 @@ def test_a_handle_finds_its_sandbox_in_the_environment(sb, monkeypatch):
 @pytest.mark.parametrize(
     "url", ["https://api.clicdata.com", "http://192.168.0.1:8484", "http://localhost.example:1", "127.0.0.1:8484", ""]
 )
-def test_the_key_is_for_this_machine_only(url):
+def test_a_url_of_another_machine_is_refused(url):
     with pytest.raises(ValueError, match=r"^url "):
         RemoteSandbox(url, "canary")
 
 
 @pytest.mark.parametrize("key", ["", "ké", "a\r\nb"])
-def test_what_cannot_be_a_key(key, monkeypatch):
+def test_an_invalid_key_is_refused(key, monkeypatch):
     monkeypatch.delenv("CLICDATA_SANDBOX_KEY", raising=False)
     with pytest.raises(ValueError, match=r"^control_key "):
         RemoteSandbox("http://127.0.0.1:1", key)
 
 
-def test_the_key_shows_in_no_traceback_and_no_repr(http_service):
+def test_the_key_is_in_no_traceback_and_no_repr(http_service):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        unused_url = f"http://127.0.0.1:{unused.getsockname()[1]}"
     with http_service(lambda request: None) as silent:
-        for url, kind in [(nobody, ConnectionError), (silent, ConnectionError), ("http://example.com", ValueError)]:
+        for url, kind in [(unused_url, ConnectionError), (silent, ConnectionError), ("http://example.com", ValueError)]:
             with pytest.raises(kind) as caught:
                 RemoteSandbox(url, "can" + "ary").faults.clear()
             shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-            # This frame is the caller's own.
+            # The frame of this test shows the key itself.
             assert "canary" not in "".join(shown.format()).replace('"can" + "ary"', "")
-    handle = RemoteSandbox(nobody, "canary")
+    handle = RemoteSandbox(unused_url, "canary")
     assert "canary" not in repr(handle) + repr(vars(handle))
 
 
 @pytest.mark.parametrize("answer", [(200, {}, b"<html>"), (404, {}, b"{}"), (500, {}, b'{"error": {"code": 1}}')])
-def test_what_is_no_sandbox_is_said(http_service, answer):
-    with http_service(lambda request: answer) as url, pytest.raises(RuntimeError, match="no sandbox that can be"):
+def test_a_server_that_is_not_a_sandbox_raises_runtimeerror(http_service, answer):
+    with http_service(lambda request: answer) as url, pytest.raises(RuntimeError, match="not a sandbox that can be"):
         RemoteSandbox(url, "key").faults.clear()
 
 
 # the process
 
 
-def test_one_process_has_many_sandboxes(process):
+def test_one_process_runs_several_sandboxes(process):
     assume = Assumptions(created_as="object", row_id="rec_id")
     with (
         process.sandbox("versioned", page_size=3, assume=assume, scopes=["data_read"]) as one,
@@ -446,13 +448,13 @@ def test_one_process_has_many_sandboxes(process):
 @pytest.mark.parametrize(
     "wrong", [{"dialect": "latin"}, {"page_size": 0}, {"scopes": "data_read"}, {"assume": {}}, {"data": 5}], ids=str
 )
-def test_options_are_refused_as_inside(process, wrong):
+def test_invalid_options_are_refused_before_the_start(process, wrong):
     (name,) = wrong
     with pytest.raises(ValueError, match=f"^{name} "):
         process.sandbox(**wrong)
 
 
-def test_what_a_sandbox_cannot_do_is_raised_where_it_was_asked_for(process, tmp_path):
+def test_errors_of_a_start_in_the_child_are_raised_in_the_parent(process, tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -464,7 +466,7 @@ def test_what_a_sandbox_cannot_do_is_raised_where_it_was_asked_for(process, tmp_
         assert sandbox.ledger.tables() == {}
 
 
-def test_starting_and_stopping_a_process(recwarn):
+def test_a_process_can_be_started_and_stopped_repeatedly(recwarn):
     process = SandboxProcess()
     sandbox = process.sandbox()
     process.stop()
@@ -472,18 +474,18 @@ def test_starting_and_stopping_a_process(recwarn):
         sandbox.start()
     for _ in range(2):
         assert process.start() is process.start() is process
-        # Ctrl-C in a terminal goes to the group, and is not meant for it.
+        # Ctrl-C in a terminal goes to the process group, and must not reach the child.
         assert os.getpgid(process.pid) != os.getpgid(0)
-        assert sandbox_number_is_new(process)
+        assert new_sandbox_is_empty(process)
         pid = process.pid
         process.stop()
         process.stop()
-        assert gone(pid)
+        assert has_ended(pid)
         assert "stopped" in repr(process)
     assert not recwarn.list
 
 
-def sandbox_number_is_new(process):
+def new_sandbox_is_empty(process):
     with process.sandbox() as sandbox:
         return sandbox.ledger.tables() == {}
 
@@ -493,7 +495,7 @@ def start_for_ever(process):
         process.sandbox().start()
 
 
-def test_a_process_that_has_died_is_said():
+def test_a_killed_process_raises_runtimeerror():
     with SandboxProcess() as process, process.sandbox() as sandbox:
         os.kill(process.pid, signal.SIGKILL)
         with pytest.raises(RuntimeError, match="has ended by itself"):
@@ -502,10 +504,10 @@ def test_a_process_that_has_died_is_said():
             sandbox.ledger.tables()
 
 
-def gone(pid):
+def has_ended(pid):
     try:
         os.kill(pid, 0)
-        # One that nobody has asked for its status yet is dead all the same.
+        # A zombie has ended, although its status was not read yet.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (ProcessLookupError, FileNotFoundError):
         return True
@@ -533,23 +535,23 @@ def test_the_process_ends_with_its_parent(tmp_path, end):
     ) as parent:
         pid, url = parent.stdout.readline().split()
         assert requests.get(url + "/account", proxies={"http": ""}, timeout=10).status_code == 401
-        assert not gone(int(pid))
+        assert not has_ended(int(pid))
         if end == "kill -9":
             parent.kill()
         else:
             parent.stdin.close()
         parent.wait(20)
     limit = time.monotonic() + 20
-    while not gone(int(pid)):
+    while not has_ended(int(pid)):
         assert time.monotonic() < limit
     with pytest.raises(requests.ConnectionError):
         requests.get(url, proxies={"http": ""}, timeout=10)
-    # Its data are free for the next.
+    # The data folder is free for the next sandbox.
     with Sandbox(data=tmp_path) as sandbox:
         assert sandbox.ledger.tables() == {}
 
 
-def test_an_order_that_cannot_be_read_is_answered_and_the_next_obeyed():
+def test_an_invalid_order_gets_an_error_and_the_next_order_is_executed():
     orders = [
         "nonsense",
         "5",

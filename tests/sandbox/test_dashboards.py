@@ -1,4 +1,4 @@
-"""Dashboards and their pictures: real PNGs of the data as it is now."""
+"""Dashboards and their pictures: PNGs of the current data."""
 
 import base64
 import io
@@ -24,13 +24,13 @@ MIDDLE = SNAPSHOT[0] // 2
 
 @pytest.fixture
 def flights(sb, call):
-    """A dashboard of a table with nothing in it yet, and the id of that table."""
+    """A dashboard of an empty table, and the id of the table."""
     table = call.make("Flights", PAIR)
     return sb.dashboard("Delays", table="Flights", description="Minutes late"), table
 
 
 def picture(call, dashboard, kind="snapshot", version=None):
-    """The bytes of a picture, after a look at how they came."""
+    """Return the bytes of a picture, after checking its reply."""
     reply = call("GET", f"/dashboard/{dashboard}/{kind}", version=version)
     assert reply.status_code == 200, reply.text
     if version is None:
@@ -51,22 +51,22 @@ def opened(data):
 
 
 def bar_pixels(data, half):
-    """How much of the left (0) or right (1) half is bar."""
+    """Return the number of bar pixels in the left (0) or right (1) half."""
     image = opened(data)
     part = image.crop((half * MIDDLE, 0, (half + 1) * MIDDLE, image.height))
     return {color: count for count, color in part.getcolors(part.width * part.height)}.get(BAR, 0)
 
 
 def entries(call, version=None, **params):
-    said = call("GET", "/dashboard", version=version, params=params).json()
-    return said["result"] if version else said["dashboards"]
+    reply = call("GET", "/dashboard", version=version, params=params).json()
+    return reply["result"] if version else reply["dashboards"]
 
 
 # the list
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_list(sb, call, flights, version):
+def test_dashboards_are_listed_and_filtered_by_name(sb, call, flights, version):
     other = sb.dashboard("Other", table=flights[1])
     one, two = entries(call, version)
     assert isinstance(one.pop("creation_date"), str)
@@ -79,14 +79,14 @@ def test_the_list(sb, call, flights, version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_thumbnails_are_in_the_list_when_asked_for(call, flights, version):
+def test_the_list_has_thumbnails_if_requested(call, flights, version):
     assert all("thumbnail" not in entry for entry in entries(call, version, includethumbnail="false"))
     (entry,) = entries(call, version, includethumbnail="true")
     assert base64.b64decode(entry["thumbnail"], validate=True) == picture(call, flights[0], "thumbnail", version)
     assert call("GET", "/dashboard", version=version, params={"includethumbnail": "1"}).status_code == 400
 
 
-def test_a_versioned_list_has_pages(sb, call, flights):
+def test_the_versioned_list_has_pages(sb, call, flights):
     sb.dashboard("Other", table="Flights")
     reply = call("GET", "/dashboard", version="2025.3", params={"page_size": 1, "page": 2}).json()
     assert [entry["name"] for entry in reply["result"]] == ["Other"]
@@ -104,7 +104,7 @@ def test_a_picture_is_a_png_of_its_size(call, flights, kind, size, version):
 
 
 @pytest.mark.parametrize("kind", ["thumbnail", "snapshot"])
-def test_the_picture_changes_when_the_data_does_and_not_otherwise(call, flights, kind):
+def test_a_picture_changes_only_when_the_data_changes(call, flights, kind):
     dashboard, table = flights
     find = [{"column": "k", "value": "a"}]
 
@@ -126,7 +126,7 @@ def test_the_picture_changes_when_the_data_does_and_not_otherwise(call, flights,
     assert len(set(seen)) == 4
 
 
-def test_bars_are_as_long_as_the_means_of_their_groups(call, flights):
+def test_the_length_of_a_bar_is_the_mean_of_its_group(call, flights):
     dashboard, table = flights
     assert bar_pixels(picture(call, dashboard), 0) == 0
     call.insert(table, [{"k": "a", "n": 1}, {"k": "b", "n": 9}, {"k": "a", "n": 5}, {"k": "b", "n": None}])
@@ -134,7 +134,7 @@ def test_bars_are_as_long_as_the_means_of_their_groups(call, flights):
     assert bar_pixels(data, 1) / bar_pixels(data, 0) == pytest.approx(9 / 3, rel=0.02)
 
 
-def test_a_table_without_rows_says_so(call, flights, sb):
+def test_tables_without_rows_or_numbers_have_different_pictures(call, flights, sb):
     nothing = picture(call, flights[0])
     table = call.make("Names", [("k", "text")])
     names = sb.dashboard("Delays of names", table=table)
@@ -159,12 +159,12 @@ def test_only_the_first_rows_are_drawn(call, sb):
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("kind", ["thumbnail", "snapshot"])
-def test_unknown_dashboards(call, flights, kind, version):
+def test_the_picture_of_an_unknown_dashboard_is_a_404(call, flights, kind, version):
     for number in (0, flights[0] + 1, 2**63, 10**30):
         reply = call("GET", f"/dashboard/{number}/{kind}", version=version)
         assert reply.status_code == 404
         assert reply.headers["Content-Type"] == "application/json; charset=utf-8"
-        assert f"no dashboard with the id {number}" in reply.json()["error"]["description"]
+        assert f"No dashboard has the id {number}" in reply.json()["error"]["description"]
 
 
 # charts
@@ -193,9 +193,9 @@ NUMBER, TEXT = Column("n", "number"), Column("k", "text")
         (
             [NUMBER],
             [{"n": n} for n in range(24)],
-            Chart("how often which n, 24 rows", tuple((f"{n * 23 / 12:.4g}", 2.0) for n in range(12))),
+            Chart("number of rows by n, 24 rows", tuple((f"{n * 23 / 12:.4g}", 2.0) for n in range(12))),
         ),
-        ([NUMBER], [{"n": 7}] * 30, Chart("how often which n, 30 rows", (("7", 30.0),))),
+        ([NUMBER], [{"n": 7}] * 30, Chart("number of rows by n, 30 rows", (("7", 30.0),))),
         (
             [TEXT, NUMBER],
             [{"k": f"g{n}", "n": n} for n in range(21)],
@@ -203,11 +203,11 @@ NUMBER, TEXT = Column("n", "number"), Column("k", "text")
         ),
     ],
 )
-def test_charts(columns, rows, expected):
+def test_a_chart_has_the_first_number_column_by_the_first_text_column(columns, rows, expected):
     assert chart(columns, len(rows), [json.dumps(row) for row in rows]) == expected
 
 
-def test_numbers_beyond_all_measure():
+def test_numbers_outside_the_range_of_a_float_are_not_drawn():
     rows = ['{"n":1e999}', '{"n":' + "9" * 1000 + "}", '{"n":-1.7e308}', '{"n":1.7e308}', '{"n":5e-324}']
     assert [value for _, value in chart([NUMBER], 5, rows).bars] == [-1.7e308, 1.7e308, 5e-324]
     rows = [f'{{"k":"a",{row[1:]}' for row in rows[3:4] * 10]
@@ -234,16 +234,16 @@ def test_anything_can_be_drawn(title, rows, grouped):
     assert opened(png(title, shown, THUMBNAIL)).size == THUMBNAIL
 
 
-# making them
+# creating dashboards
 
 
 @pytest.mark.parametrize("remote", [False, True])
-def test_what_makes_no_dashboard(sb, call, remote):
+def test_a_dashboard_with_an_invalid_argument_is_refused(sb, call, remote):
     handle = RemoteSandbox(sb.url, sb.control_key) if remote else sb
     table = call.make("Flights", PAIR)
     first = handle.dashboard("Delays", table=table)
     for name in ("", "  ", "x" * 256, 5, None, "\ud800", "dELAYS"):
-        with pytest.raises(ValueError, match=r"^name |named 'dELAYS' already"):
+        with pytest.raises(ValueError, match=r"^name |named 'dELAYS' already exists"):
             handle.dashboard(name, table=table)
     for description in (None, 5, "\udc00"):
         with pytest.raises(ValueError, match=r"^description "):
@@ -276,7 +276,7 @@ def test_a_data_folder_keeps_dashboards(serve, tmp_path):
         second.dashboard("Delays", table="Flights")
 
 
-def test_a_sandbox_draws_nothing_until_it_has_to():
+def test_pillow_is_not_imported_before_a_picture_is_drawn():
     code = (
         "import sys; from pandas_clicdata.sandbox import Sandbox\n"
         "with Sandbox() as sandbox: print('PIL' in sys.modules)"

@@ -1,4 +1,4 @@
-"""Which dialect a request is answered in."""
+"""The dialect of a reply."""
 
 import pytest
 
@@ -20,7 +20,7 @@ SUPPORTED, DEPRECATED = "api-supported-versions", "api-deprecated-versions"
         ("versioned", None, {"error"}),
     ],
 )
-def test_the_reply_has_the_shape_of_its_dialect(serve, mode, version, keys):
+def test_a_reply_has_the_form_of_its_dialect(serve, mode, version, keys):
     _, call = serve(mode)
     reply = call("GET", "/account", version=version)
     assert reply.status_code == 200
@@ -28,7 +28,7 @@ def test_the_reply_has_the_shape_of_its_dialect(serve, mode, version, keys):
     assert (SUPPORTED in reply.headers) is (mode != "unversioned")
 
 
-def test_a_versioned_service_asks_for_a_version_with_status_200(serve):
+def test_a_missing_version_is_refused_with_status_200(serve):
     _, call = serve("versioned")
     reply = call("GET", "/account")
     assert reply.status_code == 200
@@ -58,7 +58,7 @@ def test_an_unknown_version_is_refused(serve, mode, version):
         ("unversioned", "2025.3", {"error"}),
     ],
 )
-def test_refusals_have_the_shape_of_their_dialect(serve, mode, version, keys):
+def test_a_refusal_has_the_form_of_its_dialect(serve, mode, version, keys):
     _, call = serve(mode)
     for path, status in (("/data/7", 404), ("/nowhere", 404)):
         reply = call("GET", path, version=version)
@@ -80,20 +80,20 @@ def test_refusals_have_the_shape_of_their_dialect(serve, mode, version, keys):
         ("GET", "/account/1/thumbnail"),
     ],
 )
-def test_unknown_routes_are_refused_loudly(call, method, path):
+def test_an_unknown_route_is_a_404_that_says_so(call, method, path):
     reply = call(method, path)
     assert reply.status_code == 404
-    assert "sandbox does not know the route" in reply.json()["error"]["description"]
+    assert "sandbox has no route" in reply.json()["error"]["description"]
 
 
 @pytest.mark.parametrize("path", ["/data/7", "/data/7/versions", "/data/7/v/1", f"/data/{2**70}"])
-def test_unknown_tables_are_404(call, path):
+def test_an_unknown_table_is_a_404(call, path):
     reply = call("GET", path)
     assert reply.status_code == 404
-    assert "There is no table" in reply.json()["error"]["description"]
+    assert "No table has the id" in reply.json()["error"]["description"]
 
 
-def test_another_method_is_405(call):
+def test_another_method_is_a_405_with_an_allow_header(call):
     reply = call("DELETE", "/data")
     assert reply.status_code == 405
     assert {"GET", "POST"} <= set(reply.headers["Allow"].split(", "))

@@ -1,4 +1,4 @@
-"""Every fault that can be scripted, as a client sees it and as the ledger counts it."""
+"""Every kind of fault, as a client and the ledger see it."""
 
 import http.client
 import threading
@@ -27,7 +27,7 @@ def lost(send):
 
 
 @pytest.mark.parametrize("after", [True, False])
-def test_lose_reply(sb, table, append, after):
+def test_lose_reply_closes_the_connection_after_or_instead_of_the_commit(sb, table, append, after):
     sb.faults.lose_reply(operation="append", after_commit=after)
     assert lost(append)
     assert sb.ledger.count(table) == (3 if after else 0)
@@ -57,7 +57,7 @@ def test_late_commit_waits_for_release(sb, table, append):
     assert sb.faults.release() == 0
 
 
-def test_late_commit_by_delay(sb, table, append):
+def test_late_commit_commits_after_its_delay(sb, table, append):
     sb.faults.late_commit(operation="append", delay=0.05)
     assert lost(append)
     limit = time.monotonic() + 10
@@ -66,7 +66,7 @@ def test_late_commit_by_delay(sb, table, append):
     assert sb.faults.held == 0
 
 
-def test_what_is_late_when_the_sandbox_stops_is_never_done(serve, tmp_path):
+def test_a_late_commit_is_dropped_when_the_sandbox_stops(serve, tmp_path):
     sb, call = serve(data=tmp_path)
     table = call.make(columns=[("n", "number")])
     sb.faults.late_commit(operation="append")
@@ -81,7 +81,7 @@ def test_what_is_late_when_the_sandbox_stops_is_never_done(serve, tmp_path):
 
 @pytest.mark.parametrize("after", [True, False])
 @pytest.mark.parametrize("code", [429, 500, 502, 503])
-def test_status(sb, table, append, code, after):
+def test_status_replies_with_the_status_and_retry_after(sb, table, append, code, after):
     sb.faults.status(code, operation="append", retry_after=7, after_commit=after)
     reply = append()
     assert reply.status_code == code
@@ -91,7 +91,7 @@ def test_status(sb, table, append, code, after):
     assert (sb.requests[-1].status, sb.requests[-1].rows) == (code, 3)
 
 
-def test_status_with_a_body_of_its_own(sb, call):
+def test_status_replies_with_a_given_body(sb, call):
     sb.faults.status(500, body={"ErrorCode": "X"})
     sb.faults.status(500, body="plain")
     assert call("GET", "/account").json() == {"ErrorCode": "X"}
@@ -103,7 +103,7 @@ def test_status_with_a_body_of_its_own(sb, call):
 
 
 @pytest.mark.parametrize("after", [True, False])
-def test_hang_until_release(sb, table, append, after):
+def test_hang_holds_a_request_until_release(sb, table, append, after):
     sb.faults.hang(operation="append", after_commit=after)
     replies = []
     thread = threading.Thread(target=lambda: replies.append(append()))
@@ -117,21 +117,21 @@ def test_hang_until_release(sb, table, append, after):
     assert sb.ledger.count(table) == 3
 
 
-def test_hang_for_some_seconds(sb, append):
+def test_hang_holds_a_request_for_some_seconds(sb, append):
     sb.faults.hang(seconds=0.05, operation="append")
     assert append().status_code == 200
     assert sb.requests[-1].seconds >= 0.05
     assert sb.faults.held == 0
 
 
-def test_a_client_that_gives_up_on_a_hanging_request(sb, table, append):
+def test_a_client_timeout_does_not_release_a_hanging_request(sb, table, append):
     sb.faults.hang(operation="append")
     with pytest.raises(requests.ReadTimeout):
         append(timeout=0.05)
     assert sb.ledger.count(table) == 0
 
 
-def test_stop_lets_go_of_hanging_requests(serve):
+def test_stop_releases_hanging_requests(serve):
     sb, call = serve()
     sb.faults.hang()
     sb.faults.slow(60)
@@ -146,18 +146,18 @@ def test_stop_lets_go_of_hanging_requests(serve):
         thread.join()
 
 
-def test_wait_held_gives_up(sb):
+def test_wait_held_raises_timeouterror(sb):
     with pytest.raises(TimeoutError, match="0 requests are held, not 1"):
         sb.faults.wait_held(timeout=0.01)
 
 
-def test_slow(sb, append):
+def test_slow_replies_after_some_seconds(sb, append):
     sb.faults.slow(0.05, operation="append")
     assert append().status_code == 200
     assert sb.requests[-1].seconds >= 0.05
 
 
-def test_truncate_body(sb, call, append, table):
+def test_truncate_body_commits_and_sends_half_of_the_body(sb, call, append, table):
     sb.faults.truncate_body()
     with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
         append()
@@ -165,7 +165,7 @@ def test_truncate_body(sb, call, append, table):
     assert call("GET", f"/data/{table}").status_code == 200
 
 
-def test_garbage(sb, append, table):
+def test_garbage_commits_and_replies_without_json(sb, append, table):
     sb.faults.garbage()
     reply = append()
     assert reply.status_code == 200
@@ -185,7 +185,7 @@ def test_garbage(sb, append, table):
         ("repeat_page", {}, [[0, 1, 2], [0, 1, 2], [6]]),
     ],
 )
-def test_pages(serve, kind, options, pages, version, operation):
+def test_page_faults_change_the_rows_and_keep_the_paging(serve, kind, options, pages, version, operation):
     sb, call = serve(page_size=3)
     table = call.make(columns=[("n", "number")])
     call.numbers(table, 7)
@@ -205,7 +205,7 @@ def test_pages(serve, kind, options, pages, version, operation):
             assert found["has_more_data"] is (page < 3)
 
 
-def test_a_short_last_page(serve):
+def test_short_page_shortens_the_last_page(serve):
     sb, call = serve(page_size=5)
     table = call.make(columns=[("n", "number")])
     call.numbers(table, 8)
@@ -215,7 +215,7 @@ def test_a_short_last_page(serve):
 
 
 @pytest.mark.parametrize("rows", [0, 2, 3, 9])
-def test_accept_fewer(sb, call, append, table, rows):
+def test_accept_fewer_commits_only_the_first_rows(sb, call, append, table, rows):
     sb.faults.accept_fewer(rows, operation="append", times=2)
     assert append().json()["result"] == {"rows_inserted": min(rows, 3), "rows_found": 3}
     reply = call("POST", f"/data/{table}/rows", {"data": [[1], [2], [3]]})
@@ -225,7 +225,7 @@ def test_accept_fewer(sb, call, append, table, rows):
 
 
 @pytest.mark.parametrize(("version", "keys"), [(None, {"error"}), ("2025.3", {"success", "error"})])
-def test_error_200(sb, call, version, keys):
+def test_error_200_replies_with_an_error_body_of_the_dialect(sb, call, version, keys):
     sb.faults.error_200("Busy", "Try later.")
     reply = call("GET", "/account", version=version)
     assert reply.status_code == 200
@@ -233,7 +233,7 @@ def test_error_200(sb, call, version, keys):
     assert reply.json()["error"] == {"code": "Busy", "description": "Try later."}
 
 
-def test_expire_token(sb, call):
+def test_expire_token_expires_one_token_and_expire_tokens_all(sb, call):
     headers = {"CLICDATA-API-KEY": None}
     one, two = (f"Bearer {call.token().json()['access_token']}" for _ in range(2))
     sb.faults.expire_token(operation="account")
@@ -244,7 +244,7 @@ def test_expire_token(sb, call):
     assert call("GET", "/account", headers={**headers, "Authorization": two}).status_code == 401
 
 
-def test_counting_nth_times_and_operation(sb, call, table):
+def test_nth_times_and_operation_are_counted(sb, call, table):
     sb.faults.status(500, operation="read", nth=2, times=2)
     sb.faults.status(502, operation="list")
     statuses = [call("GET", path).status_code for path in [f"/data/{table}"] * 3 + ["/data"] + [f"/data/{table}"] * 2]
@@ -252,18 +252,18 @@ def test_counting_nth_times_and_operation(sb, call, table):
     assert sb.faults.pending == []
 
 
-def test_of_two_faults_that_are_due_the_second_waits(sb, call):
+def test_the_fault_that_was_scripted_first_fires_first(sb, call):
     sb.faults.status(500)
     sb.faults.status(502)
     assert [call("GET", "/account").status_code for _ in range(3)] == [500, 502, 200]
 
 
-def test_a_fault_on_the_token(sb, call):
+def test_the_token_endpoint_can_have_a_fault(sb, call):
     sb.faults.status(503, operation="token")
     assert [call.token().status_code for _ in range(2)] == [503, 200]
 
 
-def test_pending_and_clear(sb, call):
+def test_pending_counts_down_and_clear_removes_faults(sb, call):
     fault = sb.faults.status(429, operation="account", nth=2, times=3, retry_after=1)
     assert sb.faults.pending == [fault.as_dict()]
     for _ in range(2):
@@ -274,7 +274,7 @@ def test_pending_and_clear(sb, call):
     assert call("GET", "/account").status_code == 200
 
 
-def test_faults_can_be_described_and_scripted_again(sb, call):
+def test_pending_faults_can_be_scripted_again(sb, call):
     sb.faults.lose_reply(operation="account", after_commit=False)
     described = sb.faults.pending[0]
     sb.faults.clear()
@@ -301,14 +301,14 @@ def test_faults_can_be_described_and_scripted_again(sb, call):
         {"kind": "error_200", "code": "x"},
     ],
 )
-def test_what_cannot_be_scripted(sb, script):
+def test_an_invalid_fault_raises_valueerror(sb, script):
     with pytest.raises(ValueError):
         sb.faults.script(**script)
     assert sb.faults.pending == []
 
 
-@pytest.mark.inside("a sandbox that is stopped answers nobody")
-def test_faults_may_be_scripted_before_the_start(serve):
+@pytest.mark.inside("a stopped sandbox in another process cannot be controlled")
+def test_faults_can_be_scripted_before_the_start(serve):
     sb, call = serve()
     sb.stop()
     sb.faults.status(500, operation="token")

@@ -1,4 +1,4 @@
-"""Who may ask, and how tokens live and die."""
+"""Authentication: credentials, scopes, and how tokens are granted and expire."""
 
 import base64
 import threading
@@ -18,7 +18,7 @@ def ask(call, path="/account", **headers):
     return call("GET", path, headers={"CLICDATA-API-KEY": None, **headers})
 
 
-def test_client_credentials(call):
+def test_client_credentials_give_a_token_without_refresh_token(call):
     reply = call.token()
     assert reply.status_code == 200
     token = reply.json()
@@ -42,16 +42,16 @@ def test_client_credentials(call):
         ({"grant_type": "authorization_code", "code": "x"}, 400, "invalid_grant"),
     ],
 )
-def test_refused_grants(call, fields, status, error):
+def test_an_invalid_grant_is_refused(call, fields, status, error):
     reply = call.token(**fields)
     assert (reply.status_code, reply.json()["error"]) == (status, error)
 
 
-def test_the_token_endpoint_takes_only_forms(call):
+def test_the_token_endpoint_refuses_json(call):
     assert call("POST", "/oauth20/token", {"grant_type": "client_credentials"}).json()["error"] == "invalid_request"
 
 
-def test_basic(call, sb):
+def test_basic_needs_client_id_address_and_password(call, sb):
     good = (sb.client_id, sb.username, sb.password)
     assert ask(call, Authorization=basic(*good)).status_code == 200
     for place in range(3):
@@ -72,7 +72,7 @@ def test_basic(call, sb):
         {"CLICDATA-API-KEY": "wrong"},
     ],
 )
-def test_strangers_get_401(call, headers):
+def test_invalid_credentials_are_a_401(call, headers):
     reply = ask(call, **headers)
     assert reply.status_code == 401
     assert reply.json()["error"]["code"] == "Unauthorized"
@@ -83,7 +83,7 @@ def test_an_api_key_beside_an_authorization_header_is_refused(call, sb):
     assert ask(call, **headers).status_code == 401
 
 
-def test_tokens_expire(serve):
+def test_a_token_expires(serve):
     _, call = serve(token_seconds=1e-9)
     token = call.token().json()
     reply = ask(call, Authorization=f"Bearer {token['access_token']}")
@@ -91,7 +91,7 @@ def test_tokens_expire(serve):
     assert "expired" in reply.json()["error"]["description"]
 
 
-def test_a_refresh_token_is_good_once(call, sb):
+def test_a_refresh_token_is_valid_once(call, sb):
     target = "http://127.0.0.1:9/back"
     token = call.token(grant_type="authorization_code", code=sb.authorize(target), redirect_uri=target).json()
     old = token["refresh_token"]
@@ -104,7 +104,7 @@ def test_a_refresh_token_is_good_once(call, sb):
     assert call.token(grant_type="refresh_token", refresh_token=new["refresh_token"]).status_code == 200
 
 
-def test_of_many_refreshes_at_once_one_wins(call, sb):
+def test_one_of_many_simultaneous_refreshes_succeeds(call, sb):
     target = "http://localhost/back"
     token = call.token(grant_type="authorization_code", code=sb.authorize(target), redirect_uri=target).json()
     statuses = []
@@ -121,7 +121,7 @@ def test_of_many_refreshes_at_once_one_wins(call, sb):
     assert sorted(statuses) == [200] + [400] * 7
 
 
-def test_the_authorize_page_sends_a_code_that_is_good_once_and_for_one_address(call, sb):
+def test_the_authorize_page_gives_a_code_that_is_valid_once_for_one_address(call, sb):
     params = {
         "response_type": "code", "client_id": sb.client_id, "redirect_uri": "http://127.0.0.1:9/back?x=1",
         "scope": "data_read", "state": "a b&c",
@@ -152,7 +152,7 @@ def test_the_authorize_page_sends_a_code_that_is_good_once_and_for_one_address(c
         {"redirect_uri": ""},
     ],
 )
-def test_the_authorize_page_refuses(call, sb, change):
+def test_the_authorize_page_refuses_invalid_parameters(call, sb, change):
     params = {"response_type": "code", "client_id": sb.client_id, "redirect_uri": "http://127.0.0.1:9/", **change}
     assert call("GET", "/oauth20/authorize", params=params).status_code in (400, 401)
 
@@ -168,7 +168,7 @@ def test_the_authorize_page_refuses(call, sb, change):
         ("account_read", "GET", "/profile/user", None),
     ],
 )
-def test_a_missing_scope_is_403(serve, scope, method, path, version):
+def test_a_missing_scope_is_a_403(serve, scope, method, path, version):
     others = {"data_read", "data_write", "table_read", "table_write", "account_read"} - {scope}
     _, call = serve(scopes=others)
     reply = call(method, path, {} if method != "GET" else None, version=version)
@@ -176,7 +176,7 @@ def test_a_missing_scope_is_403(serve, scope, method, path, version):
     assert scope in reply.json()["error"]["description"]
 
 
-def test_a_token_may_ask_for_less(call):
+def test_a_token_can_have_fewer_scopes(call):
     token = call.token(scope="data_read").json()
     headers = {"Authorization": f"Bearer {token['access_token']}"}
     assert ask(call, "/data", **headers).status_code == 200

@@ -1,4 +1,4 @@
-"""A data folder that an older sandbox has written opens, with all that is in it; one of a newer sandbox is refused."""
+"""A data folder of an older sandbox opens with all its data; one of a newer sandbox is refused."""
 
 import contextlib
 import sqlite3
@@ -54,7 +54,7 @@ def old(tmp_path):
     return tmp_path
 
 
-def test_a_folder_from_before_opens_with_all_that_is_in_it(serve, old):
+def test_a_folder_of_an_older_sandbox_opens_with_all_its_data(serve, old):
     for _ in range(2):
         sb, call = serve(data=old)
         assert (sb.client_id, sb.api_key) == ("an-old-client", "an-old-key")
@@ -83,7 +83,7 @@ def test_a_folder_from_before_opens_with_all_that_is_in_it(serve, old):
     assert sb.schedule("S", tables=["Fed"], method="reload") == 1
 
 
-def test_a_folder_of_a_newer_sandbox_is_refused_and_left_alone(old):
+def test_a_folder_of_a_newer_sandbox_is_refused_and_not_changed(old):
     with contextlib.closing(sqlite3.connect(old / "sandbox.sqlite")) as db:
         db.execute("PRAGMA user_version = 999")
     with pytest.raises(ValueError, match="written by a newer sandbox"):

@@ -1,7 +1,6 @@
-"""Schemathesis asks the sandbox what its OpenAPI document says can be asked, and what it says cannot.
+"""Schemathesis sends the sandbox valid and invalid requests, made from its OpenAPI document.
 
-What is made up are the requests; what is checked is that no reply is a server's error and that each is as the document
-has it. ``CLICDATA_LONG_TESTS=1`` makes up many more.
+No reply may be a server error, and each must be as documented. ``CLICDATA_LONG_TESTS=1`` generates many more requests.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ CHECKS = [
     checks.negative_data_rejection,
 ]
 CONFIG = {
-    # The one who asks is given below; what else is made up about them would make every reply a 401.
+    # The credentials are set below; generated ones would make every reply a 401.
     "generation": {"with-security-parameters": False},
     "checks": {"negative_data_rejection": {"expected-statuses": [400, 401, 404, 409, 415]}},
 }
@@ -57,7 +56,7 @@ VALUES = {
 
 
 class Filled:
-    """A sandbox with some of what requests for a path can be about, and the ids of that."""
+    """A sandbox with content for the requests of a path, and the ids of the content."""
 
     def __init__(self, sandbox, path):
         self.sandbox = sandbox
@@ -119,7 +118,7 @@ def whole(dialect):
 
 
 def only(dialect, path, method):
-    """The document of one operation. Its replies say no more than they are said to."""
+    """Return the document of one operation, whose replies may have no additional fields."""
     document = whole(dialect)
     one = copy.deepcopy({**document, "paths": {path: {method: document["paths"][path][method]}}})
     operation = one["paths"][path][method]
@@ -136,8 +135,8 @@ def either(*values):
     return {"enum": list(values)}
 
 
-def about(world, schemas, operation):
-    """Let requests speak of things that are there, most of the time. What is not so, the sandbox must refuse."""
+def use_existing(world, schemas, operation):
+    """Use existing ids and columns in most requests; the sandbox must refuse the others."""
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path":
             parameter["schema"] = either(*world.ids[parameter["name"]], 987654321)
@@ -161,14 +160,14 @@ def about(world, schemas, operation):
     schemas["UserId"] = either(*world.ids.get("user", ())[:3])
 
 
-def likely(world, schemas, operation, path):
-    """Let requests speak of what is likely to be granted, though what is not so may be granted too."""
+def use_acceptable(world, schemas, operation, path):
+    """Use values that the sandbox is likely to accept; it may also accept others."""
     schemas["ParameterName"] = either(*PARAMETERS)
     for name in ("NewUser", "UserChanges"):
         schemas[name]["properties"]["email_address"]["pattern"] = "^[a-z]{1,9}@[a-z]{1,9}[.][a-z]{2}$"
     for name in ("RowsToUpdate", "RowsToDelete"):
         for cells in ("find", "update"):
-            # More of them would have a column twice.
+            # More cells would give a column twice.
             schemas.get(name, {}).get("properties", {}).get(cells, {})["maxItems"] = 1
     known = {name: either(value) for name, value in world.client.items()}
     known |= {"redirect_uri": either(BACK), "scope": either("data_read", "data_read data_write")}
@@ -189,20 +188,20 @@ OPERATIONS = [
 
 
 def can_be_wrong(operation):
-    """Whether a request has anything beside its version that could be what it must not be."""
+    """Return whether a request has anything beside its version that can be invalid."""
     names = {parameter["name"] for parameter in operation.get("parameters", ())}
     return bool(names - {"api_version"}) or "requestBody" in operation
 
 
 def ask(world, dialect, path, method, *, wrong):
-    """Make up requests, right or wrong, ask them and check the replies; how often each status came back."""
+    """Generate valid or invalid requests, send them and check the replies; return the number of each status."""
     one, operation = only(dialect, path, method)
-    about(world, one["components"]["schemas"], operation)
+    use_existing(world, one["components"]["schemas"], operation)
     if not wrong:
-        likely(world, one["components"]["schemas"], operation, path)
+        use_acceptable(world, one["components"]["schemas"], operation, path)
     loaded = schemathesis.openapi.from_dict(one, config=schemathesis.Config.from_dict(CONFIG))[path][method]
     statuses = Counter()
-    # What a request without its version is answered is not for the document of a version to say.
+    # The document of a version does not state the replies to requests without a version.
     fixed = {} if dialect == WITHOUT or path.startswith("/oauth20/") else {"api_version": dialect}
 
     @settings(
@@ -230,7 +229,7 @@ def test_replies_are_as_documented(new_sandbox, dialect, path, method, record_pr
     with new_sandbox(client_id="fuzz", client_secret="secret") as sandbox:
         world = Filled(sandbox, path)
         with world.http:
-            # First, for what is wrong with a request may be no more than a parameter that nobody reads.
+            # First, because an invalid request may only have an additional parameter, which is ignored.
             answered = ask(world, dialect, path, method, wrong=False)
             record_property("right", answered)
             assert any(status < 400 for status in answered), answered

@@ -1,4 +1,4 @@
-"""Users and teams: what each request changes, seen through another, and what is refused."""
+"""Users and teams: the effect of each request as another request shows it, and refusals."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from pandas_clicdata.sandbox import Assumptions, RemoteSandbox
-from pandas_clicdata.sandbox.passwords import Passwords, hashed
+from pandas_clicdata.sandbox.people import Passwords, hashed
 from pandas_clicdata.sandbox.store import Store
 
 VERSIONS = [None, "2025.3"]
@@ -18,7 +18,7 @@ GRACE = {"email_address": "grace@acme.example", "first_name": "Grace", "last_nam
 
 
 class People:
-    """Calls for users and teams in one dialect. Results come without their wrapping."""
+    """Requests for users and teams in one dialect; results are unwrapped."""
 
     def __init__(self, call, version):
         self.call, self.version = call, version
@@ -27,14 +27,14 @@ class People:
     def __call__(self, method, path, body=None, status=200):
         reply = self.call(method, path, body, version=self.version)
         assert reply.status_code == status, reply.text
-        said = reply.json()
+        parsed = reply.json()
         if status != 200:
-            assert said["error"]["description"].endswith(".")
-            return said["error"]
+            assert parsed["error"]["description"].endswith(".")
+            return parsed["error"]
         if self.version:
-            assert said["success"] is True
-            return said["result"]
-        return said
+            assert parsed["success"] is True
+            return parsed["result"]
+        return parsed
 
     def listed(self, path):
         found = self("GET", path)
@@ -50,7 +50,7 @@ class People:
         assert self(method, path, body) == ({} if self.version else {"success": True})
 
     def all(self):
-        # Without what the request itself changes.
+        # Without the login that the request itself causes.
         users = [{**user, "last_login_date": None} for user in self.listed("/user")]
         return users, self.listed("/team")
 
@@ -69,7 +69,7 @@ def sign_in(call, sb, username, password, path="/profile/user"):
 # users
 
 
-def test_the_owner_is_there_from_the_start(people, sb):
+def test_a_new_sandbox_has_the_owner_as_its_only_user(people, sb):
     (owner,) = people.listed("/user")
     assert owner.pop("last_login_date") is not None
     assert owner == {
@@ -83,7 +83,7 @@ def test_the_owner_is_there_from_the_start(people, sb):
     assert people("GET", "/user/1") == people("GET", "/profile/user") == people.listed("/user")[0]
 
 
-def test_a_user_is_made_changed_and_deleted(people):
+def test_a_user_can_be_created_changed_and_deleted(people):
     grace = people("POST", "/user", GRACE)
     expected = {people.id: grace, **GRACE, "last_login_date": None, "teams": []}
     assert people("GET", f"/user/{grace}") == expected
@@ -98,7 +98,7 @@ def test_a_user_is_made_changed_and_deleted(people):
     people("GET", f"/user/{grace}", status=404)
 
 
-def test_a_new_id_is_an_object_where_that_is_assumed(serve):
+def test_created_as_object_applies_to_users_and_teams(serve):
     _, call = serve(assume=Assumptions(created_as="object"))
     versioned, bare = (People(call, version) for version in ("2025.3", None))
     user = versioned("POST", "/user", GRACE)
@@ -117,12 +117,12 @@ def test_ids_are_not_used_again(people):
     assert people("POST", "/team", {"name": "T"}) > first
 
 
-def test_a_user_needs_no_more_than_an_address(people):
+def test_a_user_needs_only_an_address(people):
     number = people("POST", "/user", {"email_address": "g@acme.example"})
     assert people("GET", f"/user/{number}")["first_name"] == people("GET", f"/user/{number}")["last_name"] == ""
 
 
-def test_an_address_is_one_users_whatever_its_case(people):
+def test_addresses_are_unique_and_case_insensitive(people):
     grace = people("POST", "/user", GRACE)
     other = people("POST", "/user", {**GRACE, "email_address": "other@acme.example"})
     before = people.all()
@@ -137,7 +137,7 @@ def test_an_address_is_one_users_whatever_its_case(people):
     people("POST", "/user", {**GRACE, "email_address": "other@acme.example"})
 
 
-def test_of_many_at_once_one_gets_the_address(call):
+def test_one_of_many_simultaneous_creates_gets_the_address(call):
     statuses = []
 
     def create():
@@ -151,7 +151,7 @@ def test_of_many_at_once_one_gets_the_address(call):
     assert sorted(statuses) == [200] + [409] * 7
 
 
-def test_the_owner_changes_but_stays(people, sb):
+def test_the_owner_can_be_changed_but_not_deleted(people, sb):
     people("DELETE", "/user/1", status=409)
     people.done("PUT", "/user/1", {"email_address": "ada@acme.example", "last_name": "Lovelace"})
     assert sb.username == "ada@acme.example"
@@ -164,7 +164,7 @@ def test_the_owner_changes_but_stays(people, sb):
 # signing in
 
 
-def test_every_user_signs_in(call, sb):
+def test_every_user_can_sign_in_with_their_password(call, sb):
     password = "pass:wörd \x00"
     grace = call("POST", "/user", {**GRACE, "password": password}).json()
     for _ in range(2):
@@ -179,7 +179,7 @@ def test_every_user_signs_in(call, sb):
     assert sign_in(call, sb, GRACE["email_address"], password).status_code == 401
 
 
-def test_no_password_signs_nobody_in(call, sb):
+def test_a_user_without_password_cannot_sign_in(call, sb):
     grace = call("POST", "/user", GRACE).json()
     for wrong in ("", "None", "null"):
         assert sign_in(call, sb, GRACE["email_address"], wrong).status_code == 401
@@ -187,7 +187,7 @@ def test_no_password_signs_nobody_in(call, sb):
     assert sign_in(call, sb, GRACE["email_address"], " ").status_code == 200
 
 
-def test_the_client_id_must_be_right_too(call, sb):
+def test_basic_with_another_client_id_is_a_401(call, sb):
     class Other:
         client_id = "other"
 
@@ -196,7 +196,7 @@ def test_the_client_id_must_be_right_too(call, sb):
 
 
 @pytest.mark.parametrize("who", ["owner", "other"])
-def test_a_new_password_is_good_at_once_and_the_old_one_no_more(people, sb, who):
+def test_a_new_password_replaces_the_old_one_at_once(people, sb, who):
     remote = RemoteSandbox(sb.url, sb.control_key)
     old = remote.password
     user, name = 1, sb.username
@@ -214,7 +214,7 @@ def test_a_new_password_is_good_at_once_and_the_old_one_no_more(people, sb, who)
         old = new
 
 
-def test_whoever_asks_is_whose_profile_it_is(call, sb):
+def test_the_profile_is_that_of_the_sender(call, sb):
     call("POST", "/user", {**GRACE, "password": "a word"})
     assert sign_in(call, sb, GRACE["email_address"], "a word").json()["email_address"] == GRACE["email_address"]
     target = "http://127.0.0.1:9/back"
@@ -228,7 +228,7 @@ def test_whoever_asks_is_whose_profile_it_is(call, sb):
     assert call("GET", "/profile/user").json()["email_address"] == sb.username
 
 
-def test_passwords_show_nowhere(serve, caplog, tmp_path):
+def test_passwords_are_in_no_reply_log_or_file(serve, caplog, tmp_path):
     caplog.set_level(logging.DEBUG)
     sb, call = serve(data=tmp_path)
     secrets = ["canary-one", "canary-two", "canary-three"]
@@ -256,7 +256,7 @@ def test_passwords_show_nowhere(serve, caplog, tmp_path):
         assert secret.encode() not in files
 
 
-def test_a_right_password_costs_one_slow_hash(monkeypatch):
+def test_a_correct_password_is_hashed_slowly_only_once(monkeypatch):
     slow, calls = hashlib.scrypt, []
     monkeypatch.setattr(hashlib, "scrypt", lambda *args, **options: calls.append(1) or slow(*args, **options))
     one, other = hashed("a word"), hashed("a word")
@@ -275,7 +275,7 @@ def test_a_right_password_costs_one_slow_hash(monkeypatch):
 # teams
 
 
-def test_a_team_is_made_changed_and_deleted(people):
+def test_a_team_can_be_created_changed_and_deleted(people):
     team = people("POST", "/team", {"name": "Analysts", "description": "They ask."})
     expected = {people.id: team, "name": "Analysts", "description": "They ask.", "users": [], "parameters": []}
     assert people.teams() == {team: expected}
@@ -289,7 +289,7 @@ def test_a_team_is_made_changed_and_deleted(people):
     assert list(people.teams()) == [plain]
 
 
-def test_a_name_is_one_teams_whatever_its_case(people):
+def test_team_names_are_unique_and_case_insensitive(people):
     people("POST", "/team", {"name": "One"})
     two = people("POST", "/team", {"name": "Two"})
     before = people.all()
@@ -300,7 +300,7 @@ def test_a_name_is_one_teams_whatever_its_case(people):
     people("POST", "/team", {"name": "two"})
 
 
-def test_users_come_and_go(people):
+def test_users_can_be_added_to_teams_and_removed(people):
     grace = people("POST", "/user", GRACE)
     one, two = (people("POST", "/team", {"name": name}) for name in ("One", "Two"))
     people.done("POST", f"/team/{two}/user", {"user_id": grace})
@@ -322,7 +322,7 @@ def test_users_come_and_go(people):
     assert list(people.users()) == [1]
 
 
-def test_parameters_come_change_and_go(people):
+def test_parameters_can_be_added_changed_and_removed(people):
     one, two = (people("POST", "/team", {"name": name}) for name in ("One", "Two"))
     for name, value in [("region", "EMEA"), ("Region", "US"), ("limit", ""), ("region", "APAC")]:
         people.done("POST", f"/team/{one}/parameter", {"name": name, "value": value})
@@ -342,7 +342,7 @@ def test_parameters_come_change_and_go(people):
     assert people.teams()[three]["parameters"] == []
 
 
-# what is refused
+# refusals
 
 
 UNKNOWN = [
@@ -360,7 +360,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), UNKNOWN)
-def test_unknown_ids(people, method, path, body):
+def test_an_unknown_id_is_a_404(people, method, path, body):
     people("POST", "/team", {"name": "T"})
     before = people.all()
     for number in (0, 77, 2**63 - 1, 2**63, 2**64 + 1, 10**30):
@@ -371,11 +371,11 @@ def test_unknown_ids(people, method, path, body):
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
-def test_an_unknown_user_in_a_team(people, method):
+def test_an_unknown_user_cannot_be_added_or_removed(people, method):
     team = people("POST", "/team", {"name": "T"})
     for number in (0, 77, 10**15 - 1):
         error = people(method, f"/team/{team}/user", {"user_id": number}, 404)
-        assert f"no user with the id {number}" in error["description"]
+        assert f"No user has the id {number}" in error["description"]
 
 
 SYNTAX = {
@@ -439,7 +439,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("method", "path"), BAD)
-def test_bad_bodies_are_refused_and_change_nothing(people, method, path):
+def test_invalid_bodies_are_refused_and_change_nothing(people, method, path):
     people("POST", "/user", {**GRACE, "email_address": "two@acme.example"})
     people("POST", "/team", {"name": "One"})
     people.done("POST", "/team/1/user", {"user_id": 1})
@@ -451,7 +451,7 @@ def test_bad_bodies_are_refused_and_change_nothing(people, method, path):
         assert people.all() == before, body
 
 
-def test_unknown_fields_are_named(people):
+def test_the_refusal_of_an_unknown_field_names_it(people):
     for method, path in (("POST", "/user"), ("PUT", "/user/1")):
         assert "'colour'" in people(method, path, {**GRACE, "colour": "red"}, 400)["description"]
 
@@ -468,7 +468,7 @@ def test_only_a_body_needs_a_media_type(call):
 # lists
 
 
-def test_a_versioned_list_is_on_one_page_unless_a_page_is_asked_for(call):
+def test_a_versioned_list_has_one_page_unless_a_page_is_requested(call):
     for number in range(150):
         call("POST", "/team", {"name": f"T{number}"})
 
@@ -489,7 +489,7 @@ def test_a_versioned_list_is_on_one_page_unless_a_page_is_asked_for(call):
     assert len(bare["teams"]) == 150
 
 
-def test_scripted_faults_know_these_operations(call, sb):
+def test_faults_can_be_scripted_for_users_and_teams(call, sb):
     sb.faults.empty_page(operation="users")
     assert call("GET", "/user", version="2025.3").json()["result"] == []
     sb.faults.lose_reply(operation="create_team", after_commit=True)
@@ -499,10 +499,10 @@ def test_scripted_faults_know_these_operations(call, sb):
     assert [entry.operation for entry in sb.requests] == ["users", "create_team", "teams"]
 
 
-# what is kept
+# data folders
 
 
-def test_a_data_folder_keeps_people(serve, tmp_path):
+def test_a_data_folder_keeps_users_and_teams(serve, tmp_path):
     first, call = serve(data=tmp_path)
     people = People(call, None)
     grace = people("POST", "/user", {**GRACE, "password": "a word"})
@@ -524,7 +524,7 @@ def test_a_data_folder_keeps_people(serve, tmp_path):
     assert sign_in(call, second, GRACE["email_address"], "a word").status_code == 200
 
 
-def test_a_data_folder_from_before_there_were_users(serve, tmp_path):
+def test_a_data_folder_from_before_users_existed_opens(serve, tmp_path):
     store = Store(tmp_path / "sandbox.sqlite")
     store.keep_setting("username", "me@acme.example")
     store.keep_setting("password", "my own")

@@ -1,4 +1,4 @@
-"""Refreshing a table from its file: each method in both dialects, its refusals, and the versions it leaves behind."""
+"""Refreshes of a table from its file: each method in both dialects, refusals, and versions."""
 
 import contextlib
 import itertools
@@ -19,7 +19,7 @@ METHODS = {
     "update": (["update"], "update"),
     "updateappend": (["updateappend"], "updateappend"),
 }
-WAYS = [
+REQUESTS = [
     (method, word, version)
     for method, (verbs, mode) in METHODS.items()
     for version in (None, "2022.01", "2025.3")
@@ -47,7 +47,7 @@ def pairs(rows):
 
 @pytest.fixture
 def fed(sb):
-    """Make a table from a text."""
+    """Create a table from the text of a CSV file."""
 
     def make(text=FIRST, **options):
         sb.put_source("f.csv", text)
@@ -56,8 +56,8 @@ def fed(sb):
     return make
 
 
-@pytest.mark.parametrize(("method", "word", "version"), WAYS)
-def test_what_each_method_does(sb, call, fed, method, word, version):
+@pytest.mark.parametrize(("method", "word", "version"), REQUESTS)
+def test_each_method_has_its_effect(sb, call, fed, method, word, version):
     table = fed(key=["k"])
     sb.put_source("f.csv", SECOND)
     reply = refresh(call, table, word, version)
@@ -74,7 +74,7 @@ def test_what_each_method_does(sb, call, fed, method, word, version):
         "updateappend": [("a", 10), ("b", 2), ("c", 30), ("d", 40)],
     }[method]  # fmt: skip
     assert pairs(sb.ledger.rows(table, version=1)) == first
-    # The file's rows were not sent by anyone.
+    # The rows of the file were not sent by a request.
     assert sb.ledger.inserts(table) == []
     assert call("GET", "/data").json()["count"] == 1
 
@@ -91,15 +91,15 @@ def test_only_updates_need_a_key(sb, call, fed, method, key):
         assert reply.status_code == 200
 
 
-def test_a_table_made_through_the_api_has_no_source(call):
+def test_a_table_that_was_created_through_the_api_cannot_be_refreshed(call):
     table = call.make()
-    for _, word, version in WAYS:
+    for _, word, version in REQUESTS:
         assert refused(refresh(call, table, word, version)) == "NoSource"
         assert refresh(call, 7, word, version).status_code == 404
 
 
 @pytest.mark.parametrize("scope", ["data_read", "table_read", "table_write", "schedule_write"])
-def test_a_refresh_is_a_write(serve, scope):
+def test_a_refresh_needs_a_write_scope(serve, scope):
     sb, call = serve(scopes=[scope])
     sb.put_source("f.csv", FIRST)
     table = sb.feed("T", "f.csv")
@@ -107,7 +107,7 @@ def test_a_refresh_is_a_write(serve, scope):
     assert refresh(call, table, "append", "2025.3").status_code == (200 if scope == "table_write" else 403)
 
 
-# what does not fit
+# sources that do not fit
 
 
 @pytest.mark.parametrize(
@@ -155,14 +155,14 @@ def test_a_source_that_does_not_fit_changes_nothing(sb, call, content, code, but
 
 
 @pytest.mark.parametrize("method", ["reload", "append", "updateappend"])
-def test_columns_fit_by_name_and_what_was_text_stays_text(sb, call, fed, method):
+def test_columns_are_matched_by_name_and_text_stays_text(sb, call, fed, method):
     table = fed("k,n,t\na,1,x\n", key=["k"])
     sb.put_source("f.csv", "t,n,k\n1.50,2,7\n,,\n")
     refresh(call, table, method).raise_for_status()
     assert sb.ledger.rows(table)[-2:] == [{"k": "7", "n": 2, "t": "1.50"}, {"k": None, "n": None, "t": None}]
 
 
-def test_keys_compare_by_what_they_mean(sb, call, fed):
+def test_keys_are_compared_by_value(sb, call, fed):
     table = fed('k,n,v\n,1,a\n"",1,b\nx,1,c\nx,2,d\nX,2,e\n', key=["n", "k"])
     sb.put_source("f.csv", 'k,n,v\nx,1.0,C\n,1e0,A\n"",10e-1,B\nx,3,f\n')
     refresh(call, table, "updateappend").raise_for_status()
@@ -180,7 +180,7 @@ def test_every_row_with_the_key_is_updated(sb, call, fed):
     assert pairs(sb.ledger.rows(table)) == [("a", 1), ("b", 9), ("c", 3), ("a", 1), ("b", 9), ("c", 3), ("b", 9)]
 
 
-def test_a_fed_table_takes_rows_by_api(sb, call, fed):
+def test_a_table_with_a_source_can_be_changed_through_the_api(sb, call, fed):
     table = fed()
     call.insert(table, [{"k": "d", "n": 4}])
     find = {"multiplerows": "all", "find": [{"column": "k", "value": "a"}]}
@@ -201,7 +201,7 @@ def versions(call, table, version=None):
 
 @pytest.mark.parametrize("version", [None, "2025.3"])
 @pytest.mark.parametrize("page_size", [1, 1000])
-def test_every_version_has_the_columns_and_rows_it_had(serve, version, page_size):
+def test_every_version_keeps_its_columns_and_rows(serve, version, page_size):
     sb, call = serve(page_size=page_size)
     sb.put_source("f.csv", FIRST)
     table = sb.feed("T", "f.csv", key=["k"])
@@ -267,14 +267,14 @@ def test_without_history_there_are_no_versions(sb, call, fed, version):
         for number in range(8):
             assert call("GET", f"/data/{table}/v/{number}", version=version).status_code == 404
     assert sb.ledger.rows(table) == [{"k": "b"}]
-    # The ledger knows all the same what was sent.
+    # The ledger still has the rows that were sent.
     sent = [rows[0]["k"] for _, rows in sb.ledger.inserts(table)]
     assert sent == ["updateappend", "reload", "recreate", "recreate"]
     assert versions(call, api, version) == [(1, 0)]
 
 
 @pytest.mark.parametrize(("history", "kept"), [(True, 4), (False, 1)])
-def test_without_history_nothing_is_kept_but_what_was_sent(serve, tmp_path, history, kept):
+def test_without_history_only_sent_rows_are_kept(serve, tmp_path, history, kept):
     sb, call = serve(data=tmp_path)
     sb.put_source("f.csv", FIRST)
     table = sb.feed("T", "f.csv", history=history)
@@ -285,7 +285,7 @@ def test_without_history_nothing_is_kept_but_what_was_sent(serve, tmp_path, hist
         assert db.execute(f"SELECT count(*) FROM past_{table}").fetchone() == (kept,)
 
 
-def test_a_refresh_that_touches_nothing_is_no_version(sb, call, fed):
+def test_a_refresh_that_changes_nothing_creates_no_version(sb, call, fed):
     table = fed(key=["k"])
     for text, method in (("k,n\n", "append"), ("k,n\nz,1\n", "update"), ("k,n\n", "updateappend")):
         sb.put_source("f.csv", text)
@@ -297,8 +297,8 @@ def test_a_refresh_that_touches_nothing_is_no_version(sb, call, fed):
         assert len(versions(call, table)) == expected
 
 
-def test_a_body_that_was_read_by_other_columns_is_refused_or_fits(serve):
-    """Inserts beside recreates: each one lands whole in the columns that it names, or is refused."""
+def test_an_insert_during_recreates_fits_or_is_refused(serve):
+    """An insert during recreates is committed as a whole into its columns, or refused."""
     sb, call = serve()
     texts = ["a,b\n1,x\n", "b,a\ny,2\n"]
     sb.put_source("f.csv", texts[0])
@@ -345,7 +345,7 @@ def test_a_body_that_was_read_by_other_columns_is_refused_or_fits(serve):
     ],
     ids=str,
 )
-def test_list_filters(sb, call, params, names):
+def test_the_list_can_be_filtered_by_key_and_source(sb, call, params, names):
     call.make("Api")
     sb.put_source("f.csv", FIRST)
     sb.feed("Keyed", "f.csv", key=["k"])
@@ -360,11 +360,11 @@ def test_list_filters(sb, call, params, names):
 
 
 @pytest.mark.parametrize("name", ["uniquekeyavailable", "refresh"])
-def test_a_filter_is_true_or_false(call, name):
+def test_a_filter_that_is_not_true_or_false_is_a_400(call, name):
     assert call("GET", "/data", params={name: "yes"}).status_code == 400
 
 
-def test_the_date_of_the_last_change(sb, call, fed):
+def test_a_new_table_has_its_creation_date_as_last_update(sb, call, fed):
     table = fed()
     entry = call("GET", "/data", params={"name": "t"}).json()["data"][0]
     assert entry["creation_date"] == entry["last_data_update_date"]
@@ -396,7 +396,7 @@ def one(new_sandbox):
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_updateappend_is_a_merge_of_dicts(one, first, later):
     sandbox, http, numbers = one
-    # The first row gives the columns their types for good.
+    # The first row fixes the types of the columns.
     first = {("seed", 9): "text", **first}
     sandbox.put_source("m.csv", written(first))
     table = sandbox.feed(f"T{next(numbers)}", "m.csv", key=["k", "n"])
@@ -405,7 +405,7 @@ def test_updateappend_is_a_merge_of_dicts(one, first, later):
         sandbox.put_source("m.csv", written(file))
         http.post(f"{sandbox.url}/data/{table}/updateappend", timeout=10).raise_for_status()
         merged |= file
-    # A dict keeps the place of a key that it has already, as the table does.
+    # A dict keeps the place of an existing key, as the table does.
     assert {(row["k"], row["n"]): row["v"] for row in sandbox.ledger.rows(table)} == merged
     assert list(merged.items()) == [((row["k"], row["n"]), row["v"]) for row in sandbox.ledger.rows(table)]
     sandbox.put_source("m.csv", written(first))

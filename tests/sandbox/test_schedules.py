@@ -1,4 +1,4 @@
-"""Schedules: what they tell, and that a run is carried out once, when it is due, by whatever request comes."""
+"""Schedules: their entries, and runs that the first request after they are due executes once."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from pandas_clicdata.sandbox import RemoteSandbox, Sandbox
-from pandas_clicdata.sandbox.control import KEY_HEADER
+from pandas_clicdata.sandbox.protocol import KEY_HEADER
 
 FIRST, SECOND = "k,n\na,1\n", "k,n\nb,2\n"
 VERSIONS = [None, "2021.08", "2022.01", "2025.3"]
@@ -16,7 +16,7 @@ VERSIONS = [None, "2021.08", "2022.01", "2025.3"]
 
 @pytest.fixture
 def nightly(serve):
-    """A sandbox with a schedule that appends a file to a table."""
+    """Create a sandbox with a schedule that appends a file to a table."""
 
     def make(method="append", **options):
         sb, call = serve(**options)
@@ -38,7 +38,7 @@ def trigger(call, number, version=None):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_run(nightly, version):
+def test_a_run_is_executed_by_the_first_request_after_its_trigger(nightly, version):
     sb, call, table, number = nightly()
     idle = {
         "id" if version else "rec_id": number, "name": "Nightly", "description": "at night", "status": "idle",
@@ -59,7 +59,7 @@ def test_a_run(nightly, version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_list(nightly, version):
+def test_schedules_are_listed(nightly, version):
     sb, call, table, number = nightly()
     other = sb.schedule("Other", tables=[table, "Flights"], method="reload")
     reply = call("GET", "/schedule", version=version).json()
@@ -84,7 +84,7 @@ def test_the_list(nightly, version):
 
 
 @pytest.mark.parametrize("version", [None, "2025.3"])
-def test_no_schedules(call, version):
+def test_an_unknown_schedule_is_a_404(call, version):
     reply = call("GET", "/schedule", version=version).json()
     assert (reply["result"] if version else reply["schedules"]) == []
     for method, path in (("GET", "/schedule/1"), ("POST", "/schedule/1/trigger")):
@@ -92,11 +92,11 @@ def test_no_schedules(call, version):
         assert (reply.status_code, reply.json()["error"]["code"]) == (404, "NotFound")
 
 
-# when
+# when a run is executed
 
 
 @pytest.mark.parametrize("version", [None, "2025.3"])
-def test_a_schedule_that_is_running_is_not_triggered_again(nightly, version):
+def test_a_trigger_during_a_run_is_a_409(nightly, version):
     sb, call, table, number = nightly(run_seconds=3600)
     trigger(call, number, version).raise_for_status()
     for _ in range(2):
@@ -108,7 +108,7 @@ def test_a_schedule_that_is_running_is_not_triggered_again(nightly, version):
     assert sb.ledger.count(table) == 1
 
 
-def test_a_run_takes_its_time(nightly):
+def test_a_run_ends_after_run_seconds(nightly):
     sb, call, table, number = nightly(run_seconds=0.3)
     trigger(call, number).raise_for_status()
     statuses = [shown(call, number)["status"]]
@@ -131,21 +131,21 @@ def test_a_run_takes_its_time(nightly):
     ],
     ids=str,
 )
-def test_any_request_carries_out_what_is_due(nightly, method, path, options):
+def test_any_request_executes_the_runs_that_are_due(nightly, method, path, options):
     sb, call, table, number = nightly()
     trigger(call, number).raise_for_status()
     call(method, path, **options)
     assert sb.ledger.count(table) == 2
 
 
-def test_a_read_sees_what_was_due_before_it(nightly):
+def test_a_read_shows_the_result_of_a_run_that_was_due(nightly):
     sb, call, table, number = nightly("reload")
     sb.put_source("f.csv", SECOND)
     trigger(call, number).raise_for_status()
     assert call("GET", f"/data/{table}").json()["data"] == [{"k": "b", "n": 2}]
 
 
-def test_requests_at_the_same_time_carry_out_a_run_once(nightly):
+def test_simultaneous_requests_execute_a_run_once(nightly):
     sb, call, table, number = nightly()
     trigger(call, number).raise_for_status()
     statuses = []
@@ -166,7 +166,7 @@ def test_requests_at_the_same_time_carry_out_a_run_once(nightly):
 
 
 @pytest.mark.parametrize("seconds", [0, 3600])
-def test_a_restart_knows_what_was_running(nightly, serve, tmp_path, seconds):
+def test_a_restart_continues_a_run(nightly, serve, tmp_path, seconds):
     sb, call, table, number = nightly(data=tmp_path, run_seconds=seconds)
     trigger(call, number).raise_for_status()
     sb.stop()
@@ -177,7 +177,7 @@ def test_a_restart_knows_what_was_running(nightly, serve, tmp_path, seconds):
     assert trigger(call, number).status_code == (409 if seconds else 200)
 
 
-def test_a_run_under_way_tells_nothing_of_the_last_one(nightly, serve, tmp_path):
+def test_a_run_under_way_hides_the_result_of_the_last_one(nightly, serve, tmp_path):
     sb, call, _, number = nightly(data=tmp_path)
     (sb.sources / "f.csv").unlink()
     trigger(call, number).raise_for_status()
@@ -189,7 +189,7 @@ def test_a_run_under_way_tells_nothing_of_the_last_one(nightly, serve, tmp_path)
     assert [entry[name] for name in ("status", "last_end_date", "message")] == ["running", None, None]
 
 
-def test_a_fault_that_loses_the_reply_to_a_trigger(nightly):
+def test_a_trigger_whose_reply_is_lost_runs_only_if_committed(nightly):
     sb, call, table, number = nightly()
     for after_commit, rows in ((False, 1), (True, 2)):
         sb.faults.lose_reply(operation="trigger", after_commit=after_commit)
@@ -200,7 +200,7 @@ def test_a_fault_that_loses_the_reply_to_a_trigger(nightly):
     assert [entry.operation for entry in sb.requests.of("trigger")] == ["trigger"] * 2
 
 
-def test_operations_have_names(nightly):
+def test_the_request_log_has_the_operations_of_schedules(nightly):
     sb, call, _, number = nightly()
     call("GET", "/schedule")
     shown(call, number)
@@ -208,10 +208,10 @@ def test_operations_have_names(nightly):
     assert sb.requests.counts() == {"schedules": 1, "schedule": 1, "trigger": 1}
 
 
-# how it ends
+# how a run ends
 
 
-def test_a_failed_run_says_why_and_the_next_may_succeed(nightly):
+def test_a_failed_run_has_a_message_and_the_next_can_succeed(nightly):
     sb, call, table, number = nightly("reload")
     sb.put_source("f.csv", "k\nb\n")
     trigger(call, number).raise_for_status()
@@ -225,14 +225,14 @@ def test_a_failed_run_says_why_and_the_next_may_succeed(nightly):
     assert sb.ledger.rows(table) == [{"k": "b", "n": 2}]
 
 
-def test_one_failing_table_does_not_hold_up_the_others(nightly):
+def test_a_table_that_fails_does_not_stop_the_others(nightly):
     sb, call, table, _ = nightly()
     api = call.make("Api")
     number = sb.schedule("All", tables=[api, "Flights"], method="append")
     trigger(call, number).raise_for_status()
     entry = shown(call, number)
     assert entry["tables"] == [api, table]
-    assert (entry["status"], "'Api' was made through the API" in entry["message"]) == ("failed", True)
+    assert (entry["status"], "'Api' was created through the API" in entry["message"]) == ("failed", True)
     assert sb.ledger.count(table) == 2
 
 
@@ -246,7 +246,7 @@ def test_one_failing_table_does_not_hold_up_the_others(nightly):
         ("updateappend", [("a", 1), ("b", 2)]),
     ],
 )
-def test_each_method(sb, call, method, rows):
+def test_a_schedule_refreshes_by_its_method(sb, call, method, rows):
     sb.put_source("f.csv", FIRST)
     table = sb.feed("T", "f.csv", key=["k"])
     sb.put_source("f.csv", SECOND)
@@ -257,9 +257,9 @@ def test_each_method(sb, call, method, rows):
 
 
 @pytest.mark.inside("it breaks the sandbox's own feeds")
-def test_a_failure_of_the_sandbox_itself_spoils_no_other_request(nightly, monkeypatch, caplog):
+def test_an_internal_error_of_a_run_does_not_fail_the_request(nightly, monkeypatch, caplog):
     _, call, _, number = nightly()
-    monkeypatch.setattr("pandas_clicdata.sandbox.feeds.read_sheet", lambda file, content: 1 / 0)
+    monkeypatch.setattr("pandas_clicdata.sandbox.feeds.read_file", lambda file, content: 1 / 0)
     trigger(call, number).raise_for_status()
     assert call("GET", "/account").status_code == 200
     entry = shown(call, number)
@@ -267,7 +267,7 @@ def test_a_failure_of_the_sandbox_itself_spoils_no_other_request(nightly, monkey
     assert [record.name for record in caplog.records] == ["pandas_clicdata.sandbox"]
 
 
-# who may, and what cannot be made
+# scopes and refusals
 
 
 @pytest.mark.parametrize(
@@ -275,17 +275,17 @@ def test_a_failure_of_the_sandbox_itself_spoils_no_other_request(nightly, monkey
     [("schedule_read", (200, 200, 403)), ("schedule_write", (403, 403, 200)), ("data_write", (403, 403, 403))],
 )
 @pytest.mark.parametrize("version", [None, "2025.3"])
-def test_scopes(nightly, scope, statuses, version):
+def test_schedules_need_their_scopes(nightly, scope, statuses, version):
     _, call, _, number = nightly(scopes=[scope])
     paths = (("GET", "/schedule"), ("GET", f"/schedule/{number}"), ("POST", f"/schedule/{number}/trigger"))
     assert tuple(call(method, path, version=version).status_code for method, path in paths) == statuses
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "says"),
+    ("options", "error", "message"),
     [
-        ({"name": " "}, ValueError, "needs a name"),
-        ({"name": "NIGHTLY"}, ValueError, "named 'NIGHTLY' already"),
+        ({"name": " "}, ValueError, "^name must be"),
+        ({"name": "NIGHTLY"}, ValueError, "named 'NIGHTLY' already exists"),
         ({"tables": []}, ValueError, "^tables is "),
         ({"tables": [True]}, ValueError, "^tables is "),
         ({"tables": [1.5]}, ValueError, "^tables is "),
@@ -297,14 +297,14 @@ def test_scopes(nightly, scope, statuses, version):
     ],
     ids=str,
 )
-def test_what_cannot_be_a_schedule(nightly, options, error, says):
+def test_a_schedule_with_an_invalid_argument_is_refused(nightly, options, error, message):
     sb, call, _, _ = nightly()
-    with pytest.raises(error, match=says):
+    with pytest.raises(error, match=message):
         sb.schedule(**{"name": "S", "tables": ["Flights"], "method": "append", **options})
     assert len(call("GET", "/schedule").json()["schedules"]) == 1
 
 
-def test_a_handle_makes_schedules_as_the_sandbox_does():
+def test_a_remote_sandbox_creates_schedules():
     with Sandbox() as sandbox:
         remote = RemoteSandbox(sandbox.url, sandbox.control_key)
         remote.put_source("f.csv", FIRST)
@@ -326,7 +326,7 @@ def test_a_handle_makes_schedules_as_the_sandbox_does():
     ],
     ids=str,
 )
-def test_what_cannot_be_asked_for_is_a_sentence(sb, call, body):
+def test_an_invalid_schedule_request_is_refused_with_a_sentence(sb, call, body):
     call.make("T")
     reply = requests.post(
         f"{sb.url}/_sandbox/schedules",

@@ -1,4 +1,4 @@
-"""Seeding: what is there afterwards, seen through plain HTTP, and that it harms nothing that was there before."""
+"""Seeding: the content afterwards, read over plain HTTP, and existing content that stays unchanged."""
 
 import base64
 import configparser
@@ -63,7 +63,7 @@ KEY = ("date", "carrier", "flight")
 
 
 class Seen:
-    """A sandbox as a program without the package sees it."""
+    """A sandbox, read by a program without the package."""
 
     def __init__(self, sandbox, http):
         self.sandbox, self.http = sandbox, http
@@ -82,7 +82,7 @@ class Seen:
         return {entry["name"]: entry["rec_id"] for entry in self.get("/data")["data"]}
 
     def table(self, name):
-        """Columns and rows of a table."""
+        """Return columns and rows of a table."""
         path, rows, more, page = f"/data/{self.ids()[name]}", [], True, 0
         while more:
             page += 1
@@ -99,19 +99,19 @@ class Seen:
         return [version["row_count"] for version in self.get(f"/data/{self.ids()[name]}/versions")["versions"]]
 
     def everything(self):
-        """All that can be asked for, but for who has signed in to ask."""
-        said = [
+        """Return all content, without the logins that the requests cause."""
+        replies = [
             self.get(path) for path in ("/data", "/dashboard", "/schedule", "/team", "/account/activity/dashboards")
         ]
         people = [{**user, "last_login_date": None} for user in self.get("/user")["users"]]
         tables = {name: (self.table(name), self.versions(name)) for name in self.ids()}
         sources = {path.name: path.read_bytes() for path in self.sandbox.sources.iterdir()}
-        return said, people, tables, sources
+        return replies, people, tables, sources
 
 
 @pytest.fixture(scope="module")
 def look(new_sandbox):
-    """Open sandboxes to look at; they end with the test that opens them."""
+    """Start sandboxes and read them; they stop when the block ends."""
 
     @contextlib.contextmanager
     def opened(**options):
@@ -123,9 +123,9 @@ def look(new_sandbox):
 
 @pytest.fixture(scope="module")
 def seeded(look):
-    """A seeded sandbox to look at and not to change."""
+    """A seeded sandbox that tests must not change."""
     with look() as seen:
-        seen.said = seen.sandbox.seed()
+        seen.result = seen.sandbox.seed()
         yield seen
 
 
@@ -139,11 +139,11 @@ def seeded_folder(look, tmp_path_factory):
 
 @pytest.fixture
 def folder(seeded_folder, tmp_path):
-    """A data folder of the test's own that was seeded."""
+    """A copy of a seeded data folder."""
     return Path(shutil.copytree(seeded_folder, tmp_path / "data"))
 
 
-# what is there
+# content
 
 
 @pytest.mark.parametrize(("name", "source", "count", "versions", "columns"), TABLES, ids=[row[0] for row in TABLES])
@@ -158,11 +158,11 @@ def test_each_table_has_its_rows_columns_and_versions(seeded, name, source, coun
     assert entry["description"]
 
 
-def test_there_is_no_other_table(seeded):
+def test_only_these_tables_are_created(seeded):
     assert list(seeded.ids()) == [row[0] for row in TABLES]
 
 
-def test_flights_are_those_of_the_package_as_far_as_they_were_known_at_noon(seeded):
+def test_flights_are_those_of_the_package_as_known_at_noon(seeded):
     noon = "2013-01-02 17:00:00"
     real = {}
     with (files("pandas_clicdata") / "data" / "flights.parquet").open("rb") as file:
@@ -180,7 +180,7 @@ def test_flights_are_those_of_the_package_as_far_as_they_were_known_at_noon(seed
             assert row[name] in (truth[name], None)
             unknown += row[name] != truth[name]
         assert row["cancelled"] is (truth["dep_delay"] is None)
-        # The time of day in New York, by another column than the one it was made from.
+        # The time in New York, from another column than the one from which it was calculated.
         hours, minutes = divmod(truth["sched_dep_time"], 100)
         assert row["scheduled"][11:16] == f"{(hours + 5) % 24:02}:{minutes:02}"
     assert unknown > 50
@@ -192,17 +192,17 @@ def test_names_are_those_of_the_package(seeded, name):
     text = (files("pandas_clicdata") / "data" / f"{name.lower()}.csv").read_text("utf-8")
     columns, rows = seeded.table(name)
 
-    told = [{key: str(value) for key, value in row.items()} for row in rows]
+    found = [{key: str(value) for key, value in row.items()} for row in rows]
     wanted = [
         {key: str(float(value)) if columns[key] == "number" else value for key, value in row.items()}
         for row in csv.DictReader(io.StringIO(text))
     ]
-    for row in told:
+    for row in found:
         row.update({key: str(float(row[key])) for key in row if columns[key] == "number"})
-    assert told == wanted
+    assert found == wanted
 
 
-def test_flights_lead_to_airlines_and_planes(seeded):
+def test_carriers_and_planes_of_flights_match_the_other_tables(seeded):
     airlines, planes = seeded.table("Airlines")[1], seeded.table("Planes")[1]
     flights = seeded.table("Flights of 1 January")[1]
 
@@ -215,7 +215,7 @@ def test_penguins_are_those_of_the_package(seeded):
         assert seeded.table("Penguins")[1] == pq.read_table(file).to_pylist()
 
 
-def test_dashboards_draw_pictures_and_have_been_looked_at(look, folder):
+def test_dashboards_have_pictures_and_views(look, folder):
     with look(data=folder) as seen:
         entries = seen.get("/dashboard")["dashboards"]
         activity = {entry["name"]: entry for entry in seen.get("/account/activity/dashboards")}
@@ -227,7 +227,7 @@ def test_dashboards_draw_pictures_and_have_been_looked_at(look, folder):
     assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in pictures)
 
 
-def test_schedules_show_each_way_a_run_can_have_ended(seeded):
+def test_schedules_have_every_status(seeded):
     entries = {entry["name"]: entry for entry in seeded.get("/schedule")["schedules"]}
 
     assert {name: entry["status"] for name, entry in entries.items()} == SCHEDULES
@@ -236,7 +236,7 @@ def test_schedules_show_each_way_a_run_can_have_ended(seeded):
     assert {name for name, entry in entries.items() if entry["last_run_date"] is None} == {"Nightly flights"}
 
 
-def test_people_are_in_teams_and_have_signed_in(seeded):
+def test_users_are_in_teams_and_have_logins(seeded):
     users = {user["rec_id"]: user["email_address"] for user in seeded.get("/user")["users"]}
     teams = {team["name"]: team for team in seeded.get("/team")["teams"]}
     logins = {entry["email_address"]: entry["login_count"] for entry in seeded.get("/account/activity/users")}
@@ -252,7 +252,7 @@ def test_people_are_in_teams_and_have_signed_in(seeded):
     assert {user["first_name"] for user in seeded.get("/user")["users"]} >= {"Tomás", "Zoë"}
 
 
-def test_each_user_has_a_password_of_their_own_that_can_be_set(look, folder):
+def test_each_user_has_a_random_password_that_can_be_set(look, folder):
     with contextlib.closing(sqlite3.connect(folder / "sandbox.sqlite")) as db:
         kept = [row[0] for row in db.execute("SELECT password FROM users WHERE id > 1")]
     assert None not in kept
@@ -272,7 +272,7 @@ def test_each_user_has_a_password_of_their_own_that_can_be_set(look, folder):
         assert profile("a word").json()["first_name"] == "Mira"
 
 
-def test_it_says_what_it_has_added(seeded):
+def test_the_result_lists_what_was_added(seeded):
     added = [
         *(f"table {row[0]}" for row in TABLES),
         *(f"dashboard {name}" for name in DASHBOARDS),
@@ -281,28 +281,28 @@ def test_it_says_what_it_has_added(seeded):
         "team Finance",
         *(f"schedule {name}" for name in SCHEDULES),
     ]
-    assert seeded.said == Seeding(tuple(added), ())
+    assert seeded.result == Seeding(tuple(added), ())
 
 
-# what it is good for
+# refreshes and runs
 
 
 @pytest.mark.parametrize(
     ("method", "rows", "changed"),
     [("update", 1221, True), ("append", 1221 + 1785, False), ("updateappend", 1785, True), ("reload", 1785, True)],
 )
-def test_each_way_of_refreshing_shows_a_difference(look, folder, method, rows, changed):
+def test_each_refresh_method_changes_flights(look, folder, method, rows, changed):
     with look(data=folder) as seen:
         before = seen.flights()
         seen.send("POST", f"/data/{seen.ids()['Flights']}/{method}")
         _, after = seen.table("Flights")
         assert len(after) == rows
         assert seen.versions("Flights") == [842, 1221, rows]
-        # Rows that were there keep their place, or come first in the file too.
+        # Existing rows keep their place, or are the first rows of the file.
         assert (after[: len(before)] != list(before.values())) is changed
 
 
-def test_the_nightly_run_brings_what_is_new_once(look, folder):
+def test_the_nightly_run_adds_new_flights_once(look, folder):
     with look(data=folder) as seen:
         for _ in range(2):
             seen.send("POST", "/schedule/1/trigger")
@@ -310,7 +310,7 @@ def test_the_nightly_run_brings_what_is_new_once(look, folder):
         assert seen.get("/schedule/1")["status"] == "succeeded"
 
 
-def test_what_fails_on_purpose_is_mended_by_its_file(look, folder):
+def test_the_failing_schedule_succeeds_with_its_file(look, folder):
     with look(data=folder) as seen:
         text = "\n".join((seen.sandbox.sources / "flights.csv").read_text("utf-8").splitlines()[:11])
         seen.sandbox.put_source("flights-2013-01-01.csv", text)
@@ -319,7 +319,7 @@ def test_what_fails_on_purpose_is_mended_by_its_file(look, folder):
         assert seen.get("/schedule/3")["status"] == "succeeded"
 
 
-def test_runs_that_take_their_time_end_well(look):
+def test_slow_runs_of_a_seeding_end(look):
     with look(run_seconds=0.05) as seen:
         seen.sandbox.seed()
         while any(entry["status"] == "running" for entry in seen.get("/schedule")["schedules"]):
@@ -328,7 +328,7 @@ def test_runs_that_take_their_time_end_well(look):
         assert seen.versions("Flights") == [842, 1221]
 
 
-# twice is once
+# seeding twice
 
 
 def test_seeding_again_changes_nothing(look, folder):
@@ -338,7 +338,7 @@ def test_seeding_again_changes_nothing(look, folder):
         assert seen.everything() == before
 
 
-def test_what_was_taken_away_or_changed_stays_so(look, folder):
+def test_deleted_and_changed_content_is_not_restored(look, folder):
     with look(data=folder) as seen:
         seen.send("DELETE", "/team/1")
         seen.send("DELETE", "/user/2")
@@ -350,15 +350,15 @@ def test_what_was_taken_away_or_changed_stays_so(look, folder):
         assert [team["name"] for team in seen.get("/team")["teams"]] == ["Finance"]
 
 
-def test_all_at_once_from_elsewhere_is_once(look, seeded):
+def test_simultaneous_remote_seedings_seed_once(look, seeded):
     with look() as seen, ThreadPoolExecutor(4) as pool:
         remote = RemoteSandbox(seen.sandbox.url, seen.sandbox.control_key)
-        said = list(pool.map(lambda _: remote.seed(), range(4)))
-        assert sorted(said, key=lambda each: len(each.added)) == [Seeding()] * 3 + [seeded.said]
+        results = list(pool.map(lambda _: remote.seed(), range(4)))
+        assert sorted(results, key=lambda each: len(each.added)) == [Seeding()] * 3 + [seeded.result]
         assert {name: len(seen.table(name)[1]) for name in seen.ids()} == {row[0]: row[2] for row in TABLES}
 
 
-def test_what_a_seeding_that_was_cut_off_has_missed_is_added(look, folder):
+def test_an_interrupted_seeding_is_completed(look, folder):
     with look(data=folder) as seen:
         seen.send("DELETE", "/team/2")
         before = seen.everything()
@@ -366,24 +366,24 @@ def test_what_a_seeding_that_was_cut_off_has_missed_is_added(look, folder):
         assert db.execute("DELETE FROM settings WHERE name = 'seeded'").rowcount == 1
         db.execute("DELETE FROM dashboards WHERE name IN ('Delays by airline', 'Penguins by species')")
     with look(data=folder) as seen:
-        said = seen.sandbox.seed()
-        assert said.added == ("dashboard Delays by airline", "dashboard Penguins by species", "team Finance")
-        assert len(said.left_out) == 15
+        result = seen.sandbox.seed()
+        assert result.added == ("dashboard Delays by airline", "dashboard Penguins by species", "team Finance")
+        assert len(result.left_out) == 15
         (*_, tables, sources), (*_, tables_before, sources_before) = seen.everything(), before
         assert (tables, sources) == (tables_before, sources_before)
         assert {entry["name"] for entry in seen.get("/dashboard")["dashboards"]} == set(DASHBOARDS)
         assert seen.sandbox.seed() == Seeding()
 
 
-def test_without_a_running_sandbox_it_says_so():
+def test_seeding_a_stopped_sandbox_raises_runtimeerror():
     with pytest.raises(RuntimeError, match="call start"):
         Sandbox().seed()
 
 
-# beside what others have made
+# existing content
 
 
-def test_it_leaves_what_is_there_as_it_is(look):
+def test_existing_content_is_not_changed(look):
     with look() as seen:
         columns = [{"name": "n", "data_type": "number"}]
         mine = seen.send("POST", "/data", {"name": "FLIGHTS", "columns": columns}).json()
@@ -393,7 +393,7 @@ def test_it_leaves_what_is_there_as_it_is(look):
         zoe = {"email_address": "Zoe.Haddad@sandbox.example", "first_name": "Another", "last_name": "Zoë"}
         seen.send("POST", "/user", zoe)
         seen.sandbox.dashboard("penguins BY species", table="FLIGHTS")
-        said, people, tables, sources = seen.everything()
+        replies, people, tables, sources = seen.everything()
 
         done = seen.sandbox.seed()
 
@@ -414,11 +414,11 @@ def test_it_leaves_what_is_there_as_it_is(look):
             "table Airlines",
             "table Penguins",
         ]
-        said_now, people_now, tables_now, sources_now = seen.everything()
+        replies_now, people_now, tables_now, sources_now = seen.everything()
         assert {name: tables_now[name] for name in tables} == tables
         assert sources_now == {**sources_now, **sources}
         assert people_now[: len(people)] == people
-        for then, now in zip(said, said_now, strict=True):
+        for then, now in zip(replies, replies_now, strict=True):
             before, after = (each if isinstance(each, list) else next(iter(_lists(each))) for each in (then, now))
             assert [entry for entry in after if entry in before] == before
         finance = next(team for team in seen.get("/team")["teams"] if team["name"] == "Finance")
@@ -432,7 +432,7 @@ def _lists(reply):
     return (value for value in reply.values() if isinstance(value, list))
 
 
-def test_a_schedule_runs_nothing_on_tables_that_were_there(look):
+def test_no_schedule_runs_on_existing_tables(look):
     with look() as seen:
         seen.sandbox.put_source("airlines.csv", "carrier,name\nXX,Mine\n")
         seen.sandbox.feed("Airlines", "airlines.csv", key=["carrier"])
@@ -450,16 +450,16 @@ def test_a_schedule_runs_nothing_on_tables_that_were_there(look):
 # the command
 
 
-def test_the_command_seeds_once_and_says_what_it_has_done(look, tmp_path):
+def test_the_command_seeds_once_and_prints_the_result(look, tmp_path):
     with look(data=tmp_path) as seen:
         seen.send("POST", "/team", {"name": "Finance"})
     command = [sys.executable, "-m", "pandas_clicdata", "sandbox", "--port", "0", "--data", str(tmp_path), "--seed"]
-    said = []
+    printed = []
     for lines_of_seeding in (2, 1):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            # One that says less than it should would be waited for without end.
-            patience = threading.Timer(60, process.kill)
-            patience.start()
+            # Without a timeout, missing output would block the test.
+            watchdog = threading.Timer(60, process.kill)
+            watchdog.start()
             try:
                 lines = [process.stdout.readline() for _ in range(7 + lines_of_seeding)]
                 exports = dict(line.strip().split("=", 1) for line in lines if line.startswith("  export "))
@@ -468,22 +468,22 @@ def test_the_command_seeds_once_and_says_what_it_has_done(look, tmp_path):
                 process.send_signal(signal.SIGTERM)
                 rest, wrong = process.communicate(timeout=20)
             finally:
-                patience.cancel()
+                watchdog.cancel()
                 process.kill()
         assert process.returncode == 0
         assert (rest, wrong) == ("The sandbox has ended.\n", "")
-        said += [line.strip() for line in lines[7:]]
-    assert said == [
+        printed += [line.strip() for line in lines[7:]]
+    assert printed == [
         "Added to look at: 5 tables, 4 dashboards, 4 users, 1 team, 3 schedules.",
         "Left out, as the name is taken or what it builds on is another: team Finance.",
         "It was seeded before: nothing is added.",
     ]
 
 
-# the files
+# data files
 
 
-def test_every_file_of_data_goes_into_the_package_and_is_accounted_for():
+def test_every_data_file_is_packaged_and_documented():
     root = Path(__file__).parents[2]
     setup = configparser.ConfigParser()
     setup.read(root / "setup.cfg", "utf-8")

@@ -1,4 +1,4 @@
-"""The life of a sandbox: starting, stopping, being killed, threads, what it shows and what it hides."""
+"""A sandbox starts, stops, is killed, serves many threads, and hides its secrets."""
 
 import ast
 import logging
@@ -55,19 +55,19 @@ PAIR = [("k", "text"), ("n", "number")]
     ],
     ids=str,
 )
-def test_wrong_arguments(wrong):
+def test_an_invalid_argument_is_refused_by_name(wrong):
     (name,) = wrong
     with pytest.raises(ValueError, match=f"^{name} "):
         Sandbox(**wrong)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
-def test_it_listens_on_this_machine(host):
+def test_a_sandbox_listens_on_a_loopback_address(host):
     with Sandbox(host=host) as sb:
         assert requests.get(sb.url + "/account", proxies={"http": ""}, timeout=10).status_code == 401
 
 
-def test_given_credentials_and_port():
+def test_given_credentials_and_port_are_used():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -75,7 +75,7 @@ def test_given_credentials_and_port():
         assert (sb.port, sb.client_id, sb.client_secret) == (port, "me", "mine")
 
 
-def test_start_and_stop_are_idempotent_and_leave_nothing(recwarn):
+def test_start_and_stop_are_idempotent_and_leave_no_threads(recwarn):
     before = set(threading.enumerate())
     sb = Sandbox()
     sb.stop()
@@ -108,7 +108,7 @@ def test_start_and_stop_are_idempotent_and_leave_nothing(recwarn):
     assert not recwarn.list
 
 
-def test_secrets_show_nowhere(serve, caplog):
+def test_secrets_are_in_no_repr_and_no_log(serve, caplog):
     caplog.set_level(logging.DEBUG)
     sb, call = serve(client_secret="the-secret")
     token = call.token().json()["access_token"]
@@ -119,7 +119,7 @@ def test_secrets_show_nowhere(serve, caplog):
         assert secret not in shown
 
 
-def test_it_is_quiet(serve, capfd):
+def test_a_sandbox_prints_nothing(serve, capfd):
     sb, call = serve()
     sb.faults.lose_reply()
     sb.faults.truncate_body()
@@ -146,7 +146,7 @@ def test_a_failure_of_the_sandbox_itself_is_an_error_body_and_a_log_line(serve, 
     assert [record.name for record in caplog.records] == ["pandas_clicdata.sandbox"]
 
 
-def test_the_request_log(serve):
+def test_the_request_log_has_every_request(serve):
     sb, call = serve()
     table = call.make(columns=PAIR)
     call.insert(table, [{"n": 1}, {"n": 2}])
@@ -168,7 +168,7 @@ def test_the_request_log(serve):
     assert sb.requests[0].number == 6
 
 
-def test_the_ledger_names_what_it_does_not_have(sb, call):
+def test_the_ledger_raises_lookuperror_for_an_unknown_table(sb, call):
     table = call.make(columns=PAIR)
     assert sb.ledger.tables() == {"T": table}
     assert sb.ledger.rows("T") == sb.ledger.rows(table) == []
@@ -202,13 +202,13 @@ def test_a_data_folder_keeps_everything(serve, tmp_path):
     assert requests_so_far == 4
 
 
-def test_a_data_folder_has_one_sandbox(serve, tmp_path):
+def test_a_data_folder_is_refused_to_a_second_sandbox(serve, tmp_path):
     serve(data=tmp_path)
     with pytest.raises(ValueError, match="another sandbox may have it open"):
         Sandbox(data=tmp_path).start()
 
 
-def test_a_file_that_is_no_database(tmp_path):
+def test_a_file_that_is_not_a_database_is_refused(tmp_path):
     (tmp_path / "sandbox.sqlite").write_text("this is not a database, it only looks like a file" * 100)
     with pytest.raises(ValueError, match="cannot be used"):
         Sandbox(data=tmp_path).start()
@@ -263,7 +263,7 @@ def test_kill_9_loses_nothing_that_was_confirmed(serve, tmp_path):
     assert sb.api_key == key
     rows = [row["n"] for row in sb.ledger.rows("T")]
     assert rows == list(range(len(rows)))
-    # The request under way may have been committed, whole, without its reply.
+    # The request under way may have been committed, as a whole, without its reply.
     assert len(rows) - 50 * len(confirmed) in (0, 50)
     assert call("GET", f"/data/{table}").json()["data"][0] == {"n": 0}
     call.numbers(table, 1, start=len(rows))
@@ -305,7 +305,7 @@ def test_many_threads_lose_no_row_and_no_request(serve):
     assert [entry["row_count"] for entry in versions] == list(range(0, 2001, 20))
 
 
-def test_connect_hands_its_address_and_credentials_to_the_client(serve, monkeypatch):
+def test_connect_passes_address_and_credentials_to_the_client(serve, monkeypatch):
     sb, _ = serve()
     monkeypatch.setattr(pandas_clicdata, "connect", lambda **parameters: parameters, raising=False)
     own = {"base_url": sb.url, "client_id": sb.client_id, "client_secret": sb.client_secret, "api_version": "auto"}
@@ -313,9 +313,9 @@ def test_connect_hands_its_address_and_credentials_to_the_client(serve, monkeypa
     assert sb.connect(client_id="other", api_version="2025.3") == {**own, "client_id": "other", "api_version": "2025.3"}
 
 
-def test_it_imports_nothing_of_the_client():
+def test_the_sandbox_imports_only_connect_from_the_package():
     found = []
-    for file in Path(pandas_clicdata.sandbox.__file__).parent.glob("*.py"):
+    for file in Path(pandas_clicdata.sandbox.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = []
             if isinstance(node, ast.Import):
@@ -328,10 +328,10 @@ def test_it_imports_nothing_of_the_client():
                 for name in names
                 if name.startswith("pandas") and not name.startswith("pandas_clicdata.sandbox.")
             ]
-    assert found == [("server.py", "pandas_clicdata.connect")]
+    assert found == [("base.py", "pandas_clicdata.connect")]
 
 
-def test_no_warning_is_raised_by_a_whole_life():
+def test_start_request_and_stop_raise_no_warning():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with Sandbox("versioned", assume=Assumptions(row_id="id")) as sb:

@@ -1,4 +1,4 @@
-"""Files that tables are made from: their names, their types, and the folder they lie in."""
+"""Files that feed tables: names, types, and their folder."""
 
 import io
 import json
@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from pandas_clicdata.sandbox import RemoteSandbox, Sandbox
-from pandas_clicdata.sandbox.control import KEY_HEADER
+from pandas_clicdata.sandbox.protocol import KEY_HEADER
 
 
 def parquet(columns):
@@ -25,7 +25,7 @@ def parquet(columns):
 
 @pytest.fixture(scope="module")
 def one(new_sandbox):
-    """A sandbox for all tests that only look at what has become of a file."""
+    """A sandbox for all tests that only read what a file was loaded into."""
     with new_sandbox(page_size=10_000) as sandbox, requests.Session() as http:
         http.trust_env = False
         http.headers["CLICDATA-API-KEY"] = sandbox.api_key
@@ -34,7 +34,7 @@ def one(new_sandbox):
 
 @pytest.fixture
 def load(one):
-    """The types and the rows of a table made from this content, as the API tells them."""
+    """Return the types and rows of a table that is created from this content, as the API returns them."""
     sandbox, http = one
 
     def make(content, file="f.csv"):
@@ -83,8 +83,8 @@ def load(one):
     ],
     ids=lambda value: str(value)[:40],
 )  # fmt: skip
-def test_csv(load, written, data_type, values):
-    # A second column, for an empty line is none.
+def test_a_csv_column_gets_the_type_of_its_values(load, written, data_type, values):
+    # With a second column, because an empty line is skipped.
     text = "v,w\n" + "".join(f"{cell},x\n" for cell in written)
     types, rows = load(text)
     assert types == {"v": data_type, "w": "text"}
@@ -92,9 +92,9 @@ def test_csv(load, written, data_type, values):
 
 
 @pytest.mark.parametrize("text", ["1500-01-01 00:00:00.5", "9999-12-31 23:59:59.5"])
-def test_a_moment_that_nanoseconds_cannot_hold_is_not_another_moment(load, text):
+def test_a_datetime_outside_the_range_of_nanoseconds_is_not_changed(load, text):
     _, rows = load(f"v\n{text}\n")
-    # As text or as a datetime: older readers of CSV infer the one, newer the other.
+    # As text or as a datetime, depending on the version of pyarrow.
     assert rows[0]["v"] in (text, text + "00000")
 
 
@@ -108,20 +108,20 @@ def test_numbers_keep_their_digits(sb):
 @pytest.mark.parametrize(
     "content", ["\N{ZERO WIDTH NO-BREAK SPACE}a,b\r\n1,x\r\n", "a,b\n1,x", b"a,b\n1,x\n"], ids=repr
 )
-def test_marks_and_line_ends_that_mean_nothing(load, content):
+def test_byte_order_marks_and_line_ends_are_ignored(load, content):
     assert load(content) == ({"a": "number", "b": "text"}, [{"a": 1, "b": "x"}])
 
 
-def test_line_ends_inside_values_stay_as_they_are(load):
+def test_line_ends_inside_values_are_kept(load):
     assert load('a,b\r\n"x\r\ny",1\r\n')[1] == [{"a": "x\r\ny", "b": 1}]
 
 
-def test_a_file_of_a_header_is_an_empty_table(load):
+def test_a_file_with_only_a_header_is_an_empty_table(load):
     assert load("a,b\n") == ({"a": "text", "b": "text"}, [])
 
 
-def test_a_long_file(load):
-    # Longer than what a reader looks at first; the last row decides over the type.
+def test_the_last_row_of_a_long_file_can_decide_the_type(load):
+    # Longer than a block of the reader, and the last row decides the type.
     text = "n,t\n" + "".join(f"{n},{'x' * 200}\n" for n in range(9_000)) + "007,x\n"
     types, rows = load(text)
     assert types == {"n": "text", "t": "text"}
@@ -157,41 +157,41 @@ EAST = timezone(timedelta(hours=2))
     ],
     ids=lambda value: str(getattr(value, "type", value))[:40],
 )
-def test_parquet(load, column, data_type, values):
+def test_a_parquet_column_gets_the_type_of_its_arrow_type(load, column, data_type, values):
     types, rows = load(parquet({"v": column}), "f.PARQUET")
     assert types == {"v": data_type}
     assert [row["v"] for row in rows] == values
 
 
 @pytest.mark.parametrize(
-    ("column", "says"),
+    ("column", "message"),
     [
-        (pa.array([[1]]), "is list"),
-        (pa.array([{"a": 1}]), "is struct"),
-        (pa.array([b"x"]), "is binary"),
-        (pa.array([1], pa.time32("s")), "is time32"),
-        (pa.array([1], pa.duration("s")), "is duration"),
+        (pa.array([[1]]), "the type list"),
+        (pa.array([{"a": 1}]), "the type struct"),
+        (pa.array([b"x"]), "the type binary"),
+        (pa.array([1], pa.time32("s")), "the type time32"),
+        (pa.array([1], pa.duration("s")), "the type duration"),
         (pa.array([1.5, float("nan")]), "not finite"),
         (pa.array([float("-inf")]), "not finite"),
-        (pa.array([1], pa.timestamp("ns")), "finer than a microsecond"),
+        (pa.array([1], pa.timestamp("ns")), "with nanoseconds"),
         (pa.array([2**60], pa.timestamp("us")), "outside the years"),
         (pa.array([-800_000], pa.date32()), "outside the years"),
     ],
     ids=lambda value: str(getattr(value, "type", value))[:40],
 )
-def test_what_no_column_holds_is_refused_by_name(one, column, says):
+def test_an_unsupported_parquet_column_is_refused_by_name(one, column, message):
     sandbox, _ = one
     sandbox.put_source("f.parquet", parquet({"v": column}))
-    with pytest.raises(ValueError, match=rf"^The source 'f\.parquet' does not fit: its column 'v' .*{says}"):
+    with pytest.raises(ValueError, match=rf"^The source 'f\.parquet' does not fit: its column 'v' .*{message}"):
         sandbox.feed("Refused", "f.parquet")
     assert "Refused" not in sandbox.ledger.tables()
 
 
-# what cannot be fed
+# refusals
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         ("", "cannot be read"),
         ("\n", "cannot be read"),
@@ -202,20 +202,20 @@ def test_what_no_column_holds_is_refused_by_name(one, column, says):
         ("a,A\n1,2\n", "column 2 .* same name"),
         ("a,\n1,2\n", "name of column 2 must not be empty"),
         (f"{'a' * 256}\n1\n", "more than 255 characters"),
-        (",".join(f"c{n}" for n in range(1901)) + "\n", "at most 1900 columns"),
+        (",".join(f"c{n}" for n in range(1901)) + "\n", "the limit is 1900"),
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_a_file_that_is_no_table(one, content, says):
+def test_an_invalid_csv_is_refused(one, content, message):
     sandbox, _ = one
     sandbox.put_source("f.csv", content)
-    with pytest.raises(ValueError, match=f"(?i)^The source 'f.csv' .*{says}"):
+    with pytest.raises(ValueError, match=f"(?i)^The source 'f.csv' .*{message}"):
         sandbox.feed("Refused", "f.csv")
     assert "Refused" not in sandbox.ledger.tables()
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"nonsense" * 10, parquet({"a": [1]})[:-20], parquet({})])
-def test_a_file_that_is_no_parquet(one, content):
+def test_an_invalid_parquet_file_is_refused(one, content):
     sandbox, _ = one
     sandbox.put_source("f.parquet", content)
     with pytest.raises(ValueError, match=r"^The source 'f\.parquet' cannot be read: .*\.$"):
@@ -223,27 +223,27 @@ def test_a_file_that_is_no_parquet(one, content):
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ({"name": ""}, "must not be empty"),
         ({"name": "x" * 256}, "more than 255"),
-        ({"name": "taken"}, "There is a table named 'taken' already"),
-        ({"file": "other.csv"}, "'other.csv' cannot be read: there is no such file"),
+        ({"name": "taken"}, "A table named 'taken' already exists"),
+        ({"file": "other.csv"}, "'other.csv' cannot be read: the folder of sources has no such file"),
         ({"key": "a"}, "^key is 'a'"),
         ({"key": ["a", "a"]}, "^key is "),
         ({"key": [1]}, "^key is "),
         ({"key": ["z"]}, "lacks the column 'z'"),
         ({"key": ["A"]}, "lacks the column 'A'"),
-        ({"key": ["b"]}, "same unique key in its rows 1 and 3"),
+        ({"key": ["b"]}, "same unique key in rows 1 and 3"),
         ({"history": 1}, "^history is 1"),
         ({"description": 5}, "description must be a string"),
     ],
     ids=str,
 )
-def test_what_cannot_be_fed(sb, options, says):
+def test_a_feed_with_an_invalid_argument_is_refused(sb, options, message):
     sb.put_source("f.csv", "a,b\n1,1\n2,2\n3,1.0\n")
     sb.feed("Taken", "f.csv")
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ValueError, match=message):
         sb.feed(**{"name": "T", "file": "f.csv", **options})
     assert list(sb.ledger.tables()) == ["Taken"]
 
@@ -255,7 +255,7 @@ BAD_NAMES = [
 
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=repr)
-def test_a_name_leads_nowhere_else(serve, tmp_path, name):
+def test_a_name_that_is_not_a_plain_file_name_is_refused(serve, tmp_path, name):
     sb, _ = serve(data=tmp_path / "data")
     assert list(sb.sources.iterdir()) == []
     for work in (lambda: sb.put_source(name, "a\n1\n"), lambda: sb.feed("T", name)):
@@ -264,12 +264,12 @@ def test_a_name_leads_nowhere_else(serve, tmp_path, name):
     assert list(sb.sources.iterdir()) == list(tmp_path.glob("*.csv")) == list((tmp_path / "data").glob("*.csv")) == []
 
 
-def test_a_link_and_a_folder_are_no_sources(sb, tmp_path):
+def test_links_and_folders_are_refused_as_sources(sb, tmp_path):
     (tmp_path / "secret.csv").write_text("a\n1\n")
     (sb.sources / "f.csv").symlink_to(tmp_path / "secret.csv")
     (sb.sources / "g.csv").mkdir()
     for name in ("f.csv", "g.csv"):
-        with pytest.raises(ValueError, match="there is no such file"):
+        with pytest.raises(ValueError, match="has no such file"):
             sb.feed("T", name)
     sb.put_source("f.csv", "a\n2\n")
     assert (tmp_path / "secret.csv").read_text() == "a\n1\n"
@@ -277,7 +277,7 @@ def test_a_link_and_a_folder_are_no_sources(sb, tmp_path):
 
 
 @pytest.mark.parametrize("content", [5, None, ["a"], "\ud800"], ids=repr)
-def test_content_is_text_or_bytes(sb, content):
+def test_content_that_is_not_str_or_bytes_is_refused(sb, content):
     with pytest.raises(ValueError):
         sb.put_source("f.csv", content)
     assert list(sb.sources.iterdir()) == []
@@ -286,7 +286,7 @@ def test_content_is_text_or_bytes(sb, content):
 # the folder
 
 
-def test_the_folder_in_memory_goes_with_the_sandbox(new_sandbox):
+def test_the_folder_of_a_sandbox_in_memory_is_removed_by_stop(new_sandbox):
     with new_sandbox() as sandbox:
         folder = sandbox.sources
         sandbox.put_source("f.csv", "a\n1\n")
@@ -304,7 +304,7 @@ def test_a_data_folder_keeps_its_sources(serve, tmp_path):
     sb, call = serve(data=tmp_path)
     assert sb.sources == tmp_path / "sources"
     assert stat.S_IMODE(sb.sources.stat().st_mode) == 0o700
-    # A file may be put there by any means.
+    # Any program can write a file there.
     (sb.sources / "f.csv").write_text("a\n1\n")
     table = sb.feed("T", "f.csv", key=["a"], history=False, description="numbers")
     sb.stop()
@@ -317,10 +317,10 @@ def test_a_data_folder_keeps_its_sources(serve, tmp_path):
     assert [(entry["source"], entry["description"]) for entry in listed] == [("file", "numbers")]
 
 
-# from outside
+# from another process
 
 
-def test_a_handle_feeds_as_the_sandbox_does():
+def test_a_remote_sandbox_feeds_tables():
     with Sandbox() as sandbox:
         remote = RemoteSandbox(sandbox.url, sandbox.control_key)
         assert remote.sources == sandbox.sources
@@ -330,11 +330,11 @@ def test_a_handle_feeds_as_the_sandbox_does():
         assert sandbox.ledger.rows("T") == [{"é": "\N{SNOWMAN}"}]
 
 
-def test_a_handle_says_what_is_too_long_to_be_sent():
+def test_a_file_that_is_too_long_to_be_sent_is_refused():
     with Sandbox() as sandbox:
         remote = RemoteSandbox(sandbox.url, sandbox.control_key)
         remote.put_source("f.csv", b"a\n" + b"1\n" * (2**23 - 1))
-        with pytest.raises(ValueError, match="write it into the folder"):
+        with pytest.raises(ValueError, match="Write the file into the folder"):
             remote.put_source("g.csv", b"a\n" + b"1\n" * 2**23)
         assert [file.name for file in sandbox.sources.iterdir()] == ["f.csv"]
 
@@ -349,7 +349,7 @@ def ask(sb, path, body):
     )
 
 
-def test_any_program_may_put_text(sb):
+def test_any_program_can_put_a_source_as_text(sb):
     assert ask(sb, "sources", {"name": "f.csv", "text": "a\né\n"}).status_code == 200
     assert (Path(sb.sources) / "f.csv").read_bytes() == "a\né\n".encode()
     reply = ask(sb, "feeds", {"name": "T", "file": "f.csv"})
@@ -375,7 +375,7 @@ def test_any_program_may_put_text(sb):
     ],
     ids=str,
 )
-def test_what_cannot_be_asked_for_is_a_sentence(sb, path, body):
+def test_an_invalid_source_or_feed_request_is_refused_with_a_sentence(sb, path, body):
     sb.put_source("g.csv", "a\n1\n")
     reply = ask(sb, path, body)
     assert reply.status_code == 400
@@ -384,7 +384,7 @@ def test_what_cannot_be_asked_for_is_a_sentence(sb, path, body):
     assert sb.ledger.tables() == {}
 
 
-def test_moments_with_a_zone_are_told_in_utc(sb):
+def test_datetimes_with_a_time_zone_are_read_in_utc(sb):
     moment = datetime(2020, 1, 1, 12, tzinfo=UTC)
     sb.put_source("f.parquet", parquet({"v": pa.array([moment], pa.timestamp("ns", "Asia/Tokyo"))}))
     assert sb.ledger.rows(sb.feed("T", "f.parquet")) == [{"v": "2020-01-01 12:00:00"}]

@@ -1,18 +1,18 @@
-"""Making, listing and reading tables in both dialects."""
+"""Tables are created, listed and read in both dialects."""
 
 import pytest
 
 VERSIONS = ["2021.08", "2022.01", "2025.3"]
 
 
-def test_create_answers_with_the_bare_id_and_wraps_it_under_a_version(call):
+def test_create_returns_the_id_bare_or_wrapped(call):
     one = call("POST", "/data", {"name": "A", "description": "d", "columns": [{"name": "x", "data_type": "text"}]})
     two = call("POST", "/data", {"name": "B", "columns": [{"name": "x", "data_type": "text"}]}, version="2025.3").json()
     assert one.text.isdigit()
     assert two == {"success": True, "result": one.json() + 1}
 
 
-def test_lists(call):
+def test_tables_are_listed_in_both_dialects(call):
     first, second = call.make("Flights"), call.make("Weather")
     reply = call("GET", "/data").json()
     assert reply["count"] == 2
@@ -42,7 +42,7 @@ def test_lists(call):
         ({"refresh": "True"}, []),
     ],
 )
-def test_list_filters(call, params, names):
+def test_the_unversioned_list_can_be_filtered(call, params, names):
     call.make("Flights")
     call.make("Weather")
     assert [table["name"] for table in call("GET", "/data", params=params).json()["data"]] == names
@@ -57,7 +57,7 @@ def test_a_taken_name_is_refused(call, second):
     assert call("GET", "/data").json()["count"] == 1
 
 
-def test_pages_hold_every_row_once_in_order(serve):
+def test_pages_have_every_row_once_in_order(serve):
     _, call = serve(page_size=3)
     table = call.make(columns=[("n", "number")])
     call.numbers(table, 7)
@@ -83,7 +83,7 @@ def test_an_empty_table_has_its_columns(call):
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "1.0", "", "٣", "9" * 40])
-def test_a_page_must_be_a_number_from_1(call, page):
+def test_a_page_below_1_is_a_400(call, page):
     table = call.make()
     reply = call("GET", f"/data/{table}", params={"page": page})
     assert reply.status_code == 400
@@ -99,7 +99,7 @@ def test_wide_tables_keep_their_columns_in_order(call, width):
     assert list(row.items()) == [(name, n) for n, name in enumerate(names)]
 
 
-def test_columns_that_are_not_named_are_null(call, sb):
+def test_missing_columns_are_null(call, sb):
     table = call.make(columns=[("a", "text"), ("b", "number")])
     call.insert(table, [{"b": 1}, {}])
     assert call("POST", f"/data/{table}/row", {"data": [[{"column": "a", "value": "x"}], []]}).status_code == 200
@@ -125,7 +125,7 @@ def test_columns_that_are_not_named_are_null(call, sb):
         ("GET", "/profile/user", None, {None, *VERSIONS}),
     ],
 )
-def test_operations_exist_in_the_versions_they_were_seen_in(call, method, path, body, under):
+def test_an_operation_exists_only_in_its_versions(call, method, path, body, under):
     table = call.make(columns=[("n", "number")])
     found = set()
     for version in (None, *VERSIONS):
@@ -135,28 +135,28 @@ def test_operations_exist_in_the_versions_they_were_seen_in(call, method, path, 
             found.add(version)
             assert version is None or reply.json()["success"] is True
         else:
-            assert "does not know" in reply.json()["error"]["description"]
+            assert "has no route" in reply.json()["error"]["description"]
     assert found == under
 
 
 @pytest.mark.parametrize("verb", ["recreate", "rebuild", "reload", "update", "append", "updateappend"])
-def test_a_table_made_here_has_no_source(call, verb):
+def test_a_refresh_without_source_is_a_400(call, verb):
     table = call.make()
     reply = call("POST", f"/data/{table}/{verb}")
     assert reply.status_code == 400
-    assert "has no source to refresh from" in reply.json()["error"]["description"]
+    assert "has no source" in reply.json()["error"]["description"]
     assert call("POST", f"/data/{table}/{verb}", version="2025.3").status_code == 404
     assert call("POST", "/data/7/" + verb).status_code == 404
 
 
-def test_refresh_names_its_mode(call):
+def test_refresh_refuses_an_unknown_mode(call):
     table = call.make()
     for mode, code in (("reload", "NoSource"), ("other", "InvalidBody")):
         reply = call("POST", f"/table/{table}/refresh", {"mode": mode}, version="2025.3")
         assert (reply.status_code, reply.json()["error"]["code"]) == (400, code)
 
 
-def test_the_account(call, sb):
+def test_the_account_and_its_activity_can_be_read(call, sb):
     assert {"id", "name", "domain"} <= call("GET", "/account").json().keys()
     assert call("GET", "/profile/user").json()["email_address"] == sb.username
     assert isinstance(call("GET", "/account/activity/users", version="2025.3").json()["result"], list)

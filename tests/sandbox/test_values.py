@@ -1,4 +1,4 @@
-"""Every value comes back as it was sent."""
+"""Every value is read back as it was sent."""
 
 import json
 from decimal import Decimal
@@ -57,7 +57,7 @@ def test_names_keep_every_character(call):
     assert call("GET", "/data").json()["data"][0]["name"] == "'\"%\x00\U0001f600"
 
 
-def test_the_other_types(call):
+def test_datetimes_dates_and_checkboxes_are_read_back(call):
     rows = [
         {"dt": "2013-01-01 05:00:00", "d": "2013-01-01", "c": True},
         {"dt": "0001-01-01 00:00:00", "d": "0001-01-01", "c": False},
@@ -76,7 +76,7 @@ def test_a_fraction_that_is_zero_is_not_written(call):
     assert call("GET", f"/data/{table}").json()["data"] == [{"dt": "2020-01-01 00:00:00"}]
 
 
-def test_all_three_shapes_of_rows(call, sb):
+def test_all_three_forms_of_rows_are_accepted(call, sb):
     table = call.make(columns=[("a", "text"), ("b", "number")])
     for path, version, row in [
         (f"/data/{table}/row", None, [{"column": "b", "value": 1}, {"column": "a", "value": "x"}]),
@@ -102,7 +102,7 @@ WRITTEN = st.builds(
 
 @settings(deadline=None)
 @given(WRITTEN, WRITTEN)
-def test_number_keys_are_equal_when_the_numbers_are(one, two):
+def test_number_keys_are_equal_for_equal_numbers(one, two):
     assert (number_key(one) == number_key(two)) is (Decimal(one) == Decimal(two))
     assert number_key(one) == number_key(str(Decimal(one) * 1))
 

@@ -7,18 +7,35 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pandas_clicdata.sandbox.bodies import MAX_NAME, read_name, read_object
-from pandas_clicdata.sandbox.operations.call import MAX_WHOLE, Call, Result, as_json, done
-from pandas_clicdata.sandbox.operations.listing import created, listed, with_id
+from pandas_clicdata.sandbox.dialects import Refusal, bad_body, bad_value
+from pandas_clicdata.sandbox.operations.call import (
+    MAX_INTEGER,
+    PAGES,
+    Call,
+    Result,
+    as_json,
+    created,
+    done,
+    listed,
+    with_id,
+)
 from pandas_clicdata.sandbox.people import Team, User
-from pandas_clicdata.sandbox.refusal import bad_body, bad_value
+from pandas_clicdata.sandbox.routes import route
 from pandas_clicdata.sandbox.values import Number
 
 ADDRESS = re.compile(r"[^\s@:]+@[^\s@:.]+(\.[^\s@:.]+)+")
 """The form of an e-mail address."""
 
-_WHOLE = re.compile(rf"[0-9]{{1,{len(str(MAX_WHOLE))}}}")
+_INTEGER = re.compile(rf"[0-9]{{1,{len(str(MAX_INTEGER))}}}")
 
-# fields of bodies: each takes the value and its name, and returns what is kept
+_NO_USER = Refusal(404, "NotFound", "No user has the id.")
+_NO_TEAM = Refusal(404, "NotFound", "No team has the id.")
+_NO_MEMBER = Refusal(404, "NotFound", "No team or no user has the id.")
+_NAME_TAKEN = Refusal(409, "NameTaken", "Another team has the name.")
+_INVALID = Refusal(400, "InvalidValue", "A field does not hold a valid e-mail address, or it is empty.")
+_ADDRESS_TAKEN = Refusal(409, "AddressTaken", "Another user has the e-mail address.")
+
+# Fields of bodies: each function takes the value and its name, and returns the value to keep.
 
 
 def _name(value: Any, what: str) -> str:
@@ -42,7 +59,7 @@ def _short(value: Any, what: str) -> str:
 
 
 def _address(value: Any, what: str) -> str:
-    # A colon would end it where Basic puts address and password together.
+    # No colon, which separates address and password in Basic.
     if not ADDRESS.fullmatch(_short(value, what)) or not str(value).isprintable():
         raise bad_value(f"'{what}' must be an e-mail address, as in 'ada@sandbox.example'.")
     return str(value)
@@ -55,8 +72,8 @@ def _password(value: Any, what: str) -> str:
 
 
 def _user_id(value: Any, what: str) -> int:
-    if not isinstance(value, Number) or not _WHOLE.fullmatch(value.text):
-        raise bad_body(f"'{what}' must be the id of a user, a whole number.")
+    if not isinstance(value, Number) or not _INTEGER.fullmatch(value.text):
+        raise bad_body(f"'{what}' must be the id of a user, an integer.")
     return int(value.text)
 
 
@@ -84,7 +101,7 @@ def _some(call: Call, fields: _Fields) -> dict[str, Any]:
 
 
 def _nothing(call: Call) -> None:
-    """Refuse a body where none is meant: it was meant for another path."""
+    """Refuse a body with fields on a path that takes none, because it was for another path."""
     if call.body:
         _all(call, {})
 
@@ -104,43 +121,50 @@ def _user(call: Call, user: User) -> dict[str, object]:
     )
 
 
+@route("GET", "/user", result="UserList", pages=PAGES)
 def users(call: Call) -> Result:
-    """``GET /user``."""
-    return listed(call, "users", call.world.people.users(), lambda user: _user(call, user))
+    """List the users."""
+    return listed(call, "users", call.backend.people.users(), lambda user: _user(call, user))
 
 
+@route("GET", "/user/<int:user>", result="User", refusals=(_NO_USER,))
 def user(call: Call, user: int) -> Result:
-    """``GET /user/{id}``."""
-    return Result(as_json(_user(call, call.world.people.user(user))))
+    """Return a user."""
+    return Result(as_json(_user(call, call.backend.people.user(user))))
 
 
+@route("GET", "/profile/user", result="User")
 def profile(call: Call) -> Result:
-    """``GET /profile/user``: who asks."""
+    """Return the user who sends the request."""
     return user(call, call.user)
 
 
+@route("POST", "/user", result="Created", body="NewUser", refusals=(_INVALID, _ADDRESS_TAKEN))
 def create_user(call: Call) -> Result:
-    """``POST /user``."""
+    """Create a user."""
     given = dict.fromkeys(_NAMES, "") | {"password": None} | _all(call, _ADDRESS, {**_NAMES, **_NEW_PASSWORD})
-    return created(call, call.world.people.create_user(**given))
+    return created(call, call.backend.people.create_user(**given))
 
 
+@route("PUT", "/user/<int:user>", body="UserChanges", refusals=(_INVALID, _NO_USER, _ADDRESS_TAKEN))
 def update_user(call: Call, user: int) -> Result:
-    """``PUT /user/{id}``."""
-    call.world.people.update_user(user, _some(call, _USER))
+    """Change a user."""
+    call.backend.people.update_user(user, _some(call, _USER))
     return done(call)
 
 
+@route("DELETE", "/user/<int:user>", refusals=(_NO_USER, Refusal(409, "OwnerNeeded", "The user owns the account.")))
 def delete_user(call: Call, user: int) -> Result:
-    """``DELETE /user/{id}``."""
+    """Delete a user."""
     _nothing(call)
-    call.world.people.delete_user(user)
+    call.backend.people.delete_user(user)
     return done(call)
 
 
+@route("PUT", "/user/<int:user>/password", body="NewPassword", refusals=(_INVALID, _NO_USER))
 def set_password(call: Call, user: int) -> Result:
-    """``PUT /user/{id}/password``."""
-    call.world.people.set_password(user, _all(call, _NEW_PASSWORD)["password"])
+    """Set the password of a user."""
+    call.backend.people.set_password(user, _all(call, _NEW_PASSWORD)["password"])
     return done(call)
 
 
@@ -152,49 +176,67 @@ def _team(call: Call, team: Team) -> dict[str, object]:
     return with_id(call, team.id, name=team.name, description=team.description, users=team.users, parameters=parameters)
 
 
+@route("GET", "/team", result="TeamList", pages=PAGES)
 def teams(call: Call) -> Result:
-    """``GET /team``."""
-    return listed(call, "teams", call.world.people.teams(), lambda team: _team(call, team))
+    """List the teams."""
+    return listed(call, "teams", call.backend.people.teams(), lambda team: _team(call, team))
 
 
+@route("POST", "/team", result="Created", body="NewTeam", refusals=(_NAME_TAKEN,))
 def create_team(call: Call) -> Result:
-    """``POST /team``."""
+    """Create a team."""
     given = _all(call, {"name": _name}, {"description": _description})
-    return created(call, call.world.people.create_team(given["name"], given.get("description", "")))
+    return created(call, call.backend.people.create_team(given["name"], given.get("description", "")))
 
 
+@route("PUT", "/team/<int:team>", body="TeamChanges", refusals=(_NO_TEAM, _NAME_TAKEN))
 def update_team(call: Call, team: int) -> Result:
-    """``PUT /team/{id}``."""
-    call.world.people.update_team(team, _some(call, _TEAM))
+    """Change a team."""
+    call.backend.people.update_team(team, _some(call, _TEAM))
     return done(call)
 
 
+@route("DELETE", "/team/<int:team>", refusals=(_NO_TEAM,))
 def delete_team(call: Call, team: int) -> Result:
-    """``DELETE /team/{id}``."""
+    """Delete a team."""
     _nothing(call)
-    call.world.people.delete_team(team)
+    call.backend.people.delete_team(team)
     return done(call)
 
 
+@route("POST", "/team/<int:team>/user", body="Member", refusals=(_NO_MEMBER,))
 def add_user(call: Call, team: int) -> Result:
-    """``POST /team/{id}/user``."""
-    call.world.people.add_user(team, _all(call, _MEMBER)["user_id"])
+    """Add a user to a team."""
+    call.backend.people.add_user(team, _all(call, _MEMBER)["user_id"])
     return done(call)
 
 
+@route(
+    "DELETE",
+    "/team/<int:team>/user",
+    body="Member",
+    refusals=(_NO_MEMBER, Refusal(404, "NotFound", "The user is not in the team.")),
+)
 def remove_user(call: Call, team: int) -> Result:
-    """``DELETE /team/{id}/user``."""
-    call.world.people.remove_user(team, _all(call, _MEMBER)["user_id"])
+    """Remove a user from a team."""
+    call.backend.people.remove_user(team, _all(call, _MEMBER)["user_id"])
     return done(call)
 
 
+@route("POST", "/team/<int:team>/parameter", body="ParameterToSet", refusals=(_NO_TEAM,))
 def set_parameter(call: Call, team: int) -> Result:
-    """``POST /team/{id}/parameter``."""
-    call.world.people.set_parameter(team, **_all(call, _PARAMETER))
+    """Set a parameter of a team."""
+    call.backend.people.set_parameter(team, **_all(call, _PARAMETER))
     return done(call)
 
 
+@route(
+    "DELETE",
+    "/team/<int:team>/parameter",
+    body="ParameterToRemove",
+    refusals=(_NO_TEAM, Refusal(404, "NotFound", "The team has no parameter with the name.")),
+)
 def remove_parameter(call: Call, team: int) -> Result:
-    """``DELETE /team/{id}/parameter``."""
-    call.world.people.remove_parameter(team, _all(call, {"name": _name})["name"])
+    """Remove a parameter from a team."""
+    call.backend.people.remove_parameter(team, _all(call, {"name": _name})["name"])
     return done(call)

@@ -1,4 +1,4 @@
-"""Tables, rows, versions and refreshes."""
+"""Tables, their rows and versions, and refreshes from their sources."""
 
 from __future__ import annotations
 
@@ -6,10 +6,41 @@ from dataclasses import asdict
 
 from pandas_clicdata.sandbox import bodies
 from pandas_clicdata.sandbox.bodies import Column
-from pandas_clicdata.sandbox.dialects import pagination
-from pandas_clicdata.sandbox.operations.call import Call, Result, as_json, done, flag, whole
-from pandas_clicdata.sandbox.operations.listing import created, one_page, shortened, window
+from pandas_clicdata.sandbox.dialects import Refusal, pagination
+from pandas_clicdata.sandbox.operations.call import (
+    FLAG,
+    NAME,
+    PAGE,
+    PAGES,
+    Call,
+    Result,
+    as_json,
+    created,
+    done,
+    flag,
+    integer,
+    one_page,
+    shortened,
+    window,
+)
+from pandas_clicdata.sandbox.routes import FIRST, LAST, route
 from pandas_clicdata.sandbox.store import Table
+
+_TABLE = "/data/<int:table>"
+_NO_TABLE = Refusal(404, "NotFound", "No table has the id.")
+_VALUE = Refusal(400, "InvalidValue", "A value does not fit its column.")
+_TOO_MANY = Refusal(400, "TooManyRows", "The request has too many rows.")
+_CHANGED = Refusal(409, "TableChanged", "A refresh has just changed the columns of the table.")
+_APPEND = (_VALUE, _TOO_MANY, _NO_TABLE, _CHANGED)
+_MATCH = (_VALUE, _NO_TABLE, _CHANGED)
+_SOURCE = (
+    Refusal(400, "NoSource", "The table was created through the API and has no source."),
+    Refusal(400, "SourceUnreadable", "The source cannot be read."),
+    Refusal(400, "SourceMismatch", "The source does not fit the table."),
+    Refusal(400, "KeyTwice", "Two rows of the source have the same unique key."),
+    _NO_TABLE,
+)
+_KEYED = (*_SOURCE, Refusal(400, "NoUniqueKey", "The table has no unique key by which to find its rows."))
 
 
 def _columns(table: Table, row_id: str | None) -> list[dict[str, str]]:
@@ -20,9 +51,21 @@ def _columns(table: Table, row_id: str | None) -> list[dict[str, str]]:
 # tables
 
 
+@route(
+    "GET",
+    "/data",
+    "list",
+    result="DataList",
+    until=(2022, 1),
+    query={
+        **NAME,
+        "uniquekeyavailable": (FLAG, "Only tables with a unique key, or only tables without one."),
+        "refresh": (FLAG, "Only tables with a source, or only tables without one."),
+    },
+)
 def list_data(call: Call) -> Result:
-    """``GET /data``."""
-    tables = call.world.store.tables()
+    """List the tables."""
+    tables = call.backend.store.tables()
     name = call.query.get("name")
     if name is not None:
         tables = [table for table in tables if table.name.casefold() == name.casefold()]
@@ -42,50 +85,63 @@ def list_data(call: Call) -> Result:
     return Result(as_json({"count": len(entries), "data": entries}))
 
 
+@route("GET", "/table", "list", result="TableList", pages=PAGES, bare=False, since=(2025, 3))
 def list_table(call: Call) -> Result:
-    """``GET /table``."""
-    shown, paging = one_page(call, call.world.store.tables())
+    """List the tables."""
+    shown, paging = one_page(call, call.backend.store.tables())
     entries = [{"id": table.id, "name": table.name, "description": table.description} for table in shown]
     return Result(as_json(entries), paging)
 
 
+@route(
+    "POST",
+    "/data",
+    result="Created",
+    body="NewTable",
+    refusals=(Refusal(409, "NameTaken", "Another table has the name."),),
+)
 def create(call: Call) -> Result:
-    """``POST /data``."""
-    table = call.world.store.create(*bodies.read_create(call.body, call.world.assume.row_id))
+    """Create a table."""
+    table = call.backend.store.create(*bodies.read_create(call.body, call.backend.assume.row_id))
     return created(call, table.id)
 
 
 # reading
 
 
+@route("GET", f"{_TABLE}/v/<int:version>", "read_version", result="Page", query=PAGE, pages={}, refusals=(_NO_TABLE,))
+@route("GET", _TABLE, result="Page", query=PAGE, pages={}, refusals=(_NO_TABLE,))
 def read(call: Call, table: int, version: int | None = None) -> Result:
-    """``GET /data/{id}`` and ``GET /data/{id}/v/{ver}``."""
-    world = call.world
-    page, size = whole(call, "page", 1), world.page_size
+    """Read a page of rows."""
+    backend = call.backend
+    page, size = integer(call, "page", 1), backend.page_size
     offset, limit = window(call, page, size)
-    found, total, rows = world.store.page(
+    found, total, rows = backend.store.page(
         table,
         offset,
         limit,
         version=version,
-        row_id=world.assume.row_id,
-        iso_datetimes=world.assume.datetime_form == "iso_offset",
+        row_id=backend.assume.row_id,
+        iso_datetimes=backend.assume.datetime_form == "iso_offset",
     )
     rows = shortened(call, rows)
     more = page * size < total
     data = f'"data": [{",".join(rows)}]'
-    columns = f', "columns": {as_json(_columns(found, world.assume.row_id))}' if world.assume.column_metadata else ""
+    columns = (
+        f', "columns": {as_json(_columns(found, backend.assume.row_id))}' if backend.assume.column_metadata else ""
+    )
     if call.dialect.wrapped:
-        paging = pagination(world.assume.pagination, len(rows), total, page, size, more=more)
+        paging = pagination(backend.assume.pagination, len(rows), total, page, size, more=more)
         return Result(f"{{{data}{columns}}}", paging)
     return Result(f'{{{data}, "has_more_data": {as_json(more)}{columns}}}')
 
 
+@route("GET", f"{_TABLE}/versions", result="Versions", refusals=(_NO_TABLE,))
 def versions(call: Call, table: int) -> Result:
-    """``GET /data/{id}/versions``."""
+    """List the versions of a table."""
     entries = [
         {"version": version.version, "creation_date": version.created, "row_count": version.rows}
-        for version in call.world.store.versions(table)
+        for version in call.backend.store.versions(table)
     ]
     return Result(as_json({"versions": entries}))
 
@@ -94,47 +150,111 @@ def versions(call: Call, table: int) -> Result:
 
 
 def _append(call: Call, table: int, shape: str) -> tuple[int, int]:
-    store = call.world.store
+    store = call.backend.store
     columns = store.table(table).columns
     parsed = bodies.parse(call.body)
     if isinstance(parsed, dict) and isinstance(parsed.get("data"), list):
-        call.visit.rows = len(parsed["data"])
+        call.notes.rows = len(parsed["data"])
     cells = bodies.read_rows(parsed, shape, columns)
     found = len(cells[0])
-    if call.visit.accept is not None:
-        cells = [column[: call.visit.accept] for column in cells]
-    return store.insert(table, columns, cells, call.visit.number), found
+    if call.notes.accept is not None:
+        cells = [column[: call.notes.accept] for column in cells]
+    return store.insert(table, columns, cells, call.notes.number), found
 
 
+@route("POST", "/table/<int:table>", "append", body="RowsOfCells", refusals=_APPEND, bare=False)
+@route("POST", f"{_TABLE}/row", "append", body="RowsOfCells", refusals=_APPEND, since=LAST, until=FIRST)
 def append_cells(call: Call, table: int) -> Result:
-    """``POST /data/{id}/row`` and ``POST /table/{id}``."""
+    """Append rows, each a list of cells."""
     _append(call, table, "cells")
     return done(call)
 
 
+@route("POST", f"{_TABLE}/rows", "append", body="RowsOfValues", refusals=_APPEND, since=LAST, until=FIRST)
 def append_positions(call: Call, table: int) -> Result:
-    """``POST /data/{id}/rows``."""
+    """Append rows, each a list of values in the order of the columns."""
     _append(call, table, "positions")
     return done(call)
 
 
+@route(
+    "POST",
+    f"{_TABLE}/insert",
+    "append",
+    result="Inserted",
+    body="RowsByName",
+    refusals=_APPEND,
+    bare=False,
+    since=(2022, 1),
+)
 def insert(call: Call, table: int) -> Result:
-    """``POST /data/{id}/insert``."""
+    """Append rows, each an object."""
     inserted, found = _append(call, table, "objects")
-    return Result(as_json({"rows_inserted": inserted, "rows_found": found} if call.world.assume.insert_counts else {}))
+    return Result(
+        as_json({"rows_inserted": inserted, "rows_found": found} if call.backend.assume.insert_counts else {})
+    )
 
 
+@route("PUT", f"{_TABLE}/row", body="RowsToUpdate", refusals=_MATCH)
 def update(call: Call, table: int) -> Result:
-    """``PUT /data/{id}/row``."""
-    store = call.world.store
+    """Update the rows that match."""
+    store = call.backend.store
     columns = store.table(table).columns
-    store.update(table, columns, *bodies.read_update(call.body, columns, call.world.assume.row_id))
+    store.update(table, columns, *bodies.read_update(call.body, columns, call.backend.assume.row_id))
     return done(call)
 
 
+@route("DELETE", f"{_TABLE}/row", body="RowsToDelete", refusals=_MATCH)
 def delete(call: Call, table: int) -> Result:
-    """``DELETE /data/{id}/row``."""
-    store = call.world.store
+    """Delete the rows that match."""
+    store = call.backend.store
     columns = store.table(table).columns
-    store.delete(table, columns, bodies.read_delete(call.body, columns, call.world.assume.row_id))
+    store.delete(table, columns, bodies.read_delete(call.body, columns, call.backend.assume.row_id))
     return done(call)
+
+
+# refreshes
+
+
+def _refreshed(call: Call, table: int, method: str) -> Result:
+    call.backend.feeds.refresh(table, method)
+    return done(call)
+
+
+@route("POST", "/table/<int:table>/refresh", "rebuild", body="Refresh", refusals=_KEYED, bare=False, since=(2025, 3))
+def refresh(call: Call, table: int) -> Result:
+    """Refresh a table from its source."""
+    mode = bodies.read_refresh(call.body)
+    # Only this mode has another name than its path.
+    return _refreshed(call, table, "recreate" if mode == "rebuild" else mode)
+
+
+@route("POST", f"{_TABLE}/recreate", "rebuild", refusals=_SOURCE, until=(2022, 1), empty=True)
+def source_recreate(call: Call, table: int) -> Result:
+    """Recreate columns and rows from the source."""
+    return _refreshed(call, table, "recreate")
+
+
+@route("POST", f"{_TABLE}/reload", "rebuild", refusals=_SOURCE, until=(2022, 1), empty=True)
+@route("POST", f"{_TABLE}/rebuild", "rebuild", refusals=_SOURCE, until=(2022, 1), empty=True)
+def source_reload(call: Call, table: int) -> Result:
+    """Replace all rows by those of the source."""
+    return _refreshed(call, table, "reload")
+
+
+@route("POST", f"{_TABLE}/update", "rebuild", refusals=_KEYED, until=(2022, 1), empty=True)
+def source_update(call: Call, table: int) -> Result:
+    """Update rows from the source, by their unique key."""
+    return _refreshed(call, table, "update")
+
+
+@route("POST", f"{_TABLE}/append", "rebuild", refusals=_SOURCE, until=(2022, 1), empty=True)
+def source_append(call: Call, table: int) -> Result:
+    """Append all rows of the source."""
+    return _refreshed(call, table, "append")
+
+
+@route("POST", f"{_TABLE}/updateappend", "rebuild", refusals=_KEYED, until=(2022, 1), empty=True)
+def source_updateappend(call: Call, table: int) -> Result:
+    """Update rows from the source, by their unique key, and append the other rows."""
+    return _refreshed(call, table, "updateappend")

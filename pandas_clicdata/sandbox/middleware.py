@@ -1,4 +1,4 @@
-"""The WSGI middleware around the app: enters requests in the log and lets them suffer their faults."""
+"""The WSGI middleware around the application: it logs requests and applies faults."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from urllib.parse import parse_qs
 from waitress.channel import ClientDisconnected
 
 from pandas_clicdata.sandbox import dialects
-from pandas_clicdata.sandbox.app import MAX_BODY, VISIT
+from pandas_clicdata.sandbox.app import NOTES
 from pandas_clicdata.sandbox.bodies import count_rows
-from pandas_clicdata.sandbox.faults import Faults
-from pandas_clicdata.sandbox.faultscript import Fault
+from pandas_clicdata.sandbox.dialects import Refusal
+from pandas_clicdata.sandbox.faults import Fault, FaultQueue
 from pandas_clicdata.sandbox.oauth import OAuth
-from pandas_clicdata.sandbox.refusal import Refusal
-from pandas_clicdata.sandbox.requestlog import RequestLog, Visit
+from pandas_clicdata.sandbox.protocol import MAX_BODY
+from pandas_clicdata.sandbox.requestlog import RequestLog, RequestNotes
 from pandas_clicdata.sandbox.routes import operation_of
 
 if TYPE_CHECKING:
@@ -52,18 +52,24 @@ def _json_reply(code: int, body: str, extra: Iterable[tuple[str, str]] = ()) -> 
     return _Reply(f"{code} {phrase}", headers, data)
 
 
-class Gate:
+class Middleware:
     """The application that the server runs.
 
     Parameters
     ----------
     app : WSGI application
-        What answers requests that suffer no fault.
+        The application that answers requests.
     mode : {"both", "unversioned", "versioned"}
-        The dialects spoken, for the bodies of faults.
+        The dialects of the sandbox, for the bodies of faults.
+    faults : FaultQueue
+        The scripted faults.
+    log : RequestLog
+        The log of requests.
+    oauth : OAuth
+        Authentication, to expire tokens.
     """
 
-    def __init__(self, app: WSGIApplication, mode: str, faults: Faults, log: RequestLog, oauth: OAuth) -> None:
+    def __init__(self, app: WSGIApplication, mode: str, faults: FaultQueue, log: RequestLog, oauth: OAuth) -> None:
         self._app = app
         self._mode = mode
         self._faults = faults
@@ -74,11 +80,11 @@ class Gate:
         began = time.perf_counter()
         operation = operation_of(environ)
         path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
-        # The forms of the OAuth pages have codes and secrets in them.
+        # The queries of the OAuth paths hold codes and secrets.
         query = "" if path.startswith("/oauth20/") else environ.get("QUERY_STRING", "")
         entry = self._log.begin(environ["REQUEST_METHOD"], path, query, operation)
-        visit = Visit(entry.number, operation)
-        environ[VISIT] = visit
+        notes = RequestNotes(entry.number, operation)
+        environ[NOTES] = notes
         self._keep_body(environ)
         fault = self._faults.take(operation)
         reply: _Reply | None = None
@@ -89,7 +95,7 @@ class Gate:
                 self._log.note(entry.number, fault=fault.kind)
                 reply = getattr(self, f"_{fault.kind}")(environ, fault, fault.options)
         finally:
-            rows = visit.rows if visit.rows is not None else self._count(environ, operation)
+            rows = notes.rows if notes.rows is not None else self._count(environ, operation)
             self._log.note(
                 entry.number,
                 rows=rows,
@@ -122,7 +128,7 @@ class Gate:
 
     @staticmethod
     def _keep_body(environ: WSGIEnvironment) -> None:
-        """Make the body readable after the connection is gone, and a second time."""
+        """Buffer the body, so that it can be read after the connection has closed, and twice."""
         length = int(environ.get("CONTENT_LENGTH") or 0)
         if length <= MAX_BODY:
             environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
@@ -138,14 +144,14 @@ class Gate:
         extra = dialects.VERSION_HEADERS if self._mode != "unversioned" else []
         return _json_reply(code, dialect.refusal(Refusal(code, name, description)), extra)
 
-    # one method a kind of fault; None closes the connection
+    # One method for each kind of fault. None closes the connection.
 
     def _lose_reply(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> None:
         if options["after_commit"]:
             self._answer(environ)
 
     def _late_commit(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> None:
-        self._faults.defer(lambda: void(self._answer(environ)), options["delay"])
+        self._faults.defer(lambda: _drop(self._answer(environ)), options["delay"])
 
     def _status(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> _Reply:
         if options["after_commit"]:
@@ -177,19 +183,19 @@ class Gate:
         return _Reply("200 OK", [("Content-Type", "text/html"), ("Content-Length", str(len(_GARBAGE)))], _GARBAGE)
 
     def _empty_page(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> _Reply:
-        environ[VISIT].page = "empty"
+        environ[NOTES].page = "empty"
         return self._answer(environ)
 
     def _short_page(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> _Reply:
-        environ[VISIT].page, environ[VISIT].page_rows = "short", options["rows"]
+        environ[NOTES].page, environ[NOTES].page_rows = "short", options["rows"]
         return self._answer(environ)
 
     def _repeat_page(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> _Reply:
-        environ[VISIT].page = "repeat"
+        environ[NOTES].page = "repeat"
         return self._answer(environ)
 
     def _accept_fewer(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> _Reply:
-        environ[VISIT].accept = options["rows"]
+        environ[NOTES].accept = options["rows"]
         return self._answer(environ)
 
     def _error_200(self, environ: WSGIEnvironment, fault: Fault, options: Mapping[str, Any]) -> _Reply:
@@ -200,7 +206,7 @@ class Gate:
         return self._answer(environ)
 
 
-def void(_: object) -> None:
+def _drop(_: object) -> None:
     """Drop a value."""
 
 

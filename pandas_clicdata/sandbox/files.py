@@ -1,6 +1,6 @@
-"""Files read into columns: CSV and Parquet, and how their types become ClicData's.
+"""CSV and Parquet files, read into columns of ClicData's types.
 
-Values leave this room as JSON would have them, so that they go through the same encoders as rows sent by API.
+The values are those of parsed JSON, so that the same encoders take them as rows from the API.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from pandas_clicdata.sandbox.bodies import Column, check_columns
-from pandas_clicdata.sandbox.refusal import Refusal
+from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.sources import unreadable
 from pandas_clicdata.sandbox.values import Number, encode, encode_column
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_FINER = re.compile(r"\.[0-9]{6}[0-9]*[1-9]")  # than a microsecond
-_MOST_BYTES = 2**31 - 1  # a block of a CSV
+_NANOSECONDS = re.compile(r"\.[0-9]{6}[0-9]*[1-9]")  # digits after the microseconds
+_MAX_BYTES = 2**31 - 1  # of a CSV block
 
 
 @dataclass(frozen=True)
 class Field:
-    """A column of a file. `written` are the texts of a CSV, from which any column can be read as text."""
+    """A column of a file. `written` has the texts of a CSV, so that any column can be read as text."""
 
     name: str
     data_type: str
@@ -32,8 +32,8 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """A file that has been read."""
+class SourceFile:
+    """The columns of a file."""
 
     file: str
     fields: tuple[Field, ...]
@@ -42,7 +42,7 @@ class Sheet:
         return Refusal(400, "SourceMismatch", f"The source '{self.file}' does not fit: {why.rstrip('.')}.")
 
     def columns(self, reserved: str | None) -> tuple[Column, ...]:
-        """The columns of a table made from the file; `reserved` is a column name that is taken already."""
+        """Return the columns of a table made from the file; no column may have the name `reserved`."""
         try:
             return check_columns(
                 [{"name": field.name, "data_type": field.data_type} for field in self.fields], reserved
@@ -51,15 +51,15 @@ class Sheet:
             raise self._refuse(exc.description) from None
 
     def texts(self, columns: Sequence[Column]) -> list[list[str]]:
-        """The rows as stored texts, one list a column; a 400 if they do not fit these columns."""
+        """Return the rows as stored texts, one list for each column; refuse rows that do not fit with 400."""
         found = {field.name: field for field in self.fields}
         if len(found) != len(self.fields):
-            raise self._refuse("it has two columns of the same name")
+            raise self._refuse("two columns have the same name")
         for column in columns:
             if column.name not in found:
                 raise self._refuse(f"it lacks the column '{column.name}' of the table")
         for name in found.keys() - {column.name for column in columns}:
-            raise self._refuse(f"its column '{name}' is not in the table; recreate the table to take it in")
+            raise self._refuse(f"the table has no column '{name}'; recreate the table to add it")
         return [self._encode(found[column.name], column) for column in columns]
 
     def _encode(self, field: Field, column: Column) -> list[str]:
@@ -67,7 +67,7 @@ class Sheet:
         if field.data_type != column.data_type and any(value is not None for value in values):
             if column.data_type != "text" or field.written is None:
                 raise self._refuse(
-                    f"its column '{field.name}' is {field.data_type}, that of the table {column.data_type}"
+                    f"the column '{field.name}' is {field.data_type} in the source and {column.data_type} in the table"
                 )
             values = field.written
         try:
@@ -76,8 +76,8 @@ class Sheet:
             raise self._refuse(exc.description) from None
 
 
-def read_sheet(file: str, content: bytes) -> Sheet:
-    """Read a file by what its name ends with; a 400 for one that cannot be read."""
+def read_file(file: str, content: bytes) -> SourceFile:
+    """Read a file, by the ending of its name; refuse a file that cannot be read with 400."""
     import pyarrow as pa
 
     try:
@@ -86,7 +86,7 @@ def read_sheet(file: str, content: bytes) -> Sheet:
         raise unreadable(file, " ".join(str(exc).split()) or type(exc).__name__) from None
     if not fields:
         raise unreadable(file, "it has no columns")
-    return Sheet(file, tuple(fields))
+    return SourceFile(file, tuple(fields))
 
 
 # csv
@@ -96,13 +96,13 @@ def _read_csv(content: bytes) -> list[Field]:
     import pyarrow as pa
     from pyarrow import csv
 
-    if len(content) >= _MOST_BYTES:
+    if len(content) >= _MAX_BYTES:
         raise OSError("it has 2 GiB or more")
 
     def read(**options: Any) -> Any:
         return csv.read_csv(
             pa.BufferReader(content),
-            # In one block, which no value can cross the end of.
+            # In one block, so that no value crosses the end of a block.
             csv.ReadOptions(use_threads=False, block_size=len(content) + 1),
             csv.ParseOptions(newlines_in_values=True),
             csv.ConvertOptions(
@@ -124,7 +124,7 @@ def _read_csv(content: bytes) -> list[Field]:
 
 
 def _csv_field(name: str, arrow: Any, written: list[str | None]) -> Field:
-    """Take the type that pyarrow inferred only if every text as it is written bears it; it stays text otherwise."""
+    """Use the type that pyarrow inferred if every text can be read exactly as this type, else text."""
     data_type = _data_type(arrow) or "text"
     if data_type in _FROM_TEXT:
         one = _FROM_TEXT[data_type]
@@ -138,19 +138,18 @@ def _csv_field(name: str, arrow: Any, written: list[str | None]) -> Field:
 
 
 def _number(text: str) -> Number:
-    # "00123" is a code and not 123; "inf", "0x1F" and "+1" are no JSON numbers either.
+    # "00123" is a code, not 123; "inf", "0x1F" and "+1" are not JSON numbers.
     if not _NUMBER.fullmatch(text):
         raise ValueError(text)
     encode("number", Number(text))
     return Number(text)
 
 
-def _moment(text: str) -> str:
-    # Not the moment that pyarrow read: old ones overflow silently where they have a fraction.
-    if _FINER.search(text):
+def _datetime(text: str) -> str:
+    # Not the timestamp from pyarrow, because old ones with a fraction overflow silently.
+    if _NANOSECONDS.search(text):
         raise ValueError(text)
-    moment = datetime.fromisoformat(text)
-    return _utc(moment)
+    return _utc(datetime.fromisoformat(text))
 
 
 def _utc(moment: datetime) -> str:
@@ -161,7 +160,7 @@ _FROM_TEXT: dict[str, Callable[[str], object]] = {
     "number": _number,
     "checkbox": lambda text: text.lower() == "true",
     "date": lambda text: date.fromisoformat(text).isoformat(),
-    "datetime": _moment,
+    "datetime": _datetime,
 }
 
 
@@ -188,18 +187,18 @@ def _parquet_field(file: str, name: str, column: Any) -> Field:
         arrow = column.type
     data_type = _data_type(arrow)
     if data_type is None:
-        raise refuse(f"is {arrow}, which no column of ClicData holds")
+        raise refuse(f"has the type {arrow}, which no column of ClicData can hold")
     if data_type == "datetime":
         try:
             column = column.cast(pa.timestamp("us", arrow.tz))
         except pa.ArrowInvalid:
-            raise refuse("has moments finer than a microsecond, or too far away") from None
-        # By way of whole numbers, moments in UTC, which need no database of time zones.
+            raise refuse("has timestamps with nanoseconds, or out of range") from None
+        # Through integers to UTC, which needs no time zone database.
         column = column.cast(pa.int64()).cast(pa.timestamp("us"))
     try:
         values = column.to_pylist()
     except (ValueError, OverflowError):
-        raise refuse("has days outside the years 1 to 9999") from None
+        raise refuse("has dates outside the years 1 to 9999") from None
     if data_type == "number":
         if pa.types.is_floating(arrow) and any(
             value is not None and value - value != 0 for value in values
@@ -214,7 +213,7 @@ def _parquet_field(file: str, name: str, column: Any) -> Field:
 
 
 def _data_type(arrow: Any) -> str | None:
-    """The ClicData type of an Arrow type, None where there is none."""
+    """Return the ClicData type of an Arrow type, or None."""
     import pyarrow as pa
 
     is_a = pa.types
