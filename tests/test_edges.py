@@ -225,12 +225,12 @@ def test_what_comes_home(session, name, case):
 
 
 REFUSED = {
-    "infinity": (typed("float64")(1, float("-inf")), "row 1: -inf is no number in JSON"),
-    "infinity of Decimal": (objects(D("Infinity")), r"row 0: Decimal\('Infinity'\).*is no number in JSON"),
+    "infinity": (typed("float64")(1, float("-inf")), "row 1: -inf is not a number in JSON"),
+    "infinity of Decimal": (objects(D("Infinity")), r"row 0: Decimal\('Infinity'\).*is not a number in JSON"),
     "infinity in a category": (categories(float("inf")), "row 0: inf"),
     "1,001 digits": (objects(10**1001), "is longer than 1,000 digits"),
     "5,000 digits": (objects(1, 10**5000), "row 1: <int>.*is longer than 1,000 digits"),
-    "exponent past 9999": (objects(D("1E+10000")), "exponent of 9999"),
+    "exponent past 9999": (objects(D("1E+10000")), "exponent of ±9999"),
     "longdouble of more digits": (typed("longdouble")(1 / np.longdouble(3)), "has more digits than a float64"),
     "half of a surrogate pair": (objects("a", "\ud83d"), "row 1.*half of a surrogate pair"),
     "period past the year 9999": (
@@ -243,10 +243,10 @@ REFUSED = {
     "nanoseconds in a category": (categories(pd.Timestamp(1)), "row 0.*has nanoseconds"),
     "nanoseconds in an Arrow dictionary": (
         pa.chunked_array([pa.array([0, 1], pa.timestamp("ns")).dictionary_encode()]), "row 1.*has nanoseconds"),
-    "year 0": (moments("s")("0000-12-31"), "not in the years 1 to 9999"),
-    "year 10000": (moments("ms")("9999-12-31", "+10000-01-01"), "row 1.*not in the years 1 to 9999"),
+    "year 0": (moments("s")("0000-12-31"), "outside the years 1 to 9999"),
+    "year 10000": (moments("ms")("9999-12-31", "+10000-01-01"), "row 1.*outside the years 1 to 9999"),
     "year 0 once in UTC": (
-        objects(dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1)))), "not in the years 1 to 9999"),
+        objects(dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1)))), "outside the years 1 to 9999"),
     "timedelta past 292 years": (pd.Series(np.array([10**11], "m8[s]")), "longer than the 292 years"),
     "bytes": (objects(b"a"), "row 0: b'a'.*has no ClicData type"),
     "Arrow binary": (arrow(pa.binary())(None, b"a"), "row 1: b'a' has no ClicData type"),
@@ -316,14 +316,14 @@ class Unshown:
         ([1.0], "1.0 is not text"),
         ([dt.date(2024, 1, 1)], "is not text"),
         ([("a", "b")], r"\('a', 'b'\) has a name of several levels"),
-        (["a", "a"], "'a' is there twice"),
-        (["a", "A"], "'a' and 'A' have names too much alike"),
-        ([1, "1"], "1 and '1' have names too much alike"),
+        (["a", "a"], "'a' occurs twice"),
+        (["a", "A"], "'a' and 'A' differ only in case or spaces"),
+        ([1, "1"], "1 and '1' differ only in case or spaces"),
         (["\ud800"], "is not valid Unicode"),
         ([10**5000], "<int> is not text"),
         ([Unshown()], "<Unshown> is not text"),
         ([(Unshown(),)], "<tuple> has a name of several levels"),
-        ([], "There are no columns"),
+        ([], "The data has no columns"),
     ],
     ids=lambda given: given if isinstance(given, str) else "",
 )
@@ -450,6 +450,6 @@ def test_layouts(session, name, case):
 def test_no_columns_is_refused_with_rows_and_without(session, one_sandbox, name):
     before = len(one_sandbox.requests)
     for nothing in (pd.DataFrame(), pd.DataFrame(index=range(3)), pa.table({})):
-        with pytest.raises(cd.ColumnNameError, match="There are no columns"):
+        with pytest.raises(cd.ColumnNameError, match="The data has no columns"):
             cd.push(nothing, name, session=session)
     assert len(one_sandbox.requests) == before

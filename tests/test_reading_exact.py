@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from pandas_clicdata import ColumnConversionError
-from pandas_clicdata.types.infer import Settled
-from pandas_clicdata.types.recast import homes
+from pandas_clicdata.types.infer import InferredColumn
+from pandas_clicdata.types.recast import restore_targets
 from pandas_clicdata.types.to_pandas import to_frame
 
 MICROSECOND = dt.datetime(2024, 2, 29, 1, 2, 3, 456789)
@@ -21,9 +21,9 @@ MIDNIGHT, LAST, FIRST = dt.datetime(2024, 2, 29), dt.datetime(9999, 12, 31, 23),
 
 # Values, a dtype that does not hold them, and what is said of that.
 REFUSED = [
-    (["x"], DECIMAL, "'x' is no number"),
-    ([True], DECIMAL, "'true' is no number"),
-    ([dt.date(2024, 2, 29)], DECIMAL, "'2024-02-29' is no number"),
+    (["x"], DECIMAL, "'x' is not a number"),
+    ([True], DECIMAL, "'true' is not a number"),
+    ([dt.date(2024, 2, 29)], DECIMAL, "'2024-02-29' is not a number"),
     ([dt.date(2024, 2, 29)], "datetime64[us, Europe/Paris]", ""),
     ([MICROSECOND, None], "datetime64[s]", r"datetime64\[s\] does not hold 2024-02-29 01:02:03.456789"),
     ([None, MICROSECOND], "datetime64[ms]", r"datetime64\[ms\] does not hold"),
@@ -32,32 +32,32 @@ REFUSED = [
     ([1.0, 1.5, 2.5], "int64", "does not hold 1.5"),
     ([1.0, 1.5, 2.5], "boolean", ""),
     ([1e39, -1e39], "float32", r"does not hold 1e\+39"),
-    ([2024], "period[Y]", "numbers are no values of it"),
-    ([1.5, None], "period[M]", "numbers are no values of it"),
-    ([True], "period[D]", "numbers are no values of it"),
+    ([2024], "period[Y]", "the column has numbers"),
+    ([1.5, None], "period[M]", "the column has numbers"),
+    ([True], "period[D]", "the column has numbers"),
     ([1.5], "datetime64[us]", r"datetime64\[us\] does not hold 1.5"),
     ([2.0, 1.5, None], "timedelta64[ns]", r"timedelta64\[ns\] does not hold 1.5"),
-    ([True], "datetime64[us]", "true and false are no value of it"),
-    ([False], "timedelta64[ns]", "true and false are no value of it"),
+    ([True], "datetime64[us]", "the column has booleans"),
+    ([False], "timedelta64[ns]", "the column has booleans"),
     ([5], "timedelta64[s]", "does not hold 0 days 00:00:00.000000005"),
     ([5, -(2**63)], "datetime64[us]", "does not hold -9223372036854775808"),
     ([-(2**63), None], "timedelta64[ns]", "does not hold -9223372036854775808"),
     ([-(2**63)], "datetime64[ns, UTC]", "does not hold -9223372036854775808"),
     (["P1DT0.000001S"], "timedelta64[s]", "does not hold 1 days 00:00:00.000001"),
     (["P1DT0.000001S"], SECONDS, "does not hold 1 days 00:00:00.000001"),
-    ([MICROSECOND], "boolean", "dates and datetimes are no values of it"),
-    ([dt.date(2024, 2, 29)], "bool", "dates and datetimes are no values of it"),
-    ([MIDNIGHT], "complex128", "dates and datetimes are no values of it"),
-    ([MIDNIGHT], "datetime64[D]", r"Ask for 'datetime64\[us\]', or s, ms or ns"),
-    ([MIDNIGHT], "datetime64", r"Ask for 'datetime64\[us\]', or s, ms or ns"),
+    ([MICROSECOND], "boolean", "the column has dates or datetimes"),
+    ([dt.date(2024, 2, 29)], "bool", "the column has dates or datetimes"),
+    ([MIDNIGHT], "complex128", "the column has dates or datetimes"),
+    ([MIDNIGHT], "datetime64[D]", r"dtype=\{'x': 'datetime64\[us\]'\}"),
+    ([MIDNIGHT], "datetime64", r"dtype=\{'x': 'datetime64\[us\]'\}"),
     ([dt.date(2024, 2, 29)], IN_PARIS, ""),
     ([None, MIDNIGHT, MICROSECOND], DAY, "2024-02-29 01:02:03.456789 has a time of day"),
     ([MICROSECOND], DAY_64, "2024-02-29 01:02:03.456789 has a time of day"),
-    ([MICROSECOND], CLOCK, "datetimes have a date too"),
-    ([None, LAST], "datetime64[us, Europe/Paris]", "9999-12-31 23:00:00 .* is not in the years 1 to 9999"),
-    ([str(LAST)], "datetime64[us, Europe/Paris]", "9999-12-31 23:00:00 .* is not in the years 1 to 9999"),
-    ([LAST], IN_PARIS, "9999-12-31 23:00:00 .* is not in the years 1 to 9999"),
-    ([MIDNIGHT, FIRST], "datetime64[s, America/New_York]", "0001-01-01 04:00:00 .* is not in the years 1 to 9999"),
+    ([MICROSECOND], CLOCK, "the column has datetimes, whose date would be lost"),
+    ([None, LAST], "datetime64[us, Europe/Paris]", "9999-12-31 23:00:00 .* is outside the years 1 to 9999"),
+    ([str(LAST)], "datetime64[us, Europe/Paris]", "9999-12-31 23:00:00 .* is outside the years 1 to 9999"),
+    ([LAST], IN_PARIS, "9999-12-31 23:00:00 .* is outside the years 1 to 9999"),
+    ([MIDNIGHT, FIRST], "datetime64[s, America/New_York]", "0001-01-01 04:00:00 .* is outside the years 1 to 9999"),
 ]
 TAKEN = [
     ([dt.datetime(2024, 2, 29, 1, 2, 3), None], "datetime64[s]"),
@@ -84,7 +84,7 @@ TAKEN = [
 
 
 def read(values, dtype, backend):
-    return to_frame({"x": Settled(pa.chunked_array([values]))}, len(values), dtype={"x": dtype}, dtype_backend=backend)[
+    return to_frame({"x": InferredColumn(pa.chunked_array([values]))}, len(values), dtype={"x": dtype}, dtype_backend=backend)[
         "x"
     ]
 
@@ -111,7 +111,7 @@ def test_what_a_dtype_holds_is_read_as_it(values, dtype, backend):
 def test_a_duration_is_not_read_in_the_unit_of_another(dtype, home, backend):
     # pandas 3.0 reads 400 days as 9 hours where a nanosecond stands before.
     texts = ["P0DT0H0M0.000000001S", "P400DT0H0M0S", None, "P0DT0H0M1S", "P0DT0H0M0.000001S"]
-    wanted = homes({"x": dtype})["x"] if home else dtype
+    wanted = restore_targets({"x": dtype})["x"] if home else dtype
     spans = read(texts, wanted, backend).tolist()
     assert [None if pd.isna(span) else pd.Timedelta(span).as_unit("ns").value for span in spans] == [
         1, 400 * 86_400 * 10**9, None, 10**9, 1000

@@ -140,7 +140,7 @@ def test_numbers_that_no_arrow_decimal_holds_stay_exact_as_text(table):
 
 
 def test_no_such_backend(session, name):
-    with pytest.raises(ValueError, match="dtype_backend='polars' is not known"):
+    with pytest.raises(ValueError, match="Unknown dtype_backend='polars'"):
         cd.read_clicdata(name, dtype_backend="polars", session=session)
 
 
@@ -230,7 +230,7 @@ def test_a_dtype_that_would_lose_a_value_is_refused(table, case):
         table(series.to_frame("x"))(dtype={"x": asked})
     assert caught.value.column == "x"
     if case == "datetime that nanoseconds do not reach":
-        assert str(caught.value).endswith("datetime64[ns] does not hold 9999-12-31 00:00:00")
+        assert "datetime64[ns] does not hold 9999-12-31 00:00:00." in str(caught.value)
 
 
 def test_datetimes_of_no_zone_are_read_alike_wherever_the_reader_is(table, monkeypatch):
@@ -249,7 +249,7 @@ def test_datetimes_of_no_zone_are_read_alike_wherever_the_reader_is(table, monke
 @pytest.mark.parametrize(("asked", "nullable"), [("int64", "Int64"), ("uint8", "UInt8"), ("bool", "boolean")])
 def test_where_values_are_missing_the_error_names_the_dtype_that_holds_them(table, asked, nullable):
     read = table(pd.DataFrame({"x": pd.array([1, None], "boolean" if asked == "bool" else "Int64")}))
-    with pytest.raises(cd.ColumnConversionError, match=f"Ask for '{nullable}'"):
+    with pytest.raises(cd.ColumnConversionError, match=f"has missing values. Read it as another dtype: dtype={{'x': '{nullable}'}}"):
         read(dtype={"x": asked})
     assert read(dtype={"x": nullable})["x"].isna().tolist() == [False, True]
 
@@ -431,7 +431,7 @@ def test_iso_datetimes_with_an_offset(elsewhere, version, name, column_metadata)
 )
 def test_the_forms_in_which_a_declared_datetime_may_come(texts, moment):
     decoded = row_codec.decode([{"x": text} for text in [*texts, None]], ["x"])[0]
-    settled = infer.settle(decoded, "datetime").values
+    settled = infer.infer_column(decoded, "datetime").values
     assert settled.type == pa.timestamp("us")
     assert settled.to_pylist() == [dt.datetime.fromisoformat(moment)] * len(texts) + [None]
 
@@ -732,7 +732,7 @@ NULL_AS_BOOL = {"truth": (["true", "null"], None), "numbers": (["0.5", "null"], 
 @pytest.mark.parametrize("case", NULL_AS_BOOL)
 @pytest.mark.parametrize("dtype", ["bool", bool, np.bool_])
 def test_bool_takes_neither_null_nor_text(raw, case, dtype):
-    with pytest.raises(cd.ColumnConversionError, match="'boolean'" if case != "text" else "text is no value of it"):
+    with pytest.raises(cd.ColumnConversionError, match="'boolean'" if case != "text" else "the column has text"):
         raw(NULL_AS_BOOL[case][0])(dtype={"x": dtype})
     with pytest.raises(cd.ColumnConversionError, match="does not hold 2"):
         raw(["1", "2"])(dtype={"x": dtype})

@@ -232,13 +232,13 @@ def test_values_of_several_kinds_name_the_column(pages):
 @pytest.mark.parametrize("value", ["\ud800", {"y": ["\udfff"]}, {"\ud800": 1}])
 @pytest.mark.parametrize("asked", ["as_text", "mixed_as_text"])
 def test_text_that_is_no_unicode_names_the_column(value, asked):
-    with pytest.raises(UnexpectedReplyError, match=r"'x' came with text that is no Unicode.* columns="):
+    with pytest.raises(UnexpectedReplyError, match=r"'x' has text that is not valid Unicode.* columns="):
         row_codec.decode([{"x": "a"}, {"x": value}], ["x"], **{asked: {"x"}})
 
 
 @pytest.mark.parametrize("known", [[], ["\ud800"]])
 def test_a_name_that_is_no_unicode_is_told(known):
-    with pytest.raises(UnexpectedReplyError, match=r"name '\\ud800', which is no Unicode text"):
+    with pytest.raises(UnexpectedReplyError, match=r"name of column '\\ud800' is not valid Unicode text"):
         row_codec.names_in([] if known else [{"x": 1, "\ud800": 1}], known)
 
 

@@ -147,17 +147,17 @@ def test_a_plan_gives_encode_no_other_columns_than_these():
     sources = [pa.table({"x": sample}) for sample in samples] + [pd.DataFrame({"x": [10**30]})]
     taken, expected = set(), {(wire, arrow_type.id) for wire, arrow_type, _ in COLUMNS}
     for source in sources:
-        door = ingest.enter(source)
+        door = ingest.as_source(source)
         for wanted in (None, *ColumnType):
             try:
                 plans = plan.plan_columns(door, None if wanted is None else {"x": wanted})
-                ready = plan.ready_table(door, plans)
+                ready = plan.prepare_table(door, plans)
             except ValueError:
                 continue
             taken.add((plans[0].planned.wire, ready.column("x").type.id))
             wires, framing = [plans[0].planned.wire], operations.objects(["x"])
             assert isinstance(row_codec.encode(ready.to_batches()[0], wires, framing), bytes)
-    assert {wire for wire, _ in taken} == {way.wire for rule in (*RULES, LITERAL_RULE) for way in rule.ways.values()}
+    assert {wire for wire, _ in taken} == {way.wire for rule in (*RULES, LITERAL_RULE) for way in rule.encoders.values()}
     assert taken <= expected
 
 
@@ -230,7 +230,7 @@ def outcome(call, *arguments, **options):
         kinds = kinds if isinstance(kinds, str) else " and ".join(sorted(Kind[kind].value for kind in kinds))
         return f"{name!r}: {kinds}"
     except UnexpectedReplyError as exc:
-        found = re.fullmatch(r"Column (.*) came with values of kinds that no column type holds \((.*)\)\. .*", str(exc))
+        found = re.fullmatch(r"Column (.*) has values of several kinds, which no column type holds \((.*)\)\. .*", str(exc))
         return f"{found[1]}: {found[2]}"
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import pandas_clicdata as cd
-from pandas_clicdata.types.ingest import enter
+from pandas_clicdata.types.ingest import as_source
 from pandas_clicdata.types.rules import RULES
 
 CET = dt.timezone(dt.timedelta(hours=1))
@@ -50,19 +50,19 @@ def wire(sessions, one_sandbox, name):
 
 # Refusals: the column, the row whose value is shown, what is shown of it, and what the sentence says.
 REFUSED = {
-    "inf": (pd.Series([1.0, np.inf]), "b", "inf", "is no number in JSON"),
+    "inf": (pd.Series([1.0, np.inf]), "b", "inf", "is not a number in JSON"),
     "-inf in float32": (pd.Series([1.0, -np.inf], dtype="float32"), "b", "-inf", "Replace infinities"),
-    "inf in float16": (pd.Series([np.inf, 1.0], dtype="float16"), "a", "inf", "is no number in JSON"),
-    "inf in Float64": (pd.Series([None, np.inf], dtype="Float64"), "b", "inf", "is no number in JSON"),
-    "inf among objects": (objects(1, float("inf")), "b", "inf", "is no number in JSON"),
-    "inf of Decimal": (objects(Decimal(1), Decimal("-Infinity")), "b", "Decimal('-Infinity')", "is no number in JSON"),
-    "inf category": (pd.Series(pd.Categorical([np.inf, 1.0])), "a", "inf", "is no number in JSON"),
+    "inf in float16": (pd.Series([np.inf, 1.0], dtype="float16"), "a", "inf", "is not a number in JSON"),
+    "inf in Float64": (pd.Series([None, np.inf], dtype="Float64"), "b", "inf", "is not a number in JSON"),
+    "inf among objects": (objects(1, float("inf")), "b", "inf", "is not a number in JSON"),
+    "inf of Decimal": (objects(Decimal(1), Decimal("-Infinity")), "b", "Decimal('-Infinity')", "is not a number in JSON"),
+    "inf category": (pd.Series(pd.Categorical([np.inf, 1.0])), "a", "inf", "is not a number in JSON"),
     "int of 1001 digits": (objects(1, 10**1001), "b", "1000", "longer than 1,000 digits"),
     "int beyond repr": (objects(1, 10**5000), "b", "<int>", "longer than 1,000 digits"),
-    "Decimal of a huge exponent": (objects(Decimal("1E+10000")), "a", "Decimal('1E+10000')", "exponent of 9999"),
-    "Decimal of a tiny exponent": (objects(Decimal("1E-10000")), "a", "Decimal('1E-10000')", "exponent of 9999"),
-    "longdouble": (pd.Series([1, 1 / np.longdouble(3)], dtype="longdouble"), "b", "0.333", "digits than a float64"),
-    "nanoseconds": (pd.Series(pd.DatetimeIndex([0, 1])), "b", "00000001", r"Round it first: .dt.round('us')"),
+    "Decimal of a huge exponent": (objects(Decimal("1E+10000")), "a", "Decimal('1E+10000')", "exponent of ±9999"),
+    "Decimal of a tiny exponent": (objects(Decimal("1E-10000")), "a", "Decimal('1E-10000')", "exponent of ±9999"),
+    "longdouble": (pd.Series([1, 1 / np.longdouble(3)], dtype="longdouble"), "b", "0.333", "more digits than a float64 holds"),
+    "nanoseconds": (pd.Series(pd.DatetimeIndex([0, 1])), "b", "00000001", "Round it first: df['x'] = pd.to_datetime(df['x']).dt.round('us')"),
     "nanoseconds with zone": (pd.Series(pd.DatetimeIndex([0, 1], tz="UTC")), "b", "00000001", "has nanoseconds"),
     "nanoseconds in an object": (objects(dt.datetime(9999, 1, 1), pd.Timestamp(1)), "b", "00000001", "nanoseconds"),
     "nanoseconds of NumPy": (objects(np.datetime64(1, "ns")), "a", "000000001", "has nanoseconds"),
@@ -88,7 +88,7 @@ UNTYPED = {
     "Arrow list": (arrow(pa.list_(pa.int8()), [1]), "a", "[1]", "has no ClicData type"),
     "Arrow struct": (arrow(pa.struct({"a": pa.int8()}), {"a": 1}), "a", "{'a': 1}", "has no ClicData type"),
     "Arrow map": (arrow(pa.map_(pa.string(), pa.int8()), [("a", 1)]), "a", "[('a', 1)]", "has no ClicData type"),
-    "text and number": (objects("a", 1), "b", "1", "is of another kind than those before it"),
+    "text and number": (objects("a", 1), "b", "1", "is of another kind than the values before it"),
     "number and text": (objects(1, np.int8(1), 2.5, Decimal(1), "a"), "e", "'a'", "is of another kind"),
     "bool and int": (objects(True, 1), "b", "1", "is of another kind"),
     "date and datetime": (objects(dt.date(2024, 1, 1), dt.datetime(2024, 1, 1, 12)), "b", "12, 0)", "of another kind"),
@@ -123,10 +123,10 @@ def test_what_cannot_be_sent_is_refused_by_cell(quiet, sessions, name, case):
 def test_the_first_fault_is_described_and_the_others_are_named(quiet, sessions, name):
     frame = pd.DataFrame({"a": [b""], "b": [1], "c": [[1]], "d": [np.inf]})
     with pytest.raises(
-        cd.UnsupportedTypeError, match=r"^Column 'a'.* Also not to be sent as they are: 'c'; df.clicdata"
+        cd.UnsupportedTypeError, match=r"^Column 'a'.* Other columns that cannot be sent: 'c'; see df.clicdata"
     ):
         cd.push(frame, name, session=sessions["2025.3"])
-    with pytest.raises(cd.CellValueError, match=r"^Column 'd'.*Also not to be sent as they are: 'e', 'f'; df"):
+    with pytest.raises(cd.CellValueError, match=r"^Column 'd'.*Other columns that cannot be sent: 'e', 'f'; see df"):
         cd.push(frame[["b", "d"]].assign(e=-np.inf, f=np.inf), name, session=sessions["2025.3"])
 
 
@@ -216,7 +216,7 @@ OVERRIDES = {
     "date as text": (objects(dt.date(1, 1, 1)), "text", ["0001-01-01"]),
     "time as dropdown": (objects(dt.time(1)), "dropdown", ["01:00:00"]),
     "nothing as datetime": (objects(None, None), "datetime", [None, None]),
-    "int as date": (pd.Series([1]), "date", "cannot be sent as date; it can be sent as checkbox, dropdown, number"),
+    "int as date": (pd.Series([1]), "date", "cannot be sent as date. Valid types: checkbox, dropdown, number"),
     "bool as datetime": (pd.Series([True]), "datetime", "cannot be sent as datetime"),
     "float as datetime": (pd.Series([1.5]), "datetime", "cannot be sent as datetime"),
     "duration as number": (pd.Series(pd.to_timedelta(["1s"])), "number",
@@ -247,11 +247,11 @@ def test_every_way_of_the_table_takes_a_column_without_rows(rule, sessions, name
         "int8…int64, uint8…uint64": pa.int8(), "float16": pa.float16(), "float32, float64": pa.float32(),
         "decimal128, decimal256": pa.decimal128(9, 2), "bool": pa.bool_(),
         "string, large_string, string_view": pa.string(),
-        "timestamp, with or without a zone": pa.timestamp("ns", "UTC"), "date32, date64": pa.date64(),
+        "timestamp, with or without a time zone": pa.timestamp("ns", "UTC"), "date32, date64": pa.date64(),
         "time32, time64": pa.time32("s"), "duration": pa.duration("us"), "null": pa.null(),
     }[rule.arrow]  # fmt: skip
-    table = pa.table({str(data_type): pa.nulls(2, example) for data_type in rule.ways})
-    columns = {str(data_type): str(data_type) for data_type in rule.ways}
+    table = pa.table({str(data_type): pa.nulls(2, example) for data_type in rule.encoders})
+    columns = {str(data_type): str(data_type) for data_type in rule.encoders}
     receipt = cd.push(table, name, column_types=columns, session=sessions["2025.3"])
     assert {planned.name: str(planned.data_type) for planned in receipt.columns} == columns
     empty = cd.push(table.slice(2), name + " empty", column_types=columns, session=sessions["2025.3"])
@@ -263,11 +263,11 @@ def test_overrides_name_columns_and_types_that_are_there(quiet, sessions, name):
     with pytest.raises(cd.ColumnNameError, match=r"names 'rat', which is not a column. Did you mean 'rate'\?"):
         cd.push(frame, name, column_types={"rat": "number"}, session=sessions["2025.3"])
     with pytest.raises(
-        cd.FrameError, match="asks for type 'percent' for column 'rate'; the types are text, number"
+        cd.FrameError, match="Unknown type 'percent' for column 'rate' in column_types=. Valid types: text, number"
     ) as caught:
         cd.push(frame, name, column_types={"rate": "percent"}, session=sessions["2025.3"])
     assert caught.value.column == "rate"
-    with pytest.raises(TypeError, match=r"column_types= is a dict of column to ClicData type, not \['rate'\]"):
+    with pytest.raises(TypeError, match=r"column_types= takes a dict of column to ClicData type, .* not \['rate'\]"):
         cd.push(frame, name, column_types=["rate"], session=sessions["2025.3"])
     assert frame.clicdata.schema({1: "text"})["clicdata_type"].tolist() == ["number", "text"]
     assert frame.clicdata.schema({"rate": cd.ColumnType.PERCENTAGE})["clicdata_type"].tolist() == [
@@ -296,9 +296,9 @@ def test_schema_tells_what_a_push_does(sessions, name):
         "",
         "",
         "",
-        "the instant in UTC; the zone Europe/Paris goes",
+        "the instant in UTC, without the time zone Europe/Paris",
         "a duration as ISO 8601 text",
-        "no values, so text; column_types={…} names another type",
+        "text, because the column has no values; name another type with column_types={…}",
     ]
     receipt = frame.clicdata.push(name, column_types={"rate": "percentage"}, session=sessions["2025.3"])
     sent = [(planned.name, planned.dtype, str(planned.data_type), planned.note) for planned in receipt.columns]
@@ -327,10 +327,10 @@ def test_schema_needs_no_session(monkeypatch, quiet):
 @pytest.mark.parametrize(
     ("labels", "why"),
     [
-        (["a", "a"], "'a' is there twice"),
-        (["Straße", "STRASSE"], "'Straße' and 'STRASSE' have names too much alike"),
-        (["a", "a "], "'a' and 'a ' have names too much alike"),
-        ([1, "1"], "1 and '1' have names too much alike"),
+        (["a", "a"], "'a' occurs twice"),
+        (["Straße", "STRASSE"], "'Straße' and 'STRASSE' differ only in case or spaces"),
+        (["a", "a "], "'a' and 'a ' differ only in case or spaces"),
+        ([1, "1"], "1 and '1' differ only in case or spaces"),
         ([""], "needs a name"),
         ([" \t"], "needs a name"),
         ([None], "None is not text"),
@@ -341,7 +341,7 @@ def test_schema_needs_no_session(monkeypatch, quiet):
         ([pd.Timestamp("2024-01-01")], "is not text"),
         (["a", "\ud800"], "is not valid Unicode"),
         ([("a", "b"), ("a", "c")], r"\('a', 'b'\) has a name of several levels.*join"),
-        ([], "There are no columns"),
+        ([], "The data has no columns"),
     ],
     ids=repr,
 )
@@ -432,7 +432,7 @@ def test_an_index_that_cannot_be_sent_names_its_row(quiet, sessions, name):
         (pd.RangeIndex(1), None),
         (pd.Index([9]), None),
         (pd.Index(["p"]), "The index (of"),
-        (pd.Index([1], name="key"), "The index ('key') is not sent. Pass index=True"),
+        (pd.Index([1], name="key"), "The index ('key') is not sent. Send it as columns with index=True"),
         (pd.MultiIndex.from_tuples([(1, 2)], names=["a", "b"]), "The index ('a', 'b')"),
     ],
     ids=repr,
@@ -609,5 +609,5 @@ def test_a_column_of_another_type_is_refused_with_both(session, one_sandbox, nam
 @pytest.mark.parametrize("names", [[1, 0], [1, None], [0, 1]])
 def test_a_level_of_the_index_that_is_called_by_anothers_number_keeps_its_own_values(names):
     index = pd.MultiIndex.from_arrays([["first", "one"], ["second", "two"]], names=names)
-    door = enter(pd.DataFrame({"n": [1, 2]}, index=index), index=True)
+    door = as_source(pd.DataFrame({"n": [1, 2]}, index=index), index=True)
     assert [source.values.to_pylist() for source in door.columns] == [["first", "one"], ["second", "two"], [1, 2]]

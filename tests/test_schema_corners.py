@@ -28,7 +28,7 @@ OWN_TEXT = pa.array(pd.Series(["a"])).type
 
 
 def frame(*values):
-    return ingest.enter(pd.DataFrame({"x": pd.Series(values, dtype=object)}))
+    return ingest.as_source(pd.DataFrame({"x": pd.Series(values, dtype=object)}))
 
 
 class Price(Decimal):
@@ -37,8 +37,8 @@ class Price(Decimal):
 
 
 def ready(obj, **columns):
-    door = ingest.enter(obj)
-    return plan.ready_table(door, plan.plan_columns(door, columns)).to_pydict()
+    door = ingest.as_source(obj)
+    return plan.prepare_table(door, plan.plan_columns(door, columns)).to_pydict()
 
 
 def arrow_frame(array):
@@ -69,7 +69,7 @@ def test_frames_of_arrow_types_that_pandas_has_no_python_type_for_are_taken(arro
 
 @pytest.mark.parametrize("kind", [np.longdouble, np.clongdouble])
 def test_a_number_wider_than_python_has_is_none_of_jsons(kind):
-    with pytest.raises(TypeError, match="longdouble is none of JSON's kinds"):
+    with pytest.raises(TypeError, match="longdouble is not a JSON type"):
         json_text([kind(1)])
 
 
@@ -114,21 +114,21 @@ def test_an_error_stands_on_one_line_whatever_the_value_looks_like():
     with pytest.raises(FrameError) as caught:
         plan.plan_columns(frame(pd.Series([1, 2])))
     assert "\n" not in str(caught.value)
-    assert encode.shown(pd.Series(["a"], dtype=object)) == "0    a dtype: object"
+    assert encode.short_repr(pd.Series(["a"], dtype=object)) == "0    a dtype: object"
 
 
 def test_numbers_go_up_to_a_thousand_digits():
     for numbers in ([10**1000 - 1, 1 - 10**1000], [Decimal("1E+9999"), Decimal("-1E-9999"), Decimal("1" * 1000)]):
         door = frame(*numbers)
-        assert plan.ready_table(door, plan.plan_columns(door))["x"].to_pylist() == [*map(str, numbers)]
+        assert plan.prepare_table(door, plan.plan_columns(door))["x"].to_pylist() == [*map(str, numbers)]
     for number in (10**1000, -(10**1000), Decimal("1" * 1001), Decimal("1E+10000"), Decimal("1E-10000")):
         with pytest.raises(CellValueError, match="longer than 1,000 digits"):
             plan.plan_columns(frame(number))
 
 
 def test_what_is_shown_of_a_value_is_cut_to_sixty_characters():
-    assert encode.shown("x" * 58) == f"'{'x' * 58}'"
-    assert encode.shown("x" * 59) == f"'{'x' * 59}…"
+    assert encode.short_repr("x" * 58) == f"'{'x' * 58}'"
+    assert encode.short_repr("x" * 59) == f"'{'x' * 59}…"
 
 
 @pytest.mark.parametrize(
@@ -136,11 +136,12 @@ def test_what_is_shown_of_a_value_is_cut_to_sixty_characters():
     [
         (
             [1, "a"],
-            "is of another kind than those before it. Make them one kind, or send them as JSON text: column_types=",
+            "is of another kind than the values before it. Make all text: df['x'] = df['x'].astype('string'); or send each"
+            " value as JSON text: column_types={'x': 'text'}.",
         ),
-        ([1, object()], "is of another kind than those before it. Make them one kind."),
-        ([None, b"a", b"b"], "has no ClicData type. Convert the column, or send them as JSON text: column_types="),
-        ([object()], "has no ClicData type. Convert the column."),
+        ([1, object()], "is of another kind than the values before it. Make all text: df['x'] = df['x'].astype('string')."),
+        ([None, b"a", b"b"], "has no ClicData type. Convert the column to text: df['x'] = df['x'].astype('string'); or send each value"),
+        ([object()], "has no ClicData type. Convert the column to text: df['x'] = df['x'].astype('string')."),
     ],
 )
 def test_advice_is_what_helps(values, advice):
@@ -152,14 +153,14 @@ def test_advice_is_what_helps(values, advice):
 
 @pytest.mark.parametrize("wanted", ["flight", [1], None, 7])
 def test_what_is_no_declaration_of_columns_is_told(wanted):
-    with pytest.raises(TypeError, match="The columns of a table are a dict of name and type"):
+    with pytest.raises(TypeError, match="The columns of a table are a dict of name to type"):
         plan.plan_declared(wanted)
 
 
 def test_only_of_moments_with_a_zone_it_is_said_that_the_zone_goes():
     naive, aware = dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
     assert plan.schema_frame(frame(naive))["note"].tolist() == [""]
-    assert plan.schema_frame(frame(aware))["note"].tolist() == ["the instant in UTC; the zone UTC goes"]
+    assert plan.schema_frame(frame(aware))["note"].tolist() == ["the instant in UTC, without the time zone UTC"]
 
 
 AS_DECLARED = {
@@ -182,18 +183,18 @@ AS_DECLARED = {
 def test_the_log_tells_of_a_column_that_is_not_as_declared(caplog, declared, kind, value):
     decoded = Decoded(kind, pa.chunked_array([[value]]))
     with caplog.at_level(logging.WARNING, "pandas_clicdata"):
-        assert infer.settle(decoded, declared).values.to_pylist() == [value]
+        assert infer.infer_column(decoded, declared).values.to_pylist() == [value]
         told = [record.getMessage() for record in caplog.records]
-        infer.settle(decoded, declared, "str")
+        infer.infer_column(decoded, declared, "str")
     as_declared = kind in AS_DECLARED[declared]
-    assert told == ([] if as_declared else [f"a column declared {declared} came as {kind.value} and stays that"])
+    assert told == ([] if as_declared else [f"a column declared {declared} has {kind.value}; its values are not converted"])
     assert len(caplog.records) == len(told)
 
 
 def test_text_that_is_asked_for_is_left_as_it_came():
     decoded = Decoded(Kind.TEXT, pa.chunked_array([["2024-01-01T00:00:00Z"]], pa.large_string()))
-    assert infer.settle(decoded, ColumnType.DATETIME, "string").values is decoded.array
-    assert infer.settle(decoded, ColumnType.DATETIME, "category").values.type == pa.timestamp("us")
+    assert infer.infer_column(decoded, ColumnType.DATETIME, "string").values is decoded.array
+    assert infer.infer_column(decoded, ColumnType.DATETIME, "category").values.type == pa.timestamp("us")
 
 
 @pytest.mark.parametrize(
@@ -207,15 +208,15 @@ def test_text_that_is_asked_for_is_left_as_it_came():
     ],
 )
 def test_numbers_are_dates_by_seconds_or_the_unit_asked_for(parse_dates, moment):
-    read = to_pandas.to_frame({"x": infer.Settled(pa.chunked_array([[5]]))}, 1, parse_dates=parse_dates)
+    read = to_pandas.to_frame({"x": infer.InferredColumn(pa.chunked_array([[5]]))}, 1, parse_dates=parse_dates)
     assert read["x"].tolist() == [pd.Timestamp(moment)]
 
 
 def test_intervals_are_read_by_schema_not_by_dtype():
-    settled = {"x": infer.Settled(pa.chunked_array([["(0, 1]"]]))}
-    with pytest.raises(ColumnConversionError, match="dtype= does not read intervals; schema= does"):
+    settled = {"x": infer.InferredColumn(pa.chunked_array([["(0, 1]"]]))}
+    with pytest.raises(ColumnConversionError, match="dtype= does not read intervals; pass the dtype in schema="):
         to_pandas.to_frame(settled, 1, dtype={"x": "interval[int64, right]"})
-    home = recast.homes({"x": "interval[int64, right]"})
+    home = recast.restore_targets({"x": "interval[int64, right]"})
     assert to_pandas.to_frame(settled, 1, dtype=home)["x"].tolist() == [pd.Interval(0, 1)]
 
 
@@ -286,12 +287,12 @@ def test_the_first_page_fixes_the_type_of_a_stream(first, declared, dtype, fixed
 
 
 def read_as(dtype, *texts):
-    return recast.homes({"x": dtype})["x"].series("x", pa.chunked_array([pa.array(texts, pa.large_string())]))
+    return recast.restore_targets({"x": dtype})["x"].series("x", pa.chunked_array([pa.array(texts, pa.large_string())]))
 
 
 def test_dates_and_moments_of_several_zones_are_one_column_of_moments():
     texts = ["2024-01-01", "2024-01-01T02:00:00+02:00", None, "2024-01-01 00:30", "2024-01-01T00:00:00.5Z"]
-    read = infer.settle(Decoded(Kind.TEXT, pa.chunked_array([texts], pa.large_string())), ColumnType.DATETIME).values
+    read = infer.infer_column(Decoded(Kind.TEXT, pa.chunked_array([texts], pa.large_string())), ColumnType.DATETIME).values
     day = dt.datetime(2024, 1, 1)
     expected = [day, day, None, day.replace(minute=30), day.replace(microsecond=500000)]
     assert read.to_pylist() == expected
@@ -301,7 +302,7 @@ def test_dates_and_moments_of_several_zones_are_one_column_of_moments():
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [("1E+3", None), ("-1.0", None), ("1E+9999", None), ("1E+10000", "longer"), ("1.5", "no whole")]
+    ("text", "why"), [("1E+3", None), ("-1.0", None), ("1E+9999", None), ("1E+10000", "longer"), ("1.5", "not a whole number")]
 )
 def test_python_ints_come_home_from_any_spelling_of_them(text, why):
     told = pd.DataFrame({"x": pd.Series([2**70], dtype=object)}).clicdata.schema()["dtype"][0]
@@ -319,43 +320,43 @@ def test_what_a_reader_raises_comes_out_as_it_is():
         yield pa.record_batch({"x": [1]})
         raise LookupError("my own")
 
-    door = ingest.enter(pa.RecordBatchReader.from_batches(pa.schema({"x": pa.int64()}), batches()))
+    door = ingest.as_source(pa.RecordBatchReader.from_batches(pa.schema({"x": pa.int64()}), batches()))
     with pytest.raises(LookupError, match="my own"):
         door.stream.read_all()
 
 
 def test_another_frame_that_is_in_memory_is_taken_in_whole():
     frame = pl.DataFrame({"x": [1, 2, 3]})
-    assert ingest.enter(frame).rows == 3
+    assert ingest.as_source(frame).rows == 3
 
     class OnlyStreams:
         __arrow_c_stream__ = frame.__arrow_c_stream__
 
-    assert ingest.enter(OnlyStreams()).rows is None
-    with pytest.raises(TypeError, match="A Series has no columns: give a frame or table of it"):
-        ingest.enter(pl.Series([1, 2]))
+    assert ingest.as_source(OnlyStreams()).rows is None
+    with pytest.raises(TypeError, match="A Series has no columns. Convert it to a frame"):
+        ingest.as_source(pl.Series([1, 2]))
 
 
 @pytest.mark.parametrize(("bits", "inner"), [(pa.int64(), pa.timestamp("s")), (pa.int32(), pa.date32())], ids=str)
 def test_a_value_that_python_does_not_have_is_told_by_its_kind(bits, inner):
     beyond = pa.array([[2**31 - 1 if bits == pa.int32() else 253402300800]], pa.list_(bits)).cast(pa.list_(inner))
     with pytest.raises(UnsupportedTypeError) as caught:
-        plan.plan_columns(ingest.enter(pa.table({"x": beyond})))
+        plan.plan_columns(ingest.as_source(pa.table({"x": beyond})))
     assert caught.value.value == "<ListScalar>"
 
 
 def test_a_stream_tells_the_row_of_the_whole():
-    door = ingest.enter(pa.table({"x": [1.0, 2.0, 3.0, np.inf]}).to_reader(max_chunksize=2))
+    door = ingest.as_source(pa.table({"x": [1.0, 2.0, 3.0, np.inf]}).to_reader(max_chunksize=2))
     plans, batches = plan.plan_columns(door), list(door.stream)
-    assert plan.ready_batch(batches[0], plans, 0)["x"].to_pylist() == [1, 2]
+    assert plan.prepare_batch(batches[0], plans, 0)["x"].to_pylist() == [1, 2]
     with pytest.raises(CellValueError, match="row 3: inf"):
-        plan.ready_batch(batches[1], plans, 2)
+        plan.prepare_batch(batches[1], plans, 2)
 
 
 @pytest.mark.parametrize(("value", "options"), [(True, None), (5, {"no_such": 1}), (1e300, "s"), (2**62, "D")])
 def test_what_is_no_date_is_refused_by_its_column(value, options):
     with pytest.raises(ColumnConversionError, match="Column 'x' cannot be read as dates") as caught:
-        to_pandas.to_frame({"x": infer.Settled(pa.chunked_array([[value]]))}, 1, parse_dates={"x": options})
+        to_pandas.to_frame({"x": infer.InferredColumn(pa.chunked_array([[value]]))}, 1, parse_dates={"x": options})
     assert caught.value.column == "x"
 
 
@@ -421,7 +422,7 @@ def test_a_later_page_goes_exactly_into_the_type_of_the_first_or_not_at_all(kind
     ids=str,
 )
 def test_a_home_is_of_one_type_among_arrow_batches_or_stays_text(dtype, arrow_type):
-    assert recast.homes({"x": dtype})["x"].arrow_type == arrow_type
+    assert recast.restore_targets({"x": dtype})["x"].arrow_type == arrow_type
 
 
 def test_all_spellings_of_a_truth_value_come_home():
@@ -447,15 +448,15 @@ def test_of_several_kinds_of_number_the_plainest_that_is_exact_comes_home(text, 
 
 def test_moments_of_numpy_go_from_the_first_to_the_last():
     door = frame(np.datetime64("0001-01-01T00:00:00"), np.datetime64("9999-12-31T23:59:59.999999"))
-    ready = plan.ready_table(door, plan.plan_columns(door))
+    ready = plan.prepare_table(door, plan.plan_columns(door))
     assert ready["x"].to_pylist() == [dt.datetime.min, dt.datetime.max]
     with pytest.raises(CellValueError, match="years 1 to 9999"):
         plan.plan_columns(frame(np.datetime64("0000-12-31T23:59:59")))
 
 
 def prepared(array, wanted=None):
-    door = ingest.enter(pa.table({"x": array}))
-    return plan.ready_table(door, plan.plan_columns(door, wanted and {"x": wanted}))["x"].cast(pa.string())
+    door = ingest.as_source(pa.table({"x": array}))
+    return plan.prepare_table(door, plan.plan_columns(door, wanted and {"x": wanted}))["x"].cast(pa.string())
 
 
 def of_ticks(ticks, arrow_type):
@@ -521,7 +522,7 @@ def test_times_of_day_have_the_digits_that_they_need(unit, tick, text):
 def test_single_floats_are_not_rounded_twice():
     # By way of a double it would be 1.0000002.
     assert read_as("float32", "1.00000017881393432617187499").tolist() == [np.float32(1.0000001)]
-    numerals = infer.Settled(pa.chunked_array([[str(10**39)]]), numerals=True, whole=True)
+    numerals = infer.InferredColumn(pa.chunked_array([[str(10**39)]]), numerals=True, whole=True)
     with pytest.raises(ColumnConversionError, match="does not hold"):
         to_pandas.to_frame({"x": numerals}, 1, dtype="float32")
 
@@ -533,7 +534,7 @@ def test_no_columns_are_a_frame_of_as_many_rows():
 
 
 def test_nothing_but_null_is_none():
-    read = to_pandas.to_frame({"x": infer.Settled(pa.chunked_array([pa.nulls(2)]))}, 2)["x"]
+    read = to_pandas.to_frame({"x": infer.InferredColumn(pa.chunked_array([pa.nulls(2)]))}, 2)["x"]
     assert [value is None for value in read] == [True, True]
 
 
@@ -546,10 +547,10 @@ def test_text_of_a_width_of_numpy_comes_home_as_pandas_has_text():
 
 def test_a_stream_of_runs_is_a_stream_of_their_values():
     runs = pc.run_end_encode(pa.array([7, 7, None], pa.int16()))
-    door = ingest.enter(pa.table({"x": runs}).to_reader())
+    door = ingest.as_source(pa.table({"x": runs}).to_reader())
     plans = plan.plan_columns(door)
     assert [source.arrow_type for source in door.columns] == [pa.int16()]
-    assert plan.ready_batch(next(iter(door.stream)), plans, 0)["x"].to_pylist() == [7, 7, None]
+    assert plan.prepare_batch(next(iter(door.stream)), plans, 0)["x"].to_pylist() == [7, 7, None]
 
 
 @pytest.mark.parametrize(
@@ -557,16 +558,16 @@ def test_a_stream_of_runs_is_a_stream_of_their_values():
     [
         (dt.time(1), "a time of day as ISO 8601 text"),
         (dt.timedelta(1), "a duration as ISO 8601 text"),
-        (pd.Period("2024"), "a period as pandas writes it"),
-        (pd.Interval(0, 1), "an interval as pandas writes it"),
-        (None, "no values, so text; column_types={…} names another type"),
+        (pd.Period("2024"), "a period, written as in pandas"),
+        (pd.Interval(0, 1), "an interval, written as in pandas"),
+        (None, "text, because the column has no values; name another type with column_types={…}"),
     ],
     ids=repr,
 )
 def test_what_is_done_to_a_column_is_noted(value, note):
     assert plan.schema_frame(frame(value))["note"].tolist() == [note]
     if value is not None:
-        own = ingest.enter(pd.DataFrame({"x": pd.Series([value])}))
+        own = ingest.as_source(pd.DataFrame({"x": pd.Series([value])}))
         assert plan.schema_frame(own)["note"].tolist() == [note]
 
 
@@ -579,7 +580,7 @@ def test_bytes_come_home_from_base64_alone():
 
 def test_sparse_text_comes_home():
     sparse = pd.Series(pd.arrays.SparseArray(np.array(["a", "", "a"], dtype=object), fill_value=""))
-    told = recast.homes(pd.DataFrame({"x": sparse}).clicdata.schema())["x"]
+    told = recast.restore_targets(pd.DataFrame({"x": sparse}).clicdata.schema())["x"]
     back = told.series("x", pa.chunked_array([pa.array(["a", "", "a"], pa.large_string())]))
     assert (back.dtype, back.tolist()) == (sparse.dtype, sparse.tolist())
 
@@ -602,9 +603,9 @@ def test_of_an_empty_index_only_names_and_levels_are_told_of(index, told):
 
 def test_whole_decimals_are_whole_numbers_also_beside_nothing():
     numbers = pa.chunked_array([pa.array([Decimal(1), None, Decimal(2**70)], pa.decimal128(38, 0))])
-    read = to_pandas.to_frame({"x": infer.Settled(numbers)}, 3)["x"].tolist()
+    read = to_pandas.to_frame({"x": infer.InferredColumn(numbers)}, 3)["x"].tolist()
     assert [(type(value), value) for value in read] == [(int, 1), (type(None), None), (int, 2**70)]
-    long = infer.Settled(pa.chunked_array([["5", None]]), numerals=True, whole=True)
+    long = infer.InferredColumn(pa.chunked_array([["5", None]]), numerals=True, whole=True)
     read = to_pandas.to_frame({"x": long}, 2)["x"]
     assert read.dtype == object
     assert [type(value) for value in read] == [int, type(None)]
@@ -622,12 +623,12 @@ def test_whole_decimals_are_whole_numbers_also_beside_nothing():
 )
 def test_numbers_beyond_a_dtype_are_told(texts, dtype, what):
     with pytest.raises(ColumnConversionError) as caught:
-        to_pandas.to_frame({"x": infer.Settled(pa.chunked_array([texts]), numerals=True)}, len(texts), dtype=dtype)
+        to_pandas.to_frame({"x": infer.InferredColumn(pa.chunked_array([texts]), numerals=True)}, len(texts), dtype=dtype)
     assert what in str(caught.value)
 
 
 def test_half_a_surrogate_pair_is_told_in_words():
-    with pytest.raises(ValueError, match=r"^it holds half of a surrogate pair$"):
+    with pytest.raises(ValueError, match=r"^it contains half of a surrogate pair$"):
         json_text(["\ud800"])
 
 
@@ -640,38 +641,38 @@ def test_python_durations_come_home_from_iso_8601_alone():
     told = pd.DataFrame({"x": pd.Series([dt.timedelta(1)], dtype=object)}).clicdata.schema()["dtype"][0]
     assert read_as(told, "P1DT0H0M0S", None).tolist() == [pd.Timedelta(1, "D"), None]
     for text in ("1 day", "5", "PT"):
-        with pytest.raises(ColumnConversionError, match="is no duration as ISO 8601 writes it"):
+        with pytest.raises(ColumnConversionError, match="is not a duration in ISO 8601"):
             read_as(told, text)
 
 
 @pytest.mark.parametrize("kind", [str, int, float, bool, complex])
 def test_a_class_of_python_is_the_dtype_that_pandas_takes_it_for(kind):
-    assert recast.homes({"x": kind})["x"].dtype == pd.api.types.pandas_dtype(kind)
-    assert recast.homes({"x": dt.date})["x"].dtype == object
-    with pytest.raises(ValueError, match="in which nothing can be read"):
-        recast.homes({"x": bytes})
+    assert recast.restore_targets({"x": kind})["x"].dtype == pd.api.types.pandas_dtype(kind)
+    assert recast.restore_targets({"x": dt.date})["x"].dtype == object
+    with pytest.raises(ValueError, match="which cannot be read"):
+        recast.restore_targets({"x": bytes})
 
 
 def test_a_signalling_nan_is_missing_and_hides_nothing_else():
     door = frame(Decimal("sNaN"), Decimal("1.5"), None)
-    assert plan.ready_table(door, plan.plan_columns(door))["x"].to_pylist() == [None, "1.5", None]
+    assert plan.prepare_table(door, plan.plan_columns(door))["x"].to_pylist() == [None, "1.5", None]
 
 
 def test_periods_of_several_kinds_go_as_text_and_have_no_home():
     door = frame(pd.Period("2024-01", "M"), pd.Period("2024-01-01", "D"))
-    assert plan.ready_table(door, plan.plan_columns(door))["x"].to_pylist() == ["2024-01", "2024-01-01"]
+    assert plan.prepare_table(door, plan.plan_columns(door))["x"].to_pylist() == ["2024-01", "2024-01-01"]
     assert plan.schema_frame(door)["dtype"][0].metadata is None
 
 
 def test_names_too_much_alike_are_refused_of_a_stream_too():
     reader = pa.table({"a": [1], "A ": [2]}).to_reader()
-    with pytest.raises(ColumnNameError, match="'a' and 'A ' have names too much alike"):
-        ingest.enter(reader)
+    with pytest.raises(ColumnNameError, match="'a' and 'A ' differ only in case or spaces"):
+        ingest.as_source(reader)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "Float64"])
 def test_long_numbers_beside_nothing_are_the_nearest_floats(dtype):
-    numerals = infer.Settled(pa.chunked_array([["1E+30", None, "0.1000000000000000000001"]]), numerals=True)
+    numerals = infer.InferredColumn(pa.chunked_array([["1E+30", None, "0.1000000000000000000001"]]), numerals=True)
     read = to_pandas.to_frame({"x": numerals}, 3, dtype=dtype)["x"]
     assert read.dtype == dtype
     assert read[[0, 2]].tolist() == [1e30, 0.1]
@@ -679,19 +680,19 @@ def test_long_numbers_beside_nothing_are_the_nearest_floats(dtype):
 
 
 def test_text_is_dates_by_its_words_whatever_they_look_like():
-    read = to_pandas.to_frame({"x": infer.Settled(pa.chunked_array([["2024", "1999"]]))}, 2, parse_dates=["x"])["x"]
+    read = to_pandas.to_frame({"x": infer.InferredColumn(pa.chunked_array([["2024", "1999"]]))}, 2, parse_dates=["x"])["x"]
     assert read.tolist() == [pd.Timestamp(2024, 1, 1), pd.Timestamp(1999, 1, 1)]
 
 
 def test_what_is_no_single_value_is_told_by_its_column():
-    with pytest.raises(FrameError, match="where= gives column 't' a list, which is no single value") as caught:
+    with pytest.raises(FrameError, match="where= has a list for column 't', which is not a single value") as caught:
         plan.one_row("where", {"n": 1, "t": [1, 2]})
     assert caught.value.column == "t"
 
 
 def test_an_array_of_arrow_is_no_table_even_of_structs():
     with pytest.raises(TypeError, match="Cannot send a ChunkedArray"):
-        ingest.enter(pa.chunked_array([[{"a": 1}]]))
+        ingest.as_source(pa.chunked_array([[{"a": 1}]]))
 
 
 class Day(dt.date):
@@ -709,5 +710,5 @@ class Clock(dt.time):
 )
 def test_values_of_a_class_made_of_another_are_of_its_kind(value, sent):
     door = frame(value, None)
-    ready = plan.ready_table(door, plan.plan_columns(door))["x"]
+    ready = plan.prepare_table(door, plan.plan_columns(door))["x"]
     assert ready.cast(pa.string()).to_pylist() == [sent, None]

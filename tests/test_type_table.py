@@ -274,7 +274,7 @@ def test_no_row_of_the_table_goes_untried():
     tried = set()
     for case in CASES:
         column = case.column(case.values)
-        door = ingest.enter(column.to_frame("x") if isinstance(column, pd.Series) else pa.table({"x": column}))
+        door = ingest.as_source(column.to_frame("x") if isinstance(column, pd.Series) else pa.table({"x": column}))
         source = door.columns[0]
         tried.add(LITERAL_RULE.arrow if source.numerals else rule_for(source.arrow_type).arrow)
     assert tried == {rule.arrow for rule in (LITERAL_RULE, *RULES)}

@@ -55,7 +55,7 @@ DTYPES: tuple[object, ...] = (
     object,
 )
 HOMES = tuple(
-    recast.homes({"x": dtype})["x"]
+    recast.restore_targets({"x": dtype})["x"]
     for dtype in (
         *(
             "int8",
@@ -106,7 +106,7 @@ def whole(page: Page, dtype: Any, backend: str | None) -> None:
         infer.arrow_column(values)
 
 
-def came_home(page: Page, home: recast.Home) -> None:
+def came_home(page: Page, home: recast.RestoreTarget) -> None:
     """A read with schema=, of one column after the other, as a frame and as a batch."""
     for name, column in settled_columns(page, str).items():
         with as_a_user():
@@ -117,7 +117,7 @@ def came_home(page: Page, home: recast.Home) -> None:
                 assert len(home.array(name, column.values, 0)) == len(page.rows)
 
 
-def settled_columns(page: Page, dtype: Any) -> dict[str, infer.Settled]:
+def settled_columns(page: Page, dtype: Any) -> dict[str, infer.InferredColumn]:
     """The columns of a page, of which each half came as one: as reading.read makes them."""
     declared = {column.name: column.data_type for column in page.columns or ()}
     names = row_codec.names_in(page.rows, list(declared))
@@ -125,9 +125,9 @@ def settled_columns(page: Page, dtype: Any) -> dict[str, infer.Settled]:
     pieces = [decoded(part, names, declared, dtype) for part in (page.rows[:half], page.rows[half:])]
     settled = {}
     for name in names:
-        mixed = declared.get(name) in _TEXTS or infer.wants_text(dtype)
+        mixed = declared.get(name) in _TEXTS or infer.is_text_dtype(dtype)
         column = row_codec.unify([piece[name] for piece in pieces], name, mixed_as_text=mixed)
-        settled[name] = infer.settle(column, declared.get(name, ""), dtype)
+        settled[name] = infer.infer_column(column, declared.get(name, ""), dtype)
         assert len(settled[name].values) == len(page.rows)
     return settled
 
@@ -140,7 +140,7 @@ def streamed(page: Page, dtype: Any) -> None:
     first, second = (decoded(part, names, declared, dtype) for part in (page.rows[:half], page.rows[half:]))
     for name in names:
         target = infer.fixed_type(first[name], declared.get(name, ""), dtype)
-        as_text = declared.get(name) in _TEXTS or infer.wants_text(dtype)
+        as_text = declared.get(name) in _TEXTS or infer.is_text_dtype(dtype)
         as_number = infer.number_type(dtype) is not None
         for piece in (first[name], second[name]):
             # What does not go in exactly, the stream says in its own words.
@@ -148,11 +148,11 @@ def streamed(page: Page, dtype: Any) -> None:
                 array = infer.conform(piece, target, as_text=as_text, as_number=as_number)
                 assert array.type == target
                 with as_a_user():
-                    to_pandas.to_frame({name: infer.Settled(array)}, len(array), dtype=dtype, stable=True)
+                    to_pandas.to_frame({name: infer.InferredColumn(array)}, len(array), dtype=dtype, stable=True)
 
 
 def decoded(part: Any, names: list[str], declared: Mapping[str, str], dtype: object) -> dict[str, Any]:
-    as_text = set(names) if infer.wants_text(dtype) else set()
+    as_text = set(names) if infer.is_text_dtype(dtype) else set()
     mixed = {name for name in names if declared.get(name) in _TEXTS}
     return dict(zip(names, row_codec.decode(part, names, as_text=as_text, mixed_as_text=mixed), strict=True))
 
