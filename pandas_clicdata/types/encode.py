@@ -36,10 +36,7 @@ TOO_LONG = (
     f"is longer than {LONGEST_NUMBER:,} digits, or beyond an exponent of ±{LARGEST_EXPONENT}, the limits of a number."
     f" {_AS_TEXT}"
 )
-NANOSECONDS = (
-    "has nanoseconds; a ClicData datetime has microseconds. Round it first: df[…] ="
-    " pd.to_datetime(df[…]).dt.round('us')."
-)
+HAS_NANOSECONDS = "has nanoseconds; a ClicData datetime has microseconds. Round it first: df[…] = df[…]"
 OUTSIDE_DATETIMES = f"is outside the years 1 to 9999 (in UTC) of a datetime. {_CLEAR_CELL}"
 _OUTSIDE_DATES = f"is outside the years 1 to 9999 of a date. {_CLEAR_CELL}"
 TIME_NOTE = "a time of day as ISO 8601 text"
@@ -160,7 +157,7 @@ def datetimes(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
     ticks = values.cast(pa.int64())
     if unit == "ns":
         # No check of the years: 64 bits of nanoseconds reach from 1677 to 2262.
-        location.refuse_where(has_remainder(ticks, 1000), values, NANOSECONDS)
+        location.refuse_where(has_remainder(ticks, 1000), values, f"{HAS_NANOSECONDS}.dt.round('us').")
     else:
         per_second = TICKS_PER_SECOND[unit]
         outside = pc.or_(pc.less(ticks, _FIRST_SECOND * per_second), pc.greater_equal(ticks, _END_SECOND * per_second))

@@ -28,9 +28,9 @@ from pandas_clicdata.errors import (
 from pandas_clicdata.types.encode import (
     DURATION_NOTE,
     FINER_THAN_NANOSECONDS,
+    HAS_NANOSECONDS,
     LARGEST_EXPONENT,
     LONGEST_NUMBER,
-    NANOSECONDS,
     NOT_FINITE,
     OUTSIDE_DATETIMES,
     TEXT,
@@ -46,6 +46,7 @@ from pandas_clicdata.types.infer import is_object_dtype
 from pandas_clicdata.types.json_text import has_json_text
 
 _FIRST_TOO_LONG = 10**LONGEST_NUMBER
+_NANOSECONDS = f"{HAS_NANOSECONDS}.map(lambda value: pd.Timestamp(value).round('us'), na_action='ignore')."
 
 MIXED_NUMBERS, AWARE_DATETIMES = "numbers of several kinds", "datetimes with time zones"
 """The ``object_type`` of Python objects that have no type in common."""
@@ -343,11 +344,11 @@ def _utc_datetime(value: Any) -> dt.datetime:
             raise ValueError(OUTSIDE_DATETIMES)
         micros = value.astype("datetime64[us]")
         if micros != value:
-            raise ValueError(NANOSECONDS)
+            raise ValueError(_NANOSECONDS)
         converted: dt.datetime = micros.item()
         return converted
     if isinstance(value, pd.Timestamp) and value.nanosecond:
-        raise ValueError(NANOSECONDS)
+        raise ValueError(_NANOSECONDS)
     plain: dt.datetime = value.to_pydatetime() if isinstance(value, pd.Timestamp) else value
     try:
         return plain.astimezone(dt.UTC) if _is_aware(plain) else plain
