@@ -40,15 +40,25 @@ class _Misfit(ValueError):
         What is wrong.
     instead : str, default "string"
         The dtype that the error recommends.
+    position : int, optional
+        Position of the value in the column.
+    value : object, optional
+        The value.
     """
 
-    def __init__(self, reason: str, instead: str = "string") -> None:
+    def __init__(
+        self, reason: str, instead: str = "string", *, position: int | None = None, value: object = None
+    ) -> None:
         super().__init__(reason)
         self.instead = instead
+        self.position = position
+        self.value = value
 
 
-def cast(name: str, column: InferredColumn, dtype: Any, dtype_backend: str | None) -> pd.Series[Any]:
-    """Convert a column to a requested dtype.
+def cast(
+    name: str, column: InferredColumn, dtype: Any, dtype_backend: str | None, first_row: int = 0
+) -> pd.Series[Any]:
+    """Convert a column to a requested dtype; ``first_row`` is the position of its first value in the table.
 
     Raises
     ------
@@ -58,12 +68,15 @@ def cast(name: str, column: InferredColumn, dtype: Any, dtype_backend: str | Non
     try:
         return _cast(column, pd.api.types.pandas_dtype(dtype), dtype_backend)
     except (TypeError, ValueError, OverflowError, AttributeError, NotImplementedError, pa.ArrowException) as exc:
-        reason = str(exc).rstrip(".")
-        instead = exc.instead if isinstance(exc, _Misfit) else "string"
+        misfit = exc if isinstance(exc, _Misfit) else _Misfit(str(exc).rstrip("."))
+        row = None if misfit.position is None else first_row + misfit.position
+        where = "" if row is None else f" (row {row})"
         raise ColumnConversionError(
-            f"Column {name!r} cannot be read as {dtype}: {reason}. Read it as another dtype: dtype={{{name!r}:"
-            f" {instead!r}}}.",
+            f"Column {name!r} cannot be read as {dtype}: {misfit}{where}. Read it as another dtype: dtype={{{name!r}:"
+            f" {misfit.instead!r}}}.",
             column=name,
+            row=row,
+            value=None if row is None else short_repr(misfit.value),
         ) from exc
 
 
@@ -122,12 +135,14 @@ def _refuse_kind(column: InferredColumn, wanted: Any) -> None:
         raise ValueError("the column has dates or datetimes")
     if wanted.kind in "mM" and pa.types.is_boolean(found):
         raise ValueError("the column has booleans")
-    if wanted.kind in "mM" and found == pa.int64() and pc.any(pc.equal(column.values, _NAT_TICKS)).as_py():
-        _refuse(wanted, _NAT_TICKS)
+    if wanted.kind in "mM" and found == pa.int64():
+        position = first_true(pc.equal(column.values, _NAT_TICKS))
+        if position is not None:
+            _refuse(wanted, position, _NAT_TICKS)
     if wanted.kind in "mM" and pa.types.is_floating(found):
-        fraction = next((tick for tick in column.values.to_pylist() if tick is not None and tick != int(tick)), None)
-        if fraction is not None:
-            _refuse(wanted, fraction)
+        for position, tick in enumerate(column.values.to_pylist()):
+            if tick is not None and tick != int(tick):
+                _refuse(wanted, position, tick)
     empty = column.values.null_count == len(column.values)
     if time_zone(wanted) is not None and not pa.types.is_timestamp(found) and not empty:
         raise ValueError("only datetimes have a time zone")
@@ -135,8 +150,9 @@ def _refuse_kind(column: InferredColumn, wanted: Any) -> None:
         raise ValueError("the column has datetimes, whose date would be lost")
 
 
-def _refuse(wanted: Any, value: object) -> NoReturn:
-    raise ValueError(f"{wanted} does not hold {value}")
+def _refuse(wanted: Any, position: int, value: object) -> NoReturn:
+    shown = short_repr(value) if isinstance(value, Decimal) else value
+    raise _Misfit(f"{wanted} does not hold {shown}", position=position, value=value)
 
 
 def _refuse_missing(column: InferredColumn, wanted: Any) -> None:
@@ -148,23 +164,23 @@ def _refuse_missing(column: InferredColumn, wanted: Any) -> None:
 
 def _refuse_where(changed: pd.Series[bool], series: pd.Series[Any], wanted: Any) -> None:
     if changed.any():
-        _refuse(wanted, series[changed].iloc[0])
+        position = int(np.flatnonzero(changed)[0])
+        value = series.iloc[position]
+        _refuse(wanted, position, value.item() if isinstance(value, np.generic) else value)
 
 
 def _numbers_in_range(column: InferredColumn, wanted: Any) -> list[Decimal | None]:
     """Return the numbers; refuse those longer than any Arrow decimal."""
-    numbers = [None if text is None else _number(text) for text in texts(column.values)]
-    for number in numbers:
+    numbers: list[Decimal | None] = []
+    for position, text in enumerate(texts(column.values)):
+        try:
+            number = None if text is None else Decimal(text)
+        except InvalidOperation:
+            raise _Misfit(f"{short_repr(text)} is not a number", position=position, value=text) from None
         if number is not None and not fits_decimal(number):
-            _refuse(wanted, short_repr(number))
+            _refuse(wanted, position, number)
+        numbers.append(number)
     return numbers
-
-
-def _number(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{short_repr(text)} is not a number") from None
 
 
 def _dates(datetimes: pa.ChunkedArray, arrow_type: pa.DataType) -> pd.Series[Any]:
@@ -172,7 +188,7 @@ def _dates(datetimes: pa.ChunkedArray, arrow_type: pa.DataType) -> pd.Series[Any
     dates, has_time = split_dates(datetimes)
     position = first_true(has_time)
     if position is not None:
-        raise ValueError(f"{datetimes[position]} has a time of day")
+        raise _Misfit(f"{datetimes[position]} has a time of day", position=position, value=datetimes[position].as_py())
     return arrow_series(dates.cast(arrow_type))
 
 
@@ -184,10 +200,15 @@ def _datetimes(datetimes: pa.ChunkedArray, wanted: Any) -> pd.Series[Any]:
     in_unit = datetimes.cast(pa.timestamp(unit), safe=False)
     position = first_true(pc.not_equal(in_unit.cast(datetimes.type, safe=False), datetimes))
     if position is not None:
-        _refuse(wanted, datetimes[position])
+        _refuse(wanted, position, datetimes[position].as_py())
     position = first_outside_zone(datetimes, wanted)
     if position is not None:
-        raise _Misfit(f"{datetimes[position]} (in UTC) {OUTSIDE_ZONE}", "datetime64[us, UTC]")
+        raise _Misfit(
+            f"{datetimes[position]} (in UTC) {OUTSIDE_ZONE.rstrip('.')}",
+            "datetime64[us, UTC]",
+            position=position,
+            value=datetimes[position].as_py(),
+        )
     return series_of_ticks(in_unit, wanted)
 
 
@@ -224,9 +245,9 @@ def _floats(column: InferredColumn, wanted: Any, dtype_backend: str | None) -> p
 def _nearest_floats(numerals: pa.ChunkedArray) -> pd.Series[Any]:
     """Round each number to the nearest float, which Arrow does not always find for a Decimal."""
     numbers = [None if text is None else float(text) for text in numerals.to_pylist()]
-    for text, number in zip(numerals.to_pylist(), numbers, strict=True):
+    for position, number in enumerate(numbers):
         if number is not None and math.isinf(number):
-            _refuse("a float", short_repr(Decimal(text)))
+            _refuse("a float", position, Decimal(numerals[position].as_py()))
     return nullable_floats(chunked(numbers, pa.float64()))
 
 
@@ -293,7 +314,7 @@ def to_frame(
         if isinstance(wanted, RestoreTarget):
             series[name] = wanted.series(name, column.values, first_row)
         elif wanted is not None:
-            series[name] = cast(name, column, wanted, dtype_backend)
+            series[name] = cast(name, column, wanted, dtype_backend, first_row)
         else:
             series[name] = default_series(column, dtype_backend, stable=stable)
     for name, options in _date_options(parse_dates).items():

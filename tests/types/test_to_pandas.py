@@ -238,7 +238,7 @@ def test_a_dtype_that_would_lose_a_value_is_refused(table, case):
         table(series.to_frame("x"))(dtype={"x": requested})
     assert caught.value.column == "x"
     if case == "datetime that nanoseconds do not reach":
-        assert "datetime64[ns] does not hold 9999-12-31 00:00:00." in str(caught.value)
+        assert "datetime64[ns] does not hold 9999-12-31 00:00:00 (row 0)." in str(caught.value)
 
 
 def test_naive_datetimes_do_not_depend_on_the_local_time_zone(table, monkeypatch):
@@ -365,6 +365,26 @@ def test_a_value_that_a_dtype_does_not_hold_is_refused(values, dtype, why, backe
     with pytest.raises(ColumnConversionError, match=f"^Column 'x' cannot be read as .*: .*{why}") as caught:
         read(values, dtype, backend)
     assert caught.value.column == "x"
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "value"),
+    [
+        ([1, 300], "int8", "300"),
+        ([MIDNIGHT, MICROSECOND], "datetime64[s]", "datetime.datetime(2024, 2, 29, 1, 2, 3, 456789)"),
+        ([MIDNIGHT, LAST], IN_PARIS, "datetime.datetime(9999, 12, 31, 23, 0)"),
+        ([MIDNIGHT, MICROSECOND], DAY, "datetime.datetime(2024, 2, 29, 1, 2, 3, 456789)"),
+        (["1", "x"], DECIMAL, "'x'"),
+        ([2.0, 1.5], "timedelta64[ns]", "1.5"),
+        ([5, -(2**63)], "datetime64[us]", "-9223372036854775808"),
+    ],
+    ids=str,
+)
+def test_an_error_of_a_dtype_names_the_row_in_the_table(values, dtype, value):
+    column = InferredColumn(pa.chunked_array([values]))
+    with pytest.raises(ColumnConversionError, match=r"\(row 11\)\. Read it as another dtype: dtype=") as caught:
+        to_frame({"x": column}, 2, dtype={"x": dtype}, first_row=10)
+    assert (caught.value.row, caught.value.value) == (11, value)
 
 
 @pytest.mark.parametrize("backend", [None, "numpy_nullable", "pyarrow"])
