@@ -1,10 +1,10 @@
-"""Checks and exact conversions of a column's values before they are sent; each refusal names the cell."""
+"""Check a column's values before they are sent, and convert them without loss; every error names the cell."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -16,167 +16,210 @@ import pyarrow.compute as pc
 from pandas_clicdata.errors import CellValueError
 
 TEXT = pa.large_string()
-_SHOWN_CHARACTERS = 60
-_JSON_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$"
-DATE_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-DATETIME_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?$"
-_USUAL_PERIOD = re.compile(r"[1-9]\d{3}([-Q][^/]*)?(/[1-9]\d{3}-[^/]*)?")
-YEAR_0 = "0000-"
-"""Arrow reads this year, and neither Python nor ClicData has it."""
+TICKS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+FINER_THAN_NANOSECONDS = frozenset({"ps", "fs", "as"})
 LONGEST_NUMBER = 1000
 LARGEST_EXPONENT = 9999
-TOO_LONG = f"is longer than {LONGEST_NUMBER:,} digits, or than an exponent of {LARGEST_EXPONENT}, as a number."
-_NANOSECONDS_A_MICROSECOND = 1000
-FINER_THAN_NANOSECONDS = frozenset({"ps", "fs", "as"})
-HAS_NANOSECONDS = "has nanoseconds, and a datetime in ClicData has microseconds. Round it first: .dt.round('us')."
-BEYOND_DATETIMES = "is not in the years 1 to 9999 (in UTC) that a datetime has."
-_SECOND_FIRST, _SECOND_PAST_LAST, _SECONDS_A_DAY = -62135596800, 253402300800, 24 * 60 * 60
+DATE_FORMAT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+DATETIME_FORMAT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?$"
+YEAR_0 = "0000-"
+"""Arrow parses this year; neither Python nor ClicData has it."""
+
+# Each message follows a value; error_text() fills the column and the cell into its code.
+_CLEAR_CELL = "Replace it first, for example with a missing value: df.loc[…] = None."
+_AS_TEXT = "Send the column as text instead: df[…] = df[…].astype('string')."
+NOT_FINITE = (
+    "is not a number in JSON. Replace infinities first: df[…] = df[…].replace([float('inf'), -float('inf')],"
+    " float('nan'))."
+)
+TOO_LONG = (
+    f"is longer than {LONGEST_NUMBER:,} digits, or beyond an exponent of ±{LARGEST_EXPONENT}, the limits of a number."
+    f" {_AS_TEXT}"
+)
+HAS_NANOSECONDS = "has nanoseconds; a ClicData datetime has microseconds. Round it first: df[…] = df[…]"
+OUTSIDE_DATETIMES = f"is outside the years 1 to 9999 (in UTC) of a datetime. {_CLEAR_CELL}"
+_OUTSIDE_DATES = f"is outside the years 1 to 9999 of a date. {_CLEAR_CELL}"
+TIME_NOTE = "a time of day as ISO 8601 text"
+DURATION_NOTE = "a duration as ISO 8601 text"
+
+_LONGEST_VALUE = 60
+_JSON_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$"
+_FOUR_DIGIT_YEARS = re.compile(r"[1-9]\d{3}([-Q][^/]*)?(/[1-9]\d{3}-[^/]*)?")
+_FIRST_SECOND, _END_SECOND, _SECONDS_PER_DAY = -62135596800, 253402300800, 24 * 60 * 60
 
 
-def shown(value: object) -> str:
-    """Write a value for a sentence, on one line and cut to what fits into one."""
+def short_repr(value: object) -> str:
+    """Return the repr of a value for an error: on one line, at most 60 characters."""
     try:
         text = repr(value).replace("\n", " ")
-    except Exception:  # noqa: BLE001 - somebody else's repr, or a number too long to be written
+    except Exception:  # noqa: BLE001 - a foreign repr may raise anything; an int may be too long to write
         text = f"<{type(value).__name__}>"
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
+
+
+def error_text(reason: str, column: str, row: object) -> str:
+    """Fill the column and the cell into the code of a message.
+
+    Examples
+    --------
+    >>> error_text("Replace it: df.loc[…] = None.", "x", 7)
+    "Replace it: df.loc[7, 'x'] = None."
+    """
+    cell, name = f"{short_repr(row)}, {column!r}", repr(column)
+    return reason.replace("df.loc[…]", f"df.loc[{cell}]").replace("df[…]", f"df[{name}]").replace("{…:", f"{{{name}:")
+
+
+def chunked(values: Sequence[Any], arrow_type: pa.DataType) -> pa.ChunkedArray:
+    """Make a column of Python values."""
+    return pa.chunked_array([pa.array(values, arrow_type)])
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a column's values stand, so that an error can name one.
+class Location:
+    """The column and the rows of the values that are checked, for errors.
 
-    Parameters
+    Attributes
     ----------
     column : str
-        The column.
+        Name of the column.
     label : callable
-        From a position in the array to the row's label.
+        Function from a position in the array to the label of the row.
     """
 
     column: str
     label: Callable[[int], Any]
 
-    def refuse(self, position: int, value: object, why: str) -> NoReturn:
-        """Raise for one cell.
+    def refuse(self, position: int, value: object, reason: str) -> NoReturn:
+        """Raise the error for one cell.
 
         Raises
         ------
         CellValueError
             Always.
         """
-        row, text = self.label(position), shown(value)
+        row, text = self.label(position), short_repr(value)
         raise CellValueError(
-            f"Column {self.column!r}, row {shown(row)}: {text} {why}", column=self.column, row=row, value=text
+            f"Column {self.column!r}, row {short_repr(row)}: {text} {error_text(reason, self.column, row)}",
+            column=self.column,
+            row=row,
+            value=text,
         )
 
-    def refuse_where(self, bad: pa.ChunkedArray, values: pa.ChunkedArray, why: str) -> None:
-        """Raise for the first cell that a mask marks, if it marks any.
+    def refuse_where(self, invalid: pa.ChunkedArray, values: pa.ChunkedArray, reason: str) -> None:
+        """Raise the error for the first cell that the mask ``invalid`` marks.
 
         Raises
         ------
         CellValueError
-            It marks one.
+            The mask marks a cell.
         """
-        position = pc.index(bad, pa.scalar(True)).as_py()
-        if position >= 0:
-            self.refuse(position, python_value(values[position]), why)
+        position = first_true(invalid)
+        if position is not None:
+            self.refuse(position, python_value(values[position]), reason)
 
 
-Prepare = Callable[[pa.ChunkedArray, Place], pa.ChunkedArray]
+def first_true(mask: pa.ChunkedArray) -> int | None:
+    """Return the position of the first True, or None."""
+    position: int = pc.index(mask, pa.scalar(True)).as_py()
+    return position if position >= 0 else None
 
 
-def as_is(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+Prepare = Callable[[pa.ChunkedArray, Location], pa.ChunkedArray]
+
+
+def unchanged(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
     return values
 
 
-def text(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+def text(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
     return values.cast(TEXT)
 
 
-def finite(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-    """NaN is null, infinity refused; float16 becomes text here, for Arrow does not write it."""
+def finite(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    """Replace NaN by null and refuse infinities; convert float16, which Arrow cannot write as text, to text."""
     half = pa.types.is_float16(values.type)
-    wide = values.cast(pa.float32()) if half else values
-    place.refuse_where(pc.is_inf(wide), wide, "is no number in JSON. Replace infinities first, for example with None.")
-    wide = pc.if_else(pc.is_nan(wide), pa.scalar(None, wide.type), wide)
+    floats = values.cast(pa.float32()) if half else values
+    location.refuse_where(pc.is_inf(floats), floats, NOT_FINITE)
+    floats = pc.if_else(pc.is_nan(floats), pa.scalar(None, floats.type), floats)
     if not half:
-        return wide
-    texts = [None if value is None else _half_text(value) for value in wide.to_pylist()]
-    return pa.chunked_array([pa.array(texts, TEXT)])
+        return floats
+    return chunked([None if value is None else _float16_text(value) for value in floats.to_pylist()], TEXT)
 
 
-def _half_text(value: float) -> str:
-    """The shortest text of its own width, as which a whole number could be another: 65500 of 65504."""
+def _float16_text(value: float) -> str:
+    """Return the shortest text that reads back as the same float16; whole numbers in full: 65504, not 65500."""
     return repr(value if value.is_integer() else float(str(np.float16(value))))
 
 
-def moments(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-    """The instants in UTC, in whole microseconds, of the years 1 to 9999."""
+def datetimes(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    """Convert datetimes to UTC; refuse nanoseconds and years outside 1 to 9999."""
     unit = values.type.unit
     ticks = values.cast(pa.int64())
-    if unit != "ns":
-        # Nanoseconds in 64 bits reach from 1677 to 2262 only.
-        a_second = {"s": 1, "ms": 10**3, "us": 10**6}[unit]
-        outside = pc.or_(
-            pc.less(ticks, _SECOND_FIRST * a_second), pc.greater_equal(ticks, _SECOND_PAST_LAST * a_second)
-        )
-        place.refuse_where(outside, ticks, f"({unit} since 1970) {BEYOND_DATETIMES}")
+    if unit == "ns":
+        # No check of the years: 64 bits of nanoseconds reach from 1677 to 2262.
+        location.refuse_where(has_remainder(ticks, 1000), values, f"{HAS_NANOSECONDS}.dt.round('us').")
     else:
-        cut = pc.multiply(pc.divide(ticks, _NANOSECONDS_A_MICROSECOND), _NANOSECONDS_A_MICROSECOND)
-        place.refuse_where(
-            pc.not_equal(cut, ticks),
-            values,
-            HAS_NANOSECONDS,
-        )
+        per_second = TICKS_PER_SECOND[unit]
+        outside = pc.or_(pc.less(ticks, _FIRST_SECOND * per_second), pc.greater_equal(ticks, _END_SECOND * per_second))
+        location.refuse_where(outside, ticks, f"({unit} since 1970) {OUTSIDE_DATETIMES}")
     return values.cast(pa.timestamp("s" if unit == "s" else "us"))
 
 
-def days(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-    """The days of the years 1 to 9999."""
-    fine = pa.types.is_date64(values.type)
-    ticks = values.cast(pa.int64() if fine else pa.int32())
-    first, past_last = (end * 1000 if fine else end // _SECONDS_A_DAY for end in (_SECOND_FIRST, _SECOND_PAST_LAST))
-    outside = pc.or_(pc.less(ticks, first), pc.greater_equal(ticks, past_last))
-    unit = "milliseconds" if fine else "days"
-    place.refuse_where(outside, ticks, f"({unit} since 1970) is not in the years 1 to 9999 that a date has.")
-    # As a moment, of which Arrow takes the day: of a date64 it cuts towards 1970, and to 32 bits of days.
-    return ticks.cast(pa.timestamp("ms")).cast(pa.date32(), safe=False) if fine else values
+def has_remainder(ticks: pa.ChunkedArray, divisor: int) -> pa.ChunkedArray:
+    """Mark the integers that are not multiples of ``divisor``."""
+    return pc.not_equal(pc.multiply(pc.divide(ticks, divisor), divisor), ticks)
 
 
-def clock_times(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-    """ISO 8601: ``HH:MM:SS`` with a fraction where it is not zero, of six digits, or nine where it needs them."""
+def dates(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    """Convert dates to date32; refuse years outside 1 to 9999."""
+    in_milliseconds = pa.types.is_date64(values.type)
+    ticks = values.cast(pa.int64() if in_milliseconds else pa.int32())
+    first, end = (
+        second * 1000 if in_milliseconds else second // _SECONDS_PER_DAY for second in (_FIRST_SECOND, _END_SECOND)
+    )
+    outside = pc.or_(pc.less(ticks, first), pc.greater_equal(ticks, end))
+    unit = "milliseconds" if in_milliseconds else "days"
+    location.refuse_where(outside, ticks, f"({unit} since 1970) {_OUTSIDE_DATES}")
+    # By way of a timestamp: Arrow rounds a date64 towards 1970 and keeps only 32 bits of its days.
+    return ticks.cast(pa.timestamp("ms")).cast(pa.date32(), safe=False) if in_milliseconds else values
+
+
+def times(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    """Write ISO 8601: ``HH:MM:SS`` and, where it is not zero, a fraction of six digits, or nine if needed."""
     fine = values.cast(pa.time64("us")) if pa.types.is_time32(values.type) else values
     short = pc.replace_substring_regex(fine.cast(TEXT), pattern=r"(\.[0-9]{6})000$", replacement=r"\1")
     return pc.replace_substring_regex(short, pattern=r"\.0+$", replacement="")
 
 
 def duration_text(value: dt.timedelta | np.timedelta64) -> str:
-    """ISO 8601, as ``pandas.Timedelta.isoformat`` writes it and ``pandas.Timedelta`` reads it.
+    """Write a duration as ``pandas.Timedelta.isoformat`` does, in ISO 8601.
 
     Raises
     ------
     ValueError
-        It would not read back the same.
+        ``pandas.Timedelta`` would not read back the same duration.
     """
     if isinstance(value, np.timedelta64) and np.datetime_data(value.dtype)[0] in FINER_THAN_NANOSECONDS:
-        raise ValueError("is in a unit finer than nanoseconds. Make it .astype('timedelta64[ns]') first.")
+        raise ValueError(
+            "is in a unit finer than nanoseconds. Convert it first: df[…] = df[…].map(lambda value:"
+            " value.astype('timedelta64[ns]'), na_action='ignore')."
+        )
     try:
         duration = pd.Timedelta(value).as_unit("ns")
         text = duration.isoformat()
-        # Near the ends of its range pandas writes what it cannot read.
-        kept = pd.Timedelta(text) == duration
+        # Near the ends of its range pandas writes text that it cannot read.
+        exact = pd.Timedelta(text) == duration
     except (ValueError, OverflowError):
-        kept = False
-    if not kept:
-        raise ValueError("is longer than the 292 years that a pandas Timedelta reads back.")
+        exact = False
+    if not exact:
+        raise ValueError(f"is longer than the 292 years that a pandas Timedelta can read back. {_CLEAR_CELL}")
     return text
 
 
-def period_of(text: str, freq: Any) -> pd.Period | None:
-    """Return the period that pandas writes so, or None."""
-    # pandas 2 writes the years before 1000 without their zeros, and does not read them so.
-    for written in (text, re.sub(r"(^|/)(\d{1,3})(?!\d)", lambda at: at[1] + at[2].zfill(4), text)):
+def parse_period(text: str, freq: Any) -> pd.Period | None:
+    """Return the period whose text in pandas is ``text``, or None."""
+    # pandas 2 writes years before 1000 without leading zeros, and cannot read them without.
+    for written in (text, re.sub(r"(^|/)(\d{1,3})(?!\d)", lambda match: match[1] + match[2].zfill(4), text)):
         try:
             period = pd.Period(written, freq=freq)
         except (ValueError, OverflowError):
@@ -187,102 +230,126 @@ def period_of(text: str, freq: Any) -> pd.Period | None:
 
 
 def period_text(value: pd.Period) -> str:
-    """As pandas writes it.
+    """Write a period as pandas does.
 
     Raises
     ------
     ValueError
-        It would not read back the same.
+        pandas would not read back the same period.
     """
     text = str(value)
-    # To read each would take ten times as long; those of four-digit years read back.
-    if _USUAL_PERIOD.fullmatch(text) is None and period_of(text, value.freq) != value:
-        raise ValueError("is not in the years 1 to 9999 that pandas reads back as a period.")
+    # Parsing every period would take ten times as long; pandas reads back all four-digit years.
+    if _FOUR_DIGIT_YEARS.fullmatch(text) is None and parse_period(text, value.freq) != value:
+        raise ValueError(f"is not in the years 1 to 9999 that pandas reads back as a period. {_CLEAR_CELL}")
     return text
 
 
-def durations(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+def durations(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    """Write durations as ISO 8601 text; refuse those that pandas cannot read back."""
     unit = values.type.unit
     texts: list[str | None] = []
     for position, tick in enumerate(values.cast(pa.int64()).to_pylist()):
         try:
             texts.append(None if tick is None else duration_text(np.timedelta64(tick, unit)))
         except ValueError as exc:
-            place.refuse(position, np.timedelta64(tick, unit), str(exc))
-    return pa.chunked_array([pa.array(texts, TEXT)])
+            location.refuse(position, np.timedelta64(tick, unit), str(exc))
+    return chunked(texts, TEXT)
 
 
-def zero_or_one(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+def booleans_from_numbers(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    """Convert 0 and 1 to booleans, and NaN to null; refuse other numbers."""
+    if pa.types.is_floating(values.type):
+        values = finite(values, location)
     allowed = pa.array([0, 1]).cast(values.type)
-    place.refuse_where(
+    location.refuse_where(
         pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, allowed))),
         values,
-        "is neither 0 nor 1, so a checkbox would lose it.",
+        "is neither 0 nor 1, the only numbers that a checkbox holds. Send the column as a number instead:"
+        " column_types={…: 'number'}.",
     )
     return pc.equal(values, pa.scalar(1).cast(values.type))
 
 
-def bits(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+def numbers_from_booleans(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
     return values.cast(pa.int8())
 
 
-def numerals(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-    """Text that is exactly a JSON number; anything else, "00123" too, would come back another."""
+def numbers_from_text(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    """Accept text that is a JSON number; refuse all else, such as "00123", which would read back differently."""
     texts = values.cast(TEXT)
-    place.refuse_where(
+    location.refuse_where(
         pc.invert(pc.match_substring_regex(texts, _JSON_NUMBER)),
         texts,
-        "is not written as a plain number, so as a number it would be lost. Convert the column first.",
+        "is not written as a plain number, so the text would be lost. Convert the column first: df[…] ="
+        " pd.to_numeric(df[…]).",
     )
-    place.refuse_where(pc.greater(pc.binary_length(texts), LONGEST_NUMBER), texts, TOO_LONG)
+    location.refuse_where(pc.greater(pc.binary_length(texts), LONGEST_NUMBER), texts, TOO_LONG)
     return texts
 
 
-def truth_words(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+def booleans_from_text(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    """Convert "true" and "false" to booleans; refuse other text."""
     texts = values.cast(TEXT)
     is_true = pc.equal(texts, "true")
-    place.refuse_where(
-        pc.invert(pc.or_(is_true, pc.equal(texts, "false"))), texts, "is neither 'true' nor 'false', as a checkbox is."
+    location.refuse_where(
+        pc.invert(pc.or_(is_true, pc.equal(texts, "false"))),
+        texts,
+        "is neither 'true' nor 'false', the only texts that a checkbox holds. Convert the column first, for example:"
+        " df[…] = df[…].map({'yes': True, 'no': False}).",
     )
     return is_true
 
 
-def written_dates(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-    return _parsed(values, place, DATE_FORM, pa.date32(), "is not a date written YYYY-MM-DD.")
-
-
-def written_moments(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+def dates_from_text(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
     return _parsed(
-        values, place, DATETIME_FORM, pa.timestamp("us"), "is not a datetime written YYYY-MM-DD HH:MM:SS[.ffffff]."
+        values,
+        location,
+        DATE_FORMAT,
+        pa.date32(),
+        "is not a date written YYYY-MM-DD. Parse the column first: df[…] = pd.to_datetime(df[…]).dt.date.",
     )
 
 
-def days_of(instants: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Return the days of moments, and which of them have a time of day that a day loses."""
-    dates = instants.cast(pa.date32(), safe=False)
-    return dates, pc.not_equal(dates.cast(instants.type), instants)
+def datetimes_from_text(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    return _parsed(
+        values,
+        location,
+        DATETIME_FORMAT,
+        pa.timestamp("us"),
+        "is not a datetime written YYYY-MM-DD HH:MM:SS[.ffffff]. Parse the column first: df[…] ="
+        " pd.to_datetime(df[…]).",
+    )
 
 
-def midnights(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-    """Datetimes that are whole days."""
-    instants = moments(values, place)
-    dates, cut = days_of(instants)
-    place.refuse_where(
-        cut,
+def split_dates(instants: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Return the dates of datetimes, and a mask of the datetimes whose time of day the date loses."""
+    days = instants.cast(pa.date32(), safe=False)
+    return days, pc.not_equal(days.cast(instants.type), instants)
+
+
+def dates_from_datetimes(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    """Convert datetimes at midnight to dates; refuse those with a time of day."""
+    instants = datetimes(values, location)
+    days, has_time = split_dates(instants)
+    location.refuse_where(
+        has_time,
         instants,
-        "has a time of day (in UTC), which a date would lose.",
+        "has a time of day (in UTC), which a date loses. Remove it first: df[…] = pd.to_datetime(df[…],"
+        " utc=True).dt.date.",
     )
-    return dates
+    return days
 
 
-def midnights_of_days(values: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-    return days(values, place).cast(pa.timestamp("s"))
+def datetimes_from_dates(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    return dates(values, location).cast(pa.timestamp("s"))
 
 
-def _parsed(values: pa.ChunkedArray, place: Place, form: str, target: pa.DataType, why: str) -> pa.ChunkedArray:
+def _parsed(
+    values: pa.ChunkedArray, location: Location, pattern: str, target: pa.DataType, reason: str
+) -> pa.ChunkedArray:
     texts = values.cast(TEXT)
-    bad = pc.or_(pc.invert(pc.match_substring_regex(texts, form)), pc.starts_with(texts, YEAR_0))
-    place.refuse_where(bad, texts, why)
+    invalid = pc.or_(pc.invert(pc.match_substring_regex(texts, pattern)), pc.starts_with(texts, YEAR_0))
+    location.refuse_where(invalid, texts, reason)
     try:
         return texts.cast(target)
     except pa.ArrowInvalid:
@@ -290,12 +357,12 @@ def _parsed(values: pa.ChunkedArray, place: Place, form: str, target: pa.DataTyp
             try:
                 value.cast(target)
             except pa.ArrowInvalid:
-                place.refuse(position, value.as_py(), why)
+                location.refuse(position, value.as_py(), reason)
         raise
 
 
 def python_value(scalar: Any) -> object:
-    """Return an Arrow value as Python has it, or as it is if Python has no such value."""
+    """Return an Arrow scalar as a Python value, or the scalar itself if Python has no such value."""
     try:
         return scalar.as_py()
     except (ValueError, OverflowError):
@@ -303,26 +370,26 @@ def python_value(scalar: Any) -> object:
 
 
 def exact_value(scalar: Any) -> object:
-    """Return an Arrow value as Python has it.
+    """Return an Arrow scalar as a Python value.
 
     Raises
     ------
     ValueError, OverflowError
-        Python does not have all of it.
+        Python has no value that is exactly the same.
     """
-    if _has_fine_time(scalar):
+    if _has_nanosecond_time(scalar):
         raise ValueError("a time of day has nanoseconds")
     return scalar.as_py()
 
 
-def _has_fine_time(scalar: Any) -> bool:
-    """Whether there is a time of day in it of which Python would drop the nanoseconds."""
+def _has_nanosecond_time(scalar: Any) -> bool:
+    """Return whether a scalar contains a time of day whose nanoseconds Python would drop."""
     if not scalar.is_valid:
         return False
     if pa.types.is_time64(scalar.type):
-        return bool(scalar.type.unit == "ns" and scalar.value % _NANOSECONDS_A_MICROSECOND)
+        return bool(scalar.type.unit == "ns" and scalar.value % 1000)
     if isinstance(scalar, pa.DictionaryScalar):
-        return _has_fine_time(scalar.value)
+        return _has_nanosecond_time(scalar.value)
     if isinstance(scalar, pa.StructScalar):
-        return any(map(_has_fine_time, scalar.values()))
-    return isinstance(scalar, pa.ListScalar) and any(map(_has_fine_time, scalar.values))
+        return any(map(_has_nanosecond_time, scalar.values()))
+    return isinstance(scalar, pa.ListScalar) and any(map(_has_nanosecond_time, scalar.values))

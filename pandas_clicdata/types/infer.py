@@ -1,4 +1,4 @@
-"""The Arrow type of a column that came as JSON, with or without a declared ClicData type."""
+"""Infer the Arrow type of a column that was read as JSON, with or without a declared ClicData type."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pandas_clicdata._models import ColumnType, Decoded, Kind
-from pandas_clicdata.types.encode import DATE_FORM, DATETIME_FORM, TEXT, YEAR_0
+from pandas_clicdata.types.encode import DATE_FORMAT, DATETIME_FORMAT, TEXT, YEAR_0, chunked
 
 logger = logging.getLogger(__name__)
 
@@ -23,15 +23,21 @@ _ANY_DATETIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
 )
 _LONGEST_DECIMAL = 76
-_NO_TEXT = pa.scalar(None, TEXT)
+_NULL_TEXT = pa.scalar(None, TEXT)
 
 
 @dataclass(frozen=True)
-class Settled:
+class InferredColumn:
     """A column that was read, in its Arrow type.
 
-    ``numerals`` tells of a text column that holds numbers which no Arrow number type has as written, and ``whole``
-    that they are whole numbers.
+    Attributes
+    ----------
+    values : pyarrow.ChunkedArray
+        The values.
+    numerals : bool
+        Whether the values are numbers as text, because no Arrow type holds them as written.
+    whole : bool
+        Whether such numbers are all whole numbers.
     """
 
     values: pa.ChunkedArray
@@ -39,106 +45,111 @@ class Settled:
     whole: bool = False
 
 
-def wants_text(dtype: object) -> bool:
-    """Whether a dtype asked for is one of text, so that every value is read as its text.
+def is_text_dtype(dtype: object) -> bool:
+    """Return whether a requested dtype is one of text, so that every value is read as its text.
 
     Examples
     --------
-    >>> wants_text("string[pyarrow]"), wants_text("U20"), wants_text(object), wants_text(None)
+    >>> is_text_dtype("string[pyarrow]"), is_text_dtype("U20"), is_text_dtype(object), is_text_dtype(None)
     (True, True, False, False)
     """
-    wanted = _known(dtype)
+    wanted = _pandas_dtype(dtype)
     if isinstance(wanted, pd.ArrowDtype):
         return is_text(wanted.pyarrow_dtype)
     return isinstance(wanted, pd.StringDtype) or (isinstance(wanted, np.dtype) and wanted.kind == "U")
 
 
-def _takes_any(dtype: object) -> bool:
-    """Whether a dtype asked for holds text beside all else, so that no text needs to be taken for dates."""
-    wanted = _known(dtype)
+def _holds_anything(dtype: object) -> bool:
+    """Return whether a requested dtype holds any value, so that text need not be parsed as dates."""
+    wanted = _pandas_dtype(dtype)
     return isinstance(wanted, pd.CategoricalDtype) or wanted == np.dtype(object)
 
 
-def _known(dtype: object) -> Any:
+def _pandas_dtype(dtype: object) -> Any:
     if dtype is None:
         return None
     try:
         return pd.api.types.pandas_dtype(dtype)
     except (TypeError, ValueError):
-        # It is refused with the column's name, when the column is converted.
+        # The conversion of the column refuses it, with the name of the column.
         return None
 
 
-def settle(decoded: Decoded, declared: str, dtype: object = None) -> Settled:
-    """Give a column that was read its type.
+def infer_column(decoded: Decoded, declared: str, dtype: object = None) -> InferredColumn:
+    """Convert a column that was read to its Arrow type.
 
     Parameters
     ----------
     decoded : Decoded
-        The column as JSON has it.
+        The column with the types of JSON.
     declared : str
-        The column's ClicData type; empty if that is not known.
+        ClicData type of the column; empty if it is not known.
     dtype : dtype, optional
-        What the user asked for; if it holds text, that is left as it is.
+        The dtype that the user requests; if it holds text, text is not parsed.
+
+    Returns
+    -------
+    InferredColumn
+        The values in their Arrow type.
 
     Notes
     -----
-    What came decides: where it does not fit the declared type it keeps JSON's own, and the log says so. Without a
-    declared type, text is taken for a date or datetime only if every value has exactly the form that is written.
+    Values that do not fit the declared type keep the type of JSON, and the log says so. Without a declared type, text
+    becomes dates or datetimes only if every value has exactly the format in which this package writes them.
     """
     if decoded.kind is Kind.NULL:
-        return Settled(decoded.array.cast(_EMPTY_TYPES.get(declared, pa.null())))
+        return InferredColumn(decoded.array.cast(_EMPTY_TYPES.get(declared, pa.null())))
     if decoded.kind is Kind.LITERAL:
-        return Settled(decoded.array, numerals=True, whole=decoded.whole)
-    as_text = wants_text(dtype)
-    if decoded.kind is Kind.TEXT and not as_text and (declared or not _takes_any(dtype)):
+        return InferredColumn(decoded.array, numerals=True, whole=decoded.whole)
+    as_text = is_text_dtype(dtype)
+    if decoded.kind is Kind.TEXT and not as_text and (declared or not _holds_anything(dtype)):
         parsed = parsed_text(decoded.array, declared)
         if parsed is not None:
-            return Settled(parsed)
-    if declared in _HOLDS and decoded.kind not in _HOLDS[declared] and not as_text:
-        logger.warning("a column declared %s came as %s and stays that", declared, decoded.kind.value)
-    return Settled(decoded.array)
+            return InferredColumn(parsed)
+    if declared in _FITTING_KINDS and decoded.kind not in _FITTING_KINDS[declared] and not as_text:
+        logger.warning("a column declared %s has %s; its values are not converted", declared, decoded.kind.value)
+    return InferredColumn(decoded.array)
 
 
-def arrow_column(settled: Settled) -> pa.ChunkedArray:
-    """Return a column as Arrow users expect it: text as string, long numbers as decimals where these can hold them."""
-    if settled.numerals:
-        return _decimals(settled.values)
-    if pa.types.is_large_string(settled.values.type):
-        return _as_string(settled.values)
-    return settled.values
+def arrow_column(column: InferredColumn) -> pa.ChunkedArray:
+    """Return a column in usual Arrow types: text as string, and long numbers as decimals where these hold them."""
+    if column.numerals:
+        return _decimals(column.values)
+    if pa.types.is_large_string(column.values.type):
+        return _as_string(column.values)
+    return column.values
 
 
 def fixed_type(decoded: Decoded, declared: str, dtype: object = None) -> pa.DataType:
-    """Return the Arrow type that a stream's column has from its first page on."""
-    if wants_text(dtype):
+    """Return the Arrow type of a column of a stream, from its first page."""
+    if is_text_dtype(dtype):
         return pa.string()
-    asked = _asked_type(decoded, declared, dtype)
-    if asked is not None:
-        return asked
+    requested = _requested_type(decoded, declared, dtype)
+    if requested is not None:
+        return requested
     if decoded.kind is Kind.LITERAL:
         return pa.decimal256(_LONGEST_DECIMAL, 0 if decoded.whole else _digits_after_point(decoded.array))
-    settled_type = settle(decoded, declared, dtype).values.type
-    if pa.types.is_null(settled_type) and dtype is not None:
-        # Periods, durations, categories: made of text, one chunk like another.
+    inferred_type = infer_column(decoded, declared, dtype).values.type
+    if pa.types.is_null(inferred_type) and dtype is not None:
+        # Periods, durations and categories are made of text, in every chunk alike.
         return pa.string()
-    return pa.string() if pa.types.is_large_string(settled_type) else settled_type
+    return pa.string() if pa.types.is_large_string(inferred_type) else inferred_type
 
 
 def _digits_after_point(numerals: pa.ChunkedArray) -> int:
-    """Half of all digits, or what the numbers leave or need."""
+    """Return the scale of a decimal for numbers: half of its digits, more if they need it, fewer if they leave less."""
     numbers = [Decimal(numeral) for numeral in numerals.drop_null().to_pylist()]
     before = max(0, *(number.adjusted() + 1 for number in numbers))
     after = max(0, *(-int(number.as_tuple().exponent) for number in numbers))
     return max(0, min(max(after, _LONGEST_DECIMAL // 2), _LONGEST_DECIMAL - before))
 
 
-def _asked_type(decoded: Decoded, declared: str, dtype: object) -> pa.DataType | None:
-    """The type of a dtype asked for, where what is known of the column goes into it."""
+def _requested_type(decoded: Decoded, declared: str, dtype: object) -> pa.DataType | None:
+    """Return the Arrow type of a requested dtype if the first page and the declared type fit it."""
     number = number_type(dtype)
     if number is not None:
         return number if decoded.kind not in (Kind.TEXT, Kind.BOOLEAN) else None
-    kind = getattr(_known(dtype), "kind", "")
+    kind = getattr(_pandas_dtype(dtype), "kind", "")
     if kind == "M" and (
         (decoded.kind is Kind.NULL and declared not in _DECLARED_NUMBERS)
         or (decoded.kind is Kind.TEXT and parsed_text(decoded.array, ColumnType.DATETIME) is not None)
@@ -152,43 +163,47 @@ def _asked_type(decoded: Decoded, declared: str, dtype: object) -> pa.DataType |
 def conform(
     decoded: Decoded, target: pa.DataType, *, as_text: bool = False, as_number: bool = False
 ) -> pa.ChunkedArray:
-    """Bring a later page's column to the type that the first page fixed.
+    """Convert a column of a later page to the type that the first page fixed.
 
     Parameters
     ----------
     decoded : Decoded
         The column of the page.
     target : pyarrow.DataType
-        The type.
+        The type of the first page.
     as_text : bool, default False
-        Write values of other kinds as text, for a user who asked for text.
+        Whether to write values of other kinds as text, because the user requested text.
     as_number : bool, default False
-        Round to floats, and take truth values for 0 and 1, for a user who asked for a number dtype.
+        Whether to round to floats and accept booleans as 0 and 1, because the user requested a number dtype.
+
+    Returns
+    -------
+    pyarrow.ChunkedArray
+        The values in the target type.
 
     Raises
     ------
     pyarrow.ArrowInvalid
-        It does not go in exactly.
+        The type does not hold a value exactly.
     """
     array = decoded.array
     if decoded.kind is Kind.NULL:
         return array.cast(target)
     if decoded.kind is Kind.TEXT:
-        moments, dates = pa.types.is_timestamp(target), pa.types.is_date(target)
-        if moments or dates:
-            parsed = parsed_text(array, ColumnType.DATETIME if moments else ColumnType.DATE)
+        if pa.types.is_timestamp(target) or pa.types.is_date(target):
+            parsed = parsed_text(array, ColumnType.DATETIME if pa.types.is_timestamp(target) else ColumnType.DATE)
             if parsed is not None:
                 return parsed
         fits = is_text(target)
     elif as_text and is_text(target):
-        return pa.chunked_array([pa.array(texts(array), target)])
+        return chunked(texts(array), target)
     elif decoded.kind is Kind.BOOLEAN:
         fits = pa.types.is_boolean(target) or (as_number and _is_number(target))
     else:
         fits = _is_number(target)
     if not fits:
         raise pa.ArrowInvalid(f"{decoded.kind.value} in a column of {target}")
-    return array.cast(target) if decoded.kind in _TAKEN_AS_IS else _numbers(decoded, target, rounded=as_number)
+    return array.cast(target) if decoded.kind in _NOT_NUMBERS else _numbers(decoded, target, rounded=as_number)
 
 
 def _is_number(arrow_type: pa.DataType) -> bool:
@@ -197,13 +212,13 @@ def _is_number(arrow_type: pa.DataType) -> bool:
 
 
 def _numbers(decoded: Decoded, target: pa.DataType, *, rounded: bool) -> pa.ChunkedArray:
-    """Numbers in another number type: every value as JSON wrote it, or rounded to a float if that was asked for."""
+    """Convert numbers to another number type: exactly, or rounded to floats if ``rounded``."""
     floating = pa.types.is_floating(target)
     if decoded.kind is Kind.LITERAL or pa.types.is_decimal(target):
-        # Arrow itself would round text to a float, and write out in decimals what a float is in binary.
+        # Arrow would round text to a float, and would write all binary digits of a float into a decimal.
         numbers = [None if text is None else _number(text, target, rounded=rounded) for text in texts(decoded.array)]
         try:
-            array = pa.chunked_array([pa.array(numbers, target)])
+            array = chunked(numbers, target)
         except OverflowError as exc:
             raise pa.ArrowInvalid(str(exc)) from exc
     else:
@@ -219,7 +234,7 @@ def _number(text: str, target: pa.DataType, *, rounded: bool) -> float | int | D
         near = float(text)
         fits = rounded or Decimal(repr(near)) == number
     else:
-        fits = is_short(number)
+        fits = fits_decimal(number)
         if fits and pa.types.is_integer(target):
             fits = number == number.to_integral_value()
     if not fits:
@@ -228,58 +243,59 @@ def _number(text: str, target: pa.DataType, *, rounded: bool) -> float | int | D
 
 
 def texts(values: pa.ChunkedArray) -> list[str | None]:
-    """Write values as text, floats as Python does."""
+    """Return values as text, floats as Python writes them."""
     if pa.types.is_floating(values.type):
         return [None if value is None else repr(value) for value in values.to_pylist()]
     written: list[str | None] = pc.cast(values, TEXT).to_pylist()
     return written
 
 
-def is_short(number: Decimal) -> bool:
-    """Whether a number can be taken for one that Arrow's decimals hold; beyond, Arrow crashes, and Python fills the
-    memory with its digits."""
+def fits_decimal(number: Decimal) -> bool:
+    """Return whether a number is within the range of Arrow's decimals.
+
+    Arrow crashes on a number such as 1E+99999999, and its digits would fill the memory of Python.
+    """
     exponent = number.as_tuple().exponent
     return isinstance(exponent, int) and exponent >= -_LONGEST_DECIMAL and number.adjusted() <= _LONGEST_DECIMAL
 
 
-def holds_objects(dtype: Any) -> bool:
-    """Whether a dtype is that of Python objects; pandas raises if it is asked this of some Arrow types."""
+def is_object_dtype(dtype: Any) -> bool:
+    """Return whether a dtype is that of Python objects; pandas' own function raises for some Arrow types."""
     return isinstance(dtype, np.dtype) and dtype.kind == "O"
 
 
 def is_text(arrow_type: pa.DataType) -> bool:
-    """Whether an Arrow type is one of text."""
+    """Return whether an Arrow type is string or large_string."""
     return bool(pa.types.is_string(arrow_type) or pa.types.is_large_string(arrow_type))
 
 
 def number_type(dtype: object) -> pa.DataType | None:
-    """Return the Arrow type of a plain number dtype that a user asked for; None for any other."""
-    wanted = _known(dtype)
+    """Return the Arrow type of a requested number dtype, or None for another dtype."""
+    wanted = _pandas_dtype(dtype)
     if wanted is None or wanted.kind not in ("i", "u", "f") or isinstance(wanted, pd.SparseDtype):
         return None
     if isinstance(wanted, pd.ArrowDtype):
         number = wanted.pyarrow_dtype
     else:
         number = pa.from_numpy_dtype(getattr(wanted, "numpy_dtype", wanted))
-    # Arrow hardly converts to float16.
+    # Arrow converts few types to float16.
     return pa.float64() if pa.types.is_float16(number) else number
 
 
 def parsed_text(array: pa.ChunkedArray, declared: str) -> pa.ChunkedArray | None:
-    """Read text as dates or datetimes, if that is what it is."""
+    """Parse text as dates or datetimes; return None unless every value is one."""
     if declared in _PARSERS:
-        form, parse = _PARSERS[declared]
-        return _try(array, form, parse)
+        return _parsed(array, *_PARSERS[declared])
     if declared:
         return None
-    dates = _try(array, *_PARSERS[ColumnType.DATE])
-    return dates if dates is not None else _try(array, DATETIME_FORM, _moments)
+    dates = _parsed(array, *_PARSERS[ColumnType.DATE])
+    return dates if dates is not None else _parsed(array, DATETIME_FORMAT, _datetimes)
 
 
-def _try(
-    array: pa.ChunkedArray, form: str, parse: Callable[[pa.ChunkedArray], pa.ChunkedArray]
+def _parsed(
+    array: pa.ChunkedArray, pattern: str, parse: Callable[[pa.ChunkedArray], pa.ChunkedArray]
 ) -> pa.ChunkedArray | None:
-    if not pc.all(pc.match_substring_regex(array, form)).as_py() or pc.any(pc.starts_with(array, YEAR_0)).as_py():
+    if not pc.all(pc.match_substring_regex(array, pattern)).as_py() or pc.any(pc.starts_with(array, YEAR_0)).as_py():
         return None
     try:
         return parse(array)
@@ -287,18 +303,18 @@ def _try(
         return None
 
 
-def _days(array: pa.ChunkedArray) -> pa.ChunkedArray:
+def _dates(array: pa.ChunkedArray) -> pa.ChunkedArray:
     return array.cast(pa.date32())
 
 
-def _moments(array: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Datetimes in UTC: ``YYYY-MM-DD HH:MM:SS[.ffffff]`` (P), or ISO 8601 with an offset (O)."""
+def _datetimes(array: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Parse ``YYYY-MM-DD HH:MM:SS[.ffffff]``, and ISO 8601 with an offset, as datetimes in UTC."""
     has_offset = pc.match_substring_regex(array, _OFFSET)
     if not pc.any(has_offset).as_py():
         return array.cast(pa.timestamp("us"))
-    zoned, naive = pc.if_else(has_offset, array, _NO_TEXT), pc.if_else(has_offset, _NO_TEXT, array)
-    moments = zoned.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
-    return pc.coalesce(moments, naive.cast(pa.timestamp("us")))
+    zoned, naive = pc.if_else(has_offset, array, _NULL_TEXT), pc.if_else(has_offset, _NULL_TEXT, array)
+    in_utc = zoned.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
+    return pc.coalesce(in_utc, naive.cast(pa.timestamp("us")))
 
 
 def _decimals(texts: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -306,7 +322,7 @@ def _decimals(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     try:
         array = pa.array(numbers)
     except pa.ArrowInvalid:
-        logger.warning("a column of numbers that no Arrow decimal holds is given as their text")
+        logger.warning("a column has numbers that no Arrow decimal holds; its values are their text")
         return _as_string(texts)
     return pa.chunked_array([array])
 
@@ -315,7 +331,7 @@ def _as_string(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     try:
         return texts.cast(pa.string())
     except pa.ArrowInvalid:
-        # More text than 32-bit offsets reach.
+        # The text is longer than 32-bit offsets reach.
         return texts
 
 
@@ -329,9 +345,9 @@ _EMPTY_TYPES: Mapping[str, pa.DataType] = {
     ColumnType.DATETIME: pa.timestamp("us"),
 }
 _NUMBERS = frozenset({Kind.INTEGER, Kind.FLOAT})
-_TAKEN_AS_IS = frozenset({Kind.TEXT, Kind.BOOLEAN})
+_NOT_NUMBERS = frozenset({Kind.TEXT, Kind.BOOLEAN})
 _DECLARED_NUMBERS = frozenset({ColumnType.NUMBER, ColumnType.PERCENTAGE})
-_HOLDS: Mapping[str, frozenset[Kind]] = {
+_FITTING_KINDS: Mapping[str, frozenset[Kind]] = {
     ColumnType.TEXT: frozenset({Kind.TEXT}),
     ColumnType.DROPDOWN: frozenset({Kind.TEXT}),
     ColumnType.NUMBER: _NUMBERS,
@@ -341,6 +357,6 @@ _HOLDS: Mapping[str, frozenset[Kind]] = {
     ColumnType.DATETIME: frozenset(),
 }
 _PARSERS: Mapping[str, tuple[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]]] = {
-    ColumnType.DATE: (DATE_FORM, _days),
-    ColumnType.DATETIME: (_ANY_DATETIME, _moments),
+    ColumnType.DATE: (DATE_FORMAT, _dates),
+    ColumnType.DATETIME: (_ANY_DATETIME, _datetimes),
 }

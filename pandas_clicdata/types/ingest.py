@@ -1,4 +1,4 @@
-"""Any frame-like object to named Arrow columns."""
+"""Convert any frame-like object to named Arrow columns."""
 
 from __future__ import annotations
 
@@ -26,51 +26,56 @@ from pandas_clicdata.errors import (
     UnsupportedTypeError,
 )
 from pandas_clicdata.types.encode import (
-    BEYOND_DATETIMES,
+    DURATION_NOTE,
     FINER_THAN_NANOSECONDS,
     HAS_NANOSECONDS,
     LARGEST_EXPONENT,
     LONGEST_NUMBER,
+    NOT_FINITE,
+    OUTSIDE_DATETIMES,
     TEXT,
+    TIME_NOTE,
     TOO_LONG,
+    chunked,
     duration_text,
+    error_text,
     period_text,
-    shown,
+    short_repr,
 )
-from pandas_clicdata.types.infer import holds_objects
+from pandas_clicdata.types.infer import is_object_dtype
 from pandas_clicdata.types.json_text import has_json_text
 
-_PAST_LONGEST_NUMBER = 10**LONGEST_NUMBER
+_FIRST_TOO_LONG = 10**LONGEST_NUMBER
+_NANOSECONDS = f"{HAS_NANOSECONDS}.map(lambda value: pd.Timestamp(value).round('us'), na_action='ignore')."
 
-
-NUMBERS, AWARE = "numbers of several kinds", "datetimes with time zones"
-"""What a column of Python objects holds, where that is no type."""
+MIXED_NUMBERS, AWARE_DATETIMES = "numbers of several kinds", "datetimes with time zones"
+"""The ``object_type`` of Python objects that have no type in common."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """One column at the door.
+class SourceColumn:
+    """One column of the data to send.
 
     Attributes
     ----------
     name : str
-        What the user calls it.
+        Name of the column.
     dtype : dtype
-        Its dtype, of pandas or Arrow; its text is what the user sees.
+        The dtype of pandas or type of Arrow, as the user sees it.
     arrow_type : pyarrow.DataType
-        The type of its values.
+        Arrow type of the values.
     values : pyarrow.ChunkedArray or None
-        Its values; None for a stream, whose batches bring them.
+        The values; None for a stream, whose batches bring them.
     numerals : bool
-        The values are numbers, held as text because no Arrow type has them as written.
+        Whether the values are numbers as text, because no Arrow type holds them as written.
     note : str
-        What was done to it at the door.
+        How the values were converted, for ``schema()``.
     fault : FrameError or None
-        Why it cannot be sent.
+        Error if the column cannot be sent.
     objects : callable or None
-        The values as Python objects, for a column that only goes as JSON text.
-    holds : object
-        Of what kind the Python objects of a column are: their type, or a dtype that holds all of them.
+        Function that returns the values as Python objects, for a column that can be sent only as JSON text.
+    object_type : object
+        For Python objects: their type, or a dtype that holds all of them.
     """
 
     name: str
@@ -81,25 +86,30 @@ class Source:
     note: str = ""
     fault: FrameError | None = None
     objects: Callable[[], Sequence[object]] | None = None
-    holds: Any = None
+    object_type: Any = None
 
 
-def stored(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Undo how Arrow stores values: a dictionary or run-end encoding, or views of text."""
+def plain_values(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Decode dictionary and run-end encodings, and views of text."""
     if pa.types.is_dictionary(values.type):
-        # By hand, for Arrow casts only some dictionaries to their values.
+        # One by one, because Arrow cannot cast every dictionary to its values.
         decoded = [
-            stored(pa.chunked_array([chunk.dictionary])).combine_chunks().take(chunk.indices) for chunk in values.chunks
+            plain_values(pa.chunked_array([chunk.dictionary])).combine_chunks().take(chunk.indices)
+            for chunk in values.chunks
         ]
-        return pa.chunked_array(decoded, stored_type(values.type))
+        return pa.chunked_array(decoded, plain_type(values.type))
     if pa.types.is_run_end_encoded(values.type):
-        return stored(pa.chunked_array([_run_out(chunk) for chunk in values.chunks], values.type.value_type))
+        return plain_values(pa.chunked_array(map(_decode_run_ends, values.chunks), values.type.value_type))
     if pa.types.is_string_view(values.type):
-        return _from_views(values)
+        try:
+            return values.cast(TEXT)
+        except pa.ArrowNotImplementedError:
+            # pyarrow 16 has the type, but cannot cast it.
+            return chunked(values.to_pylist(), TEXT)
     return values
 
 
-def _run_out(chunk: pa.RunEndEncodedArray) -> pa.Array:
+def _decode_run_ends(chunk: pa.RunEndEncodedArray) -> pa.Array:
     try:
         return pc.run_end_decode(chunk)
     except pa.ArrowNotImplementedError:
@@ -107,124 +117,130 @@ def _run_out(chunk: pa.RunEndEncodedArray) -> pa.Array:
         return pa.array(chunk.to_pylist(), chunk.type.value_type)
 
 
-def _from_views(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    try:
-        return values.cast(TEXT)
-    except pa.ArrowNotImplementedError:
-        # pyarrow 16 knows the type, but no cast of it.
-        return _chunked(values.to_pylist(), TEXT)
-
-
-def stored_type(arrow_type: pa.DataType) -> pa.DataType:
-    """Return the type that :func:`stored` gives."""
+def plain_type(arrow_type: pa.DataType) -> pa.DataType:
+    """Return the type of what :func:`plain_values` returns."""
     if pa.types.is_dictionary(arrow_type) or pa.types.is_run_end_encoded(arrow_type):
-        return stored_type(arrow_type.value_type)
+        return plain_type(arrow_type.value_type)
     return TEXT if pa.types.is_string_view(arrow_type) else arrow_type
 
 
-def from_series(name: str, series: pd.Series[Any]) -> Source:
-    """Bring a pandas column to Arrow, or say why it cannot be."""
+def column_from_series(name: str, series: pd.Series[Any]) -> SourceColumn:
+    """Convert a pandas column to Arrow; a column that cannot be sent has a ``fault``."""
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return _from_category(name, series)
     if isinstance(dtype, pd.SparseDtype):
         dense = pd.Series(series.array.to_dense(), index=series.index, dtype=dtype.subtype)
-        return replace(from_series(name, dense), dtype=dtype)
+        return replace(column_from_series(name, dense), dtype=dtype)
     if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
         return _from_objects(name, series.astype(object), dtype)
-    if holds_objects(dtype):
+    if is_object_dtype(dtype):
         return _from_objects(name, series)
     try:
-        values = stored(_as_chunked(pa.array(series, from_pandas=True)))
+        values = plain_values(_as_chunked(pa.array(series, from_pandas=True)))
     except (pa.ArrowException, TypeError, ValueError, NotImplementedError, AttributeError):
-        # A dtype that Arrow lacks, or (an AttributeError) a time zone of dateutil that pyarrow 16 does not know.
+        # Arrow has no such type; or, with AttributeError, pyarrow 16 does not know a time zone of dateutil.
         return _from_objects(name, series.astype(object), dtype)
-    return Source(name, dtype, values.type, values)
+    return SourceColumn(name, dtype, values.type, values)
 
 
-def label_at(labels: pd.Index[Any], position: int) -> Any:
-    """A row's label, or its position where Python has no such label: Arrow has moments beyond the year 9999."""
+def row_label(labels: pd.Index[Any], position: int) -> Any:
+    """Return the label of a row, or its position if Python has no such value, as for datetimes after year 9999."""
     try:
         label = labels[position]
     except (ValueError, OverflowError):
         return position
-    # As Python writes it: 9 rather than np.int64(9).
+    # A Python number, whose repr is 9 and not np.int64(9).
     return label.item() if isinstance(label, np.number) else label
 
 
-class _OddValue(Exception):
-    """A value that cannot be sent: where it is, why, and whether it is its kind or itself that is at fault."""
+class _UnsendableValue(Exception):
+    """A value that cannot be sent.
 
-    def __init__(self, position: int, why: str, *, kind: bool = False) -> None:
-        super().__init__(why)
+    Attributes
+    ----------
+    position : int
+        Position of the value in its column.
+    reason : str
+        What is wrong with it.
+    error : type
+        UnsupportedTypeError if its kind cannot be sent, CellValueError if this value cannot.
+    """
+
+    def __init__(self, position: int, reason: str, *, kind: bool = False) -> None:
+        super().__init__(reason)
         self.position = position
-        self.why = why
+        self.reason = reason
         self.error = UnsupportedTypeError if kind else CellValueError
 
 
-def _from_category(name: str, series: pd.Series[Any]) -> Source:
-    """Decode by the categories' own type, so that a category of numbers stays numbers."""
-    # With their dtype, for pandas would look among objects for another, and 2 warns that 3 does not.
+def _from_category(name: str, series: pd.Series[Any]) -> SourceColumn:
+    """Decode categories in their own dtype, so that categories of numbers are numbers."""
+    # The dtype stops pandas from inferring another among objects, of which pandas 2 warns.
     listed = series.cat.categories
-    categories = from_series(name, pd.Series(listed, dtype=listed.dtype))
+    categories = column_from_series(name, pd.Series(listed, dtype=listed.dtype))
     if categories.fault is not None or categories.values is None:
-        # The categories have no rows to name.
+        # From the objects, because the error names a row and categories have none.
         return _from_objects(name, series.astype(object), series.dtype)
     codes = series.cat.codes.to_numpy()
     taken = categories.values.combine_chunks().take(pa.array(codes, pa.int64(), mask=codes < 0))
     return replace(categories, dtype=series.dtype, values=_as_chunked(taken))
 
 
-def _from_objects(name: str, series: pd.Series[Any], dtype: Any = None) -> Source:
-    """Find out what a column of Python objects holds; one kind, or it is refused."""
+def _from_objects(name: str, series: pd.Series[Any], dtype: Any = None) -> SourceColumn:
+    """Convert Python objects of one kind; a column of several kinds has a ``fault``."""
     dtype = series.dtype if dtype is None else dtype
-    objects = [None if gone else value for value, gone in zip(series, _missing(series), strict=True)]
+    objects = [None if missing else value for value, missing in zip(series, _missing(series), strict=True)]
     try:
         return _of_one_kind(name, dtype, objects)
-    except _OddValue as odd:
-        value, row = objects[odd.position], label_at(series.index, odd.position)
-        fault: FrameError = odd.error(
-            f"Column {name!r}, row {shown(row)}: {shown(value)} ({type(value).__name__}) {odd.why}",
+    except _UnsendableValue as exc:
+        value, row = objects[exc.position], row_label(series.index, exc.position)
+        shown = short_repr(value)
+        fault: FrameError = exc.error(
+            f"Column {name!r}, row {short_repr(row)}: {shown} ({type(value).__name__})"
+            f" {error_text(exc.reason, name, row)}",
             column=name,
             row=row,
-            value=shown(value),
+            value=shown,
         )
-        return Source(name, dtype, pa.null(), fault=fault, objects=lambda: objects)
+        return SourceColumn(name, dtype, pa.null(), fault=fault, objects=lambda: objects)
 
 
 def _missing(series: pd.Series[Any]) -> Sequence[bool]:
     try:
         return series.isna().to_list()
     except InvalidOperation:
-        # pandas finds a NaN by comparing it, which a signalling one does not bear.
+        # pandas detects NaN by comparison, which a signalling NaN refuses.
         quiet = [None if isinstance(value, Decimal) and value.is_snan() else value for value in series]
         return pd.Series(quiet, dtype=object).isna().to_list()
 
 
-def _of_one_kind(name: str, dtype: Any, objects: list[Any]) -> Source:
-    kinds = {_kind(kind) for kind in set(map(type, objects)) - {type(None)}}
+def _of_one_kind(name: str, dtype: Any, objects: list[Any]) -> SourceColumn:
+    kinds = {_kind(value_type) for value_type in set(map(type, objects)) - {type(None)}}
     if not kinds:
-        return Source(name, dtype, pa.null(), _chunked(objects, pa.null()))
+        return SourceColumn(name, dtype, pa.null(), chunked(objects, pa.null()))
     kind = kinds.pop()
     if not kinds:
         if kind is str:
-            return Source(name, dtype, TEXT, _unicode(objects), holds=str)
+            return SourceColumn(name, dtype, TEXT, _unicode(objects), object_type=str)
         if kind is bool:
-            return Source(name, dtype, pa.bool_(), _chunked(_each(objects, bool), pa.bool_()), holds=bool)
+            booleans = chunked(_each(objects, bool), pa.bool_())
+            return SourceColumn(name, dtype, pa.bool_(), booleans, object_type=bool)
         if kind is float:
             return _from_numbers(name, dtype, objects)
         if kind is dt.date:
-            return Source(name, dtype, pa.date32(), _chunked(objects, pa.date32()), holds=dt.date)
+            return SourceColumn(name, dtype, pa.date32(), chunked(objects, pa.date32()), object_type=dt.date)
         if kind is dt.datetime:
-            return _from_moments(name, dtype, objects)
-        if kind in _AS_TEXT:
-            write, note = _AS_TEXT[kind]
-            return Source(name, dtype, TEXT, _texts(objects, write), note=note, holds=_held_by(kind, objects))
-    raise _odd_kind(name, objects)
+            return _from_datetimes(name, dtype, objects)
+        if kind in _TEXT_OF:
+            write, note = _TEXT_OF[kind]
+            texts = _texts(objects, write)
+            return SourceColumn(name, dtype, TEXT, texts, note=note, object_type=_object_type(kind, objects))
+    raise _kind_error(objects)
 
 
-def _held_by(kind: type, objects: list[Any]) -> Any:
-    """The kind, or of periods and intervals the dtype that all have; None if they have several."""
+def _object_type(kind: type, objects: list[Any]) -> Any:
+    """Return the kind; for periods and intervals the dtype of all of them, or None if they have several."""
     if kind not in (pd.Period, pd.Interval):
         return kind
     try:
@@ -233,47 +249,46 @@ def _held_by(kind: type, objects: list[Any]) -> Any:
         return None
 
 
-def _from_numbers(name: str, dtype: Any, objects: list[Any]) -> Source:
-    numerals = _texts(objects, _numeral)
+def _from_numbers(name: str, dtype: Any, objects: list[Any]) -> SourceColumn:
+    numerals = _texts(objects, _number_text)
     kinds = {_number_kind(value) for value in objects if value is not None}
     if kinds == {int}:
-        try:
-            return Source(name, dtype, pa.int64(), _chunked(_each(objects, int), pa.int64()), holds=int)
-        except (OverflowError, pa.ArrowInvalid):
-            pass
+        with contextlib.suppress(OverflowError, pa.ArrowInvalid):
+            return SourceColumn(name, dtype, pa.int64(), chunked(_each(objects, int), pa.int64()), object_type=int)
     if kinds == {float}:
-        return Source(name, dtype, pa.float64(), _chunked(_each(objects, float), pa.float64()), holds=float)
-    holds = int if kinds == {int} else Decimal if float not in kinds else NUMBERS
-    return Source(name, dtype, TEXT, numerals, numerals=True, holds=holds)
+        floats = chunked(_each(objects, float), pa.float64())
+        return SourceColumn(name, dtype, pa.float64(), floats, object_type=float)
+    object_type = int if kinds == {int} else Decimal if float not in kinds else MIXED_NUMBERS
+    return SourceColumn(name, dtype, TEXT, numerals, numerals=True, object_type=object_type)
 
 
 def _number_kind(value: object) -> type:
     return int if isinstance(value, Integral) else Decimal if isinstance(value, Decimal) else float
 
 
-def _numeral(value: Any) -> str:
+def _number_text(value: Any) -> str:
     """Write a number with every digit.
 
     Raises
     ------
     ValueError
-        JSON has no such number, or it is longer than can be expected to be kept.
+        JSON has no such number, or it is too long.
     """
     kind = _number_kind(value)
     if kind is int:
-        if abs(int(value)) >= _PAST_LONGEST_NUMBER:
+        if abs(int(value)) >= _FIRST_TOO_LONG:
             raise ValueError(TOO_LONG)
         return str(int(value))
     if kind is float:
         double = float(value)
         if double != value:
-            raise ValueError("has more digits than a float64, which .astype('float64') makes of it.")
+            raise ValueError("has more digits than a float64 holds. Round it first: df[…] = df[…].astype('float64').")
         text = repr(double)
     else:
-        # As a Decimal itself, for one of a subclass may write itself in another way.
+        # The text of a plain Decimal, because a subclass may define another.
         text = str(Decimal(value))
     if not (value.is_finite() if kind is Decimal else math.isfinite(value)):
-        raise ValueError("is no number in JSON. Replace infinities first, for example with None.")
+        raise ValueError(NOT_FINITE)
     if kind is Decimal and (len(text) > LONGEST_NUMBER or abs(value.adjusted()) > LARGEST_EXPONENT):
         raise ValueError(TOO_LONG)
     return text
@@ -281,66 +296,71 @@ def _numeral(value: Any) -> str:
 
 def _unicode(objects: list[Any]) -> pa.ChunkedArray:
     try:
-        return _chunked(objects, TEXT)
+        return chunked(objects, TEXT)
     except UnicodeEncodeError:
-        return _texts(objects, _encodable)
+        return _texts(objects, _checked_unicode)
 
 
-def _encodable(value: str) -> str:
+def _checked_unicode(value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValueError("holds half of a surrogate pair, which is no Unicode text.") from None
+        raise ValueError(
+            "contains half of a surrogate pair, which is not valid Unicode. Replace it first: df[…] ="
+            " df[…].map(lambda text: text.encode('utf-8', 'replace').decode(), na_action='ignore')."
+        ) from None
     return value
 
 
-def _from_moments(name: str, dtype: Any, objects: list[Any]) -> Source:
-    aware = {_is_aware(value): position for position, value in reversed(list(enumerate(objects))) if value is not None}
-    if len(aware) > 1:
-        raise _OddValue(
-            max(aware.values()), "has a time zone and others have none, or the other way round. Choose one.", kind=True
+def _from_datetimes(name: str, dtype: Any, objects: list[Any]) -> SourceColumn:
+    first = {_is_aware(value): position for position, value in reversed(list(enumerate(objects))) if value is not None}
+    if len(first) > 1:
+        raise _UnsendableValue(
+            max(first.values()),
+            "has a time zone and other values have none, or the reverse. Convert all to UTC: df[…] ="
+            " pd.to_datetime(df[…], utc=True).",
+            kind=True,
         )
-    arrow_type = pa.timestamp("us", "UTC" if True in aware else None)
-    return Source(
-        name,
-        dtype,
-        arrow_type,
-        _chunked(_each(objects, _moment), arrow_type),
-        holds=AWARE if True in aware else dt.datetime,
-    )
+    aware = True in first
+    arrow_type = pa.timestamp("us", "UTC" if aware else None)
+    values = chunked(_each(objects, _utc_datetime), arrow_type)
+    return SourceColumn(name, dtype, arrow_type, values, object_type=AWARE_DATETIMES if aware else dt.datetime)
 
 
 def _is_aware(value: Any) -> bool:
     return getattr(value, "tzinfo", None) is not None
 
 
-def _moment(value: Any) -> dt.datetime:
-    """The moment in UTC, which Python's own datetime holds if ClicData does."""
+def _utc_datetime(value: Any) -> dt.datetime:
+    """Convert a datetime to a Python datetime in UTC, which holds every value that ClicData holds."""
     if isinstance(value, np.datetime64):
         if np.datetime_data(value.dtype)[0] in FINER_THAN_NANOSECONDS:
-            # NumPy overflows when it converts these.
-            raise ValueError("is in a unit finer than nanoseconds. Make it .astype('datetime64[us]') first.")
+            # NumPy overflows when it converts these units.
+            raise ValueError(
+                "is in a unit finer than nanoseconds. Convert it first: df[…] = df[…].map(lambda value:"
+                " value.astype('datetime64[us]'), na_action='ignore')."
+            )
         if not 1 <= int(value.astype("datetime64[Y]").astype(int)) + 1970 <= 9999:
-            raise ValueError(BEYOND_DATETIMES)
+            raise ValueError(OUTSIDE_DATETIMES)
         micros = value.astype("datetime64[us]")
         if micros != value:
-            raise ValueError(HAS_NANOSECONDS)
-        moment: dt.datetime = micros.item()
-        return moment
+            raise ValueError(_NANOSECONDS)
+        converted: dt.datetime = micros.item()
+        return converted
     if isinstance(value, pd.Timestamp) and value.nanosecond:
-        raise ValueError(HAS_NANOSECONDS)
+        raise ValueError(_NANOSECONDS)
     plain: dt.datetime = value.to_pydatetime() if isinstance(value, pd.Timestamp) else value
     try:
         return plain.astimezone(dt.UTC) if _is_aware(plain) else plain
     except OverflowError:
-        raise ValueError(BEYOND_DATETIMES) from None
+        raise ValueError(OUTSIDE_DATETIMES) from None
 
 
-_AS_TEXT: Mapping[type, tuple[Callable[[Any], str], str]] = {
-    dt.time: (dt.time.isoformat, "a time of day as ISO 8601 text"),
-    dt.timedelta: (duration_text, "a duration as ISO 8601 text"),
-    pd.Period: (period_text, "a period as pandas writes it"),
-    pd.Interval: (str, "an interval as pandas writes it"),
+_TEXT_OF: Mapping[type, tuple[Callable[[Any], str], str]] = {
+    dt.time: (dt.time.isoformat, TIME_NOTE),
+    dt.timedelta: (duration_text, DURATION_NOTE),
+    pd.Period: (period_text, "a period, written as in pandas"),
+    pd.Interval: (str, "an interval, written as in pandas"),
 }
 _KINDS: Sequence[tuple[type, tuple[type, ...]]] = (
     (bool, (bool, np.bool_)),
@@ -351,49 +371,52 @@ _KINDS: Sequence[tuple[type, tuple[type, ...]]] = (
     (dt.date, (dt.date,)),
     *((kind, (kind,)) for kind in (dt.time, pd.Period, pd.Interval)),
 )
-"""Which types are of one kind; the first that fits counts, for a bool is a whole number,
-a NumPy timedelta too, and a datetime a date."""
+"""Kinds of Python objects, and the types of each. The first match counts, because bool and np.timedelta64 are also
+integers, and a datetime is also a date."""
 
 
 def _kind(value_type: type) -> type:
     return next((kind for kind, types in _KINDS if issubclass(value_type, types)), value_type)
 
 
-def _odd_kind(name: str, objects: list[Any]) -> _OddValue:
-    """The first value of another kind than those before it, or the first of a kind that ClicData does not have."""
+def _kind_error(objects: list[Any]) -> _UnsendableValue:
+    """Describe the first value of another kind than those before it, or the first of a kind without ClicData type."""
     present = [(position, _kind(type(value))) for position, value in enumerate(objects) if value is not None]
     first = present[0]
     position, kind = next((each for each in present if each[1] is not first[1]), first)
-    what = "has no ClicData type." if kind is first[1] else "is of another kind than those before it."
-    do = "Convert the column" if kind is first[1] else "Make them one kind"
+    if kind is first[1]:
+        what, remedy = "has no ClicData type.", "Convert the column to text: df[…] = df[…].astype('string')"
+    elif {kind, first[1]} == {dt.date, dt.datetime}:
+        what, remedy = (
+            "is of another kind than the values before it.",
+            "Make all datetimes: df[…] = pd.to_datetime(df[…])",
+        )
+    else:
+        what, remedy = "is of another kind than the values before it.", "Make all text: df[…] = df[…].astype('string')"
     if has_json_text(objects[position]):
-        do += f", or send them as JSON text: column_types={{{name!r}: 'text'}}"
-    return _OddValue(position, f"{what} {do}.", kind=True)
+        remedy += "; or send each value as JSON text: column_types={…: 'text'}"
+    return _UnsendableValue(position, f"{what} {remedy}.", kind=True)
 
 
 def _each(objects: list[Any], convert: Callable[[Any], Any]) -> list[Any]:
-    """Convert every value that is there.
+    """Convert every value except None.
 
     Raises
     ------
-    _OddValue
-        One cannot be.
+    _UnsendableValue
+        ``convert`` raises a ValueError.
     """
     converted = []
     for position, value in enumerate(objects):
         try:
             converted.append(None if value is None else convert(value))
         except ValueError as exc:
-            raise _OddValue(position, str(exc)) from exc
+            raise _UnsendableValue(position, str(exc)) from exc
     return converted
 
 
 def _texts(objects: list[Any], write: Callable[[Any], str]) -> pa.ChunkedArray:
-    return _chunked(_each(objects, write), TEXT)
-
-
-def _chunked(values: list[Any], arrow_type: pa.DataType) -> pa.ChunkedArray:
-    return pa.chunked_array([pa.array(values, arrow_type)])
+    return chunked(_each(objects, write), TEXT)
 
 
 def _as_chunked(values: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
@@ -401,41 +424,53 @@ def _as_chunked(values: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 @dataclass(frozen=True)
-class Door:
-    """Data that has come in.
+class Source:
+    """The data to send.
 
     Attributes
     ----------
-    columns : sequence of Source
+    columns : sequence of SourceColumn
         The columns.
     rows : int or None
-        How many rows; None for a stream.
+        Number of rows; None for a stream.
     label : callable
-        From a row's position to its label.
+        Function from the position of a row to its label.
     stream : pyarrow.RecordBatchReader or None
-        The rows yet to come.
+        The rows of a stream.
     """
 
-    columns: Sequence[Source]
+    columns: Sequence[SourceColumn]
     rows: int | None
     label: Callable[[int], Any]
     stream: pa.RecordBatchReader | None = None
 
 
-def enter(obj: object, *, index: bool = False) -> Door:
-    """Take in a DataFrame, an Arrow table, batch or reader, or anything with ``__arrow_c_stream__``.
+def as_source(obj: object, *, index: bool = False) -> Source:
+    """Convert a frame-like object to named Arrow columns.
+
+    Parameters
+    ----------
+    obj : DataFrame, pyarrow.Table, pyarrow.RecordBatchReader or object with ``__arrow_c_stream__``
+        The data. An object without length is read as a stream.
+    index : bool, default False
+        Whether to send the index of a DataFrame as columns.
+
+    Returns
+    -------
+    Source
+        The columns; those that cannot be sent have a ``fault``.
 
     Raises
     ------
     TypeError
-        It is none of these.
+        The object is not frame-like, or ``index`` is True and it has no index.
     ColumnNameError
-        Names are missing, not text, or collide.
+        A column name is blank, is not text, or equals another but for case or surrounding spaces.
     """
     if isinstance(obj, pd.DataFrame):
         return _from_frame(obj, index=index)
     if index:
-        raise TypeError(f"index=True is for a DataFrame; {type(obj).__name__} has no index.")
+        raise TypeError(f"index=True needs a DataFrame; a {type(obj).__name__} has no index. Remove index=True.")
     if isinstance(obj, pa.Table):
         return _from_table(obj)
     if isinstance(obj, pa.RecordBatchReader):
@@ -444,67 +479,86 @@ def enter(obj: object, *, index: bool = False) -> Door:
         try:
             reader = pa.RecordBatchReader.from_stream(obj)
         except pa.ArrowInvalid as exc:
-            raise TypeError(f"A {type(obj).__name__} has no columns: give a frame or table of it. ({exc})") from exc
-        # What has a length is in memory already, and can be checked whole before anything is sent.
+            raise TypeError(
+                f"A {type(obj).__name__} has no columns. Convert it to a frame, such as series.to_frame(). ({exc})"
+            ) from exc
+        # An object with a length is in memory, so all its values can be checked before the first request.
         return _from_table(reader.read_all()) if hasattr(obj, "__len__") else _from_stream(reader)
     raise TypeError(
-        f"Cannot send a {type(obj).__name__}: give a pandas DataFrame, an Arrow table or reader, or another frame with"
-        " __arrow_c_stream__ (polars, …). A Series goes as series.to_frame()."
+        f"Cannot send a {type(obj).__name__}: pass a pandas DataFrame, an Arrow table or reader, or another frame with"
+        " __arrow_c_stream__, such as a polars DataFrame. Convert a Series with series.to_frame()."
     )
 
 
 def check_names(names: Sequence[str], labels: Sequence[object] | None = None) -> None:
-    """Refuse names that are blank, or that ClicData could take for one another; ``labels`` are those the user gave.
+    """Check that a table can have columns of these names.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The names as text.
+    labels : sequence of object, optional
+        The names as the user wrote them, for errors.
 
     Raises
     ------
     ColumnNameError
-        Saying which.
+        There is no name, one is blank or not valid Unicode, or two are equal but for case or surrounding spaces.
     """
     if not names:
-        raise ColumnNameError("There are no columns, and a table needs at least one.")
-    seen: dict[str, object] = {}
+        raise ColumnNameError("The data has no columns; a table needs at least one.")
+    known: dict[str, object] = {}
     for name, label in zip(names, labels or names, strict=True):
         if not name.strip():
-            raise ColumnNameError(f"A column is named {name!r}; a column in ClicData needs a name.", column=name)
+            raise ColumnNameError(
+                f"A column is named {name!r}; a column in ClicData needs a name. Rename it: df ="
+                f" df.rename(columns={{{name!r}: '…'}}).",
+                column=name,
+            )
         try:
             name.encode()
         except UnicodeEncodeError:
-            raise ColumnNameError(f"Column name {name!r} is not valid Unicode text.", column=name) from None
-        folded = name.strip().casefold()
-        if folded in seen:
-            both = f"Columns {seen[folded]!r} and {label!r} have names too much alike"
-            both = f"Column {label!r} is there twice" if seen[folded] == label else both
             raise ColumnNameError(
-                f"{both}; ClicData could take one for the other. Rename one: df.columns = […].", column=name
+                f"Column name {name!r} is not valid Unicode text. Rename it: df ="
+                f" df.rename(columns={{{name!r}: '…'}}).",
+                column=name,
+            ) from None
+        folded = name.strip().casefold()
+        if folded in known:
+            what = f"Columns {known[folded]!r} and {label!r} differ only in case or spaces"
+            what = f"Column {label!r} occurs twice" if known[folded] == label else what
+            raise ColumnNameError(
+                f"{what}; ClicData may treat the names as one. Rename a column: df.columns = […].", column=name
             )
-        seen[folded] = label
+        known[folded] = label
 
 
-def _from_table(table: pa.Table) -> Door:
+def _from_table(table: pa.Table) -> Source:
     names = [str(name) for name in table.column_names]
     check_names(names)
     columns = [
-        Source(name, column.type, stored_type(column.type), stored(column))
+        SourceColumn(name, column.type, plain_type(column.type), plain_values(column))
         for name, column in zip(names, table.columns, strict=True)
     ]
-    return Door(columns, table.num_rows, lambda position: position)
+    return Source(columns, table.num_rows, lambda position: position)
 
 
-def _from_stream(reader: pa.RecordBatchReader) -> Door:
+def _from_stream(reader: pa.RecordBatchReader) -> Source:
     check_names(reader.schema.names)
-    columns = [Source(field.name, field.type, stored_type(field.type)) for field in reader.schema]
-    return Door(columns, None, lambda position: position, reader)
+    columns = [SourceColumn(field.name, field.type, plain_type(field.type)) for field in reader.schema]
+    return Source(columns, None, lambda position: position, reader)
 
 
-def _from_frame(frame: pd.DataFrame, *, index: bool) -> Door:
+def _from_frame(frame: pd.DataFrame, *, index: bool) -> Source:
     pairs = list(_index_columns(frame)) if index else []
     pairs += [(_name(label), frame.iloc[:, position]) for position, label in enumerate(frame.columns)]
     index_names = [name for name, _ in pairs[: len(pairs) - frame.shape[1]]]
     check_names([name for name, _ in pairs], [*index_names, *frame.columns])
     labels = frame.index
-    return Door(
-        [from_series(name, series) for name, series in pairs], len(frame), lambda position: label_at(labels, position)
+    return Source(
+        [column_from_series(name, series) for name, series in pairs],
+        len(frame),
+        lambda position: row_label(labels, position),
     )
 
 
@@ -512,21 +566,21 @@ def _name(label: object) -> str:
     if isinstance(label, str):
         return str(label)
     if isinstance(label, int | np.integer) and not isinstance(label, bool | np.bool_):
-        with contextlib.suppress(ValueError):  # of an int of thousands of digits
+        with contextlib.suppress(ValueError):  # an int of thousands of digits
             return str(label)
     if isinstance(label, tuple):
         raise ColumnNameError(
-            f"Column {shown(label)} has a name of several levels. Make one of them:"
-            ' df.columns = [" ".join(map(str, name)) for name in df.columns].'
+            f"Column {short_repr(label)} has a name of several levels. Join the levels: df.columns ="
+            ' [" ".join(map(str, name)) for name in df.columns].'
         )
     raise ColumnNameError(
-        f"Column name {shown(label)} is not text. Rename it: df.rename(columns={{{shown(label)}: '…'}})."
+        f"Column name {short_repr(label)} is not text. Rename it: df = df.rename(columns={{{short_repr(label)}: '…'}})."
     )
 
 
 def _index_columns(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series[Any]]]:
-    """The index's levels, named as ``reset_index`` names them."""
-    # Without names, for pandas would take a level's number for the name of another that is called so.
+    """Yield the levels of the index, named as by ``reset_index``."""
+    # Without names, because pandas may take the number of a level for the name of another.
     unnamed = frame.index.set_names([None] * frame.index.nlevels)
     for level in range(frame.index.nlevels):
         name = frame.index.names[level]
@@ -537,22 +591,26 @@ def _index_columns(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series[Any]]]:
 
 
 def warn_of_index(obj: object) -> None:
-    """Warn if a frame's index, which is not sent, carries data: named, of several levels, or of no whole numbers."""
+    """Warn if the index of a DataFrame, which is not sent, carries data.
+
+    An index carries data if it has a name or several levels, or is not of integers.
+    """
     if not isinstance(obj, pd.DataFrame):
         return
     index = obj.index
     plain = index.nlevels == 1 and index.name is None and (len(index) == 0 or index.dtype.kind in "iu")
     if not plain:
-        names = ", ".join(shown(name) for name in index.names if name is not None) or f"of {index.dtype}"
+        names = ", ".join(short_repr(name) for name in index.names if name is not None) or f"of {index.dtype}"
         warnings.warn(
-            f"The index ({names}) is not sent. Pass index=True to send it as columns, or df.reset_index(drop=True).",
+            f"The index ({names}) is not sent. Send it as columns with index=True, or drop it: df ="
+            " df.reset_index(drop=True).",
             IndexNotSentWarning,
-            stacklevel=_levels_above_package(),
+            stacklevel=_caller_stacklevel(),
         )
 
 
-def _levels_above_package() -> int:
-    """How far up the user's own line is."""
+def _caller_stacklevel() -> int:
+    """Return the ``stacklevel`` of the first caller outside this package."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "pandas_clicdata":
         frame, level = frame.f_back, level + 1

@@ -1,4 +1,4 @@
-"""The plan of a write: the ClicData type and the encoder of each column, decided before any request."""
+"""Plan a write: decide the ClicData type and the encoder of each column before the first request."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from pandas_clicdata.errors import (
     UnsupportedTypeError,
 )
 from pandas_clicdata.types import encode
-from pandas_clicdata.types.encode import Place
-from pandas_clicdata.types.ingest import Door, Source, enter, stored
+from pandas_clicdata.types.encode import Location
+from pandas_clicdata.types.ingest import Source, SourceColumn, as_source, plain_values
 from pandas_clicdata.types.json_text import json_text
-from pandas_clicdata.types.recast import told_dtype
-from pandas_clicdata.types.rules import GOES_AS, LITERAL_RULE, Way, rule_for
+from pandas_clicdata.types.recast import declared_dtype
+from pandas_clicdata.types.rules import COMPATIBLE_TYPES, LITERAL_RULE, Encoder, rule_for
 
 _MOST_LINES = 20
 _WIDEST = 60
-_NONE = "-"
+_ABSENT = "-"
 _HEADER = ("column", "frame", "table", "note")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A frame's columns and a table's.
+    """The differences between the columns of a frame and of a table.
 
     Attributes
     ----------
     ours : sequence of PlannedColumn
-        The frame's.
+        Columns of the frame.
     theirs : sequence of Column
-        The table's; one without a type is of a type that is not known.
+        Columns of the table. An empty type is unknown.
     differing : sequence of str
-        Which columns of both cannot go from one into the other.
+        Columns of both whose types are not compatible.
     whole : bool
-        Whether the frame must have all of the table's.
+        Whether the frame must have every column of the table.
     left_out : sequence of str
-        Which of the frame's the table need not have.
+        Columns of the frame that the table need not have.
     """
 
     ours: Sequence[PlannedColumn]
@@ -66,12 +66,12 @@ class Difference:
 
     @property
     def missing(self) -> list[str]:
-        """Columns that the frame lacks."""
+        """Columns that the frame needs and does not have."""
         return self.absent if self.whole else []
 
     @functools.cached_property
     def extra(self) -> list[str]:
-        """Columns that the table lacks."""
+        """Columns that only the frame has."""
         theirs = {column.name for column in self.theirs}
         return [column.name for column in self.ours if column.name not in theirs]
 
@@ -81,14 +81,29 @@ class Difference:
 
 
 def mismatch(difference: Difference, table: str, if_extra: str) -> ColumnMismatchError:
-    """The error that prints the difference; ``if_extra`` says what to do about columns that the table lacks."""
-    own = {column.name: column for column in difference.ours}
-    their = {column.name: column.data_type for column in difference.theirs}
+    """Return the error that prints the difference.
+
+    Parameters
+    ----------
+    difference : Difference
+        The columns of the frame and of the table.
+    table : str
+        Label of the table.
+    if_extra : str
+        What to do about columns that only the frame has; empty for the default advice.
+
+    Returns
+    -------
+    ColumnMismatchError
+        The error, with a line for each column that differs.
+    """
+    frame = {column.name: column for column in difference.ours}
+    types = {column.name: column.data_type for column in difference.theirs}
     missing, extra, differing = difference.missing, difference.extra, list(difference.differing)
     kinds = [("missing", missing), ("not in the table", extra), ("of another type", differing)]
-    shares = _shares([len(names) for _, names in kinds])
+    shares = _lines_per_kind([len(names) for _, names in kinds])
     lines = [
-        (name, _own(own.get(name)), _their(their.get(name)), _note(difference, name))
+        (name, _frame_cell(frame.get(name)), _table_cell(types.get(name)), _note(difference, name))
         for (_, names), share in zip(kinds, shares, strict=True)
         for name in names[:share]
     ]
@@ -97,26 +112,27 @@ def mismatch(difference: Difference, table: str, if_extra: str) -> ColumnMismatc
         for (kind, names), share in zip(kinds, shares, strict=True)
         if len(names) > share
     ]
-    rest = f"\n… and {', '.join(more)}: error.missing, error.extra and error.differing hold all." if more else ""
-    said = [f"The frame's columns are not those of table {table}; they are matched by name."]
+    rest = f"\n… and {', '.join(more)}: error.missing, error.extra and error.differing list all." if more else ""
+    text = [f"The columns of the frame do not match those of table {table}; columns are matched by name."]
     if missing:
-        said.append(f"What is missing is not filled in: rename one, or add it, empty: df[{_shown(missing[0])}] = None.")
+        column = _shown_name(missing[0])
+        text.append(f"Missing columns are not filled in: rename a column, or add an empty one: df[{column}] = None.")
     if set(extra) - set(difference.left_out):
-        said.append(if_extra or "Rename or drop what the table does not have.")
+        text.append(if_extra or "Rename or drop columns that the table does not have.")
         if not difference.whole:
-            said.append(f"The table has {_listed([column.name for column in difference.theirs])}.")
+            text.append(f"The table has {_listed([column.name for column in difference.theirs])}.")
     if differing:
-        said.append("Convert those of another type.")
+        text.append("Convert columns of another type.")
     return ColumnMismatchError(
-        "\n".join([*said, "", _aligned(lines)]) + rest,
+        "\n".join([*text, "", _aligned(lines)]) + rest,
         missing=missing,
         extra=extra,
-        differing=[(name, str(own[name].data_type), their[name]) for name in differing],
+        differing=[(name, str(frame[name].data_type), types[name]) for name in differing],
     )
 
 
-def _shares(counts: Sequence[int]) -> list[int]:
-    """How many of each kind are shown: all if they are few, else about as many of each."""
+def _lines_per_kind(counts: Sequence[int]) -> list[int]:
+    """Return how many columns of each kind to print: all if they are few, else about the same number of each."""
     shares = [0] * len(counts)
     while sum(shares) < min(_MOST_LINES, sum(counts)):
         for at, count in enumerate(counts):
@@ -125,12 +141,12 @@ def _shares(counts: Sequence[int]) -> list[int]:
     return shares
 
 
-def _own(column: PlannedColumn | None) -> str:
-    return _NONE if column is None else f"{column.data_type} ({column.dtype})"
+def _frame_cell(column: PlannedColumn | None) -> str:
+    return _ABSENT if column is None else f"{column.data_type} ({column.dtype})"
 
 
-def _their(data_type: str | None) -> str:
-    return _NONE if data_type is None else data_type or "there"
+def _table_cell(data_type: str | None) -> str:
+    return _ABSENT if data_type is None else data_type or "type unknown"
 
 
 def _note(difference: Difference, name: str) -> str:
@@ -138,28 +154,28 @@ def _note(difference: Difference, name: str) -> str:
         return "of another type"
     if name in difference.missing:
         suggested, note = near(name, difference.extra), "missing in the frame"
-        return f"{note}: is it {_or(suggested)}?" if suggested else note
+        return f"{note}: is it {_joined(suggested)}?" if suggested else note
     suggested, note = near(name, difference.absent), "not in the table"
-    return f"{note}: did you mean {_or(suggested)}?" if suggested else note
+    return f"{note}: did you mean {_joined(suggested)}?" if suggested else note
 
 
-def _or(names: Sequence[str]) -> str:
-    return " or ".join(map(_shown, names))
+def _joined(names: Sequence[str]) -> str:
+    return " or ".join(map(_shown_name, names))
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(map(_shown, names[:_MOST_LINES]))
+    shown = ", ".join(map(_shown_name, names[:_MOST_LINES]))
     return shown if len(names) <= _MOST_LINES else f"{shown} and {len(names) - _MOST_LINES:,} more"
 
 
-def _shown(name: str) -> str:
-    """A name on one line, blanks and all; of a very long one its beginning and its end."""
+def _shown_name(name: str) -> str:
+    """Return a name in quotes on one line; a very long name without its middle."""
     text = repr(name)
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 16]}…{text[-15:]}"
 
 
 def _aligned(lines: Sequence[tuple[str, str, str, str]]) -> str:
-    table = [_HEADER, *((_shown(name), *(_cut(cell) for cell in cells), note) for name, *cells, note in lines)]
+    table = [_HEADER, *((_shown_name(name), *(_cut(cell) for cell in cells), note) for name, *cells, note in lines)]
     widths = [max(_width(line[at]) for line in table) for at in range(len(_HEADER))]
     padded = [
         "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -174,7 +190,7 @@ def _cut(cell: str) -> str:
 
 
 def _width(text: str) -> int:
-    """How many letters wide a text stands: those of East Asia are twice as wide, an accent by itself takes nothing."""
+    """Return the width of a text in a terminal: wide characters of East Asia count 2, combining characters 0."""
     return sum(
         0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text
     )
@@ -185,114 +201,156 @@ Overrides = Mapping[str, ColumnType]
 
 @dataclass(frozen=True)
 class ColumnPlan:
-    """A planned column and how its values are made ready."""
+    """The plan for one column.
+
+    Attributes
+    ----------
+    planned : PlannedColumn
+        Name, dtype, ClicData type and JSON encoding, for the receipt.
+    column : SourceColumn
+        The column to send.
+    encoder : Encoder
+        How to convert and write its values.
+    """
 
     planned: PlannedColumn
-    source: Source
-    way: Way
+    column: SourceColumn
+    encoder: Encoder
 
-    def ready(self, array: pa.ChunkedArray, label: Callable[[int], Any]) -> pa.ChunkedArray:
+    def prepare(self, values: pa.ChunkedArray, label: Callable[[int], Any]) -> pa.ChunkedArray:
         """Check and convert values of this column.
+
+        Parameters
+        ----------
+        values : pyarrow.ChunkedArray
+            The values.
+        label : callable
+            Function from a position to the label of the row, for errors.
+
+        Returns
+        -------
+        pyarrow.ChunkedArray
+            The values in the Arrow type that the encoding needs.
 
         Raises
         ------
         CellValueError
-            One cannot be sent exactly.
+            A value cannot be sent without loss.
         """
-        return self.way.prepare(array, Place(self.planned.name, label))
+        return self.encoder.prepare(values, Location(self.planned.name, label))
 
 
 def checked_overrides(columns: Mapping[str, str] | None, names: Sequence[str]) -> Overrides:
-    """Check the types that a user asks for by column.
+    """Check ``column_types=``.
 
     Raises
     ------
     ColumnNameError
-        There is no such column.
+        It names a column that does not exist.
     FrameError
-        There is no such type.
+        It names an unknown ClicData type.
     TypeError
-        They are no mapping.
+        It is not a mapping.
     """
     if columns is not None and not isinstance(columns, Mapping):
-        raise TypeError(f"column_types= is a dict of column to ClicData type, not {columns!r}.")
+        raise TypeError(
+            f"column_types= takes a dict of column to ClicData type, such as {{'x': 'text'}}, not {columns!r}."
+        )
     overrides = {}
-    allowed = [str(data_type) for data_type in ColumnType]
     for name, wanted in (columns or {}).items():
         if str(name) not in names:
             raise ColumnNameError(
-                f"column_types= names {name!r}, which is not a column.{did_you_mean(str(name), names)} The columns:"
+                f"column_types= names {name!r}, which is not a column.{did_you_mean(str(name), names)} Columns:"
                 f" {', '.join(map(repr, names))}.",
                 column=str(name),
             )
-        if wanted not in allowed:
+        if wanted not in list(ColumnType):
             raise FrameError(
-                f"column_types= asks for type {wanted!r} for column {name!r}; the types are {', '.join(allowed)}.",
+                f"Unknown type {wanted!r} for column {name!r} in column_types=. Valid types: {', '.join(ColumnType)}.",
                 column=str(name),
             )
         overrides[str(name)] = ColumnType(wanted)
     return overrides
 
 
-def plan_columns(door: Door, columns: Mapping[str, str] | None = None) -> list[ColumnPlan]:
-    """Decide what each column becomes.
+def plan_columns(source: Source, columns: Mapping[str, str] | None = None) -> list[ColumnPlan]:
+    """Decide the ClicData type and the encoder of each column.
 
     Parameters
     ----------
-    door : Door
-        The data.
+    source : Source
+        The data to send.
     columns : mapping of str to str, optional
-        ClicData types that the user asks for.
+        ClicData types by column, as in ``column_types=``.
+
+    Returns
+    -------
+    list of ColumnPlan
+        One plan for each column.
 
     Raises
     ------
     FrameError
-        Some column cannot be sent; the first is described and the others named.
+        A column cannot be sent. The message describes the first and names the others.
     """
-    overrides = checked_overrides(columns, [source.name for source in door.columns])
+    overrides = checked_overrides(columns, [column.name for column in source.columns])
     plans, faults = [], []
-    for source in door.columns:
+    for column in source.columns:
         try:
-            plans.append(plan_column(source, overrides.get(source.name), door.label))
+            plans.append(plan_column(column, overrides.get(column.name), source.label))
         except FrameError as exc:
-            faults.append((source.name, exc))
+            faults.append((column.name, exc))
     _raise_first(faults)
     return plans
 
 
-def plan_column(source: Source, wanted: ColumnType | None, label: Callable[[int], Any]) -> ColumnPlan:
-    """Decide what one column becomes; ``label`` names its rows in an error.
+def plan_column(column: SourceColumn, wanted: ColumnType | None, label: Callable[[int], Any]) -> ColumnPlan:
+    """Decide the ClicData type and the encoder of one column.
+
+    Parameters
+    ----------
+    column : SourceColumn
+        The column to send.
+    wanted : ColumnType or None
+        The requested type; None for the default.
+    label : callable
+        Function from a position to the label of the row, for errors.
+
+    Returns
+    -------
+    ColumnPlan
+        The plan.
 
     Raises
     ------
     UnsupportedTypeError
-        It has no ClicData type, or not the one wanted.
+        The column has no ClicData type, or cannot have the requested type.
+    CellValueError
+        A value cannot be sent.
     """
-    rule = LITERAL_RULE if source.numerals else rule_for(source.arrow_type)
-    if source.fault is not None or rule is None:
-        if wanted is ColumnType.TEXT and not isinstance(source.fault, CellValueError):
-            note = "each value as JSON text"
-            return ColumnPlan(
-                PlannedColumn(source.name, str(source.dtype), wanted, Wire(Encoding.TEXT), note),
-                source,
-                _json_way(source),
-            )
-        raise source.fault or _no_type(source, label)
+    rule = LITERAL_RULE if column.numerals else rule_for(column.arrow_type)
+    name, dtype = column.name, str(column.dtype)
+    if column.fault is not None or rule is None:
+        if wanted is ColumnType.TEXT and not isinstance(column.fault, CellValueError):
+            encoder = _json_text_encoder(column)
+            planned = PlannedColumn(name, dtype, wanted, encoder.wire, "each value as JSON text")
+            return ColumnPlan(planned, column, encoder)
+        raise column.fault or _no_type_error(column, label)
     data_type = wanted or rule.default
-    way = rule.ways.get(data_type)
-    if way is None:
-        possible = ", ".join(sorted(rule.ways))
+    if data_type not in rule.encoders:
+        possible = sorted(rule.encoders)
         raise UnsupportedTypeError(
-            f"Column {source.name!r} ({source.dtype}) cannot be sent as {data_type}; it can be sent as {possible}."
-            " Convert it first.",
-            column=source.name,
+            f"Column {name!r} ({dtype}) cannot be sent as {data_type}. Valid types: {', '.join(possible)}. Convert the"
+            f" column first, or name one of these: column_types={{{name!r}: {str(rule.default)!r}}}.",
+            column=name,
         )
-    note = source.note or rule.note(source.arrow_type)
-    return ColumnPlan(PlannedColumn(source.name, str(source.dtype), data_type, way.wire, note), source, way)
+    encoder = rule.encoders[data_type]
+    note = column.note or rule.note(column.arrow_type)
+    return ColumnPlan(PlannedColumn(name, dtype, data_type, encoder.wire, note), column, encoder)
 
 
 def fit_to_table(
-    door: Door,
+    source: Source,
     table_columns: Sequence[Column],
     table_label: str,
     *,
@@ -302,104 +360,135 @@ def fit_to_table(
     left_out: Sequence[str] = (),
     if_extra: str = "",
 ) -> list[ColumnPlan]:
-    """Plan columns for a table that is there: matched by name, of types that go into its own.
+    """Plan columns for an existing table: match them by name, and choose types that its columns accept.
 
     Parameters
     ----------
-    door : Door
-        The data.
+    source : Source
+        The data to send.
     table_columns : sequence of Column
-        The table's columns.
+        Columns of the table.
     table_label : str
-        How an error names the table.
+        Label of the table, for errors.
     types_known : bool
-        Whether these columns have their types.
+        Whether ``table_columns`` have their types.
     columns : mapping of str to str, optional
-        ClicData types that the user asks for.
+        ClicData types by column, as in ``column_types=``.
     whole : bool, default True
-        Whether the data must have all of the table's columns.
+        Whether the data must have every column of the table.
     left_out : sequence of str
         Columns of the data that the table need not have; they are not planned.
     if_extra : str
-        What an error says is to be done about other columns that it does not have.
+        What to do, in an error, about other columns that the table does not have.
+
+    Returns
+    -------
+    list of ColumnPlan
+        One plan for each column of the data that the table has.
 
     Raises
     ------
     ColumnMismatchError
         Columns are missing, extra, or of another type.
     FrameError
-        Some column cannot be sent.
+        A column cannot be sent.
     """
-    theirs = {column.name: column for column in table_columns}
-    plans = plan_columns(door, columns)
+    table_types = {column.name: column.data_type for column in table_columns}
+    plans = plan_columns(source, columns)
     overrides = checked_overrides(columns, [plan.planned.name for plan in plans])
     fitted, differing = [], []
     for plan in plans:
-        if plan.planned.name not in theirs:
+        name, data_type = plan.planned.name, plan.planned.data_type
+        if name not in table_types:
             continue
-        their_type = theirs[plan.planned.name].data_type if types_known else ""
-        own_type = plan.planned.data_type
-        if their_type not in list(ColumnType) or their_type == own_type:
+        table_type = table_types[name] if types_known else ""
+        if table_type not in list(ColumnType) or table_type == data_type:
             fitted.append(plan)
-        elif plan.planned.name not in overrides and (
-            ColumnType(their_type) in GOES_AS[own_type] or pa.types.is_null(plan.source.arrow_type)
+        elif name not in overrides and (
+            ColumnType(table_type) in COMPATIBLE_TYPES[data_type] or pa.types.is_null(plan.column.arrow_type)
         ):
-            fitted.append(plan_column(plan.source, ColumnType(their_type), door.label))
+            fitted.append(plan_column(plan.column, ColumnType(table_type), source.label))
         else:
-            differing.append(plan.planned.name)
+            differing.append(name)
     difference = Difference([plan.planned for plan in plans], table_columns, differing, whole, left_out)
     if not difference.fits:
         raise mismatch(difference, table_label, if_extra)
     return fitted
 
 
-def ready_table(door: Door, plans: Sequence[ColumnPlan]) -> pa.Table:
-    """Check and convert every value of data that is in memory.
+def prepare_table(source: Source, plans: Sequence[ColumnPlan]) -> pa.Table:
+    """Check and convert every value of data in memory.
+
+    Parameters
+    ----------
+    source : Source
+        The data to send, not a stream.
+    plans : sequence of ColumnPlan
+        The plans of its columns.
+
+    Returns
+    -------
+    pyarrow.Table
+        The columns in the Arrow types that their encodings need.
 
     Raises
     ------
     FrameError
-        A value cannot be sent exactly; the first is described, and the other columns with such values named.
+        A value cannot be sent without loss. The message describes the first column and names the others.
     """
     arrays, faults = [], []
     for plan in plans:
         try:
-            arrays.append(plan.ready(_in_memory(plan.source), door.label))
+            arrays.append(plan.prepare(_in_memory(plan.column), source.label))
         except FrameError as exc:
             faults.append((plan.planned.name, exc))
     _raise_first(faults)
     return pa.table(arrays, names=[plan.planned.name for plan in plans])
 
 
-def _in_memory(source: Source) -> pa.ChunkedArray:
-    """A column's values; none of objects, which are written from themselves."""
-    return source.values if source.values is not None else pa.chunked_array([], pa.null())
+def _in_memory(column: SourceColumn) -> pa.ChunkedArray:
+    """Return the values of a column; empty if it has Python objects, which its encoder reads itself."""
+    return column.values if column.values is not None else pa.chunked_array([], pa.null())
 
 
-def ready_batch(batch: pa.RecordBatch, plans: Sequence[ColumnPlan], offset: int) -> pa.Table:
-    """Check and convert the planned columns of a stream's batch, whose first row stands at ``offset``."""
+def prepare_batch(batch: pa.RecordBatch, plans: Sequence[ColumnPlan], offset: int) -> pa.Table:
+    """Check and convert a batch of a stream; ``offset`` is the position of its first row in the stream."""
     arrays = []
     for plan in plans:
         array = pa.chunked_array([batch.column(plan.planned.name)])
-        arrays.append(plan.ready(stored(array), lambda position: offset + position))
+        arrays.append(plan.prepare(plain_values(array), lambda position: offset + position))
     return pa.table(arrays, names=[plan.planned.name for plan in plans])
 
 
-def schema_frame(door: Door, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Tell as a DataFrame what each column would become, also those that would be refused.
+def schema_frame(source: Source, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Return the plan of each column as a DataFrame, also of columns that a push would refuse.
 
-    The dtypes are themselves there, not only their names, so that a read with ``schema=`` gives the same columns.
+    The dtypes are objects and not only names, so that a read with ``schema=`` restores the same columns.
+
+    Parameters
+    ----------
+    source : Source
+        The data.
+    columns : mapping of str to str, optional
+        ClicData types by column, as in ``column_types=``.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``column``, ``dtype``, ``clicdata_type`` and ``note``.
     """
-    overrides = checked_overrides(columns, [source.name for source in door.columns])
+    overrides = checked_overrides(columns, [column.name for column in source.columns])
     lines: list[tuple[str, Any, str | None, str]] = []
-    for source in door.columns:
+    for column in source.columns:
+        data_type, dtype = None, declared_dtype(column)
         try:
-            plan = plan_column(source, overrides.get(source.name), door.label)
-            if door.rows is not None:
-                plan.ready(_in_memory(source), door.label)
-            lines.append((source.name, told_dtype(source), str(plan.planned.data_type), plan.planned.note))
+            plan = plan_column(column, overrides.get(column.name), source.label)
+            if source.rows is not None:
+                plan.prepare(_in_memory(column), source.label)
+            data_type, note = str(plan.planned.data_type), plan.planned.note
         except FrameError as exc:
-            lines.append((source.name, told_dtype(source), None, f"refused: {exc}"))
+            note = f"refused: {exc}"
+        lines.append((column.name, dtype, data_type, note))
     return pd.DataFrame(lines, columns=["column", "dtype", "clicdata_type", "note"])
 
 
@@ -409,85 +498,96 @@ def _raise_first(faults: Sequence[tuple[str, FrameError]]) -> None:
     first = faults[0][1]
     if len(faults) > 1:
         others = ", ".join(repr(name) for name, _ in faults[1:])
-        first.args = (f"{first} Also not to be sent as they are: {others}; df.clicdata.schema() tells why.",)
+        first.args = (f"{first} Other columns that cannot be sent: {others}; see df.clicdata.schema().",)
     raise first
 
 
-def _no_type(source: Source, label: Callable[[int], Any]) -> UnsupportedTypeError:
+def _no_type_error(column: SourceColumn, label: Callable[[int], Any]) -> UnsupportedTypeError:
     row, shown = None, ""
-    if source.values is not None:
-        position = next((i for i, value in enumerate(source.values) if value.is_valid), None)
+    if column.values is not None:
+        position = next((i for i, value in enumerate(column.values) if value.is_valid), None)
         if position is not None:
-            row, shown = label(position), encode.shown(encode.python_value(source.values[position]))
-    where = f", row {encode.shown(row)}: {shown}" if shown else ""
+            row, shown = label(position), encode.short_repr(encode.python_value(column.values[position]))
+    where = f", row {encode.short_repr(row)}: {shown}" if shown else ""
     return UnsupportedTypeError(
-        f"Column {source.name!r} ({source.dtype}){where} has no ClicData type. Convert the column, or send it as JSON"
-        f" text: column_types={{{source.name!r}: 'text'}}.",
-        column=source.name,
+        f"Column {column.name!r} ({column.dtype}){where} has no ClicData type. Convert the column to text:"
+        f" df[{column.name!r}] = df[{column.name!r}].astype('string'); or send each value as JSON text:"
+        f" column_types={{{column.name!r}: 'text'}}.",
+        column=column.name,
         row=row,
         value=shown or None,
     )
 
 
-def _json_way(source: Source) -> Way:
-    def prepare(array: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-        objects = source.objects() if source.objects is not None else array
+def _json_text_encoder(column: SourceColumn) -> Encoder:
+    def prepare(array: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+        objects = column.objects() if column.objects is not None else array
         texts = []
         for position, value in enumerate(objects):
             try:
-                plain = encode.exact_value(value) if isinstance(value, pa.Scalar) else value
-                texts.append(None if plain is None else json_text(plain))
+                exact = encode.exact_value(value) if isinstance(value, pa.Scalar) else value
+                texts.append(None if exact is None else json_text(exact))
             except (TypeError, ValueError, OverflowError, RecursionError) as exc:
-                told = encode.python_value(value) if isinstance(value, pa.Scalar) else value
-                place.refuse(position, told, f"has no JSON text ({exc}).")
-        return pa.chunked_array([pa.array(texts, encode.TEXT)])
+                shown = encode.python_value(value) if isinstance(value, pa.Scalar) else value
+                location.refuse(
+                    position,
+                    shown,
+                    f"has no JSON text ({exc}). Convert the column to text first: df[…] = df[…].map(str,"
+                    " na_action='ignore').",
+                )
+        return encode.chunked(texts, encode.TEXT)
 
-    return Way(Wire(Encoding.TEXT), prepare)
+    return Encoder(Wire(Encoding.TEXT), prepare)
 
 
 def plan_declared(columns: object) -> list[ColumnPlan]:
-    """Decide what the columns of a table become that is made without rows.
+    """Plan the columns of a table that is created without rows.
 
     Parameters
     ----------
     columns : mapping of str to type, Series, DataFrame, pyarrow.Table or object
-        ClicData types by name, or dtypes, or ``df.dtypes``: as columns of that dtype without values. Or the frame or
-        table itself, or another with ``__arrow_c_stream__``: as its values are.
+        ClicData types or dtypes by name, also ``df.dtypes``. Or a frame or table, or another object with
+        ``__arrow_c_stream__``, whose columns the table gets.
+
+    Returns
+    -------
+    list of ColumnPlan
+        One plan for each column.
 
     Raises
     ------
     FrameError
-        Names or types are none that a table can have.
+        A name or type is not valid for a table.
     TypeError
-        It is none of these.
+        ``columns`` is none of these.
     """
     if isinstance(columns, pd.Series | Mapping):
         return _plan_types([*columns.items()])
     if not hasattr(columns, "__arrow_c_stream__"):
         raise TypeError(
-            "The columns of a table are a dict of name and type, such as {'flight': 'text'}, or a frame's dtypes, or"
-            f" the frame itself, not {columns!r}."
+            "The columns of a table are a dict of name to type, such as {'flight': 'text'}, or the dtypes of a frame,"
+            f" or a frame, not {columns!r}."
         )
-    return plan_columns(enter(columns))
+    return plan_columns(as_source(columns))
 
 
 def one_row(label: str, values: Mapping[str, Any]) -> pd.DataFrame:
-    """A frame of one row, its label what the values are called.
+    """Return a frame of one row, with ``label`` as the label of the row.
 
     Raises
     ------
     FrameError
-        One of them is no single value.
+        A value is not a scalar.
     """
     series = {}
     for name, value in values.items():
         if not pd.api.types.is_scalar(value):
             raise FrameError(
-                f"{label}= gives column {name!r} a {type(value).__name__}, which is no single value: text, a number,"
-                " True, False, a date, a datetime.",
+                f"{label}= has a {type(value).__name__} for column {name!r}, which is not a single value. Pass text, a"
+                f" number, True, False, a date or a datetime: {label}={{{name!r}: 'text'}}.",
                 column=name,
             )
-        # Of a float32, the digits that it has as one.
+        # In its own dtype, so that a float32 is written with its own digits.
         dtype: Any = value.dtype if isinstance(value, np.floating) and not np.isnan(value) else object
         series[name] = pd.Series([value], index=[label], dtype=dtype)
     return pd.DataFrame(series, index=[label])
@@ -500,22 +600,21 @@ def _plan_types(columns: list[tuple[Any, Any]]) -> list[ColumnPlan]:
             empty[position] = pd.Series([], dtype=object)
             overrides[str(name)] = wanted
         else:
-            empty[position] = _empty(name, wanted)
+            empty[position] = _empty_column(name, wanted)
     frame = pd.DataFrame(empty)
     frame.columns = pd.Index([name for name, _ in columns], dtype=object, tupleize_cols=False)
-    return plan_columns(enter(frame), overrides)
+    return plan_columns(as_source(frame), overrides)
 
 
-def _empty(name: object, wanted: Any) -> pd.Series[Any]:
-    """A column of a dtype, without values."""
+def _empty_column(name: object, wanted: Any) -> pd.Series[Any]:
+    """Return a column of a dtype, without values."""
     if isinstance(wanted, str | np.dtype | pd.api.extensions.ExtensionDtype | pa.DataType | type):
         try:
             return pd.Series([], dtype=pd.ArrowDtype(wanted) if isinstance(wanted, pa.DataType) else wanted)
         except (TypeError, ValueError, NotImplementedError):
             pass
-    types = ", ".join(ColumnType)
     raise FrameError(
-        f"Column {name!r} is to be of type {wanted!r}, and there is none; the types are {types}, or name a dtype of"
-        " pandas, such as 'float64'.",
+        f"Unknown type {wanted!r} for column {name!r}. Valid types: {', '.join(ColumnType)}; or a dtype of pandas, such"
+        " as 'float64'.",
         column=str(name),
     )

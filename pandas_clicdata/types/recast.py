@@ -1,4 +1,4 @@
-"""``schema=`` of a read: the very dtypes that were pushed, made from the text of a column's values."""
+"""``schema=`` of a read: restore the exact dtypes that were pushed, from the text of the values."""
 
 from __future__ import annotations
 
@@ -19,98 +19,110 @@ import pyarrow.compute as pc
 
 from pandas_clicdata._models import ColumnType
 from pandas_clicdata.types import decode
-from pandas_clicdata.types.decode import Landing, arrow_series, own_text_dtype
-from pandas_clicdata.types.encode import TEXT, period_of, shown
-from pandas_clicdata.types.infer import holds_objects, is_text, texts
-from pandas_clicdata.types.ingest import AWARE, NUMBERS, Source, from_series
-from pandas_clicdata.types.json_text import from_json, from_plain, json_text
+from pandas_clicdata.types.decode import DecodeLocation, arrow_series, default_text_dtype
+from pandas_clicdata.types.encode import TEXT, chunked, parse_period, short_repr
+from pandas_clicdata.types.infer import is_object_dtype, is_text, texts
+from pandas_clicdata.types.ingest import AWARE_DATETIMES, MIXED_NUMBERS, SourceColumn, column_from_series
+from pandas_clicdata.types.json_text import json_decoder, json_text, parse_json
 from pandas_clicdata.types.rules import LITERAL_RULE, rule_for
 
-Make = Callable[[pa.ChunkedArray, Landing], "pd.Series[Any]"]
+Restore = Callable[[pa.ChunkedArray, DecodeLocation], "pd.Series[Any]"]
+RestoreArrow = Callable[[pa.ChunkedArray, DecodeLocation], pa.ChunkedArray]
+RestoreObjects = Callable[[pa.ChunkedArray, DecodeLocation], list[Any]]
 
-JSON = "values written as JSON"
+JSON_VALUES = "values written as JSON"
+"""The ``object_type`` of values that were sent as JSON text."""
+
+_NOT_A_PERIOD = "is not a period of this frequency as pandas writes it."
 _BOUNDS = {"left": "[)", "right": "(]", "both": "[]", "neither": "()"}
 
 
-def held_by(source: Source) -> Any:
-    """Of what kind a column's Python objects are, also those that only go as JSON."""
-    if source.objects is None:
-        return source.holds
-    kinds = {type(value) for value in source.objects() if value is not None}
+def _object_type(column: SourceColumn) -> Any:
+    """Return the type of a column's Python objects, also if it can be sent only as JSON text."""
+    if column.objects is None:
+        return column.object_type
+    kinds = {type(value) for value in column.objects() if value is not None}
     kind = kinds.pop() if len(kinds) == 1 else None
-    return kind if kind in (bytes, complex, UUID) else JSON
+    return kind if kind in (bytes, complex, UUID) else JSON_VALUES
 
 
-def maker(dtype: Any, holds: Any = None) -> Make:
-    """Choose the way back into a dtype.
+def _restorer(dtype: Any, object_type: Any = None) -> Restore:
+    """Return the function that restores a column of a dtype from text.
 
     Raises
     ------
     TypeError, ValueError
-        There is none.
+        Columns of this dtype cannot be restored.
     """
     match dtype:
         case pd.CategoricalDtype():
-            return _into_category(dtype)
+            return _category_restorer(dtype)
         case pd.SparseDtype():
-            dense = maker(dtype.subtype, holds)
-            return lambda values, place: dense(values, place).astype(dtype)
+            dense = _restorer(dtype.subtype, object_type)
+            return lambda texts, location: dense(texts, location).astype(dtype)
         case pd.PeriodDtype():
-            return _into_periods(dtype)
+            return _period_restorer(dtype)
         case pd.IntervalDtype():
-            return _into_intervals(dtype)
+            return _interval_restorer(dtype)
         case pd.ArrowDtype():
-            return _into_arrow(dtype)
+            restore_arrow = _arrow_restorer(dtype.pyarrow_dtype)
+            return lambda texts, location: arrow_series(restore_arrow(texts, location))
         case pd.StringDtype():
-            return lambda values, place: pd.Series(values.to_pylist(), dtype=dtype)
+            return lambda texts, location: pd.Series(texts.to_pylist(), dtype=dtype)
         case pd.DatetimeTZDtype():
-            return _into_ticks(dtype, dtype.unit)
+            return _tick_restorer(dtype, dtype.unit)
         case np.dtype(kind="O"):
-            return _into_objects(holds)
+            return _object_restorer(object_type)
         case np.dtype(kind="U"):
-            return lambda values, place: pd.Series(values.to_pylist(), dtype=own_text_dtype())
+            return lambda texts, location: pd.Series(texts.to_pylist(), dtype=default_text_dtype())
         case np.dtype(kind="c"):
-            make = OF_OBJECTS[complex]
-            return lambda values, place: pd.Series(make(values, place), dtype=object).astype(dtype)
+            complex_numbers = _OBJECT_RESTORERS[complex]
+            return lambda texts, location: pd.Series(complex_numbers(texts, location), dtype=object).astype(dtype)
         case np.dtype(kind="M" | "m"):
-            return _into_ticks(dtype, np.datetime_data(dtype)[0])
-    return _into_numbers(dtype)
+            return _tick_restorer(dtype, np.datetime_data(dtype)[0])
+    return _number_restorer(dtype)
 
 
-def _back(arrow_type: pa.DataType) -> Callable[[pa.ChunkedArray, Landing], pa.ChunkedArray]:
+def _rule_restorer(arrow_type: pa.DataType) -> RestoreArrow:
     rule = rule_for(arrow_type)
     if rule is None:
         raise TypeError(f"{arrow_type} has no ClicData type")
-    return lambda values, place: rule.back(values, arrow_type, place)
+    return lambda texts, location: rule.decode(texts, arrow_type, location)
 
 
-def _into_numbers(dtype: Any) -> Make:
+def _number_restorer(dtype: Any) -> Restore:
     plain = getattr(dtype, "numpy_dtype", dtype)
     if not isinstance(plain, np.dtype) or plain.kind not in "iufb":
-        raise TypeError("no such column is ever sent")
-    # Arrow has no longdouble.
-    back = _back(pa.float64() if plain.itemsize > np.dtype(float).itemsize else pa.from_numpy_dtype(plain))
-    nullable = isinstance(dtype, pd.api.extensions.ExtensionDtype)
+        raise TypeError("columns of this dtype are never sent")
+    # As float64 if the dtype is longdouble, which Arrow lacks.
+    restore = _rule_restorer(pa.float64() if plain.itemsize > np.dtype(float).itemsize else pa.from_numpy_dtype(plain))
+    nullable: Any = dtype if isinstance(dtype, pd.api.extensions.ExtensionDtype) else None
 
-    def make(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
-        array = back(values, place)
-        if nullable:
-            whole: Any = dtype
-            return pd.Series(whole.__from_arrow__(array))
+    def numbers(texts: pa.ChunkedArray, location: DecodeLocation) -> pd.Series[Any]:
+        array = restore(texts, location)
+        if nullable is not None:
+            return pd.Series(nullable.__from_arrow__(array))
         if plain.kind != "f":
-            place.refuse_where(values.is_null(), values, f"is missing, and {dtype} has no missing values.")
+            _refuse_nulls(texts, location)
         return pd.Series(array.to_numpy().astype(dtype, copy=False))
 
-    return make
+    return numbers
 
 
-def _into_ticks(dtype: Any, unit: str) -> Make:
-    back = _back(pa.timestamp(unit) if dtype.kind == "M" else pa.duration(unit))
-    return lambda values, place: of_ticks(back(values, place), dtype)
+def _refuse_nulls(texts: pa.ChunkedArray, location: DecodeLocation) -> None:
+    location.refuse_where(texts.is_null(), texts, f"is missing, and {location.dtype} holds no missing values.")
 
 
-def of_ticks(ticks: pa.ChunkedArray, dtype: Any) -> pd.Series[Any]:
-    """Moments in UTC, or durations, as a dtype of their unit; by their numbers, which pandas takes from any year."""
+def _tick_restorer(dtype: Any, unit: str) -> Restore:
+    restore = _rule_restorer(pa.timestamp(unit) if dtype.kind == "M" else pa.duration(unit))
+    return lambda texts, location: series_of_ticks(restore(texts, location), dtype)
+
+
+def series_of_ticks(ticks: pa.ChunkedArray, dtype: Any) -> pd.Series[Any]:
+    """Return datetimes in UTC, or durations, as a dtype of the same unit.
+
+    By their integers, which pandas accepts for every year.
+    """
     numbers = ticks.cast(pa.int64())
     if isinstance(dtype, pd.ArrowDtype):
         return arrow_series(numbers.cast(dtype.pyarrow_dtype))
@@ -121,29 +133,24 @@ def of_ticks(ticks: pa.ChunkedArray, dtype: Any) -> pd.Series[Any]:
     return pd.Series(plain.view(dtype))
 
 
-def _into_arrow(dtype: pd.ArrowDtype) -> Make:
-    back = _back_into_arrow(dtype.pyarrow_dtype)
-    return lambda values, place: arrow_series(back(values, place))
-
-
-def _back_into_arrow(arrow_type: pa.DataType) -> Callable[[pa.ChunkedArray, Landing], pa.ChunkedArray]:
+def _arrow_restorer(arrow_type: pa.DataType) -> RestoreArrow:
     if pa.types.is_dictionary(arrow_type):
-        inner = _back_into_arrow(arrow_type.value_type)
-        return lambda values, place: _in_dictionary(inner(values, place), values).cast(arrow_type)
+        inner = _arrow_restorer(arrow_type.value_type)
+        return lambda texts, location: _dictionary_encoded(inner(texts, location), texts).cast(arrow_type)
     if pa.types.is_run_end_encoded(arrow_type):
-        inner, ends = _back_into_arrow(arrow_type.value_type), arrow_type.run_end_type
-        # Tried on nothing first, for Arrow encodes only some types.
+        inner, ends = _arrow_restorer(arrow_type.value_type), arrow_type.run_end_type
+        # Raises now if Arrow cannot encode values of this type.
         pc.run_end_encode(pa.array([], arrow_type.value_type), run_end_type=ends)
-        return lambda values, place: pc.run_end_encode(inner(values, place), run_end_type=ends)
-    return _back(arrow_type) if rule_for(arrow_type) is not None else _back_from_json(arrow_type)
+        return lambda texts, location: pc.run_end_encode(inner(texts, location), run_end_type=ends)
+    return _rule_restorer(arrow_type) if rule_for(arrow_type) is not None else _json_restorer(arrow_type)
 
 
-def _in_dictionary(values: pa.ChunkedArray, texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Encode values, which were made of these texts."""
+def _dictionary_encoded(values: pa.ChunkedArray, texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Encode values, made of these texts, as a dictionary."""
     try:
         return values.dictionary_encode()
     except pa.ArrowNotImplementedError:
-        # Arrow does not tell lists apart, nor float16 in pyarrow 16: their texts do.
+        # By their texts, because Arrow does not compare lists, nor float16 in pyarrow 16.
         known = texts.drop_null().unique()
         dictionary = values.combine_chunks().take(
             pa.array([pc.index(texts, text).as_py() for text in known], pa.int64())
@@ -152,272 +159,285 @@ def _in_dictionary(values: pa.ChunkedArray, texts: pa.ChunkedArray) -> pa.Chunke
         return pa.chunked_array([pa.DictionaryArray.from_arrays(codes, dictionary)])
 
 
-def _back_from_json(arrow_type: pa.DataType) -> Callable[[pa.ChunkedArray, Landing], pa.ChunkedArray]:
-    value_of, why = from_plain(arrow_type), "is not JSON of it."
+def _json_restorer(arrow_type: pa.DataType) -> RestoreArrow:
+    value_of, reason = json_decoder(arrow_type), "is not JSON of this type."
 
-    def back(texts: pa.ChunkedArray, place: Landing) -> pa.ChunkedArray:
-        made = decode.one_by_one(texts, lambda text: value_of(from_json(text)), arrow_type, place, why)
-        # Within lists and structs Arrow cuts what a type does not hold, so what is written of them must be what came.
-        for position, (text, value) in enumerate(zip(texts.to_pylist(), made.to_pylist(), strict=True)):
-            if text is not None and (value is None or from_json(json_text(value)) != from_json(text)):
-                place.refuse(position, text, why)
-        return made
+    def values(texts: pa.ChunkedArray, location: DecodeLocation) -> pa.ChunkedArray:
+        array = decode.decode_each(texts, lambda text: value_of(parse_json(text)), arrow_type, location, reason)
+        # Arrow silently cuts values inside lists and structs, so compare the JSON of the result with the original.
+        for position, (text, value) in enumerate(zip(texts.to_pylist(), array.to_pylist(), strict=True)):
+            if text is not None and (value is None or parse_json(json_text(value)) != parse_json(text)):
+                location.refuse(position, text, reason)
+        return array
 
-    return back
+    return values
 
 
-def _into_objects(holds: Any) -> Make:
-    if isinstance(holds, pd.PeriodDtype | pd.IntervalDtype):
-        made = maker(holds)
-
-        def make(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
-            return _objects([None if pd.isna(value) else value for value in made(values, place)])
-
-        return make
-    plain = OF_OBJECTS[holds]
-    return lambda values, place: _objects(plain(values, place))
+def _object_restorer(object_type: Any) -> Restore:
+    if isinstance(object_type, pd.PeriodDtype | pd.IntervalDtype):
+        restore = _restorer(object_type)
+        return lambda texts, location: _objects(
+            [None if pd.isna(value) else value for value in restore(texts, location)]
+        )
+    restore_objects = _OBJECT_RESTORERS[object_type]
+    return lambda texts, location: _objects(restore_objects(texts, location))
 
 
 def _objects(values: list[Any]) -> pd.Series[Any]:
     return pd.Series(values, dtype=object)
 
 
-def _each(one: Callable[[str], Any], why: str) -> Callable[[pa.ChunkedArray, Landing], list[Any]]:
-    return lambda values, place: decode.objects(values, one, place, why)
+def _each(convert: Callable[[str], Any], reason: str) -> RestoreObjects:
+    return lambda texts, location: decode.python_objects(texts, convert, location, reason)
 
 
-def _by_rule(arrow_type: pa.DataType) -> Callable[[pa.ChunkedArray, Landing], list[Any]]:
-    back = _back(arrow_type)
-
-    def make(values: pa.ChunkedArray, place: Landing) -> list[Any]:
-        listed: list[Any] = back(values, place).to_pylist()
-        return listed
-
-    return make
-
-
-def _by_number(one: Callable[[str], Any]) -> Callable[[pa.ChunkedArray, Landing], list[Any]]:
-    return lambda values, place: decode.objects(
-        LITERAL_RULE.back(values, TEXT, place), one, place, "is no number of its kind."
+def _each_number(convert: Callable[[str], Any]) -> RestoreObjects:
+    return lambda texts, location: decode.python_objects(
+        LITERAL_RULE.decode(texts, TEXT, location), convert, location, "is not a number of this kind."
     )
 
 
-def _aware(values: pa.ChunkedArray, place: Landing) -> list[Any]:
-    naive = OF_OBJECTS[dt.datetime](values, place)
+def _by_rule(arrow_type: pa.DataType) -> RestoreObjects:
+    restore = _rule_restorer(arrow_type)
+
+    def values(texts: pa.ChunkedArray, location: DecodeLocation) -> list[Any]:
+        objects: list[Any] = restore(texts, location).to_pylist()
+        return objects
+
+    return values
+
+
+def _aware_datetimes(texts: pa.ChunkedArray, location: DecodeLocation) -> list[Any]:
+    naive = _OBJECT_RESTORERS[dt.datetime](texts, location)
     return [None if value is None else value.replace(tzinfo=dt.UTC) for value in naive]
 
 
-OF_OBJECTS: Mapping[Any, Callable[[pa.ChunkedArray, Landing], list[Any]]] = {
-    str: lambda values, place: values.to_pylist(),
+_OBJECT_RESTORERS: Mapping[Any, RestoreObjects] = {
+    str: lambda texts, location: texts.to_pylist(),
     bool: _by_rule(pa.bool_()),
-    int: _by_number(decode.whole_python),
+    int: _each_number(decode.python_int),
     float: _by_rule(pa.float64()),
-    Decimal: _by_number(Decimal),
-    NUMBERS: _by_number(decode.python_number),
+    Decimal: _each_number(Decimal),
+    MIXED_NUMBERS: _each_number(decode.python_number),
     dt.date: _by_rule(pa.date32()),
     dt.datetime: _by_rule(pa.timestamp("us")),
-    AWARE: _aware,
-    dt.time: _each(dt.time.fromisoformat, "is no time of day written HH:MM:SS[.ffffff]."),
-    dt.timedelta: _each(
-        lambda text: pd.Timedelta(decode.duration_ticks(text), "ns"), "is no duration as ISO 8601 writes it."
-    ),
-    bytes: _each(lambda text: base64.b64decode(from_json(text), validate=True), "is not JSON of bytes."),
-    complex: _each(lambda text: complex(from_json(text)), "is not JSON of a complex number."),
-    UUID: _each(lambda text: UUID(from_json(text)), "is not JSON of a UUID."),
-    JSON: _each(from_json, "is not JSON."),
+    AWARE_DATETIMES: _aware_datetimes,
+    dt.time: _each(dt.time.fromisoformat, decode.NOT_A_TIME),
+    dt.timedelta: _each(lambda text: pd.Timedelta(decode.parse_duration(text), "ns"), decode.NOT_A_DURATION),
+    bytes: _each(lambda text: base64.b64decode(parse_json(text), validate=True), "is not JSON of bytes."),
+    complex: _each(lambda text: complex(parse_json(text)), "is not JSON of a complex number."),
+    UUID: _each(lambda text: UUID(parse_json(text)), "is not JSON of a UUID."),
+    JSON_VALUES: _each(parse_json, "is not JSON."),
 }
 
 
-def _into_category(dtype: pd.CategoricalDtype) -> Make:
-    make, known = _category_keys(dtype.categories)
-    code_of = {each: code for code, each in enumerate(known)}
+def _category_restorer(dtype: pd.CategoricalDtype) -> Restore:
+    restore_keys, keys = _category_keys(dtype.categories)
+    code_of = {key: code for code, key in enumerate(keys)}
 
-    def into(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
-        encoded = values.combine_chunks().dictionary_encode()
+    def categories(texts: pa.ChunkedArray, location: DecodeLocation) -> pd.Series[Any]:
+        encoded = texts.combine_chunks().dictionary_encode()
         indices = encoded.indices.fill_null(-1).to_numpy()
         first = {code: position for position, code in reversed(list(enumerate(indices.tolist())))}
-        written = pa.chunked_array([encoded.dictionary], TEXT)
-        found = make(written, Landing(place.column, lambda code: place.label(first[code]), dtype))
-        codes = [code_of.get(value, -1) for value in found]
+        distinct = pa.chunked_array([encoded.dictionary], TEXT)
+        location_of_first = DecodeLocation(location.column, lambda code: location.label(first[code]), dtype)
+        codes = [code_of.get(key, -1) for key in restore_keys(distinct, location_of_first)]
         if -1 in codes:
             code = codes.index(-1)
-            place.refuse(first[code], written[code].as_py(), "is none of its categories.")
+            location.refuse(first[code], distinct[code].as_py(), "is not one of its categories.")
         return pd.Series(pd.Categorical.from_codes(np.array([*codes, -1])[indices], dtype=dtype))
 
-    return into
+    return categories
 
 
 def _category_keys(categories: pd.Index[Any]) -> tuple[Any, Sequence[Any]]:
-    """What to make of the text of a category to find it, and among what."""
-    source = from_series("", pd.Series(categories, dtype=categories.dtype))
-    holds = held_by(source)
-    if holds == JSON:
-        # What it brings back is a list where a category was a tuple.
-        return OF_OBJECTS[str], [json_text(each) for each in categories]
-    if holds == NUMBERS and source.values is not None:
-        # A float and a Decimal of the same text are not equal.
-        return OF_OBJECTS[Decimal], [Decimal(numeral) for numeral in source.values.to_pylist()]
-    if holds is None and holds_objects(categories.dtype) and source.values is not None:
-        # Periods or intervals of several kinds.
-        return OF_OBJECTS[str], source.values.to_pylist()
-    return maker(categories.dtype, holds), list(categories)
+    """Return a function from the texts of categories to keys, and the key of each category."""
+    column = column_from_series("", pd.Series(categories, dtype=categories.dtype))
+    object_type = _object_type(column)
+    if object_type == JSON_VALUES:
+        # By their JSON text, because a tuple would be restored as a list.
+        return _OBJECT_RESTORERS[str], [json_text(each) for each in categories]
+    if object_type == MIXED_NUMBERS and column.values is not None:
+        # As Decimals, because a float and a Decimal of the same text are not equal.
+        return _OBJECT_RESTORERS[Decimal], [Decimal(number) for number in column.values.to_pylist()]
+    if object_type is None and is_object_dtype(categories.dtype) and column.values is not None:
+        # By their text, because periods or intervals of several kinds have no dtype in common.
+        return _OBJECT_RESTORERS[str], column.values.to_pylist()
+    return _restorer(categories.dtype, object_type), list(categories)
 
 
-def _into_periods(dtype: Any) -> Make:
+def _period_restorer(dtype: Any) -> Restore:
     @cache
-    def one(text: str) -> pd.Period:
-        period = period_of(text, dtype.freq)
-        if period is None:
-            raise ValueError("is not such a period as pandas writes it.")
-        return period
+    def period(text: str) -> pd.Period:
+        parsed = parse_period(text, dtype.freq)
+        if parsed is None:
+            raise ValueError(_NOT_A_PERIOD)
+        return parsed
 
-    def make(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
-        made = decode.objects(values, one, place, "is not such a period as pandas writes it.")
-        return pd.Series(pd.PeriodIndex(made, dtype=dtype))
-
-    return make
+    return lambda texts, location: pd.Series(
+        pd.PeriodIndex(decode.python_objects(texts, period, location, _NOT_A_PERIOD), dtype=dtype)
+    )
 
 
-def _into_intervals(dtype: Any) -> Make:
+def _interval_restorer(dtype: Any) -> Restore:
     if dtype.subtype is None or dtype.closed is None:
-        raise TypeError("it must say of what and where closed, as interval[int64, right] does")
+        raise TypeError("an interval dtype needs a subtype and a closed side, as in 'interval[int64, right]'")
+    reason = f"is not an interval closed {dtype.closed}, as pandas writes it."
     bounds = _BOUNDS[dtype.closed]
     zone = getattr(dtype.subtype, "tz", None)
 
-    def moment(text: str) -> pd.Timestamp:
+    def timestamp(text: str) -> pd.Timestamp:
         return pd.Timestamp(text) if zone is None else pd.Timestamp(text).tz_convert(zone)
 
-    ends: Mapping[str, Callable[[str], Any]] = {"M": moment, "m": pd.Timedelta, "f": float}
+    ends: Mapping[str, Callable[[str], Any]] = {"M": timestamp, "m": pd.Timedelta, "f": float}
     end = ends.get(dtype.subtype.kind, int)
 
     @cache
-    def one(text: str) -> pd.Interval[Any]:
+    def interval(text: str) -> pd.Interval[Any]:
         left, _, right = text[1:-1].partition(", ")
         if text[:1] + text[-1:] != bounds:
-            raise ValueError(f"is not an interval closed {dtype.closed}, as pandas writes it.")
+            raise ValueError(reason)
         return pd.Interval(end(left), end(right))
 
-    def make(values: pa.ChunkedArray, place: Landing) -> pd.Series[Any]:
-        made = decode.objects(values, one, place, "is not such an interval as pandas writes it.")
+    def intervals(texts: pa.ChunkedArray, location: DecodeLocation) -> pd.Series[Any]:
+        values = decode.python_objects(texts, interval, location, reason)
         if dtype.subtype.kind in "iu":
-            place.refuse_where(values.is_null(), values, f"is missing, and {dtype} has no missing values.")
+            _refuse_nulls(texts, location)
         lefts, rights = (
-            pd.Series([None if each is None else getattr(each, side) for each in made], dtype=object).astype(
-                dtype.subtype
-            )
+            _objects([None if value is None else getattr(value, side) for value in values]).astype(dtype.subtype)
             for side in ("left", "right")
         )
         return pd.Series(pd.arrays.IntervalArray.from_arrays(lefts, rights, closed=dtype.closed))
 
-    return make
+    return intervals
 
 
-_HOLDS = "holds"
-_OF_TYPE: Mapping[str, Any] = {
+_METADATA_KEY = "object_type"
+_DEFAULT_OBJECT_TYPES: Mapping[str, Any] = {
     ColumnType.TEXT: str,
     ColumnType.DROPDOWN: str,
-    ColumnType.NUMBER: NUMBERS,
-    ColumnType.PERCENTAGE: NUMBERS,
+    ColumnType.NUMBER: MIXED_NUMBERS,
+    ColumnType.PERCENTAGE: MIXED_NUMBERS,
     ColumnType.CHECKBOX: bool,
     ColumnType.DATE: dt.date,
     ColumnType.DATETIME: dt.datetime,
 }
-"""What Python objects a column holds of which no more is known than its ClicData type."""
+"""The type of Python objects if only the ClicData type of their column is known."""
 
-_ARROW_OF: Mapping[Any, pa.DataType] = {
+_ARROW_TYPES: Mapping[Any, pa.DataType] = {
     str: pa.string(),
     bool: pa.bool_(),
     float: pa.float64(),
     dt.date: pa.date32(),
     dt.datetime: pa.timestamp("us"),
-    AWARE: pa.timestamp("us", "UTC"),
+    AWARE_DATETIMES: pa.timestamp("us", "UTC"),
     dt.timedelta: pa.duration("ns"),
     bytes: pa.binary(),
 }
 
 
 @dataclass(frozen=True)
-class Home:
-    """The dtype that a column is to come home in.
+class RestoreTarget:
+    """The dtype in which to restore a column.
 
     Attributes
     ----------
     dtype : dtype
         The dtype.
-    make : callable
-        From the values' text to the column.
-    holds : object
-        What Python objects it holds, if it does.
+    restore : callable
+        Function from the text of the values to the column.
+    object_type : object
+        For dtype object: the type of the Python objects.
     """
 
     dtype: Any
-    make: Make
-    holds: Any = None
+    restore: Restore
+    object_type: Any = None
 
     @cached_property
     def arrow_type(self) -> pa.DataType | None:
-        """What it is among Arrow batches; None for what Arrow has no one type for, and stays text."""
+        """The type in Arrow batches; None if Arrow has no single type, so that the column stays text."""
         dtype = _dense_dtype(self.dtype)
-        if self.holds is not None:
-            return _ARROW_OF.get(self.holds)
+        if self.object_type is not None:
+            return _ARROW_TYPES.get(self.object_type)
         if isinstance(dtype, pd.ArrowDtype):
             return dtype.pyarrow_dtype
         if isinstance(dtype, pd.DatetimeTZDtype):
-            return _zoned(dtype)
+            return _zoned_type(dtype)
         if isinstance(dtype, pd.CategoricalDtype) and isinstance(dtype.categories.dtype, pd.DatetimeTZDtype):
-            # Up to pyarrow 23, Arrow's own type of these has no zone.
+            # Up to pyarrow 23, the type that Arrow infers for these has no time zone.
             codes = pd.Series([], dtype=dtype).cat.codes.dtype
-            return pa.dictionary(pa.from_numpy_dtype(codes), _zoned(dtype.categories.dtype), bool(dtype.ordered))
+            return pa.dictionary(pa.from_numpy_dtype(codes), _zoned_type(dtype.categories.dtype), bool(dtype.ordered))
         try:
-            found = pa.array(self._dense(self.series("", pa.chunked_array([], TEXT)))).type
+            found = pa.array(_dense(self.series("", pa.chunked_array([], TEXT)))).type
         except (pa.ArrowException, OverflowError, TypeError, ValueError):
             return None
         values = found.value_type if pa.types.is_dictionary(found) else found
         return None if isinstance(values, pa.BaseExtensionType) or pa.types.is_null(values) else found
 
     def series(self, name: str, values: pa.ChunkedArray, first_row: int = 0) -> pd.Series[Any]:
-        """Make the column.
+        """Restore the column as a Series.
 
         Raises
         ------
         ColumnConversionError
-            Of the first value that the dtype does not hold.
+            The dtype does not hold a value.
         """
-        written = values if is_text(values.type) else pa.chunked_array([pa.array(texts(values), TEXT)])
-        return self.make(written.cast(TEXT), Landing(name, lambda position: first_row + position, self.dtype))
+        written = values if is_text(values.type) else chunked(texts(values), TEXT)
+        return self.restore(written.cast(TEXT), DecodeLocation(name, lambda position: first_row + position, self.dtype))
 
     def array(self, name: str, values: pa.ChunkedArray, first_row: int) -> pa.Array:
-        """Make the column of a batch."""
+        """Restore the column as an Arrow array of type ``arrow_type``.
+
+        Raises
+        ------
+        ColumnConversionError
+            The dtype does not hold a value.
+        """
         if self.arrow_type is None:
             return values.combine_chunks()
-        made = pa.array(self._dense(self.series(name, values, first_row)), self.arrow_type)
-        return made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
-
-    @staticmethod
-    def _dense(series: pd.Series[Any]) -> pd.Series[Any]:
-        return pd.Series(series.array.to_dense()) if isinstance(series.dtype, pd.SparseDtype) else series
+        array = pa.array(_dense(self.series(name, values, first_row)), self.arrow_type)
+        return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
-def _zoned(dtype: pd.DatetimeTZDtype) -> pa.DataType:
+def _dense(series: pd.Series[Any]) -> pd.Series[Any]:
+    return pd.Series(series.array.to_dense()) if isinstance(series.dtype, pd.SparseDtype) else series
+
+
+def _dense_dtype(dtype: Any) -> Any:
+    return dtype.subtype if isinstance(dtype, pd.SparseDtype) else dtype
+
+
+def _zoned_type(dtype: pd.DatetimeTZDtype) -> pa.DataType:
     zone = str(dtype.tz)
     return pa.timestamp(dtype.unit, zone if zone in available_timezones() else "UTC")
 
 
-def told_dtype(source: Source) -> Any:
-    """A column's dtype; that of Python objects carries what they are, which its name does not tell."""
-    holds = held_by(source) if holds_objects(source.dtype) else None
-    return source.dtype if holds is None else np.dtype(object, metadata={_HOLDS: holds})
+def declared_dtype(column: SourceColumn) -> Any:
+    """Return the dtype of a column for ``schema()``; dtype object carries the type of its Python objects."""
+    object_type = _object_type(column) if is_object_dtype(column.dtype) else None
+    return column.dtype if object_type is None else np.dtype(object, metadata={_METADATA_KEY: object_type})
 
 
-def homes(schema: Any) -> dict[str, Any]:
-    """Return for each column of ``schema=`` its home, or its dtype if that says too little for one.
+def restore_targets(schema: Any) -> dict[str, Any]:
+    """Return the target of each column of ``schema=``, or its dtype if that is too general for one.
+
+    Parameters
+    ----------
+    schema : DataFrame, pyarrow.Schema, mapping, Series or None
+        What ``df.clicdata.schema()`` returns, an Arrow schema, or dtypes by column.
+
+    Returns
+    -------
+    dict of str to RestoreTarget or dtype
+        Empty for None.
 
     Raises
     ------
     TypeError
-        It is no schema.
+        ``schema`` is none of these.
     ValueError
-        It names a column twice, or a dtype that pandas does not know or ClicData has nothing of.
+        It names a column twice, or a dtype that pandas does not know or that cannot be restored.
     """
     if schema is None:
         return {}
@@ -429,48 +449,44 @@ def homes(schema: Any) -> dict[str, Any]:
     elif isinstance(schema, Mapping | pd.Series):
         entries = [(name, dtype, None) for name, dtype in schema.items()]
     else:
-        lacks = " without columns named 'column' and 'dtype'" if isinstance(schema, pd.DataFrame) else ""
+        lacking = " without columns 'column' and 'dtype'" if isinstance(schema, pd.DataFrame) else ""
         raise TypeError(
-            "schema= is what df.clicdata.schema() gives, an Arrow schema, or a dict of column to dtype, not a"
-            f" {type(schema).__name__}{lacks}."
+            "schema= takes the result of df.clicdata.schema(), an Arrow schema, or a dict of column to dtype, not a"
+            f" {type(schema).__name__}{lacking}."
         )
-    found: dict[str, Any] = {}
+    targets: dict[str, Any] = {}
     for label, dtype, data_type in entries:
         name = str(label)
-        if name in found:
+        if name in targets:
             raise ValueError(f"schema= names column {name!r} twice.")
         try:
-            found[name] = _home(_known(dtype), data_type)
+            targets[name] = _target(_known_dtype(dtype), data_type)
         except (TypeError, ValueError, NotImplementedError) as exc:
-            do = " Give a dtype itself where its name does not say all of it." if isinstance(dtype, str) else ""
+            remedy = " Pass the dtype itself, because its name is not complete." if isinstance(dtype, str) else ""
             raise ValueError(
-                f"schema= gives column {name!r} the dtype {shown(dtype)}, in which nothing can be read.{do} ({exc})"
+                f"schema= gives column {name!r} the dtype {short_repr(dtype)}, which cannot be read: {exc}.{remedy}"
             ) from exc
-    return found
+    return targets
 
 
-def _known(dtype: Any) -> Any:
+def _known_dtype(dtype: Any) -> Any:
     if dtype is None:
-        raise TypeError("pandas would take None for float64")
+        raise TypeError("None is not a dtype")
     if isinstance(dtype, pa.DataType):
         return pd.ArrowDtype(dtype)
-    if isinstance(dtype, type) and dtype in OF_OBJECTS and dtype not in (str, int, float, bool, complex, bytes):
-        return np.dtype(object, metadata={_HOLDS: dtype})
+    if isinstance(dtype, type) and dtype in _OBJECT_RESTORERS and dtype not in (str, int, float, bool, complex, bytes):
+        return np.dtype(object, metadata={_METADATA_KEY: dtype})
     return pd.api.types.pandas_dtype(dtype)
 
 
-def _dense_dtype(dtype: Any) -> Any:
-    return dtype.subtype if isinstance(dtype, pd.SparseDtype) else dtype
-
-
-def _home(dtype: Any, data_type: Any) -> Any:
-    holds = None
+def _target(dtype: Any, data_type: Any) -> Any:
+    object_type = None
     inner = _dense_dtype(dtype)
-    if holds_objects(inner):
-        holds = dict(inner.metadata or {}).get(_HOLDS)
-        holds = _OF_TYPE.get(data_type) if holds is None else holds
-        if holds is None:
+    if is_object_dtype(inner):
+        object_type = dict(inner.metadata or {}).get(_METADATA_KEY)
+        object_type = _DEFAULT_OBJECT_TYPES.get(data_type) if object_type is None else object_type
+        if object_type is None:
             return dtype
     if isinstance(dtype, pd.CategoricalDtype) and dtype.categories is None:
         return dtype
-    return Home(dtype, maker(dtype, holds), holds)
+    return RestoreTarget(dtype, _restorer(dtype, object_type), object_type)

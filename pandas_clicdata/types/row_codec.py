@@ -1,4 +1,4 @@
-"""Arrow batches to JSON rows, and JSON rows to Arrow columns: the hot path, whole columns at a time."""
+"""Encode Arrow batches as JSON rows, and decode JSON rows into Arrow columns: the hot path, by whole columns."""
 
 from __future__ import annotations
 
@@ -13,25 +13,30 @@ import pyarrow.compute as pc
 
 from pandas_clicdata._models import Decoded, Encoding, Framing, Kind, Wire
 from pandas_clicdata.errors import UnexpectedReplyError
+from pandas_clicdata.types.encode import TEXT, chunked
 
-_TEXT = pa.large_string()
-_EMPTY = pa.scalar("", _TEXT)
-_QUOTE = pa.scalar('"', _TEXT)
+_EMPTY = pa.scalar("", TEXT)
+_QUOTE = pa.scalar('"', TEXT)
 _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 _INT64_MIN, _INT64_MAX, _UINT64_MAX = -(2**63), 2**63 - 1, 2**64 - 1
 
 
 def encode(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing) -> bytes:
-    """Write a batch's rows as JSON, a comma between them.
+    """Write the rows of a batch as JSON, separated by commas.
 
     Parameters
     ----------
     batch : pyarrow.RecordBatch
-        Rows, each column in the Arrow type that its encoding is written from.
+        The rows, each column in the Arrow type that its encoding needs.
     wires : sequence of Wire
-        One a column.
+        How to write each column.
     framing : Framing
-        What stands around the cells.
+        The JSON around the cells of a row.
+
+    Returns
+    -------
+    bytes
+        The rows, without brackets around them.
 
     Examples
     --------
@@ -40,70 +45,70 @@ def encode(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing) -> by
     >>> print(encode(batch, wires, Framing("{", ('"a":', ',"b":'), "}")).decode())
     {"a":1,"b":"x"},{"a":null,"b":"say \\"y\\""}
     """
-    rows = _written(batch, wires, framing, ",")
+    rows = _row_texts(batch, wires, framing, ",")
     if rows is None:
         return b""
     size = pc.sum(pc.binary_length(rows)).as_py()
-    # The strings lie end to end in one buffer, each with its comma; the last comma goes.
+    # Arrow stores the strings one after the other in one buffer, each with its comma; drop the last comma.
     return bytes(rows.buffers()[2][: size - 1])
 
 
 def encode_each(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing) -> list[bytes]:
-    """Write each row of a batch by itself."""
-    rows = _written(batch, wires, framing, "")
+    """Write each row of a batch as JSON of its own."""
+    rows = _row_texts(batch, wires, framing, "")
     return [] if rows is None else [row.encode() for row in rows.to_pylist()]
 
 
-def _written(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing, end: str) -> pa.LargeStringArray | None:
+def _row_texts(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing, end: str) -> pa.LargeStringArray | None:
     if batch.num_rows == 0:
         return None
     parts: list[Any] = []
     opening = framing.opening
     for array, wire, prefix in zip(batch.columns, wires, framing.prefixes, strict=True):
-        parts += [pa.scalar(opening + prefix, _TEXT), cells(array, wire)]
+        parts += [pa.scalar(opening + prefix, TEXT), cells(array, wire)]
         opening = ""
-    parts.append(pa.scalar(framing.closing + end, _TEXT))
+    parts.append(pa.scalar(framing.closing + end, TEXT))
     return pc.binary_join_element_wise(*parts, _EMPTY)
 
 
 def cells(array: pa.Array, wire: Wire) -> pa.Array:
-    """Write each value of a column as JSON text."""
-    text = _quoted(_bare(array, wire.encoding)) if wire.quoted else _bare(array, wire.encoding)
+    """Write each value of a column as JSON."""
+    text = _quoted(_unquoted(array, wire.encoding)) if wire.quoted else _unquoted(array, wire.encoding)
     return pc.fill_null(text, "null")
 
 
-def _bare(array: pa.Array, encoding: Encoding) -> pa.Array:
+def _unquoted(array: pa.Array, encoding: Encoding) -> pa.Array:
     match encoding:
         case Encoding.INTEGER | Encoding.BOOLEAN:
-            return pc.cast(array, _TEXT)
+            return pc.cast(array, TEXT)
         case Encoding.FLOAT:
-            # A point keeps 1.0 a float and -0.0 negative for whoever reads it.
+            # With a point, a reader parses 1.0 as a float and keeps the sign of -0.0.
             return pc.replace_substring_regex(_shortest(array), pattern=r"^(-?[0-9]+)$", replacement=r"\1.0")
         case Encoding.DECIMAL:
-            # Arrow's own text of a decimal is not always JSON ("1.E-10" in some versions).
-            return pa.array([None if value is None else format(value, "f") for value in array.to_pylist()], _TEXT)
+            # Some versions of Arrow write decimals that are not JSON, such as "1.E-10".
+            return pa.array([None if value is None else format(value, "f") for value in array.to_pylist()], TEXT)
         case Encoding.LITERAL:
             return array
         case Encoding.TEXT:
             return _quoted_text(array)
         case Encoding.DATE | Encoding.DATETIME:
-            # A fraction stands there only where it is not zero (A).
-            return _quoted(pc.replace_substring_regex(pc.cast(array, _TEXT), pattern=r"\.0+$", replacement=""))
+            # Write a fraction only if it is not zero.
+            return _quoted(pc.replace_substring_regex(pc.cast(array, TEXT), pattern=r"\.0+$", replacement=""))
 
 
 def _shortest(array: pa.Array) -> pa.Array:
-    text = pc.cast(array, _TEXT)
+    text = pc.cast(array, TEXT)
     if not pa.types.is_float32(array.type):
         return text
-    # The shortest text of a large float32 is another whole number: 65216090 of 65216088.
-    as_double = pc.cast(pc.cast(array, pa.float64()), _TEXT)
+    # The shortest text of a large float32 is another whole number: 65216090 for 65216088.
+    as_double = pc.cast(pc.cast(array, pa.float64()), TEXT)
     return pc.if_else(pc.equal(pc.floor(array), array), as_double, text)
 
 
 def _quoted_text(array: pa.Array) -> pa.Array:
     if not pc.any(pc.match_substring_regex(array, _NEEDS_ESCAPE)).as_py():
         return _quoted(array)
-    return pa.array([json.dumps(value, ensure_ascii=False) for value in array.to_pylist()], _TEXT)
+    return pa.array([json.dumps(value, ensure_ascii=False) for value in array.to_pylist()], TEXT)
 
 
 def _quoted(array: pa.Array) -> pa.Array:
@@ -117,23 +122,28 @@ def decode(
     as_text: Collection[str] = (),
     mixed_as_text: Collection[str] = (),
 ) -> list[Decoded]:
-    """Turn a page's rows into columns; a column that a row does not have is null there.
+    """Convert the rows of a page to columns; a column that a row lacks is null there.
 
     Parameters
     ----------
     rows : sequence of mapping
         The rows.
     names : sequence of str
-        The columns wanted.
+        The columns to return.
     as_text : collection of str, optional
-        Columns whose values become text, those that are none their JSON text.
+        Columns whose values become text: text unchanged, other values as JSON text.
     mixed_as_text : collection of str, optional
-        Columns for which this holds where they have values of several kinds.
+        Columns whose values become text if they are of several kinds.
+
+    Returns
+    -------
+    list of Decoded
+        The columns in the order of ``names``.
 
     Raises
     ------
     UnexpectedReplyError
-        Another column holds values of several kinds, such as text and numbers, or some column text that is no Unicode.
+        Another column has values of several kinds, such as text and numbers; or text is not valid Unicode.
 
     Examples
     --------
@@ -154,16 +164,16 @@ def decode(
 
 
 def names_in(rows: Sequence[Mapping[str, Any]], known: Sequence[str] = ()) -> list[str]:
-    """Return the columns of rows, the known ones first, in the order in which they appear.
+    """Return the column names of rows: those in ``known``, then others in their order of appearance.
 
     Raises
     ------
     UnexpectedReplyError
-        A name is no Unicode text.
+        A name is not valid Unicode text.
     """
     names = dict.fromkeys(known)
     for row in rows:
-        # Rows nearly always have the same columns as the one before.
+        # Nearly every row has the same columns as the row before.
         if row.keys() != names.keys():
             names |= dict.fromkeys(row)
     for name in names:
@@ -171,20 +181,34 @@ def names_in(rows: Sequence[Mapping[str, Any]], known: Sequence[str] = ()) -> li
             name.encode()
         except UnicodeEncodeError:
             raise UnexpectedReplyError(
-                f"A column came with the name {name!r}, which is no Unicode text: it holds half of a surrogate pair."
-                " Rename the column in ClicData.",
+                f"The name of column {name!r} is not valid Unicode text: it contains half of a surrogate pair. Rename"
+                " the column in ClicData.",
                 operation="read",
             ) from None
     return list(names)
 
 
 def unify(pieces: Sequence[Decoded], name: str, *, mixed_as_text: bool = False) -> Decoded:
-    """Make one column of a column's pages; ``mixed_as_text`` makes text of values of several kinds.
+    """Combine the pages of a column.
+
+    Parameters
+    ----------
+    pieces : sequence of Decoded
+        The column in each page.
+    name : str
+        Name of the column, for errors.
+    mixed_as_text : bool, default False
+        Whether values of several kinds become text.
+
+    Returns
+    -------
+    Decoded
+        The whole column.
 
     Raises
     ------
     UnexpectedReplyError
-        The pages hold values of kinds that do not go together.
+        The pages have values of several kinds, and ``mixed_as_text`` is False.
     """
     kinds = {piece.kind for piece in pieces} - {Kind.NULL}
     if not kinds:
@@ -193,11 +217,11 @@ def unify(pieces: Sequence[Decoded], name: str, *, mixed_as_text: bool = False) 
         return _unified_numbers(pieces, kinds)
     if len(kinds) > 1 and mixed_as_text:
         pieces = [piece if piece.kind is Kind.LITERAL else _text(piece.array.to_pylist()) for piece in pieces]
-        return Decoded(Kind.TEXT, _concatenated(pieces, _TEXT))
+        return Decoded(Kind.TEXT, _concatenated(pieces, TEXT))
     if len(kinds) > 1:
-        raise _mixed(name, " and ".join(sorted(kind.value for kind in kinds)))
+        raise _mixed_kinds(name, " and ".join(sorted(kind.value for kind in kinds)))
     kind = kinds.pop()
-    return Decoded(kind, _concatenated(pieces, _TEXT if kind is Kind.TEXT else pa.bool_()))
+    return Decoded(kind, _concatenated(pieces, TEXT if kind is Kind.TEXT else pa.bool_()))
 
 
 def _unified_numbers(pieces: Sequence[Decoded], kinds: set[Kind]) -> Decoded:
@@ -210,23 +234,23 @@ def _unified_numbers(pieces: Sequence[Decoded], kinds: set[Kind]) -> Decoded:
         try:
             return Decoded(kind, _concatenated(pieces, target))
         except pa.ArrowInvalid:
-            # A whole number that the type does not hold exactly.
+            # The type does not hold a whole number exactly.
             continue
     whole = all(piece.kind in {Kind.INTEGER, Kind.NULL} or piece.whole for piece in pieces)
     texts = [
         Decoded(
-            Kind.LITERAL, pa.chunked_array([cells(chunk, Wire(Encoding.FLOAT)) for chunk in piece.array.chunks], _TEXT)
+            Kind.LITERAL, pa.chunked_array([cells(chunk, Wire(Encoding.FLOAT)) for chunk in piece.array.chunks], TEXT)
         )
         if piece.kind is Kind.FLOAT
         else piece
         for piece in pieces
     ]
     nulls = [_null_where(text.array, piece.array) for text, piece in zip(texts, pieces, strict=True)]
-    return Decoded(Kind.LITERAL, _concatenated([Decoded(Kind.LITERAL, array) for array in nulls], _TEXT), whole)
+    return Decoded(Kind.LITERAL, _concatenated([Decoded(Kind.LITERAL, array) for array in nulls], TEXT), whole)
 
 
 def _null_where(texts: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.ChunkedArray:
-    return texts if texts is values else pc.if_else(pc.is_valid(values), texts, pa.scalar(None, _TEXT))
+    return texts if texts is values else pc.if_else(pc.is_valid(values), texts, pa.scalar(None, TEXT))
 
 
 def _concatenated(pieces: Sequence[Decoded], target: pa.DataType) -> pa.ChunkedArray:
@@ -238,10 +262,10 @@ def _column(name: str, values: Sequence[Any], *, as_text: bool, mixed_as_text: b
     try:
         return _text(values) if as_text else _decoded(name, values, mixed_as_text=mixed_as_text)
     except UnicodeEncodeError:
-        # JSON can escape such text, and no Arrow column holds it.
+        # JSON can escape such text, but Arrow cannot hold it.
         raise UnexpectedReplyError(
-            f"Column {name!r} came with text that is no Unicode: it holds half of a surrogate pair. Name the columns"
-            " to read without it in columns=.",
+            f"Column {name!r} has text that is not valid Unicode: it contains half of a surrogate pair. Read only other"
+            " columns: columns=[…].",
             operation="read",
         ) from None
 
@@ -249,31 +273,31 @@ def _column(name: str, values: Sequence[Any], *, as_text: bool, mixed_as_text: b
 def _decoded(name: str, values: Sequence[Any], *, mixed_as_text: bool) -> Decoded:
     kinds = set(map(type, values)) - {type(None)}
     if not kinds:
-        return _one(Kind.NULL, values, pa.null())
+        return _of_kind(Kind.NULL, values, pa.null())
     if kinds == {int}:
         return _integers(values)
     if kinds == {str}:
-        return _one(Kind.TEXT, values, _TEXT)
+        return _of_kind(Kind.TEXT, values, TEXT)
     if kinds == {bool}:
-        return _one(Kind.BOOLEAN, values, pa.bool_())
+        return _of_kind(Kind.BOOLEAN, values, pa.bool_())
     if kinds == {float} or (kinds == {int, float} and _floats_hold(values)):
-        return _one(Kind.FLOAT, values, pa.float64())
+        return _of_kind(Kind.FLOAT, values, pa.float64())
     if kinds <= {int, float, Decimal}:
-        return _one(Kind.LITERAL, [value if value is None else str(value) for value in values], _TEXT)
+        return _of_kind(Kind.LITERAL, [value if value is None else str(value) for value in values], TEXT)
     if mixed_as_text:
         return _text(values)
-    raise _mixed(name, " and ".join(sorted(kind.__name__ for kind in kinds)))
+    raise _mixed_kinds(name, " and ".join(sorted(kind.__name__ for kind in kinds)))
 
 
 def _text(values: Sequence[Any]) -> Decoded:
     if all(value is None for value in values):
-        return _one(Kind.NULL, values, pa.null())
+        return _of_kind(Kind.NULL, values, pa.null())
     texts = [value if value is None or isinstance(value, str) else _json_text(value) for value in values]
-    return _one(Kind.TEXT, texts, _TEXT)
+    return _of_kind(Kind.TEXT, texts, TEXT)
 
 
 def _json_text(value: Any) -> str:
-    """A parsed value as JSON again: numbers as exact as they came, which ``json.dumps`` does not write of a Decimal."""
+    """Write a parsed value as JSON with all digits of its numbers; ``json.dumps`` does not accept a Decimal."""
     match value:
         case dict():
             fields = (f"{json.dumps(key, ensure_ascii=False)}: {_json_text(item)}" for key, item in value.items())
@@ -289,23 +313,23 @@ def _integers(values: Sequence[int | None]) -> Decoded:
     present = [value for value in values if value is not None]
     low, high = min(present), max(present)
     if low >= _INT64_MIN and high <= _INT64_MAX:
-        return _one(Kind.INTEGER, values, pa.int64())
+        return _of_kind(Kind.INTEGER, values, pa.int64())
     if low >= 0 and high <= _UINT64_MAX:
-        return _one(Kind.INTEGER, values, pa.uint64())
-    return _one(Kind.LITERAL, [None if value is None else str(value) for value in values], _TEXT, whole=True)
+        return _of_kind(Kind.INTEGER, values, pa.uint64())
+    return _of_kind(Kind.LITERAL, [None if value is None else str(value) for value in values], TEXT, whole=True)
 
 
 def _floats_hold(values: Sequence[Any]) -> bool:
     return all(abs(value) <= 2**53 for value in values if type(value) is int)
 
 
-def _one(kind: Kind, values: Sequence[Any], arrow_type: pa.DataType, whole: bool = False) -> Decoded:
-    return Decoded(kind, pa.chunked_array([pa.array(values, arrow_type)]), whole)
+def _of_kind(kind: Kind, values: Sequence[Any], arrow_type: pa.DataType, whole: bool = False) -> Decoded:
+    return Decoded(kind, chunked(values, arrow_type), whole)
 
 
-def _mixed(name: str, what: str) -> UnexpectedReplyError:
+def _mixed_kinds(name: str, kinds: str) -> UnexpectedReplyError:
     return UnexpectedReplyError(
-        f"Column {name!r} came with values of kinds that no column type holds ({what}). Read it as text,"
-        f" dtype={{{name!r}: 'str'}}, or name the columns to read without it in columns=.",
+        f"Column {name!r} has values of several kinds, which no column type holds ({kinds}). Read it as text:"
+        f" dtype={{{name!r}: 'str'}}; or read only other columns: columns=[…].",
         operation="read",
     )

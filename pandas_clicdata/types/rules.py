@@ -1,6 +1,6 @@
-"""The one type table: what each kind of Arrow column becomes in ClicData, by default and on request.
+"""The type table: the ClicData types that each kind of Arrow column can become.
 
-The docs' type page, the plan of a write and ``df.clicdata.schema()`` are all read from :data:`RULES`.
+The type page of the docs, the plan of a write and ``df.clicdata.schema()`` read :data:`RULES`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pandas_clicdata._models import ColumnType, Encoding, Wire
 from pandas_clicdata.types import decode, encode
-from pandas_clicdata.types.decode import Back
+from pandas_clicdata.types.decode import Decode
 from pandas_clicdata.types.encode import Prepare
 
 is_ = pa.types
@@ -23,8 +23,16 @@ DATE, DATETIME, CHECKBOX = ColumnType.DATE, ColumnType.DATETIME, ColumnType.CHEC
 
 
 @dataclass(frozen=True)
-class Way:
-    """How a column is converted and written for one ClicData type."""
+class Encoder:
+    """How to convert and write a column for one ClicData type.
+
+    Attributes
+    ----------
+    wire : Wire
+        How to write the converted values in JSON.
+    prepare : callable
+        Function that checks the values and converts them to the Arrow type that ``wire`` needs.
+    """
 
     wire: Wire
     prepare: Prepare
@@ -37,19 +45,19 @@ class TypeRule:
     Attributes
     ----------
     arrow, pandas : str
-        The Arrow types, and the pandas dtypes that become them, in words.
+        Description of the Arrow types, and of the pandas dtypes that become them.
     accepts : callable
-        Whether an Arrow type falls under this row.
+        Function that returns whether an Arrow type belongs to this row.
     default : ColumnType
-        The ClicData type if no other is asked for.
+        ClicData type if the user names none.
     written : str
-        What goes on the wire, in words.
-    ways : mapping of ColumnType to Way
-        The ClicData types that a column can become, each without loss of a value or refused.
-    back : callable
-        From the text of its values, as any of these types brings it, to an Arrow type of this row.
+        Description of the JSON values.
+    encoders : mapping of ColumnType to Encoder
+        ClicData types that the column can become. Each value is sent without loss, or refused.
+    decode : callable
+        Function that restores the values, in an Arrow type of this row, from their text.
     note : callable
-        What ``schema()`` says of such a column.
+        Function that returns the note of ``schema()`` on a column of an Arrow type.
     """
 
     arrow: str
@@ -57,48 +65,42 @@ class TypeRule:
     accepts: Callable[[pa.DataType], bool]
     default: ColumnType
     written: str
-    ways: Mapping[ColumnType, Way]
-    back: Back
+    encoders: Mapping[ColumnType, Encoder]
+    decode: Decode
     note: Callable[[pa.DataType], str] = field(default=lambda arrow_type: "")
 
 
-def _numbers(encoding: Encoding, prepare: Prepare) -> dict[ColumnType, Way]:
-    plain, as_text = Way(Wire(encoding), prepare), Way(Wire(encoding, quoted=True), prepare)
-    return {NUMBER: plain, PERCENTAGE: plain, TEXT: as_text, DROPDOWN: as_text}
+def _number_encoders(encoding: Encoding, prepare: Prepare) -> dict[ColumnType, Encoder]:
+    number, text = Encoder(Wire(encoding), prepare), Encoder(Wire(encoding, quoted=True), prepare)
+    return {NUMBER: number, PERCENTAGE: number, TEXT: text, DROPDOWN: text}
 
 
-def _texts(prepare: Prepare) -> dict[ColumnType, Way]:
-    way = Way(Wire(Encoding.TEXT), prepare)
-    return {TEXT: way, DROPDOWN: way}
-
-
-def _is_halffloat(arrow_type: pa.DataType) -> bool:
-    return bool(is_.is_float16(arrow_type))
+def _text_encoders(prepare: Prepare) -> dict[ColumnType, Encoder]:
+    return dict.fromkeys((TEXT, DROPDOWN), Encoder(Wire(Encoding.TEXT), prepare))
 
 
 def _zone_note(arrow_type: pa.DataType) -> str:
-    return f"the instant in UTC; the zone {arrow_type.tz} goes" if arrow_type.tz is not None else ""
+    return f"the instant in UTC, without the time zone {arrow_type.tz}" if arrow_type.tz is not None else ""
 
 
-_NUMERAL = Way(Wire(Encoding.LITERAL), encode.numerals)
-_TO_CHECKBOX = Way(Wire(Encoding.BOOLEAN), encode.zero_or_one)
-_INSTANT = Way(Wire(Encoding.DATETIME), encode.moments)
-_DAY = Way(Wire(Encoding.DATE), encode.days)
+_NUMBER_FROM_TEXT = Encoder(Wire(Encoding.LITERAL), encode.numbers_from_text)
+_BOOLEAN = Encoder(Wire(Encoding.BOOLEAN, quoted=True), encode.unchanged)
+_BOOLEAN_FROM_NUMBER = Encoder(Wire(Encoding.BOOLEAN), encode.booleans_from_numbers)
+_DATETIME = Encoder(Wire(Encoding.DATETIME), encode.datetimes)
+_DATE = Encoder(Wire(Encoding.DATE), encode.dates)
 
-SHORTEST = "the shortest text that reads back the same, a whole number also as float64; NaN is null, ±inf refused"
-
-NUMBERS_AS_TEXT = "numbers as written"
-"""Columns whose numbers no Arrow type holds as written come as text under this name."""
+_SHORTEST = "the shortest text that reads back as the same value; whole numbers as float64; NaN as null; ±inf refused"
 
 LITERAL_RULE = TypeRule(
-    arrow=NUMBERS_AS_TEXT,
+    arrow="numbers as text",
     pandas="object of Decimal, of int beyond 64 bits, of several kinds of number",
     accepts=lambda arrow_type: False,
     default=NUMBER,
     written="every digit, as written",
-    back=decode.numerals,
-    ways=_numbers(Encoding.LITERAL, encode.as_is),
+    decode=decode.number_texts,
+    encoders=_number_encoders(Encoding.LITERAL, encode.unchanged),
 )
+"""The row for numbers that no Arrow type holds as written: they are text in Arrow."""
 
 RULES: tuple[TypeRule, ...] = (
     TypeRule(
@@ -107,31 +109,26 @@ RULES: tuple[TypeRule, ...] = (
         accepts=is_.is_integer,
         default=NUMBER,
         written="JSON integer, every digit",
-        back=decode.whole_numbers,
-        ways={**_numbers(Encoding.INTEGER, encode.as_is), CHECKBOX: _TO_CHECKBOX},
+        decode=decode.integers,
+        encoders={**_number_encoders(Encoding.INTEGER, encode.unchanged), CHECKBOX: _BOOLEAN_FROM_NUMBER},
     ),
     TypeRule(
         arrow="float16",
         pandas="float16",
-        accepts=_is_halffloat,
+        accepts=lambda arrow_type: bool(is_.is_float16(arrow_type)),
         default=NUMBER,
-        written=SHORTEST,
-        back=decode.floats,
-        ways=_numbers(Encoding.LITERAL, encode.finite),
+        written=_SHORTEST,
+        decode=decode.floats,
+        encoders=_number_encoders(Encoding.LITERAL, encode.finite),
     ),
     TypeRule(
         arrow="float32, float64",
         pandas="float32, float64, Float32, Float64",
         accepts=is_.is_floating,
         default=NUMBER,
-        written=SHORTEST,
-        back=decode.floats,
-        ways={
-            **_numbers(Encoding.FLOAT, encode.finite),
-            CHECKBOX: Way(
-                Wire(Encoding.BOOLEAN), lambda array, place: encode.zero_or_one(encode.finite(array, place), place)
-            ),
-        },
+        written=_SHORTEST,
+        decode=decode.floats,
+        encoders={**_number_encoders(Encoding.FLOAT, encode.finite), CHECKBOX: _BOOLEAN_FROM_NUMBER},
     ),
     TypeRule(
         arrow="decimal128, decimal256",
@@ -139,8 +136,8 @@ RULES: tuple[TypeRule, ...] = (
         accepts=is_.is_decimal,
         default=NUMBER,
         written="every digit, as written",
-        back=decode.decimals,
-        ways=_numbers(Encoding.DECIMAL, encode.as_is),
+        decode=decode.decimals,
+        encoders=_number_encoders(Encoding.DECIMAL, encode.unchanged),
     ),
     TypeRule(
         arrow="bool",
@@ -148,12 +145,12 @@ RULES: tuple[TypeRule, ...] = (
         accepts=is_.is_boolean,
         default=CHECKBOX,
         written="true or false",
-        back=decode.truths,
-        ways={
-            CHECKBOX: Way(Wire(Encoding.BOOLEAN), encode.as_is),
-            NUMBER: Way(Wire(Encoding.INTEGER), encode.bits),
-            TEXT: Way(Wire(Encoding.BOOLEAN, quoted=True), encode.as_is),
-            DROPDOWN: Way(Wire(Encoding.BOOLEAN, quoted=True), encode.as_is),
+        decode=decode.booleans,
+        encoders={
+            CHECKBOX: Encoder(Wire(Encoding.BOOLEAN), encode.unchanged),
+            NUMBER: Encoder(Wire(Encoding.INTEGER), encode.numbers_from_booleans),
+            TEXT: _BOOLEAN,
+            DROPDOWN: _BOOLEAN,
         },
     ),
     TypeRule(
@@ -161,29 +158,29 @@ RULES: tuple[TypeRule, ...] = (
         pandas="str, string, object of str, category of text",
         accepts=lambda t: bool(is_.is_string(t) or is_.is_large_string(t) or is_.is_string_view(t)),
         default=TEXT,
-        written="as it is, any Unicode",
-        back=decode.as_text,
-        ways={
-            **_texts(encode.text),
-            NUMBER: _NUMERAL,
-            PERCENTAGE: _NUMERAL,
-            CHECKBOX: Way(Wire(Encoding.BOOLEAN), encode.truth_words),
-            DATE: Way(Wire(Encoding.DATE), encode.written_dates),
-            DATETIME: Way(Wire(Encoding.DATETIME), encode.written_moments),
+        written="unchanged, any Unicode",
+        decode=decode.text,
+        encoders={
+            **_text_encoders(encode.text),
+            NUMBER: _NUMBER_FROM_TEXT,
+            PERCENTAGE: _NUMBER_FROM_TEXT,
+            CHECKBOX: Encoder(Wire(Encoding.BOOLEAN), encode.booleans_from_text),
+            DATE: Encoder(Wire(Encoding.DATE), encode.dates_from_text),
+            DATETIME: Encoder(Wire(Encoding.DATETIME), encode.datetimes_from_text),
         },
     ),
     TypeRule(
-        arrow="timestamp, with or without a zone",
-        pandas="datetime64 of any unit and zone, object of datetime",
+        arrow="timestamp, with or without a time zone",
+        pandas="datetime64 of any unit and time zone, object of datetime",
         accepts=is_.is_timestamp,
         default=DATETIME,
-        written="YYYY-MM-DD HH:MM:SS[.ffffff], with a zone the instant in UTC; nanoseconds other than zero refused",
-        back=decode.moments,
-        ways={
-            DATETIME: _INSTANT,
-            TEXT: _INSTANT,
-            DROPDOWN: _INSTANT,
-            DATE: Way(Wire(Encoding.DATE), encode.midnights),
+        written="YYYY-MM-DD HH:MM:SS[.ffffff], with a time zone the instant in UTC; nonzero nanoseconds refused",
+        decode=decode.datetimes,
+        encoders={
+            DATETIME: _DATETIME,
+            TEXT: _DATETIME,
+            DROPDOWN: _DATETIME,
+            DATE: Encoder(Wire(Encoding.DATE), encode.dates_from_datetimes),
         },
         note=_zone_note,
     ),
@@ -193,12 +190,12 @@ RULES: tuple[TypeRule, ...] = (
         accepts=is_.is_date,
         default=DATE,
         written="YYYY-MM-DD",
-        back=decode.days,
-        ways={
-            DATE: _DAY,
-            TEXT: _DAY,
-            DROPDOWN: _DAY,
-            DATETIME: Way(Wire(Encoding.DATETIME), encode.midnights_of_days),
+        decode=decode.dates,
+        encoders={
+            DATE: _DATE,
+            TEXT: _DATE,
+            DROPDOWN: _DATE,
+            DATETIME: Encoder(Wire(Encoding.DATETIME), encode.datetimes_from_dates),
         },
     ),
     TypeRule(
@@ -207,33 +204,33 @@ RULES: tuple[TypeRule, ...] = (
         accepts=is_.is_time,
         default=TEXT,
         written="ISO 8601, HH:MM:SS[.ffffff]",
-        back=decode.clock_times,
-        ways=_texts(encode.clock_times),
-        note=lambda arrow_type: "a time of day as ISO 8601 text",
+        decode=decode.times,
+        encoders=_text_encoders(encode.times),
+        note=lambda arrow_type: encode.TIME_NOTE,
     ),
     TypeRule(
         arrow="duration",
         pandas="timedelta64 of any unit, object of timedelta",
         accepts=is_.is_duration,
         default=TEXT,
-        written="ISO 8601, P1DT2H3M4.5S; pandas.Timedelta reads it",
-        back=decode.durations,
-        ways=_texts(encode.durations),
-        note=lambda arrow_type: "a duration as ISO 8601 text",
+        written="ISO 8601, P1DT2H3M4.5S, which pandas.Timedelta reads",
+        decode=decode.durations,
+        encoders=_text_encoders(encode.durations),
+        note=lambda arrow_type: encode.DURATION_NOTE,
     ),
     TypeRule(
         arrow="null",
-        pandas="object of nothing but missing values",
+        pandas="object with only missing values",
         accepts=is_.is_null,
         default=TEXT,
         written="null",
-        back=decode.nothing,
-        ways={data_type: Way(Wire(Encoding.TEXT), encode.text) for data_type in ColumnType},
-        note=lambda arrow_type: "no values, so text; column_types={…} names another type",
+        decode=decode.nulls,
+        encoders=dict.fromkeys(ColumnType, Encoder(Wire(Encoding.TEXT), encode.text)),
+        note=lambda arrow_type: "text, because the column has no values; name another type with column_types={…}",
     ),
 )
 
-GOES_AS: Mapping[ColumnType, frozenset[ColumnType]] = {
+COMPATIBLE_TYPES: Mapping[ColumnType, frozenset[ColumnType]] = {
     NUMBER: frozenset({PERCENTAGE}),
     PERCENTAGE: frozenset({NUMBER}),
     TEXT: frozenset({DROPDOWN}),
@@ -242,11 +239,11 @@ GOES_AS: Mapping[ColumnType, frozenset[ColumnType]] = {
     DATETIME: frozenset(),
     CHECKBOX: frozenset(),
 }
-"""Which other types of an existing table's column a frame's column goes into without being asked to."""
+"""Other types of an existing table's column that accept a column of the type, without ``column_types=``."""
 
 
 def rule_for(arrow_type: pa.DataType) -> TypeRule | None:
-    """Return the row of the table that an Arrow type falls under, or None.
+    """Return the row of the type table for an Arrow type, or None.
 
     Examples
     --------

@@ -1,11 +1,11 @@
-"""``dtype=``, ``dtype_backend=`` and ``parse_dates=`` of a read: Arrow columns to a DataFrame."""
+"""``dtype=``, ``dtype_backend=`` and ``parse_dates=`` of a read: convert Arrow columns to a DataFrame."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -15,66 +15,100 @@ import pyarrow.compute as pc
 from pandas_clicdata._models import ColumnType
 from pandas_clicdata.errors import ColumnConversionError
 from pandas_clicdata.types.decode import (
-    BEYOND_ZONE,
+    OUTSIDE_ZONE,
     arrow_series,
-    beyond_zone,
     default_series,
-    float_series,
-    own_text_dtype,
-    zone_of,
+    default_text_dtype,
+    first_outside_zone,
+    nullable_floats,
+    time_zone,
 )
-from pandas_clicdata.types.encode import days_of, shown
-from pandas_clicdata.types.infer import Settled, is_short, is_text, parsed_text, texts, wants_text
-from pandas_clicdata.types.recast import Home, of_ticks
+from pandas_clicdata.types.encode import TICKS_PER_SECOND, chunked, first_true, short_repr, split_dates
+from pandas_clicdata.types.infer import InferredColumn, fits_decimal, is_text, is_text_dtype, parsed_text, texts
+from pandas_clicdata.types.recast import RestoreTarget, series_of_ticks
 
-_UNITS = ("s", "ms", "us", "ns")
-_NOT_A_TIME = -(2**63)
-"""The ticks of NaT."""
+_UNITS = tuple(TICKS_PER_SECOND)
+_NAT_TICKS = -(2**63)
 
 
-def cast(name: str, settled: Settled, dtype: Any, dtype_backend: str | None) -> pd.Series[Any]:
-    """Give a column the dtype asked for.
+class _Misfit(ValueError):
+    """A dtype does not hold the values of a column.
+
+    Parameters
+    ----------
+    reason : str
+        What is wrong.
+    instead : str, default "string"
+        The dtype that the error recommends.
+    position : int, optional
+        Position of the value in the column.
+    value : object, optional
+        The value.
+    """
+
+    def __init__(
+        self, reason: str, instead: str = "string", *, position: int | None = None, value: object = None
+    ) -> None:
+        super().__init__(reason)
+        self.instead = instead
+        self.position = position
+        self.value = value
+
+
+def cast(
+    name: str, column: InferredColumn, dtype: Any, dtype_backend: str | None, first_row: int = 0
+) -> pd.Series[Any]:
+    """Convert a column to a requested dtype; ``first_row`` is the position of its first value in the table.
 
     Raises
     ------
     ColumnConversionError
-        It would lose or change a value.
+        The dtype would lose or change a value.
     """
     try:
-        return _cast(settled, pd.api.types.pandas_dtype(dtype), dtype_backend)
+        return _cast(column, pd.api.types.pandas_dtype(dtype), dtype_backend)
     except (TypeError, ValueError, OverflowError, AttributeError, NotImplementedError, pa.ArrowException) as exc:
-        raise ColumnConversionError(f"Column {name!r} cannot be read as {dtype}: {exc}", column=name) from exc
+        misfit = exc if isinstance(exc, _Misfit) else _Misfit(str(exc).rstrip("."))
+        row = None if misfit.position is None else first_row + misfit.position
+        where = "" if row is None else f" (row {row})"
+        raise ColumnConversionError(
+            f"Column {name!r} cannot be read as {dtype}: {misfit}{where}. Read it as another dtype: dtype={{{name!r}:"
+            f" {misfit.instead!r}}}.",
+            column=name,
+            row=row,
+            value=None if row is None else short_repr(misfit.value),
+        ) from exc
 
 
-def _cast(settled: Settled, wanted: Any, dtype_backend: str | None) -> pd.Series[Any]:
-    if wants_text(wanted):
+def _cast(column: InferredColumn, wanted: Any, dtype_backend: str | None) -> pd.Series[Any]:
+    if is_text_dtype(wanted):
         # Not by astype(str), which makes "None" of a missing value in pandas 2.
-        return pd.Series(texts(settled.values), dtype=own_text_dtype() if isinstance(wanted, np.dtype) else wanted)
-    if wanted.kind == "M" and _is_text(settled):
-        moments = parsed_text(settled.values, ColumnType.DATETIME)
-        settled = settled if moments is None else Settled(moments)
-    _refuse_kind(settled, wanted)
-    _refuse_missing(settled, wanted)
+        return pd.Series(texts(column.values), dtype=default_text_dtype() if isinstance(wanted, np.dtype) else wanted)
+    if wanted.kind == "M" and _is_text(column):
+        parsed = parsed_text(column.values, ColumnType.DATETIME)
+        column = column if parsed is None else InferredColumn(parsed)
+    _refuse_kind(column, wanted)
+    _refuse_missing(column, wanted)
     arrow_type = wanted.pyarrow_dtype if isinstance(wanted, pd.ArrowDtype) else pa.null()
     if pa.types.is_decimal(arrow_type):
-        return arrow_series(pa.array(_short_numbers(settled, wanted), arrow_type))
-    if pa.types.is_timestamp(settled.values.type) and wanted.kind == "M":
+        return arrow_series(pa.array(_numbers_in_range(column, wanted), arrow_type))
+    if pa.types.is_timestamp(column.values.type) and wanted.kind == "M":
         as_dates = pa.types.is_date(arrow_type)
-        return _midnights(settled.values, arrow_type) if as_dates else _moments(settled.values, wanted)
+        return _dates(column.values, arrow_type) if as_dates else _datetimes(column.values, wanted)
     if wanted.kind in "fc":
-        return _floats(settled, wanted, dtype_backend)
-    if wanted.kind == "m" and _is_text(settled):
-        return _durations(_spans(settled.values), wanted)
-    series = default_series(settled, dtype_backend)
+        return _floats(column, wanted, dtype_backend)
+    if wanted.kind == "m" and _is_text(column):
+        return _durations(_parsed_durations(column.values), wanted)
+    series = default_series(column, dtype_backend)
     if isinstance(wanted, pd.PeriodDtype):
         return pd.Series(pd.PeriodIndex(series, dtype=wanted))
     if wanted.kind == "m":
         return _durations(pd.to_timedelta(series), wanted)
-    if settled.numerals and wanted.kind in "iu":
-        # Python would take its time to make an int of 1E+9999.
-        _short_numbers(settled, wanted)
+    if column.numerals and wanted.kind in "iu":
+        # Before Python makes an int of 1E+9999, which takes long.
+        _numbers_in_range(column, wanted)
     converted: pd.Series[Any] = series.astype(wanted)
-    if wanted.kind in "iub" and (settled.numerals or pd.api.types.is_numeric_dtype(series.dtype)):
+    if wanted.kind in "iub" and (column.numerals or pd.api.types.is_numeric_dtype(series.dtype)):
         _refuse_where((converted != series) & series.notna(), series, wanted)
     return converted
 
@@ -84,108 +118,111 @@ def _is_numeric(arrow_type: pa.DataType) -> bool:
     return bool(is_.is_integer(arrow_type) or is_.is_floating(arrow_type) or is_.is_boolean(arrow_type))
 
 
-def _is_text(settled: Settled) -> bool:
-    return is_text(settled.values.type) and not settled.numerals
+def _is_text(column: InferredColumn) -> bool:
+    return is_text(column.values.type) and not column.numerals
 
 
-def _refuse_kind(settled: Settled, wanted: Any) -> None:
-    """Refuse values of a kind that pandas would take for another."""
-    found = settled.values.type
+def _refuse_kind(column: InferredColumn, wanted: Any) -> None:
+    """Refuse values that pandas would convert to values of another kind."""
+    found = column.values.type
     if isinstance(wanted, pd.IntervalDtype):
-        raise TypeError("dtype= does not read intervals; schema= does")
-    if wanted.kind == "S" or (wanted.kind == "b" and _is_text(settled)):
-        raise ValueError("text is no value of it")
-    if isinstance(wanted, pd.PeriodDtype) and (settled.numerals or _is_numeric(found)):
-        raise ValueError("numbers are no values of it, for they may be years or counts")
+        raise TypeError("dtype= does not read intervals; pass the dtype in schema=")
+    if wanted.kind == "S" or (wanted.kind == "b" and _is_text(column)):
+        raise ValueError("the column has text")
+    if isinstance(wanted, pd.PeriodDtype) and (column.numerals or _is_numeric(found)):
+        raise ValueError("the column has numbers, which may be years or counts")
     if wanted.kind in "bc" and pa.types.is_temporal(found):
-        raise ValueError("dates and datetimes are no values of it")
+        raise ValueError("the column has dates or datetimes")
     if wanted.kind in "mM" and pa.types.is_boolean(found):
-        raise ValueError("true and false are no value of it")
-    if wanted.kind in "mM" and found == pa.int64() and pc.any(pc.equal(settled.values, _NOT_A_TIME)).as_py():
-        raise ValueError(f"{wanted} does not hold {_NOT_A_TIME}")
+        raise ValueError("the column has booleans")
+    if wanted.kind in "mM" and found == pa.int64():
+        position = first_true(pc.equal(column.values, _NAT_TICKS))
+        if position is not None:
+            _refuse(wanted, position, _NAT_TICKS)
     if wanted.kind in "mM" and pa.types.is_floating(found):
-        broken = next((tick for tick in settled.values.to_pylist() if tick is not None and tick != int(tick)), None)
-        if broken is not None:
-            raise ValueError(f"{wanted} does not hold {broken}")
-    empty = settled.values.null_count == len(settled.values)
-    if zone_of(wanted) is not None and not pa.types.is_timestamp(found) and not empty:
+        for position, tick in enumerate(column.values.to_pylist()):
+            if tick is not None and tick != int(tick):
+                _refuse(wanted, position, tick)
+    empty = column.values.null_count == len(column.values)
+    if time_zone(wanted) is not None and not pa.types.is_timestamp(found) and not empty:
         raise ValueError("only datetimes have a time zone")
     if isinstance(wanted, pd.ArrowDtype) and pa.types.is_time(wanted.pyarrow_dtype) and pa.types.is_timestamp(found):
-        raise ValueError("datetimes have a date too")
+        raise ValueError("the column has datetimes, whose date would be lost")
 
 
-def _refuse_missing(settled: Settled, wanted: Any) -> None:
-    """Refuse nulls where pandas would make something of them."""
-    if not isinstance(wanted, np.dtype) or not settled.values.null_count:
-        return
-    if wanted.kind == "b":
-        raise ValueError("it has no missing values, and would make True of them. Ask for 'boolean'")
-    if wanted.kind in "iu":
-        nullable = wanted.name.replace("uint", "UInt").replace("int", "Int")
-        raise ValueError(f"it has no missing values, and the column has some. Ask for {nullable!r}")
+def _refuse(wanted: Any, position: int, value: object) -> NoReturn:
+    shown = short_repr(value) if isinstance(value, Decimal) else value
+    raise _Misfit(f"{wanted} does not hold {shown}", position=position, value=value)
+
+
+def _refuse_missing(column: InferredColumn, wanted: Any) -> None:
+    """Refuse nulls that pandas would convert to values."""
+    if isinstance(wanted, np.dtype) and wanted.kind in "biu" and column.values.null_count:
+        nullable = "boolean" if wanted.kind == "b" else wanted.name.replace("uint", "UInt").replace("int", "Int")
+        raise _Misfit("the column has missing values", nullable)
 
 
 def _refuse_where(changed: pd.Series[bool], series: pd.Series[Any], wanted: Any) -> None:
     if changed.any():
-        raise ValueError(f"{wanted} does not hold {series[changed].iloc[0]}")
+        position = int(np.flatnonzero(changed)[0])
+        value = series.iloc[position]
+        _refuse(wanted, position, value.item() if isinstance(value, np.generic) else value)
 
 
-def _short_numbers(settled: Settled, wanted: Any) -> list[Decimal | None]:
-    """The numbers, none of them longer than any Arrow decimal."""
-    numbers = [None if text is None else _number(text) for text in texts(settled.values)]
-    beyond = next((number for number in numbers if number is not None and not is_short(number)), None)
-    if beyond is not None:
-        raise ValueError(f"{wanted} does not hold {shown(beyond)}")
+def _numbers_in_range(column: InferredColumn, wanted: Any) -> list[Decimal | None]:
+    """Return the numbers; refuse those longer than any Arrow decimal."""
+    numbers: list[Decimal | None] = []
+    for position, text in enumerate(texts(column.values)):
+        try:
+            number = None if text is None else Decimal(text)
+        except InvalidOperation:
+            raise _Misfit(f"{short_repr(text)} is not a number", position=position, value=text) from None
+        if number is not None and not fits_decimal(number):
+            _refuse(wanted, position, number)
+        numbers.append(number)
     return numbers
 
 
-def _number(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{shown(text)} is no number") from None
-
-
-def _midnights(moments: pa.ChunkedArray, arrow_type: pa.DataType) -> pd.Series[Any]:
-    """Datetimes without a time of day, as dates."""
-    days, cut = days_of(moments)
-    position = _first(cut)
+def _dates(datetimes: pa.ChunkedArray, arrow_type: pa.DataType) -> pd.Series[Any]:
+    """Convert datetimes at midnight to dates."""
+    dates, has_time = split_dates(datetimes)
+    position = first_true(has_time)
     if position is not None:
-        raise ValueError(f"{moments[position]} has a time of day")
-    return arrow_series(days.cast(arrow_type))
+        raise _Misfit(f"{datetimes[position]} has a time of day", position=position, value=datetimes[position].as_py())
+    return arrow_series(dates.cast(arrow_type))
 
 
-def _moments(moments: pa.ChunkedArray, wanted: Any) -> pd.Series[Any]:
-    """Datetimes in UTC in another unit or zone."""
-    unit = np.datetime_data(wanted)[0] if isinstance(wanted, np.dtype) else _unit_of(wanted)
+def _datetimes(datetimes: pa.ChunkedArray, wanted: Any) -> pd.Series[Any]:
+    """Convert datetimes in UTC to another unit or time zone."""
+    unit = np.datetime_data(wanted)[0] if isinstance(wanted, np.dtype) else _unit(wanted)
     if unit not in _UNITS:
-        raise ValueError("pandas has no datetimes of this unit. Ask for 'datetime64[us]', or s, ms or ns")
-    in_unit = moments.cast(pa.timestamp(unit), safe=False)
-    position = _first(pc.not_equal(in_unit.cast(moments.type, safe=False), moments))
+        raise _Misfit("pandas has no datetimes of this unit; its units are s, ms, us and ns", "datetime64[us]")
+    in_unit = datetimes.cast(pa.timestamp(unit), safe=False)
+    position = first_true(pc.not_equal(in_unit.cast(datetimes.type, safe=False), datetimes))
     if position is not None:
-        raise ValueError(f"{wanted} does not hold {moments[position]}")
-    position = beyond_zone(moments, wanted)
+        _refuse(wanted, position, datetimes[position].as_py())
+    position = first_outside_zone(datetimes, wanted)
     if position is not None:
-        raise ValueError(f"{moments[position]} (in UTC) {BEYOND_ZONE}")
-    return of_ticks(in_unit, wanted)
+        raise _Misfit(
+            f"{datetimes[position]} (in UTC) {OUTSIDE_ZONE.rstrip('.')}",
+            "datetime64[us, UTC]",
+            position=position,
+            value=datetimes[position].as_py(),
+        )
+    return series_of_ticks(in_unit, wanted)
 
 
-def _unit_of(wanted: pd.DatetimeTZDtype | pd.ArrowDtype) -> str:
+def _unit(wanted: pd.DatetimeTZDtype | pd.ArrowDtype) -> str:
     unit: str = (wanted.pyarrow_dtype if isinstance(wanted, pd.ArrowDtype) else wanted).unit
     return unit
 
 
-def _first(mask: pa.ChunkedArray) -> int | None:
-    position: int = pc.index(mask, pa.scalar(True)).as_py()
-    return position if position >= 0 else None
-
-
-def _spans(written: pa.ChunkedArray) -> pd.Series[Any]:
-    """Text as durations, in the finest unit that one of them has."""
-    # One at a time: of several, pandas 3.0 reads a coarse one in the unit of a finer one before it.
-    spans: list[Any] = [pd.NaT if text is None else pd.Timedelta(text) for text in written.to_pylist()]
-    unit: Any = max((span.unit for span in spans if span is not pd.NaT), key=_UNITS.index, default="ns")
-    ticks = ["NaT" if span is pd.NaT else span.as_unit(unit).to_timedelta64() for span in spans]
+def _parsed_durations(written: pa.ChunkedArray) -> pd.Series[Any]:
+    """Parse text as durations, in the finest unit of any of them."""
+    # One by one, because of several pandas 3.0 reads a coarse one in the unit of a finer one before it.
+    parsed: list[Any] = [pd.NaT if text is None else pd.Timedelta(text) for text in written.to_pylist()]
+    unit: Any = max((each.unit for each in parsed if each is not pd.NaT), key=_UNITS.index, default="ns")
+    ticks = ["NaT" if each is pd.NaT else each.as_unit(unit).to_timedelta64() for each in parsed]
     return pd.Series(np.array(ticks, f"m8[{unit}]"))
 
 
@@ -195,40 +232,46 @@ def _durations(series: pd.Series[Any], wanted: Any) -> pd.Series[Any]:
     return converted
 
 
-def _floats(settled: Settled, wanted: Any, dtype_backend: str | None) -> pd.Series[Any]:
-    """Floats or complex numbers, rounded, but not to infinity."""
-    series = _nearest(settled.values) if settled.numerals else default_series(settled, dtype_backend)
-    with np.errstate(over="ignore"):  # what it would warn of is refused below
+def _floats(column: InferredColumn, wanted: Any, dtype_backend: str | None) -> pd.Series[Any]:
+    """Round to floats or complex numbers; refuse numbers that would become infinite."""
+    series = _nearest_floats(column.values) if column.numerals else default_series(column, dtype_backend)
+    with np.errstate(over="ignore"):  # infinities are refused below
         converted: pd.Series[Any] = series.astype(wanted)
-    if not _is_text(settled):
+    if not _is_text(column):
         _refuse_where(pd.Series(np.isinf(converted.to_numpy(complex, na_value=np.nan))), series, wanted)
     return converted
 
 
-def _nearest(numerals: pa.ChunkedArray) -> pd.Series[Any]:
-    """Each number as the nearest float, which Arrow's own way from a Decimal does not always find."""
+def _nearest_floats(numerals: pa.ChunkedArray) -> pd.Series[Any]:
+    """Round each number to the nearest float, which Arrow does not always find for a Decimal."""
     numbers = [None if text is None else float(text) for text in numerals.to_pylist()]
-    if any(number is not None and math.isinf(number) for number in numbers):
-        beyond = next(text for text in numerals.to_pylist() if text is not None and math.isinf(float(text)))
-        raise ValueError(f"a float does not hold {shown(Decimal(beyond))}")
-    return float_series(pa.chunked_array([pa.array(numbers, pa.float64())]))
+    for position, number in enumerate(numbers):
+        if number is not None and math.isinf(number):
+            _refuse("a float", position, Decimal(numerals[position].as_py()))
+    return nullable_floats(chunked(numbers, pa.float64()))
 
 
 DtypeBackend = Literal["numpy_nullable", "pyarrow"]
 ParseDates = Sequence[str] | Mapping[str, Any]
 
 _DATE_UNITS = frozenset({"D", "d", "h", "m", "s", "ms", "us", "ns"})
-"""What ``parse_dates`` takes for units of numbers since 1970, as ``pandas.read_sql`` does."""
+"""Values of ``parse_dates`` that are units of numbers since 1970, as in ``pandas.read_sql``; others are formats."""
 
 
 def checked_backend(dtype_backend: str | None) -> None:
-    """Refuse a backend that pandas does not have."""
+    """Check ``dtype_backend=``.
+
+    Raises
+    ------
+    ValueError
+        pandas has no such backend.
+    """
     if dtype_backend not in (None, "numpy_nullable", "pyarrow"):
-        raise ValueError(f"dtype_backend={dtype_backend!r} is not known; it is 'numpy_nullable' or 'pyarrow'.")
+        raise ValueError(f"Unknown dtype_backend={dtype_backend!r}. Valid backends: 'numpy_nullable', 'pyarrow'.")
 
 
 def to_frame(
-    columns: Mapping[str, Settled],
+    columns: Mapping[str, InferredColumn],
     rows: int,
     *,
     dtype: Any = None,
@@ -238,43 +281,49 @@ def to_frame(
     stable: bool = False,
     first_row: int = 0,
 ) -> pd.DataFrame:
-    """Make the DataFrame, which shares no memory with the columns: Arrow's is read-only.
+    """Convert columns to a DataFrame that shares no memory with them, because Arrow's memory is read-only.
 
     Parameters
     ----------
-    columns : mapping of str to Settled
-        What was read.
+    columns : mapping of str to InferredColumn
+        The columns that were read.
     rows : int
-        How many rows that are, for a frame of no columns.
+        Number of rows, for a frame without columns.
     dtype, dtype_backend, parse_dates, index_col
-        As in ``pandas.read_sql``; a column's dtype may be its :class:`Home`.
+        As in ``pandas.read_sql``; the dtype of a column may be a :class:`RestoreTarget`.
     stable : bool, default False
-        Use nullable dtypes for whole numbers and truth values also where nothing is null, so that all chunks agree.
+        Whether integers and booleans have nullable dtypes even if no value is null, so that all chunks have the same
+        dtypes.
     first_row : int, default 0
-        Where in the table the rows begin.
+        Position of the first row in the table, for errors.
+
+    Returns
+    -------
+    DataFrame
+        The columns in the requested dtypes.
 
     Raises
     ------
     ColumnConversionError
-        A column cannot be given the dtype asked for.
+        A dtype does not hold the values of its column.
     """
     dtypes = dtype if isinstance(dtype, Mapping) else dict.fromkeys(columns, dtype)
     series = {}
-    for name, settled in columns.items():
+    for name, column in columns.items():
         wanted = dtypes.get(name)
-        if isinstance(wanted, Home):
-            series[name] = wanted.series(name, settled.values, first_row)
+        if isinstance(wanted, RestoreTarget):
+            series[name] = wanted.series(name, column.values, first_row)
         elif wanted is not None:
-            series[name] = cast(name, settled, wanted, dtype_backend)
+            series[name] = cast(name, column, wanted, dtype_backend, first_row)
         else:
-            series[name] = default_series(settled, dtype_backend, stable=stable)
+            series[name] = default_series(column, dtype_backend, stable=stable)
     for name, options in _date_options(parse_dates).items():
-        series[name] = _dates(name, series[name], options)
+        series[name] = _parsed_dates(name, series[name], options)
     names = [index_col] if isinstance(index_col, str) else index_col or ()
     levels = [_level(name, series.pop(name)) for name in names]
-    # The copy also puts columns of one NumPy dtype into one block. With columns=, pandas 2 asks for every value, which
-    # a time zone of dateutil does not bear.
-    labels = None if series else pd.Index([], dtype=own_text_dtype())
+    # copy=True also consolidates columns of the same NumPy dtype. columns= only without columns: with it, pandas 2
+    # reads every value, which raises for a time zone of dateutil.
+    labels = None if series else pd.Index([], dtype=default_text_dtype())
     frame = pd.DataFrame(series, index=pd.RangeIndex(rows), columns=labels, copy=True)
     if levels:
         frame.index = levels[0] if len(levels) == 1 else pd.MultiIndex.from_arrays(levels)
@@ -282,13 +331,18 @@ def to_frame(
 
 
 def _level(name: str, series: pd.Series[Any]) -> pd.Index[Any]:
-    """As ``set_index`` makes it, but with the column's dtype: pandas would make int64 of int8 in 3.1, and datetimes of
-    objects in 2.2."""
+    """Return a level of the index, in the dtype of its column.
+
+    ``set_index`` changes dtypes: int8 to int64 in pandas 3.1, and objects to datetimes in 2.2.
+    """
     try:
-        # pandas takes copy=True here, but does not copy.
+        # series.copy(), because pandas accepts copy=True here but does not copy.
         level: pd.Index[Any] = pd.Index(series.copy(), dtype=series.dtype, name=name)
     except NotImplementedError as exc:
-        raise ColumnConversionError(f"Column {name!r} cannot be the index: {exc}.", column=name) from exc
+        raise ColumnConversionError(
+            f"Column {name!r} cannot be the index: {exc}. Read it as another dtype: dtype={{{name!r}: 'float64'}}.",
+            column=name,
+        ) from exc
     return level
 
 
@@ -298,7 +352,7 @@ def _date_options(parse_dates: ParseDates | None) -> Mapping[str, Any]:
     return dict.fromkeys(parse_dates)
 
 
-def _dates(name: str, series: pd.Series[Any], options: Any) -> pd.Series[Any]:
+def _parsed_dates(name: str, series: pd.Series[Any], options: Any) -> pd.Series[Any]:
     if isinstance(options, Mapping):
         arguments = dict(options)
     elif options is None and pd.api.types.is_numeric_dtype(series.dtype):
@@ -308,4 +362,8 @@ def _dates(name: str, series: pd.Series[Any], options: Any) -> pd.Series[Any]:
     try:
         return pd.to_datetime(series, **arguments)
     except (TypeError, ValueError, OverflowError) as exc:
-        raise ColumnConversionError(f"Column {name!r} cannot be read as dates: {exc}", column=name) from exc
+        raise ColumnConversionError(
+            f"Column {name!r} cannot be read as dates: {str(exc).rstrip('.')}. Read it as text instead: remove it from"
+            " parse_dates=.",
+            column=name,
+        ) from exc

@@ -1,15 +1,15 @@
-"""Fuzz how a reply is read: raw bytes to rows, to columns, to a DataFrame.
+"""Fuzz the reading of a reply: raw bytes to rows, to columns, to a DataFrame.
 
-It must end in time, and raise nothing but our own errors. To run it for ten minutes from the root of the project::
+It must end in time, and raise only errors of this package. To run it for ten minutes from the root of the project::
 
     pip install -e ".[fuzz]"
     python tests/fuzz/decode.py -max_total_time=600 -timeout=10 -rss_limit_mb=2048 FOLDER tests/fuzz/corpus
 
-What is found is kept in FOLDER, and a failing input as ``crash-…``. Interesting inputs go into ``corpus``, which the
-suite runs (test_fuzz_corpus.py).
+FOLDER keeps the inputs found, and a failing input as ``crash-…``. Copy interesting inputs to ``corpus``, which
+test_corpus.py runs.
 
-Inputs are changed by JSON's tokens, for coverage does not see into the parser, which is written in C. The first byte
-of an input says in which dialect and with which options it is read; the rest is the body.
+The mutator changes tokens of JSON, because coverage does not reach into the parser, which is written in C. The first
+byte of an input selects the dialect and the options of the read; the rest is the body.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 if __name__ == "__main__":
     import atheris
 
-    # Only what is imported under it counts for coverage; it is imported again below, by name.
+    # Only modules imported here count for coverage; they are imported again below, by name.
     with atheris.instrument_imports(include=["pandas_clicdata"]):
         import pandas_clicdata  # noqa: F401
 
@@ -54,8 +54,8 @@ DTYPES: tuple[object, ...] = (
     "int8",
     object,
 )
-HOMES = tuple(
-    recast.homes({"x": dtype})["x"]
+TARGETS = tuple(
+    recast.restore_targets({"x": dtype})["x"]
     for dtype in (
         *(
             "int8",
@@ -75,84 +75,84 @@ HOMES = tuple(
         *(pa.map_(pa.string(), pa.time32("ms")), pa.list_(pa.dictionary(pa.int8(), pa.string()))),
     )
 )
-"""What columns may have been before they were sent."""
+"""What columns may have been before they were pushed."""
 BACKENDS = (None, "numpy_nullable", "pyarrow")
 _TEXTS = (ColumnType.TEXT, ColumnType.DROPDOWN)
 
 
 def one_input(data: bytes) -> None:
-    """Read one reply; errors of ours are a reading, too."""
+    """Read one reply; errors of this package are a valid outcome."""
     choice, content = (data[0], data[1:]) if data else (0, b"")
     dialect = DIALECTS[choice % 2]
     dtype, backend = DTYPES[choice // 2 % len(DTYPES)], BACKENDS[choice // 24 % len(BACKENDS)]
     with contextlib.suppress(ClicDataError):
         page = dialect.read_page(7, 1).read(Reply(status=200, body=content))
-        # A dtype that some column does not take is an error for all: so without it, too.
+        # Also without the dtype, because one column that does not fit it makes the whole read an error.
         for wanted in (None, dtype):
             with contextlib.suppress(ClicDataError):
                 whole(page, wanted, backend)
             with contextlib.suppress(ClicDataError):
                 streamed(page, wanted)
-        came_home(page, HOMES[choice % len(HOMES)])
+        restored(page, TARGETS[choice % len(TARGETS)])
 
 
 def whole(page: Page, dtype: Any, backend: str | None) -> None:
-    """A read, of the page as two."""
-    settled = settled_columns(page, dtype)
+    """Read the page as if it were two pages."""
+    inferred = inferred_columns(page, dtype)
     with as_a_user():
-        frame = to_pandas.to_frame(settled, len(page.rows), dtype=dtype, dtype_backend=backend)
-    assert frame.shape == (len(page.rows), len(settled))
-    for values in settled.values():
+        frame = to_pandas.to_frame(inferred, len(page.rows), dtype=dtype, dtype_backend=backend)
+    assert frame.shape == (len(page.rows), len(inferred))
+    for values in inferred.values():
         infer.arrow_column(values)
 
 
-def came_home(page: Page, home: recast.Home) -> None:
-    """A read with schema=, of one column after the other, as a frame and as a batch."""
-    for name, column in settled_columns(page, str).items():
+def restored(page: Page, target: recast.RestoreTarget) -> None:
+    """Read one column after the other with schema=, as a frame and as a batch."""
+    for name, column in inferred_columns(page, str).items():
         with as_a_user():
             with contextlib.suppress(ClicDataError):
-                frame = to_pandas.to_frame({name: column}, len(page.rows), dtype={name: home})
-                assert frame[name].dtype == home.dtype
+                frame = to_pandas.to_frame({name: column}, len(page.rows), dtype={name: target})
+                assert frame[name].dtype == target.dtype
             with contextlib.suppress(ClicDataError):
-                assert len(home.array(name, column.values, 0)) == len(page.rows)
+                assert len(target.array(name, column.values, 0)) == len(page.rows)
 
 
-def settled_columns(page: Page, dtype: Any) -> dict[str, infer.Settled]:
-    """The columns of a page, of which each half came as one: as reading.read makes them."""
+def inferred_columns(page: Page, dtype: Any) -> dict[str, infer.InferredColumn]:
+    """Return the columns of a page, read as two pages, as read.read() does."""
     declared = {column.name: column.data_type for column in page.columns or ()}
     names = row_codec.names_in(page.rows, list(declared))
     half = len(page.rows) // 2
     pieces = [decoded(part, names, declared, dtype) for part in (page.rows[:half], page.rows[half:])]
-    settled = {}
+    inferred = {}
     for name in names:
-        mixed = declared.get(name) in _TEXTS or infer.wants_text(dtype)
+        mixed = declared.get(name) in _TEXTS or infer.is_text_dtype(dtype)
         column = row_codec.unify([piece[name] for piece in pieces], name, mixed_as_text=mixed)
-        settled[name] = infer.settle(column, declared.get(name, ""), dtype)
-        assert len(settled[name].values) == len(page.rows)
-    return settled
+        inferred[name] = infer.infer_column(column, declared.get(name, ""), dtype)
+        assert len(inferred[name].values) == len(page.rows)
+    return inferred
 
 
 def streamed(page: Page, dtype: Any) -> None:
-    """A read in chunks, of the page as two: as reading.stream does it."""
+    """Read the page in chunks, as if it were two pages, as read.stream() does."""
     declared = {column.name: column.data_type for column in page.columns or ()}
     names = row_codec.names_in(page.rows, list(declared))
     half = (len(page.rows) + 1) // 2
     first, second = (decoded(part, names, declared, dtype) for part in (page.rows[:half], page.rows[half:]))
     for name in names:
         target = infer.fixed_type(first[name], declared.get(name, ""), dtype)
-        as_text = declared.get(name) in _TEXTS or infer.wants_text(dtype)
+        as_text = declared.get(name) in _TEXTS or infer.is_text_dtype(dtype)
         as_number = infer.number_type(dtype) is not None
         for piece in (first[name], second[name]):
-            # What does not go in exactly, the stream says in its own words.
+            # The stream reports values that do not fit exactly with its own error.
             with contextlib.suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
                 array = infer.conform(piece, target, as_text=as_text, as_number=as_number)
                 assert array.type == target
                 with as_a_user():
-                    to_pandas.to_frame({name: infer.Settled(array)}, len(array), dtype=dtype, stable=True)
+                    to_pandas.to_frame({name: infer.InferredColumn(array)}, len(array), dtype=dtype, stable=True)
 
 
 def decoded(part: Any, names: list[str], declared: Mapping[str, str], dtype: object) -> dict[str, Any]:
-    as_text = set(names) if infer.wants_text(dtype) else set()
+    as_text = set(names) if infer.is_text_dtype(dtype) else set()
     mixed = {name for name in names if declared.get(name) in _TEXTS}
     return dict(zip(names, row_codec.decode(part, names, as_text=as_text, mixed_as_text=mixed), strict=True))
 
@@ -196,7 +196,7 @@ VALUES = (
 
 
 def mutated(data: bytes, max_size: int, seed: int) -> bytes:
-    """Change an input by JSON's tokens, or now and then by its bytes."""
+    """Change tokens of an input, or sometimes its bytes."""
     chance = random.Random(seed)
     if len(data) < 3 or chance.random() < 0.2:
         return bytes(atheris.Mutate(data, max_size))

@@ -1,6 +1,6 @@
-"""Frames that other packages carry come back as documented, and can then be changed and extended.
+"""Frames from other packages return as documented, and can then be changed and extended.
 
-The packages are those of the extra ``datasets``. Of longer frames, the first rows are taken: more than one page.
+The extra ``datasets`` installs the packages. Of longer frames, only the first rows are used: more than one page.
 """
 
 import datetime as dt
@@ -13,8 +13,14 @@ import pytest
 import pandas_clicdata as cd
 
 ROWS = 1200
+
+
 WIDTH = 12
-"""As many columns of a frame are changed."""
+
+
+"""Number of columns to change in each frame."""
+
+
 TEXT = pd.Series([""]).dtype
 
 
@@ -28,7 +34,7 @@ def of_bokeh(package, name):
     return data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
 
 
-# package: how one of its frames is loaded, and which are
+# Package: a function that loads one of its frames, and their names.
 FRAMES = {
     "vega_datasets": (
         lambda package, name: getattr(package.local_data, name.replace("-", "_"))(),
@@ -68,6 +74,8 @@ FRAMES = {
         " mlb1 nyse phillips school93_98 volat wage1",
     ),
 }  # fmt: skip
+
+
 CASES = [
     (package, name)
     for package, (_, names) in FRAMES.items()
@@ -77,19 +85,19 @@ CASES = [
 
 def loaded(package, name):
     with warnings.catch_warnings():
-        # Theirs are not ours to mend.
+        # Warnings of other packages do not matter here.
         warnings.simplefilter("ignore")
         return FRAMES[package][0](pytest.importorskip(package, reason="needs the extra 'datasets'"), name).head(ROWS)
 
 
 def sent(frame):
-    """The columns that are sent, the index among them where it is not of row numbers."""
+    """Return the frame with the columns to send, and whether its index is one of them."""
     index = not isinstance(frame.index, pd.RangeIndex)
     return (frame.reset_index() if index else frame).rename(columns=str), index
 
 
 def as_documented(column):
-    """What docs/types.md says that a column comes back as."""
+    """Return the column that docs/types.md promises for a default read."""
     dtype = column.dtype.categories.dtype if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype
     cells = [None if pd.isna(cell) else cell for cell in column.tolist()]
     kinds = {type(cell) for cell in cells if cell is not None}
@@ -98,7 +106,7 @@ def as_documented(column):
     if dtype.kind == "M":
         return column.astype("datetime64[us]")
     if dtype.kind == "f":
-        # The shortest text of the dtype, but whole numbers as they are.
+        # Fractions as the shortest text of their width, whole numbers exactly.
         numbers = [cell if cell is None or cell.is_integer() else float(str(dtype.type(cell))) for cell in cells]
         return pd.Series(numbers, dtype="float64")
     if dtype.kind in "ib":
@@ -111,7 +119,7 @@ def as_documented(column):
 
 
 def changed(frame):
-    """The frame after changes of each kind: cells, rows, columns, order."""
+    """Change cells, rows, columns and order of a frame."""
     frame.insert(0, "first of all", range(len(frame)))
     frame["last of all"] = frame.iloc[:, 1]
     for position, name in enumerate(frame.columns[:WIDTH]):
@@ -125,7 +133,7 @@ def changed(frame):
 
 
 @pytest.mark.parametrize(("package", "dataset"), CASES, ids=[" ".join(case) for case in CASES])
-def test_a_frame_from_elsewhere_comes_back_and_can_be_changed(session, name, package, dataset):
+def test_a_frame_of_another_package_round_trips_and_can_be_changed(session, name, package, dataset):
     frame = loaded(package, dataset)
     flat, index = sent(frame)
     receipt = frame.clicdata.push(name, index=index, session=session)
@@ -135,11 +143,11 @@ def test_a_frame_from_elsewhere_comes_back_and_can_be_changed(session, name, pac
     by_default = cd.read_clicdata(name, session=session)
     documented = pd.DataFrame({label: as_documented(flat[label]) for label in flat})
     pd.testing.assert_frame_equal(by_default, documented, check_exact=True)
-    for came, expected in ((as_it_was, flat), (by_default, documented)):
-        pd.testing.assert_frame_equal(changed(came), changed(expected.copy()), check_exact=True)
+    for returned, expected in ((as_it_was, flat), (by_default, documented)):
+        pd.testing.assert_frame_equal(changed(returned), changed(expected.copy()), check_exact=True)
 
 
-# what cannot be sent as it is: a variable of bokeh_sampledata, a frame of it, the columns at fault, and why
+# A variable of bokeh_sampledata: a function that makes a frame of it, its invalid columns, and the reason.
 REFUSED = {
     "us_states data": (
         lambda data: pd.DataFrame.from_dict(data, orient="index"), ["lats", "lons"], r"row 'NV': array\(\[40.68928"),
@@ -157,8 +165,8 @@ def test_lists_dicts_and_bytes_are_refused(session, name, variable):
     make, at_fault, why = REFUSED[variable]
     frame = make(in_bokeh(variable))
     _, index = sent(frame)
-    with pytest.raises(cd.FrameError, match=why) as told:
+    with pytest.raises(cd.FrameError, match=why) as caught:
         frame.clicdata.push(name, index=index, session=session)
-    assert told.value.column == at_fault[0]
-    assert all(repr(column) in str(told.value) for column in at_fault)
+    assert caught.value.column == at_fault[0]
+    assert all(repr(column) in str(caught.value) for column in at_fault)
     assert name not in cd.tables(session=session)["name"].tolist()

@@ -1,7 +1,7 @@
-"""Any frame of what the type table has comes home as docs/types.md says, in both dialects and with every backend.
+"""Any frame of types that ClicData has returns as docs/types.md says, in both dialects and with every backend.
 
-The mapping is written down here once more, by hand and value by value, and shares no code with the package.
-``CLICDATA_LONG_TESTS=1`` tries 13,800 frames, others each time; test_any_frame.py another 8,000.
+The expected columns are written here by hand, value by value, and share no code with the package.
+``CLICDATA_LONG_TESTS=1`` tries 13,800 frames, others each time.
 """
 
 import uuid
@@ -11,22 +11,19 @@ from decimal import Decimal
 import pandas as pd
 import pyarrow as pa
 import pytest
-from drawn_frames import LONG, OWN_TEXT, arrow_series, cases, objects
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
+from properties.drawn_frames import OWN_TEXT, arrow_series, cases, objects
+from properties.numbers_of_examples import few_or, with_settings
 
 import pandas_clicdata as cd
 
-EXAMPLES = 2300 if LONG else 40
 
-# what comes home
-
-
-def home(data_type, cells, backend):
-    """The column that docs/types.md says comes home."""
+def expected_column(data_type, cells, backend):
+    """Return the column that docs/types.md promises."""
     present = [cell for cell in cells if cell is not None]
     nulls = len(present) < len(cells)
     if data_type == "number":
-        return number_home(cells, present, backend)
+        return expected_numbers(cells, present, backend)
     arrow_type = {"text": pa.string(), "checkbox": pa.bool_(), "datetime": pa.timestamp("us"), "date": pa.date32()}[
         data_type
     ]
@@ -42,7 +39,7 @@ def home(data_type, cells, backend):
     return pd.Series(cells, dtype=dtype)
 
 
-def number_home(cells, present, backend):
+def expected_numbers(cells, present, backend):
     whole = bool(present) and all(isinstance(cell, int) for cell in present)
     if whole and min(present) >= -(2**63) and max(present) < 2**64 and (min(present) >= 0 or max(present) < 2**63):
         dtype = "int64" if max(present) < 2**63 else "uint64"
@@ -50,10 +47,7 @@ def number_home(cells, present, backend):
             return arrow_series(pa.chunked_array([pa.array(cells, getattr(pa, dtype)())]))
         nullable = backend == "numpy_nullable" or len(present) < len(cells)
         return pd.Series(cells, dtype=dtype.replace("int", "Int").replace("uI", "UI") if nullable else dtype)
-    if (
-        all(abs(cell) <= 2**53 if isinstance(cell, int) else a_float_gives_it_back(cell) for cell in present)
-        and not whole
-    ):
+    if all(abs(cell) <= 2**53 if isinstance(cell, int) else fits_float(cell) for cell in present) and not whole:
         floats = [None if cell is None else float(cell) for cell in cells]
         if backend == "pyarrow":
             return arrow_series(pa.chunked_array([pa.array(floats, pa.float64())]))
@@ -63,29 +57,29 @@ def number_home(cells, present, backend):
     return objects([None if cell is None else cell if whole else Decimal(cell) for cell in cells])
 
 
-def a_float_gives_it_back(number):
+def fits_float(number):
     try:
         return Decimal(repr(float(number))) == number
     except OverflowError:
         return False
 
 
-def assert_home(came, data_type, cells, backend):
-    expected = home(data_type, cells, backend)
+def assert_returned(returned, data_type, cells, backend):
+    expected = expected_column(data_type, cells, backend)
     if isinstance(expected, list):
-        # Long numbers in Arrow: decimals of whatever size, or text where none holds them.
-        held = pa.types.is_decimal(came.dtype.pyarrow_dtype)
-        values = came.array.__arrow_array__().to_pylist()
+        # Long numbers in Arrow are decimals of any size, or text if none holds them.
+        held = pa.types.is_decimal(returned.dtype.pyarrow_dtype)
+        values = returned.array.__arrow_array__().to_pylist()
         assert [None if value is None else Decimal(value) for value in values] == expected
         assert held or not fits_a_decimal([number for number in expected if number is not None])
         return
-    pd.testing.assert_series_equal(came, expected, check_exact=True, check_names=False)
+    pd.testing.assert_series_equal(returned, expected, check_exact=True, check_names=False)
     if backend != "pyarrow":
-        # By dtype, for NumPy has two classes of some numbers of one dtype.
-        assert list(map(dtype_of, came)) == list(map(dtype_of, expected))
+        # By dtype, because NumPy has two classes for some dtypes.
+        assert list(map(dtype_of, returned)) == list(map(dtype_of, expected))
     if data_type == "number" and expected.dtype != object:
-        # The sign of a zero too.
-        assert list(map(repr, came)) == list(map(repr, expected))
+        # Also the sign of a zero.
+        assert list(map(repr, returned)) == list(map(repr, expected))
 
 
 def dtype_of(value):
@@ -93,7 +87,7 @@ def dtype_of(value):
 
 
 def fits_a_decimal(numbers):
-    """Whether Arrow has a decimal type for all of them: 76 digits before and after the point together."""
+    """Return whether one Arrow decimal holds all numbers: 76 digits before and after the point together."""
     before = max([0, *(number.adjusted() + 1 for number in numbers if number)])
     after = max([0, *(-number.as_tuple().exponent for number in numbers)])
     return before + after <= 76
@@ -101,20 +95,22 @@ def fits_a_decimal(numbers):
 
 @pytest.mark.parametrize("backend", [None, "numpy_nullable", "pyarrow"], ids=str)
 @pytest.mark.parametrize("dialect", ["2025.3", "unversioned"])
-@settings(
-    max_examples=EXAMPLES, deadline=None, derandomize=not LONG, database=None, suppress_health_check=list(HealthCheck)
-)
-@given(case=cases())
-def test_what_the_type_table_has_comes_home_as_it_says(accounts, dialect, backend, case):
-    _, sessions = accounts()
-    session = sessions[dialect]
-    options = {"index": True} if case.index else {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", cd.IndexNotSentWarning)
-        receipt = cd.push(case.frame, f"T {uuid.uuid4()}", session=session, **options)
-    back = cd.read_clicdata(receipt.rec_id, dtype_backend=backend, session=session)
-    assert list(back.columns) == [name for name, _, _ in case.columns]
-    assert [str(column.data_type) for column in receipt.columns] == [data_type for _, data_type, _ in case.columns]
-    assert len(back) == len(case.frame if isinstance(case.frame, pd.DataFrame) else case.frame.columns[0])
-    for position, (_, data_type, cells) in enumerate(case.columns):
-        assert_home(back.iloc[:, position], data_type, cells, backend)
+@few_or(40, few=12, long=2300)
+def test_any_frame_of_supported_types_returns_as_documented(accounts, dialect, backend, examples):
+    @with_settings(examples)
+    @given(case=cases())
+    def returns_as_documented(case):
+        _, sessions = accounts()
+        session = sessions[dialect]
+        options = {"index": True} if case.index else {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", cd.IndexNotSentWarning)
+            receipt = cd.push(case.frame, f"T {uuid.uuid4()}", session=session, **options)
+        back = cd.read_clicdata(receipt.rec_id, dtype_backend=backend, session=session)
+        assert list(back.columns) == [name for name, _, _ in case.columns]
+        assert [str(column.data_type) for column in receipt.columns] == [data_type for _, data_type, _ in case.columns]
+        assert len(back) == len(case.frame if isinstance(case.frame, pd.DataFrame) else case.frame.columns[0])
+        for position, (_, data_type, cells) in enumerate(case.columns):
+            assert_returned(back.iloc[:, position], data_type, cells, backend)
+
+    returns_as_documented()

@@ -1,4 +1,4 @@
-"""Every row of the type table, there and back: what is on the wire, and what a read makes of it."""
+"""Every row of the type table: the JSON that is sent, and the column that a read returns."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -11,22 +11,30 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from drawn_frames import objects
+from properties.drawn_frames import objects
 
 import pandas_clicdata as cd
 from pandas_clicdata.types import ingest
 from pandas_clicdata.types.rules import LITERAL_RULE, RULES, rule_for
 
 D = Decimal
+
+
 OWN_TEXT = pd.Series([""]).dtype
+
+
 UTC = dt.UTC
+
+
 PARIS = "Europe/Paris"
+
+
 MAX, MIN = 2**63 - 1, -(2**63)
 
 
 @dataclass(frozen=True)
 class Case:
-    """Values of one type, what goes on the wire for them, and what comes back.
+    """Values of one type, the JSON that is sent for them, and the column that a read returns.
 
     ``there`` and ``back`` are dtypes, or functions from a list of values to a Series or an Arrow array. ``again`` says
     that reading with the dtype sent gives the very column sent.
@@ -69,7 +77,7 @@ def run_ends(value):
 
 
 def pieces(value):
-    """Several chunks, an empty one too, each a slice out of something longer."""
+    """Make several chunks, one of them empty, each a slice of a longer array."""
 
     def make(values):
         padded = [pa.array([values[0], item, values[0]], value).slice(1, 1) for item in values]
@@ -89,32 +97,82 @@ def periods(freq):
 
 
 INTEGERS = {"back": "int64", "back_with_null": "Int64", "data_type": "number"}
+
+
 FLOATS = {"back": "float64", "data_type": "number"}
+
+
 TEXTS = {"back": OWN_TEXT, "data_type": "text"}
+
+
 MOMENTS = {"back": "datetime64[us]", "data_type": "datetime"}
+
+
 CHECKS = {"back": "bool", "back_with_null": "boolean", "data_type": "checkbox"}
+
+
 DATES = {"back": object, "data_type": "date"}
 
+
 TENTHS = [0.1, -0.0, 1.0, 5e-324, 1.7976931348623157e308, 1e22, 123456789.0]
+
+
 TENTHS_WIRE = [D("0.1"), D("-0.0"), D("1.0"), D("5E-324"), D("1.7976931348623157E+308"), D("1E+22"), D("123456789.0")]
+
+
 SINGLES = [0.1, -0.0, 16777216.0, 1e-45, 3.4028234663852886e38]
+
+
 SINGLES_WIRE = [D("0.1"), D("-0.0"), D("16777216.0"), D("1E-45"), D("3.4028234663852886E+38")]
+
+
 LONG = [D("1.10"), D("-0.00"), D("1E+3"), D("3.14159265358979323846264338327950288")]
+
+
 WORDS = ["00123", "", " a ", 'say "é"\\\n\t\x00\x1f\x7f\u2028 😀', "null", "1e5", "true", "e\u0301"]
+
+
 DAYS = [dt.date(1, 1, 1), dt.date(1970, 1, 1), dt.date(2024, 2, 29), dt.date(9999, 12, 31)]
+
+
 DAYS_WIRE = ["0001-01-01", "1970-01-01", "2024-02-29", "9999-12-31"]
+
+
 LONG_AGO = [dt.datetime(1, 1, 1), dt.datetime(1969, 12, 31, 23, 59, 59), dt.datetime(9999, 12, 31, 23, 59, 59)]
+
+
 LONG_AGO_WIRE = ["0001-01-01 00:00:00", "1969-12-31 23:59:59", "9999-12-31 23:59:59"]
+
+
 MICROS = [*LONG_AGO, dt.datetime(9999, 12, 31, 23, 59, 59, 999999), dt.datetime(2024, 1, 2, 3, 4, 5, 600000)]
+
+
 MICROS_WIRE = [*LONG_AGO_WIRE, "9999-12-31 23:59:59.999999", "2024-01-02 03:04:05.600000"]
+
+
 RECENT = [dt.datetime(1677, 9, 22), dt.datetime(1969, 12, 31, 23, 59, 59, 999999), dt.datetime(2262, 4, 11, 12)]
+
+
 RECENT_WIRE = ["1677-09-22 00:00:00", "1969-12-31 23:59:59.999999", "2262-04-11 12:00:00"]
+
+
 SUMMER = [dt.datetime(2024, 7, 1, 0, 30), dt.datetime(2024, 10, 27, 0, 30), dt.datetime(2024, 10, 27, 1, 30)]
+
+
 SUMMER_WIRE = ["2024-07-01 00:30:00", "2024-10-27 00:30:00", "2024-10-27 01:30:00"]
+
+
 CLOCKS = [dt.time(0), dt.time(1, 2, 3, 40), dt.time(23, 59, 59, 999999)]
+
+
 CLOCKS_WIRE = ["00:00:00", "01:02:03.000040", "23:59:59.999999"]
+
+
 SPANS = ["1 days 02:03:04.5", "-1us", "0s"]
+
+
 SPANS_WIRE = ["P1DT2H3M4.5S", "P-1DT23H59M59.999999S", "P0DT0H0M0S"]
+
 
 CASES = [
     *(
@@ -248,7 +306,7 @@ def with_null_in_the_middle(values):
 
 @pytest.mark.parametrize("with_null", [False, True], ids=["full", "null"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_there_and_back(session, one_sandbox, name, case, with_null):
+def test_a_column_round_trips(session, one_sandbox, name, case, with_null):
     if with_null and not case.nullable:
         pytest.skip("this dtype holds no nulls")
     change = with_null_in_the_middle if with_null else list
@@ -270,11 +328,11 @@ def test_there_and_back(session, one_sandbox, name, case, with_null):
         pd.testing.assert_frame_equal(again, frame, check_exact=True)
 
 
-def test_no_row_of_the_table_goes_untried():
+def test_every_rule_is_tested():
     tried = set()
     for case in CASES:
         column = case.column(case.values)
-        door = ingest.enter(column.to_frame("x") if isinstance(column, pd.Series) else pa.table({"x": column}))
-        source = door.columns[0]
+        source = ingest.as_source(column.to_frame("x") if isinstance(column, pd.Series) else pa.table({"x": column}))
+        source = source.columns[0]
         tried.add(LITERAL_RULE.arrow if source.numerals else rule_for(source.arrow_type).arrow)
     assert tried == {rule.arrow for rule in (LITERAL_RULE, *RULES)}

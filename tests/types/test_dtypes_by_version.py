@@ -1,6 +1,6 @@
-"""The dtypes of a read depend on the generation of pandas alone: not on pyarrow, the pages, or what happens to be null.
+"""The dtypes of a read depend only on the generation of pandas: not on pyarrow, the pages, or which values are null.
 
-``.ci/run`` runs this with each pair of ``.ci/pairs.txt``.
+``.ci/run`` runs this with each pair of versions in ``.ci/pairs.txt``.
 """
 
 import datetime as dt
@@ -15,9 +15,17 @@ from conftest import DIALECTS, signed_in
 from pandas_clicdata.sandbox import Assumptions
 
 PAGE = 3
+
+
 PANDAS = int(pd.__version__.split(".")[0])
+
+
 TEXT = "str" if PANDAS >= 3 else object
+
+
 STRING = "string[pyarrow]" if PANDAS >= 3 else "string[python]"
+
+
 CONTENTS = {
     "no nulls": lambda one, other: [one, other, one, other, one],
     "nulls": lambda one, other: [one, other, None, None, None],
@@ -25,7 +33,8 @@ CONTENTS = {
     "no rows": lambda one, other: [],
 }
 
-# kind: its ClicData type, two values, and for each backend the dtypes with these contents, in this order
+
+# Kind: its ClicData type, two values, and for each backend the dtype for each of CONTENTS, in order.
 DTYPES = {
     "text": ("text", ("a", "b"), {
         None: [TEXT] * 4, "numpy_nullable": [STRING] * 4, "pyarrow": [pa.string()] * 4}),
@@ -60,8 +69,14 @@ DTYPES = {
     "datetime": ("datetime", (dt.datetime(2024, 2, 29, 1), dt.datetime(1, 1, 1)), {
         None: ["datetime64[us]"] * 4, "numpy_nullable": ["datetime64[us]"] * 4, "pyarrow": [pa.timestamp("us")] * 4}),
 }  # fmt: skip
+
+
 STABLE = {"int64": "Int64", "uint64": "UInt64", "bool": "boolean"}
-"""What a dtype is in chunks, where another has it with nulls."""
+
+
+"""The dtype in chunks of columns that may have nulls."""
+
+
 STABLE_IN_ARROW = {"long numbers": pa.decimal256(76, 0), "decimals": pa.decimal256(76, 38)}
 
 
@@ -75,9 +90,12 @@ def in_chunks(kind, expected):
     return as_dtype(STABLE.get(expected, expected))
 
 
+IN_EACH_DIALECT = pytest.mark.parametrize("dialect", ["2025.3", pytest.param("unversioned", marks=pytest.mark.slow)])
+
+
 @pytest.fixture(scope="module")
 def services(new_sandbox):
-    """A session for a dialect, on a service that lists the columns' types or does not."""
+    """Sessions by dialect, and by whether the service lists column types."""
     opened = {}
     with (
         new_sandbox(page_size=PAGE) as listing,
@@ -93,7 +111,7 @@ def services(new_sandbox):
 
 @pytest.fixture
 def table(services, name):
-    """Make a table of one kind and content, and return how it is read."""
+    """Return a function that pushes a table of one kind and content and returns a function that reads it."""
 
     def make(dialect, kind, content, *, listed=True):
         data_type, values, _ = DTYPES[kind]
@@ -108,7 +126,7 @@ def table(services, name):
 
 @pytest.mark.parametrize("content", CONTENTS)
 @pytest.mark.parametrize("kind", DTYPES)
-@pytest.mark.parametrize("dialect", DIALECTS)
+@IN_EACH_DIALECT
 def test_the_dtype_is_as_stated(table, dialect, kind, content):
     read = table(dialect, kind, content)
     for backend, expected in DTYPES[kind][2].items():
@@ -121,7 +139,7 @@ def test_the_dtype_is_as_stated(table, dialect, kind, content):
         assert {chunk["x"].dtype for chunk in chunks} == {in_chunks(kind, stated)}
 
 
-# kind: the dtypes of chunks where the first page has nothing but nulls
+# Kind: the dtypes of chunks if the first page has only nulls.
 NULLS_FIRST = {
     "text": (TEXT, STRING, pa.string()),
     "dropdown": (TEXT, STRING, pa.string()),
@@ -135,8 +153,8 @@ NULLS_FIRST = {
 
 
 @pytest.mark.parametrize("kind", NULLS_FIRST)
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_chunks_agree_where_pages_are_null(services, name, dialect, kind):
+@IN_EACH_DIALECT
+def test_chunks_have_the_same_dtype_if_pages_are_null(services, name, dialect, kind):
     data_type, (one, other), _ = DTYPES[kind]
     cells = [None] * PAGE + [one, other] + [None] * PAGE
     frame = pd.DataFrame({"row": range(len(cells)), "x": pd.Series(cells, dtype=object)})
@@ -149,16 +167,16 @@ def test_chunks_agree_where_pages_are_null(services, name, dialect, kind):
 
 
 @pytest.mark.parametrize("kind", DTYPES)
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_of_nulls_without_a_type_come_objects(table, dialect, kind):
+@IN_EACH_DIALECT
+def test_nulls_without_a_declared_type_are_objects(table, dialect, kind):
     read = table(dialect, kind, "only nulls", listed=False)
     for backend, stated in {None: object, "numpy_nullable": object, "pyarrow": pa.null()}.items():
         assert read(dtype_backend=backend)["x"].dtype == as_dtype(stated)
         assert {chunk["x"].dtype for chunk in read(chunksize=PAGE, dtype_backend=backend)} == {as_dtype(stated)}
 
 
-# What is asked for, of a column of text, and what comes.
-ASKED = {
+# Options of a read of a text column, and the dtype of the result.
+OPTIONS = {
     "text": ({"dtype": {"x": str}}, TEXT),
     "string": ({"dtype": {"x": "string"}}, STRING),
     "objects": ({"dtype": {"x": object}}, object),
@@ -170,11 +188,11 @@ ASKED = {
 }
 
 
-@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("content", CONTENTS)
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_dtype_asked_for_is_as_stated(table, dialect, content, asked):
-    options, stated = ASKED[asked]
+@IN_EACH_DIALECT
+def test_a_requested_dtype_is_as_stated(table, dialect, content, option):
+    options, stated = OPTIONS[option]
     read = table(dialect, "text", content)
     assert read(**options)["x"].dtype == as_dtype(stated)
     assert {chunk["x"].dtype for chunk in read(chunksize=PAGE, **options)} == {as_dtype(stated)}
@@ -182,15 +200,15 @@ def test_a_dtype_asked_for_is_as_stated(table, dialect, content, asked):
 
 @pytest.mark.parametrize("option", ["dtype", "schema"])
 @pytest.mark.parametrize("content", CONTENTS)
-@pytest.mark.parametrize("dialect", DIALECTS)
+@IN_EACH_DIALECT
 def test_categories_of_text_are_text(table, dialect, content, option):
     read = table(dialect, "text", content)
-    for came in (read(**{option: {"x": "category"}}), *read(**{option: {"x": "category"}}, chunksize=1)):
-        assert came["x"].cat.categories.dtype == as_dtype(TEXT)
+    for returned in (read(**{option: {"x": "category"}}), *read(**{option: {"x": "category"}}, chunksize=1)):
+        assert returned["x"].cat.categories.dtype == as_dtype(TEXT)
 
 
 @pytest.mark.parametrize("content", CONTENTS)
-@pytest.mark.parametrize("dialect", DIALECTS)
+@IN_EACH_DIALECT
 def test_labels_are_text(table, dialect, content):
     read = table(dialect, "text", content)
     for options in ({}, {"columns": []}, {"columns": ["x"], "index_col": "x"}, {"limit": 0}):
@@ -205,8 +223,8 @@ BATCHES = {
 
 @pytest.mark.parametrize("content", CONTENTS)
 @pytest.mark.parametrize("kind", BATCHES)
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_batches_are_of_the_type_stated(table, services, name, dialect, kind, content):
+@IN_EACH_DIALECT
+def test_batches_have_the_type_stated(table, services, name, dialect, kind, content):
     table(dialect, kind, content)
     batches = cd.read_clicdata_batches(name, session=services[dialect, True])
     assert batches.schema.field("x").type == BATCHES[kind]
@@ -214,10 +232,15 @@ def test_batches_are_of_the_type_stated(table, services, name, dialect, kind, co
 
 
 PARIS = pd.DatetimeTZDtype("us", "Europe/Paris")
+
+
 NEW_YEAR = pd.Series(["2024-01-01 00:00"]).astype(PARIS)
+
+
 LONG_TEXT = pa.large_string() if PANDAS >= 3 else pa.string()
 
-# What schema= says of a column of nulls, and the type of its batches.
+
+# The dtype in schema= for a column of nulls, and the type in batches.
 SCHEMAS = {
     "text": (str, LONG_TEXT),
     "categories of text": (pd.CategoricalDtype(["a"]), pa.dictionary(pa.int8(), LONG_TEXT)),
@@ -234,8 +257,8 @@ SCHEMAS = {
 
 
 @pytest.mark.parametrize("case", SCHEMAS)
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_batches_by_schema_are_of_the_type_stated(table, services, name, dialect, case):
+@IN_EACH_DIALECT
+def test_batches_by_schema_have_the_type_stated(table, services, name, dialect, case):
     dtype, stated = SCHEMAS[case]
     table(dialect, "text", "only nulls")
     batches = cd.read_clicdata_batches(name, schema={"x": dtype}, session=services[dialect, True])

@@ -1,4 +1,4 @@
-"""What `rows` does, done the plain and slow way: Python values one at a time, after what the documentation says.
+"""A plain, slow row codec: Python values one at a time, as the documentation describes.
 
 It imports nothing of the package: Arrow columns come in as Python values, and kinds, encodings and errors are called
 by their names.
@@ -15,14 +15,14 @@ NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?"
 
 
 class Mixed(Exception):
-    """Values of kinds that no column type holds: the column, and what its values are called."""
+    """A column has values of several kinds; the arguments are its name and the names of the kinds."""
 
 
-# Out: a cell is its exact text, or of a float the float and its width in bytes: how its few digits are written is free.
+# Encoding: a cell is its exact text, or a float with its width in bytes, whose text has several valid forms.
 
 
 def cell(value, encoding, width=8):
-    """The JSON text of a value; of a float itself."""
+    """Return the JSON text of a value; for a float, the float and its width."""
     match encoding:
         case _ if value is None:
             return "null"
@@ -48,7 +48,7 @@ def cell(value, encoding, width=8):
 
 
 def all_digits(value):
-    """A Decimal without an exponent, with the digits after the point that its exponent says."""
+    """Write a Decimal without an exponent, with as many digits after the point as it has."""
     sign, digits, exponent = value.as_tuple()
     text = ("".join(map(str, digits)) + "0" * max(exponent, 0)).lstrip("0") or "0"
     if exponent < 0:
@@ -58,7 +58,7 @@ def all_digits(value):
 
 
 def row(values, wires, framing):
-    """A row as parts, to be joined: texts, and floats with their width."""
+    """Return a row as parts to join: texts, and floats with their width."""
     opening, prefixes, closing = framing
     parts = [opening]
     for value, (encoding, quoted, width), prefix in zip(values, wires, prefixes, strict=True):
@@ -71,7 +71,7 @@ def row(values, wires, framing):
 
 
 def is_written_as(text, rows):
-    """Whether a text is these rows, a comma between them, each float by the fewest digits that give it back."""
+    """Return whether a text is these rows, separated by commas, with the fewest digits for each float."""
     parts = []
     for position, each in enumerate(rows):
         parts += [",", *each] if position else each
@@ -84,7 +84,7 @@ def is_written_as(text, rows):
 
 
 def is_shortest(token, value, width):
-    """Whether a JSON number is read as a float, and is this one by the fewest digits; if it is whole, as a double."""
+    """Return whether a JSON number reads as this float and has the fewest digits; whole numbers as a double."""
     back = json.loads(token)
     width = 8 if float(value).is_integer() else width
     return (
@@ -99,7 +99,7 @@ def as_bytes(value, width):
 
 
 def digits(token):
-    """How many digits a number has, but for zeros at its ends."""
+    """Return the number of digits without zeros at both ends."""
     return len(token.lower().partition("e")[0].lstrip("-").replace(".", "").strip("0"))
 
 
@@ -111,16 +111,16 @@ def fewest(value, width):
             if as_bytes(float(f"{value:.{count}e}"), width) == as_bytes(value, width):
                 return count + 1
         except OverflowError:
-            # Rounded up beyond the largest float.
+            # Rounded beyond the largest float.
             continue
     raise AssertionError(value)
 
 
-# In: a column is its kind, its Arrow type, its values and whether they are whole.
+# Decoding: a column is its kind, its Arrow type, its values, and whether they are whole.
 
 
 def loads(text):
-    """JSON with every number as it is: a float where that gives it back, else a Decimal."""
+    """Parse JSON with exact numbers: a float if it is the same number, else a Decimal."""
     return json.loads(text, parse_float=number)
 
 
@@ -130,7 +130,7 @@ def number(token):
 
 
 def names_in(rows, known=()):
-    """The known columns, then the others in the order in which they appear."""
+    """Return the known columns, then others in order of appearance."""
     names = list(known)
     for each in rows:
         names += [name for name in each if name not in names]
@@ -138,7 +138,7 @@ def names_in(rows, known=()):
 
 
 def decode(rows, names, as_text=(), mixed_as_text=()):
-    """A page's columns."""
+    """Return the columns of a page."""
     columns = []
     for name in names:
         values = [each.get(name) for each in rows]
@@ -161,7 +161,7 @@ def column(name, values, mixed_as_text=False):
                 return "INTEGER", arrow_type, values, False
         return "LITERAL", "large_string", [number_text(value) for value in values], True
     if kinds <= {"int", "float", "Decimal"}:
-        # Up to here a float has every whole number.
+        # A float holds every whole number up to here.
         if "Decimal" not in kinds and all(abs(value) <= 2**53 for value in present if kind_of(value) == "int"):
             return "FLOAT", "double", [None if value is None else float(value) for value in values], False
         return "LITERAL", "large_string", [number_text(value) for value in values], False
@@ -184,7 +184,7 @@ def number_text(value):
 
 
 def text_column(values):
-    """Text as it is, all else as its JSON text."""
+    """Return text unchanged, and other values as JSON text."""
     texts = [value if value is None or kind_of(value) == "str" else json_text(value) for value in values]
     if texts == [None] * len(texts):
         return "NULL", "null", texts, False
@@ -192,7 +192,7 @@ def text_column(values):
 
 
 def json_text(value):
-    """JSON as Python writes it, with spaces after commas and colons; of a Decimal its digits."""
+    """Write JSON as Python does, with spaces after commas and colons; of a Decimal its digits."""
     tokens = {}
 
     def hidden(value):
@@ -214,7 +214,7 @@ def json_text(value):
 
 
 def unify(pages, name, mixed_as_text=False):
-    """One column of its pages, each as `decode` gives it: what a page of all their values would be.
+    """Combine pages, each as `decode` returns it, into the column that one page of all values would be.
 
     Only numbers keep what each page made of them: a whole number that came beside a fraction is a float.
     """

@@ -1,11 +1,10 @@
-"""Any frame at all is either sent exactly, or refused by a `FrameError` before the first request.
+"""Any frame is either sent exactly, or refused by a `FrameError` before the first request.
 
-``CLICDATA_LONG_TESTS=1`` tries 8,000 frames, others each time; test_frames_home.py another 13,800.
+``CLICDATA_LONG_TESTS=1`` tries 8,000 frames, others each time.
 """
 
 import datetime as dt
 import enum
-import os
 import uuid
 import warnings
 from decimal import Decimal
@@ -14,13 +13,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
+from properties.numbers_of_examples import few_or, with_settings
 
 import pandas_clicdata as cd
-
-LONG = os.environ.get("CLICDATA_LONG_TESTS", "") not in ("", "0")
-EXAMPLES = 4000 if LONG else 70
 
 
 class Colour(enum.IntEnum):
@@ -39,10 +36,19 @@ class Unshown:
 ZONES = st.sampled_from(
     [dt.UTC, dt.timezone(dt.timedelta(hours=-11)), dt.timezone(dt.timedelta(hours=14, minutes=1, seconds=7))]
 )
+
+
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=6)
+
+
 TEXT = st.text(st.characters(codec="utf-8"), max_size=6)
+
+
 NANOS = st.integers(-(2**63) + 1, 2**63 - 1)
+
+
 FLOATS = st.floats() | st.integers(-(2**60), 2**60).map(float)
+
 
 SCALARS = {
     "missing": st.sampled_from([None, np.nan, pd.NA, pd.NaT, Decimal("NaN"), Decimal("sNaN")]),
@@ -72,6 +78,7 @@ SCALARS = {
     "dict": st.dictionaries(TEXT | st.integers(), st.integers(), max_size=2),
     "other": st.sampled_from([uuid.UUID(int=0), object(), Unshown(), int, {1}]),
 }  # fmt: skip
+
 
 TYPED = {
     **dict.fromkeys(("Int64", "UInt64", "Int8", "int64", "uint8"), SCALARS["int"]),
@@ -116,6 +123,7 @@ TYPED = {
     },
 }  # fmt: skip
 
+
 ODD_NAMES = [
     "a",
     "A",
@@ -141,6 +149,8 @@ ODD_NAMES = [
     np.str_("s"),
     "rec_id",
 ]
+
+
 AXES = [
     pd.RangeIndex(3),
     pd.date_range("2024-01-01", periods=3),
@@ -151,6 +161,8 @@ AXES = [
     pd.Index(["p", "q", "r"], dtype="string"),
     pd.Index([0.5, np.nan, 1]),
 ]
+
+
 NAMES = TEXT | st.sampled_from(ODD_NAMES) | st.integers(-2, 2)
 
 
@@ -218,7 +230,7 @@ def number(value):
 
 
 def on_the_wire(value, series):
-    """What the wire must hold for a value, or a function that tells whether it is right."""
+    """Return the JSON value for a value, or a function that checks it."""
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
     if isinstance(value, bool | np.bool_):
@@ -246,7 +258,7 @@ def is_missing(value):
 
 
 def as_python(series):
-    """The values as plain as they can be, none of them changed."""
+    """Return the values as Python objects, unchanged."""
     if isinstance(series.dtype, pd.ArrowDtype):
         values = series.array.__arrow_array__().to_pylist()
         single = series.dtype.pyarrow_dtype == pa.float32()
@@ -260,7 +272,7 @@ def as_python(series):
 
 
 def columns_of(frame, index):
-    """Labels and columns in the order in which they are sent; of the index's levels, first the values."""
+    """Return labels and columns in the order in which they are sent, levels of the index first."""
     columns = [(label, frame.iloc[:, position]) for position, label in enumerate(frame.columns)]
     if not index:
         return columns
@@ -282,73 +294,71 @@ def text_of(label):
 
 
 @pytest.mark.parametrize("as_text", [False, True], ids=["plain", "as text"])
-@settings(
-    max_examples=EXAMPLES, deadline=None, derandomize=not LONG, database=None, suppress_health_check=list(HealthCheck)
-)
-@given(
-    frame=frames(),
-    index=st.booleans(),
-    dialect=st.sampled_from(["2025.3", "unversioned"]),
-    backend=st.sampled_from([None, None, "numpy_nullable", "pyarrow"]),
-)
-def test_any_frame_is_sent_exactly_or_refused_before_the_first_request(
-    accounts, as_text, frame, index, dialect, backend
-):
-    sandbox, sessions = accounts()
-    session = sessions[dialect]
-    since = sandbox.requests[-1].number if len(sandbox.requests) else 0
-    columns = columns_of(frame, index)
-    options = {"column_types": {text_of(label): "text" for label, _ in columns}} if as_text else {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", cd.IndexNotSentWarning)
+@few_or(70, few=30, long=4000)
+def test_any_frame_is_sent_exactly_or_refused_before_the_first_request(accounts, as_text, examples):
+    @with_settings(examples)
+    @given(
+        frame=frames(),
+        index=st.booleans(),
+        dialect=st.sampled_from(["2025.3", "unversioned"]),
+        backend=st.sampled_from([None, None, "numpy_nullable", "pyarrow"]),
+    )
+    def is_sent_or_refused(frame, index, dialect, backend):
+        sandbox, sessions = accounts()
+        session = sessions[dialect]
+        since = sandbox.requests[-1].number if len(sandbox.requests) else 0
+        columns = columns_of(frame, index)
+        options = {"column_types": {text_of(label): "text" for label, _ in columns}} if as_text else {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", cd.IndexNotSentWarning)
+            try:
+                receipt, refusal = cd.push(frame, f"T {uuid.uuid4()}", index=index, session=session, **options), None
+            except cd.FrameError as exc:
+                receipt, refusal = None, exc
+        event("sent" if refusal is None else f"refused: {type(refusal).__name__}")
+        if refusal is not None:
+            assert not [entry for entry in sandbox.requests if entry.number > since]
+            labels = [repr(text_of(label)) for label, _ in columns] + [shown(label) for label, _ in columns]
+            assert not labels or any(label in str(refusal) for label in labels)
+            assert refusal.column is None or refusal.column in [text_of(label) for label, _ in columns]
+            assert refusal.column is not None or isinstance(refusal, cd.ColumnNameError)
+            return
+        rows = sandbox.ledger.rows(receipt.rec_id)
+        assert len(rows) == len(frame)
+        back = cd.read_clicdata(receipt.rec_id, dtype_backend=backend, session=session)
+        assert list(back.columns) == [str(label) for label, _ in columns]
+        for label, series in columns:
+            column = str(label)
+            for value, row, read in zip(as_python(series), rows, back[column], strict=True):
+                if is_missing(value):
+                    assert row[column] is None
+                    assert is_missing(read)
+                    continue
+                if as_text:
+                    assert type(row[column]) is str
+                    assert read == row[column]
+                    continue
+                expected = on_the_wire(value, series)
+                sent = row[column]
+                if callable(expected):
+                    assert expected(sent)
+                    assert read == sent
+                elif isinstance(expected, Decimal):
+                    assert type(sent) in (int, Decimal)
+                    assert sent == expected
+                    assert number_read(read) == expected
+                else:
+                    assert type(sent) is type(expected)
+                    assert sent == expected
+                    assert str(read) == str(expected) or pd.Timestamp(read) == pd.Timestamp(expected)
+
+    def shown(label):
         try:
-            receipt, refusal = cd.push(frame, f"T {uuid.uuid4()}", index=index, session=session, **options), None
-        except cd.FrameError as exc:
-            receipt, refusal = None, exc
-    event("sent" if refusal is None else f"refused: {type(refusal).__name__}")
-    if refusal is not None:
-        assert not [entry for entry in sandbox.requests if entry.number > since]
-        labels = [repr(text_of(label)) for label, _ in columns] + [shown(label) for label, _ in columns]
-        assert not labels or any(label in str(refusal) for label in labels)
-        assert refusal.column is None or refusal.column in [text_of(label) for label, _ in columns]
-        assert refusal.column is not None or isinstance(refusal, cd.ColumnNameError)
-        return
-    rows = sandbox.ledger.rows(receipt.rec_id)
-    assert len(rows) == len(frame)
-    back = cd.read_clicdata(receipt.rec_id, dtype_backend=backend, session=session)
-    assert list(back.columns) == [str(label) for label, _ in columns]
-    for label, series in columns:
-        column = str(label)
-        for value, row, read in zip(as_python(series), rows, back[column], strict=True):
-            if is_missing(value):
-                assert row[column] is None
-                assert is_missing(read)
-                continue
-            if as_text:
-                assert type(row[column]) is str
-                assert read == row[column]
-                continue
-            expected = on_the_wire(value, series)
-            sent = row[column]
-            if callable(expected):
-                assert expected(sent)
-                assert read == sent
-            elif isinstance(expected, Decimal):
-                assert type(sent) in (int, Decimal)
-                assert sent == expected
-                assert number_read(read) == expected
-            else:
-                assert type(sent) is type(expected)
-                assert sent == expected
-                assert str(read) == str(expected) or pd.Timestamp(read) == pd.Timestamp(expected)
+            return repr(label)[:60]
+        except Exception:
+            return f"<{type(label).__name__}>"
 
+    def number_read(value):
+        return Decimal(value) if isinstance(value, Decimal | str) else number(value)
 
-def shown(label):
-    try:
-        return repr(label)[:60]
-    except Exception:
-        return f"<{type(label).__name__}>"
-
-
-def number_read(value):
-    return Decimal(value) if isinstance(value, Decimal | str) else number(value)
+    is_sent_or_refused()

@@ -1,13 +1,12 @@
-"""`rows` and its plain, slow twin in reference_rows.py are equal on everything that hypothesis makes up.
+"""The row codec and its plain, slow reference in reference_rows.py agree on everything that hypothesis generates.
 
-``CLICDATA_LONG_TESTS=1`` makes up thousands.
+``CLICDATA_LONG_TESTS=1`` generates thousands of examples.
 """
 
 import ast
 import datetime as dt
 import itertools
 import json
-import os
 import re
 from pathlib import Path
 
@@ -15,9 +14,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-import reference_rows as twin
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from properties import reference_rows as reference
+from properties.numbers_of_examples import few_or, with_settings
 
 from pandas_clicdata import UnexpectedReplyError
 from pandas_clicdata._models import ColumnType, Encoding, Kind, Wire
@@ -25,26 +25,23 @@ from pandas_clicdata.client import operations
 from pandas_clicdata.types import ingest, plan, row_codec
 from pandas_clicdata.types.rules import LITERAL_RULE, RULES
 
-LONG = os.environ.get("CLICDATA_LONG_TESTS", "") not in ("", "0")
-MANY = settings(
-    max_examples=4000 if LONG else 150,
-    deadline=None,
-    derandomize=not LONG,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-
-
 TEXT = st.text(st.characters(codec="utf-8"), max_size=6) | st.text('"\\\x00\n\x1f\x7f/é\u2028😀', max_size=4)
+
+
 MOMENTS = st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999999))
+
+
 FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**60), 2**60).map(float)
+
+
 SINGLES = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
 def decimals(arrow_type):
     most = 10**arrow_type.precision - 1
     numbers = st.integers(-most, most) | st.sampled_from([0, 1, -1, most])
-    # By hand, for Python's context rounds.
-    return numbers.map(lambda n: twin.Decimal((int(n < 0), tuple(map(int, str(abs(n)))), -arrow_type.scale)))
+    # From digits, because Python's context rounds.
+    return numbers.map(lambda n: reference.Decimal((int(n < 0), tuple(map(int, str(abs(n)))), -arrow_type.scale)))
 
 
 def whole(bits, signed):
@@ -52,9 +49,12 @@ def whole(bits, signed):
 
 
 DECIMALS = [pa.decimal128(p, s) for p, s in [(1, 0), (5, 5), (38, 12), (38, 0), (9, -3)]]
+
+
 DECIMALS += [pa.decimal256(p, s) for p, s in [(76, 0), (76, 38), (40, -2)]]
 
-# What a plan gives `encode` for each encoding: the Arrow types, with their values.
+
+# The Arrow types that a plan passes to `encode` for each encoding, with their values.
 PLANNED = {
     Encoding.INTEGER: [
         (getattr(pa, f"{sign}int{bits}")(), whole(bits, not sign)) for sign in ("", "u") for bits in (8, 16, 32, 64)
@@ -70,7 +70,11 @@ PLANNED = {
     ],
     Encoding.DATE: [(pa.date32(), st.dates())],
 }
+
+
 NEVER_QUOTED = {Encoding.TEXT, Encoding.DATETIME, Encoding.DATE}
+
+
 COLUMNS = [
     (Wire(encoding, quoted=quoted), arrow_type, values)
     for encoding, types in PLANNED.items()
@@ -81,7 +85,7 @@ COLUMNS = [
 
 @st.composite
 def batches(draw):
-    """Names, wires, a batch of columns of one length, and where it is cut."""
+    """Draw names, wires, a batch, and positions at which to slice it."""
     names = draw(st.lists(TEXT, min_size=1, max_size=4, unique=True))
     height = draw(st.integers(0, 6))
     picked = [draw(st.sampled_from(COLUMNS)) for _ in names]
@@ -94,49 +98,60 @@ def batches(draw):
     return names, [wire for wire, _, _ in picked], batch, [0, *sorted(cuts), height]
 
 
-def twin_rows(names, wires, batch, framing):
+def reference_of_rows(names, wires, batch, framing):
     plain = [
         (wire.encoding.value, wire.quoted, 4 if array.type == pa.float32() else 8)
         for wire, array in zip(wires, batch.columns, strict=True)
     ]
     columns = [array.to_pylist() for array in batch.columns]
     around = (framing.opening, framing.prefixes, framing.closing)
-    return [twin.row([column[row] for column in columns], plain, around) for row in range(batch.num_rows)]
+    return [reference.row([column[row] for column in columns], plain, around) for row in range(batch.num_rows)]
 
 
 @pytest.mark.parametrize("framing", [operations.objects, operations.named_cells])
-@MANY
-@given(batches())
-def test_encode_writes_what_the_twin_writes(framing, given_batch):
-    names, wires, batch, cuts = given_batch
-    around = framing(names)
-    expected = twin_rows(names, wires, batch, around)
-    for start, end in itertools.pairwise(cuts):
-        piece = batch.slice(start, end - start)
-        assert twin.is_written_as(row_codec.encode(piece, wires, around).decode(), expected[start:end])
-        each = row_codec.encode_each(piece, wires, around)
-        assert len(each) == end - start
-        assert all(
-            twin.is_written_as(row.decode(), [parts]) for row, parts in zip(each, expected[start:], strict=False)
+@few_or(150, few=50, long=4000)
+def test_encode_writes_what_the_reference_writes(framing, examples):
+    @with_settings(examples)
+    @given(batches())
+    def writes_the_same(given_batch):
+        names, wires, batch, cuts = given_batch
+        around = framing(names)
+        expected = reference_of_rows(names, wires, batch, around)
+        for start, end in itertools.pairwise(cuts):
+            piece = batch.slice(start, end - start)
+            assert reference.is_written_as(row_codec.encode(piece, wires, around).decode(), expected[start:end])
+            each = row_codec.encode_each(piece, wires, around)
+            assert len(each) == end - start
+            assert all(
+                reference.is_written_as(row.decode(), [parts])
+                for row, parts in zip(each, expected[start:], strict=False)
+            )
+
+    writes_the_same()
+
+
+@pytest.mark.parametrize("framing", [operations.objects, operations.named_cells])
+@few_or(150, few=50, long=4000)
+def test_framings_of_both_dialects_parse_as_their_rows(framing, examples):
+    @with_settings(examples)
+    @given(st.lists(TEXT, min_size=1, max_size=4, unique=True), st.data())
+    def parse_as_their_rows(names, data):
+        row = data.draw(st.lists(st.none() | TEXT, min_size=len(names), max_size=len(names)))
+        batch = pa.RecordBatch.from_arrays([pa.array([value], pa.large_string()) for value in row], names=names)
+        back = json.loads(row_codec.encode(batch, [Wire(Encoding.TEXT)] * len(names), framing(names)))
+        pairs = dict(zip(names, row, strict=True))
+        assert back == (
+            pairs if framing is operations.objects else [{"column": k, "value": v} for k, v in pairs.items()]
         )
 
-
-@pytest.mark.parametrize("framing", [operations.objects, operations.named_cells])
-@MANY
-@given(st.lists(TEXT, min_size=1, max_size=4, unique=True), st.data())
-def test_frames_of_both_dialects_read_as_their_rows(framing, names, data):
-    row = data.draw(st.lists(st.none() | TEXT, min_size=len(names), max_size=len(names)))
-    batch = pa.RecordBatch.from_arrays([pa.array([value], pa.large_string()) for value in row], names=names)
-    back = json.loads(row_codec.encode(batch, [Wire(Encoding.TEXT)] * len(names), framing(names)))
-    pairs = dict(zip(names, row, strict=True))
-    assert back == (pairs if framing is operations.objects else [{"column": k, "value": v} for k, v in pairs.items()])
+    parse_as_their_rows()
 
 
-def test_a_plan_gives_encode_no_other_columns_than_these():
+def test_plans_encode_only_these_columns():
     samples = [
         *(pa.array([1], f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)),
         *(pa.array([np.float16(1)], pa.float16()), pa.array([1.0], "float32"), pa.array([1.0], "float64")),
-        *(pa.array([twin.Decimal(1)], pa.decimal128(3)), pa.array([twin.Decimal(1)], pa.decimal256(60, 20))),
+        *(pa.array([reference.Decimal(1)], pa.decimal128(3)), pa.array([reference.Decimal(1)], pa.decimal256(60, 20))),
         *(pa.array([True]), pa.array(["1"]), pa.array(["1"], "large_string"), pa.array(["true"])),
         *(pa.array(["2024-01-01"]), pa.array(["2024-01-01 00:00:00"]), pa.array(["1"]).dictionary_encode()),
         *(pa.array([0], pa.timestamp(unit, zone)) for unit in ("s", "ms", "us", "ns") for zone in (None, "UTC")),
@@ -147,21 +162,23 @@ def test_a_plan_gives_encode_no_other_columns_than_these():
     sources = [pa.table({"x": sample}) for sample in samples] + [pd.DataFrame({"x": [10**30]})]
     taken, expected = set(), {(wire, arrow_type.id) for wire, arrow_type, _ in COLUMNS}
     for source in sources:
-        door = ingest.enter(source)
+        source = ingest.as_source(source)
         for wanted in (None, *ColumnType):
             try:
-                plans = plan.plan_columns(door, None if wanted is None else {"x": wanted})
-                ready = plan.ready_table(door, plans)
+                plans = plan.plan_columns(source, None if wanted is None else {"x": wanted})
+                ready = plan.prepare_table(source, plans)
             except ValueError:
                 continue
             taken.add((plans[0].planned.wire, ready.column("x").type.id))
             wires, framing = [plans[0].planned.wire], operations.objects(["x"])
             assert isinstance(row_codec.encode(ready.to_batches()[0], wires, framing), bytes)
-    assert {wire for wire, _ in taken} == {way.wire for rule in (*RULES, LITERAL_RULE) for way in rule.ways.values()}
+    assert {wire for wire, _ in taken} == {
+        way.wire for rule in (*RULES, LITERAL_RULE) for way in rule.encoders.values()
+    }
     assert taken <= expected
 
 
-# Numbers in every spelling that JSON has.
+# Numbers in every spelling of JSON.
 _WHOLE = st.one_of(
     st.integers(-20, 20),
     st.integers(-(2**65), 2**65),
@@ -169,7 +186,11 @@ _WHOLE = st.one_of(
         [2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 2**64 - 1, 2**64, 10**80]
     ),
 ).map(str) | st.just("-0")
+
+
 _FRACTION = st.text("0123456789", min_size=1, max_size=25)
+
+
 _EXPONENT = st.builds(
     "{}{}{}".format,
     st.sampled_from("eE"),
@@ -177,12 +198,22 @@ _EXPONENT = st.builds(
     st.sampled_from(["0", "00", "1", "007", "15", "16", "22", "308", "309", "324", "400", "99999", "4294967306"])
     | st.integers(0, 330).map(str),
 )
+
+
 _SPELLED = st.builds(
     "{}{}{}".format, _WHOLE, st.just("") | _FRACTION.map(lambda digits: f".{digits}"), st.just("") | _EXPONENT
 )
+
+
 NUMBERS = _WHOLE | _SPELLED | FLOATS.map(repr)
+
+
 TEXTS = TEXT.map(lambda text: json.dumps(text, ensure_ascii=False)) | TEXT.map(json.dumps)
+
+
 PLAIN = st.sampled_from(["null", "null", "true", "false"]) | NUMBERS | TEXTS
+
+
 JSON = st.recursive(
     PLAIN,
     lambda inner: (
@@ -193,14 +224,20 @@ JSON = st.recursive(
     ),
     max_leaves=3,
 )
+
+
 FAMILIES = [_WHOLE, NUMBERS, NUMBERS, TEXTS, st.sampled_from(["true", "false"]), st.just("null"), PLAIN, JSON]
+
+
 NAMES = st.sampled_from(["a", "b", 'c "x"', "", "é"])
+
+
 MISSING = st.none()
 
 
 @st.composite
 def pages(draw):
-    """Pages as JSON text, and the columns that are known before."""
+    """Draw pages as JSON text, and known column names."""
     known = draw(st.lists(NAMES, max_size=3, unique=True))
     families = {name: draw(st.sampled_from(FAMILIES)) for name in draw(st.lists(NAMES, max_size=4, unique=True))}
     made = []
@@ -217,70 +254,79 @@ def pages(draw):
     return made, known
 
 
-def as_twin(decoded):
+def as_reference(decoded):
     return decoded.kind.name, str(decoded.array.type), decoded.array.to_pylist(), decoded.whole
 
 
 def outcome(call, *arguments, **options):
-    """What a call gives, or the kinds and column that it complains of."""
+    """Return the result of a call, or the column and the kinds in its error."""
     try:
         return call(*arguments, **options)
-    except twin.Mixed as exc:
+    except reference.Mixed as exc:
         name, kinds = exc.args
         kinds = kinds if isinstance(kinds, str) else " and ".join(sorted(Kind[kind].value for kind in kinds))
         return f"{name!r}: {kinds}"
     except UnexpectedReplyError as exc:
-        found = re.fullmatch(r"Column (.*) came with values of kinds that no column type holds \((.*)\)\. .*", str(exc))
+        found = re.fullmatch(
+            r"Column (.*) has values of several kinds, which no column type holds \((.*)\)\. .*", str(exc)
+        )
         return f"{found[1]}: {found[2]}"
 
 
-@MANY
-@given(pages(), st.data())
-@example((['[{"a": 9007199254740992, "b": -0}, {"a": 1.0, "b": -0.0}]'], ["b"]), None)
-@example((['[{"a": 9007199254740993}, {"a": 1.0}]'], []), None)
-@example((["[]"], []), None)
-def test_decode_makes_what_the_twin_makes(given_pages, data):
-    texts, known = given_pages
-    as_text, mixed = (set(), set()) if data is None else (data.draw(st.sets(NAMES)), data.draw(st.sets(NAMES)))
-    came = [(operations.loads(text.encode()), twin.loads(text)) for text in texts]
-    assert repr(came[0][0]) == repr(came[0][1])
-    names = list(known)
-    for ours, theirs in came:
-        expected = twin.names_in(theirs, names)
-        names = row_codec.names_in(ours, names)
-        assert names == expected
-    pieces = []
-    for ours, theirs in came:
-        decoded = outcome(
-            lambda page: list(map(as_twin, row_codec.decode(page, names, as_text=as_text, mixed_as_text=mixed))), ours
-        )
-        expected = outcome(twin.decode, theirs, names, as_text, mixed)
-        assert repr(decoded) == repr(expected)
-        if isinstance(decoded, str):
-            return
-        pieces.append((row_codec.decode(ours, names, as_text=as_text, mixed_as_text=mixed), expected))
-    for position, name in enumerate(names):
-        ours = outcome(
-            lambda parts, name: as_twin(row_codec.unify(parts, name, mixed_as_text=name in mixed)),
-            [page[position] for page, _ in pieces],
-            name,
-        )
-        theirs = outcome(twin.unify, [page[position] for _, page in pieces], name, name in mixed)
-        assert comparable(ours) == comparable(theirs)
+@few_or(150, few=50, long=4000)
+def test_decode_returns_what_the_reference_returns(examples):
+    @with_settings(examples)
+    @given(pages(), st.data())
+    @example((['[{"a": 9007199254740992, "b": -0}, {"a": 1.0, "b": -0.0}]'], ["b"]), None)
+    @example((['[{"a": 9007199254740993}, {"a": 1.0}]'], []), None)
+    @example((["[]"], []), None)
+    def returns_the_same(given_pages, data):
+        texts, known = given_pages
+        as_text, mixed = (set(), set()) if data is None else (data.draw(st.sets(NAMES)), data.draw(st.sets(NAMES)))
+        came = [(operations.loads(text.encode()), reference.loads(text)) for text in texts]
+        assert repr(came[0][0]) == repr(came[0][1])
+        names = list(known)
+        for ours, theirs in came:
+            expected = reference.names_in(theirs, names)
+            names = row_codec.names_in(ours, names)
+            assert names == expected
+        pieces = []
+        for ours, theirs in came:
+            decoded = outcome(
+                lambda page: list(
+                    map(as_reference, row_codec.decode(page, names, as_text=as_text, mixed_as_text=mixed))
+                ),
+                ours,
+            )
+            expected = outcome(reference.decode, theirs, names, as_text, mixed)
+            assert repr(decoded) == repr(expected)
+            if isinstance(decoded, str):
+                return
+            pieces.append((row_codec.decode(ours, names, as_text=as_text, mixed_as_text=mixed), expected))
+        for position, name in enumerate(names):
+            ours = outcome(
+                lambda parts, name: as_reference(row_codec.unify(parts, name, mixed_as_text=name in mixed)),
+                [page[position] for page, _ in pieces],
+                name,
+            )
+            theirs = outcome(reference.unify, [page[position] for _, page in pieces], name, name in mixed)
+            assert comparable(ours) == comparable(theirs)
+
+    returns_the_same()
 
 
 def comparable(column):
-    """Of numbers as text the numbers: a page's floats are written out when another page has longer ones."""
+    """Return a column, numbers as text as Decimals: the text of a float differs if another page has longer numbers."""
     if isinstance(column, str) or column[0] != "LITERAL":
         return repr(column) if not isinstance(column, str) else column
     kind, arrow_type, values, is_whole = column
-    return kind, arrow_type, [None if value is None else twin.Decimal(value) for value in values], is_whole
+    return kind, arrow_type, [None if value is None else reference.Decimal(value) for value in values], is_whole
 
 
-def test_the_twin_shares_nothing_with_what_it_is_compared_to():
+def test_the_reference_shares_no_code_with_the_package():
     imported = {
         alias.name.partition(".")[0] if isinstance(node, ast.Import) else node.module
-        for node in ast.walk(ast.parse(Path(twin.__file__).read_text("utf-8")))
+        for node in ast.walk(ast.parse(Path(reference.__file__).read_text("utf-8")))
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }

@@ -1,4 +1,4 @@
-"""What a read makes of a table: by itself, by the words of `pd.read_sql`, with and without metadata, in chunks."""
+"""Read a table into pandas: default dtypes, dtype=, dtype_backend=, parse_dates=, and chunks."""
 
 import contextlib
 import datetime as dt
@@ -13,16 +13,24 @@ import pyarrow as pa
 import pytest
 
 import pandas_clicdata as cd
+from pandas_clicdata.errors import (
+    ColumnConversionError,
+)
 from pandas_clicdata.sandbox import Assumptions
-from pandas_clicdata.types import infer, row_codec
+from pandas_clicdata.types import infer, recast, to_pandas
+from pandas_clicdata.types.infer import InferredColumn
+from pandas_clicdata.types.recast import restore_targets
+from pandas_clicdata.types.to_pandas import to_frame
 
 OWN_TEXT = pd.Series([""]).dtype
+
+
 BIG = 2**53 + 1
 
 
 @pytest.fixture(scope="module")
-def elsewhere(new_sandbox):
-    """Sandboxes that behave otherwise, each started when it is first asked for."""
+def session_with(new_sandbox):
+    """Return a function that opens a session on a sandbox with other assumptions, started on first use."""
     from contextlib import ExitStack
 
     stack = ExitStack()
@@ -46,14 +54,14 @@ def elsewhere(new_sandbox):
         yield at
 
 
-@pytest.fixture(params=["2025.3", "unversioned"])
+@pytest.fixture(params=["2025.3", pytest.param("unversioned", marks=pytest.mark.slow)])
 def version(request):
     return request.param
 
 
 @pytest.fixture
 def table(sessions, name):
-    """Make a table and return how it is read."""
+    """Return a function that pushes a table and returns a function that reads it."""
 
     def make(frame, columns=None, session=None):
         session = session or sessions["2025.3"]
@@ -63,7 +71,7 @@ def table(sessions, name):
     return make
 
 
-def moments(*texts):
+def datetimes(*texts):
     return pd.Series([text and dt.datetime.fromisoformat(text) for text in texts], dtype="datetime64[us]")
 
 
@@ -75,7 +83,7 @@ FRAME = pd.DataFrame(
         "yes": [True, False, True],
         "maybe": pd.Series([True, None, False], dtype="boolean"),
         "t": pd.Series(["00123", None, ""], dtype=OWN_TEXT),
-        "at": moments("2024-01-02 03:04:05.000006", None, "0001-01-01"),
+        "at": datetimes("2024-01-02 03:04:05.000006", None, "0001-01-01"),
         "day": pd.Series([dt.date(2024, 2, 29), None, dt.date(9999, 12, 31)], dtype=object),
         "long": pd.Series([2**70, None, -1], dtype=object),
         "exact": pd.Series([Decimal("0.1"), Decimal("3.14159265358979323846"), None], dtype=object),
@@ -83,7 +91,7 @@ FRAME = pd.DataFrame(
 )
 
 
-def test_by_itself(session, name):
+def test_default_dtypes(session, name):
     cd.push(FRAME, name, session=session)
     back = cd.read_clicdata(name, session=session)
     pd.testing.assert_frame_equal(back, FRAME, check_exact=True)
@@ -100,7 +108,7 @@ def test_numpy_nullable(table):
     pd.testing.assert_frame_equal(back.astype({"t": "string"}), expected.astype({"t": "string"}), check_exact=True)
 
 
-def test_numpy_nullable_where_there_is_nothing_and_where_nothing_is_null(table):
+def test_numpy_nullable_with_and_without_nulls(table):
     read = table(pd.DataFrame({"n": [1], "x": [None], "u": np.array([2**64 - 1], "uint64")}), {"x": "number"})
     assert read(dtype_backend="numpy_nullable").dtypes.astype(str).to_dict() == {
         "n": "Int64",
@@ -133,19 +141,19 @@ def test_pyarrow(table):
     assert back["f"].to_numpy(float, na_value=np.nan).tolist()[:2] == [0.1, 1.0]
 
 
-def test_numbers_that_no_arrow_decimal_holds_stay_exact_as_text(table):
+def test_numbers_beyond_arrow_decimals_are_text(table):
     numbers = pd.Series([Decimal("1E+400"), Decimal("1E-400")], dtype=object)
     back = table(pd.DataFrame({"x": numbers}))(dtype_backend="pyarrow")["x"]
     assert list(map(Decimal, back)) == numbers.tolist()
 
 
-def test_no_such_backend(session, name):
-    with pytest.raises(ValueError, match="dtype_backend='polars' is not known"):
+def test_an_unknown_backend_is_refused(session, name):
+    with pytest.raises(ValueError, match="Unknown dtype_backend='polars'"):
         cd.read_clicdata(name, dtype_backend="polars", session=session)
 
 
-# dtype=: the column sent, the type it has in ClicData, the dtype asked for, and what comes.
-ASKED = {
+# The column pushed, its ClicData type, the dtype requested, and the column returned.
+REQUESTED = {
     "int as float": (pd.Series([1, 2]), None, "float64", pd.Series([1.0, 2.0])),
     "int as text": (pd.Series([BIG, None], dtype="Int64"), None, str, pd.Series([str(BIG), None], dtype=OWN_TEXT)),
     "int as string": (pd.Series([BIG, None], dtype="Int64"), None, "string",
@@ -172,15 +180,15 @@ ASKED = {
                               pd.Series([dt.time(1, 2, 3), None], dtype="time64[us][pyarrow]")),
     "date as text": (pd.Series([dt.date(2024, 1, 1), None]), None, "string",
                     pd.Series(["2024-01-01", None], dtype="string")),
-    "datetime as text": (moments("2024-01-01 00:00:00", None), None, "string",
+    "datetime as text": (datetimes("2024-01-01 00:00:00", None), None, "string",
                          pd.Series(["2024-01-01 00:00:00", None], dtype="string")),
-    "datetime as a unit": (moments("2024-01-01 01:02:03", None), None, "datetime64[s]",
-                           moments("2024-01-01 01:02:03", None).astype("datetime64[s]")),
-    "datetime as int": (moments("1970-01-01 00:00:00.000007"), None, "int64", pd.Series([7])),
+    "datetime as a unit": (datetimes("2024-01-01 01:02:03", None), None, "datetime64[s]",
+                           datetimes("2024-01-01 01:02:03", None).astype("datetime64[s]")),
+    "datetime as int": (datetimes("1970-01-01 00:00:00.000007"), None, "int64", pd.Series([7])),
     "bool as float": (pd.Series([True, False]), None, "float64", pd.Series([1.0, 0.0])),
-    "datetime as a zone": (moments("2024-07-01", None), None, "datetime64[us, Europe/Paris]",
-                           moments("2024-07-01", None).dt.tz_localize("UTC").dt.tz_convert("Europe/Paris")),
-    "date as datetime": (pd.Series([dt.date(2024, 1, 1), None]), None, "datetime64[us]", moments("2024-01-01", None)),
+    "datetime as a zone": (datetimes("2024-07-01", None), None, "datetime64[us, Europe/Paris]",
+                           datetimes("2024-07-01", None).dt.tz_localize("UTC").dt.tz_convert("Europe/Paris")),
+    "date as datetime": (pd.Series([dt.date(2024, 1, 1), None]), None, "datetime64[us]", datetimes("2024-01-01", None)),
     "duration as duration": (pd.Series(pd.to_timedelta(["1s", None])), None, "timedelta64[ns]",
                              pd.Series(pd.to_timedelta(["1s", None])).astype("timedelta64[ns]")),
     "period as period": (pd.Series(pd.PeriodIndex(["2024-01", None], freq="M")), None, "period[M]",
@@ -195,16 +203,16 @@ ASKED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("each", [True, False], ids=["by column", "for all"])
-@pytest.mark.parametrize("case", ASKED)
+@pytest.mark.parametrize("each", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["by column", "for all"])
+@pytest.mark.parametrize("case", REQUESTED)
 def test_dtype(table, case, each):
-    series, data_type, asked, expected = ASKED[case]
+    series, data_type, requested, expected = REQUESTED[case]
     read = table(series.to_frame("x"), {"x": data_type} if data_type else None)
-    back = read(dtype={"x": asked} if each else asked)["x"]
+    back = read(dtype={"x": requested} if each else requested)["x"]
     pd.testing.assert_series_equal(back, expected.rename("x"), check_exact=True)
 
 
-CANNOT = {
+UNREADABLE = {
     "null as int64": (pd.Series([1, None], dtype="Int64"), "int64"),
     "words as int64": (pd.Series(["1", "a"]), "int64"),
     "too large for int8": (pd.Series([1, 300]), "int8"),
@@ -212,7 +220,7 @@ CANNOT = {
     "a fraction as int64": (pd.Series([1.0, 1.5]), "int64"),
     "a fraction as Int64": (pd.Series([1.0, 1.5]), "Int64"),
     "a long fraction as int64": (pd.Series([Decimal("3.14159265358979323846")], dtype=object), "int64"),
-    "datetime that nanoseconds do not reach": (moments("9999-12-31"), "datetime64[ns]"),
+    "datetime that nanoseconds do not reach": (datetimes("9999-12-31"), "datetime64[ns]"),
     "words as duration": (pd.Series(["a"]), "timedelta64[ns]"),
     "number as a zone": (pd.Series([1]), "datetime64[us, UTC]"),
     "null as bool": (pd.Series([True, None], dtype="boolean"), "bool"),
@@ -223,18 +231,18 @@ CANNOT = {
 }
 
 
-@pytest.mark.parametrize("case", CANNOT)
+@pytest.mark.parametrize("case", UNREADABLE)
 def test_a_dtype_that_would_lose_a_value_is_refused(table, case):
-    series, asked = CANNOT[case]
+    series, requested = UNREADABLE[case]
     with pytest.raises(cd.ColumnConversionError, match=r"^Column 'x' cannot be read as ") as caught:
-        table(series.to_frame("x"))(dtype={"x": asked})
+        table(series.to_frame("x"))(dtype={"x": requested})
     assert caught.value.column == "x"
     if case == "datetime that nanoseconds do not reach":
-        assert str(caught.value).endswith("datetime64[ns] does not hold 9999-12-31 00:00:00")
+        assert "datetime64[ns] does not hold 9999-12-31 00:00:00 (row 0)." in str(caught.value)
 
 
-def test_datetimes_of_no_zone_are_read_alike_wherever_the_reader_is(table, monkeypatch):
-    frame = pd.DataFrame({"x": moments("9999-12-31 23:59:59.999999", "0001-01-01")})
+def test_naive_datetimes_do_not_depend_on_the_local_time_zone(table, monkeypatch):
+    frame = pd.DataFrame({"x": datetimes("9999-12-31 23:59:59.999999", "0001-01-01")})
     read = table(frame)
     try:
         for zone in ("Asia/Tokyo", "America/New_York"):
@@ -246,20 +254,224 @@ def test_datetimes_of_no_zone_are_read_alike_wherever_the_reader_is(table, monke
         time.tzset()
 
 
-@pytest.mark.parametrize(("asked", "nullable"), [("int64", "Int64"), ("uint8", "UInt8"), ("bool", "boolean")])
-def test_where_values_are_missing_the_error_names_the_dtype_that_holds_them(table, asked, nullable):
-    read = table(pd.DataFrame({"x": pd.array([1, None], "boolean" if asked == "bool" else "Int64")}))
-    with pytest.raises(cd.ColumnConversionError, match=f"Ask for '{nullable}'"):
-        read(dtype={"x": asked})
+@pytest.mark.parametrize(("requested", "nullable"), [("int64", "Int64"), ("uint8", "UInt8"), ("bool", "boolean")])
+def test_an_error_about_missing_values_names_a_nullable_dtype(table, requested, nullable):
+    read = table(pd.DataFrame({"x": pd.array([1, None], "boolean" if requested == "bool" else "Int64")}))
+    with pytest.raises(
+        cd.ColumnConversionError, match=f"has missing values. Read it as another dtype: dtype={{'x': '{nullable}'}}"
+    ):
+        read(dtype={"x": requested})
     assert read(dtype={"x": nullable})["x"].isna().tolist() == [False, True]
 
 
-def test_dtype_beside_a_backend(table):
+def test_dtype_takes_precedence_over_a_backend(table):
     back = table(FRAME)(dtype={"n": "float32", "t": "string"}, columns=["t", "n", "gap"], dtype_backend="pyarrow")
     assert back.dtypes.astype(str).tolist() == ["string", "float32", "int64[pyarrow]"]
 
 
+MICROSECOND = dt.datetime(2024, 2, 29, 1, 2, 3, 456789)
+
+
+DECIMAL = pd.ArrowDtype(pa.decimal128(38, 4))
+
+
+SECONDS = pd.ArrowDtype(pa.duration("s"))
+
+
+IN_PARIS = pd.ArrowDtype(pa.timestamp("us", "Europe/Paris"))
+
+
+DAY, DAY_64, CLOCK = map(pd.ArrowDtype, (pa.date32(), pa.date64(), pa.time64("us")))
+
+
+MIDNIGHT, LAST, FIRST = dt.datetime(2024, 2, 29), dt.datetime(9999, 12, 31, 23), dt.datetime(1, 1, 1, 4)
+
+
+# Values, a dtype that does not hold them, and the reason.
+REFUSED = [
+    (["x"], DECIMAL, "'x' is not a number"),
+    ([True], DECIMAL, "'true' is not a number"),
+    ([dt.date(2024, 2, 29)], DECIMAL, "'2024-02-29' is not a number"),
+    ([dt.date(2024, 2, 29)], "datetime64[us, Europe/Paris]", ""),
+    ([MICROSECOND, None], "datetime64[s]", r"datetime64\[s\] does not hold 2024-02-29 01:02:03.456789"),
+    ([None, MICROSECOND], "datetime64[ms]", r"datetime64\[ms\] does not hold"),
+    ([MICROSECOND], "datetime64[s, Europe/Paris]", "does not hold 2024-02-29 01:02:03.456789"),
+    ([MICROSECOND, MICROSECOND.replace(second=9)], "datetime64[s]", "does not hold 2024-02-29 01:02:03.456789"),
+    ([1.0, 1.5, 2.5], "int64", "does not hold 1.5"),
+    ([1.0, 1.5, 2.5], "boolean", ""),
+    ([1e39, -1e39], "float32", r"does not hold 1e\+39"),
+    ([2024], "period[Y]", "the column has numbers"),
+    ([1.5, None], "period[M]", "the column has numbers"),
+    ([True], "period[D]", "the column has numbers"),
+    ([1.5], "datetime64[us]", r"datetime64\[us\] does not hold 1.5"),
+    ([2.0, 1.5, None], "timedelta64[ns]", r"timedelta64\[ns\] does not hold 1.5"),
+    ([True], "datetime64[us]", "the column has booleans"),
+    ([False], "timedelta64[ns]", "the column has booleans"),
+    ([5], "timedelta64[s]", "does not hold 0 days 00:00:00.000000005"),
+    ([5, -(2**63)], "datetime64[us]", "does not hold -9223372036854775808"),
+    ([-(2**63), None], "timedelta64[ns]", "does not hold -9223372036854775808"),
+    ([-(2**63)], "datetime64[ns, UTC]", "does not hold -9223372036854775808"),
+    (["P1DT0.000001S"], "timedelta64[s]", "does not hold 1 days 00:00:00.000001"),
+    (["P1DT0.000001S"], SECONDS, "does not hold 1 days 00:00:00.000001"),
+    ([MICROSECOND], "boolean", "the column has dates or datetimes"),
+    ([dt.date(2024, 2, 29)], "bool", "the column has dates or datetimes"),
+    ([MIDNIGHT], "complex128", "the column has dates or datetimes"),
+    ([MIDNIGHT], "datetime64[D]", r"dtype=\{'x': 'datetime64\[us\]'\}"),
+    ([MIDNIGHT], "datetime64", r"dtype=\{'x': 'datetime64\[us\]'\}"),
+    ([dt.date(2024, 2, 29)], IN_PARIS, ""),
+    ([None, MIDNIGHT, MICROSECOND], DAY, "2024-02-29 01:02:03.456789 has a time of day"),
+    ([MICROSECOND], DAY_64, "2024-02-29 01:02:03.456789 has a time of day"),
+    ([MICROSECOND], CLOCK, "the column has datetimes, whose date would be lost"),
+    ([None, LAST], "datetime64[us, Europe/Paris]", "9999-12-31 23:00:00 .* is outside the years 1 to 9999"),
+    ([str(LAST)], "datetime64[us, Europe/Paris]", "9999-12-31 23:00:00 .* is outside the years 1 to 9999"),
+    ([LAST], IN_PARIS, "9999-12-31 23:00:00 .* is outside the years 1 to 9999"),
+    ([MIDNIGHT, FIRST], "datetime64[s, America/New_York]", "0001-01-01 04:00:00 .* is outside the years 1 to 9999"),
+]
+
+
+ACCEPTED = [
+    ([dt.datetime(2024, 2, 29, 1, 2, 3), None], "datetime64[s]"),
+    ([MICROSECOND, None], "datetime64[ns]"),
+    ([MICROSECOND, None], "datetime64[us, Europe/Paris]"),
+    (["P1DT0.000001S", None], "timedelta64[us]"),
+    (["P1DT1S", None], SECONDS),
+    ([2.0, None], "timedelta64[ns]"),
+    ([5, None], "datetime64[s]"),
+    (["Jan 2, 2024", None], "datetime64[us]"),
+    ([2**62 + 1, None], "datetime64[ns]"),
+    (["1.5", None], DECIMAL),
+    ([MIDNIGHT, None], DAY),
+    ([MIDNIGHT, None], DAY_64),
+    ([LAST, FIRST, None], "datetime64[us, UTC]"),
+    ([LAST, None], "datetime64[us, America/New_York]"),
+    ([FIRST, None], IN_PARIS),
+    ([None, None], IN_PARIS),
+    ([None, None], "datetime64[us, Europe/Paris]"),
+    ([None, None], "timedelta64[ns]"),
+    ([None, None], "period[M]"),
+    ([None, None], DAY),
+]
+
+
+def read(values, dtype, backend):
+    return to_frame(
+        {"x": InferredColumn(pa.chunked_array([values]))}, len(values), dtype={"x": dtype}, dtype_backend=backend
+    )["x"]
+
+
+@pytest.mark.parametrize("backend", [None, "numpy_nullable", "pyarrow"])
+@pytest.mark.parametrize(("values", "dtype", "why"), REFUSED, ids=[f"{v}-{d}" for v, d, _ in REFUSED])
+def test_a_value_that_a_dtype_does_not_hold_is_refused(values, dtype, why, backend):
+    with pytest.raises(ColumnConversionError, match=f"^Column 'x' cannot be read as .*: .*{why}") as caught:
+        read(values, dtype, backend)
+    assert caught.value.column == "x"
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "value"),
+    [
+        ([1, 300], "int8", "300"),
+        ([MIDNIGHT, MICROSECOND], "datetime64[s]", "datetime.datetime(2024, 2, 29, 1, 2, 3, 456789)"),
+        ([MIDNIGHT, LAST], IN_PARIS, "datetime.datetime(9999, 12, 31, 23, 0)"),
+        ([MIDNIGHT, MICROSECOND], DAY, "datetime.datetime(2024, 2, 29, 1, 2, 3, 456789)"),
+        (["1", "x"], DECIMAL, "'x'"),
+        ([2.0, 1.5], "timedelta64[ns]", "1.5"),
+        ([5, -(2**63)], "datetime64[us]", "-9223372036854775808"),
+    ],
+    ids=str,
+)
+def test_an_error_of_a_dtype_names_the_row_in_the_table(values, dtype, value):
+    column = InferredColumn(pa.chunked_array([values]))
+    with pytest.raises(ColumnConversionError, match=r"\(row 11\)\. Read it as another dtype: dtype=") as caught:
+        to_frame({"x": column}, 2, dtype={"x": dtype}, first_row=10)
+    assert (caught.value.row, caught.value.value) == (11, value)
+
+
+@pytest.mark.parametrize("backend", [None, "numpy_nullable", "pyarrow"])
+@pytest.mark.parametrize(("values", "dtype"), ACCEPTED, ids=[f"{v}-{d}" for v, d in ACCEPTED])
+def test_values_that_a_dtype_holds_are_read(values, dtype, backend):
+    column = read(values, dtype, backend)
+    assert column.dtype == dtype
+    assert column.isna().tolist() == [value is None for value in values]
+
+
+@pytest.mark.parametrize("backend", [None, "numpy_nullable", "pyarrow"])
+@pytest.mark.parametrize("by_schema", [False, True], ids=["dtype", "schema"])
+@pytest.mark.parametrize("dtype", ["timedelta64[ns]", "duration[ns][pyarrow]"])
+def test_each_duration_is_read_in_its_own_unit(dtype, by_schema, backend):
+    # pandas 3.0 reads 400 days as 9 hours if a nanosecond comes before.
+    texts = ["P0DT0H0M0.000000001S", "P400DT0H0M0S", None, "P0DT0H0M1S", "P0DT0H0M0.000001S"]
+    wanted = restore_targets({"x": dtype})["x"] if by_schema else dtype
+    spans = read(texts, wanted, backend).tolist()
+    assert [None if pd.isna(span) else pd.Timedelta(span).as_unit("ns").value for span in spans] == [
+        1, 400 * 86_400 * 10**9, None, 10**9, 1000
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", [None, "numpy_nullable", "pyarrow"])
+def test_a_decimal_dtype_reads_the_digits_of_a_float(backend):
+    dtype = pd.ArrowDtype(pa.decimal128(38, 20))
+    assert read([0.1, None, 1e16], dtype, backend).tolist()[::2] == [Decimal("0.1"), Decimal(10**16)]
+
+
+def test_intervals_are_read_only_with_schema():
+    columns = {"x": infer.InferredColumn(pa.chunked_array([["(0, 1]"]]))}
+    with pytest.raises(ColumnConversionError, match="dtype= does not read intervals; pass the dtype in schema="):
+        to_pandas.to_frame(columns, 1, dtype={"x": "interval[int64, right]"})
+    targets = recast.restore_targets({"x": "interval[int64, right]"})
+    assert to_pandas.to_frame(columns, 1, dtype=targets)["x"].tolist() == [pd.Interval(0, 1)]
+
+
+def test_whole_decimals_are_read_as_ints():
+    numbers = pa.chunked_array([pa.array([Decimal(1), None, Decimal(2**70)], pa.decimal128(38, 0))])
+    read = to_pandas.to_frame({"x": infer.InferredColumn(numbers)}, 3)["x"].tolist()
+    assert [(type(value), value) for value in read] == [(int, 1), (type(None), None), (int, 2**70)]
+    long = infer.InferredColumn(pa.chunked_array([["5", None]]), numerals=True, whole=True)
+    read = to_pandas.to_frame({"x": long}, 2)["x"]
+    assert read.dtype == object
+    assert [type(value) for value in read] == [int, type(None)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "dtype", "what"),
+    [
+        ([None, "1E+400"], "float64", "a float does not hold Decimal('1E+400')"),
+        (["1E-77"], pd.ArrowDtype(pa.decimal256(76, 76)), "does not hold Decimal('1E-77')"),
+        (["1", None, "1E+77"], pd.ArrowDtype(pa.decimal256(76, 0)), "does not hold Decimal('1E+77')"),
+        (["1E+400"], "int64", "does not hold Decimal('1E+400')"),
+    ],
+    ids=str,
+)
+def test_numbers_beyond_a_dtype_are_refused(texts, dtype, what):
+    with pytest.raises(ColumnConversionError) as caught:
+        to_pandas.to_frame(
+            {"x": infer.InferredColumn(pa.chunked_array([texts]), numerals=True)}, len(texts), dtype=dtype
+        )
+    assert what in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "Float64"])
+def test_long_numbers_are_rounded_to_the_nearest_floats(dtype):
+    numerals = infer.InferredColumn(pa.chunked_array([["1E+30", None, "0.1000000000000000000001"]]), numerals=True)
+    read = to_pandas.to_frame({"x": numerals}, 3, dtype=dtype)["x"]
+    assert read.dtype == dtype
+    assert read[[0, 2]].tolist() == [1e30, 0.1]
+    assert read.isna().tolist() == [False, True, False]
+
+
+def test_a_frame_without_columns_has_its_rows():
+    frame = to_pandas.to_frame({}, 3)
+    assert frame.shape == (3, 0)
+    assert frame.columns.dtype == pd.Index([""]).dtype
+
+
+def test_nulls_without_type_are_none():
+    read = to_pandas.to_frame({"x": infer.InferredColumn(pa.chunked_array([pa.nulls(2)]))}, 2)["x"]
+    assert [value is None for value in read] == [True, True]
+
+
 # parse_dates=
+
 
 DATES = pd.DataFrame({"a": ["2024-01-02", None], "b": ["02/01/2024", "03/01/2024"], "n": [86400, 0]})
 
@@ -286,25 +498,51 @@ def test_parse_dates(table, parse_dates, expected):
             pd.testing.assert_series_equal(back[column], DATES[column].astype(back[column].dtype))
 
 
-def test_parse_dates_of_what_is_none(table):
+def test_parse_dates_of_invalid_text_is_refused(table):
     with pytest.raises(cd.ColumnConversionError, match="Column 'b' cannot be read as dates"):
         table(DATES)(parse_dates={"b": "%Y"})
 
 
 @pytest.mark.parametrize(
+    ("parse_dates", "moment"),
+    [
+        (["x"], "1970-01-01 00:00:05"),
+        ({"x": None}, "1970-01-01 00:00:05"),
+        ({"x": "ms"}, "1970-01-01 00:00:00.005"),
+        ({"x": {"unit": "D"}}, "1970-01-06"),
+        *(({"x": unit}, pd.Timestamp(0) + pd.Timedelta(5, unit)) for unit in ("D", "h", "m", "s", "ms", "us", "ns")),
+    ],
+)
+def test_parse_dates_of_numbers_takes_a_unit(parse_dates, moment):
+    read = to_pandas.to_frame({"x": infer.InferredColumn(pa.chunked_array([[5]]))}, 1, parse_dates=parse_dates)
+    assert read["x"].tolist() == [pd.Timestamp(moment)]
+
+
+def test_parse_dates_of_text_parses_the_text():
+    read = to_pandas.to_frame({"x": infer.InferredColumn(pa.chunked_array([["2024", "1999"]]))}, 2, parse_dates=["x"])[
+        "x"
+    ]
+    assert read.tolist() == [pd.Timestamp(2024, 1, 1), pd.Timestamp(1999, 1, 1)]
+
+
+@pytest.mark.parametrize(("value", "options"), [(True, None), (5, {"no_such": 1}), (1e300, "s"), (2**62, "D")])
+def test_an_error_of_parse_dates_names_the_column(value, options):
+    with pytest.raises(ColumnConversionError, match="Column 'x' cannot be read as dates") as caught:
+        to_pandas.to_frame({"x": infer.InferredColumn(pa.chunked_array([[value]]))}, 1, parse_dates={"x": options})
+    assert caught.value.column == "x"
+
+
+@pytest.mark.parametrize(
     "option", [{"parse_dates": ["no"]}, {"index_col": "no"}, {"dtype": {"no": str}}, {"columns": ["no"]}]
 )
-def test_options_name_columns_that_are_there(table, option):
+def test_options_name_existing_columns(table, option):
     read = table(DATES)
     for chunked in ({}, {"chunksize": 1}):
         with pytest.raises(cd.ColumnNotFoundError, match="'no'"):
             list(read(**option, **chunked))
 
 
-# columns, index_col
-
-
-def test_columns_in_the_order_asked_for(table):
+def test_columns_are_in_the_requested_order(table):
     read = table(FRAME)
     pd.testing.assert_frame_equal(read(columns=["t", "n"]), FRAME[["t", "n"]])
     pd.testing.assert_frame_equal(read(columns=["t"], index_col=["n"]), FRAME[["t", "n"]].set_index(["n"]))
@@ -320,11 +558,11 @@ def test_index_col(table, index_col):
     ] * 2
 
 
-# without metadata, and other forms of what comes
+# without column metadata, and other formats of replies
 
 
-def test_without_metadata_types_come_from_json(elsewhere, version, name):
-    session = elsewhere(version, column_metadata=False)
+def test_without_metadata_types_are_inferred(session_with, version, name):
+    session = session_with(version, column_metadata=False)
     cd.push(FRAME, name, session=session)
     back = cd.read_clicdata(name, session=session)
     pd.testing.assert_frame_equal(back, FRAME, check_exact=True)
@@ -351,8 +589,8 @@ UNDECLARED = {
 
 
 @pytest.mark.parametrize("case", UNDECLARED)
-def test_without_metadata_text_stays_text(elsewhere, version, name, case):
-    session = elsewhere(version, column_metadata=False)
+def test_without_metadata_text_stays_text(session_with, version, name, case):
+    session = session_with(version, column_metadata=False)
     values = [*UNDECLARED[case], None]
     cd.push(pd.DataFrame({"x": values}), name, session=session)
     for back in (cd.read_clicdata(name, session=session), *cd.read_clicdata(name, chunksize=9, session=session)):
@@ -360,10 +598,9 @@ def test_without_metadata_text_stays_text(elsewhere, version, name, case):
 
 
 @pytest.mark.parametrize("texts", [["2024-01-01", None], ["2024-01-01 00:00:00", "1999-12-31 23:59:59.000001", None]])
-def test_text_of_a_date_is_one_without_metadata_unless_text_is_asked_for(elsewhere, sessions, name, texts):
-    """With metadata it is text, as it was sent."""
+def test_without_metadata_text_of_dates_is_parsed_unless_text_is_requested(session_with, sessions, name, texts):
     frame = pd.DataFrame({"x": pd.Series(texts, dtype=OWN_TEXT)})
-    declared, bare = sessions["2025.3"], elsewhere("2025.3", column_metadata=False)
+    declared, bare = sessions["2025.3"], session_with("2025.3", column_metadata=False)
     for session in (declared, bare):
         cd.push(frame, name, session=session)
     pd.testing.assert_frame_equal(cd.read_clicdata(name, session=declared), frame)
@@ -375,8 +612,8 @@ def test_text_of_a_date_is_one_without_metadata_unless_text_is_asked_for(elsewhe
     assert [str(value) for value in taken] == list(filter(None, texts))
 
 
-def test_an_empty_table_without_metadata_has_no_columns_that_are_known(elsewhere, version, name):
-    session = elsewhere(version, column_metadata=False)
+def test_an_empty_table_without_metadata_has_no_columns(session_with, version, name):
+    session = session_with(version, column_metadata=False)
     cd.push(FRAME[:0], name, session=session)
     assert cd.read_clicdata(name, session=session).shape == (0, 0)
 
@@ -385,7 +622,7 @@ def test_an_empty_table_keeps_its_columns_and_dtypes(session, name):
     cd.push(FRAME[:0], name, session=session)
     back = cd.read_clicdata(name, session=session)
     assert list(back.columns) == list(FRAME.columns)
-    # A column of numbers that has none, of what it was told of to a column of objects that holds none.
+    # Columns of objects without values were sent as text.
     assert {column: str(dtype) for column, dtype in back.dtypes.items()} == {
         "n": "float64", "gap": "float64", "f": "float64", "yes": "bool", "maybe": "bool", "t": str(OWN_TEXT),
         "at": "datetime64[us]", "day": str(OWN_TEXT), "long": str(OWN_TEXT), "exact": str(OWN_TEXT),
@@ -395,11 +632,11 @@ def test_an_empty_table_keeps_its_columns_and_dtypes(session, name):
 
 
 @pytest.mark.parametrize("column_metadata", [True, False])
-def test_iso_datetimes_with_an_offset(elsewhere, version, name, column_metadata):
-    """What was sent in UTC and read at another offset is the same moment, if the column is known to hold moments."""
-    session = elsewhere(version, datetime_form="iso_offset", column_metadata=column_metadata)
+def test_iso_datetimes_with_an_offset(session_with, version, name, column_metadata):
+    """The service returns datetimes with another offset; with metadata a read returns the same instants."""
+    session = session_with(version, datetime_form="iso_offset", column_metadata=column_metadata)
     frame = pd.DataFrame(
-        {"at": moments("2024-01-02 23:04:05.000006", None, "1970-01-01"), "t": ["2024-01-01", "b", ""]}
+        {"at": datetimes("2024-01-02 23:04:05.000006", None, "1970-01-01"), "t": ["2024-01-01", "b", ""]}
     )
     cd.push(frame, name, session=session)
     for back in (cd.read_clicdata(name, session=session), *cd.read_clicdata(name, chunksize=9, session=session)):
@@ -415,43 +652,23 @@ def test_iso_datetimes_with_an_offset(elsewhere, version, name, column_metadata)
         assert parsed.dt.tz_localize(None).tolist() == frame["at"].tolist()
 
 
-@pytest.mark.parametrize(
-    ("texts", "moment"),
-    [
-        (["2024-01-10"], "2024-01-10"),
-        (["2024-01-10 01:02:03.000004"], "2024-01-10 01:02:03.000004"),
-        (["2024-01-10T01:02"], "2024-01-10 01:02"),
-        (["2024-01-10T01:02:03.5"], "2024-01-10 01:02:03.5"),
-        (["2024-01-10T01:02:03Z"], "2024-01-10 01:02:03"),
-        (["2024-01-10T01:02:03.25+02:00"], "2024-01-09 23:02:03.25"),
-        (["2024-01-10 01:02:03-0330"], "2024-01-10 04:32:03"),
-        (["2024-01-10T01:02:03+02:00", "2024-01-09 23:02:03", "2024-01-09T23:02:03Z"], "2024-01-09 23:02:03"),
-    ],
-    ids=str,
-)
-def test_the_forms_in_which_a_declared_datetime_may_come(texts, moment):
-    decoded = row_codec.decode([{"x": text} for text in [*texts, None]], ["x"])[0]
-    settled = infer.settle(decoded, "datetime").values
-    assert settled.type == pa.timestamp("us")
-    assert settled.to_pylist() == [dt.datetime.fromisoformat(moment)] * len(texts) + [None]
-
-
 @pytest.mark.parametrize("row_id", ["id", "rec_id"])
-def test_the_services_row_id_is_hidden_unless_asked_for(elsewhere, version, name, row_id):
-    session = elsewhere(version, row_id=row_id)
+def test_the_row_id_is_hidden_unless_requested(session_with, version, name, row_id):
+    session = session_with(version, row_id=row_id)
     cd.push(FRAME, name, session=session)
     pd.testing.assert_frame_equal(cd.read_clicdata(name, session=session), FRAME)
     for chunk in cd.read_clicdata(name, chunksize=2, session=session):
         assert list(chunk.columns) == list(FRAME.columns)
-    asked = cd.read_clicdata(name, columns=[row_id, "n"], session=session)
-    assert asked["n"].tolist() == FRAME["n"].tolist()
-    assert asked[row_id].is_unique
-    assert asked[row_id].dtype == "int64"
+    requested = cd.read_clicdata(name, columns=[row_id, "n"], session=session)
+    assert requested["n"].tolist() == FRAME["n"].tolist()
+    assert requested[row_id].is_unique
+    assert requested[row_id].dtype == "int64"
     cd.append(FRAME, name, session=session)
     assert len(cd.read_clicdata(name, session=session)) == 6
 
 
 # chunks
+
 
 PAGES = pd.DataFrame(
     {
@@ -459,15 +676,15 @@ PAGES = pd.DataFrame(
         "yes": pd.Series([True, True, None, False, True], dtype="boolean"),
         "f": [0.5, None, 1.0, 2.5, 1e300],
         "t": pd.Series(["a", None, "", "2024-01-01", "é"], dtype=OWN_TEXT),
-        "at": moments("2024-01-01", None, "2024-01-01 00:00:00.000001", "0001-01-01", "9999-12-31 23:59:59.999999"),
+        "at": datetimes("2024-01-01", None, "2024-01-01 00:00:00.000001", "0001-01-01", "9999-12-31 23:59:59.999999"),
         "day": pd.Series([dt.date(2024, 1, 1), None, None, dt.date(1, 1, 1), dt.date(9999, 12, 31)], dtype=object),
     }
 )
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 9])
-def test_chunks_have_one_size_and_one_set_of_dtypes(elsewhere, version, name, size):
-    session = elsewhere(version, page_size=2)
+def test_chunks_have_one_size_and_one_set_of_dtypes(session_with, version, name, size):
+    session = session_with(version, page_size=2)
     cd.push(PAGES, name, session=session)
     chunks = list(cd.read_clicdata(name, chunksize=size, session=session))
     assert [len(chunk) for chunk in chunks] == [size] * (5 // size) + [5 % size] * (5 % size > 0)
@@ -477,8 +694,8 @@ def test_chunks_have_one_size_and_one_set_of_dtypes(elsewhere, version, name, si
 
 
 @pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
-def test_chunks_with_a_backend(elsewhere, name, backend):
-    session = elsewhere("2025.3", page_size=2)
+def test_chunks_with_a_backend(session_with, name, backend):
+    session = session_with("2025.3", page_size=2)
     cd.push(PAGES, name, session=session)
     whole = cd.read_clicdata(name, dtype_backend=backend, session=session)
     chunks = list(cd.read_clicdata(name, chunksize=2, dtype_backend=backend, session=session))
@@ -495,23 +712,23 @@ CHANGING = {
 
 
 @pytest.mark.parametrize("case", CHANGING)
-def test_what_does_not_go_into_the_first_pages_type_is_told_with_the_way_out(elsewhere, name, case):
-    session = elsewhere("2025.3", page_size=2)
-    values, way_out = CHANGING[case]
+def test_a_page_that_does_not_fit_the_first_is_an_error_with_a_remedy(session_with, name, case):
+    session = session_with("2025.3", page_size=2)
+    values, remedy = CHANGING[case]
     frame = pd.DataFrame({"x": pd.Series(values, dtype=object)})
     cd.push(frame, name, column_types={"x": "number"}, session=session)
     with pytest.raises(cd.IncompleteReadError, match="Name its type, for example dtype="):
         list(cd.read_clicdata(name, chunksize=2, session=session))
-    chunks = list(cd.read_clicdata(name, chunksize=2, dtype=way_out, session=session))
-    assert [str(chunk["x"].dtype) for chunk in chunks] == [way_out["x"]] * 2
+    chunks = list(cd.read_clicdata(name, chunksize=2, dtype=remedy, session=session))
+    assert [str(chunk["x"].dtype) for chunk in chunks] == [remedy["x"]] * 2
     back = pd.concat(chunks)["x"].tolist()
     present = [(there, here) for there, here in zip(values, back, strict=True) if there is not None]
     assert all(type(there)(here) == there for there, here in present)
     assert pd.isna(back).tolist() == [value is None for value in values]
 
 
-def test_dtype_and_dates_in_chunks(elsewhere, name):
-    session = elsewhere("2025.3", page_size=2)
+def test_dtype_and_dates_in_chunks(session_with, name):
+    session = session_with("2025.3", page_size=2)
     frame = pd.DataFrame({"n": [1, 2, 3], "s": ["2024-01-01", "2024-01-02", None], "c": ["a", "b", "a"]})
     cd.push(frame, name, session=session)
     options = {"dtype": {"n": "float32", "c": "category"}, "parse_dates": ["s"]}
@@ -519,8 +736,8 @@ def test_dtype_and_dates_in_chunks(elsewhere, name):
         assert (str(chunk["n"].dtype), chunk["s"].dtype.kind, str(chunk["c"].dtype)) == ("float32", "M", "category")
 
 
-def test_long_numbers_in_chunks_keep_every_digit(elsewhere, version, name):
-    session = elsewhere(version, page_size=2)
+def test_long_numbers_in_chunks_keep_every_digit(session_with, version, name):
+    session = session_with(version, page_size=2)
     numbers = [2**70, 1, -(2**65), None]
     exact = [Decimal("3.14159265358979323846"), Decimal("0.1"), Decimal(2), None]
     frame = pd.DataFrame({"n": pd.Series(numbers, dtype=object), "d": pd.Series(exact, dtype=object)})
@@ -532,8 +749,8 @@ def test_long_numbers_in_chunks_keep_every_digit(elsewhere, version, name):
     assert [type(value) for value in back["n"]] == [int, int, int, type(None)]
 
 
-def test_batches_are_arrow(elsewhere, version, name):
-    session = elsewhere(version, page_size=2)
+def test_batches_have_arrow_types(session_with, version, name):
+    session = session_with(version, page_size=2)
     cd.push(PAGES, name, session=session)
     reader = cd.read_clicdata_batches(name, columns=["t", "n", "at", "day"], session=session)
     assert reader.schema == pa.schema(
@@ -544,30 +761,30 @@ def test_batches_are_arrow(elsewhere, version, name):
     assert pa.Table.from_batches(batches)["n"].to_pylist() == [1, 2, None, BIG, 5]
 
 
-def test_nul_and_line_ends_in_chunks(elsewhere, version, name):
-    session = elsewhere(version, page_size=2)
+def test_nul_and_line_ends_in_chunks(session_with, version, name):
+    session = session_with(version, page_size=2)
     texts = ["a\x00b", "\r\n", "\n", "\x00", "\u2028\u2029\x85"]
     cd.push(pd.DataFrame({"t": texts}), name, session=session)
     assert [text for chunk in cd.read_clicdata(name, chunksize=2, session=session) for text in chunk["t"]] == texts
 
 
-# what only a service of our own sends: pages as JSON text, with a declared type or none
+# replies that only a test server sends
 
 
 @pytest.fixture
 def raw(http_service):
-    """Serve pages of one column `x`, each a list of JSON values as text, beside a column `n`; return how it is read."""
+    """Return a function that serves pages of JSON values as columns `x` and `n` and returns a reader of them."""
     with contextlib.ExitStack() as stack:
 
         def serve(*pages, declared=None):
             counts = [len(page) for page in pages]
             listed = [{"name": "x", "data_type": declared}, {"name": "n", "data_type": "number"}]
             columns = f'"columns": {json.dumps(listed)}, ' if declared else ""
-            asked = []
+            requested = []
 
             def answer(request):
                 number = int(request.query.get("page", 1))
-                asked.append(number)
+                requested.append(number)
                 start = sum(counts[: number - 1])
                 rows = ", ".join(f'{{"x": {text}, "n": {start + n}}}' for n, text in enumerate(pages[number - 1]))
                 body = f'{{"success": true, "result": {{{columns}"data": [{rows}]}}, '
@@ -577,14 +794,16 @@ def raw(http_service):
             session = stack.enter_context(cd.Session(api_key="canary", base_url=url, api_version="2025.3"))
             read = functools.partial(cd.read_clicdata, 7, session=session)
             read.batches = functools.partial(cd.read_clicdata_batches, 7, session=session)
-            read.asked = asked
+            read.requested = requested
             return read
 
         yield serve
 
 
 LONG = "0.12345678901234567890123"
-UNLIKE = {
+
+
+DIFFERENT_PAGES = {
     "a long fraction among floats": (["0.5", "0.5"], [LONG, "0.5"]),
     "a long whole number among floats": (["0.5", "0.5"], [str(10**25 + 1), "0.5"]),
     "a whole number that floats do not hold": (["0.5", "0.5"], [str(BIG), "0.5"]),
@@ -601,26 +820,26 @@ UNLIKE = {
 }
 
 
-@pytest.mark.parametrize("declared", [None, "number"])
-@pytest.mark.parametrize("case", UNLIKE)
+@pytest.mark.parametrize("declared", [None, pytest.param("number", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("case", DIFFERENT_PAGES)
 def test_numbers_of_a_later_page_are_exact_or_an_error(raw, case, declared):
-    read = raw(*UNLIKE[case], declared=declared)
-    expected = [Decimal(text) for page in UNLIKE[case] for text in page]
-    for way in (lambda: pd.concat(read(chunksize=2))["x"], lambda: read.batches().read_all()["x"].to_pylist()):
+    read = raw(*DIFFERENT_PAGES[case], declared=declared)
+    expected = [Decimal(text) for page in DIFFERENT_PAGES[case] for text in page]
+    for read_all in (lambda: pd.concat(read(chunksize=2))["x"], lambda: read.batches().read_all()["x"].to_pylist()):
         try:
-            came = list(way())
+            returned = list(read_all())
         except cd.IncompleteReadError as exc:
             assert "dtype={'x': 'str'}" in str(exc)  # noqa: PT017 - an error is one of two right outcomes
         else:
-            assert [Decimal(str(value)) for value in came] == expected
+            assert [Decimal(str(value)) for value in returned] == expected
     texts = [text for chunk in read(chunksize=2, dtype={"x": "str"}) for text in chunk["x"]]
     assert [Decimal(text) for text in texts] == expected
     assert [Decimal(text) for text in read(dtype={"x": "str"})["x"]] == expected
 
 
 @pytest.mark.parametrize("case", ["a float among long fractions", "a float among long whole numbers"])
-def test_which_of_these_numbers_a_stream_holds(raw, case):
-    read = raw(*UNLIKE[case])
+def test_numbers_that_a_stream_holds(raw, case):
+    read = raw(*DIFFERENT_PAGES[case])
     if case == "a float among long fractions":
         assert pd.concat(read(chunksize=2))["x"].tolist() == [
             Decimal(LONG),
@@ -633,7 +852,7 @@ def test_which_of_these_numbers_a_stream_holds(raw, case):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "Float64", "double[pyarrow]"])
-def test_a_float_that_is_asked_for_rounds_but_not_to_infinity(raw, dtype):
+def test_a_float_dtype_rounds_but_not_to_infinity(raw, dtype):
     read = raw(["0.5", "1"], [LONG, str(BIG)])
     whole, chunks = read(dtype={"x": dtype})["x"], pd.concat(read(chunksize=2, dtype={"x": dtype}))["x"]
     assert str(whole.dtype) == str(chunks.dtype) == dtype
@@ -646,7 +865,7 @@ def test_a_float_that_is_asked_for_rounds_but_not_to_infinity(raw, dtype):
         list(too_large(dtype={"x": dtype}, chunksize=2))
 
 
-def test_a_float32_does_not_hold_what_a_float64_does(raw):
+def test_float32_refuses_numbers_beyond_its_range(raw):
     read = raw(["0.5", "1"], ["1e300", "1"])
     with pytest.raises(cd.ColumnConversionError, match="float32 does not hold 1e"), np.errstate(over="ignore"):
         read(dtype={"x": "float32"})
@@ -656,7 +875,7 @@ def test_a_float32_does_not_hold_what_a_float64_does(raw):
 
 @pytest.mark.parametrize("number", ["1e99999999", "1e-99999999", "-1e99999999"])
 @pytest.mark.parametrize("dtype", ["Int64", "int64", "UInt8", "int64[pyarrow]", pd.ArrowDtype(pa.decimal128(9, 2))])
-def test_numbers_beyond_all_measure_are_refused_at_once(raw, number, dtype):
+def test_huge_exponents_are_refused_quickly(raw, number, dtype):
     with pytest.raises(cd.ColumnConversionError, match="does not hold Decimal"):
         raw([number, "1"])(dtype={"x": dtype})
     assert raw([number, "1"])(dtype={"x": "category"})["x"].tolist() == [Decimal(number), 1]
@@ -665,7 +884,7 @@ def test_numbers_beyond_all_measure_are_refused_at_once(raw, number, dtype):
 @pytest.mark.parametrize(
     ("number", "dtype"), [("1e400", "complex128"), ("1e99999999", "complex128"), ("1e300", "complex64")]
 )
-def test_a_complex_number_is_rounded_but_not_to_infinity(raw, number, dtype):
+def test_a_complex_dtype_rounds_but_not_to_infinity(raw, number, dtype):
     with pytest.raises(cd.ColumnConversionError, match="does not hold"):
         raw([number, "1"])(dtype={"x": dtype})
     assert raw([LONG, "1"])(dtype={"x": dtype})["x"].tolist() == np.array([float(LONG), 1], dtype).tolist()
@@ -675,6 +894,8 @@ TEXT_DTYPES = [
     str, "str", "string", "string[pyarrow]", "string[python]", "U20", "U2", np.str_, np.dtype("U5"),
     pd.StringDtype("python"), pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.large_string()),
 ]  # fmt: skip
+
+
 TEXTS = {
     "dates": (["2024-01-01", None, "2024-02-29"], ["2024-01-01", None, "2024-02-29"]),
     "truth": ([True, None, False], ["true", None, "false"]),
@@ -688,7 +909,7 @@ TEXTS = {
 
 @pytest.mark.parametrize("case", TEXTS)
 @pytest.mark.parametrize("dtype", TEXT_DTYPES, ids=repr)
-def test_every_text_dtype_gives_the_text_and_keeps_null(raw, dtype, case):
+def test_every_text_dtype_returns_text_and_nulls(raw, dtype, case):
     values, expected = TEXTS[case]
     read = raw(list(map(json.dumps, values)), list(map(json.dumps, values[:1])))
     for x in (read(dtype={"x": dtype})["x"], pd.concat(read(chunksize=2, dtype={"x": dtype}))["x"]):
@@ -699,16 +920,16 @@ def test_every_text_dtype_gives_the_text_and_keeps_null(raw, dtype, case):
 
 
 @pytest.mark.parametrize("dtype", [object, "object", "category"])
-def test_dtypes_that_hold_text_too_are_not_taken_for_dates(raw, dtype):
+def test_text_is_not_parsed_for_object_and_category(raw, dtype):
     for pages in ((['"2024-01-01"', "null"], ['"b"']), (["null", "null"], ['"2024-01-01"'])):
         read = raw(*pages)
-        came = [json.loads(text) for page in pages for text in page]
+        returned = [json.loads(text) for page in pages for text in page]
         for chunks in ([read(dtype={"x": dtype})], list(read(chunksize=2, dtype={"x": dtype}))):
-            assert [None if pd.isna(text) else text for chunk in chunks for text in chunk["x"]] == came
+            assert [None if pd.isna(text) else text for chunk in chunks for text in chunk["x"]] == returned
     assert raw(["1", "2"])(dtype={"x": object})["x"].tolist() == [1, 2]
 
 
-def test_a_column_of_several_kinds_does_not_keep_the_others_from_being_read(raw):
+def test_other_columns_than_one_of_several_kinds_can_be_read(raw):
     read = raw(["1", '"a"'], ["2", "null"])
     for options in ({}, {"chunksize": 2}):
         with pytest.raises(cd.UnexpectedReplyError, match=r"'x'.*dtype=\{'x': 'str'\}.*columns="):
@@ -718,7 +939,7 @@ def test_a_column_of_several_kinds_does_not_keep_the_others_from_being_read(raw)
 
 
 @pytest.mark.parametrize("declared", ["text", "dropdown"])
-def test_a_column_declared_text_gives_what_is_none_as_json(raw, declared):
+def test_other_values_in_a_text_column_are_read_as_json_text(raw, declared):
     pages = ['"a"', f"[1.5, {LONG}]"], ["2", "null"], ["true", "1.5"]
     expected = ["a", f"[1.5, {LONG}]", "2", None, "true", "1.5"]
     read = raw(*pages, declared=declared)
@@ -731,15 +952,15 @@ NULL_AS_BOOL = {"truth": (["true", "null"], None), "numbers": (["0.5", "null"], 
 
 @pytest.mark.parametrize("case", NULL_AS_BOOL)
 @pytest.mark.parametrize("dtype", ["bool", bool, np.bool_])
-def test_bool_takes_neither_null_nor_text(raw, case, dtype):
-    with pytest.raises(cd.ColumnConversionError, match="'boolean'" if case != "text" else "text is no value of it"):
+def test_bool_refuses_nulls_and_text(raw, case, dtype):
+    with pytest.raises(cd.ColumnConversionError, match="'boolean'" if case != "text" else "the column has text"):
         raw(NULL_AS_BOOL[case][0])(dtype={"x": dtype})
     with pytest.raises(cd.ColumnConversionError, match="does not hold 2"):
         raw(["1", "2"])(dtype={"x": dtype})
     assert raw(["1", "0"])(dtype={"x": dtype})["x"].tolist() == [True, False]
 
 
-# A first page of nulls, what follows, the dtype asked for.
+# After a first page of nulls: a value, and the dtype requested.
 LATE = {
     "datetime": ('"2024-01-01 02:03:04"', "datetime64[us]"),
     "datetime in a zone": ('"2024-01-01 02:03:04"', "datetime64[us, UTC]"),
@@ -769,7 +990,7 @@ def test_a_dtype_fixes_a_stream_whose_first_page_is_null(raw, case):
     assert [gap for chunk in chunks for gap in chunk["x"].isna()] == [True, True, False, True]
 
 
-def test_declared_numbers_after_a_page_of_null(raw):
+def test_declared_numbers_after_a_page_of_nulls(raw):
     assert pd.concat(raw(["null"], ["7"], ["0.5"], declared="number")(chunksize=1))["x"].tolist()[1:] == [7, 0.5]
     read = raw(["null"], [str(BIG)], declared="number")
     with pytest.raises(cd.IncompleteReadError, match="'Int64' if all are whole numbers"):
@@ -777,7 +998,7 @@ def test_declared_numbers_after_a_page_of_null(raw):
     assert next(iter(pd.concat(read(chunksize=1, dtype={"x": "Int64"}))["x"].dropna())) == BIG
 
 
-def test_no_rows_and_no_columns_keep_their_shape(raw, elsewhere, name):
+def test_reads_without_rows_or_columns_keep_their_shape(raw, session_with, name):
     read = raw(["1", "2", "3"], ["4", "5"])
     assert (read(limit=0).shape, list(read(limit=0).columns)) == ((0, 2), ["x", "n"])
     assert read(limit=0, columns=["n"]).shape == (0, 1)
@@ -789,7 +1010,7 @@ def test_no_rows_and_no_columns_keep_their_shape(raw, elsewhere, name):
     assert read(columns=[], index_col="n").index.tolist() == [0, 1, 2, 3, 4]
 
 
-WRONG = {
+INVALID = {
     "parse_dates of one name": ({"parse_dates": "day"}, TypeError, r"parse_dates= is a list of names: \['day'\]"),
     "parse_dates of the index": ({"parse_dates": True}, TypeError, "parse_dates=True would parse the index"),
     "parse_dates of a number": ({"parse_dates": 5}, TypeError, "parse_dates= is a list of names, not 5"),
@@ -805,19 +1026,19 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("case", WRONG)
-def test_wrong_arguments_are_told_before_any_request(raw, case):
-    options, error, said = WRONG[case]
+@pytest.mark.parametrize("case", INVALID)
+def test_invalid_arguments_are_refused_before_any_request(raw, case):
+    options, error, said = INVALID[case]
     read = raw(["1"])
     with pytest.raises(error, match=said):
         read(**options)
     if options.keys() <= {"columns", "progress"}:
         with pytest.raises(error, match=said):
             read.batches(**options)
-    assert read.asked == []
+    assert read.requested == []
 
 
-def test_columns_that_come_but_once(raw):
+def test_options_accept_generators(raw):
     read = raw(["1", "2"])
     back = read(columns=(name for name in ["x"]), index_col=(name for name in ["n"]), parse_dates=False)
     assert (list(back.columns), back.index.tolist(), back.index.name) == (["x"], [0, 1], "n")

@@ -1,10 +1,9 @@
-"""Frames of all that the type table has, drawn by hypothesis, with what each of their columns must be on the wire.
+"""Draw frames of all types in the type table with hypothesis, with the JSON that each column must be sent as.
 
-The mapping is written down here once more, by hand and value by value, and shares no code with the package.
+The expected JSON is written here by hand, value by value, and shares no code with the package.
 """
 
 import datetime as dt
-import os
 import string
 import uuid
 from collections.abc import Callable
@@ -19,13 +18,12 @@ import pandas as pd
 import pyarrow as pa
 from hypothesis import strategies as st
 
-LONG = os.environ.get("CLICDATA_LONG_TESTS", "") not in ("", "0")
 OWN_TEXT = pd.Series([""]).dtype
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of column: how its values are drawn and stored, and the JSON value, as Python has it, of each."""
+    """A kind of column: a strategy for its values, how to store them, and the JSON value of each."""
 
     data_type: str
     values: st.SearchStrategy
@@ -34,7 +32,7 @@ class Kind:
     nullable: bool = True
 
     def data_type_of(self, cells):
-        """Of objects, what they are."""
+        """Return the ClicData type; objects without values are text."""
         return "text" if self.store is objects and all(cell is None for cell in cells) else self.data_type
 
 
@@ -50,7 +48,7 @@ def stored_as(dtype):
 
 
 def in_arrow(arrow_type):
-    """An Arrow array in pieces: sliced out of something longer, one of them empty."""
+    """Store values as chunks of an Arrow array: slices of longer arrays, one of them empty."""
 
     def store(values):
         middle = len(values) // 2
@@ -66,7 +64,7 @@ def in_dictionary(index, value):
     def store(values):
         words = list(dict.fromkeys(item for item in values if item is not None))
         codes = [None if item is None else words.index(item) for item in values]
-        # A value that nothing has, and one that is there twice.
+        # With an unused value and a value that occurs twice.
         dictionary = pa.array([*words, *words[:1], None], value)
         return pa.chunked_array([pa.DictionaryArray.from_arrays(pa.array(codes, index), dictionary)])
 
@@ -108,11 +106,11 @@ def in_ticks(arrow_type):
     return store
 
 
-# what a value is on the wire: a whole number is an int, any other a Decimal
+# JSON values: a whole number is an int, another number a Decimal
 
 
 def written(number):
-    """A number as it is written: of an int, a float or a Decimal."""
+    """Return the JSON number of an int, a float or a Decimal."""
     if isinstance(number, Decimal):
         text = str(number)
         return int(text) if text.lstrip("-").isdigit() else number
@@ -135,7 +133,7 @@ def span(value):
 
 
 def clock(per_second):
-    """A time of day from its ticks."""
+    """Return a function from ticks to a time of day."""
 
     def text(ticks):
         seconds, fraction = divmod(Fraction(ticks, per_second), 1)
@@ -186,7 +184,7 @@ SECONDS = MOMENTS.map(lambda moment: moment.replace(microsecond=0))
 MILLIS = MOMENTS.map(lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000))
 RECENT = st.datetimes(dt.datetime(1677, 9, 22), dt.datetime(2262, 4, 11))
 IN_UNITS = {"s": SECONDS, "ms": MILLIS, "us": MOMENTS, "ns": RECENT}
-# Days off both ends, for an offset must not lead out of the years that there are.
+# Days from both ends, because an offset must not lead beyond the years 1 to 9999.
 INNER = st.datetimes(dt.datetime(1, 1, 3), dt.datetime(9999, 12, 29))
 ZONES = [dt.UTC, ZoneInfo("Europe/Paris"), ZoneInfo("America/St_Johns"), dt.timezone(dt.timedelta(minutes=-61))]
 AWARE = st.builds(lambda moment, zone: moment.replace(tzinfo=zone), INNER, st.sampled_from(ZONES))
@@ -223,7 +221,7 @@ SCALAR_NUMBERS = st.one_of(
 
 
 def mixed_number(value):
-    """Of a float32 among objects, the digits that it has as a float."""
+    """Return the JSON number of an object; of a float32, the digits that it has as a float."""
     return written(float(value)) if isinstance(value, np.floating) else written(value)
 
 
@@ -378,7 +376,7 @@ PANDAS |= {
     for name, kind in ARROW.items()
 }
 
-# names, indexes, and how a frame lies in memory
+# names, indexes, and memory layouts
 
 ODD_NAMES = ["id", "rec_id", "index", "level_0", ".", "a.b", "[a]", "'", '"', "\\", "null", "value", "column", "é",
              "😀", "א", "%s", "{0}", "$", "a" * 255, "\x00", " a", "b ", "a\nb", "None", "0"]  # fmt: skip
@@ -401,7 +399,7 @@ LEVELS = ["int64", "str", "categories of text", "datetime64[ns]", "period[D]"]
 
 @dataclass(frozen=True)
 class Case:
-    """What is pushed, how, and the names, types and cells of the columns that it has in ClicData."""
+    """A frame, whether its index is sent, and the names, types and cells of its columns in ClicData."""
 
     frame: Any
     index: bool
@@ -419,7 +417,7 @@ class Case:
 
 @st.composite
 def columns(draw, kinds, height):
-    """A column's kind, its values as stored, and its cells."""
+    """Draw a kind of column, its stored values and its cells."""
     kind = kinds[draw(st.sampled_from(sorted(kinds)))]
     some_null = kind.nullable and draw(st.booleans())
     values = draw(st.lists(st.none() | kind.values if some_null else kind.values, min_size=height, max_size=height))
@@ -440,7 +438,7 @@ def cases(draw):
             [(str(n), kind.data_type_of(cells), cells) for n, (kind, _, cells) in zip(names, drawn, strict=True)],
         )
     if draw(st.integers(0, 9)) == 0:
-        # One block, which lies across.
+        # One block, transposed.
         kind = PANDAS[draw(st.sampled_from(["int8", "int64", "float64", "bool", "datetime64[us]"]))]
         drawn = [draw(columns({"": kind}, height)) for _ in names]
         frame = (
@@ -463,7 +461,7 @@ def cases(draw):
 
 @st.composite
 def indexed(draw, frame, listed):
-    """Give a frame an index; where it is to be sent, its levels become the first of the columns."""
+    """Give a frame an index; if it is sent, its levels are the first columns."""
     levels = draw(st.sampled_from([0, 0, 1, 1, 2]))
     if levels == 0:
         return frame, False
@@ -473,7 +471,7 @@ def indexed(draw, frame, listed):
     named = draw(st.lists(st.none() | NAMES, min_size=levels, max_size=levels))
     sent = []
     for level, name in enumerate(named):
-        # As reset_index names them.
+        # As reset_index names the levels.
         own = name if name is not None else f"level_{level}" if levels > 1 or "index" in frame.columns else "index"
         if folded(own) in taken:
             own = name = f"level {uuid.UUID(int=level)}"
