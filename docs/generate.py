@@ -39,9 +39,9 @@ def types() -> str:
     """The type table."""
     lines = []
     for rule in (*RULES, LITERAL_RULE):
-        others = sorted(str(data_type) for data_type in rule.ways if data_type is not rule.default)
+        others = sorted(str(data_type) for data_type in rule.encoders if data_type is not rule.default)
         lines.append((rule.arrow, rule.pandas, str(rule.default), rule.written, ", ".join(others)))
-    return table(("Arrow", "pandas", "ClicData", "on the wire", "or, on request"), lines)
+    return table(("Arrow", "pandas", "ClicData", "JSON", "on request"), lines)
 
 
 # For each row of the type table, columns of one value: what stands here is what is run.
@@ -64,7 +64,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         'pd.Series(["00123"], dtype="string")',
         """pd.Series(['say "é"'], dtype="category")""",
     ),
-    "timestamp, with or without a zone": (
+    "timestamp, with or without a time zone": (
         'pd.Series(["2024-02-29 12:00"], dtype="datetime64[ns]")',
         'pd.Series([pd.Timestamp("2024-02-29 12:00:00.000001", tz="Europe/Paris")])',
     ),
@@ -81,25 +81,25 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
 
 
 def examples() -> str:
-    """A value of each row of the type table, out and home, by the code that does it."""
+    """Values of each row of the type table, sent and read by the code."""
     lines = [
-        (f"`{code}`", *there_and_back(eval(code, {"pd": pd, "pa": pa, "dt": dt, "Decimal": Decimal})))  # noqa: S307
+        (f"`{code}`", *round_trip(eval(code, {"pd": pd, "pa": pa, "dt": dt, "Decimal": Decimal})))  # noqa: S307
         for rule in (*RULES, LITERAL_RULE)
         for code in EXAMPLES[rule.arrow]
     ]
-    return table(("column", "ClicData", "on the wire", "read", "dtype"), lines)
+    return table(("column", "ClicData", "JSON", "read", "dtype"), lines)
 
 
-def there_and_back(column: pd.Series | pa.Array) -> tuple[str, ...]:
-    """What a column becomes, what is written of it, and what of that is read."""
-    door = ingest.enter(pd.DataFrame({"x": column}) if isinstance(column, pd.Series) else pa.table({"x": column}))
+def round_trip(column: pd.Series | pa.Array) -> tuple[str, ...]:
+    """The ClicData type of a column, its JSON, and the value and dtype that a read returns."""
+    door = ingest.as_source(pd.DataFrame({"x": column}) if isinstance(column, pd.Series) else pa.table({"x": column}))
     plans = plan.plan_columns(door)
     planned = plans[0].planned
-    batch = plan.ready_table(door, plans).to_batches()[0]
+    batch = plan.prepare_table(door, plans).to_batches()[0]
     written = row_codec.encode(batch, [planned.wire], Framing("", ("",), "")).decode()
     page = loads(b'[{"x":' + written.encode() + b"}]")
     decoded = row_codec.unify(row_codec.decode(page, ["x"]), "x")
-    read = to_pandas.to_frame({"x": infer.settle(decoded, planned.data_type)}, 1)["x"]
+    read = to_pandas.to_frame({"x": infer.infer_column(decoded, planned.data_type)}, 1)["x"]
     value = read.array[0]
     # One word for pandas 2 and 3.
     dtype = "str" if isinstance(value, str) or planned.data_type == ColumnType.TEXT else str(read.dtype)
@@ -152,7 +152,7 @@ def operations() -> str:
 
 GENERATED: Mapping[str, tuple[str, str]] = {
     "operations.md": ("operations", operations()),
-    "types.md": ("types", f"{types()}\n\nA value of each, out and home, as the code does it:\n\n{examples()}"),
+    "types.md": ("types", f"{types()}\n\nExamples of each row, computed by the code:\n\n{examples()}"),
     "sandbox.md": ("assumptions", assumptions()),
 }
 

@@ -312,4 +312,4 @@ class ClicDataAccessor:
         >>> pd.DataFrame({"flight": ["UA1545"], "delay": [2]}).clicdata.schema()["clicdata_type"].tolist()
         ['text', 'number']
         """
-        return plan.schema_frame(ingest.enter(self._frame, index=index), column_types)
+        return plan.schema_frame(ingest.as_source(self._frame, index=index), column_types)

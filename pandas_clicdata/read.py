@@ -91,7 +91,7 @@ class ReadOptions:
         one_of("repeated_pages", self.repeated_pages, get_args(RepeatedPages))
 
 
-def _read(client: Client, options: ReadOptions) -> tuple[dict[str, infer.Settled], int]:
+def _read(client: Client, options: ReadOptions) -> tuple[dict[str, infer.InferredColumn], int]:
     """Read a table, or its first rows, and return its columns and the number of rows.
 
     Raises
@@ -114,7 +114,7 @@ def _read(client: Client, options: ReadOptions) -> tuple[dict[str, infer.Settled
     for name in selected:
         parts = [page[name] if name in page else nulls(count) for page, count in pieces]
         column = row_codec.unify(parts, name, mixed_as_text=walk.takes_text(name))
-        columns[name] = infer.settle(column, walk.declared.get(name, ""), options.dtype_of(name))
+        columns[name] = infer.infer_column(column, walk.declared.get(name, ""), options.dtype_of(name))
     return columns, sum(count for _, count in pieces)
 
 
@@ -263,11 +263,11 @@ class _PageWalk:
 
     def takes_text(self, name: str) -> bool:
         """Return whether the service or the user declares a column as text."""
-        return self.declared.get(name) in _TEXTS or infer.wants_text(self._options.dtype_of(name))
+        return self.declared.get(name) in _TEXTS or infer.is_text_dtype(self._options.dtype_of(name))
 
     def decoded(self, page_rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Decoded]:
         """Decode the rows of a page into columns."""
-        as_text = {name for name in names if infer.wants_text(self._options.dtype_of(name))}
+        as_text = {name for name in names if infer.is_text_dtype(self._options.dtype_of(name))}
         mixed = {name for name in names if self.declared.get(name) in _TEXTS}
         return dict(zip(names, row_codec.decode(page_rows, names, as_text=as_text, mixed_as_text=mixed), strict=True))
 
@@ -731,8 +731,8 @@ def read_clicdata(
     True
     """
     index_names = _index_names(index_col)
-    homes = recast.homes(schema)
-    types = _types(homes, columns, dtype, index_names)
+    restored = recast.restore_targets(schema)
+    types = _types(restored, columns, dtype, index_names)
     options = _read_options(
         table, version, columns, limit, types, repeated_pages, progress, index_names, call="pd.read_clicdata"
     )
@@ -743,19 +743,19 @@ def read_clicdata(
         "index_col": index_names,
         "parse_dates": parse_dates,
         "dtype": dtype if isinstance(dtype, Mapping) else None,
-        "schema": homes if columns is None else None,
+        "schema": restored if columns is None else None,
     }
     conversion = {"dtype": types, "dtype_backend": dtype_backend, "parse_dates": parse_dates, "index_col": index_col}
     if chunksize is not None:
         size = whole_number("chunksize", chunksize, least=1)
-        reader = _with_schema_columns(_stream(client_of(session), options), homes, columns)
+        reader = _with_schema_columns(_stream(client_of(session), options), restored, columns)
         _check_columns_exist(reader.schema.names, **named)
         return _chunks(reader, size, conversion)
-    settled, count = _read(client_of(session), options)
-    if not settled and not count and columns is None:
-        settled = {name: infer.Settled(pa.chunked_array([], pa.string())) for name in homes}
-    _check_columns_exist(list(settled), **named)
-    return to_pandas.to_frame(settled, count, **conversion)
+    inferred, count = _read(client_of(session), options)
+    if not inferred and not count and columns is None:
+        inferred = {name: infer.InferredColumn(pa.chunked_array([], pa.string())) for name in restored}
+    _check_columns_exist(list(inferred), **named)
+    return to_pandas.to_frame(inferred, count, **conversion)
 
 
 @parameters_from(read_clicdata)
@@ -817,15 +817,15 @@ def read_clicdata_batches(
     >>> cd.read_clicdata_batches("Planes in batches").read_all().num_rows
     2
     """
-    homes = recast.homes(schema)
-    types = _types(homes, columns, dtype)
+    restored = recast.restore_targets(schema)
+    types = _types(restored, columns, dtype)
     options = _read_options(
         table, version, columns, limit, types, repeated_pages, progress, call="cd.read_clicdata_batches"
     )
-    reader = _with_schema_columns(_stream(client_of(session), options), homes, columns)
+    reader = _with_schema_columns(_stream(client_of(session), options), restored, columns)
     if columns is None:
-        _check_columns_exist(reader.schema.names, schema=homes)
-    return _cast_batches(reader, types) if homes else reader
+        _check_columns_exist(reader.schema.names, schema=restored)
+    return _cast_batches(reader, types) if restored else reader
 
 
 def _read_options(
@@ -857,12 +857,14 @@ def _read_options(
     )
 
 
-def _types(homes: Mapping[str, Any], columns: Sequence[str] | None, dtype: Any, index_names: Sequence[str] = ()) -> Any:
+def _types(
+    restored: Mapping[str, Any], columns: Sequence[str] | None, dtype: Any, index_names: Sequence[str] = ()
+) -> Any:
     """Return the dtype of each column that is read; ``dtype=`` takes precedence."""
-    if not homes or (dtype is not None and not isinstance(dtype, Mapping)):
+    if not restored or (dtype is not None and not isinstance(dtype, Mapping)):
         return dtype
-    wanted = [*homes] if columns is None else [*_names("columns", columns), *index_names]
-    read = {name: home for name, home in homes.items() if name in wanted}
+    wanted = [*restored] if columns is None else [*_names("columns", columns), *index_names]
+    read = {name: target for name, target in restored.items() if name in wanted}
     return {**read, **(dtype or {})}
 
 
@@ -870,22 +872,22 @@ def _read_as(types: Any) -> Callable[[str], Any]:
     """Return a function from a column to the dtype to decode for; restored columns are decoded from their text."""
     if not isinstance(types, Mapping):
         return lambda name: types
-    return {name: str if isinstance(dtype, recast.Home) else dtype for name, dtype in types.items()}.get
+    return {name: str if isinstance(dtype, recast.RestoreTarget) else dtype for name, dtype in types.items()}.get
 
 
 def _with_schema_columns(
-    reader: pa.RecordBatchReader, homes: Mapping[str, Any], columns: Sequence[str] | None
+    reader: pa.RecordBatchReader, restored: Mapping[str, Any], columns: Sequence[str] | None
 ) -> pa.RecordBatchReader:
     """Return the reader; if the table is empty and the service lists no columns, one with the columns of"
     " ``schema=``."""
-    if reader.schema.names or not homes or columns is not None or any(batch.num_rows for batch in reader):
+    if reader.schema.names or not restored or columns is not None or any(batch.num_rows for batch in reader):
         return reader
-    return pa.schema([(name, pa.string()) for name in homes]).empty_table().to_reader()
+    return pa.schema([(name, pa.string()) for name in restored]).empty_table().to_reader()
 
 
 def _cast_batches(reader: pa.RecordBatchReader, types: Mapping[str, Any]) -> pa.RecordBatchReader:
     """Restore the columns of ``schema=`` in each batch."""
-    to = {name: home for name, home in types.items() if isinstance(home, recast.Home)}
+    to = {name: target for name, target in types.items() if isinstance(target, recast.RestoreTarget)}
     typed = pa.schema(
         [field.with_type((field.name in to and to[field.name].arrow_type) or field.type) for field in reader.schema]
     )
@@ -992,8 +994,10 @@ def _chunks_of_nothing(reader: pa.RecordBatchReader, size: int) -> Iterator[pd.D
 
 def _chunk(rows: pa.Table, conversion: Mapping[str, Any], first_row: int) -> pd.DataFrame:
     # Copied, because columns may stay in Arrow, where a slice shares the memory of its page with the next chunk.
-    settled = {
-        name: infer.Settled(pa.chunked_array([pa.concat_arrays([piece]) for piece in column.chunks], column.type))
+    inferred = {
+        name: infer.InferredColumn(
+            pa.chunked_array([pa.concat_arrays([piece]) for piece in column.chunks], column.type)
+        )
         for name, column in zip(rows.column_names, rows.columns, strict=True)
     }
-    return to_pandas.to_frame(settled, rows.num_rows, stable=True, first_row=first_row, **conversion)
+    return to_pandas.to_frame(inferred, rows.num_rows, stable=True, first_row=first_row, **conversion)

@@ -168,7 +168,8 @@ REFUSED = {
         lambda t, o: NEW.clicdata.append(t, on="gate", **o), [], ["gate", "day"], "leaves out neither a key",
     ),
     "a key, update_rows": (
-        lambda t, o: NEW.clicdata.update_rows(t, on=["flight", "gate"], **o), [], ["gate", "day"], "leaves out neither a key",
+        lambda t, o: NEW.clicdata.update_rows(t, on=["flight", "gate"], **o), [], ["gate", "day"],
+        "leaves out neither a key",
     ),
     "all but the keys": (
         lambda t, o: NEW[["flight", "day"]].clicdata.update_rows(t, on="flight", **o), [], ["day"], "nor all columns",
@@ -233,9 +234,7 @@ def test_the_same_call_goes_on(filled, name, backups, tmp_path, api_version, kep
     again = {**options, "resume": caught.value.resume} if kept == "token" else options
     before = writes(sandbox)
     for changed in (NEW.drop(columns="day"), NEW.assign(day=9)):
-        with pytest.raises(
-            cd.ResumeError, match=r"the (list of columns and types|content of the frame) differs"
-        ):
+        with pytest.raises(cd.ResumeError, match=r"the (list of columns and types|content of the frame) differs"):
             ACTS[act](changed, name, dict(again))
     with pytest.raises(cd.ColumnMismatchError):
         ACTS[act](NEW, name, {**again, "on_new_columns": "error"})
@@ -358,15 +357,15 @@ def test_what_is_to_be_done_is_said_first_and_what_is_not_shown_last():
     both = [f"d{n}" for n in range(7)]
     said = str(compared([*ours, *both], [*theirs, *both], both)).split("\n")
     assert said[:5] == [
-        "The frame's columns are not those of table 'T' (RecId 7); they are matched by name.",
-        "What is missing is not filled in: rename one, or add it, empty: df['m0'] = None.",
-        "Rename or drop what the table does not have.",
-        "Convert those of another type.",
+        "The columns of the frame do not match those of table 'T' (RecId 7); columns are matched by name.",
+        "Missing columns are not filled in: rename a column, or add an empty one: df['m0'] = None.",
+        "Rename or drop columns that the table does not have.",
+        "Convert columns of another type.",
         "",
     ]
     assert said[-1] == (
         "… and 1 more missing, 2 more not in the table, 1 more of another type:"
-        " error.missing, error.extra and error.differing hold all."
+        " error.missing, error.extra and error.differing list all."
     )
 
 
@@ -387,7 +386,7 @@ def test_of_many_columns_of_the_table_twenty_are_listed():
     for count, rest in ((20, "."), (21, " and 1 more."), (1500, " and 1,480 more.")):
         error = compared(["x"], [f"c{n}" for n in range(count)], [], whole=False)
         said = str(error).split("\n\n")[0].split("\n")
-        assert said[1:] == ["Rename or drop what the table does not have.", f"The table has {some}{rest}"]
+        assert said[1:] == ["Rename or drop columns that the table does not have.", f"The table has {some}{rest}"]
 
 
 def test_several_near_names_are_all_suggested():
@@ -445,7 +444,7 @@ def test_of_thousands_of_columns_twenty_are_printed_at_once(filled, name, api_ve
 def test_where_types_are_not_told_a_column_is_there(unlisted, name, api_version):
     _, session = unlisted(api_version)
     OLD.clicdata.push(name, session=session)
-    with pytest.raises(cd.ColumnMismatchError, match=r"'flight' +- +there +missing in the frame"):
+    with pytest.raises(cd.ColumnMismatchError, match=r"'flight' +- +type unknown +missing in the frame"):
         OLD[["delay"]].clicdata.append(name, session=session)
 
 

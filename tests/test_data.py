@@ -444,7 +444,7 @@ BAD = {
     "a version with a fraction": ("get_data_history", {"rec_id": 7, "ver_id": 1.5}, ValueError, "ver_id= must be"),
     "a version before the first": ("get_data_history", {"rec_id": 7, "ver_id": -1}, ValueError, "ver_id= must be"),
     "no columns": ("create_data", {"name": "T"}, TypeError, "cols="),
-    "no such type": ("create_data", {"name": "T", "cols": {"a": "txt"}}, cd.FrameError, "the types are text, number"),
+    "no such type": ("create_data", {"name": "T", "cols": {"a": "txt"}}, cd.FrameError, "Valid types: text, number"),
     "no name": ("create_data", {"name": None, "cols": {"a": "text"}}, TypeError, "name"),
     "no frame": ("append_data", {"rec_id": 7, "data": None}, TypeError, "NoneType"),
     "no such option": ("append_data", {"rec_id": 7, "data": FRAME, "batch": 1}, TypeError, "batch"),

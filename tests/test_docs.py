@@ -42,7 +42,7 @@ def test_generated_tables_are_up_to_date(file: str, generate: ModuleType) -> Non
 def test_the_type_page_has_an_example_of_each_row(generate: ModuleType) -> None:
     for rule in (*RULES, LITERAL_RULE):
         column = eval(generate.EXAMPLES[rule.arrow][0], vars(generate))
-        door = ingest.enter(pa.table({"x": column}) if isinstance(column, pa.Array) else column.to_frame("x"))
+        door = ingest.as_source(pa.table({"x": column}) if isinstance(column, pa.Array) else column.to_frame("x"))
         (source,) = door.columns
         assert rule is (LITERAL_RULE if source.numerals else rule_for(source.arrow_type))
     assert len(generate.EXAMPLES) == len(RULES) + 1

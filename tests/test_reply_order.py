@@ -155,7 +155,9 @@ def test_an_error_to_the_last_request_adds_a_note(service, session, reply):
     receipt = FRAME.clicdata.append(REC_ID, session=session)
     assert receipt.sent == ROWS
     noted = 1 if service.dialect == "unversioned" else 0
-    assert [note.startswith("At the end, it could not be checked that each reply") for note in receipt.notes] == [True] * noted
+    assert [note.startswith("At the end, it could not be checked that each reply") for note in receipt.notes] == [
+        True
+    ] * noted
 
 
 @pytest.mark.parametrize("written", ["2.0", "2", '"2"', "2e0"])

@@ -278,7 +278,11 @@ def test_keys_that_are_none_are_refused_before_the_first_request(fresh, name, ac
     [
         (lambda s: cd.update_rows(pa.table({"n": [1]}).to_reader(), "T", on="n", session=s), TypeError, "memory"),
         (lambda s: cd.upsert(pa.table({"n": [1]}).to_reader(), "T", on="n", session=s), TypeError, "memory"),
-        (lambda s: SMALL.clicdata.update_rows("T", on=["n", "t", "f"], session=s), cd.FrameError, "no column to update"),
+        (
+            lambda s: SMALL.clicdata.update_rows("T", on=["n", "t", "f"], session=s),
+            cd.FrameError,
+            "no column to update",
+        ),
         (lambda s: SMALL.clicdata.push("T", if_exists="upsert", session=s), ValueError, "needs on="),
         (lambda s: SMALL.clicdata.push("T", if_exists="upsert", on="n", stamp="m", session=s), ValueError, "stamp="),
         (lambda s: SMALL.clicdata.push("T", if_exists="upsert", on="n", journal="j", session=s), ValueError, "journal"),

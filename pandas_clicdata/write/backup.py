@@ -61,7 +61,7 @@ class SavedRows:
 
     def payload(self) -> Payload:
         """Return the rows as they would be sent."""
-        source = ingest.enter(self.table.select(list(self.types)))
+        source = ingest.as_source(self.table.select(list(self.types)))
         return Payload.from_plans(source, plan.plan_columns(source, self.types))
 
 
@@ -128,14 +128,14 @@ def _pieces_of(pieces: Sequence[tuple[Mapping[str, Decoded], int]], name: str) -
 
 def _typed(
     table: TableRef, name: str, column: Decoded, declared: str | None, own_type: ColumnType | None
-) -> tuple[str, infer.Settled]:
+) -> tuple[str, infer.InferredColumn]:
     """Return the type of a column, and its values in that type."""
     if declared is not None or column.kind is not Kind.TEXT:
-        return declared or _BY_KIND.get(column.kind, ColumnType.TEXT), infer.settle(column, declared or "")
+        return declared or _BY_KIND.get(column.kind, ColumnType.TEXT), infer.infer_column(column, declared or "")
     datetimes = parsed_text(column.array, ColumnType.DATETIME)
     if datetimes is not None and own_type is ColumnType.DATETIME:
-        return ColumnType.DATETIME, infer.Settled(datetimes)
-    inferred = infer.settle(column, "")
+        return ColumnType.DATETIME, infer.InferredColumn(datetimes)
+    inferred = infer.infer_column(column, "")
     if datetimes is not None and pa.types.is_large_string(inferred.values.type):
         raise ClicDataError(
             f"Column {name!r} of table {table.label} holds datetimes in another form than ClicData accepts, or text"

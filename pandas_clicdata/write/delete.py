@@ -126,7 +126,7 @@ def delete_rows(
     )
     checked = api.checked_table(table)
     limit = None if max_rows is None else whole_number("max_rows", max_rows, least=0)
-    source = ingest.enter(obj, index=index)
+    source = ingest.as_source(obj, index=index)
     if source.stream is not None:
         raise TypeError("delete_rows needs its rows in memory. Pass a DataFrame or an Arrow table instead of a stream.")
     names = key_names(on, [column.name for column in source.columns])
@@ -263,7 +263,9 @@ def _preview(rows: Sequence[Mapping[str, Any]], declared: Mapping[str, str]) -> 
     names = [name for name in row_codec.names_in(rows, list(declared)) if declared.get(name) not in ROW_ID_TYPES]
     mixed = {name for name in names if declared.get(name) in ("text", "dropdown")}
     decoded = row_codec.decode(rows, names, mixed_as_text=mixed)
-    columns = {name: infer.settle(column, declared.get(name, "")) for name, column in zip(names, decoded, strict=True)}
+    columns = {
+        name: infer.infer_column(column, declared.get(name, "")) for name, column in zip(names, decoded, strict=True)
+    }
     return to_pandas.to_frame(columns, len(rows))
 
 
@@ -364,7 +366,7 @@ def _one_row(option: str, given: object) -> Payload:
     for name in given:
         if not isinstance(name, str):
             raise TypeError(f"{option}= must be a dict of column and value, but {name!r} is not a column name.")
-    source = ingest.enter(plan.one_row(option, given))
+    source = ingest.as_source(plan.one_row(option, given))
     try:
         plans = plan.plan_columns(source)
     except UnsupportedTypeError as exc:

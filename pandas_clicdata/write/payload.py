@@ -40,7 +40,7 @@ class Payload:
         Notes about the columns for the receipt.
     """
 
-    source: ingest.Door
+    source: ingest.Source
     plans: Sequence[plan.ColumnPlan]
     ready: pa.Table | None
     left_out: Sequence[str] = ()
@@ -48,7 +48,7 @@ class Payload:
     _hashes: dict[tuple[str, ...], Hashes] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def from_plans(cls, source: ingest.Door, plans: Sequence[plan.ColumnPlan]) -> Payload:
+    def from_plans(cls, source: ingest.Source, plans: Sequence[plan.ColumnPlan]) -> Payload:
         """Check and convert every value that is in memory.
 
         Raises
@@ -58,7 +58,7 @@ class Payload:
         """
         if source.stream is not None:
             return cls(source, plans, None)
-        ready = plan.ready_table(source, plans)
+        ready = plan.prepare_table(source, plans)
         # A slice of a table passes over all chunks.
         many = max((column.num_chunks for column in ready.columns), default=0) > _MOST_CHUNKS
         return cls(source, plans, ready.combine_chunks() if many else ready)
@@ -72,7 +72,7 @@ class Payload:
         FrameError, TypeError
             The object cannot be sent.
         """
-        source = ingest.enter(obj, index=index)
+        source = ingest.as_source(obj, index=index)
         if not index:
             ingest.warn_of_index(obj)
         return cls.from_plans(source, plan.plan_columns(source, column_types))
@@ -99,7 +99,7 @@ class Payload:
         """Return the payload with a stream read to its end."""
         if self.source.stream is None:
             return self
-        source = ingest.enter(self.source.stream.read_all(), index=False)
+        source = ingest.as_source(self.source.stream.read_all(), index=False)
         column_types = {plan.planned.name: str(plan.planned.data_type) for plan in self.plans}
         return Payload.from_plans(source, plan.plan_columns(source, column_types))
 
@@ -141,7 +141,7 @@ class Payload:
         offset = sent = 0
         size = next(sizes)
         for batch in self.source.stream:
-            piece = plan.ready_batch(batch, self.plans, offset)
+            piece = plan.prepare_batch(batch, self.plans, offset)
             offset += batch.num_rows
             held = piece if held is None else pa.concat_tables([held, piece])
             while held.num_rows >= size:
@@ -182,7 +182,7 @@ def _one_batch(table: pa.Table) -> pa.RecordBatch:
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
 
 
-def select_columns(source: ingest.Door, names: Sequence[str]) -> ingest.Door:
+def select_columns(source: ingest.Source, names: Sequence[str]) -> ingest.Source:
     """Return a source with some of its columns."""
     columns = {column.name: column for column in source.columns}
     return replace(source, columns=[columns[name] for name in names])
@@ -292,7 +292,7 @@ def refuse_null_keys(payload: Payload, keys: Sequence[str], why: str) -> None:
         if values.null_count:
             row = payload.source.label(pc.index(values.is_null(), pa.scalar(True)).as_py())
             raise FrameError(
-                f"Column {name!r}, row {encode.shown(row)}: the key is missing, and {why}. Drop such rows first:"
+                f"Column {name!r}, row {encode.short_repr(row)}: the key is missing, and {why}. Drop such rows first:"
                 f" df.dropna(subset={list(keys)!r})",
                 column=name,
                 row=row,
@@ -316,8 +316,8 @@ def refuse_duplicate_keys(payload: Payload, keys: Sequence[str]) -> None:
             if first != at:
                 names, second = ", ".join(keys), payload.source.label(at)
                 raise FrameError(
-                    f"Rows {encode.shown(payload.source.label(first))} and {encode.shown(second)} have the same keys"
-                    f" ({names}: {', '.join(map(str, key))}). Keys must identify a row. Drop duplicates:"
+                    f"Rows {encode.short_repr(payload.source.label(first))} and {encode.short_repr(second)} have the same"
+                    f" keys ({names}: {', '.join(map(str, key))}). Keys must identify a row. Drop duplicates:"
                     f" df.drop_duplicates({list(keys)!r}), or name more columns in on=.",
                     column=keys[0],
                     row=second,
@@ -325,10 +325,7 @@ def refuse_duplicate_keys(payload: Payload, keys: Sequence[str]) -> None:
             at += 1
 
 
-_REMEDY = (
-    "The API cannot add a column to a table. Rename or drop the extra columns, or leave them out with"
-    " on_new_columns='ignore'."
-)
+_REMEDY = "The API cannot add a column. Rename or drop the extra columns, or leave them out: on_new_columns='ignore'."
 _REMEDY_IF_IGNORED = (
     "on_new_columns='ignore' leaves out neither a key (on=) nor all columns. Rename the columns as the table has them."
 )

@@ -358,7 +358,7 @@ class ByKeys:
         copies, scan = self._copies(positions, self.context.options.repeated_pages)
         existing = [row for row, count in copies.items() if count]
         if existing:
-            names, first = ", ".join(self.context.keys), encode.shown(payload.source.label(existing[0]))
+            names, first = ", ".join(self.context.keys), encode.short_repr(payload.source.label(existing[0]))
             raise RowsExistError(
                 f"The table already has rows with the keys ({names}) of {len(existing):,} rows of the frame that this"
                 f" write has not sent; the first is row {first}. With on=, an append adds only new keys; upsert changes"
@@ -398,7 +398,7 @@ class ByKeys:
             for row, each in zip(duplicates, hashes.tolist(), strict=True):
                 if equal.get(each, 0) != copies[row]:
                     raise ClicDataError(
-                        f"The keys of row {encode.shown(payload.source.label(row))} are in the table"
+                        f"The keys of row {encode.short_repr(payload.source.label(row))} are in the table"
                         f" {copies[row]:,} times, some of them with other values. Another writer adds rows with the"
                         " same keys."
                     )

@@ -51,9 +51,8 @@ def main() -> int:
         pushed = _memory()
         print(f"push  {len(frame) / seconds:10,.0f} rows/s  peak +{pushed - started:,.0f} MB  {receipt.status}")
         home, seconds = _timed(lambda: cd.read_clicdata("flights", session=session))
-        print(
-            f"read  {len(frame) / seconds:10,.0f} rows/s  peak +{_memory() - started:,.0f} MB  {session._client.dialect.name}"
-        )
+        rate, memory = len(frame) / seconds, _memory() - started
+        print(f"read  {rate:10,.0f} rows/s  peak +{memory:,.0f} MB  {session._client.dialect.name}")
         _safety(frame, options.workers, seconds_plain, session)
     if options.workers > 1:
         order = list(frame.columns)
@@ -80,14 +79,14 @@ def _safety(frame: pd.DataFrame, workers: int, plain: float, session: cd.Session
 
 def _loops(frame: pd.DataFrame) -> None:
     """Encoding and decoding against what a loop over rows takes."""
-    door = ingest.enter(frame)
+    door = ingest.as_source(frame)
     plans = plan.plan_columns(door)
     names = list(frame.columns)
     framing = dialects.Versioned("2022.01").row_framing(names)
     wires = [plan.planned.wire for plan in plans]
 
     def ours() -> list[bytes]:
-        ready = plan.ready_table(door, plans)
+        ready = plan.prepare_table(door, plans)
         return [
             operations.rows_body(b",".join(row_codec.encode(part, wires, framing) for part in piece.to_batches()))
             for piece in (ready.slice(at, 500).combine_chunks() for at in range(0, ready.num_rows, 500))
