@@ -21,13 +21,13 @@ CODE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_code_on_a_page_runs_from_top_to_bottom(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from pandas_clicdata import session as shared
+    from pandas_clicdata import session as module
     from pandas_clicdata.sandbox import Sandbox
 
     monkeypatch.chdir(tmp_path)
     code = "\n".join(CODE.findall(page.read_text("utf-8")))
     with Sandbox() as sandbox, preserve_default_session():
-        monkeypatch.setattr(shared, "_embedded_sandbox", lambda: sandbox)
+        monkeypatch.setattr(module, "_sandbox_of_process", lambda: sandbox)
         exec(compile(code, str(page), "exec"), {"__name__": "a page"})
 
 
