@@ -36,7 +36,7 @@ def test_generated_tables_are_up_to_date(file: str, generate: ModuleType) -> Non
     name, content = generate.GENERATED[file]
     page = (ROOT / "docs" / file).read_text("utf-8")
 
-    assert generate.filled(page, name, content) == page, "run: python docs/generate.py"
+    assert generate.with_content(page, name, content) == page, "run: python docs/generate.py"
 
 
 def test_the_type_page_has_an_example_of_each_row(generate: ModuleType) -> None:
