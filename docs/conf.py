@@ -14,10 +14,8 @@ templates_path = ["_templates"]
 
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {
-    "show_prev_next": True,
     "navigation_with_keys": False,
     "show_toc_level": 2,
-    "header_links_before_dropdown": 6,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
@@ -30,10 +28,11 @@ html_css_files = ["docs.css"]
 
 # One page per public name, made from its docstring.
 autosummary_generate = True
-autosummary_ignore_module_all = False
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 add_module_names = False
+toc_object_entries_show_parents = "hide"
+smartquotes = False  # `{"fail", "append"}` in docstrings is code
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 python_maximum_signature_line_length = 88

@@ -15,11 +15,11 @@ LEFT, RIGHT = GAP, GAP * 2 + HALF
 
 WRITE = [
     ("user", "df.clicdata.push(name)", "accessor.py: signature and one call"),
-    ("write", "Options, Payload", "write/options.py, payload.py: validate everything first"),
+    ("write", "Options, Payload", "options.py, payload.py: validate everything first"),
     ("types", "ingest → plan → encode", "any frame → Arrow columns → checked values"),
-    ("write", "push → append → ExactlyOnceInsert", "write/: find or create the table, cut and resend batches"),
+    ("write", "push → append → ExactlyOnceInsert", "find or create the table; cut, send, resend batches"),
     ("types", "row_codec.encode", "Arrow batch → JSON bytes of at most 500 rows"),
-    ("write", "executor ↔ journal ↔ reconcile", "send concurrently, record each outcome, find unknown rows"),
+    ("write", "executor ↔ journal ↔ reconcile", "send, record each outcome, find unknown rows"),
 ]
 READ = [
     ("user", "DataFrame", "pd.read_clicdata(table) returns it"),

@@ -152,7 +152,7 @@ def operations() -> str:
 
 GENERATED: Mapping[str, tuple[str, str]] = {
     "operations.md": ("operations", operations()),
-    "types.md": ("types", f"{types()}\n\nA value of each type, as the package encodes it and reads it back:\n\n{examples()}"),
+    "types.md": ("types", f"{types()}\n\nA value of each type, as it is encoded and read back:\n\n{examples()}"),
     "sandbox.md": ("assumptions", assumptions()),
 }
 

@@ -1,8 +1,9 @@
-"""The pages' code runs, and what is generated in them is what the code says."""
+"""The code on the pages runs, and their generated parts are up to date."""
 
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,7 @@ from types import ModuleType
 import pyarrow as pa
 import pytest
 
+import pandas_clicdata as cd
 from pandas_clicdata.session import preserve_default_session
 from pandas_clicdata.types import ingest
 from pandas_clicdata.types.rules import LITERAL_RULE, RULES, rule_for
@@ -46,6 +48,19 @@ def test_the_type_page_has_an_example_of_each_row(generate: ModuleType) -> None:
         (source,) = door.columns
         assert rule is (LITERAL_RULE if source.numerals else rule_for(source.arrow_type))
     assert len(generate.EXAMPLES) == len(RULES) + 1
+
+
+def test_every_public_name_has_a_page() -> None:
+    pages = "".join((ROOT / "docs" / page).read_text("utf-8") for page in ("api.md", "errors.md"))
+    listed = re.findall(r"^   (\w+)$", pages, re.MULTILINE)
+
+    assert sorted(listed) == sorted({*cd.__all__} - {"__version__"})
+
+
+def test_the_drawing_of_the_data_flow_is_up_to_date() -> None:
+    drawn = runpy.run_path(str(ROOT / "docs" / "data_flow.py"))["drawing"]()
+
+    assert (ROOT / "docs" / "_static" / "data-flow.svg").read_text("utf-8") == "\n".join(drawn) + "\n"
 
 
 def test_links_between_pages_lead_somewhere() -> None:
