@@ -1,4 +1,4 @@
-"""Write what comes from code among the docs, tables and OpenAPI documents: ``python docs/generate.py``."""
+"""Write the parts of the docs that come from code, tables and OpenAPI documents: ``python docs/generate.py``."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _MOST_TESTS = 3
 
 
 def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """Write a Markdown table."""
+    """Return a Markdown table."""
     rows = [header, ["---"] * len(header), *lines]
     return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows)
 
 
 def types() -> str:
-    """The type table."""
+    """Return the type table."""
     lines = []
     for rule in (*RULES, LITERAL_RULE):
         others = sorted(str(data_type) for data_type in rule.encoders if data_type is not rule.default)
@@ -44,7 +44,7 @@ def types() -> str:
     return table(("Arrow", "pandas", "ClicData", "JSON", "on request"), lines)
 
 
-# For each row of the type table, columns of one value: what stands here is what is run.
+# For each row of the type table, columns of one value. The same text is shown and run.
 EXAMPLES: Mapping[str, Sequence[str]] = {
     "int8…int64, uint8…uint64": (
         'pd.Series([127], dtype="Int8")',
@@ -81,7 +81,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
 
 
 def examples() -> str:
-    """Values of each row of the type table, sent and read by the code."""
+    """Return a table with a value of each row of the type table, as the package encodes it and reads it back."""
     lines = [
         (f"`{code}`", *round_trip(eval(code, {"pd": pd, "pa": pa, "dt": dt, "Decimal": Decimal})))  # noqa: S307
         for rule in (*RULES, LITERAL_RULE)
@@ -91,31 +91,31 @@ def examples() -> str:
 
 
 def round_trip(column: pd.Series | pa.Array) -> tuple[str, ...]:
-    """The ClicData type of a column, its JSON, and the value and dtype that a read returns."""
-    door = ingest.as_source(pd.DataFrame({"x": column}) if isinstance(column, pd.Series) else pa.table({"x": column}))
-    plans = plan.plan_columns(door)
+    """Return the type of a column, its value in JSON, and the value and dtype that are read back."""
+    source = ingest.as_source(pd.DataFrame({"x": column}) if isinstance(column, pd.Series) else pa.table({"x": column}))
+    plans = plan.plan_columns(source)
     planned = plans[0].planned
-    batch = plan.prepare_table(door, plans).to_batches()[0]
+    batch = plan.prepare_table(source, plans).to_batches()[0]
     written = row_codec.encode(batch, [planned.wire], Framing("", ("",), "")).decode()
     page = loads(b'[{"x":' + written.encode() + b"}]")
     decoded = row_codec.unify(row_codec.decode(page, ["x"]), "x")
     read = to_pandas.to_frame({"x": infer.infer_column(decoded, planned.data_type)}, 1)["x"]
     value = read.array[0]
-    # One word for pandas 2 and 3.
+    # The same name with pandas 2 and 3.
     dtype = "str" if isinstance(value, str) or planned.data_type == ColumnType.TEXT else str(read.dtype)
     shown = "missing" if pd.isna(value) else repr(value.item() if isinstance(value, np.generic) else value)
     return str(planned.data_type), f"`{written}`", f"`{shown}`" if shown != "missing" else shown, f"`{dtype}`"
 
 
 def assumptions() -> str:
-    """What the sandbox assumes."""
+    """Return the table of the sandbox's assumptions."""
     lines = [(area, sentence, f"`{switch}`" if switch else "") for area, sentence, switch in ASSUMED]
     return table(("area", "what the sandbox does", "switch"), lines)
 
 
 @functools.cache
-def asked_by() -> Mapping[str, Mapping[str | None, list[str]]]:
-    """Request → dialect (None for each) → the tests that are marked as asking it."""
+def tests_by_operation() -> Mapping[str, Mapping[str | None, list[str]]]:
+    """Return the tests of each operation, by request line and dialect; None stands for every dialect."""
     found: dict[str, dict[str | None, list[str]]] = defaultdict(lambda: defaultdict(list))
     for path in sorted(TESTS.glob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -130,10 +130,10 @@ def asked_by() -> Mapping[str, Mapping[str | None, list[str]]]:
 
 
 def operations() -> str:
-    """Every operation of the API."""
-    asked, lines = asked_by(), []
+    """Return the table of the API's operations."""
+    by_line, lines = tests_by_operation(), []
     for operation in OPERATIONS:
-        tests = list(dict.fromkeys(test for each in asked[operation.line].values() for test in each))
+        tests = list(dict.fromkeys(test for each in by_line[operation.line].values() for test in each))
         more = f" and {len(tests) - _MOST_TESTS} more" if len(tests) > _MOST_TESTS else ""
         versioned = " ".join(
             part for part in (operation.versioned, operation.versions and f"({operation.versions})") if part
@@ -147,29 +147,29 @@ def operations() -> str:
                 ", ".join(f"`{test}`" for test in tests[:_MOST_TESTS]) + more,
             )
         )
-    return table(("request", "asked by", "unversioned", "versioned", "tested by"), lines)
+    return table(("request", "called by", "unversioned", "versioned", "tested by"), lines)
 
 
 GENERATED: Mapping[str, tuple[str, str]] = {
     "operations.md": ("operations", operations()),
-    "types.md": ("types", f"{types()}\n\nExamples of each row, computed by the code:\n\n{examples()}"),
+    "types.md": ("types", f"{types()}\n\nA value of each type, as it is encoded and read back:\n\n{examples()}"),
     "sandbox.md": ("assumptions", assumptions()),
 }
 
 
-def as_file(dialect: Dialect) -> str:
-    """The OpenAPI document of a dialect."""
+def openapi_text(dialect: Dialect) -> str:
+    """Return the OpenAPI document of a dialect."""
     return json.dumps(document(dialect), indent=1, ensure_ascii=False) + "\n"
 
 
 FILES: Mapping[str, str] = {
-    "openapi/unversioned.json": as_file(Dialect()),
-    "openapi/2025.3.json": as_file(Dialect((2025, 3), wrapped=True)),
+    "openapi/unversioned.json": openapi_text(Dialect()),
+    "openapi/2025.3.json": openapi_text(Dialect((2025, 3), wrapped=True)),
 }
 
 
-def filled(page: str, name: str, content: str) -> str:
-    """Return a page with what stands between the markers made anew."""
+def with_content(page: str, name: str, content: str) -> str:
+    """Return a page with new content between its markers."""
     start, end = f"<!-- generated: {name} -->", "<!-- end -->"
     whole = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
     return whole.sub(lambda _: f"{start}\n\n{content}\n\n{end}", page)
@@ -178,7 +178,7 @@ def filled(page: str, name: str, content: str) -> str:
 if __name__ == "__main__":
     for file, (name, content) in GENERATED.items():
         path = DOCS / file
-        path.write_text(filled(path.read_text("utf-8"), name, content), "utf-8")
+        path.write_text(with_content(path.read_text("utf-8"), name, content), "utf-8")
     for file, content in FILES.items():
         (DOCS / file).parent.mkdir(exist_ok=True)
         (DOCS / file).write_text(content, "utf-8")

@@ -93,7 +93,7 @@ def test_an_operation_has_a_route_in_the_sandbox(operation) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.line)
 def test_an_operation_is_asked_by_a_test_in_each_dialect(operation, generate) -> None:
-    by = generate.asked_by()[operation.line]
+    by = generate.tests_by_operation()[operation.line]
     if operation.unversioned is not None:
         assert by[None] or by["unversioned"], "no test is marked with it in the unversioned dialect"
     if operation.versioned is not None:
@@ -101,7 +101,7 @@ def test_an_operation_is_asked_by_a_test_in_each_dialect(operation, generate) ->
 
 
 def test_a_mark_names_an_operation_that_there_is(generate) -> None:
-    assert set(generate.asked_by()) == set(CONTRACT)
+    assert set(generate.tests_by_operation()) == set(CONTRACT)
 
 
 CLASSES = (cd.Account, cd.Dashboard, cd.Data, cd.Schedule, cd.Team, cd.User)

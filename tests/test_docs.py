@@ -1,8 +1,9 @@
-"""The pages' code runs, and what is generated in them is what the code says."""
+"""The code on the pages runs, and their generated parts are up to date."""
 
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,7 @@ from types import ModuleType
 import pyarrow as pa
 import pytest
 
+import pandas_clicdata as cd
 from pandas_clicdata.session import preserve_default_session
 from pandas_clicdata.types import ingest
 from pandas_clicdata.types.rules import LITERAL_RULE, RULES, rule_for
@@ -21,13 +23,13 @@ CODE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_code_on_a_page_runs_from_top_to_bottom(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from pandas_clicdata import session as shared
+    from pandas_clicdata import session as module
     from pandas_clicdata.sandbox import Sandbox
 
     monkeypatch.chdir(tmp_path)
     code = "\n".join(CODE.findall(page.read_text("utf-8")))
     with Sandbox() as sandbox, preserve_default_session():
-        monkeypatch.setattr(shared, "_embedded_sandbox", lambda: sandbox)
+        monkeypatch.setattr(module, "_sandbox_of_process", lambda: sandbox)
         exec(compile(code, str(page), "exec"), {"__name__": "a page"})
 
 
@@ -36,7 +38,7 @@ def test_generated_tables_are_up_to_date(file: str, generate: ModuleType) -> Non
     name, content = generate.GENERATED[file]
     page = (ROOT / "docs" / file).read_text("utf-8")
 
-    assert generate.filled(page, name, content) == page, "run: python docs/generate.py"
+    assert generate.with_content(page, name, content) == page, "run: python docs/generate.py"
 
 
 def test_the_type_page_has_an_example_of_each_row(generate: ModuleType) -> None:
@@ -46,6 +48,19 @@ def test_the_type_page_has_an_example_of_each_row(generate: ModuleType) -> None:
         (source,) = door.columns
         assert rule is (LITERAL_RULE if source.numerals else rule_for(source.arrow_type))
     assert len(generate.EXAMPLES) == len(RULES) + 1
+
+
+def test_every_public_name_has_a_page() -> None:
+    pages = "".join((ROOT / "docs" / page).read_text("utf-8") for page in ("api.md", "errors.md"))
+    listed = re.findall(r"^   (\w+)$", pages, re.MULTILINE)
+
+    assert sorted(listed) == sorted({*cd.__all__} - {"__version__"})
+
+
+def test_the_drawing_of_the_data_flow_is_up_to_date() -> None:
+    drawn = runpy.run_path(str(ROOT / "docs" / "data_flow.py"))["drawing"]()
+
+    assert (ROOT / "docs" / "_static" / "data-flow.svg").read_text("utf-8") == "\n".join(drawn) + "\n"
 
 
 def test_links_between_pages_lead_somewhere() -> None:

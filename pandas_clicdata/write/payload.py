@@ -316,8 +316,8 @@ def refuse_duplicate_keys(payload: Payload, keys: Sequence[str]) -> None:
             if first != at:
                 names, second = ", ".join(keys), payload.source.label(at)
                 raise FrameError(
-                    f"Rows {encode.short_repr(payload.source.label(first))} and {encode.short_repr(second)} have the same"
-                    f" keys ({names}: {', '.join(map(str, key))}). Keys must identify a row. Drop duplicates:"
+                    f"Rows {encode.short_repr(payload.source.label(first))} and {encode.short_repr(second)} have the"
+                    f" same keys ({names}: {', '.join(map(str, key))}). Keys must identify a row. Drop duplicates:"
                     f" df.drop_duplicates({list(keys)!r}), or name more columns in on=.",
                     column=keys[0],
                     row=second,
