@@ -15,7 +15,7 @@ import pytest
 
 import pandas_clicdata as cd
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "pandas_clicdata"
 PUBLIC = "pandas_clicdata"
 

@@ -120,7 +120,7 @@ def takes(function: ast.FunctionDef, names: set[str]) -> bool:
 def methods_called_in_each_dialect() -> set[str]:
     """The methods that are called by a test that takes the session of each dialect, or a fixture that takes it."""
     called = set()
-    for path in Path(__file__).parent.glob("test_*.py"):
+    for path in Path(__file__).parent.parent.rglob("test_*.py"):
         functions = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)]
         names = {"session"} | {each.name for each in functions if each.decorator_list and takes(each, {"session"})}
         for test in functions:

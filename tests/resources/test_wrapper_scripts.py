@@ -10,7 +10,7 @@ import pytest
 
 import pandas_clicdata as cd
 
-PAGE = (Path(__file__).parent.parent / "docs" / "coming-from-wrapper.md").read_text("utf-8")
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "coming-from-wrapper.md").read_text("utf-8")
 VERSIONS = ("unversioned", "2025.3")
 
 # The public methods of the wrapper's classes and their parameters, in order, as its users have called them.

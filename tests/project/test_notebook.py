@@ -19,7 +19,7 @@ from traitlets.config import Config
 
 import pandas_clicdata as cd
 
-TOUR = Path(__file__).parent.parent / "docs" / "tour.ipynb"
+TOUR = Path(__file__).parent.parent.parent / "docs" / "tour.ipynb"
 CLASSES = (cd.Account, cd.Dashboard, cd.Data, cd.Schedule, cd.Team, cd.User)
 CONNECTING = {"authorization_url", "connect"}
 SHOW_THEMSELVES = ("AccountInfo(", "ScheduleRun(", "WriteResult(", "<Session ")
