@@ -3,8 +3,10 @@
 import contextlib
 import itertools
 import signal
+import sys
 import threading
 import time
+import traceback
 
 import pandas as pd
 import pyarrow as pa
@@ -509,7 +511,8 @@ def test_an_interrupt_tells_the_ranges_and_goes_on(ready, table, api_version, wo
 @contextlib.contextmanager
 def meanwhile(act):
     """Do something in another thread, while Ctrl-C raises KeyboardInterrupt in this one."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    INTERRUPTED.clear()
+    before = signal.signal(signal.SIGINT, interrupt)
     thread = threading.Thread(target=act)
     thread.start()
     try:
@@ -519,8 +522,28 @@ def meanwhile(act):
         signal.signal(signal.SIGINT, before)
 
 
+# The frames that an interrupt of the main thread has ended.
+INTERRUPTED = []
+
+
+def interrupt(signum, frame):
+    INTERRUPTED.extend(each for each, _ in traceback.walk_stack(frame))
+    raise KeyboardInterrupt
+
+
 def ctrl_c():
     signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+
+def wait_until_it_waits_again():
+    """Return when the main thread, after an interrupt, waits on a condition once more."""
+    until = time.monotonic() + 10
+    while True:
+        assert time.monotonic() < until
+        frame = sys._current_frames()[threading.main_thread().ident]
+        if INTERRUPTED and frame.f_code is threading.Condition.wait.__code__ and frame not in INTERRUPTED:
+            return
+        time.sleep(0.001)
 
 
 @one_or_four
@@ -528,13 +551,13 @@ def test_ctrl_c_does_not_wait_for_another_try(ready, table, workers):
     sandbox, session = ready("2025.3", retry=cd.RetryPolicy())
     sandbox.faults.status(429, retry_after=60, operation="append", times=20)
 
-    def interrupt():
+    def press():
         while not sandbox.requests.of("append"):
             time.sleep(0.005)
         ctrl_c()
 
     started = time.monotonic()
-    with meanwhile(interrupt), pytest.raises(KeyboardInterrupt) as caught:
+    with meanwhile(press), pytest.raises(KeyboardInterrupt) as caught:
         append(session, table, workers)
     assert time.monotonic() - started < 20
     assert caught.value.__cause__.unsent == [(0, ROWS)]
@@ -561,16 +584,16 @@ def test_the_first_ctrl_c_waits_for_what_is_on_the_wire_and_the_second_does_not(
     sandbox, session = ready("2025.3")
     sandbox.faults.hang(after_commit=True, operation="append")
 
-    def interrupt():
+    def press():
         sandbox.faults.wait_held()
-        for _ in range(presses):
+        ctrl_c()
+        wait_until_it_waits_again()
+        if presses == 2:
             ctrl_c()
-            # Nothing shows that the other thread is waiting again.
-            time.sleep(0.3)
-        if presses == 1:
+        else:
             sandbox.faults.release()
 
-    with meanwhile(interrupt), pytest.raises(KeyboardInterrupt) as caught:
+    with meanwhile(press), pytest.raises(KeyboardInterrupt) as caught:
         FRAME.clicdata.append(table, session=session)
     error = caught.value.__cause__
     assert (error.confirmed, error.unknown) == (([(0, ROWS)], []) if presses == 1 else ([], [(0, ROWS)]))

@@ -635,12 +635,23 @@ def test_rows_that_somebody_else_writes_are_noticed_and_kept(fresh, open_session
 
 
 @every_dialect
-def test_a_deletion_that_is_carried_out_late_takes_no_new_row(fresh, name, folder, api_version):
+def test_a_deletion_that_is_carried_out_late_takes_no_new_row(fresh, name, folder, api_version, monkeypatch):
     sandbox, session = fresh(api_version)
     # The trial is the first. The new rows have the same values as the old ones.
-    sandbox.faults.late_commit(operation="delete", nth=2, delay=0.15)
-    replace(session, name, OLD.assign(f=7.5), backup=folder, reconcile_wait=0.4)
-    time.sleep(0.2)  # nothing shows that a deletion finds nothing
+    sandbox.faults.late_commit(operation="delete", nth=2)
+    really_sleep, waited = time.sleep, []
+
+    def sleep(seconds):
+        """The deletion is carried out in the last moment of the wait, which takes no time here."""
+        if seconds <= 30:
+            really_sleep(seconds)
+            return
+        waited.append(seconds)
+        assert sandbox.faults.release() == 1
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    replace(session, name, OLD.assign(f=7.5), backup=folder, reconcile_wait=60)
+    assert len(waited) == 1
     assert in_table(sandbox, name) == counted(OLD.assign(f=7.5).to_dict("records"))
 
 
@@ -832,13 +843,19 @@ def test_ctrl_c(fresh, name, folder, api_version, operation, nth):
     sandbox, session = fresh(api_version)
     sandbox.faults.hang(operation=operation, nth=nth, after_commit=True)
 
+    interrupted = threading.Event()
+
+    def interrupt(signum, frame):
+        interrupted.set()
+        raise KeyboardInterrupt
+
     def press():
         sandbox.faults.wait_held()
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        time.sleep(0.1)  # nothing shows that the other thread waits for the reply
+        assert interrupted.wait(10)
         sandbox.faults.release()
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.signal(signal.SIGINT, interrupt)
     thread = threading.Thread(target=press)
     thread.start()
     try:
