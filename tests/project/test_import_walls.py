@@ -1,19 +1,12 @@
-"""The house rules, read off the code: who imports whom, what is public, what stands in which file."""
+"""Each part of the package imports what the table here allows, and nothing else."""
 
 from __future__ import annotations
 
 import ast
-import configparser
-import subprocess
-import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
 import pytest
-
-import pandas_clicdata as cd
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "pandas_clicdata"
@@ -123,83 +116,3 @@ def test_the_dialects_know_neither_pandas_nor_the_network(module: str) -> None:
 
 def test_there_is_no_drawer() -> None:
     assert not {path.stem for path in modules()} & {"utils", "util", "common", "misc", "helpers"}
-
-
-def test_public_names_are_all_there_sorted_and_documented() -> None:
-    own = [name for name in cd.__all__ if name not in cd.errors.__all__]
-
-    assert own == sorted(own)
-    assert cd.errors.__all__ == sorted(cd.errors.__all__)
-    assert len(set(cd.__all__)) == len(cd.__all__)
-    for name in cd.__all__:
-        assert name == "__version__" or (getattr(cd, name).__doc__ or "").strip(), name
-
-
-def test_dir_lists_the_public_names_alone() -> None:
-    assert dir(cd) == sorted(cd.__all__)
-
-
-def test_every_error_is_in_the_tree_and_the_tree_is_printed() -> None:
-    for name in cd.errors.__all__:
-        error = getattr(cd.errors, name)
-        assert issubclass(error, cd.ClicDataError | cd.IndexNotSentWarning)
-        assert issubclass(error, Warning) or name in (cd.errors.__doc__ or "")
-
-
-def test_registering_twice_does_no_harm_and_never_replaces_a_foreign_name() -> None:
-    code = (
-        "import importlib, warnings, pandas as pd; warnings.simplefilter('error'); import pandas_clicdata as cd;"
-        "importlib.reload(cd); assert pd.read_clicdata is cd.read_clicdata; assert hasattr(pd.DataFrame(), 'clicdata')"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-    foreign = "import pandas as pd; pd.DataFrame.clicdata = 'theirs'; import pandas_clicdata"
-    result = subprocess.run([sys.executable, "-c", foreign], capture_output=True, text=True, check=False)
-    assert "DataFrame.clicdata is another package's already" in result.stderr
-
-
-def test_importing_loads_only_what_is_used() -> None:
-    heavy = [
-        "PIL", "filelock", "flask", "oauthlib", "platformdirs", "pyarrow.parquet", "requests", "sqlite3", "tqdm",
-        "waitress",
-    ]  # fmt: skip
-    code = (
-        "import sys, pandas, pyarrow; before = set(sys.modules); import pandas_clicdata;"
-        f"print(*sorted(set({heavy!r}) & (set(sys.modules) - before)))"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.split() == []
-
-
-def test_nothing_is_said_in_both_setup_cfg_and_pyproject() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    setup = configparser.ConfigParser()
-    setup.read(ROOT / "setup.cfg", "utf-8")
-
-    assert set(project) == {"build-system", "tool"}
-    assert {section.partition(":")[0].partition(".")[0] for section in setup.sections()} == {"metadata", "options"}
-
-
-def test_the_lower_bounds_are_those_that_are_tested() -> None:
-    setup = configparser.ConfigParser()
-    setup.read(ROOT / "setup.cfg", "utf-8")
-    claimed = setup["options"]["install_requires"] + setup["options.extras_require"]["sandbox"]
-    tested = dict(
-        line.split("==") for line in (ROOT / ".ci" / "lowest.txt").read_text("utf-8").splitlines() if "==" in line
-    )
-    for line in claimed.split():
-        name, bound = line.split(">=")
-        assert f"{tested[name]}.".startswith(f"{bound}."), line
-
-
-def test_nothing_is_printed_by_a_plain_import_or_by_the_accessor() -> None:
-    code = "import pandas as pd, pandas_clicdata; pd.DataFrame({'a': [1]}).clicdata.schema()"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (result.stdout, result.stderr) == ("", "")
-
-
-def test_the_accessor_keeps_no_state_and_does_nothing_by_being_there() -> None:
-    frame = pd.DataFrame({"a": [1]})
-
-    assert set(vars(frame.clicdata)) == {"_frame"}
-    doors = "push, append, update_rows, upsert, delete_rows, schema"
-    assert repr(frame.clicdata) == f"<df.clicdata of 1 rows, 1 columns: {doors}>"
