@@ -3,7 +3,9 @@
 ``CLICDATA_TEST_SANDBOX=outside`` runs the suite against sandboxes in a process of their own, one process a worker.
 """
 
+import collections
 import contextlib
+import dataclasses
 import importlib.util
 import os
 import re
@@ -14,6 +16,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from pairwise import pairwise_sample
 
 from pandas_clicdata import RetryPolicy, Session
 from pandas_clicdata.sandbox import Sandbox, SandboxProcess
@@ -40,17 +43,49 @@ def signed_in(sandbox, api_version="auto", **options):
 def pytest_configure(config):
     if WHERE not in ("inside", "outside"):
         raise pytest.UsageError(f"CLICDATA_TEST_SANDBOX is {WHERE!r}; it takes 'inside' or 'outside'.")
+    config.addinivalue_line(
+        "markers", "sampled(strength=2): runs a pairwise sample of its parameters; the other cases are slow"
+    )
     config.addinivalue_line("markers", "inside(reason): needs the sandbox in the process of the test")
     config.addinivalue_line(
         "markers", "operation(*lines, dialect=None): asks these operations of the shared sandbox, in this dialect alone"
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
+    mark_what_is_not_in_a_sample(items)
     if WHERE == "outside":
         for item in items:
             for mark in item.iter_markers("inside"):
                 item.add_marker(pytest.mark.skip(reason=f"inside only: {mark.args[0]}"))
+
+
+def mark_what_is_not_in_a_sample(items):
+    """Mark as slow the cases of a test marked ``sampled`` that its sample of parameters leaves out."""
+    sampled = collections.defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("sampled") and not item.get_closest_marker("slow") and hasattr(item, "callspec"):
+            sampled[item.parent, item.originalname].append(item)
+    for cases in sampled.values():
+        strength = cases[0].get_closest_marker("sampled").args
+        chosen = set(pairwise_sample([parameters_of(item) for item in cases], *strength))
+        for position, item in enumerate(cases):
+            if position not in chosen:
+                item.add_marker("slow")
+
+
+def parameters_of(item):
+    """The parameters of a case as parameter → value; the fields of a dataclass are parameters, too."""
+    parameters = {}
+    for name, value in item.callspec.params.items():
+        if dataclasses.is_dataclass(value):
+            parameters |= {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        elif isinstance(value, str | int | float | None):
+            parameters[name] = value
+        else:
+            parameters[name] = f"value {item.callspec.indices[name]}"
+    return parameters
 
 
 @pytest.fixture(scope="session")

@@ -95,6 +95,7 @@ def parent(serve, tmp_path, name):
     return start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("session", "operation"),
     [(SESSIONS["client credentials"], each) for each in ("token", "account", "append", "read")]
@@ -136,6 +137,7 @@ LOCKS = {
 }
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize("lock", LOCKS.values(), ids=list(LOCKS))
 def test_a_child_of_a_process_whose_thread_holds_a_lock(parent, name, lock):
     script = f"""
@@ -173,6 +175,7 @@ say("ended")
         assert sandbox.ledger.count(name) == sandbox.ledger.count(f"{name} again") == 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held", [False, True], ids=["page ready", "page awaited"])
 def test_a_read_that_was_begun_goes_on_in_parent_and_child(parent, name, held):
     script = """
@@ -210,6 +213,7 @@ say("ended")
         hears("ended")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["requests", "platformdirs", "oauthlib", "filelock"])
 def test_a_fork_waits_for_an_import(parent, module):
     """In the child, a module that another thread was importing could never be imported."""
@@ -237,6 +241,7 @@ say("ended")
         hears("ended")
 
 
+@pytest.mark.slow
 def test_workers_of_multiprocessing_that_are_forked(parent, name):
     script = """
 import multiprocessing
@@ -266,6 +271,7 @@ say(found)
         hears("[30, 30, 30, 30]")
 
 
+@pytest.mark.slow
 def test_a_child_leaves_the_sandboxes_of_its_parent_alone(parent):
     script = """
 from pandas_clicdata.sandbox import Sandbox, SandboxProcess
@@ -295,6 +301,7 @@ say("ended")
         hears("ended")
 
 
+@pytest.mark.slow
 def test_a_child_does_not_write_the_tokens_that_its_parent_writes(parent):
     """A child that is forked between the reply and the disk would put tokens back that are spent by then."""
     script = """

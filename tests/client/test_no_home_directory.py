@@ -91,6 +91,7 @@ def run(folder, one_sandbox, name):
     return run_one
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize("home", HOMES)
 def test_all_works_where_every_place_is_given(run, home):
     script = f"""{BEGIN}
@@ -115,6 +116,7 @@ print("done")
     assert run(script, home) == "done\n"
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize("home", HOMES)
 def test_what_has_no_place_says_what_to_give(run, one_sandbox, name, home):
     why = "no home directory" if home in NO_HOME else ""
@@ -139,6 +141,7 @@ print("done")
     assert all(entry.status == 200 for entry in one_sandbox.requests.of("token"))
 
 
+@pytest.mark.slow
 def test_without_a_home_a_replace_is_refused_before_the_first_request(run, one_sandbox):
     script = f"""{BEGIN}
 session = cd.connect(**CLIENT)
@@ -151,6 +154,7 @@ print("done")
     assert len(one_sandbox.requests) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["~/tokens.json", "~nobody_of_this_name/tokens.json"])
 def test_a_token_file_in_a_home_that_is_not_known(run, path):
     script = f"""{BEGIN}
@@ -161,6 +165,7 @@ print("done")
     assert run(script, None) == "done\n"
 
 
+@pytest.mark.slow
 def test_the_folders_of_xdg_take_the_place_of_a_home(run, folder):
     script = f"""{BEGIN}
 os.makedirs("config/pandas_clicdata")
@@ -176,6 +181,7 @@ print(receipt.backup)
     assert run(script, None, **xdg).startswith(str(folder / "data" / "pandas_clicdata" / "backups"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("home", [None, "/nonexistent"])
 def test_the_sandbox_the_demo_and_a_bar_need_no_home(run, home):
     script = f"""{BEGIN}

@@ -84,6 +84,7 @@ else:
 }
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize("where", WHERE.values(), ids=list(WHERE))
 @pytest.mark.parametrize("version", ["2025.3", "unversioned"])
 def test_reads_and_sign_ins_work(filled, tmp_path, name, version, where):
@@ -104,6 +105,7 @@ def running(new_sandbox):
         yield sandbox
 
 
+@pytest.mark.slow
 def test_a_sandbox_without_threads_says_what_to_do():
     code = """
 import threading

@@ -245,6 +245,7 @@ def test_eight_workers_and_a_strict_service(one_sandbox, http_service, name):
         assert [at for at in strict.came if now + underway < at < ends - 0.001] == []
 
 
+@pytest.mark.slow
 def test_fewer_are_turned_away_than_if_each_thread_waited_by_itself(http_service):
     def by_itself(url):
         with requests.Session() as plain:

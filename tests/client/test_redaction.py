@@ -101,6 +101,7 @@ def shows(text, encoded, secret):
     return match.size > max(len(encoded) / 2, 4 * len(encoded) / len(secret))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     secret=SECRETS,
@@ -132,6 +133,7 @@ def test_no_encoding_of_a_secret_is_left(secret, case, encodings, around, filler
         assert not shows(shown, encoded, secret)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("secret", ["s3cr3t-/key+hush", "Pässwörter / sind: <hier>"])
 @pytest.mark.parametrize("place", ["body", "description", "request id", "proxy"])

@@ -283,6 +283,7 @@ def test_sessions_that_share_a_file_renew_once(sign_in):
             sandbox.faults.expire_tokens()
 
 
+@pytest.mark.slow
 def test_processes_that_share_a_file_take_turns(sign_in, home):
     sandbox, make = sign_in
     session = make(**with_code(sandbox))

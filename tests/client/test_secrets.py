@@ -244,6 +244,7 @@ ACTS = {
 PAIRS = [pair for pair in itertools.product(ACTS, FAILURES) if pair != ("whoami", "200 of another shape")]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("act", "failure"), PAIRS)
 def test_no_failure_shows_a_secret(http_service, everything_logged, kind, act, failure):
@@ -284,6 +285,7 @@ PASSWORD_ACTS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("api_version", ["unversioned", "2025.3"])
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("act", PASSWORD_ACTS)

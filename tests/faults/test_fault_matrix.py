@@ -395,6 +395,16 @@ def run(running, shared, open_session, name, folder):
     running.faults.release()
 
 
+def params(scenarios):
+    """The scenarios as parameters. One that waits for a time-out is slow, but for the first of each such fault."""
+    firsts = {scenario.fault: scenario for scenario in reversed(scenarios) if scenario.fault in HANGS}
+    slow = {scenario for scenario in scenarios if scenario.fault in HANGS and scenario is not firsts[scenario.fault]}
+    return [
+        pytest.param(scenario, id=str(scenario), marks=[pytest.mark.slow] if scenario in slow else [])
+        for scenario in scenarios
+    ]
+
+
 def expected(scenario):
     """What the call comes to."""
     fault = FAULTS[scenario.fault]
@@ -411,7 +421,8 @@ def expected(scenario):
     return cd.WriteResult
 
 
-@pytest.mark.parametrize("scenario", INSERTS, ids=str)
+@pytest.mark.sampled
+@pytest.mark.parametrize("scenario", params(INSERTS))
 def test_a_fault_at_an_insert(run, scenario):
     one, outcome = run(scenario)
     fault, kind = FAULTS[scenario.fault], expected(scenario)
@@ -487,7 +498,8 @@ def expected_elsewhere(scenario):
     return cd.ClicDataError if fails else cd.WriteResult
 
 
-@pytest.mark.parametrize("scenario", OTHER, ids=str)
+@pytest.mark.sampled
+@pytest.mark.parametrize("scenario", params(OTHER))
 def test_a_fault_at_another_request(run, scenario):
     one, outcome = run(scenario)
     one.sandbox.faults.clear()

@@ -71,6 +71,7 @@ def test_rows_of_different_sizes(service, open_session):
     assert max(len(request.body) for request in inserts(service)) <= 40_000
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("most", [150_000, 40_000, 2_000])
 def test_a_batch_that_is_refused_as_too_large_is_halved(service, open_session, workers, most):
@@ -163,6 +164,7 @@ def test_a_reply_without_end_is_given_up(service, open_session, what):
         assert len(service.requests) == 1
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("what", ENDLESS)
 def test_a_write_answered_without_end_is_unknown(service, open_session, what):
     session = open_session(max_reply_bytes=1_000_000, timeout=10)

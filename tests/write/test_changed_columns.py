@@ -74,6 +74,7 @@ def backups(monkeypatch, tmp_path):
     return {"push to replace": {"backup": tmp_path / "old.parquet"}}
 
 
+@pytest.mark.sampled(1)
 @every_dialect
 @pytest.mark.parametrize("how", ACTS)
 def test_new_columns_are_refused_or_left_out(filled, name, backups, api_version, how):
@@ -219,6 +220,7 @@ def test_an_empty_table_that_does_not_list_its_columns_leaves_nothing_out(unlist
 # going on
 
 
+@pytest.mark.sampled(1)
 @every_dialect
 @pytest.mark.parametrize("kept", ["journal", "token"])
 @pytest.mark.parametrize("act", ["append", "push to append", "push to replace"])

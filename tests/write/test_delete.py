@@ -150,6 +150,7 @@ KEYS = {
 }
 
 
+@pytest.mark.sampled
 @every_dialect
 @pytest.mark.parametrize("looked", [False, True])
 @pytest.mark.parametrize("datetime_form", ["space", "iso_offset"])
@@ -200,6 +201,7 @@ def test_an_index_can_hold_the_keys(fresh, name):
 # on a bad day
 
 
+@pytest.mark.sampled
 @every_dialect
 @one_or_four
 @pytest.mark.parametrize("nth", [1, 2, 3])

@@ -85,6 +85,7 @@ def run(request, running, open_session, name):
     return run_script
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize("when", SCRIPTS)
 def test_every_row_is_written_once(run, when):
     result, rows = run(SCRIPTS[when])
@@ -106,12 +107,14 @@ except KeyboardInterrupt as stopped:
 """
 
 
+@pytest.mark.slow
 def test_a_stop_without_threads_tells_the_rows(run):
     result, rows = run(BEFORE + NO_THREAD_AFTER.format(allowed=0) + STOPPED.format(after=5))
     assert (result.stdout, result.stderr, result.returncode) == ("5 []\n", "", 0)
     assert sum(rows.values()) == 1 + 5
 
 
+@pytest.mark.slow
 def test_there_is_an_error_where_the_service_is_gone_at_exit():
     """It is raised in the handler, which prints it, and the interpreter ends."""
     result = subprocess.run(

@@ -55,6 +55,7 @@ def test_push_makes_the_table_and_sends_each_row_once(ready, api_version):
     assert "1,203" in receipt._repr_html_()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("workers", [1, 2, 7])
 @pytest.mark.parametrize("chunksize", [1, 3, 500])
 def test_workers_and_batches_send_each_row_once(ready, api_version, workers, chunksize):

@@ -119,6 +119,7 @@ OTHER_FRAMES = {
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kept", ["token", "journal"])
 @pytest.mark.parametrize("other", OTHER_FRAMES)
 def test_another_frame_is_refused(fresh, name, tmp_path, kept, other):
@@ -184,6 +185,7 @@ def credentials(sandbox, given):
     return {name: value(sandbox) if callable(value) else value for name, value in given.items()}
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kept", ["token", "journal"])
 @pytest.mark.parametrize("write", [push, append])
 @pytest.mark.parametrize("other", OTHER_ACCOUNTS)
@@ -244,6 +246,7 @@ def damaged(draw, value):
     return draw(JUNK)
 
 
+@pytest.mark.slow
 def test_a_damaged_token_is_refused_before_any_request(fresh, name):
     sandbox, session = fresh()
     token = stopped(sandbox, lambda: push(session, name)).resume
@@ -262,6 +265,7 @@ def test_a_damaged_token_is_refused_before_any_request(fresh, name):
     refused()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("workers", [1, 4])
 def test_the_receipt_is_of_the_whole(fresh, name, mode, workers, version):
@@ -547,6 +551,7 @@ def test_two_processes_on_one_journal(fresh, name, tmp_path):
     assert numbers(sandbox, name) == list(range(ROWS))
 
 
+@pytest.mark.sampled(0)
 @posix
 @pytest.mark.parametrize("workers", [1, 3])
 def test_ctrl_c_inside_a_request_and_the_same_call_again(fresh, name, tmp_path, workers):
@@ -585,6 +590,7 @@ def test_ctrl_c_while_the_table_is_made(fresh, name, tmp_path):
     assert numbers(sandbox, name) == list(range(ROWS))
 
 
+@pytest.mark.slow
 @posix
 def test_a_disk_that_is_full_stops_the_write_with_exact_ranges(fresh, name, tmp_path):
     sandbox, session = fresh()
@@ -791,6 +797,7 @@ def test_late_rows_are_told_by_their_keys_before_the_end(fresh, name, workers, v
 EQUAL = pd.DataFrame({"n": [row % 4 for row in range(ROWS)], "t": ["same"] * ROWS})
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.parametrize("there", [True, False])
 def test_equal_rows_are_counted_against_what_was_there(fresh, name, workers, there, version):
@@ -910,6 +917,7 @@ def every_type():
     )
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "assume",
     [
