@@ -98,9 +98,9 @@ every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
 one_or_four = pytest.mark.parametrize("workers", [1, 4])
 
 
-def everywhere(whats, *others):
-    """Each of ``whats`` at each place and with one worker and four; the others once."""
-    cases = [*itertools.product(whats, POSITIONS, [1, 4]), *((what, "middle", 1) for what in others)]
+def everywhere(faults, *others):
+    """Each fault at each place and with one worker and four; the others once."""
+    cases = [*itertools.product(faults, POSITIONS, [1, 4]), *((what, "middle", 1) for what in others)]
     return pytest.mark.parametrize(("what", "place", "workers"), cases)
 
 
