@@ -67,6 +67,7 @@ def test_the_key_that_it_prints_opens_its_faults_and_its_ledger() -> None:
         assert len(sandbox.requests.of("append")) == 1
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_sandbox_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
     with serving() as (process, _, _):
@@ -76,6 +77,7 @@ def test_sandbox_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
         assert "has ended" in process.stdout.read()
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize("dialect", ["unversioned", "versioned"])
 def test_sandbox_speaks_the_dialect_asked_for(dialect: str) -> None:
     with serving("--dialect", dialect) as (_, session, _):
@@ -83,6 +85,7 @@ def test_sandbox_speaks_the_dialect_asked_for(dialect: str) -> None:
         assert dialect in repr(session)
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_a_sentence_not_a_traceback() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -94,6 +97,7 @@ def test_a_port_that_is_taken_is_a_sentence_not_a_traceback() -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
@@ -105,6 +109,7 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
         assert "port" not in result.stderr
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize(
     ("arguments", "status", "stream", "words"),
     [

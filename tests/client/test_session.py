@@ -144,6 +144,7 @@ COPIES = {
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
 def test_a_copy_of_a_session_is_the_session(no_settings, monkeypatch, new_sandbox, way, duplicate):
@@ -493,6 +494,7 @@ def test_what_is_set_for_an_account_is_not_meant_for_the_sandbox(no_settings, mo
             assert sandbox.connect().whoami().id is not None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_child_process_leaves_the_sandbox_to_its_parent():
     code = (

@@ -132,6 +132,7 @@ ODD_NAMES = [
 ]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("odd", ODD_NAMES)
 def test_odd_names_are_found_again(serve, odd):
     for api_version in ("2025.3", "unversioned"):

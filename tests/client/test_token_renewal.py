@@ -99,6 +99,7 @@ def expiry(kind, sandbox, clock):
     return {"service": sandbox.faults.expire_tokens, "clock": by_the_clock}[kind]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("flow", FLOWS)
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("seen_by", ["service", "clock"])
@@ -123,6 +124,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("flow", FLOWS)
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("seen_by", ["service", "clock"])

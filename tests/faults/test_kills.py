@@ -1,7 +1,4 @@
-"""A process that is killed while it writes, at any moment: the same call made again goes on where it stopped.
-
-``CLICDATA_LONG_TESTS=1`` kills each kind of write as often as the first.
-"""
+"""A process that is killed while it writes, at any moment: the same call made again goes on where it stopped."""
 
 import json
 import os
@@ -13,7 +10,6 @@ from collections import Counter
 
 import pytest
 
-LONG = os.environ.get("CLICDATA_LONG_TESTS", "") not in ("", "0")
 ROWS, BATCHES = 20_000, 200
 DIALECTS = ("2025.3", "unversioned")
 LINE = 150  # bytes in a journal, about
@@ -122,8 +118,7 @@ MODES = {
 
 
 @pytest.mark.parametrize(
-    ("mode", "kills"),
-    [("stamp", 56), *((mode, 56 if LONG else 8) for mode in ("on", "check", "raise"))],
+    ("mode", "kills"), [("stamp", 5), *(pytest.param(mode, 56, marks=pytest.mark.slow) for mode in MODES)]
 )
 def test_a_push_killed_at_random_moments(sandbox, forks, name, tmp_path, mode, kills):
     killed = pushes = 0
@@ -177,10 +172,9 @@ def wait_until(happens):
         time.sleep(0.002)
 
 
-@pytest.mark.parametrize(
-    ("mode", "version"),
-    [(mode, version) for at, mode in enumerate(MODES) for version in (DIALECTS if LONG else DIALECTS[at % 2 :][:1])],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("version", DIALECTS)
+@pytest.mark.parametrize("mode", MODES)
 def test_a_push_killed_at_each_of_its_requests(sandbox, forks, name, tmp_path, mode, version):
     first, later = MODES[mode]
     rows = 9

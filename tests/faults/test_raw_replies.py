@@ -212,6 +212,7 @@ def test_a_good_reply_is_done(session, operation):
     OPERATIONS[operation][0](session)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize(
     "reply",
@@ -234,6 +235,7 @@ def test_other_good_replies_are_done(session, answered, operation, reply):
     OPERATIONS[operation][0](session)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("what", WRONG)
 def test_a_reply_that_is_wrong_in_one_part_decides_nothing(session, answered, operation, what):
@@ -250,6 +252,7 @@ def prefixes(operation):
     return range(1, 400, 1 if operation in ("insert", "delete") else 7)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("make", [framed, chunked], ids=["length", "chunks"])
 def test_a_reply_that_is_cut_off_anywhere_decides_nothing(session, service, answered, operation, make):
@@ -272,6 +275,7 @@ def reset(connection):
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("what", ["closed", "reset", "no more to come"])
 def test_a_connection_that_ends_without_a_reply_decides_nothing(session, service, dialect, operation, what):
@@ -293,6 +297,7 @@ def test_a_connection_that_ends_without_a_reply_decides_nothing(session, service
     check_uncertain(caught.value)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("operation", ["insert", "create", "refresh", "post"])
 @pytest.mark.parametrize("status", ["408 Late", "425 Early", "499 Closed", "500 No", "502 No", "503 No", "504 No"])
 def test_what_cannot_be_repeated_is_sent_once(session, service, answered, dialect, operation, status):
@@ -308,6 +313,7 @@ def test_what_cannot_be_repeated_is_sent_once(session, service, answered, dialec
 DECISIVE = (400, 401, 403, 404, 405, 409, 413, 415, 422, 429)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("operation", ["insert", "update", "delete"])
 @pytest.mark.parametrize("status", DECISIVE)
 def test_a_whole_refusal_is_a_row_not_sent(session, answered, operation, status):
@@ -318,6 +324,7 @@ def test_a_whole_refusal_is_a_row_not_sent(session, answered, operation, status)
     assert not caught.value.ambiguous
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("operation", ["insert", "update", "delete"])
 @pytest.mark.parametrize("status", DECISIVE)
 def test_a_refusal_that_is_cut_off_decides_nothing(session, answered, operation, status):

@@ -77,6 +77,7 @@ FAULTS = {
 PLACES = [(pages, page) for pages in (1, 2, 4) for page in sorted({1, (pages + 1) // 2, pages})]
 
 
+@pytest.mark.sampled
 @every_mode
 @pytest.mark.parametrize(("pages", "page"), PLACES)
 @pytest.mark.parametrize("what", FAULTS)
@@ -141,6 +142,7 @@ def test_a_page_that_comes_at_the_second_try_is_as_good(filled, mode, kind):
     pd.testing.assert_frame_equal(cd.read_clicdata(rec_id, session=session), frame)
 
 
+@pytest.mark.sampled(0)
 @every_mode
 def test_a_page_that_does_not_come_in_time(filled, mode):
     sandbox, session, rec_id, _ = filled(mode, 2, timeout=2, retry=cd.RetryPolicy(attempts=2, backoff=0))

@@ -11,6 +11,7 @@ import pandas_clicdata as cd
 DIALECTS = ("unversioned", "2025.3")
 QUICK = cd.RetryPolicy(attempts=2, backoff=0, min_retry_after=0, max_retry_after=0)
 ROWS = 20
+CUT_OFF = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"
 FRAME = pd.DataFrame({"n": range(ROWS), "t": [f"row {n}" for n in range(ROWS)]})
 
 
@@ -139,7 +140,7 @@ def test_batches_of_one_row_take_a_connection_each_where_they_are_counted(servic
         framed(b'{"message": "No."}', "403 Forbidden"),
         framed(b"{}", "429 Too Many Requests"),
         framed(b"{}", "500 Oops"),
-        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+        CUT_OFF,
         framed(b"<html>"),
     ],
     ids=["400", "403", "429", "500", "cut off", "HTML"],
@@ -149,7 +150,7 @@ def test_an_error_to_the_last_request_adds_a_note(service, session, reply):
         if not request.path.startswith("/account"):
             return None
         connection.sendall(reply)
-        return True
+        return reply is not CUT_OFF
 
     service.answer = answer
     receipt = FRAME.clicdata.append(REC_ID, session=session)

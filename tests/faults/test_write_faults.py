@@ -124,6 +124,7 @@ FATE_UNKNOWN = {
 }
 
 
+@pytest.mark.sampled
 @every_dialect
 @everywhere(list(FATE_UNKNOWN)[:5], *list(FATE_UNKNOWN)[5:])
 def test_what_has_no_known_fate_is_not_sent_again(ready, table, api_version, what, place, workers):
@@ -152,6 +153,7 @@ def test_what_has_no_known_fate_is_not_sent_again(ready, table, api_version, wha
     check_ranges(error, sandbox, table, len(frame))
 
 
+@pytest.mark.sampled(0)
 @every_dialect
 @everywhere(["before"], "after")
 def test_a_time_out_is_a_fate_unknown(ready, table, api_version, what, place, workers):
@@ -176,6 +178,7 @@ DID_NOTHING = {
 }
 
 
+@pytest.mark.sampled
 @every_dialect
 @everywhere(list(DID_NOTHING)[:3], *list(DID_NOTHING)[3:])
 def test_what_provably_did_nothing_is_sent_again(ready, table, api_version, what, place, workers):
@@ -202,6 +205,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.sampled
 @every_dialect
 @everywhere(list(REFUSED)[:2], *list(REFUSED)[2:])
 def test_a_batch_refused_is_not_in_the_table(ready, table, api_version, what, place, workers):

@@ -34,6 +34,7 @@ def run(code, *arguments):
     )
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize("again", AGAIN.values(), ids=list(AGAIN))
 def test_the_latest_copy_has_both_names_its_account_and_its_errors(one_sandbox, name, again):
     code = f"""{BEGIN}
@@ -60,6 +61,7 @@ print("done")
     assert one_sandbox.ledger.count(name) == 1
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize("module", ["session", "client.api", "write", "_config"])
 def test_a_reload_keeps_the_account(module):
     code = f"""{BEGIN}
@@ -74,6 +76,7 @@ except cd.ConnectionFailedError:
     assert (result.stdout, result.stderr) == ("the account of before\n", "")
 
 
+@pytest.mark.slow
 def test_a_reload_keeps_the_tables_of_the_sandbox():
     code = f"""{BEGIN}
 cd.connect("sandbox")
@@ -114,6 +117,7 @@ FOREIGN = {
 }
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize("again", [None, AGAIN["purged"], AGAIN["reloaded"]], ids=["once", "purged", "reloaded"])
 @pytest.mark.parametrize("foreign", FOREIGN.values(), ids=list(FOREIGN))
 def test_a_name_of_another_package_is_never_replaced(foreign, again):
@@ -133,6 +137,7 @@ except ImportError as exc:
     assert (result.stdout, result.stderr) == ("refused\n", "")
 
 
+@pytest.mark.slow
 def test_the_accessor_of_a_frame_cannot_be_set():
     result = run("import pandas as pd, pandas_clicdata\npd.DataFrame().clicdata = 1")
     assert "AttributeError: df.clicdata is the accessor of pandas_clicdata and cannot be set." in result.stderr

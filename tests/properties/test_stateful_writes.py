@@ -1,22 +1,17 @@
-"""Writes under random faults, stops and resumes: the table ends equal to the frame, or an error says how it does not.
-
-``CLICDATA_LONG_TESTS=1`` runs twenty times as many.
-"""
+"""Writes under random faults, stops and resumes: the table ends equal to the frame, or an error says how it does not."""
 
 import json
-import os
 import uuid
 from collections import Counter
 
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 import pandas_clicdata as cd
 
-LONG = os.environ.get("CLICDATA_LONG_TESTS", "") not in ("", "0")
-RUNS = 90
 STEPS = 7
 SETTLE = 0.02
 # Tables have several pages, and none of them is the one before: a reader takes that for a page that came twice.
@@ -267,18 +262,19 @@ class Writes(RuleBasedStateMachine):
                 assert there == frame
 
 
-def test_a_write_under_random_faults_stops_and_resumes(new_sandbox, open_session, tmp_path):
+# The few runs are the same each time, but for the threads; the many are drawn anew.
+@pytest.mark.parametrize("runs", [15, pytest.param(900, marks=pytest.mark.slow)])
+def test_a_write_under_random_faults_stops_and_resumes(runs, new_sandbox, open_session, tmp_path):
     with new_sandbox(page_size=PAGE) as sandbox:
         machine = type("Machine", (Writes,), {"sandbox": sandbox, "folder": tmp_path})
         machine.open_session = staticmethod(open_session)
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=RUNS * (20 if LONG else 1),
+                max_examples=runs,
                 stateful_step_count=STEPS,
                 deadline=None,
-                # The same runs each time, but for the threads; the long form draws new ones.
-                derandomize=not LONG,
+                derandomize=runs < 100,
                 suppress_health_check=list(HealthCheck),
                 report_multiple_bugs=False,
                 phases=[Phase.explicit, Phase.reuse, Phase.generate],

@@ -135,6 +135,7 @@ def read(way, table, frame, **how):
     return act(table, **how), frame if limit is None else frame.head(limit)
 
 
+@pytest.mark.sampled
 @every_dialect
 @every_frame
 @pytest.mark.parametrize("way", WAYS)
@@ -205,6 +206,7 @@ WRITES = {
 }
 
 
+@pytest.mark.sampled(1)
 @every_dialect
 @every_frame
 @pytest.mark.parametrize("write", WRITES)
@@ -245,6 +247,7 @@ def test_what_only_compares_accepts_pages_that_repeat(running, open_session, nam
     assert in_table(running, name) == rows_of(frame) + rows_of(frame.head(30))
 
 
+@pytest.mark.sampled(1)
 @every_dialect
 @every_frame
 @pytest.mark.parametrize("after_commit", [True, False])
@@ -286,6 +289,7 @@ DISTINCT = pd.DataFrame({"n": range(4 * PAGE), "t": [f"row {n}" for n in range(4
 INSTEAD = {"the one before": {3: 2}, "an earlier one": {3: 1}, "the last as an earlier one": {4: 2}}
 
 
+@pytest.mark.sampled
 @every_dialect
 @pytest.mark.parametrize("way", ["whole", "chunks", "batches"])
 @pytest.mark.parametrize("instead", INSTEAD)
@@ -471,6 +475,7 @@ def more_rows(body):
 WRONG = {"another row": other_row, "cells swapped between rows": swapped, "one row more": more_rows}
 
 
+@pytest.mark.sampled(1)
 @every_dialect
 @pytest.mark.parametrize("page", [1, 2, 3])
 @pytest.mark.parametrize("what", WRONG)
@@ -523,6 +528,7 @@ def numbers(sandbox, name):
     return Counter(row["n"] for row in sandbox.ledger.rows(name))
 
 
+@pytest.mark.sampled
 @every_dialect
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("before", [BEFORE.head(0), BEFORE], ids=["no rows before", "other rows before"])
@@ -545,6 +551,7 @@ def test_a_page_that_hides_rows_does_not_have_them_sent_twice(running, hidden, n
     assert numbers(running, name) == Counter([*before["n"], *frame["n"]])
 
 
+@pytest.mark.sampled
 @every_dialect
 @pytest.mark.parametrize("before", [BEFORE.head(0), BEFORE], ids=["no rows before", "other rows before"])
 @pytest.mark.parametrize("times", [1, 10_000], ids=["once", "always"])

@@ -164,6 +164,7 @@ def typed_table(session, name, values):
     cd.append(frame, name, session=session)
 
 
+@pytest.mark.sampled(1)
 @every_dialect
 @every_value
 def test_values_and_filters_of_every_type(running, open_session, name, api_version, what):
@@ -181,6 +182,7 @@ def test_values_and_filters_of_every_type(running, open_session, name, api_versi
     assert column(running, name, key) == []
 
 
+@pytest.mark.sampled(1)
 @every_dialect
 @pytest.mark.parametrize("what", MISSING)
 @pytest.mark.parametrize("key", TYPES)

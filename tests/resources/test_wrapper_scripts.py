@@ -175,6 +175,7 @@ def account(request, company, no_settings, monkeypatch):
     return company
 
 
+@pytest.mark.sampled(0)
 def test_a_script_runs_with_another_import_alone(account, name, capsys):
     imported = re.compile(r"^from clicdata_api_wrapper[.\w]* import", re.MULTILINE)
     script, imports = imported.subn("from pandas_clicdata import", SCRIPT)

@@ -146,6 +146,7 @@ VALUES = {
 }
 
 
+@pytest.mark.sampled
 @every_dialect
 @pytest.mark.parametrize("assume", [{}, {"datetime_form": "iso_offset"}, {"column_metadata": False}])
 @pytest.mark.parametrize("what", VALUES)
@@ -323,6 +324,7 @@ RETRIED = {
 }
 
 
+@pytest.mark.sampled(1)
 @every_dialect
 @one_or_four
 @pytest.mark.parametrize("what", RETRIED)
@@ -345,6 +347,7 @@ FAILS = {
 }
 
 
+@pytest.mark.sampled(1)
 @every_dialect
 @one_or_four
 @pytest.mark.parametrize("what", FAILS)
@@ -371,6 +374,7 @@ def test_an_update_that_fails_tells_its_rows_and_can_be_made_again(fresh, name, 
     assert rows_of(sandbox, name) == MERGED
 
 
+@pytest.mark.sampled(1)
 @every_dialect
 @one_or_four
 @pytest.mark.parametrize(
