@@ -6,6 +6,8 @@
 import collections
 import contextlib
 import dataclasses
+import functools
+import hashlib
 import importlib.util
 import os
 import re
@@ -86,6 +88,14 @@ def parameters_of(item):
         else:
             parameters[name] = f"value {item.callspec.indices[name]}"
     return parameters
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _fingerprint_once():
+    """Derive each key's fingerprint once: that takes long on purpose, and many tests have the same key."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashlib, "pbkdf2_hmac", functools.cache(hashlib.pbkdf2_hmac))
+        yield
 
 
 @pytest.fixture(scope="session")

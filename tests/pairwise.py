@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -22,18 +23,18 @@ def pairwise_sample(cases: Sequence[Mapping[str, Hashable]], strength: int = 2) 
         set(itertools.combinations(sorted(case.items(), key=_name), min(strength, len(case)))) for case in cases
     ]
     missing = set().union(*combinations) if combinations else set()
-    # A case covers no more new combinations later than it did when it was last looked at.
-    most = {position: len(each) for position, each in enumerate(combinations)}
+    # Most new combinations first; a case covers no more of them later than when it was last looked at.
+    queue = [(-len(each), position) for position, each in enumerate(combinations)]
+    heapq.heapify(queue)
     chosen = []
     while missing:
-        position = max(most, key=lambda each: (most[each], -each))
+        count, position = heapq.heappop(queue)
         new = combinations[position] & missing
-        if len(new) == most[position]:
+        if len(new) == -count:
             chosen.append(position)
             missing -= new
-            del most[position]
         else:
-            most[position] = len(new)
+            heapq.heappush(queue, (-len(new), position))
     return sorted(chosen)
 
 

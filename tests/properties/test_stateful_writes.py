@@ -1,4 +1,4 @@
-"""Writes under random faults, stops and resumes: the table ends equal to the frame, or an error says how it does not."""
+"""Writes under random faults, stops and resumes: the table equals the frame in the end, or an error says how not."""
 
 import json
 import uuid
