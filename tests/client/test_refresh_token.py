@@ -23,6 +23,9 @@ from pandas_clicdata._config import Settings
 from pandas_clicdata.client import token_file
 from pandas_clicdata.client.token_file import TokenFile
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 BACK = "http://127.0.0.1:9/back"
 QUICK = cd.RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
 CLIENT = {"client_id": "acme", "client_secret": "hush"}

@@ -21,6 +21,9 @@ import pandas_clicdata as cd
 from pandas_clicdata import _config
 from pandas_clicdata._models import Secret
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 CANARY = 'Cn"/+%7x\\Q<z'
 RETRY = cd.RetryPolicy(attempts=2, backoff=0, min_retry_after=0, max_retry_after=0)
 TOKEN = "/oauth20/token"
@@ -244,7 +247,6 @@ ACTS = {
 PAIRS = [pair for pair in itertools.product(ACTS, FAILURES) if pair != ("whoami", "200 of another shape")]
 
 
-@pytest.mark.sampled
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("act", "failure"), PAIRS)
 def test_no_failure_shows_a_secret(http_service, everything_logged, kind, act, failure):
@@ -285,7 +287,6 @@ PASSWORD_ACTS = {
 }
 
 
-@pytest.mark.sampled
 @pytest.mark.parametrize("api_version", ["unversioned", "2025.3"])
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("act", PASSWORD_ACTS)

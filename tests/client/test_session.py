@@ -23,6 +23,9 @@ import pandas_clicdata as cd
 from pandas_clicdata import _config, errors
 from pandas_clicdata.session import shared_session, shared_session_kept
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 
 @pytest.mark.parametrize(
     ("dialect", "name"),
@@ -144,7 +147,6 @@ COPIES = {
 }
 
 
-@pytest.mark.sampled(1)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
 def test_a_copy_of_a_session_is_the_session(no_settings, monkeypatch, new_sandbox, way, duplicate):

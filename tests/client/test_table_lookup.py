@@ -8,6 +8,9 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 FRAME = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
 
 
@@ -132,7 +135,6 @@ ODD_NAMES = [
 ]
 
 
-@pytest.mark.sampled(1)
 @pytest.mark.parametrize("odd", ODD_NAMES)
 def test_odd_names_are_found_again(serve, odd):
     for api_version in ("2025.3", "unversioned"):

@@ -11,6 +11,9 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 PAGE = 10
 # A dialect and how much its replies say of their paging.
 MODES = {
@@ -77,7 +80,6 @@ FAULTS = {
 PLACES = [(pages, page) for pages in (1, 2, 4) for page in sorted({1, (pages + 1) // 2, pages})]
 
 
-@pytest.mark.sampled
 @every_mode
 @pytest.mark.parametrize(("pages", "page"), PLACES)
 @pytest.mark.parametrize("what", FAULTS)

@@ -8,6 +8,9 @@ from raw_service import REC_ID, RawService, framed, rows_in
 
 import pandas_clicdata as cd
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 DIALECTS = ("unversioned", "2025.3")
 QUICK = cd.RetryPolicy(attempts=2, backoff=0, min_retry_after=0, max_retry_after=0)
 ROWS = 20

@@ -16,6 +16,9 @@ from batches import batch_ranges, rows_of_batches
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 DIALECTS = ("2025.3", "unversioned")
 BATCH = 5
 BATCHES = 6
@@ -124,7 +127,6 @@ FATE_UNKNOWN = {
 }
 
 
-@pytest.mark.sampled
 @every_dialect
 @everywhere(list(FATE_UNKNOWN)[:5], *list(FATE_UNKNOWN)[5:])
 def test_what_has_no_known_fate_is_not_sent_again(ready, table, api_version, what, place, workers):
@@ -178,7 +180,6 @@ DID_NOTHING = {
 }
 
 
-@pytest.mark.sampled
 @every_dialect
 @everywhere(list(DID_NOTHING)[:3], *list(DID_NOTHING)[3:])
 def test_what_provably_did_nothing_is_sent_again(ready, table, api_version, what, place, workers):
@@ -205,7 +206,6 @@ REFUSED = {
 }
 
 
-@pytest.mark.sampled
 @every_dialect
 @everywhere(list(REFUSED)[:2], *list(REFUSED)[2:])
 def test_a_batch_refused_is_not_in_the_table(ready, table, api_version, what, place, workers):

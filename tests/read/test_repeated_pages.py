@@ -16,6 +16,9 @@ from batches import batch_ranges
 import pandas_clicdata as cd
 from pandas_clicdata.read import _digest
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 QUICK = cd.RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
 DIALECTS = ("2025.3", "unversioned")
 every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
@@ -135,7 +138,6 @@ def read(way, table, frame, **how):
     return act(table, **how), frame if limit is None else frame.head(limit)
 
 
-@pytest.mark.sampled
 @every_dialect
 @every_frame
 @pytest.mark.parametrize("way", WAYS)
@@ -206,7 +208,6 @@ WRITES = {
 }
 
 
-@pytest.mark.sampled(1)
 @every_dialect
 @every_frame
 @pytest.mark.parametrize("write", WRITES)
@@ -247,7 +248,6 @@ def test_what_only_compares_accepts_pages_that_repeat(running, open_session, nam
     assert in_table(running, name) == rows_of(frame) + rows_of(frame.head(30))
 
 
-@pytest.mark.sampled(1)
 @every_dialect
 @every_frame
 @pytest.mark.parametrize("after_commit", [True, False])
@@ -289,7 +289,6 @@ DISTINCT = pd.DataFrame({"n": range(4 * PAGE), "t": [f"row {n}" for n in range(4
 INSTEAD = {"the one before": {3: 2}, "an earlier one": {3: 1}, "the last as an earlier one": {4: 2}}
 
 
-@pytest.mark.sampled
 @every_dialect
 @pytest.mark.parametrize("way", ["whole", "chunks", "batches"])
 @pytest.mark.parametrize("instead", INSTEAD)
@@ -475,7 +474,6 @@ def more_rows(body):
 WRONG = {"another row": other_row, "cells swapped between rows": swapped, "one row more": more_rows}
 
 
-@pytest.mark.sampled(1)
 @every_dialect
 @pytest.mark.parametrize("page", [1, 2, 3])
 @pytest.mark.parametrize("what", WRONG)
@@ -528,7 +526,6 @@ def numbers(sandbox, name):
     return Counter(row["n"] for row in sandbox.ledger.rows(name))
 
 
-@pytest.mark.sampled
 @every_dialect
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("before", [BEFORE.head(0), BEFORE], ids=["no rows before", "other rows before"])
@@ -551,7 +548,6 @@ def test_a_page_that_hides_rows_does_not_have_them_sent_twice(running, hidden, n
     assert numbers(running, name) == Counter([*before["n"], *frame["n"]])
 
 
-@pytest.mark.sampled
 @every_dialect
 @pytest.mark.parametrize("before", [BEFORE.head(0), BEFORE], ids=["no rows before", "other rows before"])
 @pytest.mark.parametrize("times", [1, 10_000], ids=["once", "always"])

@@ -12,6 +12,9 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 DIALECTS = ("2025.3", "unversioned")
 every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
 FRAME = pd.DataFrame(

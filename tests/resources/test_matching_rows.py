@@ -14,6 +14,9 @@ from pandas_clicdata.sandbox import Assumptions
 from pandas_clicdata.write.delete import delete_matching, update_matching
 from pandas_clicdata.write.push import create_table
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 DIALECTS = ("2025.3", "unversioned")
 every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
 FRAME = pd.DataFrame(
@@ -164,7 +167,6 @@ def typed_table(session, name, values):
     cd.append(frame, name, session=session)
 
 
-@pytest.mark.sampled(1)
 @every_dialect
 @every_value
 def test_values_and_filters_of_every_type(running, open_session, name, api_version, what):
@@ -182,7 +184,6 @@ def test_values_and_filters_of_every_type(running, open_session, name, api_versi
     assert column(running, name, key) == []
 
 
-@pytest.mark.sampled(1)
 @every_dialect
 @pytest.mark.parametrize("what", MISSING)
 @pytest.mark.parametrize("key", TYPES)

@@ -17,6 +17,9 @@ from pandas_clicdata.sandbox import Assumptions
 from pandas_clicdata.types.plan import Difference, mismatch
 from pandas_clicdata.write.journal import sealed
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 every_dialect = pytest.mark.parametrize("api_version", ["2025.3", "unversioned"])
 OLD = pd.DataFrame({"flight": ["UA1", "UA2", "UA3"], "delay": [1, 2, 3]})
 NEW = pd.DataFrame({"gate": ["A", "B"], "delay": [7, 8], "day": [1, 2], "flight": ["UA2", "UA4"]})
@@ -74,7 +77,6 @@ def backups(monkeypatch, tmp_path):
     return {"push to replace": {"backup": tmp_path / "old.parquet"}}
 
 
-@pytest.mark.sampled(1)
 @every_dialect
 @pytest.mark.parametrize("how", ACTS)
 def test_new_columns_are_refused_or_left_out(filled, name, backups, api_version, how):
@@ -220,7 +222,6 @@ def test_an_empty_table_that_does_not_list_its_columns_leaves_nothing_out(unlist
 # going on
 
 
-@pytest.mark.sampled(1)
 @every_dialect
 @pytest.mark.parametrize("kept", ["journal", "token"])
 @pytest.mark.parametrize("act", ["append", "push to append", "push to replace"])

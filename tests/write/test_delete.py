@@ -11,6 +11,9 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 DIALECTS = ("2025.3", "unversioned")
 every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
 one_or_four = pytest.mark.parametrize("workers", [1, 4])
@@ -150,7 +153,6 @@ KEYS = {
 }
 
 
-@pytest.mark.sampled
 @every_dialect
 @pytest.mark.parametrize("looked", [False, True])
 @pytest.mark.parametrize("datetime_form", ["space", "iso_offset"])
@@ -201,7 +203,6 @@ def test_an_index_can_hold_the_keys(fresh, name):
 # on a bad day
 
 
-@pytest.mark.sampled
 @every_dialect
 @one_or_four
 @pytest.mark.parametrize("nth", [1, 2, 3])

@@ -19,6 +19,9 @@ from pandas_clicdata.write import row_ranges
 from pandas_clicdata.write.executor import Batch, Fate, send_all
 from pandas_clicdata.write.row_ranges import ranges_text
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 FRAME = pd.DataFrame({"n": range(1203), "t": [f"row {n}" for n in range(1203)]})
 SMALL = FRAME.head(7)
 
@@ -55,7 +58,6 @@ def test_push_makes_the_table_and_sends_each_row_once(ready, api_version):
     assert "1,203" in receipt._repr_html_()
 
 
-@pytest.mark.sampled
 @pytest.mark.parametrize("workers", [1, 2, 7])
 @pytest.mark.parametrize("chunksize", [1, 3, 500])
 def test_workers_and_batches_send_each_row_once(ready, api_version, workers, chunksize):

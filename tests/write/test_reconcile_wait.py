@@ -11,6 +11,9 @@ from batches import batch_ranges
 import pandas_clicdata as cd
 from pandas_clicdata.write.journal import Identity, Record
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 BATCH = 5
 ROWS = 30
 FRAME = pd.DataFrame({"n": range(ROWS), "t": [f"row {n}" for n in range(ROWS)]})

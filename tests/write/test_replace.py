@@ -24,6 +24,9 @@ import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 from pandas_clicdata.write import backup
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 DIALECTS = ("2025.3", "unversioned")
 every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
 SETTLE = 0.05
@@ -198,7 +201,6 @@ def test_a_dry_run_tells_and_changes_nothing(fresh, name, folder, api_version, b
         assert receipt.notes == ("3 deletions would take the 5 rows that are there.",)
 
 
-@pytest.mark.sampled
 @every_dialect
 @pytest.mark.parametrize("how", [{"stamp": "mark"}, {"on": ["n"]}, {"on_unknown": "check"}])
 @pytest.mark.parametrize("fault", ["lose_reply", "late_commit"])
@@ -489,7 +491,6 @@ def exact(rows):
     return sorted(json.dumps({name: one(value) for name, value in row.items()}) for row in rows)
 
 
-@pytest.mark.sampled
 @every_dialect
 @pytest.mark.parametrize("what", ASSUMED)
 def test_values_of_every_type_come_back_as_they_were(serve, folder, api_version, what):
@@ -509,7 +510,6 @@ def test_values_of_every_type_come_back_as_they_were(serve, folder, api_version,
     assert exact(sandbox.ledger.rows("T")) == before
 
 
-@pytest.mark.sampled(1)
 @pytest.mark.parametrize("column", sorted(set(TYPED) - {"nothing", "id", "beyond"}))
 def test_a_table_of_one_column_is_replaced(serve, folder, column):
     """Whatever the type, there is a condition that deletes rows by it."""
@@ -784,7 +784,6 @@ def test_killed_at_each_request_no_old_row_is_lost(
         assert [path.read_bytes() for path in files] == first, where
 
 
-@pytest.mark.sampled(1)
 @every_dialect
 @pytest.mark.parametrize(("how", "workers"), [("resume", 1), ("journal", 3), ("restore", 1)])
 def test_when_replies_are_lost_for_good_the_error_has_all_that_is_needed(
@@ -843,7 +842,6 @@ def test_a_lost_reply_to_each_request_alone_is_made_good(running, open_session, 
         assert in_file(receipt.backup) == OLD_ROWS
 
 
-@pytest.mark.sampled(1)
 @every_dialect
 @pytest.mark.parametrize(("operation", "nth"), [("read", 2), ("delete", 1), ("delete", 2), ("append", 1)])
 def test_ctrl_c(fresh, name, folder, api_version, operation, nth):
@@ -938,7 +936,6 @@ def test_a_call_that_is_refused_tells_each_row_as_the_one_before_did(fresh, name
     assert in_table(sandbox, name) == counted(frame.to_dict("records"))
 
 
-@pytest.mark.sampled(1)
 @every_dialect
 @pytest.mark.parametrize(("operation", "nth", "times"), [("delete", 1, 3), ("delete", 2, 3), ("append", 1, 3)])
 def test_a_restore_that_stops_goes_on(fresh, name, folder, api_version, operation, nth, times):
@@ -958,7 +955,6 @@ def test_a_restore_that_stops_goes_on(fresh, name, folder, api_version, operatio
     assert in_table(sandbox, name) == OLD_ROWS
 
 
-@pytest.mark.sampled(1)
 @every_dialect
 @pytest.mark.parametrize("after_commit", [True, False])
 @pytest.mark.parametrize("instead", [NEW, NEW.head(0)], ids=["of other rows", "of no rows"])

@@ -19,6 +19,9 @@ from hypothesis import strategies as st
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 BATCH = 5
 ROWS = 30
 CANARY = "canary-7f3a"
@@ -119,7 +122,6 @@ OTHER_FRAMES = {
 }
 
 
-@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kept", ["token", "journal"])
 @pytest.mark.parametrize("other", OTHER_FRAMES)
 def test_another_frame_is_refused(fresh, name, tmp_path, kept, other):
@@ -185,7 +187,6 @@ def credentials(sandbox, given):
     return {name: value(sandbox) if callable(value) else value for name, value in given.items()}
 
 
-@pytest.mark.sampled
 @pytest.mark.parametrize("kept", ["token", "journal"])
 @pytest.mark.parametrize("write", [push, append])
 @pytest.mark.parametrize("other", OTHER_ACCOUNTS)
@@ -265,7 +266,6 @@ def test_a_damaged_token_is_refused_before_any_request(fresh, name):
     refused()
 
 
-@pytest.mark.sampled(1)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("workers", [1, 4])
 def test_the_receipt_is_of_the_whole(fresh, name, mode, workers, version):
@@ -797,7 +797,6 @@ def test_late_rows_are_told_by_their_keys_before_the_end(fresh, name, workers, v
 EQUAL = pd.DataFrame({"n": [row % 4 for row in range(ROWS)], "t": ["same"] * ROWS})
 
 
-@pytest.mark.sampled(1)
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.parametrize("there", [True, False])
 def test_equal_rows_are_counted_against_what_was_there(fresh, name, workers, there, version):
@@ -917,7 +916,6 @@ def every_type():
     )
 
 
-@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "assume",
     [

@@ -10,6 +10,9 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 DIALECTS = ("2025.3", "unversioned")
 every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
 one_or_four = pytest.mark.parametrize("workers", [1, 4])
@@ -146,7 +149,6 @@ VALUES = {
 }
 
 
-@pytest.mark.sampled
 @every_dialect
 @pytest.mark.parametrize("assume", [{}, {"datetime_form": "iso_offset"}, {"column_metadata": False}])
 @pytest.mark.parametrize("what", VALUES)
@@ -324,7 +326,6 @@ RETRIED = {
 }
 
 
-@pytest.mark.sampled(1)
 @every_dialect
 @one_or_four
 @pytest.mark.parametrize("what", RETRIED)
@@ -347,7 +348,6 @@ FAILS = {
 }
 
 
-@pytest.mark.sampled(1)
 @every_dialect
 @one_or_four
 @pytest.mark.parametrize("what", FAILS)
@@ -374,7 +374,6 @@ def test_an_update_that_fails_tells_its_rows_and_can_be_made_again(fresh, name, 
     assert rows_of(sandbox, name) == MERGED
 
 
-@pytest.mark.sampled(1)
 @every_dialect
 @one_or_four
 @pytest.mark.parametrize(
