@@ -32,7 +32,7 @@ QUICK = RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
 
 
 def signed_in(sandbox, api_version="auto", **options):
-    """A session of its own, which the shared one knows nothing of."""
+    """Open a session that is not the default session."""
     return Session(
         client_id=sandbox.client_id,
         client_secret=sandbox.client_secret,
@@ -78,7 +78,7 @@ def mark_what_is_not_in_a_sample(items):
 
 
 def parameters_of(item):
-    """The parameters of a case as parameter → value; the fields of a dataclass are parameters, too."""
+    """Return the parameters of a case as parameter → value; the fields of a dataclass are parameters, too."""
     parameters = {}
     for name, value in item.callspec.params.items():
         if dataclasses.is_dataclass(value):
@@ -100,7 +100,7 @@ def _fingerprint_once():
 
 @pytest.fixture(scope="session")
 def new_sandbox():
-    """What `Sandbox` is to the tests: it takes its options, and gives one of this process or of another."""
+    """Give the tests their `Sandbox`: it takes the same options, and runs in this process or in another."""
     if WHERE == "inside":
         yield Sandbox
     else:
@@ -110,7 +110,7 @@ def new_sandbox():
 
 @pytest.fixture(scope="module")
 def one_sandbox(new_sandbox):
-    """A sandbox for a module's tests, which take a new name for each table; of all, a push would list thousands."""
+    """Start a sandbox for a module's tests, each with new table names. For all tests, a push would list thousands."""
     with new_sandbox() as sandbox:
         yield sandbox
 
@@ -147,13 +147,13 @@ def accounts(new_sandbox):
 
 @pytest.fixture(params=DIALECTS)
 def session(request, sessions):
-    """A session on the shared sandbox, in each dialect."""
+    """Return a session on the module's sandbox, in each dialect."""
     return sessions[request.param]
 
 
 @pytest.fixture
 def name():
-    """A name that no table has."""
+    """Return a name that no table has."""
     return f"T {uuid.uuid4()}"
 
 
@@ -170,7 +170,7 @@ def open_session():
 
 @pytest.fixture(scope="module")
 def running(new_sandbox):
-    """A sandbox for the tests of a module, for those that script faults."""
+    """Start a sandbox for those tests of a module that script faults."""
     with new_sandbox() as sandbox:
         yield sandbox
 
@@ -213,8 +213,10 @@ class _Request:
 
 @pytest.fixture
 def http_service():
-    """Run an HTTP service whose answers are a function: request → (status, headers, body), or raw bytes, or None to
-    close the connection without an answer."""
+    """Run an HTTP service whose answers are a function of the request.
+
+    It returns (status, headers, body), or raw bytes, or None to close the connection without an answer.
+    """
 
     @contextlib.contextmanager
     def run(answer):
@@ -255,7 +257,7 @@ def http_service():
 
 @pytest.fixture(scope="session")
 def generate():
-    """What writes the docs' tables."""
+    """Import the script that writes the docs' tables."""
     spec = importlib.util.spec_from_file_location("generate", Path(__file__).parent.parent / "docs" / "generate.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -274,14 +276,14 @@ def no_settings(monkeypatch, tmp_path):
 
 
 def _line(entry):
-    """A request as the table of operations writes it."""
+    """Return a request as the table of operations writes it."""
     path = re.sub(r"(?<=/v)/\d+", "/{ver}", entry.path)
     return f"{entry.method} {re.sub(r'/[0-9]+(?=/|$)', '/{id}', path)}"
 
 
 @pytest.fixture(autouse=True)
 def _asks_what_it_is_marked_with(request):
-    """A test that is marked as asking an operation does ask it, in its dialect, and is answered."""
+    """Check that a test marked with an operation requests it, in its dialect, and gets a good reply."""
     dialect = getattr(request.node, "callspec", None) and request.node.callspec.params.get("session")
     lines = {
         line

@@ -24,7 +24,7 @@ def clicdata(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPr
 
 @contextmanager
 def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], cd.Session, RemoteSandbox]]:
-    """A sandbox in a process of its own, and a session and a handle made from what it prints."""
+    """Run a sandbox in a process of its own; give a session and a handle made from what it prints."""
     command = [sys.executable, "-m", "pandas_clicdata", "sandbox", "--port", "0", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

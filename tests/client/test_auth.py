@@ -87,7 +87,7 @@ def test_a_refusal_in_the_shape_of_the_contract_is_a_sentence(names):
 
 @pytest.fixture
 def bearer(one_sandbox):
-    """A Bearer on the sandbox with a clock to set, and what counts its token requests."""
+    """Return a Bearer on the sandbox with a clock to set, and a function that counts its token requests."""
     now = [0.0]
     settings = Settings(
         auth_method="client_credentials",

@@ -63,7 +63,7 @@ def _may_become():
 
 @pytest.fixture
 def folder():
-    """A folder that the user can write, unlike those of pytest."""
+    """Create a folder that the user can write, unlike those of pytest."""
     with tempfile.TemporaryDirectory() as path:
         Path(path).chmod(0o777)
         (Path(path) / "locked").mkdir(mode=0o755)

@@ -344,7 +344,7 @@ def test_nothing_is_slowed_before_and_after(opened):
 
 @contextlib.contextmanager
 def throttled_and_busy(opened):
-    """A transport that may have one request on the wire, and has it there until the end."""
+    """Open a transport that may have one request on the wire, and has it there until the end."""
     entered, free = threading.Event(), threading.Event()
     service = Service(busy(0), OK)
 

@@ -18,7 +18,7 @@ from pandas_clicdata._models import Reply, Secret
 
 
 def units(text):
-    """The text in pieces of two bytes, as JSON escapes it."""
+    """Return the text in pieces of two bytes, as JSON escapes it."""
     content = text.encode("utf-16-be")
     return [content[at : at + 2].hex() for at in range(0, len(content), 2)]
 

@@ -42,7 +42,7 @@ def home(no_settings, monkeypatch, tmp_path):
 
 @pytest.fixture
 def sign_in(serve):
-    """A sandbox, and sessions on it that end with the test."""
+    """Start a sandbox, and open sessions on it that end with the test."""
     sandbox, _ = serve()
     sandbox.requests.clear()
     with contextlib.ExitStack() as stack:

@@ -144,7 +144,7 @@ TOKEN_FAILURES = {
 
 
 def service(fails, on):
-    """A service that works but for the requests of one path and method."""
+    """Run a service that works but for the requests of one path and method."""
 
     def answer(request):
         if (request.method, request.path) in on:
@@ -158,7 +158,7 @@ def service(fails, on):
 
 
 def links(exc):
-    """The whole chain, also where Python would not print it."""
+    """Return the whole chain of exceptions, also where Python would not print it."""
     seen, queue = [], [exc]
     while queue:
         link = queue.pop()
@@ -540,7 +540,7 @@ def deep_texts_of(exc):
 
 
 def inside(value, depth=4):
-    """The repr of a value, and of what is in it; a Secret's inside is its own affair."""
+    """Yield the repr of a value and of what it contains, but not of what is inside a Secret."""
     texts = [repr(value)]
     if depth and not isinstance(value, str | bytes | Secret):
         more = [] if not hasattr(value, "__dict__") or isinstance(value, type) else [vars(value)]

@@ -15,7 +15,7 @@ FRAME = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
 
 
 def listing(pages, *, unversioned=False):
-    """A service that lists tables page by page and makes none."""
+    """Answer as a service that lists tables page by page and creates none."""
     asked = []
 
     def answer(request):

@@ -41,7 +41,7 @@ class Clock:
 
 @pytest.fixture
 def ready(running, name, tmp_path):
-    """The sandbox, a session with a clock to set, and an empty table."""
+    """Return the sandbox, a session with a clock to set, and an empty table."""
     opened = []
 
     def make(dialect, flow, retry=QUICK):
@@ -68,7 +68,7 @@ def ready(running, name, tmp_path):
 
 
 def once(action):
-    """A progress function that acts on the first rows only."""
+    """Return a progress function that acts on the first rows only."""
     left = [action]
 
     def progress(*counts):
@@ -91,7 +91,7 @@ def rows_in(ranges):
 
 
 def expiry(kind, sandbox, clock):
-    """The token's end, as the service sees it or as our clock does."""
+    """Let the token end, as the service sees it or as our clock does."""
 
     def by_the_clock():
         clock.now += 7200
@@ -184,7 +184,7 @@ def test_what_was_perhaps_done_before_a_401_stays_so(running, ready, name):
 
 @pytest.fixture
 def bearer(running):
-    """A Bearer on the sandbox with a clock to set."""
+    """Return a Bearer on the sandbox with a clock to set."""
     settings = Settings(
         auth_method="client_credentials",
         base_url=running.url,

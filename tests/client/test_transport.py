@@ -204,7 +204,7 @@ def test_a_long_reply_in_many_parts_is_whole(http_service, transport):
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
-    """The certificate of TunnelTo, with its key, and the authority that issued it."""
+    """Create the certificate of TunnelTo, with its key, and the authority that issued it."""
     path = tmp_path_factory.mktemp("tls") / "loopback.pem"
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1", "localhost")
@@ -276,8 +276,10 @@ class TunnelTo:
 
 
 class StaleServer:
-    """Answers one request a connection, and takes a second one without ever answering it, as a service does that
-    closes an idle connection just when a request comes."""
+    """Answer one request a connection, and never the second one.
+
+    A service does that if it closes an idle connection just when a request comes.
+    """
 
     def __init__(self):
         self.swallowed = 0

@@ -68,7 +68,7 @@ def test_the_table_of_operations_is_that_of_the_contract() -> None:
 
 
 def line_of(route: Route) -> str:
-    """A route as the table of operations writes it."""
+    """Return a route as the table of operations writes it."""
     path = route.rule.replace("<int:version>", "{ver}")
     return f"{route.method} {re.sub(r'<int:[a-z_]+>', '{id}', path)}"
 
@@ -118,7 +118,7 @@ def takes(function: ast.FunctionDef, names: set[str]) -> bool:
 
 
 def methods_called_in_each_dialect() -> set[str]:
-    """The methods that are called by a test that takes the session of each dialect, or a fixture that takes it."""
+    """Return the methods called by tests that use the session of each dialect, or a fixture that uses it."""
     called = set()
     for path in Path(__file__).parent.parent.rglob("test_*.py"):
         functions = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)]

@@ -66,7 +66,7 @@ class Rows:
 
 @functools.cache
 def rows_for(write, dialect, workers):
-    """The rows of a write of BATCHES inserts."""
+    """Return the rows of a write of BATCHES inserts."""
     count = rows_of_batches(BATCHES, BATCH, dialect, workers)
     new = frame = rows_of(range(count), "new")
     before = {"append": plain(OLD), "upsert": plain(OLD.iloc[[3]])}.get(write, [])
@@ -265,7 +265,7 @@ class Run:
         self.sandbox.faults.script(fault.kind, **where, **fault.options)
 
     def write(self, **more):
-        """What the call comes to: a receipt, or an error of ours."""
+        """Return the outcome of the call: a receipt, or an error of ours."""
         scenario, late = self.scenario, FAULTS[self.scenario.fault].late
         options = {
             "chunksize": BATCH,
@@ -318,7 +318,7 @@ class Run:
         return self.rec_id
 
     def rows(self, but_marks=()):
-        """The table's rows as they are in frames."""
+        """Return the table's rows as they are in frames."""
         rows = self.sandbox.ledger.rows(self.table) if self.table is not None else []
         return [(row["n"], row["t"], row["g"]) for row in rows if row.get(MARK) not in but_marks]
 
@@ -368,7 +368,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shared(running):
-    """A session in each dialect, for the faults of which a session keeps nothing."""
+    """Open a session in each dialect, for the faults that leave no trace in a session."""
     credentials = {"client_id": running.client_id, "client_secret": running.client_secret, "base_url": running.url}
     with contextlib.ExitStack() as stack:
         yield {each: stack.enter_context(cd.Session(api_version=each, retry=QUICK, **credentials)) for each in DIALECTS}
@@ -396,7 +396,7 @@ def run(running, shared, open_session, name, folder):
 
 
 def params(scenarios):
-    """The scenarios as parameters. One that waits for a time-out is slow, but for the first of each such fault."""
+    """Return the scenarios as parameters. Of those that wait for a time-out, only the first of each fault is fast."""
     firsts = {scenario.fault: scenario for scenario in reversed(scenarios) if scenario.fault in HANGS}
     slow = {scenario for scenario in scenarios if scenario.fault in HANGS and scenario is not firsts[scenario.fault]}
     return [
@@ -406,7 +406,7 @@ def params(scenarios):
 
 
 def expected(scenario):
-    """What the call comes to."""
+    """Return the type of the call's outcome."""
     fault = FAULTS[scenario.fault]
     counted = scenario.dialect != "unversioned"
     if fault.known == "part":
@@ -472,7 +472,7 @@ def check_receipt(one, receipt):
 
 
 def check_unverified(one, error):
-    """An error after the end of the sending, for the table is not what it should be."""
+    """Check an error after all rows were sent: the table is not what it should be."""
     there, of_frame = Counter(one.rows()), plain(one.frame)
     for start, stop in error.confirmed:
         assert {there[row] for row in of_frame[start:stop]} == {1}
@@ -483,7 +483,7 @@ def check_unverified(one, error):
 
 
 def expected_elsewhere(scenario):
-    """What the call comes to if another request than an insert suffers."""
+    """Return the type of the call's outcome if the fault is at another request than an insert."""
     if scenario.request == "account":
         # It may fail: the rows are there.
         return cd.WriteResult

@@ -176,7 +176,7 @@ def service(dialect):
 
 @pytest.fixture
 def session(service, dialect):
-    """A session for each test: a connection that one test left half closed is no other test's."""
+    """Open a session for each test: no test takes the half-closed connection of another."""
     with cd.Session(
         api_key="canary-of-the-key", base_url=service.url, api_version=dialect, retry=QUICK, timeout=10
     ) as opened:
@@ -201,7 +201,7 @@ def answered(service, dialect):
 
 
 def check_uncertain(error):
-    """The error says that the request may have been carried out, and no row is called unsent that has left."""
+    """Check that the error says that the request may have been carried out, and calls no row unsent that was sent."""
     assert error.ambiguous
     if isinstance(error, cd.IncompleteWriteError) and error.operation not in ("create", "refresh"):
         assert (error.confirmed, error.unknown, error.unsent) == ([], [(0, 1)], [])

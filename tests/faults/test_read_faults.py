@@ -36,7 +36,7 @@ def sandboxes(new_sandbox):
 
 @pytest.fixture
 def filled(sandboxes, open_session, name):
-    """A table of so many pages, the last one three rows, and a session in the mode."""
+    """Create a table of so many pages, with three rows on the last one, and a session in the mode."""
     used = []
 
     def make(mode, pages, *, column=None, **options):

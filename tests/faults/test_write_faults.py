@@ -34,7 +34,7 @@ FRAME = frame_of(ROWS)
 
 
 def whole_batches(api_version, workers, chunksize=BATCH):
-    """A frame that makes BATCHES batches, and which rows each of them has."""
+    """Return a frame that makes BATCHES batches, and the rows of each batch."""
     rows = rows_of_batches(BATCHES, chunksize, api_version, workers)
     return frame_of(rows), batch_ranges(rows, chunksize, api_version, workers)
 
@@ -54,7 +54,7 @@ def committed(sandbox, table):
 
 
 def check_ranges(error, sandbox, table, rows=ROWS):
-    """The ranges are disjoint, cover the frame, and agree with what the sandbox has committed."""
+    """Check that the ranges are disjoint, cover the frame, and agree with what the sandbox has committed."""
     confirmed, unknown, unsent = map(positions_in, (error.confirmed, error.unknown, error.unsent))
     assert sorted(confirmed + unknown + unsent) == list(range(rows))
     there = committed(sandbox, table)
@@ -74,7 +74,7 @@ def table(name):
 
 @pytest.fixture
 def fresh(running, table, open_session):
-    """The sandbox, with nothing scripted and nothing logged, and a session of its own."""
+    """Return the sandbox, with nothing scripted and nothing logged, and a session of its own."""
 
     def make(api_version, **options):
         running.requests.clear()

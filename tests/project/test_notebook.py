@@ -97,7 +97,7 @@ def test_its_links_lead_somewhere() -> None:
 
 @pytest.fixture
 def executed(no_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The notebook after its run, in a folder of its own; its kernel is gone and has left no file anywhere."""
+    """Run the notebook in a folder of its own, and check that its kernel ends and leaves no file anywhere."""
     places = {name: tmp_path / name.lower() for name in ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "TMPDIR")}
     here = tmp_path / "here"
     for folder in (here, *places.values()):

@@ -125,7 +125,7 @@ class Writes(RuleBasedStateMachine):
         return Counter(self.numbers[row] for row in rows_in(ranges))
 
     def check_token(self):
-        """What is said to be there is, and nothing else but what may be."""
+        """Check that the table has the confirmed rows, and beside them only unknown rows."""
         told = self.token or {"confirmed": [], "unknown": [], "resent": [], "stale": []}
         there = self.there(told["stale"])
         surely = self.before + self.of(told["confirmed"])

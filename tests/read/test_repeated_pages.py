@@ -84,7 +84,7 @@ class Proxy:
 
 @pytest.fixture
 def proxied(running, http_service, open_session, name):
-    """A table of a frame, a proxy before its sandbox, and a session through the proxy."""
+    """Create a table of a frame, a proxy before its sandbox, and a session through the proxy."""
     opened = contextlib.ExitStack()
 
     def start(api_version, frame, **options):
@@ -504,7 +504,7 @@ MODES = {"on": {"on": "n"}, "check": {"on_unknown": "check"}, "stamp": {"stamp":
 
 @pytest.fixture
 def hidden(proxied, running, open_session, name):
-    """A table, and a proxy that gives page 1 for its last one as soon as rows were sent."""
+    """Create a table, and a proxy that gives page 1 for its last one as soon as rows were sent."""
 
     def start(api_version, before, page, times, **options):
         proxy, session = proxied(api_version, None)

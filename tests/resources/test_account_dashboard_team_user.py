@@ -22,7 +22,7 @@ def email(name):
 
 @pytest.fixture
 def table(session, name):
-    """A table with rows to draw."""
+    """Create a table with rows to draw."""
     frame = pd.DataFrame({"plane": ["A320", "B738", "A320"], "seats": [180, 189, 174]})
     return frame.clicdata.push(name, session=session).rec_id
 
@@ -325,7 +325,7 @@ BAD = [
 
 @pytest.fixture(scope="module")
 def unheard():
-    """A session whose address nobody hears at: any request is an error of its own."""
+    """Open a session whose address has no server: any request is an error."""
     with at("http://127.0.0.1:1", retry=cd.RetryPolicy(attempts=1)) as session:
         yield session
 

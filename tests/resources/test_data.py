@@ -34,7 +34,7 @@ def data(session):
 
 @pytest.fixture
 def fresh(filled):
-    """A `Data` on the module's sandbox with the rows in a table, and the log empty."""
+    """Return a `Data` on the module's sandbox with the rows in a table, and the log empty."""
 
     def make(api_version="2025.3", **options):
         sandbox, session = filled(api_version, FRAME, **options)

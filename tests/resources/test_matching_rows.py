@@ -34,7 +34,7 @@ TYPES = {
 
 @pytest.fixture
 def fresh(filled):
-    """The sandbox with the rows in a table, its log empty, and a session of its own."""
+    """Return the sandbox with the rows in a table, its log empty, and a session of its own."""
 
     def make(api_version="2025.3", frame=FRAME, **options):
         return filled(api_version, frame, **options)
@@ -161,7 +161,7 @@ every_value = pytest.mark.parametrize("what", VALUES)
 
 
 def typed_table(session, name, values):
-    """A table with a column of each type, and one row of these values."""
+    """Create a table with a column of each type, and one row of these values."""
     create_table(name, TYPES, session=session)
     frame = pd.DataFrame({key: pd.Series([values.get(key)], dtype=object) for key in TYPES})
     cd.append(frame, name, session=session)

@@ -12,7 +12,7 @@ from pandas_clicdata import Session
 
 @pytest.fixture
 def nightly(one_sandbox, name):
-    """A table fed from a file, and a schedule that appends the file's rows to it."""
+    """Create a table fed from a file, and a schedule that appends the file's rows to it."""
     file = f"{name}.csv"
     one_sandbox.put_source(file, "plane,seats\nA320,180\n")
     one_sandbox.feed(name, file, key=["plane"])
@@ -62,7 +62,7 @@ def test_a_run_that_fails_is_an_error_that_says_why(session, one_sandbox, nightl
 
 
 def scheduling(states, **fields):
-    """A service with one schedule, number 7, whose record is one of these after the other, and the requests it had."""
+    """Run a service with one schedule, number 7, that has these records one after the other; log its requests."""
     asked, turn = [], iter(states)
 
     def answer(request):

@@ -169,7 +169,7 @@ def company(new_sandbox):
 
 @pytest.fixture(params=VERSIONS)
 def account(request, company, no_settings, monkeypatch):
-    """The account that a script without an address asks."""
+    """Return the account that a script without an address requests."""
     monkeypatch.setenv("CLICDATA_BASE_URL", company.url)
     monkeypatch.setenv("CLICDATA_API_VERSION", request.param)
     return company

@@ -42,7 +42,7 @@ def inserts(service):
 
 
 def rows_taken(requests):
-    """The ``n`` of each row, in the order in which they came."""
+    """Return the ``n`` of each row, in the order in which they came."""
     rows = [row for request in requests for row in json.loads(request.body)["data"]]
     return [next(cell["value"] for cell in row if cell["column"] == "n") if isinstance(row, list) else row["n"]
             for row in rows]  # fmt: skip

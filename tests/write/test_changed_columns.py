@@ -31,7 +31,7 @@ def writes(sandbox):
 
 
 def held(sandbox, table):
-    """What a table holds, by flight."""
+    """Return the rows of a table, by flight."""
     return sorted((row["flight"], row["delay"]) for row in sandbox.ledger.rows(table))
 
 
@@ -43,7 +43,7 @@ def without_columns(new_sandbox):
 
 @pytest.fixture
 def unlisted(without_columns, open_session):
-    """A service that does not list the columns of a table, so that only rows tell them."""
+    """Start a service that does not list the columns of a table, so that only its rows show them."""
     yield lambda api_version: (without_columns, open_session(without_columns, api_version))
     without_columns.faults.clear()
 
@@ -310,7 +310,7 @@ def width(text):
 
 
 def lines_of(error):
-    """The lines of the table, without its head, and what follows it."""
+    """Return the lines of the table, without its head, and what follows it."""
     head, _, table = str(error).partition("\n\n")
     assert all(len(line) < 200 for line in head.split("\n"))
     header, *lines = table.split("\n")

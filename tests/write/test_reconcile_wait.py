@@ -1,5 +1,7 @@
-"""What could lose or double a row although each part does as it should: the order of events, old tokens, deletions that
-come late, other writers, and values that come back in another form."""
+"""What could lose or double a row although each part works.
+
+The order of events, old tokens, late deletions, other writers, and values that come back in another form.
+"""
 
 import sys
 import threading
@@ -53,14 +55,14 @@ def stopped(table, session, **options):
 
 @pytest.fixture
 def table(name, session):
-    """A table with a column for marks and one row that is nobody's."""
+    """Create a table with a column for marks and one row without a mark."""
     pd.DataFrame({"n": [-1], "t": ["before"]}).clicdata.push(name, stamp="push_batch", session=session)
     return name
 
 
 @pytest.fixture
 def plain(name, session):
-    """A table without marks."""
+    """Create a table without marks."""
     pd.DataFrame({"n": [-1], "t": ["before"]}).clicdata.push(name, session=session)
     return name
 
@@ -72,7 +74,7 @@ def mode(request):
 
 @pytest.fixture
 def target(mode, request):
-    """The table that goes with a mode."""
+    """Return the table that goes with a mode."""
     return request.getfixturevalue("table" if "stamp" in mode else "plain")
 
 

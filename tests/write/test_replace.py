@@ -67,7 +67,7 @@ def replace(session, table, frame=NEW, **options):
 
 @pytest.fixture
 def fresh(running, name, open_session, tmp_path):
-    """The sandbox with the old rows in a table, its log empty, and a session of its own."""
+    """Return the sandbox with the old rows in a table, its log empty, and a session of its own."""
 
     def make(api_version="2025.3", old=OLD, **options):
         session = open_session(running, api_version, **options)
@@ -82,7 +82,7 @@ def fresh(running, name, open_session, tmp_path):
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch, tmp_path):
-    """What a restore takes away is saved in the user's own folder, which is not that of who runs the tests."""
+    """Save what a restore takes away in a folder of the test, not in that of the user who runs it."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data home"))
 
 
@@ -646,7 +646,7 @@ def test_a_deletion_that_is_carried_out_late_takes_no_new_row(fresh, name, folde
     really_sleep, waited = time.sleep, []
 
     def sleep(seconds):
-        """The deletion is carried out in the last moment of the wait, which takes no time here."""
+        """Carry out the deletion at the end of the wait, which takes no time here."""
         if seconds <= 30:
             really_sleep(seconds)
             return

@@ -45,7 +45,7 @@ def version(request):
 
 @pytest.fixture
 def fresh(running, open_session):
-    """The sandbox with nothing scripted and nothing logged, and a session of its own."""
+    """Return the sandbox with nothing scripted and nothing logged, and a session of its own."""
 
     def make(version="2025.3", **options):
         running.requests.clear()
@@ -79,7 +79,7 @@ def written(sandbox):
 
 
 def stopped(sandbox, act, *, kind="lose_reply", nth=3, **fault):
-    """What a write says when the reply to its third batch is lost."""
+    """Return the error of a write when the reply to its third batch is lost."""
     sandbox.faults.script(kind, operation="append", nth=nth, **fault)
     with pytest.raises(cd.IncompleteWriteError) as caught:
         act()
@@ -231,7 +231,7 @@ JUNK = st.recursive(
 
 
 def damaged(draw, value):
-    """The value with one place in it changed, taken away, or added to."""
+    """Yield the value with one place in it changed, taken away, or added to."""
     if isinstance(value, dict) and value and draw(st.booleans()):
         key = draw(st.sampled_from(sorted(value)))
         if draw(st.booleans()):
@@ -651,7 +651,7 @@ def events_of_whole_lines(path):
 
 
 def marks_of(sandbox, table):
-    """The marks of each insert on the ledger."""
+    """Return the marks of each insert on the ledger."""
     return [{row["mark"] for row in rows} for _, rows in sandbox.ledger.inserts(table)]
 
 

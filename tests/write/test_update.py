@@ -45,7 +45,7 @@ def writes(sandbox):
 
 @pytest.fixture
 def fresh(filled):
-    """The sandbox with the rows in a table, its log empty, and a session of its own."""
+    """Return the sandbox with the rows in a table, its log empty, and a session of its own."""
 
     def make(api_version="2025.3", frame=OLD, **options):
         return filled(api_version, frame, **options)
