@@ -15,6 +15,7 @@ import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -79,14 +80,15 @@ def mark_what_is_not_in_a_sample(items):
 
 def parameters_of(item):
     """Return the parameters of a case as parameter → value; the fields of a dataclass are parameters, too."""
-    parameters = {}
+    parameters: dict[str, Any] = {}
     for name, value in item.callspec.params.items():
         if dataclasses.is_dataclass(value):
             parameters |= {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         elif isinstance(value, str | int | float | None):
             parameters[name] = value
         else:
-            parameters[name] = f"value {item.callspec.indices[name]}"
+            # The cases of a test share the objects.
+            parameters[name] = id(value)
     return parameters
 
 
@@ -211,6 +213,13 @@ class _Request:
         self.path, self.query = parts.path, dict(parse_qsl(parts.query))
 
 
+class _QuietServer(ThreadingHTTPServer):
+    """A server that prints nothing of a connection that its client has closed."""
+
+    def handle_error(self, request, client_address):
+        pass
+
+
 @pytest.fixture
 def http_service():
     """Run an HTTP service whose answers are a function of the request.
@@ -241,8 +250,7 @@ def http_service():
             def log_message(self, *args):
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.handle_error = lambda *args: None
+        server = _QuietServer(("127.0.0.1", 0), Handler)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -259,6 +267,8 @@ def http_service():
 def generate():
     """Import the script that writes the docs' tables."""
     spec = importlib.util.spec_from_file_location("generate", Path(__file__).parent.parent / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -32,7 +33,8 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], cd.Session
             said = [process.stdout.readline() for _ in range(7)]
             exports = dict(line.strip().removeprefix("export CLICDATA_").split("=", 1) for line in said if "=" in line)
             handle = RemoteSandbox(exports["BASE_URL"], exports.pop("SANDBOX_KEY"))
-            with cd.Session(**{name.lower(): value for name, value in exports.items()}) as session:
+            settings: dict[str, Any] = {name.lower(): value for name, value in exports.items()}
+            with cd.Session(**settings) as session:
                 yield process, session, handle
         finally:
             process.kill()

@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -166,7 +167,9 @@ def test_fixed_credentials_are_refused_once(serve, method):
     sandbox, _ = serve()
     right = {"username": sandbox.username, "password": sandbox.password, "client_id": sandbox.client_id}
     right = right if method == "basic" else {"api_key": sandbox.api_key}
-    wrong = {name: "wrong" if name in {"password", "api_key"} else value for name, value in right.items()}
+    wrong: dict[str, Any] = {
+        name: "wrong" if name in {"password", "api_key"} else value for name, value in right.items()
+    }
     with cd.Session(base_url=sandbox.url, api_version="2025.3", **right) as session:
         assert session.auth_method == method
         assert session.whoami().id is not None
@@ -200,7 +203,12 @@ def test_what_stands_on_the_wire_for_a_person(http_service, no_settings):
             return 200, {}, json.dumps(body).encode()
         return (200 if request.headers["Authorization"] == "Bearer t2" else 401), {}, b"{}"
 
-    given = {"client_id": "acme", "client_secret": "h&u", "code": "c/+=", "redirect_uri": "https://acme.example/?a=b&c"}
+    given: dict[str, Any] = {
+        "client_id": "acme",
+        "client_secret": "h&u",
+        "code": "c/+=",
+        "redirect_uri": "https://acme.example/?a=b&c",
+    }
     with http_service(answer) as url, cd.Session(**given, base_url=url, api_version="unversioned") as session:
         session.whoami()
     assert forms == [
@@ -229,11 +237,12 @@ def test_what_stands_on_the_wire(http_service):
         return 200, {}, b'{"access_token": "t/+=", "expires_in": 60}'
 
     with http_service(answer) as url:
-        for credentials in (
+        accounts: list[dict[str, Any]] = [
             {"client_id": "acme", "client_secret": "h&u=s h"},
             {"client_id": "acme", "username": "me@acme.example", "password": "pä:ss"},
             {"api_key": "hush"},
-        ):
+        ]
+        for credentials in accounts:
             with cd.Session(**credentials, base_url=url, api_version="unversioned") as session:
                 session.whoami()
     (token_path, token_headers, form), (_, bearer_headers, _), (_, basic, _), (_, api_key, _) = seen

@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -51,13 +52,14 @@ def _clean(no_settings):
 
 def write_profiles(text=PROFILES, mode=0o600):
     path = _config.profile_path()
+    assert path is not None
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.chmod(mode)
     return path
 
 
-CLIENT = {"client_id": "acme", "client_secret": "hush"}
+CLIENT: dict[str, Any] = {"client_id": "acme", "client_secret": "hush"}
 BASIC = {"client_id": "acme", "username": "me@acme.example", "password": "hush"}
 KEY = {"api_key": "hush"}
 CODE = {**CLIENT, "code": "abc", "redirect_uri": "https://acme.example/back"}
@@ -452,7 +454,9 @@ WAYS = {
 @pytest.mark.parametrize("place", ["explicit", "environment", "profile"])
 @pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
 def test_credentials_with_line_ends_sign_in(one_sandbox, monkeypatch, way, place):
-    settings = {name: f"{value}\r\n" for name, value in {**way(one_sandbox), "base_url": one_sandbox.url}.items()}
+    settings: dict[str, Any] = {
+        name: f"{value}\r\n" for name, value in {**way(one_sandbox), "base_url": one_sandbox.url}.items()
+    }
     if place == "environment":
         for name, value in environment(**settings).items():
             monkeypatch.setenv(name, value)

@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def version(number):
     return {"api_version": number}
 
 
-REQUESTS = [
+REQUESTS: list[tuple[Any, ...]] = [
     # dialect, operation, arguments → method, path, parameters, body
     (PLAIN, "account", (), "GET", "/account", {}, None),
     (V3, "account", (), "GET", "/account", version("2025.3"), None),

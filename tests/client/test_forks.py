@@ -69,13 +69,17 @@ def parent(serve, tmp_path, name):
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
 
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin, stdout = process.stdin, process.stdout
+
         def hears(word):
-            line = process.stdout.readline()
+            line = stdout.readline()
             assert line == f"{word}\n"
 
         def tell():
-            process.stdin.write("go on\n")
-            process.stdin.flush()
+            stdin.write("go on\n")
+            stdin.flush()
 
         def end():
             with contextlib.suppress(ProcessLookupError):

@@ -7,6 +7,8 @@ import json
 import quopri
 import random
 import re
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -32,7 +34,7 @@ def base64_of(text, *, before="", alphabet=b"+/"):
 
 
 # Each keeps the text recoverable to a reader who knows it.
-ENCODINGS = {
+ENCODINGS: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "JSON": lambda text: json.dumps(text)[1:-1],
     "JSON, quoted twice": lambda text: json.dumps(json.dumps(text)),
@@ -85,7 +87,12 @@ ENCODINGS = {
     "invisible characters between": "\u200b".join,
     "soft hyphens between": "\xad".join,
 }
-CASES = {"as given": str, "capitals": str.upper, "small letters": str.lower, "swapped": str.swapcase}
+CASES: dict[str, Callable[[str], str]] = {
+    "as given": str,
+    "capitals": str.upper,
+    "small letters": str.lower,
+    "swapped": str.swapcase,
+}
 AROUND = [("", ""), ("key ", " is wrong"), ('{"said": "', '"}'), ("<p>", "</p>"), ("key=", "&more=1"), ("k:", ";")]
 SECRETS = st.one_of(
     st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=8, max_size=40),
@@ -202,7 +209,8 @@ def test_text_of_the_service_acts_on_no_terminal(http_service):
         lambda session: cd.read_clicdata(7, columns=["ok"], session=session),
     ]
     with http_service(answer) as url:
-        for way in ({"api_key": "hush"}, {"client_id": "acme", "client_secret": "hush"}):
+        ways: list[dict[str, Any]] = [{"api_key": "hush"}, {"client_id": "acme", "client_secret": "hush"}]
+        for way in ways:
             session = cd.Session(**way, base_url=url, api_version="unversioned", retry=cd.RetryPolicy(attempts=1))
             for act in acts if "api_key" in way else acts[:1]:
                 with pytest.raises(cd.ClicDataError) as caught:

@@ -11,11 +11,13 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 import requests
 from filelock import FileLock
+from interrupts import press_ctrl_c
 
 import pandas_clicdata as cd
 from pandas_clicdata import _config
@@ -28,7 +30,7 @@ pytestmark = pytest.mark.sampled(1)
 
 BACK = "http://127.0.0.1:9/back"
 QUICK = cd.RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
-CLIENT = {"client_id": "acme", "client_secret": "hush"}
+CLIENT: dict[str, Any] = {"client_id": "acme", "client_secret": "hush"}
 REPLY = {"access_token": "first", "refresh_token": "next", "expires_in": 3600}
 
 
@@ -197,6 +199,7 @@ def test_a_refresh_token_given_again_is_not_spent_again(sign_in, monkeypatch, wa
         monkeypatch.setenv("CLICDATA_CLIENT_SECRET", sandbox.client_secret)
     elif way == "profile":
         profiles = _config.profile_path()
+        assert profiles is not None
         profiles.parent.mkdir(parents=True, exist_ok=True)
         lines = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret, **given}
         profiles.write_text("[default]\n" + "".join(f'{name} = "{value}"\n' for name, value in lines.items()))
@@ -218,7 +221,7 @@ def test_a_refresh_token_given_again_is_not_spent_again(sign_in, monkeypatch, wa
 
 def test_the_next_token_is_on_the_disk_before_the_new_one_is_used(http_service, home):
     path = home / "token.json"
-    seen = []
+    seen: list[tuple[list[str], os.stat_result]] = []
 
     def answer(request):
         if request.path == "/oauth20/token":
@@ -249,7 +252,8 @@ def test_the_next_token_is_on_the_disk_before_the_new_one_is_used(http_service, 
 @pytest.mark.skipif(os.name != "posix", reason="folders cannot be synced elsewhere")
 def test_it_is_on_the_disk_for_good_in_the_right_order(sign_in, monkeypatch):
     sandbox, make = sign_in
-    session, steps = make(**with_code(sandbox)), []
+    session = make(**with_code(sandbox))
+    steps: list[tuple[Any, ...]] = []
     fsync, replace = os.fsync, os.replace
 
     def noted_fsync(handle):
@@ -304,8 +308,8 @@ def test_processes_that_share_a_file_take_turns(sign_in, home):
         "CLICDATA_CLIENT_SECRET": sandbox.client_secret,
         "CLICDATA_BASE_URL": sandbox.url,
     }
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
-    runs = [subprocess.Popen([sys.executable, "-c", code], env=environ, **pipes) for _ in range(3)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    runs: list[Any] = [subprocess.Popen([sys.executable, "-c", code], env=environ, **pipes) for _ in range(3)]
     try:
         for number in (1, 2):
             for run in runs:
@@ -427,7 +431,7 @@ def test_a_disk_that_fills_up_meanwhile_loses_nothing(sign_in, monkeypatch):
 
 
 # What becomes of a refresh: (the faults of the token address, how many requests it is, what the error is and says).
-TROUBLES = {
+TROUBLES: dict[str, Any] = {
     "lost before": ([("lose_reply", {"after_commit": False})], 2, None, None),
     "lost after": ([("lose_reply", {})], 2, cd.AuthenticationError, "spent by an earlier try whose reply was lost"),
     "cut off": ([("truncate_body", {})], 2, cd.AuthenticationError, "spent by an earlier try whose reply was lost"),
@@ -512,7 +516,7 @@ def test_a_reply_without_a_refresh_token(http_service, home, first):
         good = f"Bearer t{len(forms)}" == request.headers["Authorization"] and len(forms) > 1
         return (200, {}, b"{}") if good else (401, {}, b"{}")
 
-    given = {"code": "abcd", "redirect_uri": BACK} if first == "code" else {"refresh_token": "given"}
+    given: dict[str, Any] = {"code": "abcd", "redirect_uri": BACK} if first == "code" else {"refresh_token": "given"}
     with http_service(answer) as url, cd.Session(**CLIENT, **given, base_url=url, api_version="unversioned") as session:
         if first == "code":
             with pytest.raises(cd.AuthenticationError, match="gave no refresh token"):
@@ -585,7 +589,7 @@ def test_an_interrupt_while_a_token_is_on_its_way_loses_nothing(http_service, ho
 
     def answer(request):
         if request.path == "/oauth20/token":
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            press_ctrl_c()
             interrupted.wait(10)
             return 200, {}, json.dumps(REPLY).encode()
         return 200, {}, b"{}"

@@ -12,10 +12,13 @@ import pickle
 import signal
 import threading
 import traceback
+from functools import partial
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pyarrow as pa
 import pytest
+from interrupts import press_ctrl_c
 
 import pandas_clicdata as cd
 from pandas_clicdata import _config
@@ -102,7 +105,7 @@ def never(request):
 
 
 def interrupt(request):
-    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    press_ctrl_c()
     threading.Event().wait(0.25)
 
 
@@ -124,7 +127,7 @@ FAILURES = {
     "time-out": never,
     "Ctrl-C": interrupt,
 }
-TOKEN_FAILURES = {
+TOKEN_FAILURES: dict[str, Any] = {
     "refused": lambda request: (400, {}, json.dumps({"error": "invalid_client: " + echo(request)}).encode()),
     "refused, in words": lambda request: (
         401, {}, json.dumps({"error": "invalid_client", "error_description": echo(request)}).encode(),
@@ -159,7 +162,8 @@ def service(fails, on):
 
 def links(exc):
     """Return the whole chain of exceptions, also where Python would not print it."""
-    seen, queue = [], [exc]
+    seen: list[BaseException] = []
+    queue = [exc]
     while queue:
         link = queue.pop()
         if link is not None and not any(link is each for each in seen):
@@ -331,7 +335,7 @@ def test_a_password_in_a_body_that_is_none_does_not_show(bad):
 
 @pytest.mark.parametrize("status", [400, None])
 def test_a_password_in_an_address_does_not_show_in_an_error(http_service, status):
-    reply = None if status is None else (status, {}, CANARY.encode())
+    reply: tuple[int, dict[str, str], bytes] | None = None if status is None else (status, {}, CANARY.encode())
     with (
         http_service(lambda request: reply) as url,
         cd.Session(
@@ -446,7 +450,7 @@ def test_a_proxy_that_is_none_does_not_show_its_password(everything_logged, prox
     check_hidden([*texts_of(caught.value), everything_logged.text], CANARY)
 
 
-BAD_ARGUMENTS = {
+BAD_ARGUMENTS: dict[str, Any] = {
     "unknown method": {"auth_method": "magic"},
     "incomplete": {"auth_method": "basic"},
     "no address": {"base_url": "here"},
@@ -461,7 +465,7 @@ BAD_ARGUMENTS = {
 @pytest.mark.parametrize("make", [cd.Session, cd.connect, lambda **given: cd.SessionManager(**given).session])
 @pytest.mark.parametrize("bad", BAD_ARGUMENTS)
 def test_wrong_settings_do_not_show_right_secrets(no_settings, make, bad):
-    arguments = {"client_secret": CANARY, "client_id": "acme", "password": CANARY, "api_key": CANARY}
+    arguments: dict[str, Any] = {"client_secret": CANARY, "client_id": "acme", "password": CANARY, "api_key": CANARY}
     arguments |= {"code": CANARY, "refresh_token": CANARY}
     arguments["proxies"] = {"https": f"http://me:{CANARY}@proxy"}
     with pytest.raises(cd.ConfigurationError) as caught:
@@ -478,7 +482,7 @@ def texts_of(exc):
         yield repr(link) + repr(vars(link))
 
 
-SECRET_WORD = "Cn7xQz-canary"
+SECRET_WORD: Any = "Cn7xQz-canary"
 RESOURCES = (cd.Account, cd.Dashboard, cd.Data, cd.Schedule, cd.Team, cd.User)
 CONSTRUCTORS = {
     "Session": cd.Session,
@@ -489,7 +493,7 @@ CONSTRUCTORS = {
     **{kind.__name__: kind for kind in RESOURCES},
 }
 # What a session is given with the secret where it may stand, or may have strayed to, and is refused for.
-REFUSED = {
+REFUSED: dict[str, Any] = {
     "proxies as text": {"proxies": f"http://me:{SECRET_WORD}@proxy"},
     "proxies as a list": {"proxies": [f"http://me:{SECRET_WORD}@proxy"]},
     "proxies the wrong way round": {"proxies": {f"http://me:{SECRET_WORD}@proxy": "https:"}},
@@ -513,7 +517,7 @@ REFUSED = {
 }
 # Calls that are refused because the secret stands where a session or another thing is expected.
 STRAYED = {
-    **{f"{kind.__name__}(secret)": lambda kind=kind: kind(SECRET_WORD) for kind in RESOURCES},
+    **{f"{kind.__name__}(secret)": partial(kind, SECRET_WORD) for kind in RESOURCES},
     "Data(bytes)": lambda: cd.Data(SECRET_WORD.encode()),
     "Data(session, secret)": lambda: cd.Data(
         cd.Session(api_key="hush", base_url="http://localhost:1"), api_key=SECRET_WORD
@@ -540,7 +544,7 @@ def deep_texts_of(exc):
 
 
 def inside(value, depth=4):
-    """Yield the repr of a value and of what it contains, but not of what is inside a Secret."""
+    """Return the repr of a value and of what it contains, but not of what is inside a Secret."""
     texts = [repr(value)]
     if depth and not isinstance(value, str | bytes | Secret):
         more = [] if not hasattr(value, "__dict__") or isinstance(value, type) else [vars(value)]
@@ -561,7 +565,8 @@ def caught_from(act):
 @pytest.mark.parametrize("make", CONSTRUCTORS.values(), ids=CONSTRUCTORS)
 @pytest.mark.parametrize("bad", REFUSED)
 def test_what_is_refused_shows_in_no_variable(no_settings, make, bad):
-    good = {"client_id": "acme", "client_secret": SECRET_WORD, "api_version": "2025.3", "base_url": "https://x.example"}
+    good: dict[str, Any] = {"client_id": "acme", "client_secret": SECRET_WORD, "api_version": "2025.3"}
+    good["base_url"] = "https://x.example"
     good["proxies"] = {"https": f"http://me:{SECRET_WORD}@proxy.example"}
     given = {**good, **REFUSED[bad]}
 
@@ -622,6 +627,7 @@ def test_a_bad_profile_does_not_show_its_secrets(no_settings, bad):
     text, mode = BAD_PROFILES[bad]
     text = text.replace(CANARY, CANARY.replace("\\", "").replace('"', ""))
     path = _config.profile_path()
+    assert path is not None
     path.parent.mkdir(parents=True)
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     path.chmod(mode)

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -211,9 +212,9 @@ def test_a_pickle_finds_the_credentials_of_its_own_account(serve, no_settings, m
     for there in (another, {**another, "auth_method": "basic"}):
         settings_of(monkeypatch, there)
         sandbox.requests.clear()
-        with pytest.raises(cd.ConfigurationError, match="those of another account") as caught:
+        with pytest.raises(cd.ConfigurationError, match="those of another account") as refused:
             use()
-        assert not isinstance(caught.value, cd.NoCredentialsError)
+        assert not isinstance(refused.value, cd.NoCredentialsError)
         assert given[secret] not in str(caught.value)
         assert len(sandbox.requests) == 0
     settings_of(monkeypatch, {"client_id": "x", "client_secret": "x", "api_key": "x", "username": "x", "password": "x"})
@@ -250,6 +251,7 @@ def test_a_new_secret_of_the_same_client_is_the_same_account(no_settings, monkey
 def test_a_pickle_uses_its_profile(serve, no_settings, monkeypatch):
     sandbox, _ = serve()
     path = _config.profile_path()
+    assert path is not None
     path.parent.mkdir(parents=True)
     path.write_text(f'[work]\napi_key = "{sandbox.api_key}"\n[other]\napi_key = "another"\n')
     path.chmod(0o600)
@@ -305,7 +307,7 @@ ERRORS = [getattr(errors, name) for name in errors.__all__]
 @pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("duplicate", [lambda exc: pickle.loads(pickle.dumps(exc)), copy.copy, copy.deepcopy])
 def test_errors_pickle_and_keep_their_fields(kind, duplicate):
-    fields = {}
+    fields: dict[str, Any] = {}
     for base in kind.__mro__:
         if issubclass(base, cd.ClicDataError):
             fields |= dict.fromkeys(
@@ -314,7 +316,7 @@ def test_errors_pickle_and_keep_their_fields(kind, duplicate):
                 if parameter.kind is parameter.KEYWORD_ONLY
             )
     ranges = {"confirmed", "unknown", "unsent"}
-    values = {
+    values: dict[str, Any] = {
         name: [(0, 5)] if name in ranges else [(name, "a", "b")] if name == "differing" else name for name in fields
     }
     values |= {name: [name] for name in ("missing", "extra", "differences", "names") if name in fields}

@@ -3,6 +3,7 @@
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -56,7 +57,9 @@ def ready(running, name, tmp_path):
         )
         opened.append(session)
         assert session.auth_method == flow
-        session._authenticator.clock = clock = Clock()
+        clock = Clock()
+        authenticator: Any = session._authenticator
+        authenticator.clock = clock
         FRAME.head(0).clicdata.push(name, session=session)
         running.requests.clear()
         return session, clock
@@ -114,7 +117,7 @@ def test_a_token_that_ends_in_the_middle_is_renewed_once(running, ready, name, d
 
 
 # What the token address does: (the fault, its options, how many token requests one renewal then is).
-REFUSALS = {
+REFUSALS: dict[str, Any] = {
     "400": ("status", {"code": 400, "body": {"error": "invalid_client"}}, 1),
     "401": ("status", {"code": 401, "body": {"error": "invalid_grant"}}, 1),
     "500": ("status", {"code": 500}, TRIES),
@@ -141,6 +144,7 @@ def test_a_renewal_that_fails_stops_all_with_exact_ranges(running, ready, name, 
     with pytest.raises(cd.ClicDataError) as caught:
         append(session, name, end)
     error = caught.value
+    assert isinstance(error, cd.IncompleteWriteError)
     assert error.unknown == []
     assert rows_in(error.confirmed) == committed(running, name)
     assert sorted(rows_in(error.confirmed) + rows_in(error.unsent)) == list(range(ROWS))
@@ -165,6 +169,7 @@ def test_a_refresh_whose_reply_was_lost_is_tried_again(running, ready, name, los
     else:
         with pytest.raises(cd.ClicDataError, match=r"whose reply was lost.* sign in again") as caught:
             append(session, name, end)
+        assert isinstance(caught.value, cd.IncompleteWriteError)
         assert caught.value.unknown == []
         assert rows_in(caught.value.confirmed) == committed(running, name)
     assert len(running.requests.of("token")) == 2
@@ -222,10 +227,11 @@ def test_a_herd_shares_one_failure(http_service, first):
     with http_service(answer) as url, ThreadPoolExecutor(WORKERS) as pool:
         settings = Settings(auth_method="client_credentials", client_id="acme", client_secret=Secret("hush"))
         transport = Transport(url, trust_environment=False, retry=QUICK)
-        bearer = Bearer(ClientCredentials(settings), transport, clock=Clock())
+        clock = Clock()
+        bearer = Bearer(ClientCredentials(settings), transport, clock=clock)
         if not first:
             bearer.headers()
-            bearer.clock.now = 7200.0
+            clock.now = 7200.0
         before = len(requests)
         barrier = threading.Barrier(WORKERS)
         futures = [pool.submit(lambda: (barrier.wait(), outcome_of(bearer.headers))[1]) for _ in range(WORKERS)]

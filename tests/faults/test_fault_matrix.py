@@ -21,6 +21,7 @@ import json
 import time
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -60,8 +61,8 @@ class Rows:
     """The frame of a write, the rows of the table after it, and which rows of the frame each insert carries."""
 
     frame: pd.DataFrame
-    afterwards: list
-    batches: list
+    afterwards: list[tuple[Any, ...]]
+    batches: list[tuple[int, int]]
 
 
 @functools.cache
@@ -75,7 +76,7 @@ def rows_for(write, dialect, workers):
     return Rows(frame, before + plain(frame), batch_ranges(count, BATCH, dialect, workers))
 
 
-MODES = {
+MODES: dict[str, Any] = {
     "raise": {},
     "verify": {"verify": True},
     "stamp": {"stamp": MARK},
@@ -99,7 +100,7 @@ class Fault:
     """A fault, and what is known after it: that it did "nothing", nothing ("unknown"), or that it did a "part"."""
 
     kind: str
-    options: dict
+    options: dict[str, Any]
     known: str
     late: str | None = None
     reconcile_wait: float = 0.02

@@ -69,15 +69,19 @@ class Forks:
             [sys.executable, "-c", FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
 
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.stdin, self.stdout = self.process.stdin, self.process.stdout
+
     def order(self, **order):
-        self.process.stdin.write(json.dumps(order).encode() + b"\n")
+        self.stdin.write(json.dumps(order).encode() + b"\n")
 
     def kill(self):
-        self.process.stdin.write(b"kill\n")
+        self.stdin.write(b"kill\n")
 
     def answer(self):
         """None of a child that was killed; its receipt's sent, status and notes of one that was done."""
-        told = json.loads(self.process.stdout.readline())
+        told = json.loads(self.stdout.readline())
         assert "failed" not in told, told["failed"]
         return told.get("done")
 
@@ -86,9 +90,9 @@ class Forks:
 def forks():
     forks = Forks()
     yield forks
-    forks.process.stdin.close()
+    forks.stdin.close()
     forks.process.wait(10)
-    forks.process.stdout.close()
+    forks.stdout.close()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import re
 import socket
 import struct
 import threading
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -67,6 +68,13 @@ UNDECIDED = (
     402, 406, 407, 408, 410, 412, 417, 418, 421, 423, 424, 425, 428, 431, 451, 499, 500, 501, 502, 503, 504, 507, 511,
     520,
 )  # fmt: skip
+
+
+def refused(body, status, headers):
+    """Return a refusal, whatever the body of a good reply."""
+    return framed(b"{}", status, headers)
+
+
 # The body of a good reply → a reply that is wrong in one part.
 WRONG = {
     # the status line
@@ -92,13 +100,13 @@ WRONG = {
     "207": lambda body: framed(body, "207 Multi-Status"),
     "226": lambda body: framed(body, "226 IM Used"),
     **{
-        f"{status} {where}": lambda body, status=status, header=header: framed(body, f"{status} Moved", header)
+        f"{status} {where}": partial(framed, status=f"{status} Moved", headers=header)
         for status in (300, 301, 302, 303, 304, 305, 307, 308)
         for where, header in (("without Location", b""), ("with Location", b"Location: /elsewhere\r\n"))
         if status != 304 or where == "without Location"
     },
     **{
-        f"{status} {what} Retry-After": lambda body, status=status, header=header: framed(b"{}", f"{status} No", header)
+        f"{status} {what} Retry-After": partial(refused, status=f"{status} No", headers=header)
         for status in UNDECIDED
         for what, header in (("without", b""), ("with", b"Retry-After: 0\r\n"))
     },
@@ -258,7 +266,7 @@ def prefixes(operation):
 def test_a_reply_that_is_cut_off_anywhere_decides_nothing(session, service, answered, operation, make):
     tried = 0
     for length in prefixes(operation):
-        whole = []
+        whole: list[bytes] = []
         answered(operation, lambda body, length=length, whole=whole: whole.append(make(body)) or whole[-1][:length])
         try:
             OPERATIONS[operation][0](session)
@@ -266,7 +274,7 @@ def test_a_reply_that_is_cut_off_anywhere_decides_nothing(session, service, answ
             check_uncertain(error)
             tried += 1
         else:
-            assert length >= len(whole[-1]), f"cut off after {length} bytes: {whole[-1][:length]}"
+            assert length >= len(whole[-1]), f"cut off after {length} bytes: {whole[-1][:length]!r}"
             break
     assert tried >= 5
 
@@ -377,6 +385,6 @@ def test_a_page_with_a_key_twice_is_not_read(service, session, where):
     service.answer = answer
     try:
         with pytest.raises(cd.IncompleteReadError, match="key twice"):
-            pd.read_clicdata(REC_ID, session=session)
+            cd.read_clicdata(REC_ID, session=session)
     finally:
         service.answer = lambda request, connection: None

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import threading
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -63,7 +64,7 @@ WAYS = {
     "batches": lambda rec_id, session: cd.read_clicdata_batches(rec_id, session=session).read_all(),
 }
 
-FAULTS = {
+FAULTS: dict[str, Any] = {
     "fails": ("status", {"code": 500, "times": 3}),
     "fails after the work": ("status", {"code": 502, "after_commit": True, "times": 3}),
     "is refused": ("status", {"code": 403}),
@@ -157,7 +158,7 @@ def test_a_page_that_does_not_come_in_time(filled, mode):
 @every_mode
 def test_rows_all_alike_over_whole_pages(filled, mode):
     _, session, rec_id, frame = filled(mode, 4, column=["x"] * 33)
-    how = {}
+    how: dict[str, Any] = {}
     if mode != "full":
         # Only these replies say both which page they are and how many rows there are.
         with pytest.raises(cd.IncompleteReadError, match='repeated_pages="accept"'):

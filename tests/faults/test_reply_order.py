@@ -118,10 +118,10 @@ def test_batches_that_are_counted_differ_from_those_before_and_after_on_their_co
     for chunksize, workers in itertools.product((5, 2), (1, 3)):
         before = len(service.requests)
         FRAME.clicdata.append(REC_ID, chunksize=chunksize, workers=workers, session=session)
-        by_connection = {}
+        by_connection: dict[int, list[int]] = {}
         for request in filter(is_insert, service.requests[before:]):
             by_connection.setdefault(request.connection, []).append(rows_in(request))
-        assert sum(map(sum, by_connection.values())) == ROWS
+        assert sum(itertools.chain(*by_connection.values())) == ROWS
         for sizes in by_connection.values():
             assert max(sizes) <= chunksize
             if service.dialect != "unversioned":

@@ -7,11 +7,14 @@ import sys
 import threading
 import time
 import traceback
+from types import FrameType
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 from batches import batch_ranges, rows_of_batches
+from interrupts import main_thread_id, press_ctrl_c
 
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
@@ -108,7 +111,7 @@ def everywhere(faults, *others):
 
 
 # What happens to one insert, and whether its rows are in the table afterwards.
-FATE_UNKNOWN = {
+FATE_UNKNOWN: dict[str, Any] = {
     "reply lost after the commit": ("lose_reply", {"after_commit": True}, True),
     "reply lost before the commit": ("lose_reply", {"after_commit": False}, False),
     "committed after the connection was lost": ("late_commit", {}, False),
@@ -171,7 +174,7 @@ def test_a_time_out_is_a_fate_unknown(ready, table, api_version, what, place, wo
 
 
 # What says that nothing was done, so that the batch goes again.
-DID_NOTHING = {
+DID_NOTHING: dict[str, Any] = {
     "429": ("status", {"code": 429}),
     "401": ("status", {"code": 401}),
     "token that ended": ("expire_token", {}),
@@ -278,14 +281,14 @@ def test_a_token_that_ends_while_four_workers_send_is_renewed_once(ready, table,
 
 
 # What happens to the reply of a create that was carried out, and to a create that was not.
-MADE = {
+MADE: dict[str, Any] = {
     "reply lost": ("lose_reply", {}),
     "504": ("status", {"code": 504, "after_commit": True}),
     "500": ("status", {"code": 500, "after_commit": True}),
     "reply cut off": ("truncate_body", {}),
     "reply that is no JSON": ("garbage", {}),
 }
-NOT_MADE = {
+NOT_MADE: dict[str, Any] = {
     "reset": ("lose_reply", {"after_commit": False}),
     "504": ("status", {"code": 504}),
     "500": ("status", {"code": 500}),
@@ -527,7 +530,7 @@ def meanwhile(act):
 
 
 # The frames that an interrupt of the main thread has ended.
-INTERRUPTED = []
+INTERRUPTED: list[FrameType] = []
 
 
 def interrupt(signum, frame):
@@ -535,16 +538,12 @@ def interrupt(signum, frame):
     raise KeyboardInterrupt
 
 
-def ctrl_c():
-    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-
 def wait_until_it_waits_again():
     """Return when the main thread, after an interrupt, waits on a condition once more."""
     until = time.monotonic() + 10
     while True:
         assert time.monotonic() < until
-        frame = sys._current_frames()[threading.main_thread().ident]
+        frame = sys._current_frames()[main_thread_id()]
         if INTERRUPTED and frame.f_code is threading.Condition.wait.__code__ and frame not in INTERRUPTED:
             return
         time.sleep(0.001)
@@ -558,14 +557,16 @@ def test_ctrl_c_does_not_wait_for_another_try(ready, table, workers):
     def press():
         while not sandbox.requests.of("append"):
             time.sleep(0.005)
-        ctrl_c()
+        press_ctrl_c()
 
     started = time.monotonic()
     with meanwhile(press), pytest.raises(KeyboardInterrupt) as caught:
         append(session, table, workers)
     assert time.monotonic() - started < 20
-    assert caught.value.__cause__.unsent == [(0, ROWS)]
-    check_ranges(caught.value.__cause__, sandbox, table)
+    error = caught.value.__cause__
+    assert isinstance(error, cd.IncompleteWriteError)
+    assert error.unsent == [(0, ROWS)]
+    check_ranges(error, sandbox, table)
 
 
 def test_a_batch_that_fails_ends_the_waiting_of_the_others(ready, table):
@@ -590,16 +591,17 @@ def test_the_first_ctrl_c_waits_for_what_is_on_the_wire_and_the_second_does_not(
 
     def press():
         sandbox.faults.wait_held()
-        ctrl_c()
+        press_ctrl_c()
         wait_until_it_waits_again()
         if presses == 2:
-            ctrl_c()
+            press_ctrl_c()
         else:
             sandbox.faults.release()
 
     with meanwhile(press), pytest.raises(KeyboardInterrupt) as caught:
         FRAME.clicdata.append(table, session=session)
     error = caught.value.__cause__
+    assert isinstance(error, cd.IncompleteWriteError)
     assert (error.confirmed, error.unknown) == (([(0, ROWS)], []) if presses == 1 else ([], [(0, ROWS)]))
     check_ranges(error, sandbox, table)
 
@@ -639,6 +641,7 @@ def test_a_stream_that_breaks_tells_what_went_before(ready, table, api_version, 
     with pytest.raises((cd.IncompleteWriteError, KeyboardInterrupt)) as caught:
         cd.append(reader, table, chunksize=BATCH, workers=workers, session=session)
     told = caught.value if isinstance(error, Exception) else caught.value.__cause__
+    assert isinstance(told, cd.IncompleteWriteError)
     # More rows had been taken from the stream, but made no whole batch.
     check_ranges(told, sandbox, table, rows=went)
     assert told.unknown == []

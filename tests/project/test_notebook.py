@@ -96,7 +96,7 @@ def test_its_links_lead_somewhere() -> None:
 
 
 @pytest.fixture
-def executed(no_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def executed(no_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the notebook in a folder of its own, and check that its kernel ends and leaves no file anywhere."""
     places = {name: tmp_path / name.lower() for name in ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "TMPDIR")}
     here = tmp_path / "here"
@@ -122,7 +122,12 @@ def executed(no_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             resources={"metadata": {"path": str(here)}},
         )
         pids = []
-        client.on_notebook_start = lambda **_: pids.append(client.km.provisioner.pid)
+
+        def note_pid(**_: object) -> None:
+            kernel: Any = client.km
+            pids.append(kernel.provisioner.pid)
+
+        client.on_notebook_start = note_pid
         client.execute(env=environment)
         with pytest.raises(ProcessLookupError):
             os.kill(pids[0], 0)

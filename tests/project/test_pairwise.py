@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 from pairwise import pairwise_sample
 
@@ -17,7 +18,7 @@ CASES = [
 ]
 
 
-def pairs(case: dict[str, object]) -> set[tuple[tuple[str, object], ...]]:
+def pairs(case: Mapping[str, object]) -> set[tuple[tuple[str, object], ...]]:
     return set(itertools.combinations(sorted(case.items(), key=lambda item: item[0]), 2))
 
 

@@ -3,6 +3,8 @@
 import json
 import uuid
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -67,11 +69,15 @@ def rows_in(ranges):
 class Writes(RuleBasedStateMachine):
     """One write, and the same call made again and again until it is done."""
 
-    sandbox = open_session = folder = None
+    sandbox: Any
+    open_session: Any
+    folder: Path
 
     def __init__(self):
         super().__init__()
-        self.token = self.receipt = self.over = None
+        self.token: Any = None
+        self.receipt: Any = None
+        self.over: Exception | None = None
 
     @initialize(data=st.data())
     def begin(self, data):
@@ -86,7 +92,7 @@ class Writes(RuleBasedStateMachine):
         numbers = [row // 2 for row in range(rows)] if equal else list(range(rows))
         self.frame = pd.DataFrame({"n": numbers, "t": [f"row {n % 3}" for n in numbers]})
         self.numbers = numbers
-        self.before = Counter()
+        self.before: Counter[int] = Counter()
         self.append = draw(st.booleans())
         stamp = {"stamp": "mark"} if self.mode == "stamp" else {}
         if self.append:
@@ -129,7 +135,7 @@ class Writes(RuleBasedStateMachine):
         told = self.token or {"confirmed": [], "unknown": [], "resent": [], "stale": []}
         there = self.there(told["stale"])
         surely = self.before + self.of(told["confirmed"])
-        perhaps = sum((self.of(each["ranges"]) for each in told["unknown"]), Counter())
+        perhaps: Counter[int] = sum((self.of(each["ranges"]) for each in told["unknown"]), Counter())
         assert surely <= there, f"said to be there: {surely - there}"
         # Every try of a row that was sent again may come late.
         late = set(self.of(told["resent"])) if self.mode == "on" or self.checked else set()
@@ -266,8 +272,8 @@ class Writes(RuleBasedStateMachine):
 @pytest.mark.parametrize("runs", [15, pytest.param(900, marks=pytest.mark.slow)])
 def test_a_write_under_random_faults_stops_and_resumes(runs, new_sandbox, open_session, tmp_path):
     with new_sandbox(page_size=PAGE) as sandbox:
-        machine = type("Machine", (Writes,), {"sandbox": sandbox, "folder": tmp_path})
-        machine.open_session = staticmethod(open_session)
+        its = {"sandbox": sandbox, "folder": tmp_path, "open_session": staticmethod(open_session)}
+        machine = type("Machine", (Writes,), its)
         run_state_machine_as_test(
             machine,
             settings=settings(

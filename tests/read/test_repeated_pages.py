@@ -5,6 +5,7 @@ import http.client
 import json
 import sys
 from collections import Counter
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import numpy as np
@@ -159,7 +160,7 @@ def test_a_table_of_two_labels_and_pages_of_the_usual_size(serve, api_version):
     _, session = serve(api_version)
     frame = pd.DataFrame({"label": [0, 1] * 2500})
     frame.clicdata.push("T", session=session)
-    how = {"repeated_pages": "accept"} if api_version == "unversioned" else {}
+    how: dict[str, Any] = {"repeated_pages": "accept"} if api_version == "unversioned" else {}
     pd.testing.assert_frame_equal(cd.read_clicdata("T", session=session, **how), frame)
 
 
@@ -217,7 +218,7 @@ def test_what_decides_by_a_read_needs_a_read_that_is_proven(
     session, frame = open_session(running, api_version), FRAMES[what]
     frame.clicdata.push(name, session=session)
     before = in_table(running, name)
-    how = {}
+    how: dict[str, Any] = {}
     if api_version == "unversioned":
         running.requests.clear()
         with pytest.raises(cd.IncompleteReadError, match=OFFER):
@@ -228,8 +229,9 @@ def test_what_decides_by_a_read_needs_a_read_that_is_proven(
     receipt = WRITES[write](frame, name, session, **how)
     if write == "replace":
         assert in_table(running, name) == rows_of(frame.head(7))
+        no_word: Any = "yes"
         with pytest.raises(ValueError, match="repeated_pages"):
-            cd.restore(receipt.backup, name, repeated_pages="yes", session=session)
+            cd.restore(receipt.backup, name, repeated_pages=no_word, session=session)
         cd.restore(receipt.backup, name, reconcile_wait=0, session=session, **how)
         assert in_table(running, name) == before
     elif write in ("upsert", "push, upsert"):
@@ -362,13 +364,13 @@ def test_a_service_that_does_not_heed_the_number_of_the_page(http_service, how, 
 
 
 def test_a_digest_tells_rows_by_their_values_alone():
-    rows = [{"a": 1, "b": "x" * 5, "c": [1, {"d": None}]}, {"a": 2.5, "b": None, "c": True}]
+    rows: list[dict[str, Any]] = [{"a": 1, "b": "x" * 5, "c": [1, {"d": None}]}, {"a": 2.5, "b": None, "c": True}]
     same = json.loads(json.dumps(rows))
     for row in rows:
         # As a parser may give them: the very same object, or another that is equal.
         row["b"] = row["b"] and sys.intern(row["b"])
     assert _digest(rows) == _digest(same) == _digest([dict(reversed(row.items())) for row in same])
-    others = [
+    others: list[list[dict[str, Any]]] = [
         [*rows, rows[0]],
         rows[::-1],
         [rows[0], {**rows[1], "a": 2}],
@@ -385,7 +387,7 @@ def test_a_digest_tells_rows_by_their_values_alone():
 
 # the count beside the rows of the unversioned dialect
 
-COUNTS = {
+COUNTS: dict[str, Any] = {
     "one page": ([3], [3], None),
     "one page, of no rows": ([0], [0], None),
     "of the table": ([3, 3, 1], [7, 7, 7], None),

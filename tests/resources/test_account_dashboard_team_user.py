@@ -4,6 +4,7 @@ import base64
 import io
 import itertools
 import json
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata import Session
 
-OUTPUTS = ("df", "dict")
+OUTPUTS: tuple[Literal["df"], Literal["dict"]] = ("df", "dict")
 
 
 @pytest.fixture
@@ -108,6 +109,8 @@ def test_pictures(session, one_sandbox, table, name, tmp_path):
     dashboard = cd.Dashboard(session)
     small = dashboard.get_dashboard_thumbnail(rec_id, output="image")
     large = dashboard.get_dashboard_snapshot(name, output="image")
+    assert small.size is not None
+    assert large.size is not None
     assert small.size < large.size
     assert dashboard.get_dashboard_thumbnail(name=name) == small.to_base64()
     assert base64.b64decode(dashboard.get_dashboard_snapshot(rec_id)) == bytes(large) == large._repr_png_()
@@ -514,7 +517,7 @@ def test_a_frame_of_records_has_the_dtypes_of_its_values(http_service):
     assert frame["tags"][0] == ["x"]
 
 
-MOMENTS = {
+MOMENTS: dict[str, Any] = {
     "an offset is not that of the next": (
         ["2015-02-20T10:00:00+02:00", "2015-02-20 10:00:00", "2015-02-20T10:00:00.25Z", "2015-02-20T10:00:00-0130"],
         ["2015-02-20 08:00:00", "2015-02-20 10:00:00", "2015-02-20 10:00:00.250", "2015-02-20 11:30:00"],
@@ -594,7 +597,10 @@ def test_each_class_takes_a_session_or_what_makes_one(one_sandbox, sessions, no_
     with pytest.raises(TypeError, match="not both"):
         cd.Team(sessions["2025.3"], client_id="acme")
     with pytest.raises(TypeError, match="session= is a Session"):
-        cd.Team("sandbox")
+        cd.Team(NO_SESSION)
+
+
+NO_SESSION: Any = "sandbox"
 
 
 def test_without_credentials_the_first_use_says_how_to_give_them(no_settings):

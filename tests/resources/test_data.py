@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,7 @@ def fresh(filled):
 @pytest.mark.operation("GET /data/{id}")
 def test_a_table_is_read_as_read_clicdata_does(data, session, name):
     receipt = FRAME.clicdata.push(name, session=session)
-    expected = pd.read_clicdata(name, session=session)
+    expected = cd.read_clicdata(name, session=session)
     for table in (name, receipt.rec_id, np.int64(receipt.rec_id)):
         pd.testing.assert_frame_equal(data.get_data(table), expected)
     records = data.get_data(name, output="dict")
@@ -69,6 +70,7 @@ def test_a_part_of_a_table_is_never_returned(serve, api_version, output):
     sandbox, session = serve(api_version, page_size=2)
     data = cd.Data(session)
     rec_id = data.create_and_append("T", data=FRAME).rec_id
+    assert rec_id is not None
     assert len(data.get_data(rec_id, output=output)) == 3
     sandbox.faults.status(500, operation="read", nth=2, times=10)
     with pytest.raises(cd.IncompleteReadError):
@@ -76,7 +78,7 @@ def test_a_part_of_a_table_is_never_returned(serve, api_version, output):
     sandbox.faults.clear()
     sandbox.faults.status(500, operation="read_version", nth=2, times=10)
     with pytest.raises(cd.IncompleteReadError):
-        data.get_data_history(rec_id, len(data.get_data_history(rec_id)), output=output)
+        data.get_data_history(rec_id, len(list(data.get_data_history(rec_id))), output=output)
 
 
 # listing
@@ -183,7 +185,7 @@ def test_versions_are_listed_and_read(data, name):
 def test_versions_in_either_shape(http_service, reply):
     def answer(request):
         assert (request.path, request.query) == ("/data/7/versions", {"api_version": "2025.3"})
-        result = [{"id": 1, "name": "first"}]
+        result: Any = [{"id": 1, "name": "first"}]
         result = result if reply == "bare" else {"versions": result}
         return 200, {}, json.dumps({"success": True, "result": result}).encode()
 
@@ -427,7 +429,7 @@ def test_a_refresh_of_which_every_reply_is_lost(http_service):
 
 # what is refused
 
-BAD = {
+BAD: dict[str, Any] = {
     # method, arguments → error, what it says
     "output": ("get_data", {"output": "json"}, ValueError, "output= is one of 'df', 'dict'"),
     "output of a table": ("get_data", {"rec_id": 7, "output": None}, ValueError, "output= is one of"),

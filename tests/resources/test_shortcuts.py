@@ -11,7 +11,7 @@ def test_tables_are_listed_with_their_moments(session, name):
     listed = cd.tables(session=session)
     assert listed.set_index("name").loc[name, ["rec_id", "description"]].tolist() == [rec_id, "planes"]
     pd.testing.assert_frame_equal(listed, cd.Data(session).get_data())
-    moments = [column for column in listed if column.endswith("date")]
+    moments = [column for column in listed if str(column).endswith("date")]
     assert {str(listed[column].dtype) for column in moments} <= {"datetime64[us, UTC]"}
     assert bool(moments) == (session.dialect.name == "unversioned"), "the other dialect lists none"
 

@@ -155,7 +155,7 @@ def test_a_reply_without_end_is_given_up(service, open_session, what):
     session = open_session(max_reply_bytes=1_000_000, timeout=10)
     service.answer = pour(ENDLESS[what])
     with pytest.raises(cd.ClicDataError) as caught:
-        pd.read_clicdata(REC_ID, session=session)
+        cd.read_clicdata(REC_ID, session=session)
     bounded = what not in ("headers", "interim replies")
     assert isinstance(caught.value.__cause__, cd.ReplyTooLargeError) == bounded
     if bounded:
@@ -177,9 +177,9 @@ def test_a_write_answered_without_end_is_unknown(service, open_session, what):
 
 def test_a_reply_of_just_the_size_allowed_is_read(service, open_session):
     size = len(service.content(type("R", (), {"method": "GET", "path": f"/data/{REC_ID}?page=1", "body": b""})))
-    assert len(pd.read_clicdata(REC_ID, session=open_session(max_reply_bytes=size))) == 1
+    assert len(cd.read_clicdata(REC_ID, session=open_session(max_reply_bytes=size))) == 1
     with pytest.raises(cd.IncompleteReadError):
-        pd.read_clicdata(REC_ID, session=open_session(max_reply_bytes=size - 1))
+        cd.read_clicdata(REC_ID, session=open_session(max_reply_bytes=size - 1))
 
 
 @pytest.mark.parametrize("option", ["max_request_bytes", "max_reply_bytes"])

@@ -3,6 +3,7 @@
 import inspect
 import re
 import unicodedata
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.sampled(1)
 every_dialect = pytest.mark.parametrize("api_version", ["2025.3", "unversioned"])
 OLD = pd.DataFrame({"flight": ["UA1", "UA2", "UA3"], "delay": [1, 2, 3]})
 NEW = pd.DataFrame({"gate": ["A", "B"], "delay": [7, 8], "day": [1, 2], "flight": ["UA2", "UA4"]})
-IGNORE = {"on_new_columns": "ignore", "reconcile_wait": 0}
+IGNORE: dict[str, Any] = {"on_new_columns": "ignore", "reconcile_wait": 0}
 
 
 def writes(sandbox):
@@ -116,7 +117,7 @@ def test_a_table_that_is_made_has_all_columns(running, open_session, name, api_v
     session = open_session(running, api_version)
     on = "flight" if if_exists == "upsert" else None
     receipt = NEW.clicdata.push(name, if_exists=if_exists, on=on, session=session, **IGNORE)
-    assert (receipt.notes, list(pd.read_clicdata(name, session=session))) == ((), list(NEW))
+    assert (receipt.notes, list(cd.read_clicdata(name, session=session))) == ((), list(NEW))
 
 
 @every_dialect
@@ -233,6 +234,7 @@ def test_the_same_call_goes_on(filled, name, backups, tmp_path, api_version, kep
     sandbox.faults.status(400, operation="append", nth=2)
     with pytest.raises(cd.ClicDataError) as caught:
         ACTS[act](NEW, name, dict(options))
+    assert isinstance(caught.value, cd.IncompleteWriteError)
     again = {**options, "resume": caught.value.resume} if kept == "token" else options
     before = writes(sandbox)
     for changed in (NEW.drop(columns="day"), NEW.assign(day=9)):
@@ -279,6 +281,7 @@ def test_a_table_that_has_another_column_now_is_not_gone_on_with(filled, name, t
     with pytest.raises(cd.IncompleteWriteError) as caught:
         NEW.clicdata.append(name, **options)
     kept = caught.value.resume
+    assert kept is not None
     assert kept["left_out"] == ["gate", "day"]
     before = writes(sandbox)
     other = OLD.assign(day=1).clicdata.push(f"{name} other", session=session)
@@ -345,6 +348,7 @@ def test_each_column_that_differs_is_named_or_counted(universe, data):
     at = width(header[: header.index("note")])
     for line in lines:
         note = re.search(r"(missing in the frame|not in the table|of another type)(: [^\n]*)?$", line)
+        assert note is not None
         assert width(line[: note.start()]) == at
 
 
@@ -478,7 +482,7 @@ def test_near_names(name, among, expected):
 def test_help_is_whole():
     for method in ("push", "append", "update_rows", "upsert", "delete_rows", "schema"):
         door = getattr(OLD.clicdata, method)
-        assert re.search(r"Examples\n-+", inspect.getdoc(door)), method
-    documented = inspect.getdoc(OLD.clicdata.push)
+        assert re.search(r"Examples\n-+", inspect.getdoc(door) or ""), method
+    documented = inspect.getdoc(OLD.clicdata.push) or ""
     for parameter in inspect.signature(OLD.clicdata.push).parameters:
         assert re.search(rf"^{parameter} : ", documented, re.MULTILINE), parameter

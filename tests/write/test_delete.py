@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ def test_a_dry_run_counts_and_shows_the_rows(fresh, name, api_version):
     keys = pd.DataFrame({"t": ["a", "x", "a"], "other": [1, 2, 3]})
     receipt = keys.clicdata.delete_rows(name, on="t", dry_run=True, session=session)
     assert (receipt.status, receipt.matched, receipt.rows, receipt.batches, receipt.sent) == ("dry_run", 3, 3, 1, 0)
-    whole = pd.read_clicdata(name, session=session)
+    whole = cd.read_clicdata(name, session=session)
     pd.testing.assert_frame_equal(receipt.preview, whole[whole["t"] == "a"].reset_index(drop=True))
     assert "2013-01-02" in receipt._repr_html_()
     assert sandbox.requests.of("delete") == []
@@ -66,7 +67,7 @@ def test_the_rows_shown_are_those_of_a_read_without_the_row_id(serve, row_id):
     sandbox, session = serve(assume=Assumptions(row_id=row_id))
     FRAME.clicdata.push("T", session=session)
     receipt = FRAME.head(1).clicdata.delete_rows("T", on="n", dry_run=True, session=session)
-    pd.testing.assert_frame_equal(receipt.preview, pd.read_clicdata("T", session=session).head(1))
+    pd.testing.assert_frame_equal(receipt.preview, cd.read_clicdata("T", session=session).head(1))
     # By the row id, rows can be deleted all the same.
     pd.DataFrame({row_id: [2, 3]}).clicdata.delete_rows("T", on=row_id, max_rows=2, session=session)
     assert numbers(sandbox, "T") == [1, 4, 5, 6]
@@ -101,7 +102,7 @@ def test_max_rows_is_a_whole_number(fresh, name, most):
 
 # how many requests
 
-NUMBER_OF_REQUESTS = {
+NUMBER_OF_REQUESTS: dict[str, Any] = {
     "equal keys are one": ({"t": ["a", "a", "b", "a"]}, "t", None, 2),
     "a combination is one": ({"t": ["a", "a", "b", "b"], "n": [1, 3, 2, 2]}, ["t", "n"], None, 3),
     "other columns do not count": ({"t": ["a", "a"], "n": [1, 2]}, "t", None, 1),
@@ -129,7 +130,7 @@ def test_there_is_one_request_a_combination_of_keys(fresh, name, api_version, wo
     ]
 
 
-KEYS = {
+KEYS: dict[str, Any] = {
     "whole": ([1, 2, 3], [2]),
     "whole as float": ([1, 2, 3], [2.0]),
     "float as whole": ([1.0, 2.0, 2.5], [2]),

@@ -3,6 +3,7 @@
 import itertools
 import threading
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -255,7 +256,9 @@ def numbered(batches):
 )
 def test_ranges_are_disjoint_cover_and_tell_the_truth(sizes, fates, workers, breaks_at):
     ends = np.cumsum([0, *sizes]).tolist()
-    committed, sent, lock = set(), [], threading.Lock()
+    committed: set[int] = set()
+    sent: list[Any] = []
+    lock = threading.Lock()
     seen = 0
 
     def batches():
@@ -291,7 +294,7 @@ def test_ranges_are_disjoint_cover_and_tell_the_truth(sizes, fates, workers, bre
         assert breaks_at is None or breaks_at >= len(sizes)
         assert set(fates[: len(sizes)]) <= {"confirmed"}
         assert sorted(committed) == list(range(ends[-1]))
-        assert sum(outcome.counted for outcome in delivery.outcomes) == ends[-1]
+        assert sum(outcome.counted or 0 for outcome in delivery.outcomes) == ends[-1]
     elif workers == 1:
         # Nothing goes after the first that failed.
         assert confirmed == list(range(len(confirmed)))

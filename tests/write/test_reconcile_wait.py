@@ -223,7 +223,9 @@ def test_rows_sent_again_by_content_are_looked_at_in_the_end_whoever_goes_on(run
 
     with pytest.raises(KeyboardInterrupt) as caught:
         send(plain, session, on_unknown="check", progress=stop_when_all_is_sent)
-    token = caught.value.__cause__.resume
+    error = caught.value.__cause__
+    assert isinstance(error, cd.IncompleteWriteError)
+    token = error.resume
     running.faults.release()
     with pytest.raises(cd.ResumeError, match="on_unknown='check'"):
         send(plain, session, resume=token)

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from batches import batch_ranges
+from interrupts import press_ctrl_c
 
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
@@ -117,6 +119,7 @@ def test_a_replace_saves_the_old_rows_and_sends_the_new_ones(fresh, name, folder
     assert (back.operation, back.sent) == ("restore", 5)
     # The new rows, which had to go for the old ones, are in a file of their own.
     assert in_file(back.backup) == NEW_ROWS
+    assert back.backup is not None
     Path(back.backup).unlink()
 
 
@@ -341,7 +344,7 @@ def test_a_backup_of_just_these_rows_is_used_as_it_is(fresh, name, folder):
 
 def swap_cells(session, name):
     """Let the first two rows change the values of a column."""
-    OLD.head(2).assign(f=[None, 0.5]).clicdata.update_rows(name, on="n", session=session)
+    OLD.head(2).assign(f=pd.Series([None, 0.5])).clicdata.update_rows(name, on="n", session=session)
 
 
 @every_dialect
@@ -425,8 +428,9 @@ def test_a_file_that_is_no_backup_is_refused_before_any_request(fresh, name, fol
         cd.restore(path, name, session=session)
     with pytest.raises(FileNotFoundError):
         cd.restore(folder / "none.parquet", name, session=session)
+    no_path: Any = 7
     with pytest.raises(TypeError, match="path"):
-        cd.restore(7, name, session=session)
+        cd.restore(no_path, name, session=session)
     assert len(sandbox.requests) == 0
 
 
@@ -457,14 +461,14 @@ TYPED = pd.DataFrame(
         "datetime": pd.array(
             [MOMENT, MOMENT.replace(microsecond=0), None, dt.datetime(1, 1, 1), None, MOMENT], "datetime64[us]"
         ),
-        "midnight": pd.array(pd.to_datetime(["2013-01-01"] * 5 + [None]), "datetime64[us]"),
+        "midnight": pd.Series([dt.datetime(2013, 1, 1)] * 5 + [None], dtype="datetime64[us]"),
         "dropdown": pd.Categorical(["a", "b", "a", None, None, "c"]),
         "nothing": pd.Series([None] * 6, dtype=object),
         "id": ["a", "a", "b", "b", "c", "c"],
     }
 )  # fmt: skip
 TYPES = {"percentage": "percentage", "dropdown": "dropdown", "long": "number", "beyond": "number"}
-ASSUMED = {
+ASSUMED: dict[str, Any] = {
     "as assumed": {},
     "no column types": {"column_metadata": False},
     "datetimes with an offset": {"datetime_form": "iso_offset"},
@@ -510,7 +514,7 @@ def test_values_of_every_type_come_back_as_they_were(serve, folder, api_version,
     assert exact(sandbox.ledger.rows("T")) == before
 
 
-@pytest.mark.parametrize("column", sorted(set(TYPED) - {"nothing", "id", "beyond"}))
+@pytest.mark.parametrize("column", sorted(set(map(str, TYPED)) - {"nothing", "id", "beyond"}))
 def test_a_table_of_one_column_is_replaced(serve, folder, column):
     """Whatever the type, there is a condition that deletes rows by it."""
     sandbox, session = serve(page_size=4)
@@ -593,7 +597,7 @@ OTHERWISE = {
 @pytest.mark.parametrize("what", OTHERWISE)
 def test_a_service_that_compares_in_its_own_way_loses_no_row(serve, folder, monkeypatch, what):
     sandbox, session = serve()
-    old = OLD.assign(k=["a", "A", "b", "B", None])
+    old = OLD.assign(k=pd.Series(["a", "A", "b", "B", None]))
     old.clicdata.push("T", session=session)
     deleting_otherwise(sandbox, monkeypatch, OTHERWISE[what])
     if what == "nothing is found":
@@ -705,6 +709,7 @@ def killing():
         pytest.skip("no fork here")
     command = [sys.executable, "-c", CHILD]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
         yield Killing(process)
         process.stdin.close()
 
@@ -766,7 +771,7 @@ def test_killed_at_each_request_no_old_row_is_lost(
         where = f"killed at request {nth}, {operation}"
 
         def all_there(table=table, folder=folder):
-            files = sum((in_file(path) for path in folder.glob("*.parquet")), Counter())
+            files: Counter[Any] = sum((in_file(path) for path in folder.glob("*.parquet")), Counter())
             return in_table(sandbox, table) + files >= OLD_ROWS
 
         assert all_there(), where
@@ -856,7 +861,7 @@ def test_ctrl_c(fresh, name, folder, api_version, operation, nth):
 
     def press():
         sandbox.faults.wait_held()
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        press_ctrl_c()
         assert interrupted.wait(10)
         sandbox.faults.release()
 
@@ -879,6 +884,7 @@ def test_ctrl_c(fresh, name, folder, api_version, operation, nth):
     assert in_table(sandbox, name) + in_file(error.backup) >= OLD_ROWS
     replace(session, name, resume=error.resume, backup=folder, chunksize=2)
     assert in_table(sandbox, name) == NEW_ROWS
+    assert error.backup is not None
     cd.restore(error.backup, name, reconcile_wait=0, session=session)
     assert in_table(sandbox, name) == OLD_ROWS
 
@@ -901,13 +907,14 @@ def test_a_token_that_cannot_be_gone_on_with_so_tells_the_rows_that_are_there(fr
     with pytest.raises(KeyboardInterrupt) as caught:
         replace(session, name, on_unknown="check", progress=stop_when_all_is_sent, **options)
     stopped = caught.value.__cause__
+    assert isinstance(stopped, cd.IncompleteWriteError)
     assert lists(stopped) == ([(0, 4)], [], [])
     assert in_table(sandbox, name) == NEW_ROWS
-    with pytest.raises(cd.ReplaceIncompleteError, match="on_unknown='check'") as caught:
+    with pytest.raises(cd.ReplaceIncompleteError, match="on_unknown='check'") as refused:
         replace(session, name, resume=stopped.resume, **options)
-    assert isinstance(caught.value.__cause__, cd.ResumeError)
-    assert lists(caught.value) == ([(0, 4)], [], [])
-    replace(session, name, resume=caught.value.resume, on_unknown="check", **options)
+    assert isinstance(refused.value.__cause__, cd.ResumeError)
+    assert lists(refused.value) == ([(0, 4)], [], [])
+    replace(session, name, resume=refused.value.resume, on_unknown="check", **options)
     assert in_table(sandbox, name) == NEW_ROWS
 
 
@@ -925,7 +932,7 @@ def test_a_call_that_is_refused_tells_each_row_as_the_one_before_did(fresh, name
     sandbox.faults.status(400, operation="append", nth=len(batches) + 1)
     with pytest.raises(cd.ReplaceIncompleteError) as caught:
         replace(session, name, frame, on_unknown="check", **options)
-    told = [(0, start), (stop, 12)], [(start, stop)], []
+    told: tuple[list[tuple[int, int]], ...] = ([(0, start), (stop, 12)], [(start, stop)], [])
     assert lists(caught.value) == told
     more = {"resume": caught.value.resume} if by == "token" else {}
     for _ in range(2):

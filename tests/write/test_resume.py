@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -28,7 +29,7 @@ CANARY = "canary-7f3a"
 FRAME = pd.DataFrame({"n": range(ROWS), "t": [f"{CANARY} {n}" for n in range(ROWS)]})
 SETTLE = 0.05
 # How rows are told apart.
-MODES = {"stamp": {"stamp": "mark"}, "on": {"on": "n"}, "check": {"on_unknown": "check"}}
+MODES: dict[str, Any] = {"stamp": {"stamp": "mark"}, "on": {"on": "n"}, "check": {"on_unknown": "check"}}
 WRITES = ("append", "create", "update", "delete")
 
 
@@ -118,7 +119,7 @@ OTHER_FRAMES = {
     "a column's name": FRAME.rename(columns={"n": "m"}),
     "one column less": FRAME[["n"]],
     "the order of columns": FRAME[["t", "n"]],
-    "a null": FRAME.assign(t=[None, *FRAME["t"][1:]]),
+    "a null": FRAME.assign(t=pd.Series([None, *FRAME["t"][1:]])),
 }
 
 
@@ -231,7 +232,7 @@ JUNK = st.recursive(
 
 
 def damaged(draw, value):
-    """Yield the value with one place in it changed, taken away, or added to."""
+    """Return the value with one place in it changed, taken away, or added to."""
     if isinstance(value, dict) and value and draw(st.booleans()):
         key = draw(st.sampled_from(sorted(value)))
         if draw(st.booleans()):
@@ -621,7 +622,8 @@ def test_nothing_is_written_behind_a_line_that_was_torn(fresh, name, tmp_path, m
     sandbox, session = fresh()
     path = tmp_path / "a.push"
     sandbox.faults.hang(operation="append")
-    write, torn = os.write, []
+    write = os.write
+    torn: list[bytes] = []
 
     def tear(handle, line):
         if b'"sending"' in line and b'"batch":2' in line and not torn:
@@ -763,7 +765,7 @@ def test_keys_that_are_there_are_refused(fresh, name, version):
         ([1, 2, None], "missing"),
         ([1, 2, 1], "same keys"),
         ([1.0, 0.0, -0.0], "same keys"),
-        (pd.to_datetime(["2013-01-01", "2013-01-02", None]), "missing"),
+        (pd.to_datetime(pd.Series(["2013-01-01", "2013-01-02", None])), "missing"),
         (pd.to_datetime(["2013-01-01T06:00+01:00", "2013-01-01T05:00+00:00", "2013-01-02T05:00Z"], utc=True), "same"),
     ],
 )
@@ -899,9 +901,7 @@ def test_rows_that_vanish_leave_nothing_to_count_by(fresh, name):
 
 
 def every_type():
-    moments = pd.to_datetime(
-        ["2013-01-01 05:15:00", "2013-06-01 23:59:59.123456", None, "1999-12-31"], format="ISO8601"
-    )
+    moments = pd.DatetimeIndex(["2013-01-01 05:15:00", "2013-06-01 23:59:59.123456", pd.NaT, "1999-12-31"])
     return pd.DataFrame(
         {
             "number": [1.0, -0.0, None, 1e-7],

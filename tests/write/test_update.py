@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -132,7 +133,7 @@ def test_a_dry_run_of_an_update_sends_none(fresh, name):
     assert writes(sandbox) == []
 
 
-VALUES = {
+VALUES: dict[str, Any] = {
     "text": (["a", 'say "b"\n', ""], ["x", None, "y"], None),
     "whole": ([1, -5, 2**60], [2, 3, 2**62], None),
     "float": ([0.1, 2.0, 1e-9], [0.3, 5.0, 1e20], None),
@@ -253,8 +254,8 @@ def test_all_columns_may_be_keys_of_an_upsert(fresh, name, api_version):
 
 SMALL = OLD.head(3)
 REFUSED = {
-    "a key is null": (SMALL.assign(n=[1, None, 3]), "n", r"'n', row 1.*missing"),
-    "one of two keys is null": (SMALL.assign(t=["a", "b", None]), ["n", "t"], r"'t', row 2.*missing"),
+    "a key is null": (SMALL.assign(n=pd.Series([1, None, 3])), "n", r"'n', row 1.*missing"),
+    "one of two keys is null": (SMALL.assign(t=pd.Series(["a", "b", None])), ["n", "t"], r"'t', row 2.*missing"),
     "a key twice": (SMALL.assign(n=[1, 2, 1]), "n", r"Rows 0 and 2 have the same keys"),
     "two keys twice": (SMALL.assign(n=[1, 2, 1], t="x"), ["n", "t"], r"Rows 0 and 2 have the same keys"),
     "one number in two forms": (SMALL.assign(n=pd.Series([1, Decimal("1.0"), 2], dtype=object)), "n", "same keys"),
@@ -317,7 +318,7 @@ def test_columns_that_differ_change_nothing(fresh, name, api_version, act, frame
 
 # on a bad day
 
-RETRIED = {
+RETRIED: dict[str, Any] = {
     "lost after": ("lose_reply", {"after_commit": True}),
     "lost before": ("lose_reply", {"after_commit": False}),
     "500 after": ("status", {"code": 500, "after_commit": True}),
