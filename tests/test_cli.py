@@ -100,7 +100,7 @@ def test_a_port_that_is_taken_is_a_sentence_not_a_traceback() -> None:
 
 
 @pytest.mark.slow
-def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_folder_is_named(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     for data in (file, file / "below"):

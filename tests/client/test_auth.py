@@ -193,7 +193,7 @@ def test_wrong_client_credentials(serve):
     assert sandbox.requests.counts() == {"token": 1}
 
 
-def test_what_stands_on_the_wire_for_a_person(http_service, no_settings):
+def test_requests_on_the_wire_for_a_user(http_service, no_settings):
     forms = []
 
     def answer(request):
@@ -229,7 +229,7 @@ def test_what_stands_on_the_wire_for_a_person(http_service, no_settings):
     ]
 
 
-def test_what_stands_on_the_wire(http_service):
+def test_requests_on_the_wire(http_service):
     seen = []
 
     def answer(request):

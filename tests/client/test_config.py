@@ -365,7 +365,7 @@ def test_a_profile_that_others_may_read_is_refused(mode):
     assert cd.Session().auth_method == "client_credentials"
 
 
-def test_a_profile_is_looked_at_only_where_something_is_wanted_of_it(monkeypatch):
+def test_a_profile_is_read_only_if_a_setting_is_missing(monkeypatch):
     write_profiles(mode=0o666)
     complete = {**CLIENT, "base_url": "https://x.example", "api_version": "2025.3"}
     assert cd.Session(**complete).auth_method == "client_credentials"
@@ -378,7 +378,7 @@ def test_a_profile_is_looked_at_only_where_something_is_wanted_of_it(monkeypatch
             assert cd.Session(**lacking).auth_method == "client_credentials"
 
 
-def test_each_setting_is_taken_from_the_nearest_place_that_has_it(monkeypatch):
+def test_each_setting_comes_from_the_first_source_that_has_it(monkeypatch):
     write_profiles(
         '[default]\nclient_id = "far"\nclient_secret = "far"\n'
         'base_url = "https://far.example"\napi_version = "2022.01"\n'

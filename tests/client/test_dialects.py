@@ -91,7 +91,7 @@ REQUESTS: list[tuple[Any, ...]] = [
     REQUESTS,
     ids=[f"{dialect.name}-{operation}-{arguments}" for dialect, operation, arguments, *_ in REQUESTS],
 )
-def test_what_stands_on_the_wire(dialect, operation, arguments, method, path, params, body):
+def test_requests_on_the_wire(dialect, operation, arguments, method, path, params, body):
     request = getattr(dialect, operation)(*arguments).request
     assert (request.method, request.path, dict(request.params)) == (method, path, params)
     assert (None if request.body is None else json.loads(request.body)) == body
@@ -186,7 +186,7 @@ def test_replies_are_read(exchange, body, expected):
 @pytest.mark.parametrize("dialect", [V3, V22, V21, OLD_OF_MANY], ids=lambda dialect: dialect.name)
 @pytest.mark.parametrize("option", ["unique_key_available", "refresh"])
 @pytest.mark.parametrize("wanted", [True, False])
-def test_a_filter_that_nobody_has_shown_is_refused(dialect, option, wanted):
+def test_an_undocumented_filter_is_refused(dialect, option, wanted):
     with pytest.raises(ValueError, match=f"{option}= is a filter of the API without versions; in {dialect.version}"):
         dialect.list_tables(1, **{option: wanted})
 

@@ -181,7 +181,7 @@ say("ended")
 
 @pytest.mark.slow
 @pytest.mark.parametrize("held", [False, True], ids=["page ready", "page awaited"])
-def test_a_read_that_was_begun_goes_on_in_parent_and_child(parent, name, held):
+def test_a_read_started_before_a_fork_continues_in_parent_and_child(parent, name, held):
     script = """
 session = cd.Session(**CLIENT)
 pd.DataFrame({"n": range(60)}).clicdata.push(name, session=session)

@@ -93,7 +93,7 @@ def run(folder, one_sandbox, name):
 
 @pytest.mark.sampled(0)
 @pytest.mark.parametrize("home", HOMES)
-def test_all_works_where_every_place_is_given(run, home):
+def test_everything_works_if_all_folders_are_given(run, home):
     script = f"""{BEGIN}
 session = cd.connect(**CLIENT)
 assert session.whoami().id is not None
@@ -118,7 +118,7 @@ print("done")
 
 @pytest.mark.sampled(0)
 @pytest.mark.parametrize("home", HOMES)
-def test_what_has_no_place_says_what_to_give(run, one_sandbox, name, home):
+def test_a_missing_folder_names_the_setting(run, one_sandbox, name, home):
     why = "no home directory" if home in NO_HOME else ""
     script = f"""{BEGIN}
 why = {why!r}
@@ -142,7 +142,7 @@ print("done")
 
 
 @pytest.mark.slow
-def test_without_a_home_a_replace_is_refused_before_the_first_request(run, one_sandbox):
+def test_a_replace_without_a_home_directory_is_refused_before_the_first_request(run, one_sandbox):
     script = f"""{BEGIN}
 session = cd.connect(**CLIENT)
 with refused(cd.ConfigurationError, "no home directory"):
@@ -156,7 +156,7 @@ print("done")
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", ["~/tokens.json", "~nobody_of_this_name/tokens.json"])
-def test_a_token_file_in_a_home_that_is_not_known(run, path):
+def test_a_token_file_in_an_unknown_home_directory(run, path):
     script = f"""{BEGIN}
 with refused(cd.ConfigurationError, "token_file={path!r}", "a path without ~", "CLICDATA_TOKEN_FILE"):
     cd.Session(**CLIENT, **CODE, token_file={path!r})
@@ -166,7 +166,7 @@ print("done")
 
 
 @pytest.mark.slow
-def test_the_folders_of_xdg_take_the_place_of_a_home(run, folder):
+def test_xdg_folders_replace_a_home_directory(run, folder):
     script = f"""{BEGIN}
 os.makedirs("config/pandas_clicdata")
 with open("config/pandas_clicdata/profiles.toml", "w", opener=lambda *given: os.open(*given, mode=0o600)) as file:
@@ -183,7 +183,7 @@ print(receipt.backup)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("home", [None, "/nonexistent"])
-def test_the_sandbox_the_demo_and_a_bar_need_no_home(run, home):
+def test_sandbox_demo_and_progress_bar_need_no_home_directory(run, home):
     script = f"""{BEGIN}
 cd.connect("sandbox")
 warnings.simplefilter("default")

@@ -117,7 +117,7 @@ def test_it_gives_up_after_the_time_set(opened, status, request_, perhaps_done):
     assert service.came == [1000.0 + 10 * n for n in range(7)]
 
 
-def test_without_a_time_said_it_waits_longer_each_time_up_to_the_cap(opened):
+def test_backoff_without_retry_after_grows_up_to_the_cap(opened):
     clock = Clock()
     service = Service(busy(), clock=clock)
     opened(service, retry=RetryPolicy(backoff=1, max_backoff=8, give_up_after=60), **clock.options).send(POST, {})
@@ -161,7 +161,7 @@ def test_where_no_wait_is_set_the_attempts_count(opened, attempts, tries):
         assert opened(Service(answer), retry=policy).send(POST, {}).attempts == tries
 
 
-def test_one_attempt_is_one_even_if_the_service_says_when(opened):
+def test_one_attempt_is_not_retried_even_with_retry_after(opened):
     service = Service(busy(1), OK)
     assert opened(service, retry=RetryPolicy(attempts=1)).send(GET, {}).status == 429
     assert len(service.came) == 1
@@ -394,7 +394,7 @@ def test_a_stop_ends_the_wait_for_another_threads_reply(opened):
     assert sender.send(POST, {}).status == 200
 
 
-def test_a_stop_ends_the_wait_that_the_service_asked_for(opened):
+def test_a_stop_ends_the_wait_of_retry_after(opened):
     service = Service(busy(100))
     sender = opened(service)
     stop = threading.Event()

@@ -171,7 +171,7 @@ def test_folders_are_for_the_owner_alone(sign_in, home):
     assert stat.S_IMODE((home / "theirs").stat().st_mode) == 0o755
 
 
-def test_a_code_given_again_goes_on_with_its_tokens(sign_in):
+def test_a_code_given_again_uses_its_stored_tokens(sign_in):
     sandbox, make = sign_in
     given = with_code(sandbox)
     make(**given).whoami()
@@ -451,7 +451,7 @@ TROUBLES: dict[str, Any] = {
 
 @pytest.mark.parametrize("what", ["code", "refresh token"])
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_what_becomes_of_a_refresh(sign_in, what, trouble):
+def test_outcomes_of_a_refresh(sign_in, what, trouble):
     faults, count, kind, says = TROUBLES[trouble]
     sandbox, make = sign_in
     session = make(**with_code(sandbox))
@@ -481,14 +481,14 @@ def test_what_becomes_of_a_refresh(sign_in, what, trouble):
         assert asked(sandbox)[-1] == 200
 
 
-def test_a_refresh_that_cannot_be_sent_says_nothing_of_spending(home):
+def test_a_refresh_that_cannot_be_sent_does_not_mention_a_spent_token(home):
     given = {**CLIENT, "refresh_token": "given", "base_url": "http://127.0.0.1:1", "retry": QUICK}
     with cd.Session(**given) as session, pytest.raises(cd.ConnectionFailedError) as caught:
         session.whoami()
     assert "spent" not in str(caught.value)
 
 
-def test_an_old_refresh_token_says_what_to_leave_out(sign_in):
+def test_an_old_refresh_token_names_the_setting_to_leave_out(sign_in):
     sandbox, make = sign_in
     make(**with_code(sandbox)).whoami()
     with pytest.raises(cd.AuthenticationError, match=r"leave refresh_token= \(and CLICDATA_REFRESH_TOKEN\) out"):
@@ -498,7 +498,7 @@ def test_an_old_refresh_token_says_what_to_leave_out(sign_in):
     assert asked(sandbox) == [200, 400]
 
 
-def test_where_nobody_has_signed_in(sign_in):
+def test_an_error_before_the_first_sign_in(sign_in):
     sandbox, make = sign_in
     with pytest.raises(cd.NoCredentialsError, match=r"Nobody has signed in yet.*cd\.authorization_url"):
         make(auth_method="authorization_code").whoami()

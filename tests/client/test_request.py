@@ -71,7 +71,7 @@ def test_parameters_are_written_as_the_service_writes_them(http_service, params,
     assert asked[3].target == "/a?x=1&x=2"
 
 
-def test_a_body_goes_out_as_json_and_comes_back_exact(http_service):
+def test_a_body_is_sent_as_json_and_returned_exactly(http_service):
     asked = []
 
     def answer(request):
@@ -85,7 +85,7 @@ def test_a_body_goes_out_as_json_and_comes_back_exact(http_service):
     assert asked[0].headers["Content-Type"] == "application/json"
 
 
-def test_an_empty_reply_is_none_where_nobody_has_shown_one(http_service):
+def test_an_empty_reply_is_none_where_no_reply_is_documented(http_service):
     with http_service(lambda request: (204, {}, b"")) as url, at(url) as plain, at(url, "2025.3") as versioned:
         assert cd.request("DELETE", "/x", session=plain) is None
         for method, session in (("GET", plain), ("DELETE", versioned)):
@@ -97,7 +97,7 @@ def test_an_empty_reply_is_none_where_nobody_has_shown_one(http_service):
     ("method", "status", "tries", "ambiguous"),
     [("GET", 500, 3, False), ("POST", 500, 1, True), ("PUT", 504, 1, True), ("DELETE", 429, 3, False)],
 )
-def test_only_what_does_no_harm_is_tried_again(http_service, method, status, tries, ambiguous):
+def test_only_repeatable_requests_are_retried(http_service, method, status, tries, ambiguous):
     asked = []
 
     def answer(request):

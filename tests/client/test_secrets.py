@@ -309,7 +309,7 @@ def test_no_failure_shows_a_password_that_is_set(http_service, everything_logged
 
 @pytest.mark.parametrize("bad", [CANARY + "\ud800", CANARY.encode(), [CANARY], {"password": CANARY}])
 @pytest.mark.parametrize("method", ["set_password", "create_user", "update_user"])
-def test_a_password_that_is_none_does_not_show(method, bad):
+def test_an_invalid_password_does_not_show(method, bad):
     with (
         cd.Session(api_key="hush", base_url="http://127.0.0.1:1") as session,
         pytest.raises((TypeError, ValueError)) as e,
@@ -319,7 +319,7 @@ def test_a_password_that_is_none_does_not_show(method, bad):
 
 
 @pytest.mark.parametrize("bad", [CANARY + "\ud800", CANARY.encode(), {CANARY}])
-def test_a_password_in_a_body_that_is_none_does_not_show(bad):
+def test_a_password_in_an_invalid_body_does_not_show(bad):
     with cd.Session(api_key="hush", base_url="http://127.0.0.1:1") as session:
         for act in (
             lambda: cd.request("PUT", "/x", json={"a": [{"new_password": bad}]}, session=session),
@@ -386,7 +386,7 @@ def test_a_password_in_an_address_is_in_no_log_and_no_variable(
 
 
 @pytest.mark.parametrize("bad", [CANARY + "\ud800", {"a": CANARY}, CANARY.encode()])
-def test_a_password_in_an_address_that_is_none_does_not_show(no_settings, bad):
+def test_a_password_in_an_invalid_address_does_not_show(no_settings, bad):
     with cd.Session(api_key="hush", base_url="http://127.0.0.1:1") as session:
         exc = caught_from(lambda: cd.request("GET", "/x", params={"password": bad}, session=session))
     assert isinstance(exc, TypeError | ValueError)
@@ -443,7 +443,7 @@ def test_a_secret_that_cannot_be_sent_does_not_show(http_service, everything_log
 
 
 @pytest.mark.parametrize("proxy", ["http://me:{}@", "http://me:{}@:x", "ftp://me:{}@localhost:1", "http://me:{}@[::1"])
-def test_a_proxy_that_is_none_does_not_show_its_password(everything_logged, proxy):
+def test_an_invalid_proxy_does_not_show_its_password(everything_logged, proxy):
     proxies = {"http": proxy.format(quote(CANARY, safe=""))}
     with pytest.raises(cd.ConfigurationError) as caught:
         cd.Session(api_key="hush", base_url="http://127.0.0.1:1", proxies=proxies, retry=RETRY).whoami()
@@ -596,7 +596,7 @@ def test_a_secret_in_a_wrong_place_shows_in_no_variable(no_settings, act):
         lambda: cd.refresh(7, session=SECRET_WORD),
     ],
 )
-def test_what_is_no_session_is_not_quoted(no_settings, act):
+def test_an_argument_that_is_not_a_session_is_not_quoted(no_settings, act):
     exc = caught_from(act)
     assert isinstance(exc, TypeError)
     assert SECRET_WORD not in str(exc)

@@ -73,7 +73,7 @@ def test_a_probe_that_fails_is_not_remembered(serve):
         (404, {}, {"message": "no such route"}, "unversioned"),
     ],
 )
-def test_the_dialect_is_told_by_what_comes_back(http_service, status, headers, body, name):
+def test_the_dialect_is_recognized_by_the_reply(http_service, status, headers, body, name):
     with (
         http_service(lambda request: (status, headers, json.dumps(body).encode())) as url,
         cd.Session(api_key="hush", base_url=url) as session,
@@ -291,7 +291,7 @@ def test_a_worker_process_says_which_credentials_are_missing(serve, no_settings)
         pool.submit(cd.Session.whoami, session).result(timeout=60)
 
 
-def test_a_fingerprint_tells_keys_apart_and_does_not_hold_them(no_settings):
+def test_fingerprints_of_keys_differ_and_do_not_contain_them(no_settings):
     keys = ["hush", "hush2", "Hush", "hus", ""]
     labels = [cd.Session(api_key=key or "x", base_url="http://localhost:1").account_label for key in keys]
     assert len(set(labels)) == len(keys)
@@ -516,7 +516,7 @@ def test_a_child_process_leaves_the_sandbox_to_its_parent():
             os.killpg(run.pid, signal.SIGKILL)
 
 
-def test_proxies_of_the_environment_are_not_asked_for_this_machine(monkeypatch, new_sandbox):
+def test_proxies_of_the_environment_are_not_used_for_this_machine(monkeypatch, new_sandbox):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     for name in ("no_proxy", "NO_PROXY"):

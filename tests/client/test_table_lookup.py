@@ -34,7 +34,7 @@ def wrap(result, **pagination):
 
 
 @pytest.mark.parametrize("name", ["other", "missing"])
-def test_a_list_that_knows_no_pages_is_asked_for_twice_at_most(http_service, open_session, name):
+def test_a_list_without_pages_is_requested_twice_at_most(http_service, open_session, name):
     asked, answer = listing(lambda turn: wrap([{"id": 1, "name": "other"}]))
     with http_service(answer) as url, cd.Session(api_key="hush", base_url=url, api_version="2025.3") as session:
         if name == "missing":
@@ -46,7 +46,7 @@ def test_a_list_that_knows_no_pages_is_asked_for_twice_at_most(http_service, ope
     assert len(asked) <= 4
 
 
-def test_a_list_whose_pages_come_again_for_ever_raises(http_service):
+def test_a_list_with_endlessly_repeated_pages_raises(http_service):
     _, answer = listing(lambda turn: wrap([{"id": 1, "name": "other"}], has_more_results=True))
     with (
         http_service(answer) as url,
@@ -67,7 +67,7 @@ def test_the_count_beside_a_filter_may_be_the_whole_accounts(http_service, count
     assert receipt.status == "dry_run"
 
 
-def test_a_list_that_lacks_tables_is_no_proof_that_one_is_missing(http_service):
+def test_an_incomplete_list_does_not_prove_that_a_table_is_missing(http_service):
     _, answer = listing(lambda turn: {"count": 3, "data": [{"rec_id": 1, "name": 5}]})
     with (
         http_service(answer) as url,
@@ -80,7 +80,7 @@ def test_a_list_that_lacks_tables_is_no_proof_that_one_is_missing(http_service):
 @pytest.mark.parametrize("api_version", ["2025.3", "unversioned"])
 @pytest.mark.parametrize("refusals", ["status", "ok"])
 @pytest.mark.parametrize("if_exists", ["fail", "append"])
-def test_a_name_that_differs_in_case_only_is_said_to_be_taken(serve, api_version, refusals, if_exists):
+def test_a_name_that_differs_only_in_case_is_reported_as_taken(serve, api_version, refusals, if_exists):
     sandbox, session = serve(api_version, assume=Assumptions(refusal_status=refusals))
     receipt = FRAME.clicdata.push("Flights", session=session)
     with pytest.raises(cd.TableExistsError, match=rf"'Flights' \(RecId {receipt.rec_id}\).*'FLIGHTS'"):
@@ -89,7 +89,7 @@ def test_a_name_that_differs_in_case_only_is_said_to_be_taken(serve, api_version
 
 
 @pytest.mark.parametrize("api_version", ["2025.3", "unversioned"])
-def test_a_refusal_under_http_200_is_of_the_kind_its_code_says(serve, api_version):
+def test_an_error_under_http_200_has_the_type_of_its_code(serve, api_version):
     sandbox, session = serve(api_version, assume=Assumptions(refusal_status="ok"), scopes=["data_read", "table_read"])
     with pytest.raises(cd.TableNotFoundError):
         cd.read_clicdata(99999, session=session)
@@ -112,7 +112,7 @@ def test_an_unexplained_refusal_of_a_create_under_http_200_made_no_table(serve, 
 @pytest.mark.parametrize("api_version", ["2025.3", "unversioned"])
 @pytest.mark.parametrize("typed", [True, False])
 @pytest.mark.parametrize("row_id", ["id", "rec_id"])
-def test_the_row_id_is_not_asked_of_a_frame(serve, api_version, typed, row_id):
+def test_the_row_id_is_not_required_in_a_frame(serve, api_version, typed, row_id):
     sandbox, session = serve(api_version, assume=Assumptions(column_metadata=typed, row_id=row_id))
     FRAME.clicdata.push("T", session=session)
     assert FRAME.clicdata.append("T", session=session).sent == 2

@@ -156,7 +156,7 @@ def test_a_renewal_that_fails_stops_all_with_exact_ranges(running, ready, name, 
 
 
 @pytest.mark.parametrize("lost", ["before", "after"])
-def test_a_refresh_whose_reply_was_lost_is_tried_again(running, ready, name, lost):
+def test_a_refresh_with_a_lost_reply_is_retried(running, ready, name, lost):
     session, _ = ready("2025.3", "authorization_code")
 
     def end():
@@ -242,7 +242,7 @@ def test_a_herd_shares_one_failure(http_service, first):
         transport.close()
 
 
-def test_a_failure_is_told_to_all_that_waited_and_to_late_ones(running, bearer):
+def test_a_failed_renewal_raises_in_all_threads_that_waited(running, bearer):
     old = [bearer.headers() for _ in range(WORKERS)]
     running.requests.clear()
     running.faults.status(400, operation="token", times=100, body={"error": "invalid_client"})
@@ -261,7 +261,7 @@ def test_a_failure_is_told_to_all_that_waited_and_to_late_ones(running, bearer):
     assert len(running.requests.of("token")) == 1
 
 
-def test_whoever_comes_after_a_failure_tries_anew(running, bearer):
+def test_a_thread_after_a_failed_renewal_tries_again(running, bearer):
     bearer.headers()
     bearer.clock.now = 7200.0
     running.requests.clear()
@@ -281,7 +281,7 @@ def test_whoever_comes_after_a_failure_tries_anew(running, bearer):
     assert bearer.headers() != fresh
 
 
-def test_the_failure_of_one_token_says_nothing_of_the_next(running, bearer):
+def test_a_failed_token_does_not_affect_the_next(running, bearer):
     rounds = itertools.count(1)
     for number in itertools.islice(rounds, 3):
         headers = bearer.headers()

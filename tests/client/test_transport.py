@@ -137,7 +137,7 @@ def test_a_name_that_does_not_resolve(transport):
 
 @pytest.mark.parametrize("request_", [GET, DELETE, POST], ids=lambda request: request.method)
 @pytest.mark.parametrize("part", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"], ids=["nothing", "part"])
-def test_a_reply_that_does_not_come_in_time(transport, request_, part):
+def test_a_reply_that_times_out(transport, request_, part):
     with socket.create_server(("127.0.0.1", 0)) as server:
         opened = []
 
@@ -169,7 +169,7 @@ def test_a_reply_that_does_not_come_in_time(transport, request_, part):
     [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: "],
     ids=["body", "headers"],
 )
-def test_a_reply_that_drips_is_given_up(transport, request_, start):
+def test_a_reply_that_drips_times_out(transport, request_, start):
     ended, came_to_its_end = threading.Event(), threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -547,7 +547,7 @@ def test_a_redirect_through_a_proxy_is_followed_only_to_the_host_that_was_checke
 
 
 @pytest.mark.parametrize("path", ["@127.0.0.1:{evil}/x", ":x@127.0.0.1:{evil}/x", ".evil.example/x", "{evil}/x"])
-def test_a_path_leads_to_no_other_host(transport, http_service, path):
+def test_a_path_cannot_name_another_host(transport, http_service, path):
     with socket.create_server(("127.0.0.1", 0)) as evil, http_service(Answers(OK)) as url:
         evil.setblocking(False)
         request = Request(operation="x", method="GET", path=path.format(evil=evil.getsockname()[1]))
@@ -614,7 +614,7 @@ def test_a_proxy_is_used(transport, http_service, monkeypatch, how):
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_reply_lost_behind_a_proxy_is_a_fate_unknown(http_service, transport, scheme, bundle):
+def test_a_reply_lost_behind_a_proxy_is_an_unknown_outcome(http_service, transport, scheme, bundle):
     answers = Answers(None)
     with http_service(answers) as service, TunnelTo(service, bundle) as proxy:
         sender = transport(f"{scheme}://127.0.0.1:1", proxies={scheme: Secret(proxy.url)}, verify=bundle)
@@ -653,7 +653,7 @@ def test_a_certificate_that_is_not_trusted(http_service, transport, bundle):
 
 
 @pytest.mark.parametrize("text", [None, "no certificate"])
-def test_a_bundle_that_is_none_is_named_without_another_try(http_service, transport, monkeypatch, tmp_path, text):
+def test_a_wrong_ca_bundle_is_named_and_not_retried(http_service, transport, monkeypatch, tmp_path, text):
     path = tmp_path / "bundle.pem"
     if text is not None:
         path.write_text(text)

@@ -92,7 +92,7 @@ def test_an_operation_has_a_route_in_the_sandbox(operation) -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.line)
-def test_an_operation_is_asked_by_a_test_in_each_dialect(operation, generate) -> None:
+def test_every_operation_is_tested_in_each_dialect(operation, generate) -> None:
     by = generate.asked_by()[operation.line]
     if operation.unversioned is not None:
         assert by[None] or by["unversioned"], "no test is marked with it in the unversioned dialect"
@@ -100,7 +100,7 @@ def test_an_operation_is_asked_by_a_test_in_each_dialect(operation, generate) ->
         assert by[None] or any(by[dialect] for dialect in list(by) if dialect not in (None, "unversioned"))
 
 
-def test_a_mark_names_an_operation_that_there_is(generate) -> None:
+def test_every_operation_mark_names_an_existing_operation(generate) -> None:
     assert set(generate.asked_by()) == set(CONTRACT)
 
 

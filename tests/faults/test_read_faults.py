@@ -115,7 +115,7 @@ def test_a_stream_that_is_wrong_ends_in_an_error(filled, mode, way, what):
 
 
 @every_mode
-def test_the_beginning_of_a_table_lacks_no_row(filled, mode):
+def test_the_first_rows_of_a_table_are_complete(filled, mode):
     sandbox, session, rec_id, frame = filled(mode, 3)
     for limit, page in itertools.product((1, PAGE, PAGE + 1, 2 * PAGE + 1, 2 * PAGE + 3), (1, 2, 3)):
         sandbox.faults.short_page(2, operation="read", nth=page)
@@ -129,7 +129,7 @@ def test_the_beginning_of_a_table_lacks_no_row(filled, mode):
 
 
 @every_mode
-def test_the_beginning_of_two_pages_lacks_no_row(filled, mode):
+def test_the_first_rows_of_two_pages_are_complete(filled, mode):
     sandbox, session, rec_id, frame = filled(mode, 2)
     sandbox.faults.short_page(2, operation="read")
     with pytest.raises(cd.IncompleteReadError):
@@ -139,7 +139,7 @@ def test_the_beginning_of_two_pages_lacks_no_row(filled, mode):
 
 @every_mode
 @pytest.mark.parametrize("kind", ["lose_reply", "truncate_body", "expire_token"])
-def test_a_page_that_comes_at_the_second_try_is_as_good(filled, mode, kind):
+def test_a_page_that_succeeds_on_retry_is_used(filled, mode, kind):
     sandbox, session, rec_id, frame = filled(mode, 4)
     sandbox.faults.script(kind, operation="read", nth=3)
     pd.testing.assert_frame_equal(cd.read_clicdata(rec_id, session=session), frame)
@@ -147,7 +147,7 @@ def test_a_page_that_comes_at_the_second_try_is_as_good(filled, mode, kind):
 
 @pytest.mark.sampled(0)
 @every_mode
-def test_a_page_that_does_not_come_in_time(filled, mode):
+def test_a_page_that_times_out(filled, mode):
     sandbox, session, rec_id, _ = filled(mode, 2, timeout=2, retry=cd.RetryPolicy(attempts=1))
     sandbox.faults.hang(operation="read", nth=2)
     with pytest.raises(cd.IncompleteReadError, match="page 2") as caught:
@@ -156,7 +156,7 @@ def test_a_page_that_does_not_come_in_time(filled, mode):
 
 
 @every_mode
-def test_rows_all_alike_over_whole_pages(filled, mode):
+def test_equal_rows_over_whole_pages(filled, mode):
     _, session, rec_id, frame = filled(mode, 4, column=["x"] * 33)
     how: dict[str, Any] = {}
     if mode != "full":
@@ -169,7 +169,7 @@ def test_rows_all_alike_over_whole_pages(filled, mode):
 
 
 @every_mode
-def test_a_page_repeated_beside_rows_all_alike(filled, mode):
+def test_a_repeated_page_among_equal_rows(filled, mode):
     sandbox, session, rec_id, _ = filled(mode, 3, column=["x"] * PAGE + ["y"] * PAGE + ["x"] * PAGE)
     sandbox.faults.repeat_page(operation="read", nth=2)
     with pytest.raises(cd.IncompleteReadError, match="repeated"):
@@ -217,7 +217,7 @@ def test_replies_without_any_paging_are_read_to_the_empty_page(http_service, len
 
 
 @pytest.mark.parametrize("lengths", [[10, 4, 10], [10, 4, 4], [4, 10], [10, 11]])
-def test_replies_without_any_paging_and_a_page_that_lacks_rows(http_service, lengths):
+def test_replies_without_paging_and_an_incomplete_page(http_service, lengths):
     with http_service(bare_service(lengths)) as url:
         session = cd.Session(api_key="canary", base_url=url, api_version="2025.3")
         with pytest.raises(cd.IncompleteReadError, match="lacks rows"):
@@ -236,7 +236,7 @@ def test_replies_without_any_paging_and_a_page_that_lacks_rows(http_service, len
     ],
     ids=str,
 )
-def test_what_pages_say_of_themselves_must_fit(http_service, first, second):
+def test_page_numbers_and_counts_must_be_consistent(http_service, first, second):
     def pages(page):
         rows = [{"n": n} for n in (range(10) if page == 1 else range(10, 12) if page == 2 else ())]
         return {"success": True, "result": {"data": rows}, "pagination": first if page == 1 else second}
@@ -248,7 +248,7 @@ def test_what_pages_say_of_themselves_must_fit(http_service, first, second):
         session.close()
 
 
-def test_a_service_that_gives_one_page_for_ever_is_left(http_service):
+def test_a_service_that_repeats_one_page_forever_raises(http_service):
     reply = {"data": [{"n": n} for n in range(10)], "has_more_data": True}
     with http_service(Pages(lambda page: reply)) as url:
         session = cd.Session(api_key="canary", base_url=url, api_version="unversioned")

@@ -72,7 +72,7 @@ def session(service):
 @pytest.mark.parametrize("how", ["at once", "next", "instead"])
 @pytest.mark.parametrize("nth", [1, 2, 3])
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_reply_that_comes_twice_confirms_no_other_batch(service, session, how, nth, workers):
+def test_a_duplicate_reply_confirms_no_other_batch(service, session, how, nth, workers):
     service.answer = Repeating(service, how, nth)
     error = None
     try:

@@ -132,7 +132,7 @@ FATE_UNKNOWN: dict[str, Any] = {
 
 @every_dialect
 @everywhere(list(FATE_UNKNOWN)[:5], *list(FATE_UNKNOWN)[5:])
-def test_what_has_no_known_fate_is_not_sent_again(ready, table, api_version, what, place, workers):
+def test_an_insert_of_unknown_outcome_is_not_sent_again(ready, table, api_version, what, place, workers):
     kind, options, in_table = FATE_UNKNOWN[what]
     frame, ranges = whole_batches(api_version, workers)
     sandbox, session = ready(api_version)
@@ -161,7 +161,7 @@ def test_what_has_no_known_fate_is_not_sent_again(ready, table, api_version, wha
 @pytest.mark.sampled(0)
 @every_dialect
 @everywhere(["before"], "after")
-def test_a_time_out_is_a_fate_unknown(ready, table, api_version, what, place, workers):
+def test_a_time_out_is_an_unknown_outcome(ready, table, api_version, what, place, workers):
     frame, ranges = whole_batches(api_version, workers)
     sandbox, session = ready(api_version, timeout=2)
     sandbox.faults.hang(operation="append", nth=POSITIONS[place], after_commit=what == "after")
@@ -185,7 +185,7 @@ DID_NOTHING: dict[str, Any] = {
 
 @every_dialect
 @everywhere(list(DID_NOTHING)[:3], *list(DID_NOTHING)[3:])
-def test_what_provably_did_nothing_is_sent_again(ready, table, api_version, what, place, workers):
+def test_an_insert_that_did_nothing_is_sent_again(ready, table, api_version, what, place, workers):
     kind, options = DID_NOTHING[what]
     frame, _ = whole_batches(api_version, workers)
     sandbox, session = ready(api_version)
@@ -303,7 +303,7 @@ def check_made_once(sandbox, table, receipt):
 
 @every_dialect
 @pytest.mark.parametrize("what", MADE)
-def test_a_create_whose_reply_is_lost_is_looked_up_and_gone_on_with(fresh, table, api_version, what):
+def test_a_create_with_a_lost_reply_is_looked_up_and_used(fresh, table, api_version, what):
     sandbox, session = fresh(api_version)
     kind, options = MADE[what]
     sandbox.faults.script(kind, operation="create", **options)
@@ -314,7 +314,7 @@ def test_a_create_whose_reply_is_lost_is_looked_up_and_gone_on_with(fresh, table
 
 @every_dialect
 @pytest.mark.parametrize("what", NOT_MADE)
-def test_a_create_that_was_lost_is_asked_for_again(fresh, table, api_version, what):
+def test_a_lost_create_is_retried(fresh, table, api_version, what):
     sandbox, session = fresh(api_version)
     kind, options = NOT_MADE[what]
     sandbox.faults.script(kind, operation="create", times=2, **options)
@@ -324,7 +324,7 @@ def test_a_create_that_was_lost_is_asked_for_again(fresh, table, api_version, wh
 
 
 @every_dialect
-def test_a_create_that_is_answered_with_an_error_is_not_asked_for_again(fresh, table, api_version):
+def test_a_refused_create_is_not_retried(fresh, table, api_version):
     sandbox, session = fresh(api_version)
     sandbox.faults.error_200("Busy", "Not now.", operation="create")
     with pytest.raises(cd.ApiError, match="Not now") as caught:
@@ -334,7 +334,7 @@ def test_a_create_that_is_answered_with_an_error_is_not_asked_for_again(fresh, t
 
 
 @every_dialect
-def test_a_create_that_comes_after_the_second_one_makes_no_second_table(fresh, table, api_version):
+def test_a_late_create_after_its_retry_makes_no_second_table(fresh, table, api_version):
     sandbox, session = fresh(api_version)
     sandbox.faults.late_commit(operation="create")
     receipt = FRAME.clicdata.push(table, session=session)
@@ -362,7 +362,7 @@ def once_held(sandbox, count, act):
 
 
 @every_dialect
-def test_a_create_that_comes_just_before_the_second_one_is_gone_on_with(serve, table, api_version):
+def test_a_late_create_before_its_retry_is_used(serve, table, api_version):
     sandbox, session = serve(api_version)
     sandbox.faults.late_commit(operation="create")
     # The look after the lost reply sees no table, and is told so only when there is one.
@@ -384,7 +384,7 @@ OTHERS = {
 
 @every_dialect
 @pytest.mark.parametrize("what", OTHERS)
-def test_a_create_that_was_lost_takes_no_table_of_somebody_else(serve, open_session, table, api_version, what):
+def test_a_lost_create_does_not_use_the_table_of_another_user(serve, open_session, table, api_version, what):
     sandbox, session = serve(api_version)
     other, frame = open_session(sandbox, api_version), OTHERS[what][0]
     # We are told that there is no such table when there is one.
@@ -401,7 +401,7 @@ def test_a_create_that_was_lost_takes_no_table_of_somebody_else(serve, open_sess
 
 @every_dialect
 @pytest.mark.parametrize("made", [True, False])
-def test_a_create_that_was_lost_where_columns_are_not_listed(serve, table, api_version, made):
+def test_a_lost_create_where_columns_are_not_listed(serve, table, api_version, made):
     sandbox, session = serve(api_version, assume=Assumptions(column_metadata=False))
     sandbox.faults.lose_reply(operation="create", after_commit=made)
     if made:
@@ -417,7 +417,7 @@ def test_a_create_that_was_lost_where_columns_are_not_listed(serve, table, api_v
 @every_dialect
 @pytest.mark.parametrize("lost", ["the create each time", "the look"])
 @pytest.mark.parametrize("made_later", [False, True])
-def test_a_create_of_which_nothing_can_be_found_out_sends_no_row(serve, table, api_version, lost, made_later):
+def test_no_row_is_sent_after_a_create_of_unknown_outcome(serve, table, api_version, lost, made_later):
     sandbox, session = serve(api_version)
     kind, options = ("late_commit", {}) if made_later else ("lose_reply", {"after_commit": False})
     sandbox.faults.script(kind, operation="create", times=50, **options)
@@ -437,7 +437,7 @@ def test_a_create_of_which_nothing_can_be_found_out_sends_no_row(serve, table, a
 
 @every_dialect
 @pytest.mark.parametrize("code", [429, 401])
-def test_a_create_that_did_nothing_is_asked_for_again(fresh, table, api_version, code):
+def test_a_create_that_did_nothing_is_retried(fresh, table, api_version, code):
     sandbox, session = fresh(api_version)
     sandbox.faults.status(code, operation="create")
     FRAME.clicdata.push(table, session=session)
@@ -455,7 +455,7 @@ def test_a_create_that_did_nothing_is_asked_for_again(fresh, table, api_version,
         ("status", {"code": 429}),
     ],
 )
-def test_a_delete_is_sent_again_for_it_does_no_harm(ready, table, api_version, workers, kind, options):
+def test_a_delete_is_retried(ready, table, api_version, workers, kind, options):
     sandbox, session = ready(api_version)
     append(session, table)
     sandbox.faults.script(kind, operation="delete", nth=2, **options)
@@ -482,7 +482,7 @@ def test_a_delete_that_fails_for_good_names_its_rows(ready, table, api_version):
 
 @every_dialect
 @pytest.mark.parametrize("first", [("lose_reply", {}), ("status", {"code": 504, "after_commit": True})])
-def test_a_delete_that_may_have_been_done_is_not_called_unsent_by_what_comes_after(ready, table, api_version, first):
+def test_a_delete_that_may_be_done_is_not_unsent_after_a_later_refusal(ready, table, api_version, first):
     sandbox, session = ready(api_version)
     append(session, table)
     kind, options = first
@@ -501,7 +501,7 @@ class Stop(BaseException):
 @every_dialect
 @one_or_four
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, Stop])
-def test_an_interrupt_tells_the_ranges_and_goes_on(ready, table, api_version, workers, raised):
+def test_an_interrupt_reports_the_ranges_and_is_raised(ready, table, api_version, workers, raised):
     sandbox, session = ready(api_version)
 
     def interrupt(done, total):
@@ -626,7 +626,7 @@ def test_a_progress_call_that_fails_loses_no_account(ready, table, api_version, 
 @every_dialect
 @one_or_four
 @pytest.mark.parametrize("error", [OSError("the disk is gone"), KeyboardInterrupt()])
-def test_a_stream_that_breaks_tells_what_went_before(ready, table, api_version, workers, error):
+def test_a_stream_that_breaks_reports_what_was_sent(ready, table, api_version, workers, error):
     sandbox, session = ready(api_version)
     arrow = pa.Table.from_pandas(FRAME, preserve_index=False)
     taken = 13
@@ -650,7 +650,7 @@ def test_a_stream_that_breaks_tells_what_went_before(ready, table, api_version, 
 
 
 @every_dialect
-def test_a_stream_with_a_value_that_cannot_go_says_what_went(ready, table, api_version):
+def test_a_stream_with_an_invalid_value_reports_what_was_sent(ready, table, api_version):
     sandbox, session = ready(api_version)
     parts = [{"n": list(range(5)), "t": ["a"] * 5}, {"n": list(range(5, 10)), "t": ["b"] * 5}]
     schema = pa.schema([("n", pa.float64()), ("t", pa.string())])

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 
-def test_registering_twice_does_no_harm_and_never_replaces_a_foreign_name() -> None:
+def test_registering_twice_works_and_never_replaces_a_foreign_name() -> None:
     code = (
         "import importlib, warnings, pandas as pd; warnings.simplefilter('error'); import pandas_clicdata as cd;"
         "importlib.reload(cd); assert pd.read_clicdata is cd.read_clicdata; assert hasattr(pd.DataFrame(), 'clicdata')"
@@ -30,7 +30,7 @@ def test_importing_loads_only_what_is_used() -> None:
     assert result.stdout.split() == []
 
 
-def test_nothing_is_printed_by_a_plain_import_or_by_the_accessor() -> None:
+def test_import_and_accessor_print_nothing() -> None:
     code = "import pandas as pd, pandas_clicdata; pd.DataFrame({'a': [1]}).clicdata.schema()"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (result.stdout, result.stderr) == ("", "")

@@ -79,7 +79,7 @@ def rooms_imported(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_room_imports_what_its_walls_allow(path: Path) -> None:
+def test_a_module_imports_only_what_its_wall_allows(path: Path) -> None:
     room = room_of(path)
     imported = set(rooms_imported(path)) - {room}
     if room == "sandbox":
@@ -90,12 +90,12 @@ def test_a_room_imports_what_its_walls_allow(path: Path) -> None:
         assert imported <= WALLS[room] | LEAVES.keys()
 
 
-def test_every_wall_stands_where_a_room_is() -> None:
+def test_every_module_has_a_wall() -> None:
     assert {room_of(path) for path in modules()} == WALLS.keys() | LEAVES.keys()
 
 
 @pytest.mark.parametrize("room", sorted(WALLS))
-def test_sandbox_and_client_meet_in_one_line_each(room: str) -> None:
+def test_sandbox_and_client_import_each_other_in_single_lines_only(room: str) -> None:
     across = PUBLIC if room == "sandbox" else "sandbox"
     crossings = [
         imported
@@ -108,11 +108,11 @@ def test_sandbox_and_client_meet_in_one_line_each(room: str) -> None:
 
 
 @pytest.mark.parametrize("module", ["operations", "replies", "dialects"])
-def test_the_dialects_know_neither_pandas_nor_the_network(module: str) -> None:
+def test_dialects_import_neither_pandas_nor_the_network(module: str) -> None:
     tree = ast.parse((PACKAGE / "client" / f"{module}.py").read_text("utf-8"))
     imported = {name.split(".")[0] for name, _ in runtime_imports(tree)}
     assert not imported & {"numpy", "pandas", "pyarrow", "requests", "urllib3", "socket"}
 
 
-def test_there_is_no_drawer() -> None:
+def test_there_is_no_module_for_miscellanea() -> None:
     assert not {path.stem for path in modules()} & {"utils", "util", "common", "misc", "helpers"}

@@ -137,7 +137,7 @@ def executed(no_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return notebook
 
 
-def test_it_runs_and_shows_what_it_says(executed: Any) -> None:
+def test_the_notebook_runs_and_shows_what_its_text_says(executed: Any) -> None:
     for cell in code_cells(executed):
         kinds = [output.output_type for output in cell.outputs]
         # A wrong turn that is none any more makes the text around it wrong.

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_nothing_is_said_in_both_setup_cfg_and_pyproject() -> None:
+def test_setup_cfg_and_pyproject_do_not_overlap() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", "utf-8")

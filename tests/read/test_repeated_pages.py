@@ -212,7 +212,7 @@ WRITES = {
 @every_dialect
 @every_frame
 @pytest.mark.parametrize("write", WRITES)
-def test_what_decides_by_a_read_needs_a_read_that_is_proven(
+def test_a_write_that_depends_on_a_read_needs_a_complete_read(
     running, open_session, name, home, api_version, what, write
 ):
     session, frame = open_session(running, api_version), FRAMES[what]
@@ -253,9 +253,7 @@ def test_what_only_compares_accepts_pages_that_repeat(running, open_session, nam
 @every_dialect
 @every_frame
 @pytest.mark.parametrize("after_commit", [True, False])
-def test_rows_of_unknown_fate_are_found_among_pages_that_repeat(
-    running, open_session, name, api_version, what, after_commit
-):
+def test_unknown_rows_are_found_among_repeated_pages(running, open_session, name, api_version, what, after_commit):
     session, frame = open_session(running, api_version), FRAMES[what]
     for nth in (1, 2, 4):
         table = f"{name} {nth}"
@@ -337,7 +335,7 @@ def test_caches_are_asked_not_to_answer(proxied, name, api_version):
 
 @pytest.mark.parametrize("how", [{}, {"repeated_pages": "accept"}], ids=["check", "accept"])
 @pytest.mark.parametrize("far", ["the same page", "refused", "a last page", "nothing"])
-def test_a_service_that_does_not_heed_the_number_of_the_page(http_service, how, far):
+def test_a_service_that_ignores_the_page_number(http_service, how, far):
     """It gives one page for ever; told from a table of three equal pages by a page that no table has."""
 
     def answer(request):
@@ -363,7 +361,7 @@ def test_a_service_that_does_not_heed_the_number_of_the_page(http_service, how, 
                 cd.read_clicdata(7, session=session)
 
 
-def test_a_digest_tells_rows_by_their_values_alone():
+def test_a_digest_depends_on_the_values_of_rows_alone():
     rows: list[dict[str, Any]] = [{"a": 1, "b": "x" * 5, "c": [1, {"d": None}]}, {"a": 2.5, "b": None, "c": True}]
     same = json.loads(json.dumps(rows))
     for row in rows:
@@ -441,7 +439,7 @@ def test_a_replace_that_is_given_a_wrong_page_deletes_nothing(proxied, running, 
 
 
 @every_dialect
-def test_the_backup_is_proven_from_the_last_page_to_the_first(proxied, name, home, api_version):
+def test_the_backup_is_verified_from_the_last_page_to_the_first(proxied, name, home, api_version):
     proxy, session = proxied(api_version, DISTINCT)
     DISTINCT.head(5).clicdata.push(name, if_exists="replace", reconcile_wait=0, session=session)
     pages = proxy.pages[: proxy.pages.index(1, len(DISTINCT) // PAGE + 1) + 1]

@@ -132,7 +132,7 @@ def jpeg():
 
 
 @pytest.mark.parametrize("form", ["text", "JSON text", "data address", "object", "named object", "bytes", "wrapped"])
-def test_a_picture_is_read_in_whatever_form_it_comes(http_service, form):
+def test_a_picture_is_read_in_every_form(http_service, form):
     content = jpeg()
     text = base64.b64encode(content).decode()
     body = {
@@ -152,7 +152,7 @@ def test_a_picture_is_read_in_whatever_form_it_comes(http_service, form):
 
 
 @pytest.mark.parametrize("body", [b"{}", b"", b"null", b'"hello"', b"<html>", b'{"a": "aGVsbG8="}'])
-def test_what_is_no_picture_is_said_to_be_none(http_service, body):
+def test_a_reply_that_is_not_a_picture_raises(http_service, body):
     with (
         http_service(lambda request: (200, {}, body)) as url,
         at(url) as session,
@@ -430,7 +430,7 @@ def test_a_list_that_is_not_whole_is_an_error(http_service, pagination):
 
 @pytest.mark.parametrize("said", [{}, {"result_count": 2}, {"has_more_results": True}, {"result_total_count": 5}])
 @pytest.mark.parametrize("keyed", [True, False])
-def test_records_are_all_there_once_whatever_tells_of_pages(http_service, said, keyed):
+def test_each_record_is_listed_once_with_every_form_of_paging(http_service, said, keyed):
     things = [{"id": n} if keyed else {"who": "ada"} for n in range(5)]
 
     def answer(request):
@@ -445,7 +445,7 @@ def test_records_are_all_there_once_whatever_tells_of_pages(http_service, said, 
         assert cd.Account(session).get_account_activity(output="dict") == things
 
 
-def test_a_service_that_knows_no_pages_is_not_asked_for_ever(http_service):
+def test_a_service_without_pages_is_not_requested_forever(http_service):
     # Each request is an act of its own, so that no two replies are equal.
     counts = itertools.count()
 
@@ -481,7 +481,7 @@ def test_a_list_is_found_in_whatever_holds_it(http_service, body, names):
 
 
 @pytest.mark.parametrize("body", [{}, 7, None, {"a": [], "b": []}, {"teams": [1]}, {"teams": None}, "teams"])
-def test_what_is_no_list_is_said_to_be_none(http_service, body):
+def test_a_reply_that_is_not_a_list_raises(http_service, body):
     with (
         http_service(lambda request: (200, {}, json.dumps(body).encode())) as url,
         at(url) as session,
@@ -491,7 +491,7 @@ def test_what_is_no_list_is_said_to_be_none(http_service, body):
 
 
 @pytest.mark.parametrize("listed", [[], [{"rec_id": 7}, {"rec_id": 8}]], ids=len)
-def test_several_records_or_none_are_not_one(http_service, listed):
+def test_a_record_is_not_returned_for_several_or_no_matches(http_service, listed):
     with (
         http_service(lambda request: (200, {}, json.dumps({"schedules": listed}).encode())) as url,
         at(url) as session,
@@ -560,7 +560,7 @@ def test_values_of_records_that_go_into_no_dtype_stay_as_they_came(http_service,
     assert column.tolist() == values
 
 
-def test_a_list_without_end_is_given_up(http_service, monkeypatch):
+def test_an_endless_list_raises(http_service, monkeypatch):
     monkeypatch.setattr("pandas_clicdata.resources.records._MOST_PAGES", 5)
     asked = []
 
@@ -603,7 +603,7 @@ def test_each_class_takes_a_session_or_what_makes_one(one_sandbox, sessions, no_
 NO_SESSION: Any = "sandbox"
 
 
-def test_without_credentials_the_first_use_says_how_to_give_them(no_settings):
+def test_the_first_use_without_credentials_names_the_settings(no_settings):
     team = cd.Team()
     cd.session._shared.bind(None)
     with pytest.raises(cd.NoCredentialsError, match="CLICDATA_CLIENT_ID"):

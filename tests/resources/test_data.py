@@ -146,7 +146,7 @@ def test_a_list_of_many_pages_is_whole_or_not_returned(serve):
         ({"name": "T", "refresh": False}, "name=T&refresh=false"),
     ],
 )
-def test_filters_are_sent_where_there_are_such(running, open_session, filters, query):
+def test_filters_are_sent_where_the_dialect_has_them(running, open_session, filters, query):
     running.requests.clear()
     cd.Data(open_session(running, "unversioned")).get_data(**filters)
     assert [entry.query for entry in running.requests.of("list")] == [query]
@@ -154,7 +154,7 @@ def test_filters_are_sent_where_there_are_such(running, open_session, filters, q
 
 @pytest.mark.parametrize("api_version", ["2025.3", "2022.01"])
 @pytest.mark.parametrize("filters", [{"unique_key_available": True}, {"name": "T", "refresh": False}])
-def test_filters_are_refused_where_there_are_none_such(fresh, api_version, filters):
+def test_filters_are_refused_where_the_dialect_has_none(fresh, api_version, filters):
     sandbox, data = fresh(api_version)
     with pytest.raises(ValueError, match=f"is a filter of the API without versions; in {api_version}"):
         data.get_data(**filters)
@@ -399,7 +399,7 @@ def test_a_table_without_a_source(fresh, name, api_version, method):
 
 
 @pytest.mark.parametrize("method", [method for method, *_ in ANEW])
-def test_only_what_is_the_same_twice_is_asked_for_twice(http_service, method):
+def test_only_idempotent_requests_are_sent_twice(http_service, method):
     asked = []
 
     def answer(request):

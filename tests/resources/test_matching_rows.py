@@ -196,7 +196,7 @@ def test_a_value_that_is_missing_is_null_in_a_column_of_any_type(running, open_s
     assert column(running, name, key) == [None]
 
 
-def test_an_empty_table_that_does_not_tell_its_columns(serve):
+def test_an_empty_table_without_listed_columns(serve):
     sandbox, session = serve(assume=Assumptions(column_metadata=False))
     create_table("T", {"a": "number"}, session=session)
     update_matching(session, "T", {"a": 1}, {"a": 2})
@@ -341,7 +341,7 @@ every_operation = pytest.mark.parametrize("operation", ["delete", "update"])
 @every_dialect
 @every_operation
 @lost
-def test_the_first_row_is_never_asked_for_twice(fresh, name, api_version, operation, kind, options, carried_out):
+def test_a_request_for_the_first_match_is_not_retried(fresh, name, api_version, operation, kind, options, carried_out):
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation=operation, **options)
     with pytest.raises(cd.AmbiguousWriteError, match="Unknown: a row that matches may or may not be") as caught:
@@ -368,7 +368,7 @@ def test_a_request_turned_away_is_made_again(fresh, name, api_version, operation
 @every_dialect
 @every_operation
 @lost
-def test_all_that_match_are_asked_for_again(fresh, name, api_version, operation, kind, options, carried_out):
+def test_a_request_for_all_matches_is_retried(fresh, name, api_version, operation, kind, options, carried_out):
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation=operation, **options)
     receipt = change(operation, session, name, "all", reconcile_wait=0)
@@ -379,7 +379,7 @@ def test_all_that_match_are_asked_for_again(fresh, name, api_version, operation,
 
 @every_dialect
 @every_operation
-def test_what_comes_late_was_waited_for(fresh, name, api_version, operation, monkeypatch):
+def test_a_late_request_is_waited_for(fresh, name, api_version, operation, monkeypatch):
     sandbox, session = fresh(api_version)
     waited: list[float] = []
     monkeypatch.setattr("pandas_clicdata.write.results.time.sleep", waited.append)
@@ -394,7 +394,7 @@ def test_what_comes_late_was_waited_for(fresh, name, api_version, operation, mon
 @every_operation
 @pytest.mark.parametrize("multiple_rows", ["all", "first"])
 @pytest.mark.parametrize("code", [400, 403, 404])
-def test_a_refusal_says_that_nothing_was_done(fresh, name, api_version, operation, multiple_rows, code):
+def test_a_refusal_states_that_nothing_was_done(fresh, name, api_version, operation, multiple_rows, code):
     sandbox, session = fresh(api_version)
     sandbox.faults.status(code, operation=operation)
     with pytest.raises(cd.IncompleteWriteError, match=rf"Nothing was {DOES[operation]}\.") as caught:
@@ -511,7 +511,7 @@ def test_a_name_that_is_taken(serve, api_version, other):
 
 @every_dialect
 @lost
-def test_a_lost_create_is_settled_by_name(serve, api_version, kind, options, carried_out):
+def test_a_lost_create_is_reconciled_by_name(serve, api_version, kind, options, carried_out):
     sandbox, session = serve(api_version)
     sandbox.faults.script(kind, operation="create", **options)
     rec_id = create_table("T", TYPES, session=session)
@@ -519,7 +519,7 @@ def test_a_lost_create_is_settled_by_name(serve, api_version, kind, options, car
     assert writes(sandbox) == ["create"] * (1 if carried_out else 2)
 
 
-def test_a_create_that_cannot_be_settled_is_unknown(serve):
+def test_a_create_that_cannot_be_reconciled_is_unknown(serve):
     sandbox, session = serve()
     sandbox.faults.script("lose_reply", operation="create", after_commit=True)
     sandbox.faults.status(500, operation="list", nth=2, times=10)

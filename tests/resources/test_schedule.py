@@ -20,7 +20,7 @@ def nightly(one_sandbox, name):
 
 
 @pytest.mark.operation("GET /schedule", "GET /schedule/{id}")
-def test_schedules_are_listed_and_told_one_by_one(session, nightly, name):
+def test_schedules_are_listed_and_fetched_one_by_one(session, nightly, name):
     schedule = cd.Schedule(session)
     frame = schedule.get_schedule()
     assert list(frame)[:2] == ["rec_id", "name"]
@@ -50,7 +50,7 @@ def test_a_triggered_schedule_does_its_work(session, nightly, name):
     assert "None" not in shown
 
 
-def test_a_run_that_fails_is_an_error_that_says_why(session, one_sandbox, nightly, name):
+def test_a_failed_run_raises_with_the_reason(session, one_sandbox, nightly, name):
     one_sandbox.put_source(f"{name}.csv", "plane,wings\nA320,2\n")
     schedule = cd.Schedule(session)
     with pytest.raises(
@@ -123,7 +123,7 @@ def test_a_run_that_does_not_end_is_given_up(http_service, states):
 
 
 @pytest.mark.parametrize("record", [{"rec_id": 7}, {"status": "blue"}, {"status": 3}, {"status": None, "name": "x"}])
-def test_where_nothing_tells_the_state_nothing_is_triggered(http_service, record):
+def test_a_schedule_without_a_state_is_not_triggered(http_service, record):
     asked, answer = scheduling([record])
     with (
         http_service(answer) as url,
@@ -135,7 +135,7 @@ def test_where_nothing_tells_the_state_nothing_is_triggered(http_service, record
 
 
 @pytest.mark.parametrize("state", ["running", "queued"])
-def test_the_end_of_a_run_that_is_going_on_is_not_taken_for_that_of_another(http_service, state):
+def test_the_end_of_an_earlier_run_does_not_count_for_a_later_run(http_service, state):
     asked, answer = scheduling([state, "succeeded"])
     with (
         http_service(answer) as url,
@@ -146,12 +146,12 @@ def test_the_end_of_a_run_that_is_going_on_is_not_taken_for_that_of_another(http
     assert asked == ["GET /schedule/7"]
 
 
-def test_a_run_whose_end_the_service_does_not_tell_is_not_said_to_have_gone_well(http_service):
+def test_a_run_with_an_unreported_end_is_not_reported_as_successful(http_service):
     with pytest.raises(cd.ScheduleStateError, match=r"has ended, and the service does not say how.* 'idle' now"):
         followed(http_service, ["idle", "running", "idle"])
 
 
-def test_a_failure_while_it_is_followed_says_that_it_was_triggered(http_service):
+def test_an_error_while_following_a_run_says_that_it_was_triggered(http_service):
     _, answer = scheduling(["idle"])
 
     def failing(request):
@@ -166,7 +166,7 @@ def test_a_failure_while_it_is_followed_says_that_it_was_triggered(http_service)
 
 
 @pytest.mark.parametrize("after_commit", [True, False])
-def test_a_lost_reply_is_said_to_be_perhaps_a_run_and_nothing_is_asked_twice(serve, name, after_commit):
+def test_a_trigger_with_a_lost_reply_may_be_a_run_and_is_not_retried(serve, name, after_commit):
     sandbox, session = serve()
     sandbox.put_source("a.csv", "n\n1\n")
     sandbox.feed(name, "a.csv")

@@ -233,7 +233,7 @@ def checked_records(said):
 
 
 @pytest.mark.parametrize(("code", "error"), NOW_RAISES, ids=[code for code, _ in NOW_RAISES])
-def test_what_the_page_says_is_an_error_is_one(account, code, error):
+def test_errors_named_on_the_page_are_raised(account, code, error):
     signed_in = cd.connect(client_id=account.client_id, client_secret=account.client_secret)
     names = {**vars(cd), "pd": pd, "sandbox": account}
     names["penguins"] = cd.Data().get_data(name="Penguins")["rec_id"].item()

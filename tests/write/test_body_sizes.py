@@ -151,7 +151,7 @@ def pour(reply):
 
 
 @pytest.mark.parametrize("what", ENDLESS)
-def test_a_reply_without_end_is_given_up(service, open_session, what):
+def test_an_endless_reply_raises(service, open_session, what):
     session = open_session(max_reply_bytes=1_000_000, timeout=10)
     service.answer = pour(ENDLESS[what])
     with pytest.raises(cd.ClicDataError) as caught:
@@ -166,7 +166,7 @@ def test_a_reply_without_end_is_given_up(service, open_session, what):
 
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("what", ENDLESS)
-def test_a_write_answered_without_end_is_unknown(service, open_session, what):
+def test_an_endless_reply_to_a_write_is_an_unknown_outcome(service, open_session, what):
     session = open_session(max_reply_bytes=1_000_000, timeout=10)
     reply = pour(ENDLESS[what])
     service.answer = lambda request, connection: reply(request, connection) if request.body else None

@@ -121,13 +121,13 @@ def test_a_table_that_is_made_has_all_columns(running, open_session, name, api_v
 
 
 @every_dialect
-def test_nothing_new_leaves_nothing_to_say(filled, name, api_version):
+def test_no_new_rows_give_no_message(filled, name, api_version):
     _, session = filled(api_version, OLD)
     assert OLD[["delay", "flight"]].clicdata.append(name, session=session, **IGNORE).notes == ()
 
 
 @every_dialect
-def test_types_asked_for_hold_for_what_is_sent_and_what_is_not(filled, name, api_version):
+def test_column_types_apply_to_sent_and_unsent_columns(filled, name, api_version):
     sandbox, session = filled(api_version, OLD.assign(delay=OLD["delay"].astype("str")))
     types = {"delay": "text", "day": "text"}
     NEW.clicdata.append(name, column_types=types, session=session, **IGNORE)
@@ -185,7 +185,7 @@ REFUSED = {
 
 @every_dialect
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_is_refused_all_the_same_changes_nothing(filled, name, api_version, what):
+def test_a_write_that_is_still_refused_changes_nothing(filled, name, api_version, what):
     sandbox, session = filled(api_version, OLD)
     act, missing, extra, says = REFUSED[what]
     with pytest.raises(cd.ColumnMismatchError, match=says) as caught:
@@ -226,7 +226,7 @@ def test_an_empty_table_that_does_not_list_its_columns_leaves_nothing_out(unlist
 @every_dialect
 @pytest.mark.parametrize("kept", ["journal", "token"])
 @pytest.mark.parametrize("act", ["append", "push to append", "push to replace"])
-def test_the_same_call_goes_on(filled, name, backups, tmp_path, api_version, kept, act):
+def test_the_same_call_resumes(filled, name, backups, tmp_path, api_version, kept, act):
     sandbox, session = filled(api_version, OLD)
     options = {**IGNORE, **backups.get(act, {}), "chunksize": 1, "session": session}
     if kept == "journal":
@@ -259,7 +259,7 @@ def test_the_same_call_goes_on(filled, name, backups, tmp_path, api_version, kep
 
 @every_dialect
 @pytest.mark.parametrize("listed", [True, False])
-def test_a_replace_that_emptied_its_table_goes_on_as_it_began(filled, unlisted, name, tmp_path, api_version, listed):
+def test_a_replace_that_emptied_its_table_can_be_resumed(filled, unlisted, name, tmp_path, api_version, listed):
     sandbox, session = filled(api_version, OLD) if listed else unlisted(api_version)
     if not listed:
         OLD.clicdata.push(name, session=session)
@@ -273,7 +273,7 @@ def test_a_replace_that_emptied_its_table_goes_on_as_it_began(filled, unlisted, 
     assert receipt.notes[0].endswith("does not have them: 'gate', 'day'.")
 
 
-def test_a_table_that_has_another_column_now_is_not_gone_on_with(filled, name, tmp_path):
+def test_a_write_to_a_table_with_another_column_is_not_resumed(filled, name, tmp_path):
     """The first rows went without it; the table of the same RecId and name is another sandbox's here."""
     sandbox, session = filled("2025.3", OLD)
     options = {**IGNORE, "chunksize": 1, "session": session}
@@ -354,13 +354,13 @@ def test_each_column_that_differs_is_named_or_counted(universe, data):
 
 @given(some_names, some_names)
 @example(["a"], ["A"])
-def test_a_part_of_the_columns_lacks_none(ours, theirs):
+def test_a_selection_of_columns_is_complete(ours, theirs):
     error = compared(ours, theirs, [], whole=False)
     assert error.missing == []
     assert error.extra == [each for each in ours if each not in theirs]
 
 
-def test_what_is_to_be_done_is_said_first_and_what_is_not_shown_last():
+def test_the_message_begins_with_the_remedy_and_ends_with_what_is_omitted():
     ours, theirs = [f"x{n}" for n in range(9)], [f"m{n}" for n in range(8)]
     both = [f"d{n}" for n in range(7)]
     said = str(compared([*ours, *both], [*theirs, *both], both)).split("\n")
@@ -449,7 +449,7 @@ def test_of_thousands_of_columns_twenty_are_printed_at_once(filled, name, api_ve
 
 
 @every_dialect
-def test_where_types_are_not_told_a_column_is_there(unlisted, name, api_version):
+def test_a_column_is_found_where_types_are_not_listed(unlisted, name, api_version):
     _, session = unlisted(api_version)
     OLD.clicdata.push(name, session=session)
     with pytest.raises(cd.ColumnMismatchError, match=r"'flight' +- +there +missing in the frame"):

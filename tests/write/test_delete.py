@@ -158,7 +158,7 @@ KEYS: dict[str, Any] = {
 @pytest.mark.parametrize("looked", [False, True])
 @pytest.mark.parametrize("datetime_form", ["space", "iso_offset"])
 @pytest.mark.parametrize("what", KEYS)
-def test_keys_of_every_type_meet_their_equals(
+def test_keys_of_every_type_match_equal_values(
     running, serve, open_session, name, api_version, what, looked, datetime_form
 ):
     there, keys = KEYS[what]
@@ -217,7 +217,7 @@ def test_an_index_can_hold_the_keys(fresh, name):
         ("status", {"code": 429}),
     ],
 )
-def test_a_lost_reply_is_answered_by_asking_again(fresh, name, api_version, workers, nth, kind, options):
+def test_a_deletion_with_a_lost_reply_is_retried(fresh, name, api_version, workers, nth, kind, options):
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation="delete", nth=nth, **options)
     receipt = FRAME.iloc[[0, 2, 4]].clicdata.delete_rows(

@@ -108,7 +108,7 @@ except KeyboardInterrupt as stopped:
 
 
 @pytest.mark.slow
-def test_a_stop_without_threads_tells_the_rows(run):
+def test_a_stop_without_threads_reports_the_ranges(run):
     result, rows = run(BEFORE + NO_THREAD_AFTER.format(allowed=0) + STOPPED.format(after=5))
     assert (result.stdout, result.stderr, result.returncode) == ("5 []\n", "", 0)
     assert sum(rows.values()) == 1 + 5

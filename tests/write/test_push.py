@@ -155,7 +155,7 @@ def test_a_stream_is_cut_as_a_frame_is(ready, api_version, size):
     assert (receipt.rows, receipt.sent, receipt.batches) == (20, 20, len(expected))
 
 
-def test_progress_is_told_of_each_batch(ready, api_version):
+def test_progress_is_called_for_each_batch(ready, api_version):
     _, session = ready
     told = []
     FRAME.clicdata.push("T", progress=lambda done, total: told.append((done, total)), session=session)
@@ -254,7 +254,7 @@ def numbered(batches):
     workers=st.integers(1, 5),
     breaks_at=st.none() | st.integers(0, 12),
 )
-def test_ranges_are_disjoint_cover_and_tell_the_truth(sizes, fates, workers, breaks_at):
+def test_ranges_are_disjoint_complete_and_correct(sizes, fates, workers, breaks_at):
     ends = np.cumsum([0, *sizes]).tolist()
     committed: set[int] = set()
     sent: list[Any] = []
@@ -366,7 +366,7 @@ def test_a_second_interrupt_leaves_what_is_on_the_wire_unknown(monkeypatch):
     assert (delivery.ranges(Fate.CONFIRMED), delivery.ranges(Fate.UNKNOWN)) == ([], [(0, 5)])
 
 
-def test_many_ranges_are_told_shortly():
+def test_many_ranges_are_abbreviated():
     assert ranges_text([(n, n + 1) for n in range(0, 20, 2)]) == "10 rows (0, 2, 4, 6, 8, and 5 ranges more)"
 
 
@@ -380,7 +380,7 @@ def test_every_version_takes_rows_by_the_operation_it_has(serve, version):
     pd.testing.assert_frame_equal(cd.read_clicdata("Old and new", session=session), frame)
 
 
-def test_a_delete_that_is_answered_by_nothing_is_not_taken_for_done_where_success_is_said(http_service):
+def test_an_empty_reply_to_a_delete_is_not_success_where_success_is_documented(http_service):
     with (
         http_service(lambda request: (200, {}, b"")) as url,
         cd.Session(api_key="hush", base_url=url, api_version="2025.3") as session,

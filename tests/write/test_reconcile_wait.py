@@ -118,7 +118,7 @@ def test_a_token_of_which_nothing_was_sent_is_good_once_too(running, session, ta
     assert there(running, target) == [-1, *range(ROWS)]
 
 
-def test_others_who_add_other_rows_keep_nobody_from_going_on(running, session, target, mode):
+def test_other_rows_of_other_users_do_not_prevent_a_resume(running, session, target, mode):
     running.faults.status(400, operation="append", nth=3)
     error = stopped(target, session, **mode)
     others = pd.DataFrame({"n": [100, 101], "t": ["theirs", "theirs"]})
@@ -129,7 +129,7 @@ def test_others_who_add_other_rows_keep_nobody_from_going_on(running, session, t
 
 
 @pytest.mark.parametrize("kept", ["token", "journal"])
-def test_keys_that_somebody_else_has_sent_meanwhile_are_not_sent_again(running, session, plain, kept, tmp_path):
+def test_keys_sent_by_another_user_are_not_sent_again(running, session, plain, kept, tmp_path):
     how = {"on": "n", "journal": tmp_path / "journal"} if kept == "journal" else {"on": "n"}
     running.faults.status(403, operation="append")
     error = stopped(plain, session, **how)
@@ -153,7 +153,7 @@ def test_a_late_deletion_of_a_mark_takes_no_row_that_was_found(running, session,
     assert there(running, table) == [-1, *range(ROWS)]
 
 
-def test_a_late_deletion_by_key_that_takes_a_row_sent_instead_is_made_good(running, session, plain):
+def test_a_row_deleted_by_a_late_deletion_by_key_is_sent_again(running, session, plain):
     running.faults.late_commit(operation="append", nth=2, delay=0.3)
     running.faults.late_commit(operation="delete", delay=0.3)
     receipt = send(plain, session, reconcile_wait=0.2, on="n", verify=True)
@@ -164,7 +164,7 @@ def test_a_late_deletion_by_key_that_takes_a_row_sent_instead_is_made_good(runni
 
 
 @pytest.mark.parametrize("mode", ["check", "on"])
-def test_rows_that_would_not_be_known_again_are_not_sent_again(running, session, version, plain, mode):
+def test_rows_that_cannot_be_recognized_are_not_sent_again(running, session, version, plain, mode):
     """As a service does that gives values back in another form, here somebody changes what is confirmed."""
     start, stop = batch_ranges(ROWS, BATCH, version)[2]
     running.faults.lose_reply(operation="append", after_commit=False, nth=3)
@@ -194,7 +194,7 @@ def test_rows_that_nothing_explains_are_a_reason_not_to_send_again(running, sess
     assert len(there(running, name)) == BATCH
 
 
-def test_a_deletion_that_comes_late_takes_no_row_that_is_sent_after_it(running, session, plain):
+def test_a_late_deletion_deletes_no_row_sent_after_it(running, session, plain):
     FRAME.clicdata.append(plain, session=session)
     running.faults.late_commit(operation="delete", delay=0.1)
     receipt = FRAME.head(3).clicdata.delete_rows(plain, on="n", reconcile_wait=0.3, session=session)
@@ -213,7 +213,7 @@ def test_an_update_that_comes_late_does_not_undo_a_later_one(running, session, p
     assert running.ledger.rows(plain)[0]["t"] == "second"
 
 
-def test_rows_sent_again_by_content_are_looked_at_in_the_end_whoever_goes_on(running, session, version, plain):
+def test_rows_sent_again_by_content_are_verified_after_a_resume(running, session, version, plain):
     """Stopped in the last wait: without the mode there would be no last look."""
     running.faults.late_commit(operation="append", nth=len(batch_ranges(ROWS, BATCH, version)))
 

@@ -185,7 +185,7 @@ def test_a_stream_is_read_to_its_end_before_anything_is_deleted(fresh, name, fol
 
 @every_dialect
 @pytest.mark.parametrize("begun", [False, True])
-def test_a_dry_run_tells_and_changes_nothing(fresh, name, folder, api_version, begun):
+def test_a_dry_run_counts_and_changes_nothing(fresh, name, folder, api_version, begun):
     sandbox, session = fresh(api_version)
     resume = None
     if begun:
@@ -207,7 +207,7 @@ def test_a_dry_run_tells_and_changes_nothing(fresh, name, folder, api_version, b
 @every_dialect
 @pytest.mark.parametrize("how", [{"stamp": "mark"}, {"on": ["n"]}, {"on_unknown": "check"}])
 @pytest.mark.parametrize("fault", ["lose_reply", "late_commit"])
-def test_new_rows_of_unknown_fate_are_settled(fresh, name, folder, api_version, how, fault):
+def test_unknown_new_rows_are_reconciled(fresh, name, folder, api_version, how, fault):
     old = OLD.assign(mark="an old mark") if "stamp" in how else OLD
     sandbox, session = fresh(api_version, old)
     sandbox.faults.script(fault, operation="append", nth=2, **({"delay": 0.02} if fault == "late_commit" else {}))
@@ -348,7 +348,7 @@ def swap_cells(session, name):
 
 
 @every_dialect
-def test_a_backup_of_these_values_in_other_rows_is_not_taken_for_one_of_these_rows(fresh, name, folder, api_version):
+def test_a_backup_with_the_same_values_in_other_rows_does_not_count(fresh, name, folder, api_version):
     sandbox, session = fresh(api_version)
     path = folder / "b.parquet"
     replace(session, name, backup=path)
@@ -613,7 +613,7 @@ def test_a_service_that_compares_in_its_own_way_loses_no_row(serve, folder, monk
 
 @every_dialect
 @pytest.mark.parametrize("when", ["before the first deletion", "between deletions"])
-def test_rows_that_somebody_else_writes_are_noticed_and_kept(fresh, open_session, name, folder, api_version, when):
+def test_rows_written_by_another_user_are_noticed_and_kept(fresh, open_session, name, folder, api_version, when):
     sandbox, session = fresh(api_version)
     theirs = pd.DataFrame({"n": [99], "k": ["theirs"], "f": [9.5]})
     nth = 1 if when == "before the first deletion" else 2
@@ -643,7 +643,7 @@ def test_rows_that_somebody_else_writes_are_noticed_and_kept(fresh, open_session
 
 
 @every_dialect
-def test_a_deletion_that_is_carried_out_late_takes_no_new_row(fresh, name, folder, api_version, monkeypatch):
+def test_a_late_deletion_deletes_no_new_row(fresh, name, folder, api_version, monkeypatch):
     sandbox, session = fresh(api_version)
     # The trial is the first. The new rows have the same values as the old ones.
     sandbox.faults.late_commit(operation="delete", nth=2)
@@ -833,7 +833,7 @@ def test_when_replies_are_lost_for_good_the_error_has_all_that_is_needed(
         assert in_table(sandbox, name) == OLD_ROWS
 
 
-def test_a_lost_reply_to_each_request_alone_is_made_good(running, open_session, name, tmp_path):
+def test_a_lost_reply_to_any_single_request_is_reconciled(running, open_session, name, tmp_path):
     sandbox = running
     (tmp_path / "first").mkdir()
     operations = requests_of_a_replace(sandbox, open_session, DIALECTS[0], name, tmp_path / "first")
@@ -894,7 +894,7 @@ def lists(error):
 
 
 @every_dialect
-def test_a_token_that_cannot_be_gone_on_with_so_tells_the_rows_that_are_there(fresh, name, folder, api_version):
+def test_a_token_that_cannot_be_resumed_this_way_reports_the_confirmed_rows(fresh, name, folder, api_version):
     """All new rows are in the table, some of them sent again, when the call without the mode is refused."""
     sandbox, session = fresh(api_version)
     sandbox.faults.lose_reply(operation="append", nth=2, after_commit=False)
@@ -920,7 +920,7 @@ def test_a_token_that_cannot_be_gone_on_with_so_tells_the_rows_that_are_there(fr
 
 @every_dialect
 @pytest.mark.parametrize("by", ["token", "journal"])
-def test_a_call_that_is_refused_tells_each_row_as_the_one_before_did(fresh, name, folder, api_version, by):
+def test_a_refused_call_reports_the_same_ranges_as_the_call_before(fresh, name, folder, api_version, by):
     """The second batch was taken for lost and refused when it was sent again."""
     sandbox, session = fresh(api_version)
     frame = pd.concat([NEW] * 3, ignore_index=True).assign(n=range(12))
@@ -945,7 +945,7 @@ def test_a_call_that_is_refused_tells_each_row_as_the_one_before_did(fresh, name
 
 @every_dialect
 @pytest.mark.parametrize(("operation", "nth", "times"), [("delete", 1, 3), ("delete", 2, 3), ("append", 1, 3)])
-def test_a_restore_that_stops_goes_on(fresh, name, folder, api_version, operation, nth, times):
+def test_a_restore_that_stopped_can_be_repeated(fresh, name, folder, api_version, operation, nth, times):
     sandbox, session = fresh(api_version)
     path = replace(session, name, backup=folder).backup
     sandbox.faults.status(500, operation=operation, nth=nth, times=times)
@@ -965,7 +965,7 @@ def test_a_restore_that_stops_goes_on(fresh, name, folder, api_version, operatio
 @every_dialect
 @pytest.mark.parametrize("after_commit", [True, False])
 @pytest.mark.parametrize("instead", [NEW, NEW.head(0)], ids=["of other rows", "of no rows"])
-def test_a_restore_finds_out_what_became_of_its_rows(fresh, name, folder, api_version, after_commit, instead):
+def test_a_restore_reconciles_its_rows(fresh, name, folder, api_version, after_commit, instead):
     sandbox, session = fresh(api_version)
     path = replace(session, name, instead, backup=folder).backup
     sandbox.faults.lose_reply(operation="append", after_commit=after_commit)

@@ -371,7 +371,7 @@ def test_a_journal_is_for_its_owner_and_holds_no_secret(fresh, name, tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["raise", *MODES])
-def test_a_finished_journal_does_nothing_and_says_so(fresh, name, tmp_path, mode, version):
+def test_a_finished_journal_sends_nothing_and_says_so(fresh, name, tmp_path, mode, version):
     sandbox, session = fresh(version)
     options = {"journal": tmp_path / "a.push", **MODES.get(mode, {})}
     first = push(session, name, **options)
@@ -671,7 +671,7 @@ def test_marks_are_of_one_push_and_one_batch(fresh, name, workers, version):
 
 
 @pytest.mark.parametrize("released", ["while it goes on", "after its end"])
-def test_a_late_first_try_is_told_by_its_mark(fresh, name, released, version):
+def test_a_late_first_try_is_recognized_by_its_mark(fresh, name, released, version):
     sandbox, session = fresh(version)
     make_empty(session, name, stamp="mark")
     sandbox.faults.late_commit(operation="append", nth=2)
@@ -736,7 +736,7 @@ def test_a_stream_is_stamped_and_verified(fresh, name, workers, version):
 
 
 @pytest.mark.parametrize("options", [{"on": "n"}, {"on_unknown": "check"}, {"journal": "a"}, {"resume": {}}])
-def test_a_stream_cannot_be_looked_at_again(fresh, name, options):
+def test_a_stream_cannot_be_read_twice(fresh, name, options):
     sandbox, session = fresh()
     with pytest.raises(TypeError, match="DataFrame"):
         cd.push(stream(), name, session=session, **options)
@@ -769,7 +769,7 @@ def test_keys_that_are_there_are_refused(fresh, name, version):
         (pd.to_datetime(["2013-01-01T06:00+01:00", "2013-01-01T05:00+00:00", "2013-01-02T05:00Z"], utc=True), "same"),
     ],
 )
-def test_keys_that_tell_no_rows_apart_are_refused_before_any_request(fresh, name, keys, why):
+def test_duplicate_keys_are_refused_before_any_request(fresh, name, keys, why):
     sandbox, session = fresh()
     frame = pd.DataFrame({"n": keys, "t": ["a", "b", "c"]})
     with pytest.raises(cd.FrameError, match=why):
@@ -778,7 +778,7 @@ def test_keys_that_tell_no_rows_apart_are_refused_before_any_request(fresh, name
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_late_rows_are_told_by_their_keys_before_the_end(fresh, name, workers, version):
+def test_late_rows_are_recognized_by_key_before_the_end(fresh, name, workers, version):
     sandbox, session = fresh(version)
     sandbox.faults.late_commit(operation="append", nth=2)
 
@@ -815,7 +815,7 @@ def test_equal_rows_are_counted_against_what_was_there(fresh, name, workers, the
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_a_batch_that_was_taken_in_part_is_made_whole(fresh, name, workers):
+def test_a_partly_inserted_batch_is_completed(fresh, name, workers):
     sandbox, session = fresh()
     # Batches of which each has more than two rows.
     ranges = batch_ranges(ROWS, 8, "2025.3", workers)
@@ -835,7 +835,7 @@ def test_a_batch_that_was_taken_in_part_is_made_whole(fresh, name, workers):
 
 @pytest.mark.parametrize("arrived", [True, False])
 @pytest.mark.parametrize("equal", [0, 2])
-def test_contents_where_nobody_looked_before(fresh, name, arrived, equal):
+def test_reconciling_by_content_without_a_look_before(fresh, name, arrived, equal):
     """Absent is decided, present by the number of rows, and what was there before makes it undecided."""
     sandbox, session = fresh()
     start, stop = batch_ranges(ROWS, BATCH, "2025.3")[2]
@@ -871,7 +871,7 @@ def test_a_late_first_try_is_noticed_by_content(fresh, name, version):
     assert caught.value.differences == [f"{stop - start} rows too many"]
 
 
-def test_a_late_first_try_is_noticed_where_nobody_looked_before(fresh, name, version):
+def test_a_late_first_try_is_noticed_without_a_look_before(fresh, name, version):
     sandbox, session = fresh(version)
     push(session, name, FRAME.head(3).assign(n=-1))
     error = stopped(sandbox, lambda: append(session, name), kind="late_commit")
@@ -977,7 +977,7 @@ def meanwhile_by_another(session, table, what):
         ("swaps cells", 0, []),
     ],
 )
-def test_what_somebody_else_changes_meanwhile_is_noticed(fresh, open_session, name, tmp_path, by, what, rows, columns):
+def test_changes_by_another_user_are_noticed(fresh, open_session, name, tmp_path, by, what, rows, columns):
     sandbox, session = fresh()
     other = open_session(sandbox)
     start_with = 0
@@ -1025,7 +1025,7 @@ def test_cells_of_the_rows_before_that_are_swapped_meanwhile_are_noticed(fresh, 
     assert caught.value.differences == [IN_OTHER_ROWS]
 
 
-def test_rows_that_cannot_be_read_back_are_still_told_as_sent(fresh, name, version):
+def test_rows_that_cannot_be_read_back_are_reported_as_sent(fresh, name, version):
     sandbox, session = fresh(version)
     sandbox.faults.status(500, operation="read", nth=1, times=50)
     with pytest.raises(cd.IncompleteWriteError, match="Do not send them again") as caught:

@@ -82,7 +82,7 @@ def test_update_by_two_keys_changes_every_row_that_has_them(fresh, name, api_ver
 
 
 @every_dialect
-def test_a_key_that_no_row_has_changes_nothing_and_verify_says_so(fresh, name, api_version):
+def test_an_update_of_a_missing_key_changes_nothing_and_verify_reports_it(fresh, name, api_version):
     sandbox, session = fresh(api_version)
     changes = pd.DataFrame({"n": [3, 99], "t": ["a", "b"]})
     changes.clicdata.update_rows(name, on="n", session=session)
@@ -94,7 +94,7 @@ def test_a_key_that_no_row_has_changes_nothing_and_verify_says_so(fresh, name, a
 
 @every_dialect
 @pytest.mark.parametrize("act", ["update_rows", "upsert"])
-def test_cells_that_somebody_else_swaps_between_rows_meanwhile_are_noticed(fresh, open_session, name, api_version, act):
+def test_cells_swapped_by_another_user_are_noticed(fresh, open_session, name, api_version, act):
     sandbox, session = fresh(api_version)
     other = open_session(sandbox, api_version)
     two = OLD.iloc[[3, 5]].assign(t=["new 5", "new 3"])
@@ -111,7 +111,7 @@ def test_cells_that_somebody_else_swaps_between_rows_meanwhile_are_noticed(fresh
 
 @every_dialect
 @pytest.mark.parametrize("act", ["update_rows", "upsert"])
-def test_changes_that_cannot_be_read_back_are_still_told_as_sent(fresh, name, api_version, act):
+def test_changes_that_cannot_be_read_back_are_reported_as_sent(fresh, name, api_version, act):
     sandbox, session = fresh(api_version)
     changes = OLD.iloc[3:6].assign(t="x")
 
@@ -231,7 +231,7 @@ def test_a_frame_of_no_rows_changes_nothing(fresh, name, api_version):
 
 
 @every_dialect
-def test_keys_that_the_table_has_twice_are_changed_alike_and_noted(fresh, name, api_version):
+def test_duplicate_keys_in_the_table_are_all_changed_and_noted(fresh, name, api_version):
     # Of the second, one is as it should be, and the other is not.
     old = pd.concat([OLD, OLD.iloc[[7, 8]].assign(t="its double")])
     sandbox, session = fresh(api_version, old)
@@ -268,7 +268,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("act", ["update_rows", "upsert", "push"])
 @pytest.mark.parametrize("what", REFUSED)
-def test_keys_that_are_none_are_refused_before_the_first_request(fresh, name, act, what):
+def test_invalid_keys_are_refused_before_the_first_request(fresh, name, act, what):
     frame, on, says = REFUSED[what]
     sandbox, session = fresh()
     options = {"if_exists": "upsert"} if act == "push" else {}
@@ -330,7 +330,7 @@ RETRIED: dict[str, Any] = {
 @every_dialect
 @one_or_four
 @pytest.mark.parametrize("what", RETRIED)
-def test_an_update_is_sent_again_for_it_does_no_harm(fresh, name, api_version, workers, what):
+def test_an_update_is_retried(fresh, name, api_version, workers, what):
     kind, options = RETRIED[what]
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation="update", nth=2, **options)
@@ -352,7 +352,7 @@ FAILS = {
 @every_dialect
 @one_or_four
 @pytest.mark.parametrize("what", FAILS)
-def test_an_update_that_fails_tells_its_rows_and_can_be_made_again(fresh, name, api_version, workers, what):
+def test_a_failed_update_reports_its_rows_and_can_be_repeated(fresh, name, api_version, workers, what):
     kind, options, raised = FAILS[what]
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation="update", nth=2, **options)
@@ -387,7 +387,7 @@ def test_an_update_that_fails_tells_its_rows_and_can_be_made_again(fresh, name, 
         ("truncate_body", {}),
     ],
 )
-def test_inserts_of_an_upsert_are_settled_by_their_keys(fresh, name, api_version, workers, kind, options):
+def test_inserts_of_an_upsert_are_reconciled_by_key(fresh, name, api_version, workers, kind, options):
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation="append", nth=2, **options)
     NEW.clicdata.upsert(name, on="n", chunksize=2, workers=workers, reconcile_wait=0.15, session=session)
@@ -395,7 +395,7 @@ def test_inserts_of_an_upsert_are_settled_by_their_keys(fresh, name, api_version
 
 
 @every_dialect
-def test_inserts_that_come_after_they_were_sent_again_are_taken_away(fresh, name, api_version):
+def test_late_inserts_after_their_retry_are_deleted(fresh, name, api_version):
     sandbox, session = fresh(api_version)
     # Later than the first wait, and before the second one's end.
     sandbox.faults.late_commit(operation="append", nth=2, delay=0.3)
@@ -404,7 +404,7 @@ def test_inserts_that_come_after_they_were_sent_again_are_taken_away(fresh, name
 
 
 @every_dialect
-def test_an_insert_of_an_upsert_that_is_refused_tells_its_rows(fresh, name, api_version):
+def test_a_refused_insert_of_an_upsert_reports_its_rows(fresh, name, api_version):
     sandbox, session = fresh(api_version)
     sandbox.faults.status(400, operation="append", nth=2)
     with pytest.raises(cd.IncompleteWriteError, match="same call again") as caught:
