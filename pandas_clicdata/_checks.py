@@ -1,4 +1,4 @@
-"""Checks of arguments that several public functions take, in the same words, and suggestions for misspelt names."""
+"""Checks of arguments that several public functions have in common, and suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -10,17 +10,35 @@ from typing import SupportsIndex, TypeVar
 
 T = TypeVar("T", bound=str)
 
-_SUGGESTIONS = 3
-_COMPARED = 100
+_MAX_SUGGESTIONS = 3
+_COMPARED_CHARACTERS = 100
 
 
 def whole_number(name: str, value: SupportsIndex, *, least: int, most: int | None = None, why: str = "") -> int:
-    """Return a whole number.
+    """Check that an argument is a whole number within bounds.
+
+    Parameters
+    ----------
+    name : str
+        The name of the argument.
+    value : SupportsIndex
+        The argument, such as an int or a NumPy integer.
+    least : int
+        The minimum.
+    most : int, optional
+        The maximum.
+    why : str, optional
+        The reason for the bounds, for the error.
+
+    Returns
+    -------
+    int
+        The number.
 
     Raises
     ------
     ValueError
-        It is none, or out of bounds.
+        The argument is not a whole number, or out of bounds.
 
     Examples
     --------
@@ -30,17 +48,31 @@ def whole_number(name: str, value: SupportsIndex, *, least: int, most: int | Non
     number = None if isinstance(value, bool) or not isinstance(value, SupportsIndex) else operator.index(value)
     if number is None or number < least or (most is not None and number > most):
         bounds = f"from {least}" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{name}= is a whole number {bounds}{f' ({why})' if why else ''}, not {value!r}.")
+        raise ValueError(f"{name}= must be a whole number {bounds}{f' ({why})' if why else ''}, not {value!r}.")
     return number
 
 
 def one_of(name: str, value: object, allowed: Sequence[T]) -> T:
-    """Return the allowed value that this is.
+    """Check that an argument is one of the allowed values.
+
+    Parameters
+    ----------
+    name : str
+        The name of the argument.
+    value : object
+        The argument.
+    allowed : sequence of str
+        The allowed values.
+
+    Returns
+    -------
+    str
+        The allowed value.
 
     Raises
     ------
     ValueError
-        It is none of them; the message lists them.
+        The argument is another value. The message lists the allowed ones.
 
     Examples
     --------
@@ -50,33 +82,61 @@ def one_of(name: str, value: object, allowed: Sequence[T]) -> T:
     for each in allowed:
         if isinstance(value, str) and value == each:
             return each
-    raise ValueError(f"{name}= is one of {', '.join(map(repr, allowed))}, not {value!r}.")
+    raise ValueError(f"{name}= must be one of {', '.join(map(repr, allowed))}, not {value!r}.")
 
 
 def unicode_text(what: str, text: object) -> str:
-    """Return a text that can be sent.
+    """Check that a value is valid Unicode text, which can be sent.
+
+    Parameters
+    ----------
+    what : str
+        What the value is, for the error.
+    text : object
+        The value.
+
+    Returns
+    -------
+    str
+        The text.
 
     Raises
     ------
-    TypeError, ValueError
-        It is no text, or holds half of a surrogate pair.
+    TypeError
+        The value is not a str.
+    ValueError
+        The text contains half of a surrogate pair.
     """
     if not isinstance(text, str):
-        raise TypeError(f"{what} is text, not {text!r}.")
+        raise TypeError(f"{what} must be text, not {text!r}.")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{what}, {text!r}, holds half of a surrogate pair, which is no Unicode text.") from None
+        raise ValueError(f"{what}, {text!r}, is not valid Unicode: it contains half of a surrogate pair.") from None
     return text
 
 
 def rec_id_or_name(what: str, value: object) -> int | str:
-    """Return a RecId as an int, or a name as it is.
+    """Check that a value is a RecId or a name.
+
+    Parameters
+    ----------
+    what : str
+        What the value identifies, such as ``"table"``.
+    value : object
+        The value.
+
+    Returns
+    -------
+    int or str
+        The RecId or the name.
 
     Raises
     ------
-    TypeError, ValueError
-        It is neither.
+    TypeError
+        The value is neither a whole number nor a str.
+    ValueError
+        The RecId is less than 1, or the name is blank or not valid Unicode.
 
     Examples
     --------
@@ -85,18 +145,30 @@ def rec_id_or_name(what: str, value: object) -> int | str:
     """
     if isinstance(value, str):
         if not value.strip():
-            raise ValueError(f"A {what} needs a name that is not blank.")
-        return unicode_text(f"A {what}'s name", value)
+            raise ValueError(f"The name of a {what} must not be blank.")
+        return unicode_text(f"The name of a {what}", value)
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-        raise TypeError(f"A {what} is meant by its RecId, a whole number, or its name, not by {value!r}.")
+        raise TypeError(f"A {what} is identified by its RecId, a whole number, or its name, not by {value!r}.")
     rec_id = operator.index(value)
     if rec_id < 1:
-        raise ValueError(f"{rec_id} is no RecId; they are whole numbers from 1.")
+        raise ValueError(f"{rec_id} is not a RecId. A RecId is a whole number from 1.")
     return rec_id
 
 
 def near(name: str, names: Iterable[str]) -> list[str]:
-    """Return the names that may be meant: those that look the same but for case and blanks, else the few alike.
+    """Find names that a misspelt name may stand for.
+
+    Parameters
+    ----------
+    name : str
+        The misspelt name.
+    names : iterable of str
+        The valid names.
+
+    Returns
+    -------
+    list of str
+        At most three: names that differ only in case and surrounding white space, or else similar names.
 
     Examples
     --------
@@ -108,18 +180,30 @@ def near(name: str, names: Iterable[str]) -> list[str]:
     for each in dict.fromkeys(names):
         folded.setdefault(_folded(each), []).append(each)
     if wanted in folded:
-        return folded[wanted][:_SUGGESTIONS]
-    close = difflib.get_close_matches(wanted, folded, n=_SUGGESTIONS)
-    return [each for key in close for each in folded[key]][:_SUGGESTIONS]
+        return folded[wanted][:_MAX_SUGGESTIONS]
+    close = difflib.get_close_matches(wanted, folded, n=_MAX_SUGGESTIONS)
+    return [each for key in close for each in folded[key]][:_MAX_SUGGESTIONS]
 
 
 def _folded(name: str) -> str:
-    # Of names as long as a book the beginnings will do: comparing takes the square of their length.
-    return unicodedata.normalize("NFKC", name[:_COMPARED]).casefold().strip()
+    # Only the beginning of a long name is compared, because the time grows with the square of its length.
+    return unicodedata.normalize("NFKC", name[:_COMPARED_CHARACTERS]).casefold().strip()
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Return the question whether a near name was meant, with a blank before it; nothing if there is none.
+    """Suggest similar names at the end of an error message.
+
+    Parameters
+    ----------
+    name : str
+        The misspelt name.
+    names : iterable of str
+        The valid names.
+
+    Returns
+    -------
+    str
+        A question that starts with a space. Empty if no name is similar.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Settings: explicit arguments first, then the environment, then a profile file that only its owner may read."""
+"""Settings: from explicit arguments, else the environment, else a profile file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ DEFAULT_BASE_URL = "https://api.clicdata.com"
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _USER_INFO = re.compile(r"(?<=//).*@", re.DOTALL)
-_NEEDS: Mapping[AuthMethod, tuple[str, ...]] = {
+_REQUIRED: Mapping[AuthMethod, tuple[str, ...]] = {
     "client_credentials": ("client_id", "client_secret"),
     "basic": ("client_id", "username", "password"),
     "api_key": ("api_key",),
     "authorization_code": ("client_id", "client_secret"),
 }
-_MAY_HAVE: Mapping[AuthMethod, tuple[str, ...]] = {
+_OPTIONAL: Mapping[AuthMethod, tuple[str, ...]] = {
     "authorization_code": ("code", "redirect_uri", "refresh_token", "token_file")
 }
-# Each begins a sign-in of its own, so the nearest one is not mixed with one from further away.
+# Each starts a sign-in of its own, so one from an explicit argument is not combined with one from the environment.
 _SIGN_IN = ("code", "refresh_token")
 _SECRET_NAMES = frozenset({"client_secret", "password", "api_key", "code", "refresh_token"})
 _SURROGATE = frozenset(map(chr, range(0xD800, 0xE000)))
@@ -39,7 +39,7 @@ _VERSION = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
 _HOST_NAME = re.compile(r"[a-z0-9_-][a-z0-9._-]*", re.ASCII)
 _ENVIRONMENT = {
     name: f"CLICDATA_{name.upper()}"
-    # Not the code: it is good for a minute.
+    # Without the code, which expires within a minute.
     for name in (
         "auth_method", "client_id", "client_secret", "username", "password", "api_key", "redirect_uri", "refresh_token",
         "token_file", "api_version", "base_url",
@@ -47,11 +47,11 @@ _ENVIRONMENT = {
 }  # fmt: skip
 _PROFILE_NAMES = frozenset(_ENVIRONMENT)
 SETTING_NAMES = (*_ENVIRONMENT, "code")
-# A byte order mark, which some editors write, is as invisible as white space.
+# Includes the byte order mark, which some editors write.
 _WHITE_SPACE = re.compile(r"\A[\s\ufeff]+|[\s\ufeff]+\Z")
 _LINE_ENDS = re.compile(r"\A[\r\n\ufeff]+|[\r\n\ufeff]+\Z")
-# Blanks may be part of these.
-_MAY_HAVE_BLANKS = frozenset({"password", "token_file"})
+# White space may be part of these.
+_SPACES_ALLOWED = frozenset({"password", "token_file"})
 _PLAIN_NAMES = frozenset(
     {
         "client_id", "username", "redirect_uri", "token_file", "api_version", "profile", "timeout", "retry", "verify",
@@ -62,7 +62,23 @@ _PLAIN_NAMES = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One account, complete for its ``auth_method``."""
+    """An account with every setting that its ``auth_method`` requires.
+
+    Attributes
+    ----------
+    auth_method : {"client_credentials", "basic", "api_key", "authorization_code"}
+        The authentication method.
+    base_url : str
+        The address of the API.
+    api_version : str
+        ``"auto"``, ``"unversioned"`` or a version.
+    client_id, username, redirect_uri, token_file : str or None
+        Settings that are not secret. None if the method does not use them.
+    client_secret, password, api_key, code, refresh_token : Secret or None
+        Secret settings. None if the method does not use them.
+    notes : tuple of str
+        A sentence for each value from which white space was removed.
+    """
 
     auth_method: AuthMethod
     base_url: str = DEFAULT_BASE_URL
@@ -77,21 +93,21 @@ class Settings:
     refresh_token: Secret | None = None
     token_file: str | None = None
     notes: tuple[str, ...] = field(default=(), compare=False)
-    """A sentence for each value that had white space around it."""
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        all_of_them = (self.client_secret, self.password, self.api_key, self.code, self.refresh_token)
-        return tuple(secret for secret in all_of_them if secret is not None)
+        """The secret settings that have a value."""
+        values = (self.client_secret, self.password, self.api_key, self.code, self.refresh_token)
+        return tuple(value for value in values if value is not None)
 
 
-class _Level(dict[str, str | Secret]):
-    """The settings of one place, trimmed, with a note for each that had white space around it.
+class _Source(dict[str, str | Secret]):
+    """The settings from one source, stripped, with a note for each from which white space was removed.
 
     Parameters
     ----------
     explicit : bool, default False
-        Whether an empty or blank value is kept, to be refused. In the environment and in a profile it counts as unset.
+        Whether to keep empty and blank values, which are refused later. Elsewhere such a value counts as not set.
     """
 
     def __init__(self, *, explicit: bool = False) -> None:
@@ -100,24 +116,30 @@ class _Level(dict[str, str | Secret]):
         self.notes: dict[str, str] = {}
 
     def add(self, name: str, value: str | Secret, label: str) -> None:
-        """Take a setting; ``label`` is how the user knows it."""
+        """Add a setting under a name; notes call it by its label."""
         given = value if isinstance(value, Secret) else Secret(value)
-        around, what = (_LINE_ENDS, "line ends") if name in _MAY_HAVE_BLANKS else (_WHITE_SPACE, "white space")
-        trimmed = Secret(around.sub("", given.reveal()))
+        pattern, what = (_LINE_ENDS, "line ends") if name in _SPACES_ALLOWED else (_WHITE_SPACE, "white space")
+        stripped = Secret(pattern.sub("", given.reveal()))
         if not self._explicit and not _WHITE_SPACE.sub("", given.reveal()):
             return
-        self[name] = trimmed if isinstance(value, Secret) else trimmed.reveal()
-        if trimmed != given:
+        self[name] = stripped if isinstance(value, Secret) else stripped.reveal()
+        if stripped != given:
             self.notes[name] = f"{label} had {what} around it, which this package removed."
 
 
 def user_folder(kind: Literal["config", "data", "state"]) -> Path | None:
-    """Return this package's folder of that kind in the user's home.
+    """Return a folder of this package in the home directory of the user.
+
+    Parameters
+    ----------
+    kind : {"config", "data", "state"}
+        The kind of folder.
 
     Returns
     -------
     Path or None
-        None where there is no home directory, as for a container's user without an entry in ``passwd``.
+        The folder, which may not exist yet. None if there is no home directory, as for a container user without an
+        entry in ``passwd``.
 
     Examples
     --------
@@ -136,12 +158,17 @@ def user_folder(kind: Literal["config", "data", "state"]) -> Path | None:
         folder = folder_of("pandas_clicdata", appauthor=False)
     except (RuntimeError, KeyError):
         return None
-    # Older versions of platformdirs return "~/.config", which would be a folder named "~" in the current one.
+    # Older versions of platformdirs return "~/.config", which would be a folder "~" in the working directory.
     return folder if folder.is_absolute() else None
 
 
 def profile_path() -> Path | None:
-    """Return where the profile file is looked for; None where there is no home directory.
+    """Return the path of the profile file.
+
+    Returns
+    -------
+    Path or None
+        The path. None if there is no home directory.
 
     Examples
     --------
@@ -153,48 +180,47 @@ def profile_path() -> Path | None:
 
 
 def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None) -> Settings:
-    """Complete what was given from the environment, then from the profile, each setting by itself.
+    """Complete the given settings from the environment and the profile, each setting by itself.
 
-    The way of signing in is that of the nearest place which speaks of one. The file is read if a profile is asked for,
-    or if credentials, ``base_url`` or ``api_version`` are still missing.
+    The authentication method is that of the first source with credentials. The profile file is read if a profile is
+    requested, or if credentials, ``base_url`` or ``api_version`` are still missing.
 
     Parameters
     ----------
-    given : mapping
-        Explicit settings; None means not given.
+    given : mapping of str to (str, Secret or None)
+        Explicit settings. None means that the setting is not given.
     profile : str, optional
-        The profile to use; else ``CLICDATA_PROFILE``, else ``"default"`` if the file has one.
+        The profile. Default: ``CLICDATA_PROFILE``, else ``"default"`` if the file has it.
 
     Returns
     -------
     Settings
+        The complete settings.
 
     Raises
     ------
     NoCredentialsError
-        Nothing anywhere.
+        There are no credentials in any source.
     ConfigurationError
-        Something, but incomplete or wrong.
+        The settings are incomplete or invalid.
     """
-    method, merged, notes = _looked_up(given, profile)
+    method, merged, notes = _look_up(given, profile)
     if method is None:
         raise NoCredentialsError(_no_credentials_message())
-    if method not in _NEEDS:
-        # Not quoted: it may be a key that was meant for another parameter.
-        allowed = ", ".join(map(repr, _NEEDS))
-        raise ConfigurationError(
-            f"That auth_method= is not known; it is one of {allowed}. (A key is given as api_key=.)"
-        )
-    missing = [name for name in _NEEDS[method] if not merged.get(name)]
+    if method not in _REQUIRED:
+        # The value is not shown, because it may be a key that was passed to the wrong parameter.
+        allowed = ", ".join(map(repr, _REQUIRED))
+        raise ConfigurationError(f"Unknown auth_method=. Valid values: {allowed}. To pass an API key, use api_key=.")
+    missing = [name for name in _REQUIRED[method] if not merged.get(name)]
     if missing:
-        ways = " and ".join(f"{name}= (or {_ENVIRONMENT[name]})" for name in missing)
-        raise ConfigurationError(f"The {method!r} way of signing in also needs {ways}.")
+        names = " and ".join(f"{name}= (or {_ENVIRONMENT[name]})" for name in missing)
+        raise ConfigurationError(f"auth_method={method!r} also needs {names}.")
     if method == "authorization_code" and merged.get("code") and not merged.get("redirect_uri"):
-        raise ConfigurationError("code= also needs redirect_uri=, the same as in authorization_url().")
+        raise ConfigurationError("code= also needs redirect_uri=, with the same address as in cd.authorization_url().")
     if method == "authorization_code" and all(map(merged.get, _SIGN_IN)):
-        raise ConfigurationError("Give code= for a new sign-in, or refresh_token= for one there is, not both.")
+        raise ConfigurationError("Give code= for a new sign-in, or refresh_token= to continue one, but not both.")
     base_url = _checked_base_url(str(merged.get("base_url", DEFAULT_BASE_URL)))
-    known = (*_NEEDS[method], *_MAY_HAVE.get(method, ()))
+    known = (*_REQUIRED[method], *_OPTIONAL.get(method, ()))
     fields = {name: merged[name] for name in known if merged.get(name)}
     return Settings(
         auth_method=method,
@@ -211,15 +237,15 @@ def resolve_kept(kept: Settings, profile: str | None = None) -> Settings:
     Parameters
     ----------
     kept : Settings
-        What the pickle holds.
+        The settings in the pickle.
     profile : str, optional
         As for :func:`resolve`.
 
     Returns
     -------
     Settings
-        With the client id and user name that stand beside the secrets where there are any: so the caller sees whether
-        these are the credentials of another account.
+        The complete settings. Their client id and user name come from the source of the secrets, if it has them, so
+        that the caller can detect the credentials of another account.
 
     Raises
     ------
@@ -229,23 +255,35 @@ def resolve_kept(kept: Settings, profile: str | None = None) -> Settings:
     given: dict[str, str | Secret | None] = {
         name: getattr(kept, name) for name in ("auth_method", "base_url", "api_version", "redirect_uri", "token_file")
     }
-    _, merged, _ = _looked_up(given, profile)
+    _, merged, _ = _look_up(given, profile)
     names = {name: merged.get(name) or getattr(kept, name) for name in ("client_id", "username")}
     return resolve({**given, **names}, profile)
 
 
 def resolve_public(given: Mapping[str, str | None], profile: str | None = None) -> dict[str, str]:
-    """Look up what is no secret: ``client_id``, ``redirect_uri`` and ``base_url``, from the same places.
+    """Look up ``client_id``, ``redirect_uri`` and ``base_url``, which are not secret, in the same sources.
+
+    Parameters
+    ----------
+    given : mapping of str to (str or None)
+        Explicit settings. None means that the setting is not given.
+    profile : str, optional
+        As for :func:`resolve`.
+
+    Returns
+    -------
+    dict of str to str
+        The three settings.
 
     Raises
     ------
     ConfigurationError
-        One is missing or wrong.
+        A setting is missing or invalid.
     """
-    _, merged, _ = _looked_up(given, profile)
+    _, merged, _ = _look_up(given, profile)
     for name in ("client_id", "redirect_uri"):
         if not merged.get(name):
-            raise ConfigurationError(f"The address to sign in at also needs {name}= (or {_ENVIRONMENT[name]}).")
+            raise ConfigurationError(f"The authorization URL also needs {name}= (or {_ENVIRONMENT[name]}).")
     base_url = _checked_base_url(str(merged.get("base_url", DEFAULT_BASE_URL)))
     return {
         "client_id": str(merged["client_id"]), "redirect_uri": str(merged["redirect_uri"]), "base_url": base_url
@@ -253,29 +291,37 @@ def resolve_public(given: Mapping[str, str | None], profile: str | None = None) 
 
 
 class Address(NamedTuple):
-    """A URL exactly as it is sent, and the scheme, host and port that it connects to."""
+    """A URL.
+
+    Attributes
+    ----------
+    url : Secret
+        The URL exactly as it is sent.
+    origin : (str, str, int)
+        The scheme, host and port of the connection.
+    """
 
     url: Secret
     origin: tuple[str, str, int]
 
 
 def address_of(url: str, params: Sequence[tuple[str, str | Secret]] = ()) -> Address | None:
-    """Read a URL as the libraries that connect read it.
+    """Parse a URL in the same way as the libraries that connect to it.
 
-    requests and urllib3 each parse a URL, with different parsers, before a connection is made. The address is valid
-    only if both find the same host in the URL that is sent, and if preparing that URL again does not change it.
+    requests and urllib3 parse a URL with different parsers before a connection is made. A URL is valid only if both
+    find the same host in the URL that is sent, and if preparing that URL again does not change it.
 
     Parameters
     ----------
     url : str
         An http or https URL.
-    params : sequence of (str, str or Secret)
-        What to add to its query.
+    params : sequence of (str, str or Secret), optional
+        Parameters to add to its query.
 
     Returns
     -------
     Address or None
-        The ``url`` of it must be sent as it is. None if the URL is not valid, or holds a user name or password.
+        The address, whose ``url`` must be sent unchanged. None if the URL is invalid or holds a user name or password.
 
     Examples
     --------
@@ -286,7 +332,7 @@ def address_of(url: str, params: Sequence[tuple[str, str | Secret]] = ()) -> Add
     >>> address_of("https://me:hush@api.clicdata.com/") is None
     True
     """
-    # Loaded with the first session, not with every import of this package.
+    # Imported with the first session, not with this package.
     with forks_wait:
         import requests
         from urllib3.util import parse_url
@@ -321,7 +367,17 @@ def _is_host(host: str) -> bool:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the URL connects to this machine.
+    """Return whether a URL connects to this machine.
+
+    Parameters
+    ----------
+    url : str
+        The URL.
+
+    Returns
+    -------
+    bool
+        False if the URL is invalid.
 
     Examples
     --------
@@ -332,75 +388,85 @@ def is_loopback(url: str) -> bool:
     return address is not None and address.origin[1] in LOOPBACK_HOSTS
 
 
-def _looked_up(
+def _look_up(
     given: Mapping[str, str | Secret | None], profile: str | None
 ) -> tuple[AuthMethod | None, dict[str, str | Secret], dict[str, str]]:
-    """The way of signing in, unchecked, every setting, and the notes on them."""
+    """Return the unchecked authentication method, every setting, and the notes on them."""
     wanted = profile or os.environ.get("CLICDATA_PROFILE")
-    _refuse_what_is_no_text({**given, "profile": wanted})
+    _check_texts({**given, "profile": wanted})
     wanted = wanted and _WHITE_SPACE.sub("", wanted)
-    explicit = _Level(explicit=True)
+    explicit = _Source(explicit=True)
     for name, value in given.items():
         if value is not None:
             explicit.add(name, value, f"{name}=")
-    levels = [explicit, _from_environment()]
-    _refuse_what_is_no_text(levels[1])
-    method, merged = _merged(levels)
-    needed = ("base_url", "api_version", *(_NEEDS[method] if method is not None and method in _NEEDS else ()))
+    sources = [explicit, _from_environment()]
+    _check_texts(sources[1])
+    method, merged = _merge(sources)
+    needed = ("base_url", "api_version", *(_REQUIRED[method] if method is not None and method in _REQUIRED else ()))
     complete = all(map(merged.get, needed)) and (
         method != "authorization_code" or any(map(merged.get, (*_SIGN_IN, "token_file")))
     )
     if wanted or method is None or not complete:
-        levels.append(_from_profile(wanted or None))
-        method, merged = _merged(levels)
-    nearest = {name: next(level for level in levels if name in level) for name in merged}
-    return method, merged, {name: level.notes[name] for name, level in nearest.items() if name in level.notes}
+        sources.append(_from_profile(wanted or None))
+        method, merged = _merge(sources)
+    origins = {name: next(source for source in sources if name in source) for name in merged}
+    return method, merged, {name: source.notes[name] for name, source in origins.items() if name in source.notes}
 
 
-def _merged(levels: list[_Level]) -> tuple[AuthMethod | None, dict[str, str | Secret]]:
-    """The way of signing in, unchecked, and every setting from the nearest place that has it."""
+def _merge(sources: list[_Source]) -> tuple[AuthMethod | None, dict[str, str | Secret]]:
+    """Return the unchecked authentication method, and every setting from the first source that has it."""
     merged: dict[str, str | Secret] = {}
-    for level in reversed(levels):
-        if any(map(level.get, _SIGN_IN)):
+    for source in reversed(sources):
+        if any(map(source.get, _SIGN_IN)):
             merged = {name: value for name, value in merged.items() if name not in _SIGN_IN}
-        merged |= level
+        merged |= source
     merged.pop("auth_method", None)
-    method = next((said for level in levels if (said := level.get("auth_method") or _method_of(level))), None)
+    method = next((found for source in sources if (found := source.get("auth_method") or _method_of(source))), None)
     if method is None and merged.get("client_id"):
         method = "client_credentials"
     return cast("AuthMethod | None", method), merged
 
 
-def _refuse_what_is_no_text(settings: Mapping[str, object]) -> None:
-    """Refuse such a value before a later error can show it."""
+def _check_texts(settings: Mapping[str, object]) -> None:
+    """Refuse settings that are not valid text, before a later error can show them."""
     for name, value in settings.items():
         hidden = value if value is None or isinstance(value, Secret) else Secret(cast(str, value))
         if hidden is None:
             continue
         if not isinstance(hidden.reveal(), str):
-            raise ConfigurationError(f"{name}= is text, not {type(hidden.reveal()).__name__}.")
+            raise ConfigurationError(f"{name}= must be text, not {type(hidden.reveal()).__name__}.")
         if not _SURROGATE.isdisjoint(hidden.reveal()):
             raise ConfigurationError(
-                f"{name}= holds a character that is none and cannot be sent, such as a byte that is not UTF-8 in"
+                f"{name}= is not valid Unicode text and cannot be sent. One cause is a byte that is not UTF-8 in"
                 f" {_ENVIRONMENT.get(name, 'the environment')}."
             )
 
 
-def _method_of(level: Mapping[str, object]) -> AuthMethod | None:
-    """The way of signing in that a level's credentials speak for."""
-    if level.get("api_key"):
+def _method_of(source: Mapping[str, object]) -> AuthMethod | None:
+    """Return the authentication method for the credentials of a source."""
+    if source.get("api_key"):
         return "api_key"
-    if any(map(level.get, (*_SIGN_IN, "token_file"))):
+    if any(map(source.get, (*_SIGN_IN, "token_file"))):
         return "authorization_code"
-    if level.get("username") or level.get("password"):
+    if source.get("username") or source.get("password"):
         return "basic"
-    if level.get("client_secret"):
+    if source.get("client_secret"):
         return "client_credentials"
     return None
 
 
 def masked(base_url: str) -> str:
-    """Blank out a user name and password in an address, which is refused for holding them.
+    """Replace the user name and password in an address with stars.
+
+    Parameters
+    ----------
+    base_url : str
+        The address.
+
+    Returns
+    -------
+    str
+        The address without them.
 
     Examples
     --------
@@ -411,16 +477,21 @@ def masked(base_url: str) -> str:
 
 
 def concealed(name: str, value: Any) -> Any:
-    """Return a parameter of a session without what may be secret in it, whatever it is.
+    """Wrap a parameter of a session in a Secret, unless it cannot be secret.
 
-    It checks nothing, so that what is refused later is concealed by then: a traceback may show all local variables.
+    The value is not checked. So a value that is refused later is already concealed in a traceback with local variables.
 
     Parameters
     ----------
     name : str
-        The parameter. One that a session does not have may be a misspelt secret.
+        The name of the parameter. An unknown name may be that of a secret, misspelt.
     value : object
-        What was given.
+        The value.
+
+    Returns
+    -------
+    object
+        The value, or a Secret that holds it.
 
     Examples
     --------
@@ -437,97 +508,97 @@ def concealed(name: str, value: Any) -> Any:
         return os.fspath(value)
     if name == "proxies" and isinstance(value, Mapping):
         return {masked(str(scheme)): concealed("proxy", address) for scheme, address in value.items()}
-    plain = name in _PLAIN_NAMES or (name == "auth_method" and isinstance(value, str) and value.strip() in _NEEDS)
+    plain = name in _PLAIN_NAMES or (name == "auth_method" and isinstance(value, str) and value.strip() in _REQUIRED)
     return value if plain else Secret(value)
 
 
-def _from_environment() -> _Level:
-    level = _Level()
+def _from_environment() -> _Source:
+    source = _Source()
     for name, variable in _ENVIRONMENT.items():
         if variable in os.environ:
-            level.add(name, concealed(name, os.environ[variable]), variable)
-    return level
+            source.add(name, concealed(name, os.environ[variable]), variable)
+    return source
 
 
-def _from_profile(wanted: str | None) -> _Level:
+def _from_profile(wanted: str | None) -> _Source:
     path = profile_path()
     if path is None:
         if wanted is None:
-            return _Level()
+            return _Source()
         raise ConfigurationError(
-            f"There is no profile {wanted!r}: this user has no home directory with a profiles.toml. Set HOME or"
-            " XDG_CONFIG_HOME, or give the settings themselves and leave profile= (and CLICDATA_PROFILE) out."
+            f"There is no profile {wanted!r}, because this user has no home directory with a profiles.toml. Set HOME or"
+            " XDG_CONFIG_HOME, or give the settings as arguments and leave profile= (and CLICDATA_PROFILE) out."
         )
     try:
         mode = path.stat().st_mode
     except OSError as exc:
         if wanted is None:
-            return _Level()
+            return _Source()
         raise ConfigurationError(f"There is no profile {wanted!r}: {path} cannot be read ({exc.strerror}).") from None
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigurationError(f"{path} holds credentials and others may read it. Run: chmod 600 '{path}'")
+        raise ConfigurationError(f"{path} holds credentials, and other users can read it. Run: chmod 600 '{path}'")
     profiles = _parsed(path)
     if (wanted or "default") not in profiles:
         if wanted is None:
-            return _Level()
+            return _Source()
         known = ", ".join(map(repr, profiles)) or "none"
-        raise ConfigurationError(f"There is no profile {wanted!r} in {path}; the profiles there: {known}.")
+        raise ConfigurationError(f"There is no profile {wanted!r} in {path}. Its profiles: {known}.")
     return profiles[wanted or "default"]
 
 
-def _parsed(path: Path) -> dict[str, _Level]:
-    """Read the file so that no plain secret stands in a variable when something about it is wrong."""
-    fault: str
+def _parsed(path: Path) -> dict[str, _Source]:
+    """Read the profile file; if it is invalid, no frame of the error holds its secrets."""
+    reason: str
     try:
         with path.open("rb") as file:
             return {str(profile): _profile(profile, entries) for profile, entries in tomllib.load(file).items()}
     except ConfigurationError as exc:
-        fault = str(exc)
+        reason = str(exc)
     except OSError as exc:
-        fault = f"it cannot be read ({exc.strerror})"
-    except Exception:  # noqa: BLE001 - whatever the parser raises, its frames hold the text of the file
-        fault = "it is not TOML with one [table] a profile"
-    raise ConfigurationError(f"{path}: {fault}.")
+        reason = f"it cannot be read ({exc.strerror})"
+    except Exception:  # noqa: BLE001 - the frames of any parser error hold the text of the file
+        reason = "it is not TOML with one [table] for each profile"
+    raise ConfigurationError(f"{path}: {reason}.")
 
 
-def _profile(profile: str, entries: Mapping[str, object]) -> _Level:
-    level = _Level()
+def _profile(profile: str, entries: Mapping[str, object]) -> _Source:
+    source = _Source()
     for name, value in entries.items():
-        level.add(name, _profile_value(name, value), f"{name} in the profile {profile!r}")
-    return level
+        source.add(name, _profile_value(name, value), f"{name} in the profile {profile!r}")
+    return source
 
 
 def _profile_value(name: str, value: object) -> str | Secret:
     if name not in _PROFILE_NAMES:
-        raise ConfigurationError(f"setting {name!r} is not known; the settings are {', '.join(sorted(_PROFILE_NAMES))}")
+        raise ConfigurationError(f"unknown setting {name!r}; valid settings: {', '.join(sorted(_PROFILE_NAMES))}")
     if not isinstance(value, str):
-        raise ConfigurationError(f"setting {name!r} is not text; put it in quotes")
+        raise ConfigurationError(f"the setting {name!r} is not text; write its value in quotes")
     return cast("str | Secret", concealed(name, value))
 
 
 def _checked_api_version(version: str) -> str:
     if version not in {"auto", "unversioned"} and not _VERSION.fullmatch(version):
         raise ConfigurationError(
-            f"api_version {version!r} is not known; it is 'auto', 'unversioned' or a version such as '2025.3'."
+            f"Unknown api_version {version!r}. Valid values: 'auto', 'unversioned' or a version such as '2025.3'."
         )
     return version
 
 
 def _checked_base_url(url: str) -> str:
-    """Return the address as it is connected to: its host in lower case and ASCII, so that it shows which one it is."""
-    # Before any parser, for parsers differ in what they drop or take for the end of the host.
+    """Return the address with its host in lower case and ASCII, as the connection uses it."""
+    # Checked before parsing, because parsers differ in what they drop and in where they end the host.
     plain = url.isprintable() and not {" ", "\\"} & set(url)
     if "@" in url.partition("//")[2].partition("/")[0]:
-        raise ConfigurationError("base_url holds a user name or password; give credentials by their own parameters.")
+        raise ConfigurationError("base_url holds a user name or password. Pass credentials in their own parameters.")
     address = address_of(url) if plain else None
     if address is None:
-        raise ConfigurationError("base_url is not an http or https address, such as https://api.clicdata.com.")
+        raise ConfigurationError("base_url is not an http or https address. An example: 'https://api.clicdata.com'.")
     sent = address.url.reveal()
     if {"?", "#"} & set(url):
-        raise ConfigurationError("base_url is an address without a query or fragment.")
+        raise ConfigurationError("base_url must be an address without a query or fragment.")
     if address.origin[0] == "http" and address.origin[1] not in LOOPBACK_HOSTS:
         raise ConfigurationError(
-            f"base_url {sent!r} would send credentials in the clear; use https (http is for this machine only)."
+            f"base_url {sent!r} would send credentials unencrypted. Use https; http is only for this machine."
         )
     return sent.rstrip("/")
 
@@ -535,18 +606,18 @@ def _checked_base_url(url: str) -> str:
 def _no_credentials_message() -> str:
     path = profile_path()
     profile = (
-        "a profile in pandas_clicdata/profiles.toml, for which HOME or XDG_CONFIG_HOME must be set: this user has no"
-        " home directory"
+        "a profile in pandas_clicdata/profiles.toml; set HOME or XDG_CONFIG_HOME first, because this user has no home"
+        " directory"
         if path is None
-        else f"a profile in {path}, readable by you alone"
+        else f"a profile in {path}, which only you can read"
     )
     return (
         "There are no ClicData credentials. Give them in one of these ways:\n"
         "  - cd.connect(client_id=..., client_secret=...), or username= and password= with client_id=, or api_key=\n"
-        "  - cd.connect(client_id=..., client_secret=..., code=..., redirect_uri=...), once somebody has let you in at"
-        " cd.authorization_url(...); or refresh_token= in the place of the last two\n"
+        "  - cd.connect(client_id=..., client_secret=..., code=..., redirect_uri=...), after a sign-in at the address"
+        " that cd.authorization_url(...) returns; or refresh_token= in place of code= and redirect_uri=\n"
         "  - the environment: CLICDATA_CLIENT_ID and CLICDATA_CLIENT_SECRET (or CLICDATA_USERNAME and"
         " CLICDATA_PASSWORD, or CLICDATA_API_KEY)\n"
         f"  - {profile}\n"
-        '  - no account? cd.connect("sandbox") starts a ClicData of your own on this machine.'
+        '  - without an account: cd.connect("sandbox") starts a local emulator of ClicData.'
     )

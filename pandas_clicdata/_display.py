@@ -1,4 +1,4 @@
-"""How results look in a notebook, and how progress is shown."""
+"""The display of results in a notebook, and of progress."""
 
 from __future__ import annotations
 
@@ -12,7 +12,19 @@ Progress = Callable[[int, int | None], object]
 
 
 def facts_html(title: str, facts: Iterable[tuple[str, object]]) -> str:
-    """Return a small two-column table, escaped, without style sheets or scripts.
+    """Format a table of two columns in HTML, without style sheets or scripts.
+
+    Parameters
+    ----------
+    title : str
+        The caption.
+    facts : iterable of (str, object)
+        The rows: a label and a value.
+
+    Returns
+    -------
+    str
+        The HTML, in which labels and values are escaped.
 
     Examples
     --------
@@ -28,16 +40,24 @@ def facts_html(title: str, facts: Iterable[tuple[str, object]]) -> str:
 
 
 class ProgressBar:
-    """Report rows done to a callable or a tqdm bar; silent by default.
+    """Report progress to a callable or a tqdm bar.
 
     Parameters
     ----------
     progress : bool, callable or None
-        True shows ``tqdm.auto``; a callable gets ``(rows done, rows in all or None)`` after each batch.
+        True shows a bar of ``tqdm.auto``. A callable receives ``(rows done, total rows or None)`` after each batch.
+        False and None show nothing.
     title : str
-        What the bar says.
+        The title of the bar.
     total : int or None
-        Rows in all, where that is known.
+        The total number of rows, if it is known.
+
+    Attributes
+    ----------
+    done : int
+        The number of rows so far.
+    total : int or None
+        The total number of rows.
     """
 
     def __init__(self, progress: bool | Progress | None, title: str, total: int | None) -> None:
@@ -51,6 +71,7 @@ class ProgressBar:
             self._bar = tqdm(total=total, desc=title, unit=" rows", unit_scale=True)
 
     def add(self, rows: int) -> None:
+        """Report further rows."""
         self.done += rows
         if self._bar is not None:
             self._bar.update(rows)
@@ -58,5 +79,6 @@ class ProgressBar:
             self._call(self.done, self.total)
 
     def close(self) -> None:
+        """Close the bar."""
         if self._bar is not None:
             self._bar.close()

@@ -1,4 +1,4 @@
-"""Plain data that the rooms hand to each other: secrets, requests, replies, tables, columns, receipts, pictures."""
+"""The plain data of the package: secrets, requests, replies, tables, columns, receipts, pictures."""
 
 from __future__ import annotations
 
@@ -18,35 +18,42 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from inspect import Parameter, Signature
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, Self, SupportsIndex, TypeVar
 from urllib.parse import quote, quote_plus
 
 from pandas_clicdata._display import facts_html
 from pandas_clicdata.errors import printable
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from pyarrow import ChunkedArray
 
 
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT = (10.0, 60.0)
-"""Seconds to wait for a connection, and for each part of a reply; a whole reply may take ten times as long."""
+"""Seconds to wait for a connection, and for each part of a reply. A complete reply may take ten times the latter."""
 
 MAX_REPLY_BYTES = 512 * 1024 * 1024
-"""How large a reply may be, so that one without end does not fill the memory."""
+"""The default maximum size of a reply, so that an endless reply does not fill the memory."""
 
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
-"""How large the body of an insert may be; common servers take no more than 28 MiB."""
+"""The default maximum size of the body of an insert. Common servers accept at most 28 MiB."""
 
 NO_MORE_TRIES: ContextVar[threading.Event | None] = ContextVar("NO_MORE_TRIES", default=None)
-"""Where a thread is told that its requests shall not be tried again, nor wait to be."""
+"""An event that stops the retries of a thread, and the waits before them. None if they cannot be stopped."""
 
 
 class Secret:
-    """A text that shows itself nowhere: not in a repr, an f-string, a traceback's locals, or a pickle.
+    """A text that is not shown in a repr, an f-string or the local variables of a traceback, and is not pickled.
+
+    Parameters
+    ----------
+    value : str
+        The text.
 
     Examples
     --------
@@ -63,10 +70,11 @@ class Secret:
 
     @classmethod
     def of(cls, value: str | Secret | None) -> Secret | None:
-        """Wrap a text; None stays None, and a Secret itself."""
+        """Wrap a text. None and a Secret are returned unchanged."""
         return value if value is None or isinstance(value, Secret) else cls(value)
 
     def reveal(self) -> str:
+        """Return the text."""
         return self._value
 
     def __repr__(self) -> str:
@@ -97,14 +105,24 @@ class Secret:
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A secret is not pickled; give the credentials again where they are needed.")
+        raise TypeError("A secret cannot be pickled. Give the credentials again in the other process.")
 
 
 _MEANS_SECRET = re.compile("(?i)password|passwd|pwd|passphrase|secret|token|credential|api[_-]?key")
 
 
 def means_secret(name: str) -> bool:
-    """Whether what stands under this name is not to be shown.
+    """Return whether a name is that of a secret, whose value must not be shown.
+
+    Parameters
+    ----------
+    name : str
+        The name of a parameter or field.
+
+    Returns
+    -------
+    bool
+        True for names that contain "password", "token" and the like.
 
     Examples
     --------
@@ -115,7 +133,7 @@ def means_secret(name: str) -> bool:
 
 
 def secrets_in(value: Any) -> Iterator[Secret]:
-    """All secrets of a body."""
+    """Yield all secrets in a value and in the mappings and lists that it holds."""
     if isinstance(value, Secret):
         yield value
     elif isinstance(value, Mapping):
@@ -133,30 +151,30 @@ _TOKEN_LIKE = re.compile(
     | \b(Bearer|Basic)\s+[A-Za-z0-9+/=._~-]+ """
 )
 _EXCERPT_CHARACTERS = 300
-_MOST_CHARACTERS = 1000
-# Looked at, but not shown: in it lies the end of a secret that begins before it.
+_MAX_SHOWN_CHARACTERS = 1000
+# Searched but not shown: a secret may start before these characters and end in them.
 _MARGIN_CHARACTERS = 2000
-_LEAST_SECRET_CHARACTERS = 4
-# Of a secret as short as that, text without its blanks holds too many by chance.
-_LEAST_JOINED_CHARACTERS = 8
-_MOST_DECODED_CHARACTERS = 100_000
-_MOST_CONTROLS = 0.05
-_HALF_A_CHARACTER = 12
-_NOT_SHOWN = "(not shown, because it quotes a credential)"
+_MIN_SECRET_CHARACTERS = 4
+# Text without its white space contains shorter secrets by chance too often.
+_MIN_JOINED_CHARACTERS = 8
+_MAX_DECODED_CHARACTERS = 100_000
+_MAX_CONTROL_SHARE = 0.05
+_MAX_ENCODED_CHARACTER_LENGTH = 12
+_NOT_SHOWN = "(not shown, because it contains a credential)"
 _SCHEME = re.compile(r"^(Bearer|Basic) ")
 _PIECES = re.compile(r"""([\s"'<>,{}\[\]()]+)""")
 
 
 def _words(secret: Secret) -> Iterator[str]:
-    """A secret, and of a header such as "Bearer abc" also the "abc" alone."""
+    """Yield a secret, and the "abc" of a header such as "Bearer abc", if they are long enough."""
     value = secret.reveal()
     for text in {value, _SCHEME.sub("", value)}:
-        if len(_joined(_folded(text))) >= _LEAST_SECRET_CHARACTERS:
+        if len(_joined(_folded(text))) >= _MIN_SECRET_CHARACTERS:
             yield text
 
 
 def _forms(text: str) -> Iterator[str]:
-    """The usual ways in which a reply quotes a text: as it is, in a form, in HTML, in JSON, in base64."""
+    """Yield the usual forms of a text in a reply: unchanged, in a form, in HTML, in JSON, in base64."""
     yield from (text, quote(text, safe="", errors="replace"), quote_plus(text, errors="replace"))
     yield from (html.escape(text), repr(text)[1:-1])
     yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
@@ -164,18 +182,24 @@ def _forms(text: str) -> Iterator[str]:
 
 
 def redacted(text: str, secrets: Iterable[Secret]) -> str:
-    """Return a text on one line, without these secrets and whatever looks like one.
+    """Return a text on one line without these secrets, and without values that look like secrets.
 
-    The usual forms of a secret are replaced by stars. A reply may quote one in any other encoding, also in several on
-    top of each other, so what is left is decoded in every way until nothing changes. A piece of the text in which a
-    secret is found then is replaced as a whole; if none of the pieces alone holds it, none of the text is shown.
+    The usual forms of a secret are replaced by stars. A reply may quote a secret in another encoding, or in several
+    encodings on top of each other. Therefore the rest is decoded from all common encodings until nothing changes. A
+    piece of the text in which this finds a secret is replaced as a whole. If no single piece holds the secret, the text
+    is not shown.
 
     Parameters
     ----------
     text : str
-        What the service, or a proxy, sent. Of a long text the beginning is returned.
+        A text from the service or a proxy. Only the beginning of a long text is returned.
     secrets : iterable of Secret
-        What must not be shown.
+        The secrets.
+
+    Returns
+    -------
+    str
+        The redacted text.
 
     Examples
     --------
@@ -183,16 +207,16 @@ def redacted(text: str, secrets: Iterable[Secret]) -> str:
     '*** is wrong'
     """
     words = sorted({word for secret in secrets for word in _words(secret)}, key=len, reverse=True)
-    looked_at = _MOST_CHARACTERS + _MARGIN_CHARACTERS
-    text, is_cut = text[:looked_at], len(text) > looked_at
+    searched = _MAX_SHOWN_CHARACTERS + _MARGIN_CHARACTERS
+    text, is_cut = text[:searched], len(text) > searched
     if words:
         forms = sorted({form for word in words for form in _forms(word)}, key=len, reverse=True)
         text = re.sub("|".join(map(re.escape, forms)), "***", text, flags=re.IGNORECASE)
         text = _without_encoded(text, _Search(words), is_cut)
     text = _TOKEN_LIKE.sub(lambda match: f"{match[1] or match[2] + ' '}***", text)
     shown = text[:-_MARGIN_CHARACTERS] if is_cut and text != _NOT_SHOWN else text
-    is_cut |= len(shown) > _MOST_CHARACTERS
-    shown = printable(" ".join(shown[:_MOST_CHARACTERS].split()))
+    is_cut |= len(shown) > _MAX_SHOWN_CHARACTERS
+    shown = printable(" ".join(shown[:_MAX_SHOWN_CHARACTERS].split()))
     return f"{shown} …".strip() if is_cut and text != _NOT_SHOWN else shown
 
 
@@ -200,20 +224,20 @@ def _without_encoded(text: str, search: _Search, is_cut: bool) -> str:
     if not search.finds(text, is_cut):
         return text
     pieces = _PIECES.split(text)
-    left = _MOST_DECODED_CHARACTERS
+    left = _MAX_DECODED_CHARACTERS
     for place in range(0, len(pieces), 2):
-        # One piece does not use up what all of them may.
-        search.left = most = min(left, _MOST_DECODED_CHARACTERS // 5)
+        # One piece must not use up the budget of all pieces.
+        search.left = most = min(left, _MAX_DECODED_CHARACTERS // 5)
         if search.finds(pieces[place], is_cut and place == len(pieces) - 1):
             pieces[place] = "***"
         left -= most - search.left
     text = "".join(pieces)
-    search.left = _MOST_DECODED_CHARACTERS
+    search.left = _MAX_DECODED_CHARACTERS
     return _NOT_SHOWN if search.finds(text, is_cut) else text
 
 
 class _Search:
-    """Look for words in a text, however it is encoded, in capitals or not.
+    """Search a text for words in any encoding and in any case.
 
     Parameters
     ----------
@@ -223,20 +247,20 @@ class _Search:
     Attributes
     ----------
     left : int
-        How many characters it still decodes. Beyond them, every text is taken to hold a word.
+        How many more characters are decoded. Beyond this budget, every text counts as one that contains a word.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
-        self.left = _MOST_DECODED_CHARACTERS
+        self.left = _MAX_DECODED_CHARACTERS
         self._words = {_folded(word) for word in words}
-        self._joined = {each for word in self._words if len(each := _joined(word)) >= _LEAST_JOINED_CHARACTERS}
+        self._joined = {each for word in self._words if len(each := _joined(word)) >= _MIN_JOINED_CHARACTERS}
         self._least = min(map(len, {*words, *self._words}))
         self._is_ascii = all(word.isascii() for word in words)
         self._is_latin = all(max(word) <= "\xff" for word in words)
         least = self._least
         letters = "!-~" if self._is_ascii else "!-~\xa1-\xff"
         self._plain = re.compile(f"[{letters}]{{{min(map(len, map(_joined, words)))}}}")
-        # As short as these may be to hold a word.
+        # The shortest encoded texts that can hold a word.
         self._base64 = re.compile(rf"[A-Za-z0-9+/_-]{{{least * 4 // 3},}}")
         self._hexadecimal = re.compile(
             rf"(?:(?:0x|\\x)?[0-9a-f]{{2}}[\s,;:._-]{{0,2}}){{{least},}}[0-9a-f]?", re.IGNORECASE
@@ -244,7 +268,7 @@ class _Search:
         self._numbers = re.compile(rf"[0-9]{{1,6}}(?:[^0-9A-Za-z]{{1,3}}[0-9]{{1,6}}){{{least - 1},}}")
 
     def finds(self, text: str, is_cut: bool) -> bool:
-        """Whether a word is in the text, or at its end as far as the cut leaves it; also if that takes too long."""
+        """Return whether a text contains a word, ends in a cut word, or exceeds the budget."""
         seen: set[str] = set()
         queue = deque([text])
         while queue:
@@ -266,7 +290,7 @@ class _Search:
         return is_cut and any(_begins_at_the_end(word, folded) for word in self._words)
 
     def _decoded(self, text: str) -> Iterator[str]:
-        """The text with one decoding undone, in each way; what has the alphabet of several is decoded in all."""
+        """Yield the text decoded in each encoding whose alphabet it matches."""
         if "\\" in text:
             yield _ESCAPE.sub(_unescaped, text)
         if "%" in text:
@@ -274,7 +298,7 @@ class _Search:
         if "+" in text:
             yield text.replace("+", " ")
         if "&" in text:
-            # HTML replaces a NUL, which is half of a character in UTF-16.
+            # HTML replaces a NUL byte, which is one half of a character in UTF-16.
             yield html.unescape(text).replace("\ufffd", "\0")
         if "=" in text:
             yield _QUOTED_PRINTABLE.sub(_of_hexadecimal, text)
@@ -291,13 +315,13 @@ class _Search:
         yield from filter(self._is_text, self._fragments(text))
 
     def _is_text(self, fragment: str) -> bool:
-        """Whether a fragment can hold a word; what is no text comes of decoding something else."""
+        """Return whether a fragment can hold a word, or results from decoding something else."""
         if not self._is_latin:
             return True
         return any(self._plain.search(_joined(each)) for each in (fragment, _BYTES.sub(_of_utf_8, fragment)))
 
     def _fragments(self, text: str) -> Iterator[str]:
-        """What the parts of a text are in base64, in hexadecimal and in decimal numbers, wherever a group begins."""
+        """Yield the parts of a text decoded from base64, hexadecimal and decimal numbers, from each possible start."""
         for match in self._base64.finditer(text):
             run = match[0].translate(_URL_SAFE)
             for start in range(4):
@@ -325,7 +349,7 @@ _INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\xad\u200b-\u200f\u202a-\u202e\
 
 
 def _folded(text: str) -> str:
-    """A text as it is compared: without capitals, accents as characters of their own, and nothing invisible."""
+    """Return a text for comparison: in lower case, decomposed, and without invisible characters."""
     if text.isascii():
         return _INVISIBLE.sub("", text).lower()
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
@@ -333,12 +357,12 @@ def _folded(text: str) -> str:
 
 
 def _begins_at_the_end(word: str, text: str) -> bool:
-    """Whether a text ends in the middle of a word; behind that, half of an encoded character may stand."""
-    least = word[:_LEAST_SECRET_CHARACTERS]
-    at = text.find(least, max(0, len(text) - len(word) - _HALF_A_CHARACTER))
+    """Return whether a text ends in the middle of a word, which part of an encoded character may follow."""
+    least = word[:_MIN_SECRET_CHARACTERS]
+    at = text.find(least, max(0, len(text) - len(word) - _MAX_ENCODED_CHARACTER_LENGTH))
     while at >= 0:
         same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text[at:], word, strict=False)))
-        if same >= len(text) - at - _HALF_A_CHARACTER:
+        if same >= len(text) - at - _MAX_ENCODED_CHARACTER_LENGTH:
             return True
         at = text.find(least, at + 1)
     return False
@@ -370,12 +394,31 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One request of the API, without credentials.
+    """A request of the API, without credentials.
 
-    ``repeatable`` says that sending it twice leaves the service as sending it once does; ``fresh_connection`` that it
-    must not use a connection that is open already; ``secrets`` are what of its body must not be shown.
-    ``counted_rows`` is how many rows it inserts, where the reply counts them: two inserts of the same number do not
-    follow each other on one connection, so that the reply to another one shows by its count.
+    Attributes
+    ----------
+    operation : str
+        The operation of the API, for errors.
+    method, path : str
+        The HTTP method, and the path below the base URL.
+    params : tuple of (str, str or Secret)
+        The query.
+    body : bytes or None
+        The body.
+    content_type : str
+        The type of the body.
+    repeatable : bool
+        Whether sending the request twice has the same effect as sending it once.
+    fresh_connection : bool
+        Whether the request needs a new connection.
+    rows : int
+        How many rows it inserts.
+    counted_rows : int
+        How many rows it inserts, if the reply counts them. Two inserts with the same number do not follow each other on
+        one connection, so that the reply to another insert is detected by its count.
+    secrets : tuple of Secret
+        The parts of the body that must not be shown.
     """
 
     operation: str
@@ -399,11 +442,26 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """One whole HTTP reply, of any status; header names in lower case.
+    """A complete HTTP reply, of any status.
 
-    ``perhaps_done`` says that a try before this one, whose reply was lost or a failure, may have done the work;
-    ``framed`` that the reply says where it ends, so that one that was cut off is noticed whatever it holds.
-    ``connection`` is the number of the connection that it came on.
+    Attributes
+    ----------
+    status : int
+        The HTTP status.
+    headers : mapping of str to str
+        The headers, with names in lower case.
+    body : bytes
+        The decoded body.
+    attempts : int
+        How many times the request was tried.
+    secrets : tuple of Secret
+        What must not be shown if the reply is quoted.
+    perhaps_done : bool
+        Whether an earlier try, whose reply was lost or an error, may have carried out the request.
+    framed : bool
+        Whether the reply declares its end, so that an incomplete reply is detected for any content.
+    connection : int
+        The number of the connection.
     """
 
     status: int
@@ -416,28 +474,28 @@ class Reply:
     connection: int = 0
 
     def redact(self, text: str) -> str:
-        """Blank out every credential in use, and whatever looks like one, and escape control characters."""
+        """Return a text without credentials, and without values that look like them, on one line."""
         return redacted(text, self.secrets)
 
     def excerpt(self) -> str:
-        """The body's beginning, redacted, on one line."""
-        beginning = self.body[: 4 * (_MOST_CHARACTERS + _MARGIN_CHARACTERS)]
+        """Return the beginning of the body, redacted, on one line."""
+        beginning = self.body[: 4 * (_MAX_SHOWN_CHARACTERS + _MARGIN_CHARACTERS)]
         try:
-            # Its last character may be cut.
+            # The last character may be incomplete.
             text = codecs.getincrementaldecoder("utf-8")().decode(beginning, final=beginning == self.body)
         except UnicodeDecodeError:
-            # Nothing is lost in this one, so that what it holds is found.
+            # This encoding keeps all bytes, so that secrets in them are found.
             text = beginning.decode("latin-1")
         controls = sum(unicodedata.category(each) == "Cc" and not each.isspace() for each in text)
-        if "\0" in text or controls > _MOST_CONTROLS * len(text):
-            return f"({len(self.body):,} bytes that are no text)"
+        if "\0" in text or controls > _MAX_CONTROL_SHARE * len(text):
+            return f"({len(self.body):,} bytes that are not text)"
         text = self.redact(text)
         return text if len(text) <= _EXCERPT_CHARACTERS else text[:_EXCERPT_CHARACTERS] + " …"
 
 
 @dataclass(frozen=True)
 class Exchange(Generic[T]):
-    """A request with the function that reads its reply."""
+    """A request, and the function that reads its reply."""
 
     request: Request
     read: Callable[[Reply], T] = field(repr=False)
@@ -445,39 +503,49 @@ class Exchange(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """When and how long to wait before a request is sent again.
+    """When a request is retried, and how long to wait before each try.
 
-    Only requests that can be repeated without harm, or that provably did nothing, are ever sent again.
+    Only a request that can be repeated without harm, or that certainly did nothing, is retried.
 
     Parameters
     ----------
     attempts : int, default 5
-        Tries in all, the first one included; with 1 nothing is ever sent again. A request that the service turns away
-        because there are too many (429, and for a request that can be repeated 503 with ``Retry-After``) uses none up,
-        because it waits first: ``give_up_after`` bounds that. (It does use them up where these times are set so that
-        there is no wait at all.)
-    backoff, max_backoff : float, default 0.5 and 30
-        Seconds before the second try, doubled for each further one up to the maximum, with jitter.
-    min_retry_after, max_retry_after : float, default 0.1 and 120
-        Floor and cap, in seconds, of a ``Retry-After`` that the service asks for (A). Of one beyond the cap it is
-        tried again after the cap.
+        The maximum number of tries, including the first. With 1, a request is never retried. A try that ClicData
+        refuses because there are too many requests (HTTP status 429, or 503 with ``Retry-After`` for a request that can
+        be repeated) does not count, because ``give_up_after`` limits these tries. It does count if the times below are
+        such that there is no wait.
+    backoff : float, default 0.5
+        Seconds before the second try. The time doubles for each further try, with jitter.
+    max_backoff : float, default 30
+        The maximum of that time, in seconds.
+    min_retry_after : float, default 0.1
+        The minimum wait, in seconds, after a reply with ``Retry-After``.
+    max_retry_after : float, default 120
+        The maximum wait, in seconds, after a reply with ``Retry-After``. If the header asks for more, the request is
+        tried again after this time.
     give_up_after : float, default 600
-        Seconds after which a request that is turned away again and again fails with ``RateLimitError`` (or
-        ``ServerError`` for 503), counted from when it was first turned away or kept waiting because others were. If
-        the service asks for a wait beyond that, it fails at once. ``math.inf`` waits as long as it takes.
+        Seconds after which a request that ClicData keeps refusing fails with ``RateLimitError`` (for status 503 with
+        ``ServerError``), counted from its first refusal or from the start of its wait for other requests. If ClicData
+        asks for a longer wait, the request fails at once. With ``math.inf`` it never fails for this reason.
+
+    Raises
+    ------
+    ValueError
+        ``attempts`` is less than 1, or a time is negative.
 
     Notes
     -----
-    All threads of a session share the wait. While the service has asked for one, none of them sends; afterwards one
-    request goes first, and the others follow as they are let in, half as many at once as before (once it is one, with
-    a pause between two), and step by step more until none has to wait. So many workers and a strict service come to
-    the pace that the service admits, and no rows are lost or sent twice: what was turned away did nothing. As long as
-    nothing was turned away, nothing is slowed.
+    All threads of a session share the wait: while ClicData asks for one, no thread sends. Then one request is sent. The
+    others follow as ClicData accepts them: first half as many at a time as before (if that is one, with an interval
+    between two requests), and then step by step more until no request has to wait. So many workers adapt to the rate
+    that ClicData allows. No rows are lost or sent twice, because a refused request did nothing. Before the first
+    refusal, nothing is slowed down.
 
     Examples
     --------
-    >>> RetryPolicy(attempts=2).attempts
-    2
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> patient = cd.Session(api_key="hush", retry=cd.RetryPolicy(attempts=10, give_up_after=3600))
     """
 
     attempts: int = 5
@@ -490,24 +558,44 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         times = (self.backoff, self.max_backoff, self.min_retry_after, self.max_retry_after, self.give_up_after)
         if self.attempts < 1 or not all(seconds >= 0 for seconds in times):
-            raise ValueError(f"A retry policy needs at least one attempt and no negative times, not {self}.")
+            raise ValueError(f"A RetryPolicy needs attempts= of at least 1 and no negative times, not {self}.")
 
 
 BATCH_ROWS = 500
-"""Rows a request may carry at most (P: 2022.01)."""
+"""The maximum number of rows in a request."""
 
 MultipleRows = Literal["all", "first"]
-"""Which of the rows that match a condition an update or a delete takes (S P)."""
+"""Which of the rows that match a condition are updated or deleted."""
 
 RepeatedPages = Literal["check", "accept"]
-"""Whether a page that has the rows of an earlier one must be proven right, or is accepted."""
+"""Whether a page with the rows of an earlier page must be proven correct, or is accepted."""
 
 RefreshMethod = Literal["recreate", "reload", "update", "append", "updateappend"]
-"""How a table is filled anew from its source, as the source documents name it (S)."""
+"""How a table is refreshed from its source."""
 
 
 class ColumnType(StrEnum):
-    """The column types of ClicData (P)."""
+    """A column type of ClicData.
+
+    A member is also a text, so ``column_types={"delay": "number"}`` and ``column_types={"delay": ColumnType.NUMBER}``
+    are the same.
+
+    Parameters
+    ----------
+    value : str
+        The name of the type, such as ``"number"``.
+
+    Examples
+    --------
+    >>> import pandas_clicdata as cd
+    >>> cd.ColumnType("number")
+    <ColumnType.NUMBER: 'number'>
+    >>> [str(each) for each in cd.ColumnType]
+    ['text', 'number', 'datetime', 'date', 'percentage', 'checkbox', 'dropdown']
+    """
+
+    # The signature that help() shows. That of Enum describes the creation of a new enumeration.
+    __signature__ = Signature([Parameter("value", Parameter.POSITIONAL_OR_KEYWORD)])
 
     TEXT = "text"
     NUMBER = "number"
@@ -519,33 +607,40 @@ class ColumnType(StrEnum):
 
 
 ROW_ID_TYPES = frozenset({"id", "rec_id"})
-"""What the type of the row id column is called, in two ages of the service (P)."""
+"""The types of the row id column, in old and new versions of ClicData."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a ClicData table; its type is text: the service may have types unknown here."""
+    """A column of a table. Its type is a str, because ClicData may have types that this package does not know."""
 
     name: str
     data_type: str
 
 
 class Kind(Enum):
-    """What JSON says a column's values are."""
+    """The JSON type of the values of a column."""
 
     NULL = "nothing but null"
     INTEGER = "whole numbers"
     FLOAT = "numbers"
-    LITERAL = "numbers that only their text gives back"
+    LITERAL = "numbers that only their text represents exactly"
     BOOLEAN = "true or false"
     TEXT = "text"
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A column as it came, for a page or many: int64 or uint64, float64, bool, or text.
+    """A column as received, of one or more pages.
 
-    ``whole`` tells of LITERAL numbers that each is a whole number.
+    Attributes
+    ----------
+    kind : Kind
+        The JSON type of its values.
+    array : pyarrow.ChunkedArray
+        The values as int64 or uint64, float64, bool, or text.
+    whole : bool
+        Whether all LITERAL numbers are whole numbers.
     """
 
     kind: Kind
@@ -554,7 +649,7 @@ class Decoded:
 
 
 class Encoding(StrEnum):
-    """How a planned column's Arrow values are written in JSON."""
+    """How the Arrow values of a planned column are encoded in JSON."""
 
     INTEGER = "integer"
     FLOAT = "float"
@@ -568,7 +663,7 @@ class Encoding(StrEnum):
 
 @dataclass(frozen=True)
 class Wire:
-    """How a column is written in JSON; ``quoted`` makes text of numbers and truth values."""
+    """How a column is encoded in JSON; ``quoted`` encodes numbers and booleans as text."""
 
     encoding: Encoding
     quoted: bool = False
@@ -576,7 +671,21 @@ class Wire:
 
 @dataclass(frozen=True)
 class PlannedColumn:
-    """What becomes of one column of a frame."""
+    """How a column of a frame is sent.
+
+    Attributes
+    ----------
+    name : str
+        The name of the column.
+    dtype : str
+        The dtype in the frame.
+    data_type : ColumnType
+        The type in ClicData.
+    wire : Wire
+        The encoding in JSON.
+    note : str
+        What changes in the values, in a sentence; empty if nothing does.
+    """
 
     name: str
     dtype: str
@@ -587,7 +696,7 @@ class PlannedColumn:
 
 @dataclass(frozen=True)
 class Framing:
-    """The JSON around a row's cells: ``opening + (prefixes[i] + cell) for each column + closing``."""
+    """The JSON around the cells of a row: ``opening + (prefixes[i] + cell) for each column + closing``."""
 
     opening: str
     prefixes: tuple[str, ...]
@@ -596,7 +705,7 @@ class Framing:
 
 @dataclass(frozen=True)
 class TableRef:
-    """A table of the account; ``fields`` is all that the service said of it."""
+    """A table of the account; ``fields`` holds everything in the reply."""
 
     rec_id: int
     name: str | None = None
@@ -605,12 +714,25 @@ class TableRef:
 
     @property
     def label(self) -> str:
+        """The name and RecId, for messages."""
         return f"RecId {self.rec_id}" if self.name is None else f"{self.name!r} (RecId {self.rec_id})"
+
+
+class TableLike(Protocol):
+    """Rows in columns: an object that exports an Arrow stream, such as a DataFrame of pandas or polars."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+TableId = int | str | SupportsIndex
+"""A RecId, or the name of a table."""
+
+StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
 class TableList:
-    """One page of the account's tables."""
+    """A page of the list of tables. ``has_more`` and ``total`` are None if the reply does not state them."""
 
     tables: Sequence[TableRef]
     has_more: bool | None
@@ -619,10 +741,20 @@ class TableList:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a table's rows, each a mapping of column to JSON value, numbers exact.
+    """A page of the rows of a table.
 
-    Of ``total`` (rows in the whole table), ``number`` (this page's) and ``has_more``, each is None where the reply
-    does not say.
+    Attributes
+    ----------
+    rows : sequence of mapping
+        The rows. Each maps column names to JSON values with exact numbers.
+    columns : sequence of Column or None
+        The columns of the table. None if the reply does not list them.
+    has_more : bool or None
+        Whether more pages follow. None if the reply does not state it.
+    total : int or None
+        The number of rows in the table. None if the reply does not state it.
+    number : int or None
+        The number of the page. None if the reply does not state it.
     """
 
     rows: Sequence[Mapping[str, Any]] = field(repr=False)
@@ -634,7 +766,7 @@ class Page:
 
 @dataclass(frozen=True)
 class InsertCounts:
-    """What the reply to an insert counted; None where the dialect has no counts."""
+    """The counts in the reply to an insert. None if the dialect has no counts."""
 
     inserted: int | None = None
     found: int | None = None
@@ -647,13 +779,13 @@ class Sent:
     Attributes
     ----------
     counts : InsertCounts
-        What its reply counted.
+        The counts in its reply.
     retries : int
-        How often it was tried again.
+        How many times it was retried.
     perhaps_twice : bool
-        Whether a try before the last may have been carried out too, or may still be.
+        Whether an earlier try may have been carried out too, or may still be.
     connection : int
-        The number of the connection that its reply came on.
+        The number of the connection of its reply.
     """
 
     counts: InsertCounts = field(default_factory=InsertCounts)
@@ -664,12 +796,25 @@ class Sent:
 
 @dataclass(frozen=True)
 class AccountInfo:
-    """The account a session is on; ``fields`` is all that the service said of it.
+    """The account of a session.
+
+    Parameters
+    ----------
+    id : object
+        The id of the account, if the reply states it.
+    name : str or None
+        The name of the account, if the reply states it.
+    domain : str or None
+        The domain of the account, such as ``"acme.clicdata.com"``, if the reply states it.
+    fields : mapping of str to object
+        Everything in the reply.
 
     Examples
     --------
-    >>> AccountInfo.from_fields({"id": 7, "name": "Acme", "domain": "acme.clicdata.com", "plan": "team"})
-    AccountInfo(id=7, name='Acme', domain='acme.clicdata.com')
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> session.whoami().name
+    'Sandbox'
     """
 
     id: Any
@@ -679,6 +824,23 @@ class AccountInfo:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> AccountInfo:
+        """Create the account from the fields of a reply.
+
+        Parameters
+        ----------
+        fields : mapping of str to object
+            Everything in the reply.
+
+        Returns
+        -------
+        AccountInfo
+            The account.
+
+        Examples
+        --------
+        >>> AccountInfo.from_fields({"id": 7, "name": "Acme", "domain": "acme.clicdata.com", "plan": "team"})
+        AccountInfo(id=7, name='Acme', domain='acme.clicdata.com')
+        """
         return cls(fields.get("id"), fields.get("name"), fields.get("domain"), dict(fields))
 
     def _repr_html_(self) -> str:
@@ -696,41 +858,56 @@ WriteStatus = Literal["verified", "confirmed", "unverified", "dry_run"]
 class WriteResult:
     """The receipt of a write.
 
-    Attributes
+    Parameters
     ----------
     operation : str
         ``"push"``, ``"append"``, ``"update_rows"``, ``"upsert"``, ``"delete_rows"``, ``"restore"``, ``"update_data"``
         or ``"delete_data"``.
     rec_id : int or None
-        The table's RecId; None only for the dry run of a table that is yet to be made.
+        The RecId of the table. None only in the dry run of a push that would create the table.
     name : str or None
-        Its name, if that is known.
+        The name of the table, if it is known.
     rows : int or None
-        Rows in the frame. None for the dry run of a stream. Where a dict says which rows of the table are meant, it
-        counts as one row, sent or not: the service does not say how many rows it met.
-    sent, confirmed, rejected : int
-        Rows sent, rows that the replies counted or that were found in the table, rows that were refused. A write of
-        which rows are refused raises, so that in a receipt none are.
-    batches, retries : int
-        Requests that carried rows (in a dry run: that would), and how often one of them was safely tried again.
+        The number of rows in the frame. None in the dry run of a stream. A dict that describes rows of the table counts
+        as one row, because ClicData does not report how many rows it matches.
+    sent : int
+        The number of rows that were sent.
+    confirmed : int
+        The number of rows that the replies counted or that were found in the table.
+    rejected : int
+        The number of rows that were refused. Always 0, because a write with refused rows raises an error.
+    batches : int
+        The number of requests that carried rows. In a dry run: that would carry rows.
+    retries : int
+        How many times such a request was retried.
     seconds : float
-        Time taken.
+        The duration of the write.
     status : {"verified", "confirmed", "unverified", "dry_run"}
-        ``verified``: read back and compared. ``confirmed``: the replies counted every row, or it was found in the
-        table. ``unverified``: each request was accepted, in a dialect without counts.
-    columns : tuple of PlannedColumn
-        What was sent for each column.
-    matched : int or None
-        Rows of the table that the frame's keys meet, where they were looked up.
-    preview : DataFrame or None
-        In the dry run of a delete, the rows of the table that would go.
-    backup : str or None
-        The Parquet file with the rows that a replace took away; :func:`restore` puts them back.
-    stale_marks : tuple of str
-        With ``stamp=``: the marks of tries that were given up. Rows that carry one came late and may be deleted at any
-        time; the write has deleted those that came before its end.
-    notes : tuple of str
-        What else there is to know, in sentences.
+        ``verified``: the rows were read back and compared. ``confirmed``: the replies counted all rows, or the rows
+        were found in the table. ``unverified``: all requests were accepted, in a dialect without counts. ``dry_run``:
+        nothing was sent.
+    columns : tuple of PlannedColumn, optional
+        How each column was sent.
+    matched : int, optional
+        The number of rows in the table that match the keys of the frame, if they were looked up.
+    preview : DataFrame, optional
+        In the dry run of a delete, the rows of the table that would be deleted.
+    backup : str, optional
+        The Parquet file with the rows that a replace deleted. :func:`restore` restores them.
+    stale_marks : tuple of str, optional
+        With ``stamp=``: the stamps of tries whose rows were sent again. Rows that carry one of them arrived late and
+        can be deleted at any time. The write has deleted those that arrived before its end.
+    notes : tuple of str, optional
+        Further information, in sentences.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = pd.DataFrame({"seats": [180, 220]}).clicdata.push("Planes")
+    >>> receipt.sent, receipt.confirmed, receipt.status
+    (2, 2, 'confirmed')
     """
 
     operation: str
@@ -746,15 +923,15 @@ class WriteResult:
     status: WriteStatus
     columns: tuple[PlannedColumn, ...] = field(default=(), repr=False)
     matched: int | None = None
-    preview: Any = field(default=None, repr=False, compare=False)
+    preview: DataFrame | None = field(default=None, repr=False, compare=False)
     backup: str | None = None
     stale_marks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         facts: list[tuple[str, object]] = [
-            ("table", self.name if self.name is not None else "not known"),
-            ("RecId", self.rec_id if self.rec_id is not None else "not made yet"),
+            ("table", self.name if self.name is not None else "unknown"),
+            ("RecId", self.rec_id if self.rec_id is not None else "not created"),
             ("rows", "a stream" if self.rows is None else f"{self.rows:,}"),
             ("sent", f"{self.sent:,}"),
             ("confirmed", f"{self.confirmed:,}"),
@@ -770,7 +947,7 @@ class WriteResult:
         if self.backup is not None:
             facts.append(("backup", self.backup))
         if self.stale_marks:
-            facts.append(("stale marks", ", ".join(self.stale_marks)))
+            facts.append(("stale stamps", ", ".join(self.stale_marks)))
         facts += [("note", note) for note in self.notes]
         table = facts_html(f"ClicData {self.operation}", facts)
         return table if self.preview is None else table + str(self.preview.to_html(max_rows=_SHOWN_ROWS))
@@ -784,10 +961,20 @@ _PNG_SIZE_AT = 16
 
 @dataclass(frozen=True)
 class Records:
-    """One page of a list of records.
+    """A page of a list of records.
 
-    ``has_more``, ``total`` and ``number``, which page it is, are None where the reply does not say; ``full`` is
-    whether it says which page it is and how many records one takes, and these are as many.
+    Attributes
+    ----------
+    records : sequence of mapping
+        The records.
+    has_more : bool or None
+        Whether more pages follow. None if the reply does not state it.
+    total : int or None
+        The number of records in the list. None if the reply does not state it.
+    number : int or None
+        The number of the page. None if the reply does not state it.
+    full : bool
+        Whether the reply states the number of the page and its size, and the page has this size.
     """
 
     records: Sequence[Mapping[str, Any]] = field(repr=False)
@@ -798,17 +985,24 @@ class Records:
 
 
 class Picture:
-    """A picture of a dashboard. It shows itself in a notebook; ``bytes(picture)`` is the file's content.
+    """A picture of a dashboard.
+
+    A notebook shows the picture. ``bytes(picture)`` is the content of the image file.
 
     Parameters
     ----------
     content : bytes
-        The image file.
+        The content of an image file.
+
+    Attributes
+    ----------
+    format : {"png", "jpeg", "gif", "bmp"}
+        The format of the image.
 
     Raises
     ------
     ValueError
-        The content is no PNG, JPEG, GIF or BMP.
+        The content is not a PNG, JPEG, GIF or BMP image.
 
     Examples
     --------
@@ -824,48 +1018,66 @@ class Picture:
     def __init__(self, content: bytes) -> None:
         found = next((name for magic, name in _FORMATS if content.startswith(magic)), None)
         if found is None:
-            raise ValueError("This is no PNG, JPEG, GIF or BMP image.")
+            raise ValueError("This is not a PNG, JPEG, GIF or BMP image.")
         self._content = bytes(content)
-        self.format = found
+        self.format: str = found
 
     @classmethod
     def from_base64(cls, text: str) -> Picture:
-        """Read a picture from its base64 text, as the service sends it (S P), or from a ``data:`` address.
+        """Decode a picture from base64 text, which is how ClicData sends it, or from a ``data:`` address.
+
+        Parameters
+        ----------
+        text : str
+            The base64 text or the ``data:`` address.
+
+        Returns
+        -------
+        Picture
+            The picture.
 
         Raises
         ------
-        TypeError, ValueError
-            It is no text, no base64, or no image.
+        TypeError
+            The value is not a str.
+        ValueError
+            The text is not base64, or its content is not an image.
         """
         if not isinstance(text, str):
-            raise TypeError(f"A picture is read from its base64 text, not from {text!r}.")
+            raise TypeError(f"The base64 text of a picture must be a str, not {text!r}.")
         if text.startswith("data:"):
             text = text.partition(",")[2]
         try:
             content = base64.b64decode("".join(text.split()), validate=True)
         except (binascii.Error, ValueError):
-            raise ValueError("This is no base64 text.") from None
+            raise ValueError("This is not base64 text.") from None
         return cls(content)
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Width and height in pixels; None for other formats than PNG."""
+        """Width and height in pixels. None for formats other than PNG."""
         if self.format != "png" or len(self._content) < _PNG_SIZE_AT + _PNG_SIZE.size:
             return None
         width, height = _PNG_SIZE.unpack_from(self._content, _PNG_SIZE_AT)
         return int(width), int(height)
 
     def to_base64(self) -> str:
-        """Return the base64 text."""
+        """Encode the image file in base64.
+
+        Returns
+        -------
+        str
+            The base64 text.
+        """
         return base64.b64encode(self._content).decode("ascii")
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the image to a file, over one that is there.
+        """Write the image to a file. An existing file is overwritten.
 
         Parameters
         ----------
         path : path-like
-            Where to. Without a suffix it gets that of the format.
+            The file. A path without a suffix gets the suffix of the format.
 
         Returns
         -------
@@ -901,7 +1113,7 @@ class Picture:
         return self._content if self.format == "jpeg" else None
 
     def _repr_html_(self) -> str | None:
-        # What a notebook has no form of its own for.
+        # A notebook shows the other formats itself.
         if self.format in ("png", "jpeg"):
             return None
         return f'<img src="data:image/{self.format};base64,{self.to_base64()}" alt="a dashboard">'
@@ -914,17 +1126,23 @@ RunStatus = Literal["triggered", "succeeded"]
 class ScheduleRun:
     """A run of a schedule that was triggered.
 
-    Attributes
+    Parameters
     ----------
     rec_id : int
-        The schedule's RecId.
+        The RecId of the schedule.
     status : {"triggered", "succeeded"}
-        ``triggered``: the service took the request, and how the run ends was not waited for. A run that failed is an
-        error, :class:`ScheduleFailedError`.
+        ``triggered``: ClicData accepted the request; the call did not wait for the end of the run. ``succeeded``: the
+        run ended without an error. A run that fails raises :class:`ScheduleFailedError`.
     seconds : float
-        Time taken.
-    fields : mapping
-        The last that the service said: of the trigger, or of the schedule after its run.
+        The duration of the call.
+    fields : mapping of str to object, optional
+        The last reply: to the trigger, or about the schedule after its run.
+
+    Examples
+    --------
+    >>> import pandas_clicdata as cd
+    >>> cd.ScheduleRun(rec_id=7, status="triggered", seconds=0.2)
+    ScheduleRun(rec_id=7, status='triggered', seconds=0.2)
     """
 
     rec_id: int
@@ -933,8 +1151,8 @@ class ScheduleRun:
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def _repr_html_(self) -> str:
-        said = {name: value for name, value in self.fields.items() if value is not None}
-        facts = [("schedule", said.pop("name", "not known")), ("RecId", self.rec_id), ("status", self.status)]
+        fields = {name: value for name, value in self.fields.items() if value is not None}
+        facts = [("schedule", fields.pop("name", "unknown")), ("RecId", self.rec_id), ("status", self.status)]
         above = {"id": self.rec_id, "rec_id": self.rec_id, "status": self.status}
-        rest = [(name, value) for name, value in said.items() if name not in above or value != above[name]]
+        rest = [(name, value) for name, value in fields.items() if name not in above or value != above[name]]
         return facts_html("ClicData schedule", [*facts, ("seconds", f"{self.seconds:.2f}"), *rest])

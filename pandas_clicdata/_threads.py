@@ -1,4 +1,4 @@
-"""Threads where none can be started, and locks in a forked child."""
+"""Threads on systems that may refuse to start one, and locks in forked child processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ from typing import Protocol
 
 
 def started(thread: threading.Thread) -> bool:
-    """Start a thread; return False where none can be started: at a limit of the system, or as Python ends."""
+    """Start a thread if the system allows it.
+
+    Parameters
+    ----------
+    thread : threading.Thread
+        The thread.
+
+    Returns
+    -------
+    bool
+        False if no thread can be started: at a limit of the system, or while Python shuts down.
+    """
     try:
         thread.start()
     except RuntimeError:
@@ -17,29 +28,29 @@ def started(thread: threading.Thread) -> bool:
     return True
 
 
-class HasLocks(Protocol):
-    """What has locks, which a thread of the parent may hold while a child is forked."""
+class ForkAware(Protocol):
+    """An object with locks, which a thread of the parent may hold while another thread forks a child."""
 
     def _after_fork(self) -> None:
-        """Make them anew, and whatever else a child must not share; called before anything else runs in the child."""
+        """Recreate the locks, and everything else that a child must not share. Called first in the child."""
 
 
 forks_wait = threading.RLock()
-"""Held while modules are imported: in a child that is forked meanwhile, the lock of their import is never released."""
+"""Held during imports, so that no child is forked then: in that child, the import lock would never be released."""
 
-_known: weakref.WeakSet[HasLocks] = weakref.WeakSet()
-
-
-def renew_in_children(owner: HasLocks) -> None:
-    """Call ``owner._after_fork()`` in each process that is forked while the owner lives."""
-    _known.add(owner)
+_fork_aware: weakref.WeakSet[ForkAware] = weakref.WeakSet()
 
 
-def _renew() -> None:
+def renew_in_children(owner: ForkAware) -> None:
+    """Call ``owner._after_fork()`` in each process that is forked during the lifetime of the owner."""
+    _fork_aware.add(owner)
+
+
+def _after_fork() -> None:
     forks_wait.release()
-    for owner in list(_known):
+    for owner in list(_fork_aware):
         owner._after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=forks_wait.acquire, after_in_parent=forks_wait.release, after_in_child=_renew)
+    os.register_at_fork(before=forks_wait.acquire, after_in_parent=forks_wait.release, after_in_child=_after_fork)

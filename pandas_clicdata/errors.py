@@ -1,51 +1,51 @@
-"""The errors of pandas_clicdata: one tree, so that ``except cd.ClicDataError`` catches them all.
+"""The errors of pandas_clicdata: one tree, so that ``except cd.ClicDataError`` catches all of them.
 
 ::
 
     ClicDataError
-    ├── ConfigurationError (ValueError)       a setting is missing or wrong
-    │   └── NoCredentialsError                there are no credentials at all
-    ├── TransportError                        the request or its reply did not get through
+    ├── ConfigurationError (ValueError)       a setting is missing or invalid
+    │   └── NoCredentialsError                no credentials were found
+    ├── TransportError                        the request or its reply was lost
     │   ├── ConnectionFailedError (ConnectionError)   no connection: nothing was sent
-    │   ├── ConnectionLostError (ConnectionError)     lost after sending began
+    │   ├── ConnectionLostError (ConnectionError)     the connection broke after the sending began
     │   ├── RequestTimeoutError (TimeoutError)        no reply in time
-    │   ├── RedirectError                             sent elsewhere, which is not followed
-    │   └── ReplyTooLargeError                        a reply larger than ``max_reply_bytes``
-    ├── ApiError                              ClicData answered with an error
-    │   ├── AuthenticationError (PermissionError)     credentials or token refused
+    │   ├── RedirectError                             a redirect, which is not followed
+    │   └── ReplyTooLargeError                        the reply is larger than ``max_reply_bytes``
+    ├── ApiError                              ClicData replied with an error
+    │   ├── AuthenticationError (PermissionError)     the credentials or the token were refused
     │   ├── PermissionDeniedError (PermissionError)   not allowed, or a scope is missing
-    │   ├── NotFoundError (LookupError)               no such thing at that address
+    │   ├── NotFoundError (LookupError)               nothing exists at this address
     │   ├── RateLimitError                            too many requests, for too long
-    │   ├── ServerError                               a failure inside the service
-    │   └── ApiVersionError (ValueError)              the API version is not spoken there
-    ├── UnexpectedReplyError                  a reply in no shape that is known
-    ├── TableNotFoundError (LookupError)      no table of that RecId or name
-    ├── ColumnNotFoundError (LookupError)     the table has no column of that name
-    ├── TableExistsError (ValueError)         the name is taken, and ``if_exists="fail"``
-    ├── FrameError (ValueError)               the data cannot be sent as it is
-    │   ├── ColumnNameError                   names missing, colliding or not text
-    │   ├── ColumnMismatchError               the frame's columns are not the table's
-    │   ├── UnsupportedTypeError (TypeError)  a column of a type that has no ClicData type
-    │   └── CellValueError                    a value that cannot be sent exactly
-    ├── ColumnConversionError (ValueError)    a column read cannot be given the dtype asked for
-    ├── IncompleteReadError                   the rows read are not the whole table
-    ├── IncompleteWriteError                  not all rows are known to be in the table
-    │   ├── AmbiguousWriteError               the fate of some rows is unknown
-    │   ├── PartialWriteError                 ClicData counted other rows than were sent
-    │   ├── VerificationError                 what was read back is not what was sent
-    │   └── ReplaceIncompleteError            a replace stopped on its way; the old rows are in its backup
-    ├── RowsExistError (ValueError)           the table has rows with these keys already
-    ├── TooManyRowsError (ValueError)         a delete would take more rows than ``max_rows``
-    ├── RecordLookupError (LookupError)       no dashboard, schedule, team or user of that name, or several
-    ├── ScheduleError                         a triggered schedule whose run did not end well
-    │   ├── ScheduleFailedError               it failed
-    │   ├── ScheduleTimeoutError (TimeoutError)       it had not ended in time
-    │   └── ScheduleStateError                the service does not say how far it is
-    └── ResumeError (ValueError)              a token or journal is not that of this write
-        └── JournalInUseError                 another process is writing by that journal
+    │   ├── ServerError                               a failure inside ClicData
+    │   ├── ApiVersionError (ValueError)              the API version is not supported
+    │   └── UnexpectedReplyError                      the reply cannot be read
+    ├── TableNotFoundError (LookupError)      no table has this RecId or name
+    ├── ColumnNotFoundError (LookupError)     the table has no column of this name
+    ├── TableExistsError (ValueError)         the name is in use, and ``if_exists="fail"``
+    ├── FrameError (ValueError)               the frame cannot be sent
+    │   ├── ColumnNameError                   a column name is missing, not text, or not unique
+    │   ├── ColumnMismatchError               the columns of the frame and the table differ
+    │   ├── UnsupportedTypeError (TypeError)  a column has a dtype without a ClicData type
+    │   └── CellValueError                    a value cannot be sent exactly
+    ├── ColumnConversionError (ValueError)    a column cannot be converted to the requested dtype
+    ├── IncompleteReadError                   not all rows of the table were read
+    ├── IncompleteWriteError                  not all rows are confirmed
+    │   ├── AmbiguousWriteError               the outcome of some rows is unknown
+    │   ├── PartialWriteError                 ClicData counted another number of rows
+    │   ├── VerificationError                 the rows that were read back differ
+    │   └── ReplaceIncompleteError            a replace stopped; the backup holds the old rows
+    ├── RowsExistError (ValueError)           the table already has rows with these keys
+    ├── TooManyRowsError (ValueError)         a delete matches more rows than ``max_rows``
+    ├── RecordLookupError (LookupError)       no dashboard, schedule, team or user has this name, or several have
+    ├── ScheduleError                         the run of a schedule did not succeed
+    │   ├── ScheduleFailedError               the run failed
+    │   ├── ScheduleTimeoutError (TimeoutError)       the run did not end in time
+    │   └── ScheduleStateError                the state of the run is not known
+    └── ResumeError (ValueError)              the resume token or journal belongs to another write
+        └── JournalInUseError                 another write uses the journal
 
-Every error carries what is known as keyword-only fields (``operation``, ``status``, ``code``, …), ``None`` where
-it is not. No error ever holds a credential.
+The parameters of an error are its attributes. An attribute whose value is not known is ``None``. No error holds a
+credential.
 """
 
 from __future__ import annotations
@@ -55,14 +55,19 @@ from typing import Any
 
 
 def printable(text: str, keep: str = "") -> str:
-    """Escape what a terminal would not print but act on: control characters, and those that reverse what follows.
+    """Escape the characters that a terminal executes instead of printing, such as control characters.
 
     Parameters
     ----------
     text : str
-        A text that may come from the service.
+        A text, which may come from the service.
     keep : str, optional
-        Characters to leave as they are.
+        Characters that are not escaped.
+
+    Returns
+    -------
+    str
+        The text with these characters as escape sequences.
 
     Examples
     --------
@@ -77,49 +82,100 @@ def printable(text: str, keep: str = "") -> str:
 
 
 class ClicDataError(Exception):
-    """Base of every error this package raises.
+    """Base class of all errors of this package.
+
+    The parameters are attributes. The subclasses have further ones.
 
     Parameters
     ----------
     message : str
-        A sentence for a person: what was wrong, where, and what to do.
+        What was wrong, where, and what to do.
     operation : str, optional
         The operation of the API, such as ``"insert"`` or ``"read"``.
     ambiguous : bool, default False
-        Whether the request may have been carried out although it failed.
+        Whether ClicData may have carried out a change although the request failed.
 
     Examples
     --------
     >>> import pandas_clicdata as cd
-    >>> issubclass(cd.TableNotFoundError, (cd.ClicDataError, LookupError))
-    True
+    >>> session = cd.connect("sandbox")
+    >>> try:
+    ...     cd.read_clicdata("Flihgts")
+    ... except cd.ClicDataError as error:
+    ...     print(type(error).__name__, error.ambiguous)
+    TableNotFoundError False
     """
 
+    operation: str | None
+    ambiguous: bool
+
     def __init__(self, message: str = "", *, operation: str | None = None, ambiguous: bool = False) -> None:
-        # Names of tables and columns come from the service, whatever is in them. Lines are our own.
+        # Names of tables and columns come from the service and may hold any character. Line ends are our own.
         super().__init__(printable(message, keep="\n") if isinstance(message, str) else message)
         self.operation = operation
         self.ambiguous = ambiguous
 
 
 class ConfigurationError(ClicDataError, ValueError):
-    """A setting is missing, wrong or unsafe; nothing was sent."""
+    """A setting is missing, invalid or unsafe.
 
-
-class NoCredentialsError(ConfigurationError):
-    """No credentials in the arguments, the environment or a profile."""
-
-
-class TransportError(ClicDataError):
-    """The request or its reply did not get through.
+    Raised before a request is sent. The message names the setting, and the arguments and environment variables that set
+    it.
 
     Parameters
     ----------
     message : str
-        What happened.
-    attempts : int, default 1
-        How often the request was tried.
+        What was wrong, where, and what to do.
+    operation : str, optional
+        The operation of the API, such as ``"insert"`` or ``"read"``.
+    ambiguous : bool, default False
+        Whether ClicData may have carried out a change although the request failed.
+
+    Examples
+    --------
+    >>> import pandas_clicdata as cd
+    >>> try:
+    ...     cd.Session(api_key="hush", base_url="http://api.clicdata.com")
+    ... except cd.ConfigurationError as error:
+    ...     print(error)
+    base_url 'http://api.clicdata.com/' would send credentials unencrypted. Use https; http is only for this machine.
     """
+
+
+class NoCredentialsError(ConfigurationError):
+    """There are no credentials in the arguments, the environment or a profile.
+
+    Raised by :func:`connect` and by the first request of the default session. The message lists all ways to give
+    credentials.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    operation : str, optional
+        The operation of the API, such as ``"insert"`` or ``"read"``.
+    ambiguous : bool, default False
+        Whether ClicData may have carried out a change although the request failed.
+    """
+
+
+class TransportError(ClicDataError):
+    """The request or its reply was lost.
+
+    Raised when no complete reply came, after the retries that :class:`RetryPolicy` allows. If ``ambiguous`` is False,
+    the request changed nothing.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    attempts : int, default 1
+        How many times the request was tried.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+    attempts: int
 
     def __init__(self, message: str = "", *, attempts: int = 1, **fields: Any) -> None:
         super().__init__(message, **fields)
@@ -127,41 +183,112 @@ class TransportError(ClicDataError):
 
 
 class ConnectionFailedError(TransportError, ConnectionError):
-    """No connection could be made, so the service has seen nothing."""
+    """No connection could be made.
 
-
-class ConnectionLostError(TransportError, ConnectionError):
-    """The connection broke after sending began; the service may have seen the request."""
-
-
-class RequestTimeoutError(TransportError, TimeoutError):
-    """No whole reply came within the time-out; the service may still be working."""
-
-
-class RedirectError(TransportError):
-    """The reply points to another address. Credentials are not carried there."""
-
-
-class ReplyTooLargeError(TransportError):
-    """The reply is larger than ``max_reply_bytes``; it was not read to its end."""
-
-
-class ApiError(ClicDataError):
-    """ClicData answered with an error.
+    Nothing was sent, so ClicData did not carry out the request. Check the network, the proxy and ``base_url``.
 
     Parameters
     ----------
     message : str
-        The error in a sentence.
-    status : int, optional
-        The HTTP status. An error can come with 200 (P).
-    code, description : str, optional
-        What the error body says.
-    request_id : str, optional
-        The request's id, where a reply header names one.
+        What was wrong, where, and what to do.
     attempts : int, default 1
-        How often the request was tried.
+        How many times the request was tried.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
+
+
+class ConnectionLostError(TransportError, ConnectionError):
+    """The connection broke after the sending began.
+
+    Also raised for a reply that is damaged or incomplete. ClicData may have carried out the request.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    attempts : int, default 1
+        How many times the request was tried.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+
+class RequestTimeoutError(TransportError, TimeoutError):
+    """No complete reply came within the time-out.
+
+    ClicData may have carried out the request, or may still be working on it. To wait longer, pass ``timeout=`` to
+    :func:`connect`.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    attempts : int, default 1
+        How many times the request was tried.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+
+class RedirectError(TransportError):
+    """The reply is a redirect that is not followed.
+
+    Credentials are sent to ``base_url`` only. Check that ``base_url`` is correct.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    attempts : int, default 1
+        How many times the request was tried.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+
+class ReplyTooLargeError(TransportError):
+    """The reply is larger than ``max_reply_bytes``.
+
+    The rest of the reply was not read. To allow larger replies, pass ``max_reply_bytes=`` to :func:`connect`.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    attempts : int, default 1
+        How many times the request was tried.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+
+class ApiError(ClicDataError):
+    """ClicData replied with an error.
+
+    Raised itself for an error that none of its subclasses describes.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    status : int, optional
+        The HTTP status. ClicData also sends errors with status 200.
+    code, description : str, optional
+        The error code and its description in the reply.
+    request_id : str, optional
+        The id of the request, if a header of the reply has one. Quote it to the support of ClicData.
+    attempts : int, default 1
+        How many times the request was tried.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+    status: int | None
+    code: str | None
+    description: str | None
+    request_id: str | None
+    attempts: int
 
     def __init__(
         self,
@@ -183,59 +310,239 @@ class ApiError(ClicDataError):
 
 
 class AuthenticationError(ApiError, PermissionError):
-    """The credentials or the token were refused."""
+    """ClicData refused the credentials or the token.
 
-
-class PermissionDeniedError(ApiError, PermissionError):
-    """The account or token may not do this; a scope may be missing."""
-
-
-class NotFoundError(ApiError, LookupError):
-    """There is nothing at that address."""
-
-
-class RateLimitError(ApiError):
-    """The service still said "too many requests" after every wait it asked for."""
-
-
-class ServerError(ApiError):
-    """The service failed inside (HTTP 5xx)."""
-
-
-class ApiVersionError(ApiError, ValueError):
-    """The service does not speak the API version that was asked for."""
-
-
-class UnexpectedReplyError(ApiError):
-    """A reply whose shape is not known; the message holds the request line and a redacted excerpt."""
-
-
-class TableNotFoundError(ClicDataError, LookupError):
-    """No table of that RecId or name in the account."""
-
-
-class TableExistsError(ClicDataError, ValueError):
-    """A table of that name is there already."""
-
-
-class ColumnNotFoundError(ClicDataError, LookupError):
-    """The table has no column of that name."""
-
-
-class FrameError(ClicDataError, ValueError):
-    """The data cannot be sent as it is; nothing was sent.
+    Raised for HTTP status 401, and when ClicData issues no token. Check the credentials, or sign in again.
 
     Parameters
     ----------
     message : str
-        What is wrong and what to do.
-    column : str, optional
-        The column.
-    row : object, optional
-        The row's label in the index, or its position where there is no index.
-    value : str, optional
-        The value, as text.
+        What was wrong, where, and what to do.
+    status : int, optional
+        The HTTP status. ClicData also sends errors with status 200.
+    code, description : str, optional
+        The error code and its description in the reply.
+    request_id : str, optional
+        The id of the request, if a header of the reply has one. Quote it to the support of ClicData.
+    attempts : int, default 1
+        How many times the request was tried.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+
+    Examples
+    --------
+    >>> import pandas_clicdata as cd
+    >>> from pandas_clicdata.sandbox import Sandbox
+    >>> with Sandbox() as sandbox:
+    ...     try:
+    ...         cd.Session(api_key="wrong", base_url=sandbox.url).whoami()
+    ...     except cd.AuthenticationError as error:
+    ...         print(error.status)
+    401
     """
+
+
+class PermissionDeniedError(ApiError, PermissionError):
+    """The account or the token does not allow this operation.
+
+    Raised for HTTP status 403. A scope of the token may be missing.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    status : int, optional
+        The HTTP status. ClicData also sends errors with status 200.
+    code, description : str, optional
+        The error code and its description in the reply.
+    request_id : str, optional
+        The id of the request, if a header of the reply has one. Quote it to the support of ClicData.
+    attempts : int, default 1
+        How many times the request was tried.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+
+class NotFoundError(ApiError, LookupError):
+    """Nothing exists at this address.
+
+    Raised for HTTP status 404. For tables, see :class:`TableNotFoundError`.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    status : int, optional
+        The HTTP status. ClicData also sends errors with status 200.
+    code, description : str, optional
+        The error code and its description in the reply.
+    request_id : str, optional
+        The id of the request, if a header of the reply has one. Quote it to the support of ClicData.
+    attempts : int, default 1
+        How many times the request was tried.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+
+class RateLimitError(ApiError):
+    """ClicData refused the request because there were too many requests.
+
+    Raised for HTTP status 429 after the retries that :class:`RetryPolicy` allows, or without a request if the wait
+    would be too long. If ``ambiguous`` is False, the request changed nothing. Try again later or with fewer
+    ``workers=``, or increase ``RetryPolicy(give_up_after=)``.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    status : int, optional
+        The HTTP status. ClicData also sends errors with status 200.
+    code, description : str, optional
+        The error code and its description in the reply.
+    request_id : str, optional
+        The id of the request, if a header of the reply has one. Quote it to the support of ClicData.
+    attempts : int, default 1
+        How many times the request was tried.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+
+class ServerError(ApiError):
+    """ClicData failed to process the request.
+
+    Raised for HTTP status 500 and above.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    status : int, optional
+        The HTTP status. ClicData also sends errors with status 200.
+    code, description : str, optional
+        The error code and its description in the reply.
+    request_id : str, optional
+        The id of the request, if a header of the reply has one. Quote it to the support of ClicData.
+    attempts : int, default 1
+        How many times the request was tried.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+
+class ApiVersionError(ApiError, ValueError):
+    """ClicData does not support this version of the API.
+
+    Pass another ``api_version=`` to :func:`connect`; ``"auto"`` detects it.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    status : int, optional
+        The HTTP status. ClicData also sends errors with status 200.
+    code, description : str, optional
+        The error code and its description in the reply.
+    request_id : str, optional
+        The id of the request, if a header of the reply has one. Quote it to the support of ClicData.
+    attempts : int, default 1
+        How many times the request was tried.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+
+class UnexpectedReplyError(ApiError):
+    """The reply has a form that this package cannot read.
+
+    The message holds the request line and an excerpt of the reply without credentials. Check that ``base_url`` is
+    correct.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    status : int, optional
+        The HTTP status. ClicData also sends errors with status 200.
+    code, description : str, optional
+        The error code and its description in the reply.
+    request_id : str, optional
+        The id of the request, if a header of the reply has one. Quote it to the support of ClicData.
+    attempts : int, default 1
+        How many times the request was tried.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+
+class TableNotFoundError(ClicDataError, LookupError):
+    """No table of the account has this RecId or name.
+
+    The message suggests similar names.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    operation : str, optional
+        The operation of the API, such as ``"insert"`` or ``"read"``.
+    ambiguous : bool, default False
+        Whether ClicData may have carried out a change although the request failed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> try:
+    ...     pd.read_clicdata(99)
+    ... except cd.TableNotFoundError as error:
+    ...     print(error)
+    There is no table with RecId 99 in this account.
+    """
+
+
+class TableExistsError(ClicDataError, ValueError):
+    """A table of this name already exists.
+
+    Raised by ``push`` with ``if_exists="fail"``. Choose another name, or pass ``if_exists="append"``, ``"upsert"`` or
+    ``"replace"``.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    operation : str, optional
+        The operation of the API, such as ``"insert"`` or ``"read"``.
+    ambiguous : bool, default False
+        Whether ClicData may have carried out a change although the request failed.
+    """
+
+
+class ColumnNotFoundError(ClicDataError, LookupError):
+    """The table has no column of this name.
+
+    Raised by a read for a name in ``columns=`` or in another argument that names columns of the table.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    operation : str, optional
+        The operation of the API, such as ``"insert"`` or ``"read"``.
+    ambiguous : bool, default False
+        Whether ClicData may have carried out a change although the request failed.
+    """
+
+
+class _CellError(ClicDataError, ValueError):
+    """Base class of the errors that name a column, a row and a value."""
+
+    column: str | None
+    row: Any
+    value: str | None
 
     def __init__(
         self, message: str = "", *, column: str | None = None, row: Any = None, value: str | None = None, **fields: Any
@@ -246,22 +553,86 @@ class FrameError(ClicDataError, ValueError):
         self.value = value
 
 
-class ColumnNameError(FrameError):
-    """Column names are missing, collide, or are not text."""
+class FrameError(_CellError):
+    """The frame cannot be sent as it is.
 
-
-class ColumnMismatchError(FrameError):
-    """The frame's columns are not the table's.
+    Raised before the first request that changes something. One error names the problems of all columns.
 
     Parameters
     ----------
     message : str
-        The difference, side by side.
-    missing, extra : sequence of str
-        Columns that only the table has, and that only the frame has.
-    differing : sequence of (str, str, str)
-        Column, the frame's type, the table's type.
+        What was wrong, where, and what to do.
+    column : str, optional
+        The column.
+    row : object, optional
+        The label of the row in the index, or its position if there is no index.
+    value : str, optional
+        The value, as text.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
+
+
+class ColumnNameError(FrameError):
+    """A column name is missing, not text, or not unique.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    column : str, optional
+        The column.
+    row : object, optional
+        The label of the row in the index, or its position if there is no index.
+    value : str, optional
+        The value, as text.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> try:
+    ...     pd.DataFrame({"seats": [1], "Seats": [2]}).clicdata.schema()
+    ... except cd.ColumnNameError as error:
+    ...     print(error.column)
+    Seats
+    """
+
+
+class ColumnMismatchError(FrameError):
+    """The columns of the frame and of the table differ.
+
+    Raised before rows are sent. The message shows the columns of both sides.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    missing, extra : sequence of str, optional
+        Columns that only the table has, and columns that only the frame has.
+    differing : sequence of (str, str, str), optional
+        Columns whose types differ: the name, the type in the frame, the type in the table.
+    **fields
+        The attributes of :class:`FrameError`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = pd.DataFrame({"flight": ["UA1545"]}).clicdata.push("Flights")
+    >>> try:
+    ...     pd.DataFrame({"flihgt": ["UA1545"]}).clicdata.append("Flights")
+    ... except cd.ColumnMismatchError as error:
+    ...     print(error.missing, error.extra)
+    ['flight'] ['flihgt']
+    """
+
+    missing: list[str]
+    extra: list[str]
+    differing: list[tuple[str, str, str]]
 
     def __init__(
         self,
@@ -279,47 +650,103 @@ class ColumnMismatchError(FrameError):
 
 
 class UnsupportedTypeError(FrameError, TypeError):
-    """A column's type has no ClicData type."""
+    """A column has a dtype that no ClicData type can hold.
 
-
-class CellValueError(FrameError):
-    """A value cannot be sent exactly."""
-
-
-class ColumnConversionError(ClicDataError, ValueError):
-    """A column that was read cannot be given the dtype that was asked for.
+    The message shows how to convert the column.
 
     Parameters
     ----------
     message : str
-        Which, and why.
+        What was wrong, where, and what to do.
     column : str, optional
         The column.
     row : object, optional
-        The row, counted from 0, where one value is at fault.
+        The label of the row in the index, or its position if there is no index.
     value : str, optional
         The value, as text.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> try:
+    ...     pd.DataFrame({"wave": [1 + 2j]}).clicdata.push("Waves")
+    ... except cd.UnsupportedTypeError as error:
+    ...     print(error.column)
+    wave
     """
 
-    def __init__(
-        self, message: str = "", *, column: str | None = None, row: Any = None, value: str | None = None, **fields: Any
-    ) -> None:
-        super().__init__(message, **fields)
-        self.column = column
-        self.row = row
-        self.value = value
 
+class CellValueError(FrameError):
+    """A value cannot be sent exactly.
 
-class RowsExistError(ClicDataError, ValueError):
-    """The table already has rows with keys of the frame, so that a key would not tell which rows were sent.
+    The message shows the column, the row and the value, and how to convert the column.
 
     Parameters
     ----------
     message : str
-        Which.
-    rows : int, optional
-        How many rows of the frame that are.
+        What was wrong, where, and what to do.
+    column : str, optional
+        The column.
+    row : object, optional
+        The label of the row in the index, or its position if there is no index.
+    value : str, optional
+        The value, as text.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> try:
+    ...     pd.DataFrame({"delay": [2.0, float("inf")]}).clicdata.push("Delays")
+    ... except cd.CellValueError as error:
+    ...     print(error.column, error.row, error.value)
+    delay 1 inf
     """
+
+
+class ColumnConversionError(_CellError):
+    """A column cannot be converted to the requested dtype.
+
+    Raised when a table is read with ``dtype=``, ``parse_dates=``, ``index_col=`` or ``schema=``.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    column : str, optional
+        The column.
+    row : object, optional
+        The number of the row, counted from 0, if one value is the cause.
+    value : str, optional
+        The value, as text.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+
+class RowsExistError(ClicDataError, ValueError):
+    """The table already has rows with keys of the frame.
+
+    Raised by an append with ``on=``, which sends only rows with new keys. To change existing rows, use ``upsert``.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    rows : int, optional
+        How many rows of the frame have such a key.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+    rows: int | None
 
     def __init__(self, message: str = "", *, rows: int | None = None, **fields: Any) -> None:
         super().__init__(message, **fields)
@@ -327,17 +754,24 @@ class RowsExistError(ClicDataError, ValueError):
 
 
 class TooManyRowsError(ClicDataError, ValueError):
-    """A delete would take more rows than ``max_rows`` allows; nothing was deleted.
+    """A delete matches more rows than ``max_rows`` allows.
+
+    Nothing was deleted. Check the rows with ``dry_run=True``, or increase ``max_rows=``.
 
     Parameters
     ----------
     message : str
-        How many.
+        What was wrong, where, and what to do.
     rows : int, optional
-        Rows of the table that would go.
+        How many rows of the table match.
     max_rows : int, optional
-        How many may go.
+        How many rows may be deleted.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
+
+    rows: int | None
+    max_rows: int | None
 
     def __init__(
         self, message: str = "", *, rows: int | None = None, max_rows: int | None = None, **fields: Any
@@ -348,25 +782,38 @@ class TooManyRowsError(ClicDataError, ValueError):
 
 
 class IndexNotSentWarning(UserWarning):
-    """The frame's index carries data, and is not sent."""
+    """The index of the frame carries data and is not sent.
+
+    To send it as columns, pass ``index=True``. To silence the warning, pass ``index=False``.
+    """
 
 
 class IncompleteReadError(ClicDataError):
-    """The rows received are not the whole table, so no frame is returned.
+    """Not all rows of the table were read.
+
+    No frame is returned, because it would lack rows or hold rows twice. Try again; the table may have changed during
+    the read. Also raised for an incomplete list of tables or of other records.
 
     Parameters
     ----------
     message : str
-        What is missing.
+        What was wrong, where, and what to do.
     rec_id : int, optional
-        The table.
+        The RecId of the table.
     page : int, optional
-        The page at which it was noticed.
+        The page at which the read stopped.
     received : int, optional
-        Rows received until then.
+        How many rows were received.
     expected : int, optional
-        Rows the service said there are.
+        How many rows ClicData reported.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
+
+    rec_id: int | None
+    page: int | None
+    received: int | None
+    expected: int | None
 
     def __init__(
         self,
@@ -389,29 +836,53 @@ RowRange = tuple[int, int]
 
 
 class IncompleteWriteError(ClicDataError):
-    """Not all rows are known to be in the table.
+    """Not all rows are confirmed to be in the table.
 
-    The three lists hold ``(start, stop)`` row positions of the frame, half open as Python's slices are. They are
-    disjoint and together cover the frame, so ``df.iloc[start:stop]`` gives the rows.
+    ``confirmed``, ``unknown`` and ``unsent`` hold ``(start, stop)`` positions of rows in the frame, where ``stop`` is
+    exclusive: ``df.iloc[start:stop]`` returns the rows. The ranges do not overlap and together cover the frame.
 
     Parameters
     ----------
     message : str
-        What happened, to which rows.
+        What was wrong, where, and what to do.
     rec_id : int, optional
-        The table, if it is there.
+        The RecId of the table, if the table exists.
     name : str, optional
-        Its name, if that is known.
-    confirmed : sequence of (int, int)
-        Rows that the service said it took.
-    unknown : sequence of (int, int)
-        Rows that were sent, and may or may not be in the table.
-    unsent : sequence of (int, int)
-        Rows that are not in the table: not sent, or refused.
+        The name of the table, if it is known.
+    confirmed : sequence of (int, int), optional
+        Rows that the replies confirmed.
+    unknown : sequence of (int, int), optional
+        Rows that were sent, and that may or may not be in the table.
+    unsent : sequence of (int, int), optional
+        Rows that are not in the table: they were not sent, or they were refused.
     resume : dict, optional
-        A token, plain JSON without secrets or values of the frame, that ``push`` and ``append`` take to go on. None
-        where a write cannot be gone on with: that of a stream, and those that can simply be made again.
+        The resume token for ``push(resume=)`` or ``append(resume=)``, as plain JSON without secrets or values of the
+        frame. None if the write cannot be resumed: the rows came from a stream, or the same call can be repeated.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> from pandas_clicdata.sandbox import Sandbox
+    >>> frame = pd.DataFrame({"seats": range(6)})
+    >>> with Sandbox() as sandbox:
+    ...     session = sandbox.connect()
+    ...     _ = sandbox.faults.status(400, operation="append", nth=2)
+    ...     try:
+    ...         frame.clicdata.push("Planes", chunksize=3, workers=1)
+    ...     except cd.IncompleteWriteError as error:
+    ...         print(error.confirmed, error.unknown, error.unsent)
+    [(0, 3)] [] [(3, 6)]
     """
+
+    rec_id: int | None
+    name: str | None
+    confirmed: list[RowRange]
+    unknown: list[RowRange]
+    unsent: list[RowRange]
+    resume: dict[str, Any] | None
 
     def __init__(
         self,
@@ -435,19 +906,66 @@ class IncompleteWriteError(ClicDataError):
 
 
 class AmbiguousWriteError(IncompleteWriteError):
-    """The fate of some rows is unknown: they were sent, and no reply says what became of them."""
+    """The outcome of some rows is unknown.
 
-
-class PartialWriteError(IncompleteWriteError):
-    """ClicData counted other rows than were sent.
+    Raised when rows were sent and their reply was lost. They are never sent again without a check, because that could
+    create duplicates. To let the write find out which rows are in the table, pass ``stamp=``, ``on=`` or
+    ``on_unknown="check"``.
 
     Parameters
     ----------
     message : str
-        What happened, to which rows.
-    sent, counted : int, optional
-        Rows in the request, and rows the reply counted.
+        What was wrong, where, and what to do.
+    rec_id : int, optional
+        The RecId of the table, if the table exists.
+    name : str, optional
+        The name of the table, if it is known.
+    confirmed : sequence of (int, int), optional
+        Rows that the replies confirmed.
+    unknown : sequence of (int, int), optional
+        Rows that were sent, and that may or may not be in the table.
+    unsent : sequence of (int, int), optional
+        Rows that are not in the table: they were not sent, or they were refused.
+    resume : dict, optional
+        The resume token for ``push(resume=)`` or ``append(resume=)``, as plain JSON without secrets or values of the
+        frame. None if the write cannot be resumed: the rows came from a stream, or the same call can be repeated.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> from pandas_clicdata.sandbox import Sandbox
+    >>> frame = pd.DataFrame({"seats": range(6)})
+    >>> with Sandbox() as sandbox:
+    ...     session = sandbox.connect()
+    ...     _ = sandbox.faults.lose_reply(operation="append", nth=2)
+    ...     try:
+    ...         frame.clicdata.push("Planes", chunksize=3, workers=1)
+    ...     except cd.AmbiguousWriteError as error:
+    ...         print(error.confirmed, error.unknown, error.unsent)
+    [(0, 3)] [(3, 5)] [(5, 6)]
     """
+
+
+class PartialWriteError(IncompleteWriteError):
+    """ClicData counted another number of rows than the request held.
+
+    Raised when the reply to an insert counts fewer or more rows. The rows of this request are unknown.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    sent, counted : int, optional
+        How many rows the request held, and how many rows the reply counted.
+    **fields
+        The attributes of :class:`IncompleteWriteError`.
+    """
+
+    sent: int | None
+    counted: int | None
 
     def __init__(
         self, message: str = "", *, sent: int | None = None, counted: int | None = None, **fields: Any
@@ -458,15 +976,22 @@ class PartialWriteError(IncompleteWriteError):
 
 
 class VerificationError(IncompleteWriteError):
-    """What was read back is not what was sent: other rows, nulls or values.
+    """The rows that were read back differ from the rows that were sent.
+
+    Raised by a write that compares the table with the frame, such as one with ``verify=True``. Another program may have
+    changed the table during the write.
 
     Parameters
     ----------
     message : str
-        The differences.
-    differences : sequence of str
-        Each of them in a sentence.
+        What was wrong, where, and what to do.
+    differences : sequence of str, optional
+        One sentence for each difference.
+    **fields
+        The attributes of :class:`IncompleteWriteError`.
     """
+
+    differences: list[str]
 
     def __init__(self, message: str = "", *, differences: Sequence[str] = (), **fields: Any) -> None:
         super().__init__(message, **fields)
@@ -474,16 +999,21 @@ class VerificationError(IncompleteWriteError):
 
 
 class ReplaceIncompleteError(IncompleteWriteError):
-    """A replace stopped on its way: the table may hold some old rows, some new ones, or none.
+    """A replace stopped before its end.
+
+    The table may hold old rows, new rows, both or none. The message shows how to restore the old rows or to resume.
 
     Parameters
     ----------
     message : str
-        What happened.
+        What was wrong, where, and what to do.
     backup : str, optional
-        The Parquet file that holds every old row; ``cd.restore(backup, table)`` puts them back. None if there were
-        none.
+        The Parquet file with all old rows; ``cd.restore(backup, table)`` restores them. None if there were no old rows.
+    **fields
+        The attributes of :class:`IncompleteWriteError`.
     """
+
+    backup: str | None
 
     def __init__(self, message: str = "", *, backup: str | None = None, **fields: Any) -> None:
         super().__init__(message, **fields)
@@ -491,23 +1021,51 @@ class ReplaceIncompleteError(IncompleteWriteError):
 
 
 class ResumeError(ClicDataError, ValueError):
-    """A resume token or journal does not belong to this write, or cannot be read; nothing was sent."""
+    """The resume token or the journal cannot be used.
 
-
-class JournalInUseError(ResumeError):
-    """Another process, or another write of this one, is using the journal; nothing was sent."""
-
-
-class RecordLookupError(ClicDataError, LookupError):
-    """A RecId or name that means no dashboard, schedule, team or user, or several of them.
+    It belongs to another write, or it cannot be read or written.
 
     Parameters
     ----------
     message : str
-        Which, and what there is.
-    names : sequence of str
-        The names that were meant perhaps, or all those that match.
+        What was wrong, where, and what to do.
+    operation : str, optional
+        The operation of the API, such as ``"insert"`` or ``"read"``.
+    ambiguous : bool, default False
+        Whether ClicData may have carried out a change although the request failed.
     """
+
+
+class JournalInUseError(ResumeError):
+    """Another write is using the journal.
+
+    Raised before rows are sent. Wait until the other write has ended, or pass another path as ``journal=``.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    operation : str, optional
+        The operation of the API, such as ``"insert"`` or ``"read"``.
+    ambiguous : bool, default False
+        Whether ClicData may have carried out a change although the request failed.
+    """
+
+
+class RecordLookupError(ClicDataError, LookupError):
+    """No dashboard, schedule, team or user has this RecId or name, or several have the name.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    names : sequence of str, optional
+        Similar names, or the names that match.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+    names: list[str]
 
     def __init__(self, message: str = "", *, names: Sequence[str] = (), **fields: Any) -> None:
         super().__init__(message, **fields)
@@ -515,17 +1073,24 @@ class RecordLookupError(ClicDataError, LookupError):
 
 
 class ScheduleError(ClicDataError):
-    """A schedule was triggered, but its run did not end well, or how it ended is not known.
+    """The run of a schedule did not succeed.
+
+    Raised by ``trigger_schedule(wait=True)``.
 
     Parameters
     ----------
     message : str
-        What happened.
+        What was wrong, where, and what to do.
     rec_id : int, optional
-        The schedule's RecId.
+        The RecId of the schedule.
     record : dict, optional
-        The last that the service said of the schedule.
+        The last reply about the schedule.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
+
+    rec_id: int | None
+    record: dict[str, Any]
 
     def __init__(
         self, message: str = "", *, rec_id: int | None = None, record: dict[str, Any] | None = None, **fields: Any
@@ -536,15 +1101,58 @@ class ScheduleError(ClicDataError):
 
 
 class ScheduleFailedError(ScheduleError):
-    """The run of a schedule failed."""
+    """The run of a schedule failed.
+
+    ``record`` holds the message of the schedule, if ClicData sent one.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    rec_id : int, optional
+        The RecId of the schedule.
+    record : dict, optional
+        The last reply about the schedule.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
 
 
 class ScheduleTimeoutError(ScheduleError, TimeoutError):
-    """The run of a schedule had not ended after ``timeout`` seconds; it may still be going on."""
+    """The run of a schedule did not end within ``timeout`` seconds.
+
+    The run may still be in progress.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    rec_id : int, optional
+        The RecId of the schedule.
+    record : dict, optional
+        The last reply about the schedule.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
 
 
 class ScheduleStateError(ScheduleError):
-    """The service does not say, in words that are known, how far a schedule is."""
+    """The reply does not show the state of a schedule in a known form.
+
+    Also raised if another run is in progress, because the end of that run could not be distinguished from the end of
+    the new one.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do.
+    rec_id : int, optional
+        The RecId of the schedule.
+    record : dict, optional
+        The last reply about the schedule.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
 
 
 __all__ = [

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def clicdata_sandbox() -> Iterator[Sandbox]:
     """Start an empty sandbox and connect to it; afterwards the default session is the one of before."""
-    from pandas_clicdata.session import shared_session_kept
+    from pandas_clicdata.session import preserve_default_session
 
     try:
         from pandas_clicdata.sandbox import Sandbox
@@ -32,7 +32,7 @@ def clicdata_sandbox() -> Iterator[Sandbox]:
             ' pip install "pandas-clicdata[sandbox]"',
             pytrace=False,
         )
-    with Sandbox() as sandbox, shared_session_kept():
+    with Sandbox() as sandbox, preserve_default_session():
         session = sandbox.connect()
         yield sandbox
         session.close()

@@ -23,7 +23,7 @@ from pairwise import pairwise_sample
 
 from pandas_clicdata import RetryPolicy, Session
 from pandas_clicdata.sandbox import Sandbox, SandboxProcess
-from pandas_clicdata.session import shared_session_kept
+from pandas_clicdata.session import preserve_default_session
 
 # Read now, for tests take the variables of the environment away.
 WHERE = os.environ.get("CLICDATA_TEST_SANDBOX", "inside")
@@ -281,7 +281,7 @@ def no_settings(monkeypatch, tmp_path):
         monkeypatch.delenv(variable)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
-    with shared_session_kept():
+    with preserve_default_session():
         yield
 
 

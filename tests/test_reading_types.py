@@ -801,7 +801,7 @@ WRONG = {
     "columns of one name": ({"columns": "n"}, TypeError, r"columns= is a list of names: \['n'\]"),
     "columns twice": ({"columns": ["n", "n"]}, ValueError, "columns= names 'n' twice"),
     "progress of a word": ({"progress": "yes"}, TypeError, "progress= is True, False or a callable"),
-    "chunksize of nothing": ({"chunksize": 0}, ValueError, "chunksize= is a whole number from 1"),
+    "chunksize of nothing": ({"chunksize": 0}, ValueError, "chunksize= must be a whole number from 1"),
 }
 
 

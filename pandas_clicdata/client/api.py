@@ -1,7 +1,8 @@
-"""One function for each operation of the API, in the session's dialect, and the look-up of tables by RecId or name."""
+"""The client of one account: one method for each operation of the API, in the account's dialect."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,12 +11,13 @@ from pandas_clicdata._checks import did_you_mean, rec_id_or_name, unicode_text
 from pandas_clicdata._models import (
     ROW_ID_TYPES,
     Column,
-    Framing,
+    Exchange,
     MultipleRows,
     Page,
     Picture,
     Records,
     RefreshMethod,
+    Reply,
     Request,
     Secret,
     Sent,
@@ -23,268 +25,465 @@ from pandas_clicdata._models import (
     TableRef,
     secrets_in,
 )
+from pandas_clicdata._threads import renew_in_children
 from pandas_clicdata.client import operations
+from pandas_clicdata.client.auth import Authenticator, account_label
+from pandas_clicdata.client.dialects import Dialect, detection, dialect_for
 from pandas_clicdata.client.operations import Operation
-from pandas_clicdata.client.replies import Answer, content, record, records, stated_fields
-from pandas_clicdata.errors import ClicDataError, IncompleteReadError, NotFoundError, TableNotFoundError
+from pandas_clicdata.client.replies import ParsedReply, record, records
+from pandas_clicdata.errors import (
+    AuthenticationError,
+    ClicDataError,
+    IncompleteReadError,
+    NotFoundError,
+    TableNotFoundError,
+    TransportError,
+)
 
 if TYPE_CHECKING:
-    from pandas_clicdata.session import Session
+    from pandas_clicdata._config import Settings
+    from pandas_clicdata.client.transport import Transport
 
 Fields = Mapping[str, Any]
 T = TypeVar("T")
 
 
-def lists_by_name(session: Session) -> bool:
-    """Whether a list of tables is one of those of the name asked for, or of all."""
-    return session.dialect.lists_by_name
-
-
-def list_tables(
-    session: Session,
-    page: int,
-    name: str | None = None,
-    unique_key_available: bool | None = None,
-    refresh: bool | None = None,
-) -> TableList:
-    """One page of the tables; ``name`` is a hint that a dialect may not be able to pass on, the others are not."""
-    return session.perform(session.dialect.list_tables(page, name, unique_key_available, refresh))
-
-
-def read_page(
-    session: Session, rec_id: int, page: int, version: int | None = None, *, fresh_connection: bool = False
-) -> Page:
-    """One page of a table's rows, or of an old version's."""
-    exchange = session.dialect.read_page(rec_id, page, version)
-    if fresh_connection:
-        exchange = replace(exchange, request=replace(exchange.request, fresh_connection=True))
-    return session.perform(exchange)
-
-
-def versions(session: Session, rec_id: int, page: int) -> Records:
-    """One page of the versions of a table."""
-    return _records(session, operations.VERSIONS, page, rec_id=rec_id)
-
-
-def create_table(session: Session, name: str, description: str, columns: Sequence[Column]) -> int:
-    """Make a table and return its RecId."""
-    return session.perform(session.dialect.create_table(name, description, columns))
-
-
-def row_framing(session: Session, names: Sequence[str]) -> Framing:
-    """What stands around a row's values in an insert."""
-    return session.dialect.row_framing(names)
-
-
-def find_framing(session: Session, names: Sequence[str]) -> Framing:
-    """What stands around a row's values in the condition of a delete."""
-    return session.dialect.find_framing(names)
-
-
-def insert(session: Session, rec_id: int, rows: bytes, count: int) -> Sent:
-    """Insert rows that are written already."""
-    counts, sent = session.perform_counting(session.dialect.insert(rec_id, rows, count))
-    return replace(sent, counts=counts)
-
-
-def counts_rows(session: Session) -> bool:
-    """Whether the reply to an insert says how many rows it took."""
-    return session.dialect.counts_rows
-
-
-def delete(session: Session, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> Sent:
-    """Delete every row that matches, or the first of them."""
-    return session.perform_counting(session.dialect.delete(rec_id, find, multiple_rows))[1]
-
-
-def update(session: Session, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows = "all") -> Sent:
-    """Give these values to every row that matches, or to the first of them."""
-    return session.perform_counting(session.dialect.update(rec_id, find, values, multiple_rows))[1]
-
-
-def refresh(session: Session, rec_id: int, method: RefreshMethod) -> dict[str, Any]:
-    """Fill a table anew from its source, and return what the service says to that."""
-    return session.perform(session.dialect.refresh(rec_id, method))
-
-
-def account(session: Session) -> dict[str, Any]:
-    """The account the session is on."""
-    return _record(session, operations.ACCOUNT)
-
-
-def user_activity(session: Session, page: int) -> Records:
-    """One page of what the users did."""
-    return _records(session, operations.USER_ACTIVITY, page)
-
-
-def dashboard_activity(session: Session, page: int) -> Records:
-    """One page of what was done with the dashboards."""
-    return _records(session, operations.DASHBOARD_ACTIVITY, page)
-
-
-def profile(session: Session) -> dict[str, Any]:
-    """The user who is signed in."""
-    return _record(session, operations.PROFILE)
-
-
-def dashboards(session: Session, page: int, name: str | None = None, *, thumbnails: bool = False) -> Records:
-    """One page of the dashboards; ``name`` is a hint."""
-    params = {"includethumbnail": "true" if thumbnails else "false"}
-    return _records(session, operations.DASHBOARDS, page, params if name is None else params | {"name": name})
-
-
-def thumbnail(session: Session, rec_id: int) -> Picture:
-    """A dashboard in small."""
-    return session.perform(session.dialect.ask_picture(operations.THUMBNAIL.request(rec_id)))
-
-
-def snapshot(session: Session, rec_id: int) -> Picture:
-    """A dashboard as it looks."""
-    return session.perform(session.dialect.ask_picture(operations.SNAPSHOT.request(rec_id)))
-
-
-def schedules(session: Session, page: int) -> Records:
-    """One page of the schedules."""
-    return _records(session, operations.SCHEDULES, page)
-
-
-def schedule(session: Session, rec_id: int) -> dict[str, Any]:
-    """One schedule."""
-    return _record(session, operations.SCHEDULE, rec_id)
-
-
-def trigger_schedule(session: Session, rec_id: int) -> dict[str, Any]:
-    """Let a schedule run now."""
-    return _told(session, operations.TRIGGER, rec_id)
-
-
-def teams(session: Session, page: int) -> Records:
-    """One page of the teams."""
-    return _records(session, operations.TEAMS, page)
-
-
-def create_team(session: Session, fields: Fields) -> int:
-    """Make a team and return its RecId."""
-    return _changed(session, operations.CREATE_TEAM.request(fields=fields), Answer.rec_id)
-
-
-def update_team(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
-    """Give a team these fields."""
-    return _told(session, operations.UPDATE_TEAM, rec_id, fields)
-
-
-def delete_team(session: Session, rec_id: int) -> dict[str, Any]:
-    """Delete a team."""
-    return _told(session, operations.DELETE_TEAM, rec_id)
-
-
-def add_user(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
-    """Put a user into a team."""
-    return _told(session, operations.ADD_USER, rec_id, fields)
-
-
-def remove_user(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
-    """Take a user out of a team."""
-    return _told(session, operations.REMOVE_USER, rec_id, fields)
-
-
-def set_parameter(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
-    """Give a team's parameter a value."""
-    return _told(session, operations.SET_PARAMETER, rec_id, fields)
-
-
-def remove_parameter(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
-    """Take a parameter from a team."""
-    return _told(session, operations.REMOVE_PARAMETER, rec_id, fields)
-
-
-def users(session: Session, page: int) -> Records:
-    """One page of the users."""
-    return _records(session, operations.USERS, page)
-
-
-def user(session: Session, rec_id: int) -> dict[str, Any]:
-    """One user."""
-    return _record(session, operations.USER, rec_id)
-
-
-def create_user(session: Session, fields: Fields) -> int:
-    """Make a user and return its RecId."""
-    return _changed(session, operations.CREATE_USER.request(fields=fields), Answer.rec_id)
-
-
-def update_user(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
-    """Give a user these fields."""
-    return _told(session, operations.UPDATE_USER, rec_id, fields)
-
-
-def delete_user(session: Session, rec_id: int) -> dict[str, Any]:
-    """Delete a user."""
-    return _told(session, operations.DELETE_USER, rec_id)
-
-
-def set_password(session: Session, rec_id: int, fields: Fields) -> dict[str, Any]:
-    """Give a user another password."""
-    return _told(session, operations.SET_PASSWORD, rec_id, fields)
-
-
-def request(
-    session: Session, method: str, path: str, params: tuple[tuple[str, str | Secret], ...], fields: Any = None
-) -> Any:
-    """Whatever is asked, and the content of the reply."""
-    asked = Request(
-        operation="request",
-        method=method,
-        path=path,
-        params=params,
-        body=None if fields is None else operations.dumps(fields),
-        repeatable=method == "GET",
-        secrets=(*secrets_in(fields), *secrets_in(params)),
-    )
-    return _changed(session, asked, content)
-
-
-def _records(
-    session: Session,
-    operation: Operation,
-    page: int,
-    params: Mapping[str, str] | None = None,
-    rec_id: int | None = None,
-) -> Records:
-    # Nobody has shown that these lists have pages, so that the first is asked for without a number.
-    numbered = {**(params or {}), **({"page": str(page)} if page > 1 else {})}
-    return session.perform(session.dialect.ask(operation.request(rec_id, params=numbered), records(operation.holds)))
-
-
-def _record(session: Session, operation: Operation, rec_id: int | None = None) -> dict[str, Any]:
-    return session.perform(session.dialect.ask(operation.request(rec_id), record(operation.holds)))
-
-
-def _told(session: Session, operation: Operation, rec_id: int, fields: Fields | None = None) -> dict[str, Any]:
-    return _changed(session, operation.request(rec_id, fields=fields), stated_fields)
-
-
-def _changed(session: Session, asked: Request, read: Callable[[Answer], T]) -> T:
+class Client:
+    """The API of one account. Safe to share between threads.
+
+    Parameters
+    ----------
+    settings : Settings
+        The account, and the API version.
+    authenticator : Authenticator
+        Provides the credentials, and renews a token that the service refuses.
+    transport : Transport
+        Sends the requests.
+    max_request_bytes : int
+        Maximum size of the body of an insert.
+    """
+
+    def __init__(
+        self, settings: Settings, authenticator: Authenticator, transport: Transport, max_request_bytes: int
+    ) -> None:
+        self._settings = settings
+        self.authenticator = authenticator
+        self.transport = transport
+        self.max_request_bytes = max_request_bytes
+        self._dialect = None if settings.api_version == "auto" else dialect_for(settings.api_version)
+        self._after_fork()
+        renew_in_children(self)
+
+    def _after_fork(self) -> None:
+        # In a forked child, a thread of the parent may hold the lock for ever.
+        self._dialect_lock = threading.Lock()
+
+    @property
+    def account_label(self) -> str:
+        """The address of the API and the client, user, API key or sign-in that is used, without secrets.
+
+        Two sessions with the same label are on the same account. The reverse does not hold: a new API key, or a new
+        sign-in with an authorization code, counts as another account.
+        """
+        return account_label(self._settings, self.authenticator.identity())
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect of the account; the first use detects it with one request."""
+        if self._dialect is None:
+            with self._dialect_lock:
+                if self._dialect is None:
+                    self._dialect = self._perform(detection())
+        return self._dialect
+
+    @property
+    def known_dialect(self) -> str | None:
+        """The name of the dialect, or None before it is detected."""
+        return None if self._dialect is None else self._dialect.name
+
+    # tables and rows
+
+    def list_tables(
+        self, name: str | None = None, *, unique_key_available: bool | None = None, refresh: bool | None = None
+    ) -> Iterator[TableRef]:
+        """Iterate over the account's tables, each once.
+
+        Parameters
+        ----------
+        name : str, optional
+            A hint that saves pages where the service filters by name; other tables may come, too.
+        unique_key_available, refresh : bool, optional
+            Filters of the service.
+
+        Raises
+        ------
+        IncompleteReadError
+            The number of tables is not the one that the service states, or the pages repeat.
+        ValueError
+            The dialect does not have the filter.
+        """
+        dialect = self.dialect
+        seen: set[int] = set()
+        filtered = unique_key_available is not None or refresh is not None
+        filtered = filtered or (name is not None and dialect.lists_by_name)
+        page, received = 1, 0
+        while True:
+            listed: TableList = self._perform(dialect.list_tables(page, name, unique_key_available, refresh))
+            fresh = [table for table in listed.tables if table.rec_id not in seen]
+            seen.update(table.rec_id for table in fresh)
+            yield from fresh
+            received += len(fresh)
+            # What the total means beside a filter is not documented.
+            total = None if filtered else listed.total
+            more = listed.has_more
+            if more is None:
+                more = bool(fresh) and (total is None or received < total)
+            if not more or not fresh:
+                break
+            page += 1
+        if more or (total is not None and total != received):
+            raise IncompleteReadError(
+                f"The list of tables is incomplete: {received} of {total if total is not None else 'more'} tables"
+                " were received. Make the same call again.",
+                operation="list",
+                page=page,
+                received=received,
+                expected=total,
+            )
+
+    def list_tables_named(
+        self, name: str | None, *, unique_key_available: bool | None = None, refresh: bool | None = None
+    ) -> Iterator[TableRef]:
+        """Iterate over the tables that the service lists under a name.
+
+        Where the service lists all tables, these are the tables of that name, regardless of case.
+        """
+        listed = self.list_tables(name, unique_key_available=unique_key_available, refresh=refresh)
+        if name is None or self.dialect.lists_by_name:
+            return listed
+        return (table for table in listed if (table.name or "").casefold() == name.casefold())
+
+    def find_by_name(self, name: str) -> TableRef | None:
+        """Return the table of exactly this name, or None."""
+        return next((table for table in self.list_tables(name) if table.name == name), None)
+
+    def find_regardless_of_case(self, name: str) -> TableRef | None:
+        """Return the table whose name equals this one, or else equals it except for case; None if there is none."""
+        alike = [table for table in self.list_tables() if (table.name or "").casefold() == name.casefold()]
+        return next((table for table in alike if table.name == name), alike[0] if alike else None)
+
+    def find(self, table: int | str) -> TableRef:
+        """Return the table of a RecId or a name. A RecId is not looked up; the first request that uses it fails.
+
+        Raises
+        ------
+        TableNotFoundError
+            No table has this name. The message suggests similar names.
+        """
+        if isinstance(table, int):
+            return TableRef(table)
+        found = self.find_by_name(table)
+        if found is not None:
+            return found
+        names = {each.name: each for each in self.list_tables() if each.name is not None}
+        if table in names:
+            return names[table]
+        hint = did_you_mean(table, names)
+        if table.isdecimal():
+            hint += f" To use a RecId, pass a number without quotes: {table}."
+        raise TableNotFoundError(f"There is no table named {table!r} among the account's {len(names):,} tables.{hint}")
+
+    def read_page(self, rec_id: int, page: int, version: int | None = None, *, fresh_connection: bool = False) -> Page:
+        """Return one page of the rows of a table, or of one of its versions."""
+        exchange = self.dialect.read_page(rec_id, page, version)
+        if fresh_connection:
+            exchange = replace(exchange, request=replace(exchange.request, fresh_connection=True))
+        return self._perform(exchange)
+
+    def first_page(self, table: TableRef, version: int | None = None) -> Page:
+        """Return a table's first page, which also shows its columns.
+
+        Raises
+        ------
+        TableNotFoundError
+            No table has this RecId, or it has no such version.
+        """
+        try:
+            return self.read_page(table.rec_id, 1, version)
+        except NotFoundError as exc:
+            raise _table_not_found(table, version) from exc
+
+    def versions(self, table: TableRef, page: int) -> Records:
+        """Return one page of the versions of a table.
+
+        Raises
+        ------
+        TableNotFoundError
+            No table has this RecId.
+        """
+        try:
+            return self._list(operations.VERSIONS, page, rec_id=table.rec_id)
+        except NotFoundError as exc:
+            raise _table_not_found(table) from exc
+
+    def create_table(self, name: str, description: str, columns: Sequence[Column]) -> int:
+        """Create a table and return its RecId."""
+        return self._perform(self.dialect.create_table(name, description, columns))
+
+    def insert(self, rec_id: int, rows: bytes, count: int) -> Sent:
+        """Insert rows that are already JSON text."""
+        counts, sent = self._perform_counted(self.dialect.insert(rec_id, rows, count))
+        return replace(sent, counts=counts)
+
+    def delete(self, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> Sent:
+        """Delete every row that meets all conditions, or the first one."""
+        return self._perform_counted(self.dialect.delete(rec_id, find, multiple_rows))[1]
+
+    def update(self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows = "all") -> Sent:
+        """Set these values in every row that meets all conditions, or in the first one."""
+        return self._perform_counted(self.dialect.update(rec_id, find, values, multiple_rows))[1]
+
+    def refresh(self, rec_id: int, method: RefreshMethod) -> dict[str, Any]:
+        """Start a refresh of a table from its source, and return what the service states."""
+        return self._perform(self.dialect.refresh(rec_id, method))
+
+    # everything else
+
+    def account(self) -> dict[str, Any]:
+        """Return the account of this client."""
+        return self._perform(self.dialect.account())
+
+    def user_activity(self, page: int) -> Records:
+        """Return one page of the users' activity."""
+        return self._list(operations.USER_ACTIVITY, page)
+
+    def dashboard_activity(self, page: int) -> Records:
+        """Return one page of the dashboards' activity."""
+        return self._list(operations.DASHBOARD_ACTIVITY, page)
+
+    def profile(self) -> dict[str, Any]:
+        """Return the user who is signed in."""
+        return self._get(operations.PROFILE)
+
+    def dashboards(self, page: int, name: str | None = None, *, thumbnails: bool = False) -> Records:
+        """Return one page of the dashboards. ``name`` is a hint; other dashboards may come, too."""
+        params = {"includethumbnail": "true" if thumbnails else "false"}
+        return self._list(operations.DASHBOARDS, page, params if name is None else params | {"name": name})
+
+    def thumbnail(self, rec_id: int) -> Picture:
+        """Return a small picture of a dashboard."""
+        return self._perform(self.dialect.ask_picture(operations.THUMBNAIL.request(rec_id)))
+
+    def snapshot(self, rec_id: int) -> Picture:
+        """Return a picture of a dashboard."""
+        return self._perform(self.dialect.ask_picture(operations.SNAPSHOT.request(rec_id)))
+
+    def schedules(self, page: int) -> Records:
+        """Return one page of the schedules."""
+        return self._list(operations.SCHEDULES, page)
+
+    def schedule(self, rec_id: int) -> dict[str, Any]:
+        """Return one schedule."""
+        return self._get(operations.SCHEDULE, rec_id)
+
+    def trigger_schedule(self, rec_id: int) -> dict[str, Any]:
+        """Start a run of a schedule, and return what the service states."""
+        return self._change(operations.TRIGGER, rec_id)
+
+    def teams(self, page: int) -> Records:
+        """Return one page of the teams."""
+        return self._list(operations.TEAMS, page)
+
+    def create_team(self, fields: Fields) -> int:
+        """Create a team and return its RecId."""
+        return self._ask_once(operations.CREATE_TEAM.request(fields=fields), ParsedReply.rec_id)
+
+    def update_team(self, rec_id: int, fields: Fields) -> dict[str, Any]:
+        """Change these fields of a team."""
+        return self._change(operations.UPDATE_TEAM, rec_id, fields)
+
+    def delete_team(self, rec_id: int) -> dict[str, Any]:
+        """Delete a team."""
+        return self._change(operations.DELETE_TEAM, rec_id)
+
+    def add_user(self, rec_id: int, fields: Fields) -> dict[str, Any]:
+        """Add a user to a team."""
+        return self._change(operations.ADD_USER, rec_id, fields)
+
+    def remove_user(self, rec_id: int, fields: Fields) -> dict[str, Any]:
+        """Remove a user from a team."""
+        return self._change(operations.REMOVE_USER, rec_id, fields)
+
+    def set_parameter(self, rec_id: int, fields: Fields) -> dict[str, Any]:
+        """Set a parameter of a team."""
+        return self._change(operations.SET_PARAMETER, rec_id, fields)
+
+    def remove_parameter(self, rec_id: int, fields: Fields) -> dict[str, Any]:
+        """Remove a parameter from a team."""
+        return self._change(operations.REMOVE_PARAMETER, rec_id, fields)
+
+    def users(self, page: int) -> Records:
+        """Return one page of the users."""
+        return self._list(operations.USERS, page)
+
+    def user(self, rec_id: int) -> dict[str, Any]:
+        """Return one user."""
+        return self._get(operations.USER, rec_id)
+
+    def create_user(self, fields: Fields) -> int:
+        """Create a user and return its RecId."""
+        return self._ask_once(operations.CREATE_USER.request(fields=fields), ParsedReply.rec_id)
+
+    def update_user(self, rec_id: int, fields: Fields) -> dict[str, Any]:
+        """Change these fields of a user."""
+        return self._change(operations.UPDATE_USER, rec_id, fields)
+
+    def delete_user(self, rec_id: int) -> dict[str, Any]:
+        """Delete a user."""
+        return self._change(operations.DELETE_USER, rec_id)
+
+    def set_password(self, rec_id: int, fields: Fields) -> dict[str, Any]:
+        """Set a user's password."""
+        return self._change(operations.SET_PASSWORD, rec_id, fields)
+
+    def request(self, method: str, path: str, params: tuple[tuple[str, str | Secret], ...], fields: Any = None) -> Any:
+        """Send any request, and return the content of the reply."""
+        request = Request(
+            operation="request",
+            method=method,
+            path=path,
+            params=params,
+            body=None if fields is None else operations.dumps(fields),
+            repeatable=method == "GET",
+            secrets=(*secrets_in(fields), *secrets_in(params)),
+        )
+        return self._ask_once(request, lambda parsed: parsed.content)
+
+    # connections
+
+    @property
+    def doubted(self) -> frozenset[int]:
+        """The numbers of the connections on which unrequested bytes arrived."""
+        return self.transport.doubted
+
+    def in_sync(self, connection: int) -> bool | None:
+        """Check with one request whether the replies on this thread's connection belong to their requests.
+
+        Parameters
+        ----------
+        connection : int
+            The number of the connection.
+
+        Returns
+        -------
+        bool or None
+            False if the reply is one to an insert: the replies before it came one request too early. None if the
+            request went over another connection, which shows nothing.
+
+        Raises
+        ------
+        ClicDataError
+            The request failed, or was refused. The refusal may belong to an insert.
+        """
+        probe = self.dialect.probe()
+        reply = self._send(probe.request)
+        if reply.attempts > 1:
+            # The first try may have received the reply to an insert.
+            raise TransportError(f"{probe.request.line} was answered only after {reply.attempts} tries.")
+        return _read(probe, reply) if reply.connection == connection else None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.transport.close()
+
+    # sending
+
+    def _list(
+        self,
+        operation: Operation,
+        page: int,
+        params: Mapping[str, str] | None = None,
+        rec_id: int | None = None,
+    ) -> Records:
+        # No source shows that these lists have pages, so the first is requested without a number.
+        numbered = {**(params or {}), **({"page": str(page)} if page > 1 else {})}
+        return self._perform(self.dialect.ask(operation.request(rec_id, params=numbered), records(operation.holds)))
+
+    def _get(self, operation: Operation, rec_id: int | None = None) -> dict[str, Any]:
+        return self._perform(self.dialect.ask(operation.request(rec_id), record(operation.holds)))
+
+    def _change(self, operation: Operation, rec_id: int, fields: Fields | None = None) -> dict[str, Any]:
+        return self._ask_once(operation.request(rec_id, fields=fields), ParsedReply.stated_fields)
+
+    def _ask_once(self, request: Request, read: Callable[[ParsedReply], T]) -> T:
+        try:
+            return self._perform(self.dialect.ask(request, read))
+        except ClicDataError as exc:
+            if exc.ambiguous:
+                exc.add_note("The request may have been carried out. Check before you repeat it.")
+            raise
+
+    def _perform(self, exchange: Exchange[T]) -> T:
+        return self._perform_counted(exchange)[0]
+
+    def _perform_counted(self, exchange: Exchange[T]) -> tuple[T, Sent]:
+        """Send a request; return what its reply holds, and how often it was sent again."""
+        try:
+            reply = self._send(exchange.request)
+            result = _read(exchange, reply)
+        except AuthenticationError as exc:
+            # White space that was removed from the credentials may be why they are refused.
+            for note in self._settings.notes:
+                exc.add_note(note)
+            raise
+        return result, Sent(retries=reply.attempts - 1, perhaps_twice=reply.perhaps_done, connection=reply.connection)
+
+    def _send(self, request: Request) -> Reply:
+        """Send a request; after a 401, renew the token and send it once more."""
+        headers = self.authenticator.headers()
+        first = self.transport.send(request, headers, self.authenticator.secrets())
+        if first.status != 401:
+            return first
+        try:
+            if not self.authenticator.renew(headers):
+                return first
+            renewed = self.authenticator.headers()
+            reply = self.transport.send(request, renewed, self.authenticator.secrets())
+        except ClicDataError as exc:
+            # A try before the 401, whose reply was lost, may have been carried out.
+            exc.ambiguous |= first.perhaps_done
+            raise
+        attempts, perhaps_done = first.attempts + reply.attempts, first.perhaps_done or reply.perhaps_done
+        return replace(reply, attempts=attempts, perhaps_done=perhaps_done)
+
+
+def _read(exchange: Exchange[T], reply: Reply) -> T:
     try:
-        return session.perform(session.dialect.ask(asked, read))
+        return exchange.read(reply)
     except ClicDataError as exc:
-        if exc.ambiguous:
-            exc.add_note("It may have been carried out all the same: look before you ask again.")
-        raise
+        # The frames below hold the reply, in which a service may quote the credentials it received.
+        raise exc.with_traceback(None)  # noqa: B904
+
+
+def _table_not_found(table: TableRef, version: int | None = None) -> TableNotFoundError:
+    which = f"version {version} of table" if version is not None else "table with"
+    return TableNotFoundError(f"There is no {which} {table.label} in this account.", operation="read")
 
 
 def checked_name(name: object) -> str:
-    """Return a table's name.
+    """Return the name of a table.
 
     Raises
     ------
-    TypeError, ValueError
-        It is not text, or is blank.
+    TypeError
+        It is not a string.
+    ValueError
+        It is blank.
     """
     if not isinstance(name, str):
-        raise TypeError(f"A new table needs a name as text, not {name!r}.")
+        raise TypeError(f"The name of a new table must be a string, not {name!r}.")
     if not name.strip():
-        raise ValueError("A table needs a name that is not blank.")
+        raise ValueError("The name of a table must not be blank.")
     return unicode_text("A table's name", name)
 
 
@@ -304,137 +503,16 @@ def checked_table(table: object) -> int | str:
     return rec_id_or_name("table", table)
 
 
-def list_all(
-    session: Session,
-    name: str | None = None,
-    *,
-    unique_key_available: bool | None = None,
-    refresh: bool | None = None,
-) -> Iterator[TableRef]:
-    """Walk the account's tables, each once; ``name`` is a hint that saves pages where the service can use it.
-
-    By the other filters the service takes, or they are refused.
-
-    Raises
-    ------
-    IncompleteReadError
-        The list holds other than the number of tables that the service says, or its pages come again.
-    """
-    seen: set[int] = set()
-    filtered = unique_key_available is not None or refresh is not None
-    filtered = filtered or (name is not None and lists_by_name(session))
-    page, received = 1, 0
-    while True:
-        listed = list_tables(session, page, name, unique_key_available, refresh)
-        fresh = [table for table in listed.tables if table.rec_id not in seen]
-        seen.update(table.rec_id for table in fresh)
-        yield from fresh
-        received += len(fresh)
-        # What the count means beside a filter is not documented.
-        total = None if filtered else listed.total
-        more = listed.has_more
-        if more is None:
-            more = bool(fresh) and (total is None or received < total)
-        if not more or not fresh:
-            break
-        page += 1
-    if more or (total is not None and total != received):
-        expected = total if total is not None else "more"
-        raise IncompleteReadError(
-            f"The list of tables is not whole: {received} came of {expected}.",
-            operation="list",
-            page=page,
-            received=received,
-            expected=total,
-        )
-
-
-def list_named(
-    session: Session, name: str | None, *, unique_key_available: bool | None = None, refresh: bool | None = None
-) -> Iterator[TableRef]:
-    """Walk the tables that the service lists under a name; where it lists all, those of that name but for case (A)."""
-    listed = list_all(session, name, unique_key_available=unique_key_available, refresh=refresh)
-    if name is None or lists_by_name(session):
-        return listed
-    return (table for table in listed if (table.name or "").casefold() == name.casefold())
-
-
-def find_by_name(session: Session, name: str) -> TableRef | None:
-    """Return the table of exactly this name, or None."""
-    return next((table for table in list_all(session, name) if table.name == name), None)
-
-
-def find_alike(session: Session, name: str) -> TableRef | None:
-    """Return the table whose name the service may take for this one: the same, or the same but for case."""
-    alike = [table for table in list_all(session) if (table.name or "").casefold() == name.casefold()]
-    return next((table for table in alike if table.name == name), alike[0] if alike else None)
-
-
-def find(session: Session, table: int | str) -> TableRef:
-    """Return the table of a RecId or a name. A RecId is believed: the first use of it tells.
-
-    Raises
-    ------
-    TableNotFoundError
-        No table has the name; near ones are named.
-    """
-    if isinstance(table, int):
-        return TableRef(table)
-    found = find_by_name(session, table)
-    if found is not None:
-        return found
-    names = {each.name: each for each in list_all(session) if each.name is not None}
-    if table in names:
-        return names[table]
-    hint = did_you_mean(table, names)
-    if table.isdecimal():
-        hint += f" A RecId is given as a number, without quotes: {table}."
-    raise TableNotFoundError(f"There is no table named {table!r} among the account's {len(names):,} tables.{hint}")
-
-
-def first_page(session: Session, table: TableRef, version: int | None = None) -> Page:
-    """Read a table's first page, which also tells its columns.
-
-    Raises
-    ------
-    TableNotFoundError
-        There is no such RecId, or no such version.
-    """
-    try:
-        return read_page(session, table.rec_id, 1, version)
-    except NotFoundError as exc:
-        raise _no_table(table, version) from exc
-
-
-def _no_table(table: TableRef, version: int | None = None) -> TableNotFoundError:
-    which = f"version {version} of table" if version is not None else "table with"
-    return TableNotFoundError(f"There is no {which} {table.label} in this account.", operation="read")
-
-
-def list_versions(session: Session, table: TableRef, page: int) -> Records:
-    """One page of a table's versions.
-
-    Raises
-    ------
-    TableNotFoundError
-        There is no such RecId.
-    """
-    try:
-        return versions(session, table.rec_id, page)
-    except NotFoundError as exc:
-        raise _no_table(table) from exc
-
-
 @dataclass(frozen=True)
 class KnownColumns:
-    """A table's columns as far as its first page tells them; ``typed`` if it lists their types."""
+    """The columns of a table as its first page shows them; ``typed`` if the page lists their types."""
 
     columns: tuple[Column, ...]
     typed: bool
 
 
 def known_columns(page: Page) -> KnownColumns | None:
-    """Read a table's columns off its first page; None if it is empty and the service does not list them."""
+    """Return a table's columns from its first page; None if it has no rows and lists no columns."""
     if page.columns is not None:
         return KnownColumns(tuple(page.columns), typed=True)
     if page.rows:
@@ -443,5 +521,5 @@ def known_columns(page: Page) -> KnownColumns | None:
 
 
 def is_row_id(column: Column, typed: bool) -> bool:
-    """Whether the service fills a column itself; where it lists no types, the name says so (P)."""
+    """Return whether the service fills the column itself. Where no types are listed, its name decides."""
     return (column.data_type if typed else column.name) in ROW_ID_TYPES

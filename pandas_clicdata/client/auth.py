@@ -1,4 +1,4 @@
-"""The ways to sign in, and the life of a token: one thread renews it for all, before it expires."""
+"""Authentication, and the renewal of tokens: one thread renews a token for all threads, before it expires."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pandas_clicdata import _config
 from pandas_clicdata._config import Settings
 from pandas_clicdata._models import NO_MORE_TRIES, Reply, Request, Secret
 from pandas_clicdata._threads import forks_wait, renew_in_children, started
-from pandas_clicdata.client.token_file import Kept, TokenFile
+from pandas_clicdata.client.token_file import SignIns, StoredTokens, TokenFile
 from pandas_clicdata.errors import (
     ApiError,
     AuthenticationError,
@@ -38,131 +38,161 @@ if TYPE_CHECKING:
 
 
 TOKEN_PATH = "/oauth20/token"  # noqa: S105
-_FALLBACK_LIFE_SECONDS = 300.0
-_WHO_ARE_YOU = "Are the client id and secret those of this account, and is base_url the right service?"
+_DEFAULT_LIFETIME_SECONDS = 300.0
+_CHECK_CLIENT = "Check that client_id= and client_secret= belong to this account, and that base_url= is correct."
 
 
-class Issued(NamedTuple):
-    """An access token, its life in seconds, and the refresh token that came with it."""
+class IssuedTokens(NamedTuple):
+    """The content of a token reply.
+
+    Attributes
+    ----------
+    access_token : Secret
+        The access token.
+    lifetime : float
+        Seconds until the access token expires.
+    refresh_token : Secret or None
+        The refresh token. None if the reply holds none.
+    """
 
     access_token: Secret
-    life: float
+    lifetime: float
     refresh_token: Secret | None = None
 
 
-def read_token(reply: Reply, advice: str = "") -> Issued:
-    """Read a token.
+def read_token(reply: Reply, advice: str = "") -> IssuedTokens:
+    """Read the tokens in a token reply.
 
     Parameters
     ----------
     reply : Reply
-        What the token address answered.
+        The reply of the token endpoint.
     advice : str, optional
-        What to do where it is not the client that was refused.
+        What the user can do if the service refuses something other than the client.
+
+    Returns
+    -------
+    IssuedTokens
+        The tokens.
 
     Raises
     ------
     AuthenticationError
-        The credentials were refused.
+        The service refuses the credentials.
+    RateLimitError
+        HTTP status 429.
+    ServerError
+        HTTP status 500 or above.
     UnexpectedReplyError
-        There is no token in it.
+        The reply holds no token.
     """
-    token_or_fault = _token_or_fault(reply, advice)
-    if isinstance(token_or_fault, ClicDataError):
-        # Raised here, where no frame and no cause holds the reply's fields.
-        token_or_fault.operation = "token"
-        raise token_or_fault
-    return token_or_fault
+    tokens = _tokens_or_error(reply, advice)
+    if isinstance(tokens, ClicDataError):
+        # Raised here, where no frame and no cause holds the fields of the reply.
+        tokens.operation = "token"
+        raise tokens
+    return tokens
 
 
-def _token_or_fault(reply: Reply, advice: str) -> Issued | ClicDataError:
+def _tokens_or_error(reply: Reply, advice: str) -> IssuedTokens | ClicDataError:
     from oauthlib.oauth2 import MissingTokenError, OAuth2Error
     from oauthlib.oauth2.rfc6749.parameters import parse_token_response
 
     try:
         fields = parse_token_response(reply.body.decode("utf-8"))
         if isinstance(fields["access_token"], str) and fields["access_token"]:
-            further = fields.get("refresh_token")
-            return Issued(
+            refresh_token = fields.get("refresh_token")
+            return IssuedTokens(
                 Secret(fields["access_token"]),
-                float(fields.get("expires_in") or _FALLBACK_LIFE_SECONDS),
-                Secret(further) if isinstance(further, str) and further else None,
+                float(fields.get("expires_in") or _DEFAULT_LIFETIME_SECONDS),
+                Secret(refresh_token) if isinstance(refresh_token, str) and refresh_token else None,
             )
     except MissingTokenError:
         pass
     except OAuth2Error as exc:
         if reply.status < 500 and reply.status != 429:
-            code, said = (reply.redact(text) for text in _code_and_words(exc.error))
+            code, message = (reply.redact(text) for text in _code_and_message(exc.error))
             if not advice or "client" in code.lower():
-                advice = _WHO_ARE_YOU
+                advice = _CHECK_CLIENT
             return AuthenticationError(
-                f"ClicData gave no token: {said.rstrip('.')}. {advice}",
+                f"ClicData issued no token: {message.rstrip('.')}. {advice}",
                 status=reply.status,
                 code=code,
             )
-    except Exception:  # noqa: BLE001 - what oauthlib makes of a reply in a shape of its own can be anything
-        issued = _of_unknown_life(reply)
-        if issued is not None:
-            return issued
+    except Exception:  # noqa: BLE001 - oauthlib can raise any exception for a reply of another shape
+        tokens = _tokens_without_lifetime(reply)
+        if tokens is not None:
+            return tokens
     if reply.status < 400:
         return UnexpectedReplyError(
-            f"POST {TOKEN_PATH}: HTTP {reply.status} without a token that can be read. Its {len(reply.body):,} bytes"
-            " are not shown, for a token may be among them. Is base_url the right service?",
+            f"POST {TOKEN_PATH}: HTTP {reply.status}, but the reply holds no readable token. Its {len(reply.body):,}"
+            " bytes are not shown here, because they may contain a token. Check that base_url= is correct.",
             status=reply.status,
         )
     kind = RateLimitError if reply.status == 429 else ServerError if reply.status >= 500 else UnexpectedReplyError
     return kind(f"POST {TOKEN_PATH}: HTTP {reply.status} without a token: {reply.excerpt()}", status=reply.status)
 
 
-def _of_unknown_life(reply: Reply) -> Issued | None:
-    """Both tokens of a reply whose ``expires_in`` is none: a refresh token must not be lost by that."""
+def _tokens_without_lifetime(reply: Reply) -> IssuedTokens | None:
+    """Return the tokens of a reply with an invalid ``expires_in``, so that its refresh token is not lost."""
     try:
         fields = json.loads(reply.body)
     except (ValueError, RecursionError):
         return None
-    both = [fields.get(name) for name in ("access_token", "refresh_token")] if isinstance(fields, dict) else []
-    texts = [Secret(text) for text in both if isinstance(text, str) and text]
-    return Issued(texts[0], _FALLBACK_LIFE_SECONDS, texts[1]) if len(texts) == 2 and reply.status < 400 else None
+    values = [fields.get(name) for name in ("access_token", "refresh_token")] if isinstance(fields, dict) else []
+    tokens = [Secret(value) for value in values if isinstance(value, str) and value]
+    if len(tokens) < 2 or reply.status >= 400:
+        return None
+    return IssuedTokens(tokens[0], _DEFAULT_LIFETIME_SECONDS, tokens[1])
 
 
-def _code_and_words(error: object) -> tuple[str, str]:
-    """What an error says: OAuth's bare code, or the service's own object."""
+def _code_and_message(error: object) -> tuple[str, str]:
+    """Read an error: the code of OAuth alone, or the error object of ClicData."""
     if not isinstance(error, dict):
         return str(error), str(error)
     lower = {str(key).lower(): str(value) for key, value in error.items() if isinstance(value, str | int)}
-    said = [lower[key] for key in ("code", "description") if lower.get(key)]
-    return (said[0], ": ".join(said)) if said else ("unexplained", "an error without a code")
+    parts = [lower[key] for key in ("code", "description") if lower.get(key)]
+    return (parts[0], ": ".join(parts)) if parts else ("unexplained", "an error without a code")
 
 
 logger = logging.getLogger(__name__)
 
 _RENEW_AHEAD_SECONDS = 60.0
 _RENEW_AHEAD_SHARE = 0.1
-# The threads of one write hear of a failure one after the other.
-_SAME_FAILURE_SECONDS = 0.25
+# The threads of one write notice the same failure within this time.
+_SHARED_FAILURE_SECONDS = 0.25
 
 Send = Callable[[Request], Reply]
 
 
 class Grant(Protocol):
-    """How an OAuth flow comes by a token."""
+    """A flow of OAuth, which fetches tokens."""
 
     @property
-    def settings(self) -> Settings: ...
+    def settings(self) -> Settings:
+        """The account."""
 
     def secrets(self) -> tuple[Secret, ...]:
-        """Return all that must not be shown."""
+        """Return everything that must not be shown."""
 
     def identity(self) -> str:
-        """Return what tells this account from others of the same client id, without secrets."""
+        """Return what distinguishes this account from others with the same client id, without secrets."""
 
-    def ask(self, send: Send, instead_of: Secret | None) -> Issued:
-        """Return a token other than this one, asking for it if need be."""
+    def fetch(self, send: Send, current: Secret | None) -> IssuedTokens:
+        """Return tokens with another access token than the current one, by a request if necessary."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """An access token and when, on the clock, it should no longer be used."""
+    """An access token.
+
+    Attributes
+    ----------
+    value : Secret
+        The token.
+    renew_at : float
+        The time on the clock of :class:`Bearer` from which the token is renewed before it is used.
+    """
 
     value: Secret
     renew_at: float
@@ -170,14 +200,14 @@ class Token:
 
 @dataclass(frozen=True)
 class _Failure:
-    """A renewal that failed, and when."""
+    """A failed renewal, and its time on the clock."""
 
     error: ClicDataError
     at: float
 
 
-class _Handed(dict[str, Secret]):
-    """Headers that know since when they are in use."""
+class _TimedHeaders(dict[str, Secret]):
+    """The headers of a request, and the time from which they are in use."""
 
     def __init__(self, token: Token, since: float) -> None:
         super().__init__(_bearer(token))
@@ -186,19 +216,19 @@ class _Handed(dict[str, Secret]):
 
 @dataclass(eq=False)
 class Bearer:
-    """A token in every request.
+    """Authentication with an access token in each request.
 
-    A renewal that failed is the answer to every thread that has used or awaited that token since before, so that many
-    threads together make one failing request, not one each. Whoever comes later tries anew.
+    The error of a failed renewal is raised in every thread that has used or awaited the token since before the failure.
+    So many threads together send one failing request, not one each. A later call tries again.
 
     Parameters
     ----------
     grant : Grant
-        How a token is asked for.
+        The flow that fetches tokens.
     transport : Transport
-        Where it is asked for.
-    clock : callable
-        What tells the time, in seconds.
+        Sends the token requests.
+    clock : callable, default time.monotonic
+        Returns the time in seconds.
     """
 
     grant: Grant
@@ -217,50 +247,50 @@ class Bearer:
     def headers(self) -> Mapping[str, Secret]:
         token, since = self._token, self.clock()
         if token is None or since >= token.renew_at:
-            token = self._renewed(token, since)
-        return _Handed(token, since)
+            token = self._renewed_token(token, since)
+        return _TimedHeaders(token, since)
 
     def renew(self, refused: Mapping[str, Secret]) -> bool:
         token = self._token
         if token is not None and _bearer(token) == refused:
-            self._renewed(token, refused.since if isinstance(refused, _Handed) else self.clock())
+            self._renewed_token(token, refused.since if isinstance(refused, _TimedHeaders) else self.clock())
         return True
 
     def secrets(self) -> tuple[Secret, ...]:
         token = self._token
-        held = (token.value,) if token is not None else ()
-        return (*held, *self.grant.secrets())
+        own = (token.value,) if token is not None else ()
+        return (*own, *self.grant.secrets())
 
     def identity(self) -> str:
         return self.grant.identity()
 
-    def _renewed(self, instead_of: Token | None, since: float) -> Token:
+    def _renewed_token(self, current: Token | None, since: float) -> Token:
         with self._lock:
-            # Whoever waited here finds that the thread before has done it.
-            if self._token is not None and self._token is not instead_of:
+            # Another thread may have renewed it while this one waited for the lock.
+            if self._token is not None and self._token is not current:
                 return self._token
-            if self._failure is not None and since <= self._failure.at + _SAME_FAILURE_SECONDS:
+            if self._failure is not None and since <= self._failure.at + _SHARED_FAILURE_SECONDS:
                 raise copy.copy(self._failure.error)
             try:
-                self._token = self._ask(instead_of)
+                self._token = self._fetch(current)
             except ClicDataError as exc:
-                # A copy: raising the error adds frames to it and changes it.
+                # A copy, because raising the error adds frames to it and callers change it.
                 self._failure = _Failure(copy.copy(exc), self.clock())
                 raise
             self._failure = None
             return self._token
 
-    def _ask(self, instead_of: Token | None) -> Token:
-        asked_at = self.clock()
+    def _fetch(self, current: Token | None) -> Token:
+        requested_at = self.clock()
         try:
-            issued = self.grant.ask(self._send, None if instead_of is None else instead_of.value)
+            tokens = self.grant.fetch(self._send, None if current is None else current.value)
         except TransportError as exc:
-            # What the token was wanted for has not been sent, or was refused.
+            # The request that needs the token was not sent, or was refused.
             exc.ambiguous = False
             raise
-        logger.debug("a token, good for %.0f s", issued.life)
-        ahead = min(_RENEW_AHEAD_SECONDS, issued.life * _RENEW_AHEAD_SHARE)
-        return Token(issued.access_token, asked_at + issued.life - ahead)
+        logger.debug("received a token that expires in %.0f s", tokens.lifetime)
+        ahead = min(_RENEW_AHEAD_SECONDS, tokens.lifetime * _RENEW_AHEAD_SHARE)
+        return Token(tokens.access_token, requested_at + tokens.lifetime - ahead)
 
     def _send(self, request: Request) -> Reply:
         return self.transport.send(request, {}, self.secrets())
@@ -271,17 +301,18 @@ def _bearer(token: Token) -> Mapping[str, Secret]:
 
 
 AUTHORIZE_PATH = "/oauth20/authorize"
-# Less is not worth a request that will be refused.
-_LEAST_LIFE_SECONDS = 1.0
-_SIGN_IN_AGAIN = (
-    "sign in again: open cd.authorization_url(...) in a browser and give the code it sends back to"
+# A token that expires sooner is not worth a request.
+_MIN_LIFETIME_SECONDS = 1.0
+_SIGN_IN = (
+    "open the address that cd.authorization_url(...) returns in a browser, and pass the code that comes back to"
     " cd.connect(code=..., redirect_uri=...)"
 )
+_SIGN_IN_AGAIN = f"sign in again: {_SIGN_IN}"
 
 
 @dataclass(frozen=True)
 class ClientCredentials:
-    """``grant_type=client_credentials`` (S P)."""
+    """The OAuth flow ``grant_type=client_credentials``."""
 
     settings: Settings
 
@@ -289,15 +320,15 @@ class ClientCredentials:
         return self.settings.secrets
 
     def identity(self) -> str:
-        # The client id says it all; the secret may be replaced by a new one.
+        # The client id identifies the account; its secret may be replaced by a new one.
         return ""
 
-    def ask(self, send: Send, instead_of: Secret | None) -> Issued:
+    def fetch(self, send: Send, current: Secret | None) -> IssuedTokens:
         from oauthlib.oauth2 import BackendApplicationClient
 
         client_id, client_secret = _client(self.settings)
         client = BackendApplicationClient(client_id)
-        # A second token beside the first does no harm.
+        # A second token does not invalidate the first.
         return read_token(
             send(
                 _token_request(
@@ -309,135 +340,135 @@ class ClientCredentials:
 
 @dataclass(eq=False)
 class AuthorizationCode:
-    """``grant_type=authorization_code``, and from then on ``refresh_token`` (P).
+    """The OAuth flow ``grant_type=authorization_code``, followed by ``grant_type=refresh_token``.
 
-    A session stays with the sign-in that it began with: that of its code or refresh token, else the latest in the file.
-    Both tokens are shared through the file, so that of several processes one renews them for all.
+    A session keeps the sign-in that it starts with: that of its code or refresh token, or else the latest in the token
+    file. Processes share both tokens through the file, so that one of them renews the tokens for all.
 
     Parameters
     ----------
     settings : Settings
-        Whose sign-in it is.
+        The account.
     sign_in : str, optional
-        The sign-in of the file to continue, of a session that was pickled. No other one is used then.
+        The key in the token file of the sign-in to continue, for a session that was pickled. No other sign-in is used.
     """
 
     settings: Settings
     sign_in: InitVar[str | None] = None
     _file: TokenFile = field(init=False, repr=False)
-    _began: str | None = field(default=None, init=False, repr=False)
-    _held: Kept | None = field(default=None, init=False, repr=False)
+    _key: str | None = field(default=None, init=False, repr=False)
+    _tokens: StoredTokens | None = field(default=None, init=False, repr=False)
     _unsaved: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self, sign_in: str | None) -> None:
         self._file = TokenFile(self.settings)
-        self._began = sign_in
+        self._key = sign_in
         renew_in_children(self)
 
     def _after_fork(self) -> None:
-        # The parent writes it. By the time that the child would, the refresh token may be an old one.
+        # The parent writes its tokens. The child would write later, when their refresh token may already be spent.
         self._unsaved = False
 
     def secrets(self) -> tuple[Secret, ...]:
-        held = self._held
-        known = () if held is None else (held.access_token, held.refresh_token)
-        return (*self.settings.secrets, *(secret for secret in known if secret is not None))
+        tokens = self._tokens
+        own = () if tokens is None else (tokens.access_token, tokens.refresh_token)
+        return (*self.settings.secrets, *(secret for secret in own if secret is not None))
 
     def identity(self) -> str:
-        """Return which sign-in it is; empty as long as there is none.
+        """Return the key of the sign-in in the token file; empty before the first sign-in.
 
-        Several people may sign in with one client id, and tokens are renewed all the time. What stays the same is the
-        digest of the code or token that the sign-in began with, under which the token file keeps it. Nothing tells
-        whether two sign-ins are of the same person, so a new sign-in counts as another account.
+        Several people may sign in with one client id, and tokens change with each renewal. The digest of the code or
+        token that started the sign-in stays the same. The service does not say whether two sign-ins belong to the same
+        person, so each sign-in counts as an account of its own.
         """
-        if self._began is None:
-            self._began = self._first_of(self._file.read())
-        return self._began or ""
+        if self._key is None:
+            self._key = self._initial_key(self._file.read())
+        return self._key or ""
 
-    def ask(self, send: Send, instead_of: Secret | None) -> Issued:
-        # In a thread of its own, because Ctrl-C is raised in the main thread, and a token must not be lost by it
-        # between the reply and the disk. Python's end waits for this thread; a pool takes no more work by then.
+    def fetch(self, send: Send, current: Secret | None) -> IssuedTokens:
+        # Runs in its own thread, because Ctrl-C is raised in the main thread and would lose a token between the reply
+        # and the disk. Python waits for this thread when it ends; a pool accepts no work by then.
         stop = NO_MORE_TRIES.get() or threading.Event()
         context = contextvars.copy_context()
         context.run(NO_MORE_TRIES.set, stop)
-        coming: Future[Issued] = Future()
-        work = (coming, context, send, instead_of)
+        future: Future[IssuedTokens] = Future()
+        work = (future, context, send, current)
         try:
-            if not started(threading.Thread(target=self._work, args=work, name="clicdata-token")):
-                self._work(*work)
-            return coming.result()
+            if not started(threading.Thread(target=self._run, args=work, name="clicdata-token")):
+                self._run(*work)
+            return future.result()
         except (KeyboardInterrupt, SystemExit):
             stop.set()
             raise
         finally:
-            # Else an error and the frames that it has passed would keep each other alive.
-            del coming, work
+            # Breaks the reference cycle of an error and the frames in its traceback.
+            del future, work
 
-    def _work(
-        self, coming: Future[Issued], context: contextvars.Context, send: Send, instead_of: Secret | None
+    def _run(
+        self, future: Future[IssuedTokens], context: contextvars.Context, send: Send, current: Secret | None
     ) -> None:
         try:
-            coming.set_result(context.run(self._ask, send, instead_of))
-        except BaseException as exc:  # noqa: BLE001 - raised where the token is wanted
-            coming.set_exception(exc)
+            future.set_result(context.run(self._fetch_locked, send, current))
+        except BaseException as exc:  # noqa: BLE001 - raised in the thread that needs the token
+            future.set_exception(exc)
         finally:
-            del coming
+            del future
 
-    def _ask(self, send: Send, instead_of: Secret | None) -> Issued:
-        with self._file.turn():
+    def _fetch_locked(self, send: Send, current: Secret | None) -> IssuedTokens:
+        with self._file.lock():
             sign_ins = self._file.read()
-            kept = self._find(sign_ins)
-            if kept is not None and self._unsaved:
-                assert self._began is not None
-                with self._file.room() as put:
-                    put({**sign_ins, self._began: kept})
+            stored = self._find(sign_ins)
+            if stored is not None and self._unsaved:
+                assert self._key is not None
+                with self._file.writer() as write:
+                    write({**sign_ins, self._key: stored})
                 self._unsaved = False
-            if kept is not None and kept.access_token != instead_of and _life(kept) > _LEAST_LIFE_SECONDS:
-                return Issued(kept.access_token, _life(kept), kept.refresh_token)
-            with self._file.room() as put:
-                issued = self._asked(send, kept)
-                self._held = Kept(issued.access_token, time.time() + issued.life, issued.refresh_token)
+            if stored is not None and stored.access_token != current and _lifetime(stored) > _MIN_LIFETIME_SECONDS:
+                return IssuedTokens(stored.access_token, _lifetime(stored), stored.refresh_token)
+            with self._file.writer() as write:
+                tokens = self._request(send, stored)
+                self._tokens = StoredTokens(tokens.access_token, time.time() + tokens.lifetime, tokens.refresh_token)
                 self._unsaved = True
-                assert self._began is not None
-                put({**sign_ins, self._began: self._held})
+                assert self._key is not None
+                write({**sign_ins, self._key: self._tokens})
                 self._unsaved = False
-            return issued
+            return tokens
 
-    def _find(self, sign_ins: dict[str, Kept]) -> Kept | None:
-        """What is kept of this session's sign-in; None where it has still to begin."""
-        first = self._first_of(sign_ins)
-        self._began = self._began or first
-        if self._began is None:
+    def _find(self, sign_ins: SignIns) -> StoredTokens | None:
+        """Return the tokens of this session's sign-in; None if it has not started yet."""
+        initial = self._initial_key(sign_ins)
+        self._key = self._key or initial
+        if self._key is None:
             raise NoCredentialsError(
-                f"Nobody has signed in yet: there is no token in {self._file.path}. Please {_SIGN_IN_AGAIN},"
-                " or give refresh_token=.",
+                f"There is no sign-in yet: {self._file.path} holds no token. To sign in, {_SIGN_IN}. Or give"
+                " refresh_token=.",
                 operation="token",
             )
         if not self._unsaved:
-            self._held = sign_ins.get(self._began, self._held)
-        if self._held is None and first != self._began:
+            self._tokens = sign_ins.get(self._key, self._tokens)
+        if self._tokens is None and initial != self._key:
             raise NoCredentialsError(
-                f"The sign-in of this session, which was pickled, is not in {self._file.path}, and another one is not"
-                f" used in its place. Give the token file that has it: token_file= (or CLICDATA_TOKEN_FILE), or"
+                f"The sign-in of this session, which was pickled, is not in {self._file.path}. No other sign-in is used"
+                " in its place. Give the token file that holds it as token_file= (or CLICDATA_TOKEN_FILE), or"
                 f" {_SIGN_IN_AGAIN}.",
                 operation="token",
             )
-        return self._held
+        return self._tokens
 
-    def _first_of(self, sign_ins: Mapping[str, Kept]) -> str | None:
-        """The sign-in that a new session begins with: that of its code or token, else the latest there is."""
+    def _initial_key(self, sign_ins: SignIns) -> str | None:
+        """Return the key of the sign-in of a new session: that of its code or token, or else the latest."""
         given = self.settings.code or self.settings.refresh_token
         if given is None:
             return next(reversed(list(sign_ins)), None)
-        return next((began for began, kept in sign_ins.items() if kept.refresh_token == given), _digest(given))
+        return next((key for key, tokens in sign_ins.items() if tokens.refresh_token == given), _digest(given))
 
-    def _asked(self, send: Send, kept: Kept | None) -> Issued:
+    def _request(self, send: Send, stored: StoredTokens | None) -> IssuedTokens:
         from oauthlib.oauth2 import WebApplicationClient
 
         client_id, client_secret = _client(self.settings)
         client = WebApplicationClient(client_id)
-        if kept is None and self.settings.code is not None:
-            what, token = "code", None
+        if stored is None and self.settings.code is not None:
+            kind, token = "code", None
             request = _token_request(
                 Secret(
                     client.prepare_request_body(
@@ -448,11 +479,11 @@ class AuthorizationCode:
                 )
             )
         else:
-            what = "refresh token"
-            token = self.settings.refresh_token if kept is None else kept.refresh_token
+            kind = "refresh token"
+            token = self.settings.refresh_token if stored is None else stored.refresh_token
             if token is None:
                 raise AuthenticationError(
-                    f"The access token has come to its end, and ClicData gave no refresh token with it. Please"
+                    f"The access token has expired, and ClicData issued no refresh token with it. Please"
                     f" {_SIGN_IN_AGAIN}.",
                     operation="token",
                 )
@@ -463,37 +494,36 @@ class AuthorizationCode:
                     )
                 )
             )
-        issued = _spent(send, request, what, self.settings)
-        # A reply without a new refresh token leaves the old one good (RFC 6749, section 6).
-        return issued._replace(refresh_token=issued.refresh_token or token)
+        tokens = _exchange(send, request, kind, self.settings)
+        # Without a new refresh token in the reply, the old one stays valid (RFC 6749, section 6).
+        return tokens._replace(refresh_token=tokens.refresh_token or token)
 
 
-def _spent(send: Send, request: Request, what: str, settings: Settings) -> Issued:
-    """Send what is good only once, and say so in what is raised."""
+def _exchange(send: Send, request: Request, kind: str, settings: Settings) -> IssuedTokens:
+    """Send a code or refresh token, which works only once, and say in each error whether it may be spent."""
     reply: Reply | None = None
     try:
         reply = send(request)
-        why = "is an old one, was used before, or was withdrawn"
+        reason = "is out of date, was used before, or was revoked"
         if reply.perhaps_done:
-            why = "was spent by an earlier try whose reply was lost, or was used before"
-        spare = (
-            " To go on with the sign-in that the token file keeps, leave refresh_token= (and CLICDATA_REFRESH_TOKEN)"
-            " out."
+            reason = "was spent by an earlier try whose reply was lost, or was used before"
+        hint = (
+            " To continue with the sign-in in the token file, leave refresh_token= (and CLICDATA_REFRESH_TOKEN) out."
             if settings.refresh_token is not None
             else ""
         )
-        return read_token(reply, f"It seems the {what} {why}. Please {_SIGN_IN_AGAIN}.{spare}")
+        return read_token(reply, f"The {kind} probably {reason}. Please {_SIGN_IN_AGAIN}.{hint}")
     except (TransportError, ApiError) as exc:
         if isinstance(exc, TransportError):
-            lost = exc.ambiguous
+            possibly_spent = exc.ambiguous
         elif isinstance(exc, RateLimitError):
-            lost = reply is not None and reply.perhaps_done
+            possibly_spent = reply is not None and reply.perhaps_done
         else:
-            lost = not isinstance(exc, AuthenticationError)
-        if lost:
+            possibly_spent = not isinstance(exc, AuthenticationError)
+        if possibly_spent:
             exc.args = (
-                f"{exc} The {what} may have been spent by this. It is tried once more by the next request; if it is"
-                f" refused then, {_SIGN_IN_AGAIN}.",
+                f"{exc} This may have spent the {kind}. The next request tries it once more. If ClicData then refuses"
+                f" it, {_SIGN_IN_AGAIN}.",
             )
         raise
 
@@ -507,30 +537,36 @@ def authorization_url(
     base_url: str | None = None,
     profile: str | None = None,
 ) -> str:
-    """Build the address at which a person lets a program into ClicData; open it in a browser.
+    """Build the address at which a person grants a program access to ClicData.
 
-    The browser is then sent to ``redirect_uri`` with ``code`` (and ``state``) in its query. That code goes into
-    ``connect(code=..., redirect_uri=...)``, at once: it works once and expires soon. No request is sent here.
+    Open the address in a browser. After the sign-in, ClicData sends the browser to ``redirect_uri`` with ``code`` (and
+    ``state``) in the query. Pass the code at once to ``connect(code=..., redirect_uri=...)``: it works once and expires
+    soon. This function sends no request.
 
     Parameters
     ----------
-    client_id, redirect_uri, base_url : str, optional
-        As for :class:`Session`, and taken from the environment or profile as there.
+    client_id : str, optional
+        The client id. Default: from the environment or the profile, as for :class:`Session`.
+    redirect_uri : str, optional
+        The address to which ClicData sends the browser. Default: from the environment or the profile.
     scope : str or iterable of str, optional
-        What the program may do, such as ``["data_read", "data_write"]`` (P); a str holds them with spaces between.
+        The permissions of the program, such as ``["data_read", "data_write"]``. A str holds them separated by spaces.
     state : str, optional
-        A random text of yours that comes back with the code; if another one does, do not use that code.
+        A random text of your choice, which comes back with the code. Do not use a code that comes with another text.
+    base_url : str, optional
+        The address of the API. Default: from the environment or the profile, else ``"https://api.clicdata.com"``.
     profile : str, optional
-        The profile in the file to use.
+        The profile in the profile file.
 
     Returns
     -------
     str
+        The address.
 
     Raises
     ------
     ConfigurationError
-        The client id or the redirect address is missing, or a setting is wrong.
+        The client id or the redirect address is missing, or a setting is invalid.
 
     Examples
     --------
@@ -544,7 +580,7 @@ def authorization_url(
     known = _config.resolve_public(given, profile)
     words = scope.split() if isinstance(scope, str) else list(scope or ())
     if not all(isinstance(word, str) and word and not word.isspace() for word in words):
-        raise ConfigurationError("scope= is a text such as 'data_read data_write', or a list of such words.")
+        raise ConfigurationError("scope= must be a text such as 'data_read data_write', or a list of such words.")
     params = [("response_type", "code"), ("client_id", known["client_id"]), ("redirect_uri", known["redirect_uri"])]
     params += [("scope", " ".join(words))] if words else []
     params += [("state", state)] if state is not None else []
@@ -558,8 +594,8 @@ def _client(settings: Settings) -> tuple[str, Secret]:
 
 
 def _token_request(body: Secret) -> Request:
-    # Repeatable although a refresh token and a code are good once: where the reply to the first try is lost, a second
-    # one gets a token if the first did nothing, and a refusal otherwise. It can lose nothing that is not lost.
+    # Repeatable, although a code or refresh token works only once: if the reply to the first try is lost, a second try
+    # gets a token where the first did nothing, and a refusal otherwise. It never makes the result worse.
     return Request(
         operation="token",
         method="POST",
@@ -574,8 +610,8 @@ def _digest(secret: Secret) -> str:
     return hashlib.sha256(secret.reveal().encode()).hexdigest()
 
 
-def _life(kept: Kept) -> float:
-    return kept.until - time.time()
+def _lifetime(tokens: StoredTokens) -> float:
+    return tokens.expires_at - time.time()
 
 
 _FINGERPRINT_ROUNDS = 200_000
@@ -583,28 +619,38 @@ _FINGERPRINT_CHARACTERS = 16
 
 
 class Authenticator(Protocol):
-    """One way to sign in."""
+    """The authentication of a session."""
 
     def headers(self) -> Mapping[str, Secret]:
-        """Return the headers that a request carries."""
+        """Return the headers for a request."""
 
     def renew(self, refused: Mapping[str, Secret]) -> bool:
-        """After a 401 to these headers: whether others are worth one more try."""
+        """Renew the credentials after a 401 reply to these headers; return whether the request is worth a retry."""
 
     def secrets(self) -> tuple[Secret, ...]:
-        """Return all that must not be shown."""
+        """Return everything that must not be shown."""
 
     def identity(self) -> str:
-        """Return what tells this account from others of the same client id, without secrets.
+        """Return what distinguishes this account from others with the same client id, without secrets.
 
-        For basic the user name, for an API key its fingerprint, for an authorization code the sign-in. Empty for client
-        credentials, and for a sign-in that has not begun yet.
+        For basic the user name, for an API key its fingerprint, for an authorization code the key of the sign-in. Empty
+        for client credentials, and before the first sign-in.
         """
 
 
 @dataclass(frozen=True)
 class FixedHeaders:
-    """Credentials that are the same in each request: basic and API key."""
+    """Authentication with the same headers in each request: basic and API key.
+
+    Parameters
+    ----------
+    fixed : mapping of str to Secret
+        The headers.
+    settings : Settings
+        The account.
+    parts : tuple of Secret, optional
+        Parts of the headers that must not be shown either.
+    """
 
     fixed: Mapping[str, Secret]
     settings: Settings
@@ -630,20 +676,20 @@ class FixedHeaders:
 
 
 class LookedUpLater:
-    """The credentials of a session that was pickled: looked up here, when a request first needs them.
+    """The authentication of a session that was pickled. The first request looks up the credentials.
 
-    Loading the pickle never fails for them, because a pool of processes hangs if its workers cannot load their task.
+    So unpickling never fails because of them: a process pool hangs if its workers cannot unpickle their task.
 
     Parameters
     ----------
     settings : Settings
-        Those of the session, without its secrets.
+        The account, without its secrets.
     profile : str or None
         The profile of the session.
     identity : str
-        What its own authenticator said.
+        The identity of the authenticator that was pickled.
     transport : Transport
-        Where tokens are asked for.
+        Sends the token requests.
     """
 
     def __init__(self, settings: Settings, profile: str | None, identity: str, transport: Transport) -> None:
@@ -651,57 +697,69 @@ class LookedUpLater:
         self._profile = profile
         self._identity = identity
         self._transport = transport
-        self._found: Authenticator | None = None
+        self._resolved: Authenticator | None = None
         self._lock = threading.Lock()
 
     def headers(self) -> Mapping[str, Secret]:
-        return self._look_up().headers()
+        return self._resolve().headers()
 
     def renew(self, refused: Mapping[str, Secret]) -> bool:
-        return self._look_up().renew(refused)
+        return self._resolve().renew(refused)
 
     def secrets(self) -> tuple[Secret, ...]:
-        return () if self._found is None else self._found.secrets()
+        return () if self._resolved is None else self._resolved.secrets()
 
     def identity(self) -> str:
         return self._identity
 
-    def _look_up(self) -> Authenticator:
+    def _resolve(self) -> Authenticator:
         with self._lock:
-            if self._found is None:
-                self._found = self._same_account()
-            return self._found
+            if self._resolved is None:
+                self._resolved = self._same_account()
+            return self._resolved
 
     def _same_account(self) -> Authenticator:
-        ours = account_label(self._settings, self._identity)
+        account = account_label(self._settings, self._identity)
         advice = (
-            f"Set them in the environment of this process or in its profile file, {_config.profile_path()}; or make a"
-            " session here, as with cd.connect(...), instead of loading one."
+            f"Set the credentials in the environment of this process or in its profile file, {_config.profile_path()};"
+            " or create a session here, with cd.connect(...), instead of unpickling one."
         )
-        fault = ""
+        reason = ""
         try:
             settings = _config.resolve_kept(self._settings, self._profile)
         except ConfigurationError as exc:
-            fault = str(exc)
-        if fault:
+            reason = str(exc)
+        if reason:
             raise NoCredentialsError(
-                f"This session was pickled, and a pickle holds no credentials. Those of {ours} are missing in this"
-                f" process: {fault} {advice}"
+                "This session was pickled, and a pickle holds no credentials. The credentials of the account"
+                f" {account} are missing in this process: {reason} {advice}"
             )
         sign_in = self._identity if settings.auth_method == "authorization_code" else ""
         found = authenticator(settings, self._transport, sign_in or None)
         client_ids = {settings.client_id, self._settings.client_id}
-        # A session that was pickled before its sign-in began has no identity yet.
+        # A session that was pickled before its first sign-in has no identity.
         if len(client_ids) > 1 or (self._identity and found.identity() != self._identity):
             raise ConfigurationError(
-                f"This session was pickled for {ours}. The credentials in this process are those of another account,"
-                f" {account_label(settings, found.identity())}, and are not used. {advice}"
+                f"This session was pickled for the account {account}. The credentials in this process belong to another"
+                f" account, {account_label(settings, found.identity())}, and are not used. {advice}"
             )
         return found
 
 
 def account_label(settings: Settings, identity: str) -> str:
-    """Say which account it is, without secrets: where, and as which client, user, key or sign-in.
+    """Describe an account without secrets: its address, and the client, user, key or sign-in.
+
+    Parameters
+    ----------
+    settings : Settings
+        The account.
+    identity : str
+        The identity of its authenticator.
+
+    Returns
+    -------
+    str
+        The description.
 
     Examples
     --------
@@ -715,28 +773,33 @@ def account_label(settings: Settings, identity: str) -> str:
 
 
 def authenticator(settings: Settings, transport: Transport, sign_in: str | None = None) -> Authenticator:
-    """Return the way to sign in that the settings name.
+    """Return the authenticator for the settings.
 
     Parameters
     ----------
     settings : Settings
-        A complete account.
+        The account.
     transport : Transport
-        Where tokens are asked for.
+        Sends the token requests.
     sign_in : str, optional
-        For an authorization code: the sign-in to continue, of a session that was pickled.
+        For an authorization code: the key of the sign-in to continue, for a session that was pickled.
+
+    Returns
+    -------
+    Authenticator
+        A new one.
     """
     if settings.auth_method == "api_key":
         assert settings.api_key is not None
         return FixedHeaders({"CLICDATA-API-KEY": settings.api_key}, settings)
     if settings.auth_method == "basic":
         assert settings.password is not None
-        # The inner base64 is text inside the outer one (P).
+        # The service expects the base64 text of user name and password inside another base64 text.
         inner = _base64(Secret(f"{settings.username}:{settings.password.reveal()}"))
         outer = _base64(Secret(f"{settings.client_id}:{inner.reveal()}"))
         return FixedHeaders({"Authorization": Secret(f"Basic {outer.reveal()}")}, settings, parts=(inner,))
     with forks_wait:
-        # Needed for the first token, which a thread may be fetching while another forks.
+        # Imported now, because a thread may fetch the first token while another thread forks.
         import filelock  # noqa: F401
         import oauthlib.oauth2  # noqa: F401
     if settings.auth_method == "authorization_code":
@@ -745,7 +808,7 @@ def authenticator(settings: Settings, transport: Transport, sign_in: str | None 
 
 
 def _fingerprint(key: Secret) -> str:
-    """Identify a key without revealing it: also a short one takes long to find from its fingerprint."""
+    """Identify a key without revealing it: a slow hash, so that even a short key is hard to find."""
     digest = hashlib.pbkdf2_hmac("sha256", key.reveal().encode(), b"pandas_clicdata API key", _FINGERPRINT_ROUNDS)
     return digest.hex()[:_FINGERPRINT_CHARACTERS]
 

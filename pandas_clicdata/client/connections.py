@@ -1,8 +1,8 @@
-"""Connections that carry one exchange at a time and refuse a reply whose end or content is not certain.
+"""Connections that carry one exchange at a time and refuse a reply whose end or content is uncertain.
 
-``http.client`` is lenient: it takes the end of the connection for the end of the headers, the first of two lengths for
-the length, an interim reply for the final one, and drops bytes that follow a reply. A write cannot afford any of these,
-because each of them can make a request look done that is not.
+``http.client`` is lenient: it accepts the end of the connection as the end of the headers, the first of two lengths,
+and an interim reply as the final one, and it drops bytes that follow a reply. A write must not accept any of these,
+because each can make a failed request look successful.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 
-_PART_BYTES = 1 << 16
-_LONGEST_LINE = 1 << 16
-_MOST_INTERIM_REPLIES = 20
+_BLOCK_BYTES = 1 << 16
+_MAX_LINE_BYTES = 1 << 16
+_MAX_INTERIM_REPLIES = 20
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-5][0-9]{2})(?: ([^\r\n]*))?\r?\n")
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
@@ -40,7 +40,7 @@ _connection_ids = itertools.count(1)
 
 
 class BrokenReply(http.client.HTTPException):
-    """The reply breaks the rules of HTTP, so that its end or content is not certain."""
+    """The reply is not valid HTTP, so its end or content is uncertain."""
 
 
 class TooManyBytes(Exception):
@@ -48,26 +48,29 @@ class TooManyBytes(Exception):
 
 
 @dataclass
-class Wire:
-    """What is known of the exchange on one thread's connection.
+class ExchangeState:
+    """The state of the exchange on the connection of a thread.
 
     Attributes
     ----------
+    unsolicited : set of int
+        The numbers of the connections that received bytes which no request asked for. The threads of a transport share
+        this set.
     connection : int
-        The number of the connection that the last request was sent on; each connection has another one.
+        The number of the connection of the last request. Each connection has another number.
     sending : bool
-        Whether a byte of the request may have left.
+        Whether a byte of the request may have been sent.
     cut_short : bool
-        Whether sending the request failed, although a reply may have come.
+        Whether sending the request failed. A reply may still have come.
     surplus : bool
         Whether bytes followed the reply.
     framed : bool
-        Whether the reply says where it ends, other than by the end of the connection.
-    doubted : set of int
-        Connections that bytes arrived on which no request asked for. The transport shares it between threads.
+        Whether the reply declares its end, other than by the end of the connection.
+    opened : object
+        The connection.
     """
 
-    doubted: set[int] = field(default_factory=set)
+    unsolicited: set[int] = field(default_factory=set)
     connection: int = 0
     sending: bool = False
     cut_short: bool = False
@@ -76,33 +79,33 @@ class Wire:
     opened: Any = None
 
     def begin(self) -> None:
-        """Forget the last exchange."""
+        """Reset the state for a new exchange."""
         self.sending = self.cut_short = self.surplus = False
         self.framed = True
 
     def end(self) -> None:
-        """Look for bytes behind the reply that has just been read.
+        """Check that no bytes follow the reply that was read.
 
         Raises
         ------
         BrokenReply
-            There are some, so that it is not certain which of them answer this request.
+            Bytes follow, so it is uncertain which of them reply to this request.
         """
         if self.opened is not None and self.opened.has_unread_bytes():
             self.surplus = True
         if self.surplus:
-            self.doubted.add(self.connection)
+            self.unsolicited.add(self.connection)
             raise BrokenReply("bytes followed the reply")
         if self.opened is not None:
             self.opened.idle = True
 
 
-class _Source(io.RawIOBase):
-    """What a socket gives, until its time is over."""
+class _DeadlineReader(io.RawIOBase):
+    """The bytes of a socket, until a deadline."""
 
-    def __init__(self, below: io.RawIOBase, seconds: float) -> None:
-        self._below = below
-        self._ends = time.monotonic() + seconds
+    def __init__(self, raw: io.RawIOBase, seconds: float) -> None:
+        self._raw = raw
+        self._deadline = time.monotonic() + seconds
         self.ended = False
 
     def readable(self) -> bool:
@@ -111,22 +114,22 @@ class _Source(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int | None:
         if self.ended:
             return None
-        if time.monotonic() >= self._ends:
-            raise TimeoutError("the reply has begun, but takes too long to come to its end")
-        return self._below.readinto(buffer)
+        if time.monotonic() >= self._deadline:
+            raise TimeoutError("the reply began, but did not end in time")
+        return self._raw.readinto(buffer)
 
     def close(self) -> None:
-        self._below.close()
+        self._raw.close()
         super().close()
 
 
-class _Reader(io.BufferedReader):
-    """Reads whole lines only, and notices what is left behind a reply."""
+class _ReplyReader(io.BufferedReader):
+    """A reader that returns only complete lines, and notices bytes that follow a reply."""
 
-    def __init__(self, source: _Source, wire: Wire) -> None:
+    def __init__(self, source: _DeadlineReader, state: ExchangeState) -> None:
         super().__init__(source)
         self._source = source
-        self._wire = wire
+        self._state = state
         self._begun = False
 
     def readline(self, size: int | None = -1, /) -> bytes:
@@ -141,39 +144,39 @@ class _Reader(io.BufferedReader):
         if not self.closed:
             self._source.ended = True
             with suppress(ValueError):
-                self._wire.surplus |= bool(self.peek(1))
+                self._state.surplus |= bool(self.peek(1))
         super().close()
 
 
-def _response_class(wire: Wire, seconds: float) -> type[http.client.HTTPResponse]:
+def _response_class(state: ExchangeState, seconds: float) -> type[http.client.HTTPResponse]:
     class Response(http.client.HTTPResponse):
         def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
             super().__init__(sock, *args, **options)
-            self.fp = _Reader(_Source(self.fp.detach(), seconds), wire)
+            self.fp = _ReplyReader(_DeadlineReader(self.fp.detach(), seconds), state)
 
         def _read_status(self) -> tuple[str, int, str]:
-            for _ in range(_MOST_INTERIM_REPLIES):
-                line = self.fp.readline(_LONGEST_LINE)
+            for _ in range(_MAX_INTERIM_REPLIES):
+                line = self.fp.readline(_MAX_LINE_BYTES)
                 if not line:
                     raise http.client.RemoteDisconnected("Remote end closed connection without response")
                 found = _STATUS_LINE.fullmatch(line)
                 if found is None:
-                    raise BrokenReply("it does not begin with a status line of HTTP/1")
+                    raise BrokenReply("it does not start with a status line of HTTP/1")
                 version, status, reason = (part.decode("latin-1") for part in found.groups(b""))
                 if int(status) == _SWITCHING_PROTOCOLS:
                     raise BrokenReply("the service switched to another protocol")
                 if not status.startswith("1"):
                     return version, int(status), reason
-                # http.client knows 100 alone of the interim replies, which the final one follows.
+                # http.client skips only 100 of the interim replies, which come before the final one.
                 http.client.parse_headers(self.fp)
-            raise BrokenReply("no final reply follows the interim ones")
+            raise BrokenReply("no final reply follows the interim replies")
 
         def begin(self) -> None:
             super().begin()
-            wire.framed = self._framed()
+            state.framed = self._framed()
 
         def _read_next_chunk_size(self) -> int:
-            line = self.fp.readline(_LONGEST_LINE)
+            line = self.fp.readline(_MAX_LINE_BYTES)
             found = _CHUNK_SIZE.match(line)
             if found is None:
                 raise BrokenReply("the length of a chunk is malformed")
@@ -182,16 +185,16 @@ def _response_class(wire: Wire, seconds: float) -> type[http.client.HTTPResponse
         def _safe_read(self, amt: int) -> bytes:
             data: bytes = super()._safe_read(amt)  # type: ignore[misc]
             if self.chunk_left == 0 and data != b"\r\n":
-                raise BrokenReply("a chunk is longer than it says")
+                raise BrokenReply("a chunk is longer than its declared length")
             return data
 
         def _framed(self) -> bool:
-            """Whether the reply says where it ends.
+            """Return whether the reply declares its end.
 
             Raises
             ------
             BrokenReply
-                It says so in two ways that may differ, or in one that is not known.
+                It does so twice, in a malformed or in an unknown form.
             """
             if self.msg.defects:
                 raise BrokenReply("its headers are malformed")
@@ -209,18 +212,19 @@ def _response_class(wire: Wire, seconds: float) -> type[http.client.HTTPResponse
 
 
 class ConnectionAdapter(HTTPAdapter):
-    """The adapter of requests with connections that are strict and bounded.
+    """An adapter for requests whose connections are strict and have a deadline.
 
     Parameters
     ----------
-    wire : Wire
-        Where the connections note what happens.
+    state : ExchangeState
+        Where the connections record the exchange.
     seconds : float
-        How long a reply may take, status line and headers included, beside the socket's own time-out for its last part.
+        The deadline of a reply, including its status line and headers. The time-out of the socket for the last part of
+        the reply comes on top.
     """
 
-    def __init__(self, wire: Wire, seconds: float) -> None:
-        self._wire = wire
+    def __init__(self, state: ExchangeState, seconds: float) -> None:
+        self._state = state
         self._seconds = seconds
         super().__init__()
 
@@ -236,11 +240,11 @@ class ConnectionAdapter(HTTPAdapter):
         return manager
 
     def _make_strict(self, manager: urllib3.PoolManager) -> None:
-        response = _response_class(self._wire, self._seconds)
+        response = _response_class(self._state, self._seconds)
 
         def strict(pool: Any) -> Any:
-            # http.client prints all headers where a program has set its debuglevel for all connections.
-            members = {"response_class": response, "wire": self._wire, "debuglevel": 0}
+            # With a debuglevel, which a program can set for all connections, http.client prints all headers.
+            members = {"response_class": response, "state": self._state, "debuglevel": 0}
             connection = type(pool.ConnectionCls.__name__, (_Connection, pool.ConnectionCls), members)
             return type(pool.__name__, (pool,), {"ConnectionCls": connection})
 
@@ -249,9 +253,9 @@ class ConnectionAdapter(HTTPAdapter):
 
 
 class _Connection:
-    """What is added to urllib3's connections, which are the other base."""
+    """A mixin for the connection classes of urllib3."""
 
-    wire: Wire
+    state: ExchangeState
     sock: Any
     idle = False
     _number = 0
@@ -270,23 +274,23 @@ class _Connection:
             self.connect()
         if not self._connecting:
             self.idle = False
-            self.wire.sending = True
-            self.wire.connection = self._number
-            self.wire.opened = self
+            self.state.sending = True
+            self.state.connection = self._number
+            self.state.opened = self
         try:
             super().send(data)  # type: ignore[misc]
         except OSError:
-            self.wire.cut_short = True
+            self.state.cut_short = True
             raise
 
     def close(self) -> None:
         if self.idle and self.has_unread_bytes():
-            self.wire.doubted.add(self._number)
+            self.state.unsolicited.add(self._number)
         self.idle = False
         super().close()  # type: ignore[misc]
 
     def has_unread_bytes(self) -> bool:
-        """Whether bytes wait on the connection; False where it is closed or at its end. It takes one of them."""
+        """Return whether the connection holds unread bytes, and read one of them; False if the connection is closed."""
         sock = self.sock
         if sock is None or self._connecting:
             return False
@@ -301,61 +305,65 @@ class _Connection:
             finally:
                 sock.settimeout(before)
         except (OSError, ValueError, TypeError):
-            # TypeError: urllib3 also closes connections when the interpreter has taken the modules apart.
+            # TypeError: urllib3 also closes connections when the interpreter shuts down and modules are cleared.
             return False
 
 
-def read_body(raw: Any, most: int) -> bytes:
-    """Read the body of a reply to its end, decoded.
+def read_body(raw: Any, max_bytes: int) -> bytes:
+    """Read and decode the complete body of a reply.
 
     Parameters
     ----------
     raw : urllib3.HTTPResponse
-        The reply, of which only the headers are read.
-    most : int
-        How many bytes it may have, before and after it is decoded.
+        The reply, of which only the headers were read.
+    max_bytes : int
+        The maximum size of the body, both before and after it is decoded.
+
+    Returns
+    -------
+    bytes
+        The decoded body.
 
     Raises
     ------
     TooManyBytes
-        It has more.
+        The body is larger.
     BrokenReply
-        It has fewer bytes than its headers say, is encoded in a way that was not asked for, or its encoded content is
-        damaged or cut off.
+        The body is shorter than its headers declare, or its encoding is unexpected, damaged or incomplete.
     """
     length = None if raw.status in _WITHOUT_BODY else raw.headers.get("Content-Length")
-    parts = _bounded(_parts(raw, length), most)
+    parts = _bounded(_parts(raw, length), max_bytes)
     match raw.headers.get("Content-Encoding", "").strip().lower():
         case "" | "identity":
             pass
         case "gzip" | "x-gzip":
-            parts = _bounded(_unzipped(parts, most), most)
+            parts = _bounded(_unzipped(parts, max_bytes), max_bytes)
         case _:
-            raise BrokenReply("its Content-Encoding is not one that was asked for")
+            raise BrokenReply("its Content-Encoding was not requested")
     return b"".join(parts)
 
 
 def _parts(raw: Any, length: str | None) -> Iterator[bytes]:
     count = 0
-    while part := raw.read(_PART_BYTES, decode_content=False):
+    while part := raw.read(_BLOCK_BYTES, decode_content=False):
         count += len(part)
         yield part
-    # urllib3 1.26 does not look.
+    # urllib3 1.26 does not check this.
     if length is not None and count != int(length.partition(",")[0]):
         raise BrokenReply(f"it ended after {count:,} of {length} bytes")
 
 
-def _bounded(parts: Iterator[bytes], most: int) -> Iterator[bytes]:
+def _bounded(parts: Iterator[bytes], max_bytes: int) -> Iterator[bytes]:
     count = 0
     for part in parts:
         count += len(part)
-        if count > most:
+        if count > max_bytes:
             raise TooManyBytes
         yield part
 
 
-def _unzipped(parts: Iterator[bytes], most: int) -> Iterator[bytes]:
-    """Decompress to the end of the stream, which a reply that is cut off does not reach."""
+def _unzipped(parts: Iterator[bytes], max_bytes: int) -> Iterator[bytes]:
+    """Decompress a gzip stream to its end, so that an incomplete stream is an error."""
     decoder = zlib.decompressobj(_GZIP)
     empty = True
     try:
@@ -365,9 +373,9 @@ def _unzipped(parts: Iterator[bytes], most: int) -> Iterator[bytes]:
                 if decoder.eof:
                     # A gzip stream may have several members.
                     decoder = zlib.decompressobj(_GZIP)
-                yield decoder.decompress(rest, most + 1)
+                yield decoder.decompress(rest, max_bytes + 1)
                 rest = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
     except zlib.error as exc:
         raise BrokenReply(f"its content is not gzip: {exc}") from None
     if not empty and not decoder.eof:
-        raise BrokenReply("its encoded content is cut off")
+        raise BrokenReply("its gzip content is incomplete")

@@ -1,6 +1,6 @@
-"""Every operation of the API in one table, and the JSON bodies that are sent.
+"""The table of the operations of the API, and the JSON of requests and replies.
 
-The table says what is requested, in which dialect, who showed it, and which public names request it.
+The table states the request of each operation, the evidence for it in each dialect, and the public names that send it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any, NoReturn, get_args
 from pandas_clicdata._models import Column, Framing, MultipleRows, RefreshMethod, Request, Secret, secrets_in
 
 _ALWAYS_EXACT_CHARACTERS = 16
-"""A point and 15 digits, or fewer: a double gives every such text back."""
+"""A point and at most 15 digits: a double represents every such number exactly."""
 
 
 def exact_number(token: str) -> float | Decimal:
-    """Read a JSON number with a point or an exponent: a float if it gives the value back, else a Decimal.
+    """Parse a JSON number with a point or an exponent: a float if it is exact, else a Decimal.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def exact_number(token: str) -> float | Decimal:
     try:
         exact = Decimal(token)
     except InvalidOperation as exc:
-        raise ValueError(f"{token[:40]} is a number beyond all bounds") from exc
+        raise ValueError(f"the exponent of the number {token[:40]} is too large") from exc
     return value if Decimal(repr(value)) == exact else exact
 
 
@@ -43,7 +43,7 @@ def loads(body: bytes) -> Any:
     Raises
     ------
     ValueError
-        It is not JSON in UTF-8, or an object in it has a key twice, so that one of two values would be lost.
+        It is not JSON in UTF-8, or an object has a key twice, so that a value would be lost.
     """
     try:
         return json.loads(body, parse_float=exact_number, parse_constant=_not_json, object_pairs_hook=_distinct)
@@ -52,12 +52,12 @@ def loads(body: bytes) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """Write a JSON body in UTF-8; a Secret is revealed here, and nowhere else."""
+    """Encode a body as JSON in UTF-8. Secrets are revealed only here."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_revealed).encode()
 
 
 def text_literal(text: str) -> str:
-    """Write a text as a JSON string.
+    """Encode a text as a JSON string.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def text_literal(text: str) -> str:
 
 
 def named_cells(names: Sequence[str]) -> Framing:
-    """A row as ``[{"column": …, "value": …}, …]``."""
+    """Return the JSON around the cells of a row ``[{"column": …, "value": …}, …]``."""
     prefixes = tuple(
         ("" if position == 0 else "},") + '{"column":' + text_literal(name) + ',"value":'
         for position, name in enumerate(names)
@@ -77,34 +77,34 @@ def named_cells(names: Sequence[str]) -> Framing:
 
 
 def objects(names: Sequence[str]) -> Framing:
-    """A row as ``{name: …, …}``."""
+    """Return the JSON around the cells of a row ``{name: …, …}``."""
     prefixes = tuple(("" if position == 0 else ",") + text_literal(name) + ":" for position, name in enumerate(names))
     return Framing("{", prefixes, "}")
 
 
-def records(rows: bytes) -> bytes:
-    """Wrap rows that are written already."""
+def rows_body(rows: bytes) -> bytes:
+    """Return the body of an insert, given rows that are already JSON text."""
     return b'{"data":[' + rows + b"]}"
 
 
 def delete(find: bytes, multiple_rows: MultipleRows) -> bytes:
-    """Write the body that deletes every row that matches, or the first of them (S P).
+    """Return the body that deletes every row that matches, or the first of them.
 
     Raises
     ------
     ValueError
-        ``find`` has no condition: what the service would delete then is unknown, so it is never sent.
+        ``find`` has no condition. It is unknown what the service would delete, so such a body is never sent.
     """
     return b'{"multiplerows":"' + multiple_rows.encode() + b'","find":' + _conditions(find, "a delete") + b"}"
 
 
 def update(find: bytes, values: bytes, multiple_rows: MultipleRows) -> bytes:
-    """Write the body that gives these values to every row that matches, or to the first of them (A).
+    """Return the body that sets these values in every row that matches, or in the first of them.
 
     Raises
     ------
     ValueError
-        ``find`` has no condition: what the service would change then is unknown, so it is never sent.
+        ``find`` has no condition. It is unknown what the service would change, so such a body is never sent.
     """
     conditions = _conditions(find, "an update")
     return b'{"multiplerows":"' + multiple_rows.encode() + b'","find":' + conditions + b',"update":' + values + b"}"
@@ -117,7 +117,7 @@ def _conditions(find: bytes, what: str) -> bytes:
 
 
 def new_table(name: str, description: str, columns: Sequence[Column]) -> bytes:
-    """Write the body that creates a table (O P)."""
+    """Return the body that creates a table."""
     listed = [{"name": column.name, "data_type": column.data_type} for column in columns]
     return dumps({"name": name, "description": description, "columns": listed})
 
@@ -136,29 +136,30 @@ def _not_json(literal: str) -> NoReturn:
 def _revealed(value: object) -> str:
     if isinstance(value, Secret):
         return value.reveal()
-    raise TypeError(f"{type(value).__name__} is no JSON value")
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One request that the API is known to take.
+    """One operation of the API.
 
     Attributes
     ----------
     name : str
-        What it is called in errors and logs.
+        The name in errors and logs.
     line : str
         Method and path; ``{id}`` is a RecId.
     unversioned, versioned : str or None
-        Who has shown it in that dialect: S, O, P, or A for nobody. None where it is not asked so.
+        The evidence in that dialect: S (source documents), O (the vendor's sample), P (public clients), W (weak), A
+        (assumed). None if the dialect does not have the operation.
     versions : str
-        The versions it was seen in, where not in all.
+        The versions that have the operation, if not all.
     holds : str
-        The key under which a bare reply holds its list.
+        The key of the list in a bare reply.
     repeatable : bool
-        Whether sending it twice leaves the service as sending it once does; False where that is for its body to say.
+        Whether sending the request twice has the effect of sending it once. False if that depends on the body.
     done_by : tuple of str
-        The public names that ask it, those of a user first.
+        The public names that send it, those of the user first.
     """
 
     name: str
@@ -181,9 +182,9 @@ class Operation:
         rows: int = 0,
         repeatable: bool | None = None,
     ) -> Request:
-        """What to send, in no dialect yet.
+        """Return the request, without anything of a dialect.
 
-        Its body is ``fields``, of which no Secret is shown anywhere, or ``content``, which is written already.
+        Its body is ``fields``, whose secrets are never shown, or ``content``, which is encoded already.
         """
         method, path = self.line.split()
         return Request(
@@ -198,8 +199,8 @@ class Operation:
         )
 
 
-# Whoever asks for what is there may ask again; so may whoever says what shall be. What makes, adds or takes away one
-# thing may not: a second try would make another, or be refused for what the first has done.
+# A request that reads may be repeated, as may one that sets a value. One that creates, adds or removes a thing may not:
+# the second one would create another thing, or be refused because of what the first has done.
 
 TOKEN = Operation(
     name="token", line="POST /oauth20/token", unversioned="S P", versioned="S P", repeatable=True,
@@ -254,9 +255,9 @@ DELETE = Operation(
     name="delete", line="DELETE /data/{id}/row", unversioned="S P", done_by=("delete_rows", "Data.delete_data"),
 )  # fmt: skip
 
-# Rows that are loaded anew, or change those of their keys, are there once however often that is done; appended ones are
-# not, and who knows what "updateappend" does to a table without a unique key.
-# Of the method that the documents call "reload", the path is another (S); the one of its name has been seen, too (P).
+# Reloading or updating twice has the effect of doing it once. Appending has not, and what "updateappend" does to a
+# table without a unique key is unknown. The path of the method that the documents call "reload" is /rebuild (S);
+# /reload is known, too (P).
 REFRESHES: Mapping[RefreshMethod, Operation] = {
     method: Operation(
         name="refresh", line=f"POST /data/{{id}}/{'rebuild' if method == 'reload' else method}", unversioned="S",
@@ -369,4 +370,4 @@ OPERATIONS = (
     ADD_USER, REMOVE_USER, SET_PARAMETER, REMOVE_PARAMETER, USERS, CREATE_USER, USER, UPDATE_USER, DELETE_USER,
     SET_PASSWORD,
 )  # fmt: skip
-"""All of them, in the order of the API's description."""
+"""All operations, in the order of the API's description."""

@@ -1,4 +1,4 @@
-"""How all threads of a session slow down together once the service refuses requests with 429."""
+"""Rate limiting: all threads of a session slow down together after the service refuses a request with HTTP 429."""
 
 from __future__ import annotations
 
@@ -15,57 +15,59 @@ from pandas_clicdata._threads import renew_in_children
 
 logger = logging.getLogger(__name__)
 
-_PACE_KEPT = 0.8
-_LEAST_PACE_SECONDS = 0.01
-# A stop is an event that others set, so who waits for another thread's reply looks at it this often.
-_LOOK_SECONDS = 0.05
-_MOST_DOUBLINGS = 60
+_INTERVAL_DECREASE = 0.8
+_MIN_INTERVAL_SECONDS = 0.01
+# A stop is an event that other threads set, so a queued request checks it this often.
+_POLL_SECONDS = 0.05
+_MAX_DOUBLINGS = 60
 _numbers = itertools.count()
-# Not the generator that users seed: a retry would change the numbers their notebook draws.
+# Not the generator that users seed: a retry would change the random numbers of their notebook.
 _random = random.SystemRandom()
 
 
 def jittered(seconds: float) -> float:
-    """From half of this time to all of it, so that clients do not come back at the same moment."""
+    """Return a random time between half of this time and all of it, so that clients do not retry simultaneously."""
     return seconds * (0.5 + _random.random() / 2)
 
 
-class Verdict(Enum):
-    """What a request is told that asks to be sent."""
+class Decision(Enum):
+    """What a request does next."""
 
-    GO = "go"
-    QUEUE = "wait for another thread's reply"
-    STOPPED = "shall not be sent any more"
-    GIVEN_UP = "would have to wait for too long"
+    SEND = "send"
+    QUEUE = "wait for the reply to another request"
+    STOPPED = "not sent, because the caller stopped"
+    GIVEN_UP = "not sent, because the wait would be too long"
 
 
-class Turn:
-    """One request's place in the queue, the same over all its tries: the oldest goes first."""
+class Ticket:
+    """The place of a request in the queue. It stays the same for all tries, so that the oldest request goes first."""
 
-    __slots__ = ("generation", "kept_since", "number", "refused")
+    __slots__ = ("generation", "number", "refused", "waiting_since")
 
     def __init__(self) -> None:
         self.number = next(_numbers)
         self.generation = -1
-        self.kept_since: float | None = None
+        self.waiting_since: float | None = None
         self.refused = False
 
 
-class Limiter:
-    """Decide when a request may go on the wire. Shared by the threads of a session.
+class RateLimiter:
+    """Decide when a request may be sent. The threads of a session share one limiter.
 
-    As long as nothing was ever turned away it only counts. A request that is turned away halves the number allowed on
-    the wire at once, to no less than one, and from there on doubles the seconds between two; what was sent before it
-    is of the same congestion and does not halve again. No thread sends until the time that the service asked for, or
-    a backoff of our own, is over. Then one request goes first, each that is let in brings one more up to the number
-    allowed, and each further round one more beyond it, until nobody has to wait and nothing is limited.
+    Before the first refusal, nothing is limited. A refusal halves the number of simultaneous requests, down to one;
+    further refusals then double the interval between two requests. A request that was sent before the last refusal
+    belongs to the same congestion, so its refusal does not halve again. No thread sends until the time that the service
+    asked for, or a backoff, is over. Then one request is sent. Each accepted request allows one more at a time, up to
+    the limit (slow start), and each further round raises the limit by one, until no request has to wait.
 
     Parameters
     ----------
     retry : RetryPolicy
         The times.
-    sleep, clock : callable
-        What waits, and what tells the time.
+    sleep : callable
+        Waits for a number of seconds.
+    clock : callable
+        Returns the time in seconds.
     """
 
     def __init__(self, retry: RetryPolicy, *, sleep: Callable[[float], object], clock: Callable[[], float]) -> None:
@@ -76,169 +78,209 @@ class Limiter:
         renew_in_children(self)
 
     def _after_fork(self) -> None:
-        """Begin anew: those on the wire are the parent's."""
+        """Reset the state: the requests in flight belong to the parent."""
         self._changed = threading.Condition()
-        self._on_wire: set[Turn] = set()
-        self._waiting: set[Turn] = set()
-        # From a refusal until nobody has to wait any more; all that follows means something only then.
+        self._in_flight: set[Ticket] = set()
+        self._waiting: set[Ticket] = set()
+        # True from a refusal until no request has to wait. The other fields have a meaning only while it is True.
         self._throttled = False
-        self._allowed = 1.0
-        self._opened = 1
-        self._wanted = 0
-        self._pace = 0.0
+        self._limit = 1.0
+        self._window = 1
+        self._demand = 0
+        self._interval = 0.0
         self._refusals_in_a_row = 0
-        # A reply tells about the present only if its request was sent after the last slowing down.
+        # A reply describes the present state only if its request was sent after the last slowdown.
         self._generation = 0
-        self._hold_until = self._asked_until = self._last_start = self._last_let_in = -math.inf
+        self._paused_until = self._requested_until = self._last_start = self._last_accepted = -math.inf
 
-    def enter(self, turn: Turn) -> Verdict:
-        """Wait until a request may be sent; never ``QUEUE``.
+    def acquire(self, ticket: Ticket) -> Decision:
+        """Wait until a request may be sent.
 
-        Whatever comes of it, also an exception, ``leave`` must be called afterwards.
+        The caller must call :meth:`release` afterwards, also after an exception.
+
+        Parameters
+        ----------
+        ticket : Ticket
+            The ticket of the request.
+
+        Returns
+        -------
+        Decision
+            Never ``QUEUE``.
         """
         stop = NO_MORE_TRIES.get()
         while True:
             with self._changed:
                 stopped = stop is not None and stop.is_set()
-                if stopped and turn.refused:
-                    return Verdict.STOPPED
-                step = self.ask(turn)
-                if step is Verdict.QUEUE:
+                if stopped and ticket.refused:
+                    return Decision.STOPPED
+                step = self.try_acquire(ticket)
+                if step is Decision.QUEUE:
                     if stopped:
-                        return Verdict.STOPPED
-                    self._changed.wait(_LOOK_SECONDS)
+                        return Decision.STOPPED
+                    self._changed.wait(_POLL_SECONDS)
                     continue
-            if isinstance(step, Verdict):
+            if isinstance(step, Decision):
                 return step
-            if told_to_stop(step, self._sleep):
-                return Verdict.STOPPED
+            if sleep_unless_stopped(step, self._sleep):
+                return Decision.STOPPED
 
-    def ask(self, turn: Turn) -> Verdict | float:
-        """Without waiting: what to do now, or the seconds after which to ask again."""
-        with self._changed:
-            now = self._clock()
-            if self._throttled and not self._on_wire and not self._waiting:
-                # What was so long ago says nothing about now.
-                self._throttled = now < max(self._hold_until, self._last_start) + self._retry.max_retry_after
-            if not self._throttled:
-                return self._go(turn, now)
-            self._waiting.add(turn)
-            self._wanted = max(self._wanted, len(self._waiting) + len(self._on_wire))
-            has_room = len(self._on_wire) + 1 <= min(self._opened, self._allowed)
-            is_next = has_room and turn is min(self._waiting, key=lambda each: each.number)
-            ready = max(self._hold_until, self._last_start + self._pace)
-            if is_next and now >= ready:
-                return self._go(turn, now)
-            if self._in_vain(turn, now, ready):
-                return Verdict.GIVEN_UP
-            if now < self._hold_until:
-                return self._hold_until - now
-            return ready - now if is_next else Verdict.QUEUE
-
-    def leave(self, turn: Turn) -> None:
-        """Make room: the request is no longer on the wire, nor waiting to be."""
-        with self._changed:
-            self._on_wire.discard(turn)
-            self._waiting.discard(turn)
-            if self._waiting:
-                self._changed.notify_all()
-
-    def let_in(self, turn: Turn) -> None:
-        """Hear that a request on the wire was not turned away."""
-        with self._changed:
-            now = self._clock()
-            if not self._throttled:
-                return
-            self._last_let_in = now
-            if turn.generation != self._generation or now < self._hold_until:
-                return
-            self._refusals_in_a_row = 0
-            if self._pace:
-                self._pace = self._pace * _PACE_KEPT if self._pace > _LEAST_PACE_SECONDS else 0.0
-            elif self._opened < self._allowed:
-                self._opened += 1
-            else:
-                self._allowed += 1 / self._allowed
-            if self._allowed > self._wanted:
-                logger.info("requests are let in again: nothing is limited")
-                self._throttled = False
-            self._changed.notify_all()
-
-    def turned_away(self, turn: Turn, asked: float | None) -> bool:
-        """Hear that a request on the wire was turned away; whether there is any wait before its next try.
+    def try_acquire(self, ticket: Ticket) -> Decision | float:
+        """Decide without waiting.
 
         Parameters
         ----------
-        turn : Turn
-            The request's.
-        asked : float or None
-            The seconds of its ``Retry-After``; None if there is none.
+        ticket : Ticket
+            The ticket of the request.
+
+        Returns
+        -------
+        Decision or float
+            The decision, or the seconds after which to call again.
+        """
+        with self._changed:
+            now = self._clock()
+            if self._throttled and not self._in_flight and not self._waiting:
+                # An old refusal does not describe the present state.
+                self._throttled = now < max(self._paused_until, self._last_start) + self._retry.max_retry_after
+            if not self._throttled:
+                return self._send(ticket, now)
+            self._waiting.add(ticket)
+            self._demand = max(self._demand, len(self._waiting) + len(self._in_flight))
+            has_capacity = len(self._in_flight) + 1 <= min(self._window, self._limit)
+            is_next = has_capacity and ticket is min(self._waiting, key=lambda each: each.number)
+            ready_at = max(self._paused_until, self._last_start + self._interval)
+            if is_next and now >= ready_at:
+                return self._send(ticket, now)
+            if self._waits_too_long(ticket, now, ready_at):
+                return Decision.GIVEN_UP
+            if now < self._paused_until:
+                return self._paused_until - now
+            return ready_at - now if is_next else Decision.QUEUE
+
+    def release(self, ticket: Ticket) -> None:
+        """Remove a request that is no longer in flight or in the queue."""
+        with self._changed:
+            self._in_flight.discard(ticket)
+            self._waiting.discard(ticket)
+            if self._waiting:
+                self._changed.notify_all()
+
+    def accepted(self, ticket: Ticket) -> None:
+        """Record that the service accepted a request, and allow more requests."""
+        with self._changed:
+            now = self._clock()
+            if not self._throttled:
+                return
+            self._last_accepted = now
+            if ticket.generation != self._generation or now < self._paused_until:
+                return
+            self._refusals_in_a_row = 0
+            if self._interval:
+                shorter = self._interval * _INTERVAL_DECREASE
+                self._interval = shorter if self._interval > _MIN_INTERVAL_SECONDS else 0.0
+            elif self._window < self._limit:
+                self._window += 1
+            else:
+                self._limit += 1 / self._limit
+            if self._limit > self._demand:
+                logger.info("the rate limit is over: requests are sent without a limit")
+                self._throttled = False
+            self._changed.notify_all()
+
+    def refused(self, ticket: Ticket, retry_after: float | None) -> bool:
+        """Record that the service refused a request because there are too many, and allow fewer requests.
+
+        Parameters
+        ----------
+        ticket : Ticket
+            The ticket of the request.
+        retry_after : float or None
+            The seconds in its ``Retry-After`` header. None if there is none.
+
+        Returns
+        -------
+        bool
+            Whether the request waits before its next try.
         """
         retry = self._retry
         with self._changed:
             now = self._clock()
-            turn.refused = True
-            if turn.kept_since is None:
-                turn.kept_since = now
-            fresh = not self._throttled or turn.generation == self._generation
-            if fresh:
+            ticket.refused = True
+            if ticket.waiting_since is None:
+                ticket.waiting_since = now
+            is_new = not self._throttled or ticket.generation == self._generation
+            if is_new:
                 self._slow_down()
-            if asked is None:
-                ceiling = self._backoff()
-                hold = jittered(ceiling) if fresh else 0.0
+            if retry_after is None:
+                longest = self._backoff()
+                pause = jittered(longest) if is_new else 0.0
             else:
-                asked = max(asked, retry.min_retry_after)
-                ceiling = hold = min(asked, retry.max_retry_after)
-                self._asked_until = max(self._asked_until, now + asked)
-            if fresh or now + hold > self._hold_until:
-                self._opened = 1
-            self._hold_until = max(self._hold_until, now + hold)
+                retry_after = max(retry_after, retry.min_retry_after)
+                longest = pause = min(retry_after, retry.max_retry_after)
+                self._requested_until = max(self._requested_until, now + retry_after)
+            if is_new or now + pause > self._paused_until:
+                self._window = 1
+            self._paused_until = max(self._paused_until, now + pause)
             logger.info(
-                "turned away: nothing is sent for %.1f s, then %d at once, %.2f s apart",
-                max(0.0, self._hold_until - now), self._allowed, self._pace,
+                "rate limited: no request for %.1f s, then %d at a time, %.2f s apart",
+                max(0.0, self._paused_until - now), self._limit, self._interval,
             )  # fmt: skip
-            return ceiling > 0
+            return longest > 0
 
     def _slow_down(self) -> None:
         if not self._throttled:
             self._throttled = True
-            self._wanted = 0
-            self._pace = 0.0
+            self._demand = 0
+            self._interval = 0.0
             self._refusals_in_a_row = 0
-            self._allowed = max(1.0, len(self._on_wire) / 2)
-        elif self._allowed > 1:
-            self._allowed = max(1.0, self._allowed / 2)
+            self._limit = max(1.0, len(self._in_flight) / 2)
+        elif self._limit > 1:
+            self._limit = max(1.0, self._limit / 2)
         else:
-            self._pace = min(self._retry.max_backoff, max(self._retry.backoff, 2 * self._pace))
-        self._wanted = max(self._wanted, len(self._waiting) + len(self._on_wire))
+            self._interval = min(self._retry.max_backoff, max(self._retry.backoff, 2 * self._interval))
+        self._demand = max(self._demand, len(self._waiting) + len(self._in_flight))
         self._refusals_in_a_row += 1
         self._generation += 1
 
     def _backoff(self) -> float:
-        doublings = min(max(self._refusals_in_a_row - 1, 0), _MOST_DOUBLINGS)
+        doublings = min(max(self._refusals_in_a_row - 1, 0), _MAX_DOUBLINGS)
         return float(min(self._retry.max_backoff, self._retry.backoff * 2**doublings))
 
-    def _go(self, turn: Turn, now: float) -> Verdict:
-        self._waiting.discard(turn)
-        self._on_wire.add(turn)
-        turn.generation = self._generation
+    def _send(self, ticket: Ticket, now: float) -> Decision:
+        self._waiting.discard(ticket)
+        self._in_flight.add(ticket)
+        ticket.generation = self._generation
         self._last_start = now
         if self._waiting:
-            # There may be room for the next one too.
+            # There may be capacity for the next request too.
             self._changed.notify_all()
-        return Verdict.GO
+        return Decision.SEND
 
-    def _in_vain(self, turn: Turn, now: float, ready: float) -> bool:
-        if turn.kept_since is None:
-            turn.kept_since = now
-        # To stand in a queue that moves is no reason to give up.
-        since = turn.kept_since if turn.refused else max(turn.kept_since, self._last_let_in)
-        ends = max(now, ready, self._asked_until if now < self._hold_until else now)
-        return ends - since > self._retry.give_up_after
+    def _waits_too_long(self, ticket: Ticket, now: float, ready_at: float) -> bool:
+        if ticket.waiting_since is None:
+            ticket.waiting_since = now
+        # As long as other requests are accepted, the queue moves and a request that was not refused keeps waiting.
+        since = ticket.waiting_since if ticket.refused else max(ticket.waiting_since, self._last_accepted)
+        until = max(now, ready_at, self._requested_until if now < self._paused_until else now)
+        return until - since > self._retry.give_up_after
 
 
-def told_to_stop(seconds: float, sleep: Callable[[float], object]) -> bool:
-    """Wait, but no longer once told that there shall be no more tries; whether one was told so."""
+def sleep_unless_stopped(seconds: float, sleep: Callable[[float], object]) -> bool:
+    """Wait until the time is over or the thread is asked to stop its retries.
+
+    Parameters
+    ----------
+    seconds : float
+        The time.
+    sleep : callable
+        Waits for a number of seconds. Not used where the thread can be asked to stop.
+
+    Returns
+    -------
+    bool
+        Whether the thread was asked to stop.
+    """
     stop = NO_MORE_TRIES.get()
     if stop is None:
         sleep(seconds)

@@ -1,10 +1,10 @@
-"""Read replies of either dialect: errors wherever they stand, pages, counts, records, pictures."""
+"""Parse replies of either dialect once, and read errors, pages, counts, records and pictures from them."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, TypeVar
 
 from pandas_clicdata._models import Column, Exchange, InsertCounts, Picture, Records, Reply, Request, TableRef
@@ -40,118 +40,143 @@ _BY_CODE: Mapping[str, type[ApiError]] = {
     "notfound": NotFoundError,
     "toomanyrequests": RateLimitError,
 }
-"""What a code under a status of success says by its name (A); it was refused all the same (P)."""
+"""Error kinds by the name of a code that comes with a successful status."""
 _SUCCESS = frozenset({200, 201, 202, 203, 204, 205})
-"""Statuses of a complete reply; 206 and 207, for example, say that something is missing, and 3xx decide nothing."""
+"""Statuses of a complete reply. 206 and 207, for example, are partial, and 3xx decide nothing."""
 _DECISIVE = frozenset({400, 401, 403, 404, 405, 409, 413, 415, 422, 429})
-"""Statuses of an intact reply that show that nothing was done. Others may come from a gateway behind which it was."""
+"""Statuses that prove that nothing was done. A gateway may send others after the service has done the work."""
 VERSION_CODES = frozenset({"apiversionrequired", "invalidversion"})
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-ms-request-id", "x-correlation-id")
-_TEXTS_OF_A_TABLE = ("name", "description")
-_SAID_NOTHING = (None, None)
+_TABLE_TEXTS = ("name", "description")
+_NO_ERROR = (None, None)
 _MOST_DIGITS = 18
 
 
-def raise_for_error(request: Request, reply: Reply) -> None:
-    """Raise if the reply is an error, whatever its status says.
-
-    An error body can come with HTTP 200, and its keys have been seen in three spellings (P).
-
-    Raises
-    ------
-    ApiError
-        The kind that fits the status or code. ``ambiguous`` is set where a request that changes something may
-        have been carried out all the same: the status is not one that decides, or it says success and the code does
-        not name a refusal.
-    UnexpectedReplyError
-        The status says neither success nor an error.
-    """
-    code, description = said(reply)
-    if reply.status < 400 and (code, description) == _SAID_NOTHING:
-        if reply.status not in _SUCCESS:
-            Answer(request, reply, None, {}).unexpected("its status says neither success nor an error")
-        return
-    if code is not None and code.lower() in VERSION_CODES:
-        kind: type[ApiError] = ApiVersionError
-    elif reply.status >= 500:
-        kind = ServerError
-    elif reply.status >= 400:
-        kind = _BY_STATUS.get(reply.status, ApiError)
-    else:
-        kind = _BY_CODE.get("".join(filter(str.isalpha, code or "")).lower(), ApiError)
-    decided = reply.status in _DECISIVE or (reply.status in _SUCCESS and kind is not ApiError)
-    what = ": ".join(part for part in (code, description) if part) or reply.excerpt() or "no explanation"
-    tries = f" after {reply.attempts} tries" if reply.attempts > 1 else ""
-    raise kind(
-        f"ClicData refused {request.line} with HTTP {reply.status}{tries}: {what}",
-        operation=request.operation,
-        status=reply.status,
-        code=code,
-        description=description,
-        request_id=next(
-            (reply.redact(reply.headers[name]) for name in _REQUEST_ID_HEADERS if name in reply.headers), None
-        ),
-        attempts=reply.attempts,
-        ambiguous=request.method != "GET" and (not decided or reply.perhaps_done),
-    )
-
-
-def is_wrapped(reply: Reply) -> bool:
-    """Whether a reply has the shape of the versioned dialect."""
-    try:
-        fields = operations.loads(reply.body)
-    except ValueError:
-        return False
-    return isinstance(fields, dict) and isinstance(fields.get("success"), bool)
-
-
-def said(reply: Reply) -> tuple[str | None, str | None]:
-    """Return the error code and description that a reply's body holds, redacted; two None if it holds none."""
-    try:
-        fields = operations.loads(reply.body)
-    except ValueError:
-        return _SAID_NOTHING
-    if not isinstance(fields, dict):
-        return _SAID_NOTHING
-    lower = {str(key).lower(): value for key, value in fields.items()}
-    error = lower.get("error")
-    if isinstance(error, dict):
-        lower = {str(key).lower(): value for key, value in error.items()}
-    elif isinstance(error, str) and error:
-        lower.setdefault("code", error)
-        lower.setdefault("description", lower.get("error_description"))
-    elif reply.status < 400 and not lower.keys() & {"errorcode", "errordescription"} and lower.get("success", True):
-        # A plain reply may have a message of its own: only a failing status makes it an error.
-        return _SAID_NOTHING
-    code = _first(lower, "code", "errorcode")
-    description = _first(lower, "description", "errordescription", "message")
-    if code is None and description is None and reply.status < 400:
-        code = "unexplained"
-    return (code and reply.redact(code)), (description and reply.redact(description))
-
-
 @dataclass(frozen=True)
-class Answer:
-    """The content of a reply that is no error, with what is needed to say what is wrong with it."""
+class ParsedReply:
+    """A reply whose body is parsed, once.
+
+    Attributes
+    ----------
+    request : Request
+        The request it answers.
+    reply : Reply
+        The HTTP reply.
+    content : object
+        The JSON of the body, or the ``result`` inside it after :meth:`unwrap`; None where the body is not JSON.
+    pagination : mapping
+        The ``pagination`` beside the result; empty where there is none.
+    invalid : str
+        Why the body is not JSON; empty if it is.
+    """
 
     request: Request
     reply: Reply
-    content: Any
-    pagination: Mapping[str, Any]
+    content: Any = field(repr=False)
+    pagination: Mapping[str, Any] = field(default_factory=dict)
+    invalid: str = ""
 
-    def fields(self) -> dict[str, Any]:
-        """The content as an object."""
+    @classmethod
+    def parse(cls, request: Request, reply: Reply) -> ParsedReply:
+        try:
+            return cls(request, reply, operations.loads(reply.body))
+        except ValueError as exc:
+            # The exception itself is dropped, because it holds the whole body.
+            return cls(request, reply, None, invalid=str(exc))
+
+    @property
+    def is_wrapped(self) -> bool:
+        """Whether the body has the shape of the versioned dialect."""
+        return isinstance(self.content, dict) and isinstance(self.content.get("success"), bool)
+
+    def error(self) -> tuple[str | None, str | None]:
+        """Return the error code and description in the body, redacted; two None if there is no error.
+
+        An error body can come with HTTP 200, and three spellings of its keys are known.
+        """
         if not isinstance(self.content, dict):
-            self.unexpected("it is not an object")
-        return self.content
+            return _NO_ERROR
+        succeeded = self.reply.status < 400
+        lower = {str(key).lower(): value for key, value in self.content.items()}
+        error = lower.get("error")
+        if isinstance(error, dict):
+            lower = {str(key).lower(): value for key, value in error.items()}
+        elif isinstance(error, str) and error:
+            lower.setdefault("code", error)
+            lower.setdefault("description", lower.get("error_description"))
+        elif succeeded and not lower.keys() & {"errorcode", "errordescription"} and lower.get("success", True):
+            # A successful reply may have a message of its own.
+            return _NO_ERROR
+        code = _first(lower, "code", "errorcode")
+        description = _first(lower, "description", "errordescription", "message")
+        if code is None and description is None and succeeded:
+            code = "unexplained"
+        return (code and self.reply.redact(code)), (description and self.reply.redact(description))
 
-    def unexpected(self, why: str) -> NoReturn:
-        """Raise for a shape that is not known.
+    def raise_for_error(self) -> None:
+        """Raise if the reply is an error, whatever its status.
+
+        Raises
+        ------
+        ApiError
+            The subclass that fits the status or the code. ``ambiguous`` is True where a request that changes something
+            may have been carried out: the status is not decisive, or it is a success and the code names no refusal.
+        UnexpectedReplyError
+            The status is neither a success nor an error.
+        """
+        request, reply = self.request, self.reply
+        code, description = self.error()
+        if reply.status < 400 and (code, description) == _NO_ERROR:
+            if reply.status not in _SUCCESS:
+                self.unexpected("its status is neither a success nor an error")
+            return
+        if code is not None and code.lower() in VERSION_CODES:
+            kind: type[ApiError] = ApiVersionError
+        elif reply.status >= 500:
+            kind = ServerError
+        elif reply.status >= 400:
+            kind = _BY_STATUS.get(reply.status, ApiError)
+        else:
+            kind = _BY_CODE.get("".join(filter(str.isalpha, code or "")).lower(), ApiError)
+        decided = reply.status in _DECISIVE or (reply.status in _SUCCESS and kind is not ApiError)
+        what = ": ".join(part for part in (code, description) if part) or reply.excerpt() or "no explanation"
+        tries = f" after {reply.attempts} tries" if reply.attempts > 1 else ""
+        raise kind(
+            f"ClicData refused {request.line} with HTTP {reply.status}{tries}: {what}",
+            operation=request.operation,
+            status=reply.status,
+            code=code,
+            description=description,
+            request_id=next(
+                (reply.redact(reply.headers[name]) for name in _REQUEST_ID_HEADERS if name in reply.headers), None
+            ),
+            attempts=reply.attempts,
+            ambiguous=request.method != "GET" and (not decided or reply.perhaps_done),
+        )
+
+    def unwrap(self) -> ParsedReply:
+        """Return the ``result`` of a reply ``{"success": true, "result": …, "pagination": …}``.
 
         Raises
         ------
         UnexpectedReplyError
-            With the request line and a redacted excerpt. A request that changes something may have done so.
+            The body is not an object, or does not state success; the status alone does not count.
+        """
+        fields = self.fields()
+        if fields.get("success") is not True:
+            self.unexpected("it does not state success")
+        pagination = fields.get("pagination")
+        return replace(
+            self, content=fields.get("result"), pagination=pagination if isinstance(pagination, dict) else {}
+        )
+
+    def unexpected(self, why: str) -> NoReturn:
+        """Raise for a reply of an unknown shape.
+
+        Raises
+        ------
+        UnexpectedReplyError
+            With the request line and a redacted excerpt. ``ambiguous`` is True for a request that changes something.
         """
         raise UnexpectedReplyError(
             f"The reply to {self.request.line} (HTTP {self.reply.status}) cannot be read: {why}."
@@ -162,8 +187,16 @@ class Answer:
             ambiguous=self.request.method != "GET",
         )
 
+    def fields(self) -> dict[str, Any]:
+        """Return the content, which must be an object."""
+        if self.invalid:
+            self.unexpected(f"it is not valid JSON ({self.invalid})")
+        if not isinstance(self.content, dict):
+            self.unexpected("it is not an object")
+        return self.content
+
     def rec_id(self) -> int:
-        """The RecId that a create answers with: a bare integer (O P), or an object with ``id`` (A)."""
+        """Return the RecId that a create answers with: a bare integer, or an object with ``id`` or ``rec_id``."""
         value = self.content.get("id", self.content.get("rec_id")) if isinstance(self.content, dict) else self.content
         rec_id = integer(value)
         if rec_id is None:
@@ -171,12 +204,12 @@ class Answer:
         return rec_id
 
     def insert_counts(self) -> InsertCounts:
-        """How many rows an insert took and found, where the reply says so."""
+        """Return how many rows an insert stored and found, each None where the reply does not count."""
         fields = self.content if isinstance(self.content, dict) else {}
         return InsertCounts(integer(fields.get("rows_inserted")), integer(fields.get("rows_found")))
 
     def columns(self) -> tuple[Column, ...] | None:
-        """The list of columns beside the rows, if it is there (A)."""
+        """Return the list of columns beside the rows; None where there is none."""
         listed = self.content.get("columns") if isinstance(self.content, dict) else None
         if not isinstance(listed, list):
             return None
@@ -188,7 +221,7 @@ class Answer:
         return tuple(columns)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows as records; cells in column order are accepted where the columns are named beside them."""
+        """Return the rows as records. Lists of cells are accepted where the columns are listed beside them."""
         rows = self.content.get("data") if isinstance(self.content, dict) else self.content
         if not isinstance(rows, list):
             self.unexpected("it holds no list of rows")
@@ -197,14 +230,14 @@ class Answer:
         if kinds == {list} and columns is not None and set(map(len, rows)) == {len(columns)}:
             names = [column.name for column in columns]
             if len(set(names)) < len(names):
-                self.unexpected("two of its columns have one name")
+                self.unexpected("two of its columns have the same name")
             return [dict(zip(names, row, strict=True)) for row in rows]
         if not kinds <= {dict}:
             self.unexpected("its rows are not records of column and value")
         return rows
 
     def tables(self) -> tuple[TableRef, ...]:
-        """The entries of a list of tables; the RecId is called ``rec_id`` (A) or ``id`` (P)."""
+        """Return the entries of a list of tables; the key of the RecId is ``rec_id`` or ``id``."""
         listed = self.content.get("data") if isinstance(self.content, dict) else self.content
         if not isinstance(listed, list):
             self.unexpected("it holds no list of tables")
@@ -213,53 +246,64 @@ class Answer:
             rec_id = integer(entry.get("rec_id", entry.get("id"))) if isinstance(entry, dict) else None
             if rec_id is None:
                 self.unexpected("an entry of its list has no RecId")
-            name, description = (text if isinstance(text := entry.get(key), str) else None for key in _TEXTS_OF_A_TABLE)
+            name, description = (text if isinstance(text := entry.get(key), str) else None for key in _TABLE_TEXTS)
             tables.append(TableRef(rec_id, name, description, entry))
         return tuple(tables)
 
+    def has_more(self) -> bool | None:
+        """Return whether more pages follow, by whichever of the two optional fields is there; None without them."""
+        more = flag(self.pagination.get("has_more_results"))
+        last = flag(self.pagination.get("last_page"))
+        return more if more is not None else None if last is None else not last
 
-def bare(request: Request, read: Callable[[Answer], T], *, or_empty: bool = False) -> Exchange[T]:
-    """A request whose reply is the content itself, or nothing where that will do."""
+    def total(self) -> int | None:
+        """Return the number of entries on all pages; None where the reply does not state it."""
+        return integer(self.pagination.get("result_total_count"))
+
+    def stated_fields(self) -> dict[str, Any]:
+        """Return the content if it is an object, else an empty dict: what the service states after a change."""
+        return self.content if isinstance(self.content, dict) else {}
+
+
+def bare(request: Request, read: Callable[[ParsedReply], T], *, or_empty: bool = False) -> Exchange[T]:
+    """Pair a request with the reader of a reply whose body is the content itself.
+
+    Parameters
+    ----------
+    request : Request
+        The request.
+    read : callable
+        Reads the parsed reply, which is not an error.
+    or_empty : bool, default False
+        Whether an empty body is accepted; its content is None.
+    """
 
     def read_reply(reply: Reply) -> T:
-        raise_for_error(request, reply)
-        content = None if or_empty and not reply.body.strip() else _parsed(request, reply)
-        answer = Answer(request, reply, content, {})
-        if not reply.framed and not isinstance(content, dict | list):
-            # Of "123" or of nothing, more may have been on its way when the connection ended.
-            answer.unexpected("nothing shows that it is whole")
-        return read(answer)
+        parsed = ParsedReply.parse(request, reply)
+        parsed.raise_for_error()
+        if parsed.invalid and not (or_empty and not reply.body.strip()):
+            parsed.unexpected(f"it is not valid JSON ({parsed.invalid})")
+        if not reply.framed and not isinstance(parsed.content, dict | list):
+            # "12" may be the beginning of "123", and nothing the beginning of anything.
+            parsed.unexpected("the connection ended, and nothing shows that the body is complete")
+        return read(parsed)
 
     return Exchange(request, read_reply)
 
 
-def wrapped(request: Request, read: Callable[[Answer], T]) -> Exchange[T]:
-    """A request whose reply is ``{"success": true, "result": …, "pagination": …}``: success is that, never the
-    status alone (P)."""
+def wrapped(request: Request, read: Callable[[ParsedReply], T]) -> Exchange[T]:
+    """Pair a request with the reader of a reply ``{"success": true, "result": …, "pagination": …}``."""
 
     def read_reply(reply: Reply) -> T:
-        raise_for_error(request, reply)
-        outer = Answer(request, reply, _parsed(request, reply), {})
-        fields = outer.fields()
-        if fields.get("success") is not True:
-            outer.unexpected("it does not say success")
-        pagination = fields.get("pagination")
-        return read(Answer(request, reply, fields.get("result"), pagination if isinstance(pagination, dict) else {}))
+        parsed = ParsedReply.parse(request, reply)
+        parsed.raise_for_error()
+        return read(parsed.unwrap())
 
     return Exchange(request, read_reply)
-
-
-def _parsed(request: Request, reply: Reply) -> Any:
-    try:
-        return operations.loads(reply.body)
-    except ValueError as exc:
-        why = str(exc)
-    # Raised here, where the parser's exception, which holds the whole body, is no context of it.
-    return Answer(request, reply, None, {}).unexpected(f"it is not valid JSON ({why})")
 
 
 def integer(value: Any) -> int | None:
-    """Return a whole number, however it is written; None for anything else.
+    """Return a whole number written as a number or as digits; None for anything else.
 
     Examples
     --------
@@ -274,6 +318,7 @@ def integer(value: Any) -> int | None:
 
 
 def flag(value: Any) -> bool | None:
+    """Return a JSON true or false; None for anything else."""
     return value if isinstance(value, bool) else None
 
 
@@ -281,81 +326,59 @@ def _first(fields: Mapping[str, Any], *names: str) -> str | None:
     return next((str(fields[name]) for name in names if fields.get(name) not in (None, "")), None)
 
 
-def records(holds: str) -> Callable[[Answer], Records]:
-    """A list of records: bare, or in an object under this key, or under the only key that holds a list (A)."""
+def records(list_key: str) -> Callable[[ParsedReply], Records]:
+    """Return a reader of a list of records: bare, under ``list_key``, or under the only key that holds a list."""
 
-    def read(answer: Answer) -> Records:
-        listed = answer.content
+    def read(parsed: ParsedReply) -> Records:
+        listed = parsed.content
         if isinstance(listed, dict):
             lists = [value for value in listed.values() if isinstance(value, list)]
-            listed = listed.get(holds, lists[0] if len(lists) == 1 else None)
+            listed = listed.get(list_key, lists[0] if len(lists) == 1 else None)
         if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
-            answer.unexpected("it holds no list of records")
-        number, size = (integer(answer.pagination.get(key)) for key in ("current_page", "page_size"))
+            parsed.unexpected("it holds no list of records")
+        number, size = (integer(parsed.pagination.get(key)) for key in ("current_page", "page_size"))
         full = number is not None and size is not None and len(listed) >= size > 0
-        return Records(listed, has_more=has_more(answer), total=total(answer), number=number, full=full)
+        return Records(listed, has_more=parsed.has_more(), total=parsed.total(), number=number, full=full)
 
     return read
 
 
-def record(holds: str = "") -> Callable[[Answer], dict[str, Any]]:
-    """One record: the object itself, or the only one in the list that the object holds under this key (A)."""
+def record(list_key: str = "") -> Callable[[ParsedReply], dict[str, Any]]:
+    """Return a reader of one record: the object itself, or the only entry of the list under ``list_key``."""
 
-    def read(answer: Answer) -> dict[str, Any]:
-        inner = answer.fields().get(holds)
+    def read(parsed: ParsedReply) -> dict[str, Any]:
+        inner = parsed.fields().get(list_key)
         if isinstance(inner, list):
             if len(inner) != 1:
-                answer.unexpected(f"it holds {len(inner)} records in the place of one")
+                parsed.unexpected(f"it holds {len(inner)} records instead of one")
             inner = inner[0]
-        return inner if isinstance(inner, dict) else answer.fields()
+        return inner if isinstance(inner, dict) else parsed.fields()
 
     return read
-
-
-def stated_fields(answer: Answer) -> dict[str, Any]:
-    """What the service says of something that it has done; nothing, where that is no object."""
-    return answer.content if isinstance(answer.content, dict) else {}
-
-
-def content(answer: Answer) -> Any:
-    """The content as it came."""
-    return answer.content
 
 
 def picture(request: Request) -> Exchange[Picture]:
-    """A request for a picture: base64 text, in JSON or by itself (S P), or the image's own bytes (A)."""
+    """Pair a request with the reader of a picture: base64 text, in JSON or by itself, or the image file's bytes."""
 
     def read_reply(reply: Reply) -> Picture:
-        raise_for_error(request, reply)
+        parsed = ParsedReply.parse(request, reply)
+        parsed.raise_for_error()
         if not reply.framed:
-            Answer(request, reply, None, {}).unexpected("nothing shows that it is whole")
+            parsed.unexpected("the connection ended, and nothing shows that the body is complete")
         with contextlib.suppress(ValueError):
             return Picture(reply.body)
-        found: Any = None
-        with contextlib.suppress(ValueError):
-            found = operations.loads(reply.body)
+        found = parsed.content
         if found is None:
             found = reply.body.decode("ascii", "replace")
-        elif isinstance(found, dict) and isinstance(found.get("success"), bool):
+        elif parsed.is_wrapped:
             found = found.get("result")
         pictures = []
         for text in found.values() if isinstance(found, dict) else [found]:
-            # Beside it may stand what the dashboard is called.
+            # The object may hold the dashboard's name, too.
             with contextlib.suppress(TypeError, ValueError):
                 pictures.append(Picture.from_base64(text))
         if len(pictures) == 1:
             return pictures[0]
-        return Answer(request, reply, None, {}).unexpected("it is no picture")
+        return parsed.unexpected("it is not a picture")
 
     return Exchange(request, read_reply)
-
-
-def has_more(answer: Answer) -> bool | None:
-    """``result_total_count``, ``has_more_results`` and ``last_page`` are each optional (P)."""
-    more = flag(answer.pagination.get("has_more_results"))
-    last = flag(answer.pagination.get("last_page"))
-    return more if more is not None else None if last is None else not last
-
-
-def total(answer: Answer) -> int | None:
-    return integer(answer.pagination.get("result_total_count"))

@@ -1,7 +1,7 @@
-"""The file that keeps refresh tokens: only its owner may read it, and processes write it in turn.
+"""The file that keeps refresh tokens: only its owner can read it, and one process at a time writes it.
 
-Each refresh token can be used once, and the reply to its use is the only place where the next one stands. So the space
-for it is reserved before it is requested, and it is on the disk before anything else is done.
+A refresh token works once, and the reply to that use is the only source of the next one. Therefore the disk space for
+the reply is allocated before the request is sent, and the reply is synced to the disk before anything else happens.
 """
 
 from __future__ import annotations
@@ -16,24 +16,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pandas_clicdata._config import Settings, user_folder
+from pandas_clicdata._durable import AtomicFile
 from pandas_clicdata._models import Secret
 from pandas_clicdata.errors import ConfigurationError
 
-_LEAST_ROOM = 16384
-_TURN_SECONDS = 300.0
+_MIN_RESERVED_BYTES = 16384
+_LOCK_TIMEOUT_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What the last reply to a sign-in held; ``until`` is the end of the access token in seconds of the epoch."""
+class StoredTokens:
+    """The tokens from the last reply of a sign-in.
+
+    Attributes
+    ----------
+    access_token : Secret
+        The access token.
+    expires_at : float
+        When the access token expires, in seconds since the epoch.
+    refresh_token : Secret or None
+        The refresh token for the next renewal. None if the service issued none.
+    """
 
     access_token: Secret
-    until: float
+    expires_at: float
     refresh_token: Secret | None
 
 
-SignIns = dict[str, Kept]
-"""What is kept of each sign-in, the latest last, by the digest of the code or token that it began with."""
+SignIns = dict[str, StoredTokens]
+"""The tokens of each sign-in, the latest last. The key is the digest of the code or token that started the sign-in."""
 
 
 class TokenFile:
@@ -42,177 +53,173 @@ class TokenFile:
     Parameters
     ----------
     settings : Settings
-        Whose they are. Without ``token_file``, they are kept in the user's folder for the state of programs, under a
-        name made of client id and address.
+        The account. Without ``token_file``, the file is in the user's state folder, under a name derived from the
+        client id and the base URL.
 
     Raises
     ------
     ConfigurationError
-        There is no home directory to keep them in.
+        There is no home directory for the file.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._ours = settings.token_file is None
+        self._owns_folder = settings.token_file is None
         if settings.token_file is not None:
             try:
                 path = Path(settings.token_file).expanduser()
             except RuntimeError:
                 raise ConfigurationError(
-                    f"token_file={settings.token_file!r} begins with a home directory that is not known here. Give a"
+                    f"The home directory in token_file={settings.token_file!r} is not known on this machine. Give a"
                     " path without ~ as token_file= (or CLICDATA_TOKEN_FILE)."
                 ) from None
-            # Followed now, for a link would be replaced by the file.
+            # A link must be resolved now: replacing the file would replace the link.
             self.path = Path(os.path.realpath(path))
         else:
             folder = user_folder("state")
             if folder is None:
                 raise ConfigurationError(
-                    "There is no place to keep the tokens in, and each refresh token is good only once: this user has"
-                    " no home directory. Give the path of a file as token_file= (or CLICDATA_TOKEN_FILE), or set HOME"
-                    " or XDG_STATE_HOME."
+                    "There is no place to store the tokens, because this user has no home directory, and each refresh"
+                    " token works only once. Give the path of a file as token_file= (or CLICDATA_TOKEN_FILE), or set"
+                    " HOME or XDG_STATE_HOME."
                 )
-            whose = hashlib.sha256(f"{settings.client_id}\n{settings.base_url}".encode()).hexdigest()
-            self.path = folder / f"token-{whose[:32]}.json"
+            account = hashlib.sha256(f"{settings.client_id}\n{settings.base_url}".encode()).hexdigest()
+            self.path = folder / f"token-{account[:32]}.json"
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[None]:
-        """Keep other processes out.
+    def lock(self) -> Iterator[None]:
+        """Lock the file, so that no other process reads or writes it.
 
         Raises
         ------
         ConfigurationError
-            The file cannot be locked; nothing was sent.
+            The file cannot be locked. No request was sent.
         """
         from filelock import FileLock, Timeout
 
-        fault = ""
+        reason = ""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._ours and os.name == "posix":
+            if self._owns_folder and os.name == "posix":
                 self.path.parent.chmod(0o700)
             lock = FileLock(f"{self.path}.lock", mode=0o600)
-            lock.acquire(timeout=_TURN_SECONDS)
+            lock.acquire(timeout=_LOCK_TIMEOUT_SECONDS)
         except Timeout:
-            fault = f"another process has had its turn for {_TURN_SECONDS:.0f} seconds"
+            reason = f"another process has locked it for {_LOCK_TIMEOUT_SECONDS:.0f} seconds"
         except NotImplementedError:
-            fault = "its file system knows no locks"
+            reason = "its file system does not support locks"
         except OSError as exc:
-            fault = exc.strerror or type(exc).__name__
-        if fault:
-            raise self._unusable("cannot be locked", fault)
+            reason = exc.strerror or type(exc).__name__
+        if reason:
+            raise self._unusable("locked", reason)
         try:
             yield
         finally:
             lock.release()
 
     def read(self) -> SignIns:
-        """Return what is kept; nothing if there is no file yet.
+        """Return the stored sign-ins.
+
+        Returns
+        -------
+        dict of str to StoredTokens
+            Empty if the file does not exist.
 
         Raises
         ------
         ConfigurationError
-            The file cannot be read, others may read it, or it is none of ours.
+            The file cannot be read, other users can read it, or this package did not write it.
         """
         try:
             mode = self.path.stat().st_mode
         except FileNotFoundError:
             return {}
         except OSError as exc:
-            fault = exc.strerror or type(exc).__name__
+            reason = exc.strerror or type(exc).__name__
         else:
             if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise ConfigurationError(
-                    f"{self.path} holds tokens and others may read it. Run: chmod 600 '{self.path}'"
+                    f"{self.path} holds tokens, and other users can read it. Run: chmod 600 '{self.path}'"
                 )
             try:
                 return {
-                    str(began): Kept(
-                        Secret(_text(kept["access_token"])),
-                        float(kept["until"]),
-                        None if kept["refresh_token"] is None else Secret(_text(kept["refresh_token"])),
+                    str(key): StoredTokens(
+                        Secret(_non_empty_text(tokens["access_token"])),
+                        float(tokens["until"]),
+                        None if tokens["refresh_token"] is None else Secret(_non_empty_text(tokens["refresh_token"])),
                     )
-                    for began, kept in json.loads(self.path.read_bytes())["sign_ins"].items()
+                    for key, tokens in json.loads(self.path.read_bytes())["sign_ins"].items()
                 }
             except OSError as exc:
-                fault = exc.strerror or type(exc).__name__
-            except Exception:  # noqa: BLE001 - whatever the parser raises, its frames hold the tokens
-                fault = "it is not a file of this package; move it away and sign in again"
+                reason = exc.strerror or type(exc).__name__
+            except Exception:  # noqa: BLE001 - the frames of any parser error hold the tokens
+                reason = "it is not a token file of pandas_clicdata; move it away and sign in again"
         # Raised here, where no frame and no context holds the file's text.
-        raise self._unusable("cannot be read", fault)
+        raise self._unusable("read", reason)
 
     @contextlib.contextmanager
-    def room(self) -> Iterator[Callable[[SignIns], None]]:
-        """Make room on the disk, and give the function that puts what is kept there.
+    def writer(self) -> Iterator[Callable[[SignIns], None]]:
+        """Allocate disk space for new tokens.
+
+        Yields
+        ------
+        callable
+            Writes the sign-ins to the file.
 
         Raises
         ------
         ConfigurationError
             The file cannot be written.
         """
-        new = self.path.with_name(f"{self.path.name}.new")
-        fault = ""
-        try:
-            size = max(_LEAST_ROOM, 2 * self.path.stat().st_size) if self.path.exists() else _LEAST_ROOM
-            new.unlink(missing_ok=True)
-            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(b" " * size)
-                _to_disk(file.fileno(), file.flush)
-        except OSError as exc:
-            fault = exc.strerror or type(exc).__name__
-        if fault:
-            raise self._unusable("cannot be written", fault)
-        try:
-            yield lambda sign_ins: self._put(new, sign_ins)
-        finally:
-            with contextlib.suppress(OSError):
-                new.unlink(missing_ok=True)
+        reason = ""
+        with contextlib.ExitStack() as stack:
+            try:
+                used = self.path.stat().st_size if self.path.exists() else 0
+                draft = self.path.with_name(f"{self.path.name}.new")
+                file = stack.enter_context(
+                    AtomicFile(self.path, draft=draft, reserve=max(_MIN_RESERVED_BYTES, 2 * used))
+                )
+            except OSError as exc:
+                reason = exc.strerror or type(exc).__name__
+            if reason:
+                raise self._unusable("written", reason)
+            yield lambda sign_ins: self._write(file, sign_ins)
 
-    def _put(self, new: Path, sign_ins: SignIns) -> None:
-        """Write over the room that was made, then let it be the file."""
-        fault = ""
+    def _write(self, file: AtomicFile, sign_ins: SignIns) -> None:
+        reason = ""
         try:
-            with new.open("r+b") as file:
-                file.write(_json(sign_ins).reveal().encode())
-                file.truncate()
-                _to_disk(file.fileno(), file.flush)
-            new.replace(self.path)
-            if os.name == "posix":
-                folder = os.open(self.path.parent, os.O_RDONLY)
-                try:
-                    os.fsync(folder)
-                finally:
-                    os.close(folder)
+            with file.open() as stream:
+                stream.write(_json(sign_ins).reveal().encode())
+            file.publish(overwrite=True)
         except OSError as exc:
-            fault = exc.strerror or type(exc).__name__
-        if fault:
+            reason = exc.strerror or type(exc).__name__
+        if reason:
             raise ConfigurationError(
-                f"The new refresh token could not be written to {self.path} ({fault}). It is in this session alone:"
-                " mend that and go on with this session, or sign in again.",
+                f"The new refresh token could not be written to {self.path} ({reason}). Only this session holds it."
+                " Correct the cause and continue with this session, or sign in again.",
                 operation="token",
             )
 
-    def _unusable(self, what: str, fault: str) -> ConfigurationError:
+    def _unusable(self, verb: str, reason: str) -> ConfigurationError:
         return ConfigurationError(
-            f"The token file {self.path} {what} ({fault}), so no token was asked for: each refresh token is good only"
-            " once, and the next one must be kept. Mend that, or give another path: token_file= (or"
-            " CLICDATA_TOKEN_FILE).",
+            f"The token file {self.path} cannot be {verb} ({reason}). No token was requested, because each refresh"
+            " token works only once and the next one must be stored. Correct the cause, or give another path:"
+            " token_file= (or CLICDATA_TOKEN_FILE).",
             operation="token",
         )
 
 
-def _json(sign_ins: Mapping[str, Kept]) -> Secret:
+def _json(sign_ins: Mapping[str, StoredTokens]) -> Secret:
     return Secret(
         json.dumps(
             {
-                "about": "tokens of pandas_clicdata: keep this file to yourself",
+                "about": "Tokens of pandas_clicdata. Keep this file private.",
                 "sign_ins": {
-                    began: {
-                        "access_token": kept.access_token.reveal(),
-                        "until": kept.until,
-                        "refresh_token": kept.refresh_token and kept.refresh_token.reveal(),
+                    key: {
+                        "access_token": tokens.access_token.reveal(),
+                        "until": tokens.expires_at,
+                        "refresh_token": tokens.refresh_token and tokens.refresh_token.reveal(),
                     }
-                    for began, kept in sign_ins.items()
+                    for key, tokens in sign_ins.items()
                 },
             },
             indent=1,
@@ -220,12 +227,7 @@ def _json(sign_ins: Mapping[str, Kept]) -> Secret:
     )
 
 
-def _text(value: object) -> str:
+def _non_empty_text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError
     return value
-
-
-def _to_disk(handle: int, flush: Callable[[], None]) -> None:
-    flush()
-    os.fsync(handle)

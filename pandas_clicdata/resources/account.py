@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pandas_clicdata._checks import one_of
-from pandas_clicdata.client import api
 from pandas_clicdata.resources.base import Resource
 from pandas_clicdata.resources.records import Output, as_output, checked_output, everything, one_as_output
 
@@ -44,7 +43,7 @@ class Account(Resource):
         DataFrame or dict
         """
         output = checked_output(output)
-        return one_as_output(api.account(self.session), output)
+        return one_as_output(self._client.account(), output)
 
     def get_account_activity(self, entity: Entity = "users", output: Output = "df") -> Any:
         """Ask what the users did, or what was done with the dashboards (S).
@@ -73,9 +72,9 @@ class Account(Resource):
         True
         """
         entity, output = one_of("entity", entity, ENTITIES), checked_output(output)
-        session = self.session
-        ask = api.user_activity if entity == "users" else api.dashboard_activity
-        return as_output(everything("activity record", lambda page: ask(session, page)), output, columns=())
+        client = self._client
+        ask = client.user_activity if entity == "users" else client.dashboard_activity
+        return as_output(everything("activity record", ask), output, columns=())
 
     def get_profile(self, output: Output = "df") -> Any:
         """Ask who is signed in (O).
@@ -91,4 +90,4 @@ class Account(Resource):
             With ``email_address``, ``first_name``, ``last_name``, ``last_login_date`` (O).
         """
         output = checked_output(output)
-        return one_as_output(api.profile(self.session), output)
+        return one_as_output(self._client.profile(), output)

@@ -7,7 +7,8 @@ from typing import Any, Self, cast
 
 from pandas_clicdata._checks import unicode_text
 from pandas_clicdata._models import Secret, means_secret
-from pandas_clicdata.session import Session, conceal, resolved
+from pandas_clicdata.client.api import Client
+from pandas_clicdata.session import Session, client_of, conceal, resolve_session
 
 
 class Resource:
@@ -31,7 +32,7 @@ class Resource:
         if own is not None and connection_params:
             raise TypeError(f"{type(self).__name__} takes a session, or what to make one of, not both.")
         if own is not None:
-            own = resolved(own)
+            own = resolve_session(own)
         elif connection_params:
             own = Session(**connection_params)
         self._own = own
@@ -45,7 +46,11 @@ class Resource:
         NoCredentialsError
             It has none of its own, and there are no credentials anywhere.
         """
-        return resolved(self._own)
+        return resolve_session(self._own)
+
+    @property
+    def _client(self) -> Client:
+        return client_of(self._own)
 
     def __copy__(self) -> Self:
         return self
@@ -58,7 +63,7 @@ class Resource:
         return {**vars(self), "_own": self.session}
 
     def __repr__(self) -> str:
-        whose = "the shared session" if self._own is None else repr(self._own)
+        whose = "the default session" if self._own is None else repr(self._own)
         return f"<{type(self).__name__} on {whose}>"
 
 

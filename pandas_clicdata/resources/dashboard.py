@@ -7,11 +7,10 @@ from typing import Any, Literal, SupportsIndex, overload
 
 from pandas_clicdata._checks import one_of, rec_id_or_name
 from pandas_clicdata._models import Picture
-from pandas_clicdata.client import api
+from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import RecordLookupError
 from pandas_clicdata.resources.base import Resource
 from pandas_clicdata.resources.records import Output, as_output, checked_output, everything, id_of_the_one, named
-from pandas_clicdata.session import Session
 
 PictureOutput = Literal["base64", "image"]
 PICTURE_OUTPUTS: tuple[PictureOutput, ...] = ("base64", "image")
@@ -71,10 +70,10 @@ class Dashboard(Resource):
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name= is a dashboard's name as text, not {name!r}.")
         wanted = None if name is None else str(rec_id_or_name("dashboard", name))
-        session = self.session
+        client = self._client
 
         def listed(hint: str | None) -> Any:
-            return everything("dashboard", lambda page: api.dashboards(session, page, hint, thumbnails=thumbnail))
+            return everything("dashboard", lambda page: client.dashboards(page, hint, thumbnails=thumbnail))
 
         found = listed(wanted)
         if wanted is not None:
@@ -131,7 +130,7 @@ class Dashboard(Resource):
         TypeError, ValueError
             An argument is not what it should be; nothing was sent.
         """
-        return self._picture(api.thumbnail, rec_id, name, output)
+        return self._picture(Client.thumbnail, rec_id, name, output)
 
     @overload
     def get_dashboard_snapshot(
@@ -171,11 +170,11 @@ class Dashboard(Resource):
         RecordLookupError, NotFoundError, TypeError, ValueError
             As in :meth:`get_dashboard_thumbnail`.
         """
-        return self._picture(api.snapshot, rec_id, name, output)
+        return self._picture(Client.snapshot, rec_id, name, output)
 
     def _picture(
         self,
-        fetch: Callable[[Session, int], Picture],
+        fetch: Callable[[Client, int], Picture],
         rec_id: SupportsIndex | str | None,
         name: str | None,
         output: PictureOutput,
@@ -186,6 +185,6 @@ class Dashboard(Resource):
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name= is a dashboard's name as text, not {name!r}.")
         meant = rec_id_or_name("dashboard", rec_id if name is None else name)
-        session = self.session
-        picture = fetch(session, id_of_the_one("dashboard", meant, lambda page: api.dashboards(session, page)))
+        client = self._client
+        picture = fetch(client, id_of_the_one("dashboard", meant, client.dashboards))
         return picture if output == "image" else picture.to_base64()

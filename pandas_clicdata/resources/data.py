@@ -7,7 +7,7 @@ from typing import Any, SupportsIndex
 
 from pandas_clicdata import read, write
 from pandas_clicdata._checks import whole_number
-from pandas_clicdata._models import MultipleRows, RefreshMethod, RepeatedPages, WriteResult
+from pandas_clicdata._models import MultipleRows, RefreshMethod, RepeatedPages, TableId, TableLike, WriteResult
 from pandas_clicdata.client import api
 from pandas_clicdata.read import read_clicdata
 from pandas_clicdata.resources.base import Resource, described, required_text
@@ -16,8 +16,6 @@ from pandas_clicdata.write.delete import delete_matching, update_matching
 from pandas_clicdata.write.options import RECONCILE_SECONDS
 from pandas_clicdata.write.push import create_table
 from pandas_clicdata.write.refresh import refresh_table
-
-Table = int | str | SupportsIndex
 
 
 class Data(Resource):
@@ -51,7 +49,7 @@ class Data(Resource):
 
     def get_data(
         self,
-        rec_id: Table | None = None,
+        rec_id: TableId | None = None,
         name: str | None = None,
         unique_key_available: bool | None = None,
         refresh: bool | None = None,
@@ -115,12 +113,12 @@ class Data(Resource):
         for option, value in flags.items():
             if value is not None and not isinstance(value, bool):
                 raise TypeError(f"{option}= is True, False or None, not {value!r}.")
-        listed = api.list_named(self.session, name, **flags)
+        listed = self._client.list_tables_named(name, **flags)
         return as_output([table.fields for table in listed], output, columns=("rec_id", "name"))
 
     def get_data_history(
         self,
-        rec_id: Table,
+        rec_id: TableId,
         ver_id: SupportsIndex | None = None,
         output: Output = "df",
         *,
@@ -169,9 +167,9 @@ class Data(Resource):
         meant = api.checked_table(rec_id)
         if ver_id is not None:
             return self._rows(meant, whole_number("ver_id", ver_id, least=0), output, repeated_pages)
-        session = self.session
-        table = api.find(session, meant)
-        versions = everything("version", lambda page: api.list_versions(session, table, page))
+        client = self._client
+        table = client.find(meant)
+        versions = everything("version", lambda page: client.versions(table, page))
         if output == "dict":
             return as_output(versions, output)
         listed = [{**version, "data_rec_id": table.rec_id} for version in versions]
@@ -217,9 +215,9 @@ class Data(Resource):
         """
         if cols is None:
             raise TypeError("A table needs columns: cols={'flight': 'text', 'delay': 'number'}, or cols=df.dtypes.")
-        return create_table(name, cols, described(description, desc), self.session)
+        return create_table(self._client, name, cols, described(description, desc))
 
-    def append_data(self, rec_id: Table, data: object, **options: Any) -> WriteResult:
+    def append_data(self, rec_id: TableId, data: TableLike, **options: Any) -> WriteResult:
         """Send rows to a table that is there: each of them once (S P).
 
         Parameters
@@ -244,7 +242,13 @@ class Data(Resource):
         return write.append(data, rec_id, session=self.session, **options)
 
     def create_and_append(
-        self, name: str, description: str = "", data: object = None, *, desc: str | None = None, **options: Any
+        self,
+        name: str,
+        description: str = "",
+        data: TableLike | None = None,
+        *,
+        desc: str | None = None,
+        **options: Any,
     ) -> WriteResult:
         """Make a table from the columns of a frame and send its rows: each of them once (S).
 
@@ -278,7 +282,7 @@ class Data(Resource):
 
     static_send_data = create_and_append
 
-    def rebuild_data(self, rec_id: Table, method: RefreshMethod = "reload") -> dict[str, Any]:
+    def rebuild_data(self, rec_id: TableId, method: RefreshMethod = "reload") -> dict[str, Any]:
         """Ask the service to fill a table anew from its source (S P).
 
         Parameters
@@ -306,11 +310,11 @@ class Data(Resource):
         TypeError, ValueError
             An argument is not what it should be; nothing was requested.
         """
-        return refresh_table(self.session, rec_id, method)
+        return refresh_table(self._client, rec_id, method)
 
     def delete_data(
         self,
-        rec_id: Table,
+        rec_id: TableId,
         filters: Mapping[str, Any],
         multiple_rows: MultipleRows = "all",
         *,
@@ -368,7 +372,7 @@ class Data(Resource):
         ['B738']
         """
         return delete_matching(
-            self.session,
+            self._client,
             rec_id,
             filters,
             multiple_rows,
@@ -380,7 +384,7 @@ class Data(Resource):
 
     def update_data(
         self,
-        rec_id: Table,
+        rec_id: TableId,
         filters: Mapping[str, Any],
         values: Mapping[str, Any],
         multiple_rows: MultipleRows = "all",
@@ -416,11 +420,11 @@ class Data(Resource):
         TypeError, ValueError
             An argument is not what it should be; nothing was requested.
         """
-        return update_matching(self.session, rec_id, filters, values, multiple_rows, reconcile_wait=reconcile_wait)
+        return update_matching(self._client, rec_id, filters, values, multiple_rows, reconcile_wait=reconcile_wait)
 
-    def _rows(self, table: Table, version: int | None, output: Output, repeated_pages: RepeatedPages) -> Any:
+    def _rows(self, table: TableId, version: int | None, output: Output, repeated_pages: RepeatedPages) -> Any:
         if output == "dict":
             meant = api.checked_table(table)
-            pages = read.pages(self.session, meant, version, repeated_pages=repeated_pages)
+            pages = read.pages(self._client, meant, version, repeated_pages=repeated_pages)
             return [dict(row) for page in pages for row in page]
         return read_clicdata(table, version=version, repeated_pages=repeated_pages, session=self.session)

@@ -9,9 +9,8 @@ from urllib.parse import unquote
 
 from pandas_clicdata._checks import one_of, unicode_text
 from pandas_clicdata._models import Secret, means_secret
-from pandas_clicdata.client import api
 from pandas_clicdata.resources.base import refuse_unsendable, refuse_what_json_lacks, unshown
-from pandas_clicdata.session import resolved
+from pandas_clicdata.session import client_of
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -77,7 +76,7 @@ def request(
     verb = one_of("method", method.upper(), METHODS)
     path, pairs = _checked_path(path), _checked_params(params)
     refuse_what_json_lacks("json", json)
-    return api.request(resolved(session), verb, path, pairs, json)
+    return client_of(session).request(verb, path, pairs, json)
 
 
 def _checked_path(path: object) -> str:

@@ -9,7 +9,7 @@ from typing import Any, SupportsIndex
 
 from pandas_clicdata._checks import rec_id_or_name
 from pandas_clicdata._models import ScheduleRun
-from pandas_clicdata.client import api
+from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import (
     ClicDataError,
     ScheduleError,
@@ -28,7 +28,6 @@ from pandas_clicdata.resources.records import (
     id_of_the_one,
     one_as_output,
 )
-from pandas_clicdata.session import Session
 
 # Nobody has shown what a schedule says of its run (A): a field that is called like a state is read, in the usual words.
 _STATE_KEYS = ("run_status", "run_state", "last_run_status", "last_status", "status", "state")
@@ -82,9 +81,9 @@ class Schedule(Resource):
         """
         output = checked_output(output)
         if rec_id is not None:
-            return one_as_output(api.schedule(self.session, self._rec_id(rec_id)), output)
-        session = self.session
-        listed = everything("schedule", lambda page: api.schedules(session, page))
+            return one_as_output(self._client.schedule(self._rec_id(rec_id)), output)
+        client = self._client
+        listed = everything("schedule", client.schedules)
         return as_output(listed, output, columns=("rec_id", "name"))
 
     def trigger_schedule(
@@ -138,11 +137,11 @@ class Schedule(Resource):
         if not isinstance(wait, bool):
             raise TypeError(f"wait= is True or False, not {wait!r}.")
         schedule = self._rec_id(rec_id)
-        session = self.session
+        client = self._client
         started = time.monotonic()
         before: Record = {}
         if wait:
-            before = api.schedule(session, schedule)
+            before = client.schedule(schedule)
             if _state(schedule, before, "It was not triggered.") in _GOING_ON:
                 raise ScheduleStateError(
                     f"A run of schedule {schedule} is going on already, and its end could not be told from that of"
@@ -152,11 +151,11 @@ class Schedule(Resource):
                     record=dict(before),
                     operation="schedule",
                 )
-        said = api.trigger_schedule(session, schedule)
+        said = client.trigger_schedule(schedule)
         if not wait:
             return ScheduleRun(rec_id=schedule, status="triggered", seconds=time.monotonic() - started, fields=said)
         try:
-            record = self._followed(session, schedule, before, started, timeout, poll)
+            record = self._followed(client, schedule, before, started, timeout, poll)
         except ScheduleError:
             raise
         except ClicDataError as exc:
@@ -165,12 +164,12 @@ class Schedule(Resource):
         return ScheduleRun(rec_id=schedule, status="succeeded", seconds=time.monotonic() - started, fields=record)
 
     def _followed(
-        self, session: Session, schedule: int, before: Record, started: float, timeout: float, poll: float
+        self, client: Client, schedule: int, before: Record, started: float, timeout: float, poll: float
     ) -> Record:
         """Look at a schedule that was triggered until its run has ended well."""
         seen_running = False
         while True:
-            record = api.schedule(session, schedule)
+            record = client.schedule(schedule)
             state = _state(schedule, record, "It was triggered.")
             seen_running |= state in _GOING_ON
             if state in _NEVER_RAN and seen_running:
@@ -212,8 +211,8 @@ class Schedule(Resource):
 
     def _rec_id(self, rec_id: object) -> int:
         meant = rec_id_or_name("schedule", rec_id)
-        session = self.session
-        return id_of_the_one("schedule", meant, lambda page: api.schedules(session, page))
+        client = self._client
+        return id_of_the_one("schedule", meant, client.schedules)
 
 
 def _of_runs(record: Record) -> Record:

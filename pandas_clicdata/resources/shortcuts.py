@@ -13,7 +13,7 @@ from pandas_clicdata.resources.schedule import Schedule
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pandas_clicdata.resources.data import Table
+    from pandas_clicdata._models import TableId
     from pandas_clicdata.session import Session
 
 
@@ -49,7 +49,7 @@ def tables(*, session: Session | None = None) -> pd.DataFrame:
     return listed
 
 
-def versions(table: Table, *, session: Session | None = None) -> pd.DataFrame:
+def versions(table: TableId, *, session: Session | None = None) -> pd.DataFrame:
     """List the versions of a table, as ``Data().get_data_history(table)``.
 
     Parameters
@@ -83,7 +83,7 @@ def versions(table: Table, *, session: Session | None = None) -> pd.DataFrame:
     return listed
 
 
-def refresh(table: Table, method: RefreshMethod = "reload", *, session: Session | None = None) -> dict[str, Any]:
+def refresh(table: TableId, method: RefreshMethod = "reload", *, session: Session | None = None) -> dict[str, Any]:
     """Ask the service to fill a table anew from its source, as ``Data().rebuild_data(table, method)``.
 
     Parameters

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 from pandas_clicdata._checks import rec_id_or_name
-from pandas_clicdata.client import api
 from pandas_clicdata.resources.base import Resource, body_of, required_text, something
 from pandas_clicdata.resources.records import Output, as_output, checked_output, everything, id_of_the_one, the_one
 from pandas_clicdata.resources.user import NAMES_OF_A_USER
@@ -59,8 +58,8 @@ class Team(Resource):
         """
         output = checked_output(output)
         meant = None if rec_id is None else rec_id_or_name("team", rec_id)
-        session = self.session
-        listed = everything("team", lambda page: api.teams(session, page))
+        client = self._client
+        listed = everything("team", client.teams)
         if meant is None:
             return as_output(listed, output, columns=("rec_id", "name"))
         team = the_one("team", meant, listed)
@@ -94,7 +93,7 @@ class Team(Resource):
         """
         required_text("name", name)
         body = body_of({"name": name, "description": description}, fields)
-        return api.create_team(self.session, body)
+        return self._client.create_team(body)
 
     def update_team(
         self, rec_id: SupportsIndex | str, name: str | None = None, description: str | None = None, **fields: Any
@@ -124,7 +123,7 @@ class Team(Resource):
         """
         meant = rec_id_or_name("team", rec_id)
         body = something(body_of({"name": name, "description": description}, fields), "name=, description= or **fields")
-        return api.update_team(self.session, self._rec_id(meant), body)
+        return self._client.update_team(self._rec_id(meant), body)
 
     def delete_team(self, rec_id: SupportsIndex | str) -> dict[str, Any]:
         """Delete a team (S).
@@ -149,7 +148,7 @@ class Team(Resource):
             With ``ambiguous`` set, it may have been deleted all the same.
         """
         meant = rec_id_or_name("team", rec_id)
-        return api.delete_team(self.session, self._rec_id(meant, exactly=True))
+        return self._client.delete_team(self._rec_id(meant, exactly=True))
 
     def add_user(self, rec_id: SupportsIndex | str, user_id: SupportsIndex | str, **fields: Any) -> dict[str, Any]:
         """Put a user into a team (S).
@@ -178,7 +177,7 @@ class Team(Resource):
         meant, who = rec_id_or_name("team", rec_id), rec_id_or_name("user", user_id)
         fields = body_of({}, fields)
         body = {"user_id": self._user_id(who), **fields}
-        return api.add_user(self.session, self._rec_id(meant), body)
+        return self._client.add_user(self._rec_id(meant), body)
 
     def remove_user(self, rec_id: SupportsIndex | str, user_id: SupportsIndex | str, **fields: Any) -> dict[str, Any]:
         """Take a user out of a team (S).
@@ -201,7 +200,7 @@ class Team(Resource):
         meant, who = rec_id_or_name("team", rec_id), rec_id_or_name("user", user_id)
         fields = body_of({}, fields)
         body = {"user_id": self._user_id(who), **fields}
-        return api.remove_user(self.session, self._rec_id(meant), body)
+        return self._client.remove_user(self._rec_id(meant), body)
 
     def set_parameter(self, rec_id: SupportsIndex | str, name: str, value: Any, **fields: Any) -> dict[str, Any]:
         """Give a team a parameter, or its parameter another value (S).
@@ -232,7 +231,7 @@ class Team(Resource):
         meant = rec_id_or_name("team", rec_id)
         required_text("name", name)
         body = body_of({"name": name}, {"value": value, **fields})
-        return api.set_parameter(self.session, self._rec_id(meant), body)
+        return self._client.set_parameter(self._rec_id(meant), body)
 
     def remove_parameter(self, rec_id: SupportsIndex | str, name: str, **fields: Any) -> dict[str, Any]:
         """Take a parameter from a team (S).
@@ -258,12 +257,12 @@ class Team(Resource):
         """
         meant = rec_id_or_name("team", rec_id)
         required_text("name", name)
-        return api.remove_parameter(self.session, self._rec_id(meant), body_of({"name": name}, fields))
+        return self._client.remove_parameter(self._rec_id(meant), body_of({"name": name}, fields))
 
     def _rec_id(self, meant: int | str, *, exactly: bool = False) -> int:
-        session = self.session
-        return id_of_the_one("team", meant, lambda page: api.teams(session, page), exactly=exactly)
+        client = self._client
+        return id_of_the_one("team", meant, client.teams, exactly=exactly)
 
     def _user_id(self, meant: int | str) -> int:
-        session = self.session
-        return id_of_the_one("user", meant, lambda page: api.users(session, page), NAMES_OF_A_USER)
+        client = self._client
+        return id_of_the_one("user", meant, client.users, NAMES_OF_A_USER)

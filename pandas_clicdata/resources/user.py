@@ -6,7 +6,6 @@ from typing import Any, SupportsIndex
 
 from pandas_clicdata._checks import rec_id_or_name
 from pandas_clicdata._models import Secret
-from pandas_clicdata.client import api
 from pandas_clicdata.resources.base import Resource, body_of, refuse_unsendable, required_text, something, unshown
 from pandas_clicdata.resources.records import (
     Output,
@@ -71,11 +70,11 @@ class User(Resource):
         """
         output = checked_output(output)
         meant = None if rec_id is None else rec_id_or_name("user", rec_id)
-        session = self.session
+        client = self._client
         if meant is None:
-            listed = everything("user", lambda page: api.users(session, page))
+            listed = everything("user", client.users)
             return as_output(listed, output, columns=("rec_id", "email_address"))
-        return one_as_output(api.user(session, self._rec_id(meant)), output)
+        return one_as_output(client.user(self._rec_id(meant)), output)
 
     def create_user(
         self,
@@ -118,7 +117,7 @@ class User(Resource):
             check_password(password)
         required_text("email_address", email_address)
         known = {"email_address": email_address, "first_name": first_name, "last_name": last_name}
-        return api.create_user(self.session, body_of({**known, "password": password}, fields))
+        return self._client.create_user(body_of({**known, "password": password}, fields))
 
     def update_user(
         self,
@@ -159,7 +158,7 @@ class User(Resource):
         meant = rec_id_or_name("user", rec_id)
         known = {"email_address": email_address, "first_name": first_name, "last_name": last_name}
         body = something(body_of(known, fields), "email_address=, first_name=, last_name= or **fields")
-        return api.update_user(self.session, self._rec_id(meant), body)
+        return self._client.update_user(self._rec_id(meant), body)
 
     def delete_user(self, rec_id: SupportsIndex | str) -> dict[str, Any]:
         """Delete a user (S).
@@ -184,7 +183,7 @@ class User(Resource):
             With ``ambiguous`` set, the user may have been deleted all the same.
         """
         meant = rec_id_or_name("user", rec_id)
-        return api.delete_user(self.session, self._rec_id(meant, exactly=True))
+        return self._client.delete_user(self._rec_id(meant, exactly=True))
 
     def set_password(self, rec_id: SupportsIndex | str, password: str | Secret) -> dict[str, Any]:
         """Give a user another password (S).
@@ -212,11 +211,11 @@ class User(Resource):
         hidden, password = Secret.of(password), ""
         check_password(hidden)
         meant = rec_id_or_name("user", rec_id)
-        return api.set_password(self.session, self._rec_id(meant), {"password": hidden})
+        return self._client.set_password(self._rec_id(meant), {"password": hidden})
 
     def _rec_id(self, meant: int | str, *, exactly: bool = False) -> int:
-        session = self.session
-        return id_of_the_one("user", meant, lambda page: api.users(session, page), NAMES_OF_A_USER, exactly=exactly)
+        client = self._client
+        return id_of_the_one("user", meant, client.users, NAMES_OF_A_USER, exactly=exactly)
 
 
 def check_password(password: Secret | None) -> None:

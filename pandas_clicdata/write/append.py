@@ -1,254 +1,320 @@
-"""Append rows to a table: fit them to its columns, look at it, send, verify."""
+"""Append rows to an existing table: align them with its columns, read the baseline, insert, verify."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata._checks import unicode_text
-from pandas_clicdata._models import Page, PlannedColumn, WriteResult
+from pandas_clicdata._display import Progress
+from pandas_clicdata._models import BATCH_ROWS, Page, RepeatedPages, StrPath, TableId, TableLike, WriteResult
 from pandas_clicdata.client import api
-from pandas_clicdata.errors import ColumnNameError, IncompleteWriteError, ResumeError, VerificationError
+from pandas_clicdata.errors import ResumeError, VerificationError
+from pandas_clicdata.session import client_of
 from pandas_clicdata.write import row_ranges
-from pandas_clicdata.write.context import Write
-from pandas_clicdata.write.exactly_once import Insertion, count_batches
-from pandas_clicdata.write.fingerprint import Sums
-from pandas_clicdata.write.journal import Baseline, Identity, Journal, Record, opened
-from pandas_clicdata.write.options import Options
-from pandas_clicdata.write.payload import Content, key_names, refuse_equal_keys, refuse_null_keys, stamp_column
-from pandas_clicdata.write.reconcile import look
-from pandas_clicdata.write.results import all_sent, dry_receipt, raise_from, receipt_of
+from pandas_clicdata.write.context import WriteContext, identity_of
+from pandas_clicdata.write.exactly_once import ExactlyOnceInsert, count_batches
+from pandas_clicdata.write.fingerprint import Checksums
+from pandas_clicdata.write.journal import Baseline, open_journal
+from pandas_clicdata.write.options import RECONCILE_SECONDS, OnNewColumns, OnUnknown, Options
+from pandas_clicdata.write.payload import inserted_payload
+from pandas_clicdata.write.reconcile import ByContent, ByKeys, ByStamp, reconciler_for, scan_table
+from pandas_clicdata.write.results import (
+    dry_receipt,
+    failed_after_sending,
+    finished_before,
+    insert_receipt,
+    raise_from,
+)
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
 
-def entered(obj: object, options: Options) -> tuple[Content, list[str]]:
-    """The rows and the key columns, all checked that can be checked without the service."""
-    content = Content.enter(obj, options.column_types, index=options.index)
-    if content.rows is None:
-        for name in ("resume", "journal", "on"):
-            if getattr(options, name) is not None:
-                raise TypeError(
-                    f"{name}= needs rows that can be looked at again: give a DataFrame or an Arrow table, not a stream."
-                )
-        if options.on_unknown == "check":
-            raise TypeError(
-                "on_unknown='check' needs rows that can be looked at again: give a DataFrame, not a stream."
-            )
-    stamp = options.stamp
-    if stamp is not None:
-        unicode_text("stamp=", stamp)
-        alike = [
-            column.name for column in content.planned if column.name.strip().casefold() == stamp.strip().casefold()
-        ]
-        if alike:
-            raise ColumnNameError(
-                f"stamp= names {stamp!r}, and the frame has a column {alike[0]!r}. The marks need one of their own.",
-                column=alike[0],
-            )
-    if options.on is None:
-        return content, []
-    keys = key_names(options.on, [column.name for column in content.planned])
-    refuse_null_keys(content, keys, "keys are what tells one row from another")
-    refuse_equal_keys(content, keys)
-    return content, keys
+def append(
+    obj: TableLike,
+    table: TableId,
+    *,
+    on: str | Sequence[str] | None = None,
+    column_types: Mapping[str, str] | None = None,
+    index: bool = False,
+    on_new_columns: OnNewColumns = "error",
+    dry_run: bool = False,
+    chunksize: int = BATCH_ROWS,
+    workers: int = 1,
+    stamp: str | None = None,
+    on_unknown: OnUnknown = "raise",
+    reconcile_wait: float = RECONCILE_SECONDS,
+    resume: Mapping[str, Any] | None = None,
+    journal: StrPath | None = None,
+    verify: bool = False,
+    repeated_pages: RepeatedPages = "check",
+    progress: bool | Progress | None = None,
+    session: Session | None = None,
+) -> WriteResult:
+    """Append rows to an existing table, each exactly once.
 
+    Columns are matched by name, in any order.
 
-def identity_of(
-    operation: str,
-    table: int | str,
-    session: Session,
-    content: Content,
-    keys: Sequence[str],
-    options: Options,
-    if_exists: str = "",
-) -> Identity:
-    """Which write it is."""
-    return Identity(
-        operation=operation,
-        table=table,
-        if_exists=if_exists,
-        account=session.account_label,
-        rows=content.rows,
-        columns=[(column.name, str(column.data_type)) for column in content.planned],
-        frame=lambda: content.hash,
-        stamp=options.stamp,
-        on=keys or None,
+    Parameters
+    ----------
+    obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch, pyarrow.RecordBatchReader or object
+        The rows: any object with ``__arrow_c_stream__``, such as a polars DataFrame. A reader may be larger than
+        memory. Its values are checked batch by batch, just before they are sent. A write from a reader cannot be
+        resumed, so ``on``, ``on_unknown="check"``, ``resume`` and ``journal`` are refused; ``stamp`` and ``verify`` are
+        accepted.
+    table : int or str
+        The RecId of the table, or its name.
+    on : str or list of str, optional
+        Columns whose values identify a row. They must be unique and complete in the frame, and no row of the table may
+        have the same values. By them, rows whose reply was lost are found in the table, or sent again.
+    column_types : dict of str to str, optional
+        ClicData types for some or all columns: ``text``, ``number``, ``datetime``, ``date``, ``percentage``,
+        ``checkbox``, ``dropdown``. A type that would lose a value is refused.
+    index : bool, default False
+        Whether to send the index, too, as columns named as ``reset_index`` names them.
+    on_new_columns : {"error", "ignore"}, default "error"
+        What to do with columns that the table does not have, because the API cannot add a column: refuse the write, or
+        leave the columns out and name them in the receipt's ``notes``. A column in ``on`` is never left out. Columns
+        that the frame lacks are refused in either case.
+    dry_run : bool, default False
+        Whether to send nothing that changes anything. The receipt states what would be sent.
+    chunksize : int, default 500
+        Maximum number of rows in a request. The service accepts at most 500. Where its replies count rows, consecutive
+        requests differ slightly in size, so that a reply to another request shows.
+    workers : int, default 1
+        Maximum number of requests in flight. With more than one, the order of the rows in the table is undefined.
+    stamp : str, optional
+        The name of a text column that the frame does not have. It stores a stamp of the write and the batch. Rows whose
+        reply was lost are found by their stamp. Those that are not in the table are sent again with another stamp, and
+        rows that arrive late with the old stamp are deleted.
+    on_unknown : {"raise", "check"}, default "raise"
+        What to do with rows whose reply was lost if neither ``on`` nor ``stamp`` identifies them: raise
+        :class:`AmbiguousWriteError`, or search the table for rows of equal content. The search cannot rule out that the
+        first try is carried out after ``reconcile_wait``, nor that other writers add or delete equal rows.
+    reconcile_wait : float, default 60
+        Seconds to wait for requests that may be carried out late: before rows count as lost, and before the write ends.
+    resume : dict, optional
+        The token of an error, ``error.resume``, to continue a write that stopped. A token works once, and the frame
+        must be the same.
+    journal : path-like, optional
+        A file that stores the token on disk before and after each batch. The same call then continues the write, also
+        after the process was killed. For a write that is complete, the call sends nothing and says so in the receipt.
+    verify : bool, default False
+        Whether to read the table after the write (and before an append) and compare the number of rows, the nulls and
+        values of each column, and which values are in the same row.
+    repeated_pages : {"check", "accept"}, default "check"
+        As in :func:`read_clicdata`, for the reads by which this write decides what to send or delete. Reads whose
+        result is only compared with known rows accept pages with equal rows.
+    progress : bool or callable, optional
+        True shows a progress bar. A callable is called with the number of rows so far and the total, or None.
+    session : Session, optional
+        The session to use. Default: the one of :func:`connect`.
+
+    Returns
+    -------
+    WriteResult
+        The receipt. Its status is ``verified`` with ``verify=True``, ``confirmed`` if the service counted every row,
+        and ``unverified`` if its dialect does not count rows.
+
+    Raises
+    ------
+    TableNotFoundError
+        There is no such table.
+    ColumnMismatchError
+        The table's columns differ from the frame's. The message lists both.
+    FrameError
+        A value or column cannot be sent as it is. Nothing was sent.
+    RowsExistError
+        Rows with keys of the frame are in the table already. Nothing was sent.
+    IncompleteReadError
+        The table could not be read before the first row was sent. Nothing was changed.
+    ResumeError
+        The token or the journal belongs to another write or frame, or is in use.
+    AmbiguousWriteError
+        A reply was lost, so the outcome of some rows is unknown. ``confirmed``, ``unknown`` and ``unsent`` are the
+        ranges of rows, and ``resume`` is the token to continue.
+    PartialWriteError
+        The service counted another number of rows than were sent.
+    IncompleteWriteError
+        The service refused rows; the ranges state which.
+    VerificationError
+        The table has other rows than it should have.
+
+    See Also
+    --------
+    push : Create a table and send the rows.
+    upsert : Update the rows whose keys exist, and insert the others.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = cd.push(pa.table({"seats": [180]}), "Planes to append to")
+    >>> cd.append(pa.table({"seats": [200]}), receipt.rec_id).sent
+    1
+    """
+    options = Options(
+        on=on,
+        column_types=column_types,
+        index=index,
+        on_new_columns=on_new_columns,
+        dry_run=dry_run,
+        chunksize=chunksize,
+        workers=workers,
+        stamp=stamp,
+        on_unknown=on_unknown,
+        reconcile_wait=reconcile_wait,
+        resume=resume,
+        journal=journal,
+        verify=verify,
+        repeated_pages=repeated_pages,
+        progress=progress,
     )
+    checked = api.checked_table(table)
+    payload, keys = inserted_payload(obj, options)
+    started = time.perf_counter()
+    client = client_of(session)
+    identity = identity_of("append", checked, client, payload, keys, options, resumable=True)
+    with open_journal(identity, options.resume, None if dry_run else options.journal) as log:
+        context = WriteContext(
+            operation="append",
+            client=client,
+            table=log.table if log.table is not None else client.find(checked),
+            payload=payload,
+            keys=keys,
+            options=options,
+            journal=log,
+            started=started,
+        )
+        return finished_before(context) if log.done is not None else append_rows(context)
 
 
-@contextmanager
-def record_of(identity: Identity, options: Options) -> Iterator[Record]:
-    """What is known of this write, from its token, from its journal, or nothing yet."""
-    if options.resume is not None:
-        token = opened(options.resume)
-        identity.check(token, "The resume token")
-        record = Record(identity)
-        record.go_on_from(token)
-        yield record
-    elif options.journal is not None and not options.dry_run:
-        with Journal(options.journal) as journal:
-            record = Record(identity, journal.write)
-            events = journal.read()
-            if events:
-                identity.check(events[0], f"The journal {journal.path}")
-                record.replay(events[0], events[1:])
-            journal.describe(record.header())
-            yield record
-    else:
-        yield Record(identity)
-
-
-def append_to(write: Write) -> WriteResult:
-    """Add the rows to a table that is there, or go on with that."""
-    page = api.first_page(write.session, write.table)
-    write = write.fitted(api.known_columns(page))
-    record, options = write.record, write.options
+def append_rows(context: WriteContext) -> WriteResult:
+    """Append the rows of a write to an existing table, or continue to."""
+    page = context.client.first_page(context.table)
+    context = context.aligned(api.known_columns(page))
+    journal, options = context.journal, context.options
     if options.dry_run:
-        return dry(write)
-    write.note_table()
-    sent = record.confirmed or record.unknown or record.resent
+        return dry_insert(context)
+    context.record_table()
+    sent = journal.confirmed or journal.unknown or journal.resent
     if sent or options.resume is not None:
-        refuse_what_was_sent(write)
-    if not sent and not record.made:
-        # What is there now is what was there before.
-        _look_before(write, _rows_of(page))
-    return send_rows(write)
+        refuse_if_sent_elsewhere(context)
+    if not sent and not journal.made:
+        _record_baseline(context, _row_count(page))
+    return insert_rows(context)
 
 
-def refuse_what_was_sent(write: Write) -> None:
-    """Refuse to send rows that somebody has sent since this record was made.
+def refuse_if_sent_elsewhere(context: WriteContext) -> None:
+    """Refuse to send rows that were sent by someone else since the journal was written.
 
     Raises
     ------
     RowsExistError, ResumeError
         The table has them.
     """
-    record, options = write.record, write.options
-    known = row_ranges.positions([*record.confirmed, *record.unknown_ranges, *record.resent])
-    unsent = sorted(set(range(write.content.rows or 0)) - set(known))
+    journal, options = context.journal, context.options
+    sent = row_ranges.positions([*journal.confirmed, *journal.unknown_ranges, *journal.resent])
+    unsent = sorted(set(range(context.payload.rows or 0)) - set(sent))
     if not unsent:
         return
-    if write.keys:
-        write.by_keys().refuse_keys_there(unsent, options.repeated_pages)
+    if context.keys:
+        ByKeys(context).refuse_existing_keys(unsent)
     elif options.resume is not None and options.stamp is not None:
-        write.by_mark().refuse_unknown_marks(options.repeated_pages)
+        ByStamp(context).refuse_unknown_stamps()
     elif options.resume is not None:
-        write.by_content().refuse_rows_there(unsent, options.repeated_pages)
+        ByContent(context).refuse_existing_rows(unsent)
 
 
-def _rows_of(first: Page) -> int | None:
-    """How many rows a table has, by its first page; None if that does not tell."""
+def _row_count(first: Page) -> int | None:
+    """Return the number of rows of a table if its first page shows it, else None."""
     return len(first.rows) if first.total is None and first.has_more is False else first.total
 
 
-def _look_before(write: Write, total: int | None) -> None:
-    """Note what the table holds before the first row goes, as far as somebody will ask."""
-    content, options = write.content, write.options
-    count_equal = options.on_unknown == "check" and options.stamp is None and not write.keys
-    if write.keys:
-        total = write.by_keys().refuse_keys_there(range(content.rows or 0), options.repeated_pages)
+def _record_baseline(context: WriteContext, total: int | None) -> None:
+    """Record what the table contains before the first row is sent, as far as it will be needed."""
+    payload, options = context.payload, context.options
+    count_equal = options.on_unknown == "check" and options.stamp is None and not context.keys
+    if context.keys:
+        total = ByKeys(context).refuse_existing_keys(range(payload.rows or 0))
     if options.verify or count_equal:
-        wanted = content.hashes() if count_equal else None
-        # The number of equal rows decides later which rows have arrived; sums are only compared.
-        repeated_pages = options.repeated_pages if count_equal else "accept"
-        seen = look(
-            write.session, write.table.rec_id, content.planned, wanted=wanted, sums=options.verify,
-            repeated_pages=repeated_pages,
-        )  # fmt: skip
-        before = Baseline(seen.rows, seen.sums if options.verify else None, seen.copies if count_equal else None)
+        scan = scan_table(
+            context.client,
+            context.table.rec_id,
+            payload.planned,
+            wanted=payload.hashes() if count_equal else None,
+            checksums=options.verify,
+            # The number of equal rows decides which rows have arrived; checksums are only compared.
+            repeated_pages=options.repeated_pages if count_equal else "accept",
+        )
+        before = Baseline(scan.rows, scan.checksums if options.verify else None, scan.copies if count_equal else None)
     else:
         before = Baseline(total)
-    write.record.note("baseline", before=before.as_dict())
+    context.journal.record("baseline", before=before.as_dict())
 
 
-def send_rows(write: Write) -> WriteResult:
-    """Send what is not in the table yet, compare if that is asked for, and write the receipt."""
-    content, record, options = write.content, write.record, write.options
-    settler = write.settler()
-    if record.resent and settler is None:
-        raise ResumeError("Rows of this write were sent again under on_unknown='check'. Go on with it, not without.")
-    before = record.baseline.sums if record.baseline is not None else None
+def insert_rows(context: WriteContext) -> WriteResult:
+    """Insert the rows that are not in the table yet, verify if asked to, and return the receipt."""
+    payload, journal, options = context.payload, context.journal, context.options
+    reconciler = reconciler_for(context)
+    if journal.resent and reconciler is None:
+        raise ResumeError(
+            "Rows of this write were sent again under on_unknown='check'. Resume it with on_unknown='check', too."
+        )
+    before = journal.baseline.sums if journal.baseline is not None else None
     if options.verify and before is None:
         raise ResumeError(
-            "verify=True needs to know what the table held before the write, and this one was begun without it. Go on"
-            " without verify=."
+            "verify=True compares the table with its content before the write, but this write began without verify=."
+            " Resume it without verify=."
         )
-    insertion = Insertion(
-        write.session,
-        write.table,
-        content,
-        record,
-        int(options.chunksize),
-        int(options.workers),
-        options.reconcile_wait,
-        settler,
-        options.progress,
-        f"{record.identity.operation} {write.table.label}",
-        Sums() if options.verify else None,
-    )
-    insertion.run()
-    failed = "reading it back failed, so that they are not compared"
+    insert = ExactlyOnceInsert(context, reconciler, checksums=options.verify)
+    insert.run()
+    failed = "reading the table back failed, so they were not compared"
     try:
         if options.verify and before is not None:
-            new = content.sums() if content.ready is not None else insertion.sums or Sums()
-            verify(write, before.plus(new))
-        failed = "the journal could not be written to its end"
-        record.note("done", verified=options.verify)
+            new = payload.checksums() if payload.ready is not None else insert.stream_checksums or Checksums()
+            _verify(context, before.plus(new))
+        failed = "the end of the write could not be recorded in the journal"
+        journal.record("done", verified=options.verify)
     except VerificationError:
         raise
-    except BaseException as exc:  # noqa: BLE001 - that they were sent must be told all the same
-        raise_from(_all_sent(write, failed, exc), exc)
-    return receipt_of(
-        record, record.identity.operation, write.table, content.rows, _planned(write), write.started,
-        verified=options.verify, notes=(*content.notes, *insertion.notes),
-    )  # fmt: skip
+    except BaseException as exc:  # noqa: BLE001 - whatever happened, the rows were sent
+        token = journal.token()
+        advice = "Do not send them again."
+        if token is not None:
+            advice += " To continue, repeat the call with resume=error.resume (or with the same journal=)."
+        states = journal.states(row_ranges.count(journal.confirmed))
+        raise_from(failed_after_sending(context, states, failed, exc, advice, token), exc)
+    return insert_receipt(context, verified=options.verify, notes=(*payload.notes, *insert.notes))
 
 
-def _planned(write: Write) -> list[PlannedColumn]:
-    stamp = write.options.stamp
-    return write.content.planned if stamp is None else [*write.content.planned, stamp_column(stamp)]
-
-
-def verify(write: Write, expected: Sums) -> None:
+def _verify(context: WriteContext, expected: Checksums) -> None:
     """Read the table back and compare.
 
     Raises
     ------
     VerificationError
-        It holds other rows, nulls or values.
+        It has other rows, nulls or values.
     """
-    table = write.table
-    differences = expected.differences(look(write.session, table.rec_id, write.content.planned, sums=True).sums)
+    table = context.table
+    scan = scan_table(context.client, table.rec_id, context.payload.planned, checksums=True)
+    differences = expected.differences(scan.checksums)
     if differences:
         raise VerificationError(
-            f"All rows were sent to table {table.label}, but reading it back shows {'; '.join(differences)}. Did"
-            " somebody else write to it meanwhile?",
+            f"All rows were sent to table {table.label}, but reading it back shows {'; '.join(differences)}. Another"
+            " writer may have changed it meanwhile.",
             differences=differences,
             rec_id=table.rec_id,
             name=table.name,
-            unknown=row_ranges.merged(write.record.confirmed),
+            unknown=row_ranges.merged(context.journal.confirmed),
             operation="verify",
         )
 
 
-def _all_sent(write: Write, failed: str, reason: BaseException) -> IncompleteWriteError:
-    """The error of a write that has sent all rows, and failed after that."""
-    token = write.record.token()
-    again = "Do not send them again."
-    if token is not None:
-        again += " To go on, make the same call again with resume=error.resume (or its journal)."
-    known = write.record.known(row_ranges.count(write.record.confirmed))
-    return all_sent(write.table, known, failed, reason, again, token)
-
-
-def dry(write: Write) -> WriteResult:
-    """The receipt of a write that sends nothing."""
-    rows = write.content.rows
-    count = 0 if rows is None else count_batches(write.session, rows, write.options)
-    return dry_receipt(
-        write.record.identity.operation, write.table, rows, count, _planned(write), write.started,
-        notes=write.content.notes,
-    )  # fmt: skip
+def dry_insert(context: WriteContext) -> WriteResult:
+    """Return the receipt of a dry run of inserts."""
+    rows = context.payload.rows
+    batches = 0 if rows is None else count_batches(context.client, rows, context.options)
+    return dry_receipt(context, batches, notes=context.payload.notes)

@@ -1,11 +1,10 @@
-"""Saving a table's rows to a Parquet file before they are taken away, so that they can be put back as they were."""
+"""Save the rows of a table to a Parquet file before a replace deletes them, so that they can be restored."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,22 +16,22 @@ import pyarrow as pa
 
 from pandas_clicdata import read
 from pandas_clicdata._config import user_folder
-from pandas_clicdata._models import ColumnType, Decoded, Kind, PlannedColumn, RepeatedPages, TableRef
+from pandas_clicdata._durable import AtomicFile
+from pandas_clicdata._models import ColumnType, Decoded, Kind, StrPath, TableRef
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import ClicDataError, ColumnMismatchError, ConfigurationError, FrameError
 from pandas_clicdata.types import infer, ingest, plan, row_codec
 from pandas_clicdata.types.infer import parsed_text
 from pandas_clicdata.write import fingerprint
-from pandas_clicdata.write.fingerprint import Sums
-from pandas_clicdata.write.journal import sync_folder
-from pandas_clicdata.write.payload import Content
+from pandas_clicdata.write.fingerprint import Checksums
+from pandas_clicdata.write.payload import Payload
 
 if TYPE_CHECKING:
-    from pandas_clicdata.session import Session
+    from pandas_clicdata.write.context import WriteContext
 
 
 _METADATA = b"pandas_clicdata backup 1"
-_GIVE_A_FOLDER = "Give a file or folder as backup=, or set XDG_DATA_HOME to a folder that can be written."
+_FOLDER_HINT = "Pass a file or folder as backup=, or set XDG_DATA_HOME to a writable folder."
 _TEXTS = (ColumnType.TEXT, ColumnType.DROPDOWN)
 _BY_KIND: Mapping[Kind, ColumnType] = {
     Kind.INTEGER: ColumnType.NUMBER,
@@ -43,58 +42,47 @@ _BY_KIND: Mapping[Kind, ColumnType] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Saved:
-    """A table's rows, and what its columns are to ClicData.
+class SavedRows:
+    """The rows of a table, and the types of its columns.
 
     Attributes
     ----------
     table : pyarrow.Table
         The rows.
     types : dict of str to str
-        The type of each column that can be put back, which one that the service fills itself cannot.
+        The ClicData type of each column that can be restored; a column that the service fills itself cannot.
     typed : bool
-        Whether the service told these types; else they are what the values look like.
+        Whether the service lists these types; else they are inferred from the values.
     """
 
     table: pa.Table
     types: Mapping[str, str]
     typed: bool
 
-    def content(self) -> Content:
-        """The rows as they would be sent."""
-        door = ingest.enter(self.table.select(list(self.types)))
-        return Content.planned_as(door, plan.plan_columns(door, self.types))
+    def payload(self) -> Payload:
+        """Return the rows as they would be sent."""
+        source = ingest.enter(self.table.select(list(self.types)))
+        return Payload.from_plans(source, plan.plan_columns(source, self.types))
 
 
-def take(
-    session: Session,
-    found: TableRef,
-    known: api.KnownColumns | None,
-    like: Sequence[PlannedColumn],
-    repeated_pages: RepeatedPages,
-) -> Saved:
-    """Read all rows of a table, and make sure that they are all and could be put back as they are.
+def read_rows(context: WriteContext, known: api.KnownColumns | None) -> SavedRows:
+    """Read all rows of the table of a replace, and check that they are complete and can be restored exactly.
 
     Parameters
     ----------
-    session : Session
-        Whose table it is.
-    found : TableRef
-        The table.
+    context : WriteContext
+        The replace. Its columns show the type of a column where the service does not list it.
     known : KnownColumns or None
-        What its first page has told of its columns.
-    like : sequence of PlannedColumn
-        The columns of the rows that are to come: they tell the type of a column where the service does not.
-    repeated_pages : {"check", "accept"}
-        As in a read.
+        The columns that the table's first page shows.
 
     Raises
     ------
     IncompleteReadError
-        They could not be read.
+        The rows could not be read.
     ClicDataError
-        Some would not come back as they are, or were others when they were read once more.
+        Some rows could not be restored exactly, or differed when they were read again.
     """
+    table, planned = context.table, context.payload.planned
     typed = known is not None and known.typed
     listed = () if known is None else known.columns
     row_ids = {column.name for column in listed if api.is_row_id(column, typed)}
@@ -102,178 +90,182 @@ def take(
     declared = {column.name: column.data_type for column in listed if column.data_type in list(ColumnType)}
     names = [column.name for column in listed if column.name not in hidden]
     pieces: list[tuple[dict[str, Decoded], int]] = []
-    with closing(read.pages(session, found.rec_id, repeated_pages=repeated_pages)) as pages:
+    with closing(read.pages(context.client, table.rec_id, repeated_pages=context.options.repeated_pages)) as pages:
         for page in pages:
             names = [name for name in row_codec.names_in(page, names) if name not in hidden]
             mixed = {name for name in names if declared.get(name) in _TEXTS}
             decoded = row_codec.decode(page, names, mixed_as_text=mixed)
             pieces.append((dict(zip(names, decoded, strict=True)), len(page)))
-    ours = {column.name: column.data_type for column in like}
+    own_types = {column.name: column.data_type for column in planned}
     columns: dict[str, pa.ChunkedArray] = {}
     types: dict[str, str] = {}
     for name in names:
-        whole = row_codec.unify(_parts(pieces, name), name, mixed_as_text=declared.get(name) in _TEXTS)
-        data_type, settled = _settled(found, name, whole, declared.get(name), ours.get(name))
-        columns[name] = infer.arrow_column(settled)
+        column = row_codec.unify(_pieces_of(pieces, name), name, mixed_as_text=declared.get(name) in _TEXTS)
+        data_type, inferred = _typed(table, name, column, declared.get(name), own_types.get(name))
+        columns[name] = infer.arrow_column(inferred)
         if name not in row_ids:
             types[name] = str(data_type)
-        elif name in ours:
-            # A name such as "id" may be a user's column, or the service's own, which it takes from nobody.
-            if _may_be_row_id(whole):
+        elif name in own_types:
+            # A column named "id" may be the user's, or the row id, which the service fills itself.
+            if _may_be_row_id(column):
                 raise ColumnMismatchError(
-                    f"Table {found.label} has a column {name!r} of different whole numbers. ClicData may fill it"
-                    " itself, and does not say of what type it is, so that nothing shows whether these could be put"
-                    " back, and nothing was changed. Drop the column from the frame if it is a row id; if not, use"
-                    " delete_rows and append.",
+                    f"Table {table.label} has a column {name!r} of unique whole numbers, which may be the row id that"
+                    " ClicData fills itself. The service does not list its type, so it is unknown whether its values"
+                    " could be restored. Nothing was changed. If it is the row id, drop the column from the frame; if"
+                    " not, use delete_rows and append.",
                     extra=[name],
                 )
             types[name] = str(data_type)
-    saved = Saved(pa.table(columns), types, typed)
-    _check_exact(session, found, saved, len(pieces))
+    saved = SavedRows(pa.table(columns), types, typed)
+    _check_exact(context, saved, len(pieces))
     return saved
 
 
-def _parts(pieces: Sequence[tuple[Mapping[str, Decoded], int]], name: str) -> list[Decoded]:
-    """A column of each page, or of none."""
-    return [page[name] if name in page else _nulls(count) for page, count in pieces] or [_nulls(0)]
+def _pieces_of(pieces: Sequence[tuple[Mapping[str, Decoded], int]], name: str) -> list[Decoded]:
+    """Return a column of each page; of no page, an empty column."""
+    return [page[name] if name in page else read.nulls(count) for page, count in pieces] or [read.nulls(0)]
 
 
-def _nulls(count: int) -> Decoded:
-    return Decoded(Kind.NULL, pa.chunked_array([pa.nulls(count)]))
-
-
-def _settled(
-    found: TableRef, name: str, whole: Decoded, declared: str | None, ours: ColumnType | None
+def _typed(
+    table: TableRef, name: str, column: Decoded, declared: str | None, own_type: ColumnType | None
 ) -> tuple[str, infer.Settled]:
-    """A column's type, and its values in it."""
-    if declared is not None or whole.kind is not Kind.TEXT:
-        return declared or _BY_KIND.get(whole.kind, ColumnType.TEXT), infer.settle(whole, declared or "")
-    moments = parsed_text(whole.array, ColumnType.DATETIME)
-    if moments is not None and ours is ColumnType.DATETIME:
-        return ColumnType.DATETIME, infer.Settled(moments)
-    settled = infer.settle(whole, "")
-    if moments is not None and pa.types.is_large_string(settled.values.type):
+    """Return the type of a column, and its values in that type."""
+    if declared is not None or column.kind is not Kind.TEXT:
+        return declared or _BY_KIND.get(column.kind, ColumnType.TEXT), infer.settle(column, declared or "")
+    datetimes = parsed_text(column.array, ColumnType.DATETIME)
+    if datetimes is not None and own_type is ColumnType.DATETIME:
+        return ColumnType.DATETIME, infer.Settled(datetimes)
+    inferred = infer.settle(column, "")
+    if datetimes is not None and pa.types.is_large_string(inferred.values.type):
         raise ClicDataError(
-            f"Column {name!r} of table {found.label} holds moments in another form than ClicData takes them in, or text"
-            " that looks like them; it does not say of what type the column is, so that nothing shows how to put them"
-            " back. Nothing was changed. Give the frame's column as datetimes, if they are.",
+            f"Column {name!r} of table {table.label} holds datetimes in another form than ClicData accepts, or text"
+            " that looks like datetimes. The service does not list the column's type, so it is unknown how to restore"
+            " the values. Nothing was changed. If they are datetimes, convert the frame's column:"
+            f" df[{name!r}] = pd.to_datetime(df[{name!r}])",
             operation="read",
         )
-    return ColumnType.TEXT, settled
+    return ColumnType.TEXT, inferred
 
 
-def _may_be_row_id(whole: Decoded) -> bool:
-    return whole.kind is Kind.INTEGER and not whole.array.null_count and len(whole.array.unique()) == len(whole.array)
+def _may_be_row_id(column: Decoded) -> bool:
+    values = column.array
+    return column.kind is Kind.INTEGER and not values.null_count and len(values.unique()) == len(values)
 
 
-def _check_exact(session: Session, found: TableRef, saved: Saved, pages_read: int) -> None:
-    """Refuse rows that are not all, or would not be put back as they are.
+def _check_exact(context: WriteContext, saved: SavedRows, pages_read: int) -> None:
+    """Refuse rows that are incomplete or could not be restored exactly.
 
-    They are compared with the table, which is read once more, from the last page to the first.
+    They are compared with the table, which is read a second time, from the last page to the first.
+
+    Raises
+    ------
+    ClicDataError
+        They differ.
     """
+    table = context.table
     if not saved.table.num_rows:
         return
     try:
-        content = saved.content()
+        payload = saved.payload()
     except FrameError as exc:
         raise ClicDataError(
-            f"The rows of table {found.label} cannot be saved so that they could be put back, and nothing was changed:"
-            f" {exc}",
+            f"The rows of table {table.label} could not be restored after a replace, so nothing was changed: {exc}",
             operation="read",
         ) from exc
-    now = Sums()
-    planned = content.planned
-    with closing(read.pages_backwards(session, found, pages_read, saved.table.num_rows)) as pages:
+    found = Checksums()
+    planned = payload.planned
+    with closing(read.pages_backwards(context.client, table, pages_read, saved.table.num_rows)) as pages:
         for page in pages:
-            columns = fingerprint.of_page(page, planned)
-            now = now.plus(fingerprint.sums_of([column.name for column in planned], columns))
-    differences = content.sums().differences(now)
+            texts = fingerprint.texts_of_page(page, planned)
+            found = found.plus(fingerprint.checksums_of([column.name for column in planned], texts))
+    differences = payload.checksums().differences(found)
     if differences:
         raise ClicDataError(
-            f"The rows of table {found.label} were read twice, from the first page to the last and back, and what would"
-            f" be saved differs from what came the second time: {'; '.join(differences)}. Nothing was changed. Either"
-            " the table changes just now, or a page came wrong, and the same call can be made again; or ClicData gives"
-            " values in a form in which they could not be put back.",
+            f"Table {table.label} was read twice, from the first page to the last and back, and the two reads differ:"
+            f" {'; '.join(differences)}. Nothing was changed. If the table is changing, or a page was wrong, repeat the"
+            " call. Otherwise ClicData returns values in a form that could not be restored.",
             operation="read",
         )
 
 
-def check_place(given: str | os.PathLike[str] | None) -> None:
-    """Refuse a path that is taken by something else than a backup, or has no folder.
+def check_destination(given: StrPath | None) -> None:
+    """Refuse a path at which something other than a backup exists, or whose folder does not exist.
 
     Raises
     ------
     ValueError
-        Saying which.
+        The message states which.
     ConfigurationError
-        None is given, and there is no home directory.
+        No path is given, and the user has no home directory.
     """
     if given is None:
         if user_folder("data") is None:
             raise ConfigurationError(
-                "There is no place to save the old rows of the table in, and a replace saves them first: this user has"
-                f" no home directory. {_GIVE_A_FOLDER}"
+                "A replace saves the old rows first, and there is no folder for them, because this user has no home"
+                f" directory. {_FOLDER_HINT}"
             )
         return
     path = Path(given).absolute()
     try:
         if path.is_dir():
             return
-        there, in_folder = os.path.lexists(path), path.parent.is_dir()
+        exists, in_folder = os.path.lexists(path), path.parent.is_dir()
     except OSError as exc:
-        raise ValueError(f"backup= names no file that there could be: {exc}") from exc
-    if there:
+        raise ValueError(f"backup= is not a valid path: {exc}") from exc
+    if exists:
         try:
             load(path)
         except (OSError, ValueError) as exc:
-            raise _taken(path) from exc
+            raise _exists(path) from exc
     elif not in_folder:
-        raise ValueError(f"backup= names a file in the folder {str(path.parent)!r}, which is not there.")
+        raise ValueError(f"backup= names a file in the folder {str(path.parent)!r}, which does not exist.")
 
 
-def _taken(path: str | os.PathLike[str]) -> ValueError:
-    return ValueError(f"backup= names {os.fspath(path)!r}, which is there already, and a backup overwrites nothing.")
+def _exists(path: StrPath) -> ValueError:
+    return ValueError(
+        f"backup= names {os.fspath(path)!r}, which exists already. A backup overwrites nothing; pass another path."
+    )
 
 
-def keep(saved: Saved, given: str | os.PathLike[str] | None, found: TableRef) -> tuple[Path, bool]:
-    """Write the rows to a file; return where it is, and whether it is new.
+def save(saved: SavedRows, given: StrPath | None, table: TableRef) -> tuple[Path, bool]:
+    """Write the rows to a file; return its path, and whether it is new.
 
-    A file that is there already is a backup of just these rows: that of a call that was stopped before it had deleted
-    any.
+    A file that exists already is accepted if it is a backup of the same rows, from a call that stopped before it
+    deleted any.
 
     Raises
     ------
     ValueError
-        Something else is there.
+        The file is something else.
     ClicDataError
-        It could not be written.
+        The file could not be written.
     """
     try:
-        path = _place(given, found)
+        path = _destination(given, table)
         if not os.path.lexists(path):
-            _write(saved, path, found)
+            _write(saved, path, table)
             return path, True
     except FileExistsError:
         pass
     except (OSError, pa.ArrowException) as exc:
         raise ClicDataError(
-            f"The old rows of table {found.label} could not be saved to"
+            f"The old rows of table {table.label} could not be saved to"
             f" {'the folder for backups' if given is None else os.fspath(given)}, so nothing was changed: {exc}"
-            + (f". {_GIVE_A_FOLDER}" if given is None else "")
+            + (f". {_FOLDER_HINT}" if given is None else "")
         ) from exc
-    there = load(path)
-    if dict(there.types) != dict(saved.types) or there.content().sums() != saved.content().sums():
-        raise _taken(path)
+    existing = load(path)
+    if dict(existing.types) != dict(saved.types) or (existing.payload().checksums() != saved.payload().checksums()):
+        raise _exists(path)
     return path, False
 
 
-def _place(given: str | os.PathLike[str] | None, found: TableRef) -> Path:
-    """Where the file is to be; its folder is there afterwards."""
-    name = re.sub(r"[^\w.-]+", "_", found.name or "table")[:60]
-    file = f"{name}-{found.rec_id}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.parquet"
+def _destination(given: StrPath | None, table: TableRef) -> Path:
+    """Return the path of the file, and create the default folder if it is in there."""
+    name = re.sub(r"[^\w.-]+", "_", table.name or "table")[:60]
+    file = f"{name}-{table.rec_id}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.parquet"
     if given is None:
         home = user_folder("data")
-        assert home is not None, "check_place has looked"
+        assert home is not None, "check_destination refuses a user without a home directory"
         folder = home / "backups"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder / file
@@ -281,54 +273,34 @@ def _place(given: str | os.PathLike[str] | None, found: TableRef) -> Path:
     return path / file if path.is_dir() else path
 
 
-def _write(saved: Saved, path: Path, found: TableRef) -> None:
-    """Write the file, for its owner's eyes only, and read it again to be sure."""
+def _write(saved: SavedRows, path: Path, table: TableRef) -> None:
+    """Write the file, readable only by its owner, and read it back."""
     import pyarrow.parquet as pq
 
     about = {
-        "rec_id": found.rec_id,
-        "name": found.name,
+        "rec_id": table.rec_id,
+        "name": table.name,
         "types": dict(saved.types),
         "typed": saved.typed,
-        "content": saved.content().hash,
+        "content": saved.payload().hash,
     }
-    table = saved.table.replace_schema_metadata({_METADATA: json.dumps(about).encode()})
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            pq.write_table(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        if not _read(temporary).equals(table):
-            raise OSError("what was written does not read back the same")
-        _publish(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    sync_folder(path.parent)
+    rows = saved.table.replace_schema_metadata({_METADATA: json.dumps(about).encode()})
+    with AtomicFile(path) as file:
+        with file.open() as stream:
+            pq.write_table(rows, stream)
+        if not _read(file.draft).equals(rows):
+            raise OSError("the file does not read back as it was written")
+        file.publish(overwrite=False)
 
 
-def _publish(temporary: str, path: Path) -> None:
-    """Give the file its name, which nothing else may have."""
-    try:
-        # Unlike a rename, a link never takes the place of what is there.
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:
-        if os.path.lexists(path):
-            raise FileExistsError(path) from None
-        # A file system without links.
-        Path(temporary).rename(path)
-
-
-def _read(path: str | os.PathLike[str]) -> pa.Table:
+def _read(path: StrPath) -> pa.Table:
     import pyarrow.parquet as pq
 
     with Path(path).open("rb") as file:
         return pq.ParquetFile(file).read()
 
 
-def load(path: str | os.PathLike[str]) -> Saved:
+def load(path: StrPath) -> SavedRows:
     """Read a backup.
 
     Raises
@@ -336,19 +308,19 @@ def load(path: str | os.PathLike[str]) -> Saved:
     FileNotFoundError
         There is no such file.
     ValueError
-        It is no backup, or damaged.
+        The file is not a backup, or is damaged.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no backup {os.fspath(path)!r}.")
+        raise FileNotFoundError(f"There is no backup file {os.fspath(path)!r}.")
     try:
         table = _read(path)
         about: Any = json.loads((table.schema.metadata or {})[_METADATA])
         types = {str(name): str(data_type) for name, data_type in about["types"].items()}
-        saved = Saved(table.replace_schema_metadata(None), types, bool(about["typed"]))
-        if saved.content().hash != about["content"]:
-            raise ValueError("its rows are not those that were saved")  # noqa: TRY301
+        saved = SavedRows(table.replace_schema_metadata(None), types, bool(about["typed"]))
+        if saved.payload().hash != about["content"]:
+            raise ValueError("its rows do not match its checksum")  # noqa: TRY301
     except PermissionError:
         raise
     except (pa.ArrowException, OSError, LookupError, ValueError, AttributeError, TypeError) as exc:
-        raise ValueError(f"{os.fspath(path)!r} is no backup that a replace has made, or it is damaged: {exc}") from exc
+        raise ValueError(f"{os.fspath(path)!r} is not a backup written by a replace, or it is damaged: {exc}") from exc
     return saved

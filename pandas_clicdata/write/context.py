@@ -1,85 +1,99 @@
-"""One write of rows into one table, from the first look at the table to the receipt."""
+"""The context of one write: what is sent where, how, and what is known so far."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
-from pandas_clicdata._models import TableRef
+from pandas_clicdata._models import PlannedColumn, TableRef
 from pandas_clicdata.client import api
-from pandas_clicdata.write.journal import Record
+from pandas_clicdata.client.api import Client
+from pandas_clicdata.write.journal import Identity, Journal
 from pandas_clicdata.write.options import Options
-from pandas_clicdata.write.payload import Content, fitted
-from pandas_clicdata.write.reconcile import ByContent, ByKeys, ByMark, Settler
-
-if TYPE_CHECKING:
-    from pandas_clicdata.session import Session
+from pandas_clicdata.write.payload import Payload, align, stamp_column
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Write:
-    """What goes where, how, and what is known of it.
+def identity_of(
+    operation: str,
+    table: int | str,
+    client: Client,
+    payload: Payload,
+    keys: Sequence[str],
+    options: Options,
+    *,
+    resumable: bool = False,
+) -> Identity:
+    """Return the identity of a write, by which its token and journal are recognized."""
+    return Identity(
+        operation=operation,
+        table=table,
+        if_exists=options.if_exists if operation == "push" else "",
+        account=client.account_label,
+        rows=payload.rows,
+        columns=[(column.name, str(column.data_type)) for column in payload.planned],
+        frame=lambda: payload.hash,
+        stamp=options.stamp,
+        on=keys or None,
+        resumable=resumable,
+    )
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class WriteContext:
+    """One write. It is handed down as it is, from the public function to the executor.
 
     Attributes
     ----------
-    session : Session
-        Whose table it is.
-    content : Content
-        The rows.
+    operation : str
+        The public function: ``"push"``, ``"append"`` and so on.
+    client : Client
+        The account.
     table : TableRef
         The table.
-    record : Record
-        What is known already, and is kept.
+    payload : Payload
+        The rows.
     keys : sequence of str
-        The columns that tell rows apart, if there are such.
+        The columns that identify a row; empty if there are none.
     options : Options
-        How it is done.
+        The options of the call.
+    journal : Journal
+        What is known so far.
     started : float
-        When the call began, by the clock that runs on.
+        The start of the call, on the clock of ``time.perf_counter``.
     """
 
-    session: Session
-    content: Content
+    operation: str
+    client: Client
     table: TableRef
-    record: Record
-    keys: Sequence[str]
+    payload: Payload
     options: Options
-    started: float
+    journal: Journal
+    keys: Sequence[str] = ()
+    started: float = field(default_factory=time.perf_counter)
 
-    def fitted(self, known: api.KnownColumns | None) -> Write:
-        """The same with the rows as the table takes them.
+    @property
+    def columns(self) -> list[PlannedColumn]:
+        """The columns that are sent, including the stamp."""
+        stamp = self.options.stamp
+        return self.payload.planned if stamp is None else [*self.payload.planned, stamp_column(stamp)]
+
+    def aligned(self, known: api.KnownColumns | None) -> WriteContext:
+        """Return the context with the rows aligned with the table's columns.
 
         Raises
         ------
         ColumnMismatchError
-            It does not take them.
+            The columns differ.
         ResumeError
-            It took the first of them with other columns.
+            The table's columns have changed since the write began.
         """
-        content = fitted(self.content, self.table, known, self.options, self.keys, left_out=self.record.left_out)
-        self.record.check_left_out(content.left_out)
-        return replace(self, content=content)
+        payload = align(self.payload, self.table, known, self.options, self.keys, left_out_before=self.journal.left_out)
+        self.journal.check_left_out(payload.left_out)
+        return replace(self, payload=payload)
 
-    def note_table(self) -> None:
-        """Keep which table it is, and which columns it lacks, if that is not known yet."""
-        if self.record.table is None:
-            left_out = list(self.content.left_out)
-            self.record.note("table", rec_id=self.table.rec_id, name=self.table.name, made=False, left_out=left_out)
-
-    def by_keys(self) -> ByKeys:
-        return ByKeys(self.session, self.table.rec_id, self.keys, self.content, self.record)
-
-    def by_mark(self) -> ByMark:
-        return ByMark(self.session, self.table.rec_id, str(self.options.stamp), self.record)
-
-    def by_content(self) -> ByContent:
-        return ByContent(self.session, self.table.rec_id, self.content, self.record)
-
-    def settler(self) -> Settler | None:
-        """How rows of unknown fate are told apart, if the user has said how."""
-        if self.options.stamp is not None:
-            return self.by_mark()
-        if self.keys:
-            return self.by_keys()
-        return self.by_content() if self.options.on_unknown == "check" else None
+    def record_table(self) -> None:
+        """Record in the journal which table this is and which columns it lacks, unless it is recorded already."""
+        if self.journal.table is None:
+            left_out = list(self.payload.left_out)
+            self.journal.record("table", rec_id=self.table.rec_id, name=self.table.name, made=False, left_out=left_out)

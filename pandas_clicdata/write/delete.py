@@ -1,4 +1,4 @@
-"""Delete rows by key; and update or delete the rows that match a condition."""
+"""Delete rows by key; and update or delete the rows that match filters."""
 
 from __future__ import annotations
 
@@ -10,175 +10,265 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, get_args
 
 from pandas_clicdata import read
 from pandas_clicdata._checks import did_you_mean, one_of, whole_number
-from pandas_clicdata._display import ProgressBar
-from pandas_clicdata._models import ROW_ID_TYPES, MultipleRows, RepeatedPages, Sent, TableRef, WriteResult
-from pandas_clicdata.client import api
+from pandas_clicdata._display import Progress, ProgressBar
+from pandas_clicdata._docstrings import parameters_from
+from pandas_clicdata._models import (
+    ROW_ID_TYPES,
+    MultipleRows,
+    RepeatedPages,
+    Sent,
+    TableId,
+    TableLike,
+    TableRef,
+    WriteResult,
+)
+from pandas_clicdata.client import api, operations
+from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import ColumnMismatchError, FrameError, TooManyRowsError, UnsupportedTypeError
-from pandas_clicdata.session import resolved
+from pandas_clicdata.session import client_of
 from pandas_clicdata.types import infer, ingest, plan, row_codec, to_pandas
 from pandas_clicdata.write import fingerprint
+from pandas_clicdata.write.append import append
+from pandas_clicdata.write.context import WriteContext, identity_of
 from pandas_clicdata.write.executor import Batch, send_all
+from pandas_clicdata.write.journal import Journal
 from pandas_clicdata.write.options import RECONCILE_SECONDS, Options
-from pandas_clicdata.write.payload import Content, fitted_in_part, key_names, only, refuse_null_keys
-from pandas_clicdata.write.reconcile import at_rest
-from pandas_clicdata.write.results import Job, dry_receipt, let_late_ones_come, require_complete
-from pandas_clicdata.write.update import Change, changes_receipt, send_changes
+from pandas_clicdata.write.payload import Payload, align_subset, key_names, refuse_null_keys, select_columns
+from pandas_clicdata.write.reconcile import read_until_stable
+from pandas_clicdata.write.results import Wording, dry_receipt, receipt, require_complete, wait_for_late_requests
+from pandas_clicdata.write.update import Update, send_updates, update_receipt
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
 
-def delete_payload(
-    session: Session | None,
-    obj: object,
-    table: object,
+@parameters_from(append)
+def delete_rows(
+    obj: TableLike,
+    table: TableId,
     *,
-    on: Sequence[str] | str,
-    max_rows: SupportsIndex | None,
-    options: Options,
+    on: str | Sequence[str],
+    index: bool = False,
+    dry_run: bool = False,
+    max_rows: int | None = None,
+    workers: int = 1,
+    reconcile_wait: float = RECONCILE_SECONDS,
+    repeated_pages: RepeatedPages = "check",
+    progress: bool | Progress | None = None,
+    session: Session | None = None,
 ) -> WriteResult:
-    """Delete the table's rows that equal the frame's rows in the key columns."""
-    meant = api.checked_table(table)
-    most = None if max_rows is None else whole_number("max_rows", max_rows, least=0)
-    door = ingest.enter(obj, index=options.index)
-    if door.stream is not None:
-        raise TypeError("delete_rows needs its rows in memory: give a DataFrame or an Arrow table, not a stream.")
-    names = key_names(on, [source.name for source in door.columns])
-    if not door.rows:
-        raise FrameError("There are no rows in the frame, so nothing says which rows to delete.")
-    door = only(door, names)
-    content = Content.planned_as(door, plan.plan_columns(door))
-    refuse_null_keys(content, names, "what an empty condition deletes is not known")
-    started = time.perf_counter()
-    session = resolved(session)
-    found = api.find(session, meant)
-    known = api.known_columns(api.first_page(session, found))
-    content = fitted_in_part(content, found, known)
-    job = Job(
-        "delete",
-        found,
-        content.rows,
-        unknown="Unknown, those like them may or may not be deleted: {rows}; deleting again does no harm, but one"
-        " may come late, so wait a minute before you send rows with these keys.",
-        unsent="Those like these are not deleted: {rows}.",
+    """Delete the table's rows that equal the frame's rows in the ``on`` columns.
+
+    One request is sent for each combination of keys, because all conditions of a request must match. A key that is not
+    in the table deletes nothing. After a lost reply the request is sent again, because deleted rows do not match twice.
+
+    Parameters
+    ----------
+    obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
+        The rows: any object with ``__arrow_c_stream__``, such as a polars DataFrame. Only the ``on`` columns are used.
+    {table}
+    on : str or list of str
+        The columns that must be equal, all of them.
+    index : bool, default False
+        Whether the index's levels can be named in ``on``.
+    dry_run : bool, default False
+        Whether to delete nothing, and read the table instead: the receipt's ``matched`` and ``preview`` are the rows
+        that would be deleted.
+    max_rows : int, optional
+        Maximum number of rows to delete. The table is read first, and nothing is deleted if more rows match.
+    {workers}
+    {reconcile_wait}
+    {repeated_pages}
+    {progress}
+    {session}
+
+    Returns
+    -------
+    WriteResult
+        The receipt. Its status is ``unverified``, because the service does not state how many rows it deleted.
+
+    Raises
+    ------
+    TableNotFoundError
+        There is no such table.
+    ColumnMismatchError
+        The table lacks an ``on`` column, or has it in another type.
+    FrameError
+        The frame has no rows, lacks an ``on`` column, or has a row without a key. What an empty condition deletes is
+        unknown, so it is never sent.
+    IncompleteReadError
+        The table could not be read. Nothing was deleted.
+    TooManyRowsError
+        More than ``max_rows`` rows match. Nothing was deleted.
+    IncompleteWriteError
+        Some deletes failed; the ranges state for which rows of the frame.
+
+    See Also
+    --------
+    Data.delete_data : Delete the rows that have given values.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = cd.push(pa.table({"seats": [180, 200]}), "Planes to delete")
+    >>> cd.delete_rows(pa.table({"seats": [200]}), "Planes to delete", on="seats").batches
+    1
+    """
+    options = Options(
+        index=index,
+        dry_run=dry_run,
+        workers=workers,
+        reconcile_wait=reconcile_wait,
+        repeated_pages=repeated_pages,
+        progress=progress,
     )
-    return delete_content(session, "delete_rows", content, found, known, job, most, options, started)
+    checked = api.checked_table(table)
+    limit = None if max_rows is None else whole_number("max_rows", max_rows, least=0)
+    source = ingest.enter(obj, index=index)
+    if source.stream is not None:
+        raise TypeError("delete_rows needs its rows in memory. Pass a DataFrame or an Arrow table instead of a stream.")
+    names = key_names(on, [column.name for column in source.columns])
+    if not source.rows:
+        raise FrameError("The frame has no rows, so there is nothing to delete.")
+    source = select_columns(source, names)
+    payload = Payload.from_plans(source, plan.plan_columns(source))
+    refuse_null_keys(payload, names, "what an empty condition deletes is unknown")
+    started = time.perf_counter()
+    client = client_of(session)
+    found = client.find(checked)
+    known = api.known_columns(client.first_page(found))
+    context = _context("delete_rows", client, found, align_subset(payload, found, known), options, started)
+    wording = Wording(
+        "delete",
+        unknown="Unknown, rows like these may or may not be deleted: {rows}; deleting again is harmless, but a delete"
+        " may be carried out late, so wait a minute before you send rows with these keys.",
+        unsent="Rows like these are not deleted: {rows}.",
+    )
+    return _delete(context, known, wording, limit)
 
 
-def delete_content(
-    session: Session,
-    operation: str,
-    content: Content,
-    found: TableRef,
+def _context(
+    operation: str, client: Client, table: TableRef, payload: Payload, options: Options, started: float
+) -> WriteContext:
+    return WriteContext(
+        operation=operation,
+        client=client,
+        table=table,
+        payload=payload,
+        options=options,
+        journal=Journal(identity_of(operation, table.rec_id, client, payload, [], options)),
+        started=started,
+    )
+
+
+def _delete(
+    context: WriteContext,
     known: api.KnownColumns | None,
-    job: Job,
-    most: int | None,
-    options: Options,
-    started: float,
+    wording: Wording,
+    limit: int | None,
     *,
     multiple_rows: MultipleRows = "all",
 ) -> WriteResult:
-    """Delete the table's rows that equal a row of the content in all its columns.
+    """Delete the table's rows that equal a row of the payload in all its columns.
 
     Raises
     ------
     TooManyRowsError
-        More than ``most`` would go; none was deleted.
+        More than ``limit`` rows match. Nothing was deleted.
     IncompleteWriteError
-        Not all is known to be deleted; ``job`` says what that means.
+        Some deletes failed.
     """
+    options, label = context.options, context.table.label
     facts: dict[str, Any] = {}
     wanted: set[int] | None = None
-    if options.dry_run or most is not None:
+    if options.dry_run or limit is not None:
         declared = {} if known is None else {column.name: column.data_type for column in known.columns}
-        matching = at_rest(lambda: _matching(session, found, content, options.repeated_pages))
+        matching = read_until_stable(lambda: _matching(context))
         wanted = {key for key, _ in matching}
         facts["matched"] = len(matching)
         if options.dry_run:
-            facts["preview"] = _frame([row for _, row in matching], declared)
-        elif most is not None and len(matching) > most:
+            facts["preview"] = _preview([row for _, row in matching], declared)
+        elif limit is not None and len(matching) > limit:
             raise TooManyRowsError(
-                f"{len(matching):,} rows of table {found.label} have these keys, and max_rows={most:,}; none was"
-                " deleted. dry_run=True shows them.",
+                f"{len(matching):,} rows of table {label} match, but max_rows={limit:,}. Nothing was deleted. Use"
+                " dry_run=True to see the rows.",
                 rows=len(matching),
-                max_rows=most,
+                max_rows=limit,
             )
-    batches = _batches(session, content, wanted)
+    batches = _batches(context.payload, wanted)
     if options.dry_run:
-        return dry_receipt(operation, found, content.rows, len(batches), content.planned, started, **facts)
+        return dry_receipt(context, len(batches), **facts)
 
     def send(batch: Batch) -> Sent:
-        # A lost reply is answered by asking again: what the first try deleted, the second no longer finds. But the
-        # first may be carried out late, and would take rows with these keys that the user has sent since.
-        return api.delete(session, found.rec_id, batch.body, multiple_rows)
+        # Repeating a delete is harmless: what the first try deleted, the second does not find. But the first try may be
+        # carried out late, and would delete rows with these keys that the user has sent meanwhile.
+        return context.client.delete(context.table.rec_id, batch.body, multiple_rows)
 
-    bar = ProgressBar(options.progress, f"{operation} {found.label}", content.rows)
+    bar = ProgressBar(options.progress, f"{context.operation} {label}", context.payload.rows)
     try:
-        delivery = send_all(batches, send, workers=int(options.workers), bar=bar)
+        sent = send_all(batches, send, workers=int(options.workers), bar=bar)
     finally:
         bar.close()
-    require_complete(delivery, job)
-    facts["notes"] = let_late_ones_come(delivery, options.reconcile_wait)
-    sent = sum(batch.rows for batch in batches)
-    return WriteResult(
-        operation=operation,
-        rec_id=found.rec_id,
-        name=found.name,
-        rows=content.rows,
-        sent=sent,
+    require_complete(context, wording, sent)
+    facts["notes"] = wait_for_late_requests(sent, options.reconcile_wait)
+    return receipt(
+        context,
+        sent=sum(batch.rows for batch in batches),
         confirmed=0,
-        rejected=0,
         batches=len(batches),
-        retries=delivery.retries,
-        seconds=time.perf_counter() - started,
+        retries=sent.retries,
         status="unverified",
-        columns=tuple(content.planned),
         **facts,
     )
 
 
-def _batches(session: Session, content: Content, wanted: set[int] | None) -> list[Batch]:
-    """One request a combination of keys: all conditions of a request must match (S P), so that fewer would delete more
-    than was asked for. Of keys that were looked up, those that no row has need none."""
-    ready = content.whole().combine_chunks()
-    framing = api.find_framing(session, ready.column_names)
-    wires = [column.wire for column in content.planned]
+def _batches(payload: Payload, wanted: set[int] | None) -> list[Batch]:
+    """Return one request per combination of keys; if keys were looked up, only of those that are in the table.
+
+    All conditions of a request must match, so fewer requests would delete more rows than the frame names.
+    """
+    ready = payload.table().combine_chunks()
+    framing = operations.named_cells(ready.column_names)
+    wires = [column.wire for column in payload.planned]
     finds = (find for batch in ready.to_batches() for find in row_codec.encode_each(batch, wires, framing))
-    # By what the values are, not by how they are written: 1 and 1.0 are one condition.
-    at: dict[int, tuple[bytes, list[int]]] = {}
-    for position, (find, key) in enumerate(zip(finds, content.hashes().tolist(), strict=True)):
+    # Conditions are compared by value, not by text: 1 and 1.0 are one condition.
+    by_key: dict[int, tuple[bytes, list[int]]] = {}
+    for position, (find, key) in enumerate(zip(finds, payload.hashes().tolist(), strict=True)):
         if wanted is None or key in wanted:
-            at.setdefault(key, (find, []))[1].append(position)
+            by_key.setdefault(key, (find, []))[1].append(position)
     return [
         Batch(tuple((row, row + 1) for row in positions), find, number)
-        for number, (find, positions) in enumerate(at.values())
+        for number, (find, positions) in enumerate(by_key.values())
     ]
 
 
-def _matching(
-    session: Session, found: TableRef, content: Content, repeated_pages: RepeatedPages
-) -> list[tuple[int, Mapping[str, Any]]]:
-    """The table's rows with keys of the frame, each with the hash of its keys."""
-    keys = set(content.hashes().tolist())
+def _matching(context: WriteContext) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return the table's rows whose keys are in the payload, each with the hash of its keys."""
+    payload = context.payload
+    keys = set(payload.hashes().tolist())
     matching = []
-    with closing(read.pages(session, found.rec_id, repeated_pages=repeated_pages)) as pages:
+    with closing(
+        read.pages(context.client, context.table.rec_id, repeated_pages=context.options.repeated_pages)
+    ) as pages:
         for page in pages:
-            hashes = fingerprint.row_hashes(fingerprint.of_page(page, content.planned)).tolist()
+            hashes = fingerprint.row_hashes(fingerprint.texts_of_page(page, payload.planned)).tolist()
             matching += [(each, row) for each, row in zip(hashes, page, strict=True) if each in keys]
     return matching
 
 
-def _frame(found: Sequence[Mapping[str, Any]], declared: Mapping[str, str]) -> Any:
-    # As a read gives them: without the service's own row id.
-    names = [name for name in row_codec.names_in(found, list(declared)) if declared.get(name) not in ROW_ID_TYPES]
+def _preview(rows: Sequence[Mapping[str, Any]], declared: Mapping[str, str]) -> Any:
+    """Return rows of the table as a frame, as a read returns them."""
+    names = [name for name in row_codec.names_in(rows, list(declared)) if declared.get(name) not in ROW_ID_TYPES]
     mixed = {name for name in names if declared.get(name) in ("text", "dropdown")}
-    decoded = row_codec.decode(found, names, mixed_as_text=mixed)
+    decoded = row_codec.decode(rows, names, mixed_as_text=mixed)
     columns = {name: infer.settle(column, declared.get(name, "")) for name, column in zip(names, decoded, strict=True)}
-    return to_pandas.to_frame(columns, len(found))
+    return to_pandas.to_frame(columns, len(rows))
 
 
 def update_matching(
-    session: Session | None,
+    client: Client,
     table: object,
     filters: Mapping[str, Any],
     values: Mapping[str, Any],
@@ -186,36 +276,33 @@ def update_matching(
     *,
     reconcile_wait: float = RECONCILE_SECONDS,
 ) -> WriteResult:
-    """Give these values to the rows that equal the filters in all their columns, or to the first of them.
-
-    One request. Values go as those of a frame's row would, and what cannot be sent exactly is refused before it.
+    """Set values in the rows that match all filters, or in the first of them, with one request.
 
     Raises
     ------
     FrameError
-        A filter or value cannot be sent, or is of another type than its column; nothing was changed.
+        A filter or value cannot be sent, or is of another type than its column. Nothing was changed.
     AmbiguousWriteError
-        The reply was lost, and it was not safe to ask again, or of no use.
+        The reply was lost, and repeating the request was unsafe, or failed, too.
     """
-    meant = api.checked_table(table)
+    checked = api.checked_table(table)
     multiple_rows = one_of("multiple_rows", multiple_rows, get_args(MultipleRows))
     options = Options(reconcile_wait=reconcile_wait)
     conditions = _conditions(filters, "changes")
     new = _one_row("values", values)
     started = time.perf_counter()
-    session = resolved(session)
-    found = api.find(session, meant)
-    known = api.known_columns(api.first_page(session, found))
-    conditions, new = _fitted("filters", conditions, found, known), _fitted("values", new, found, known)
-    change = Change(((0, 1),), _cells(session, conditions), 1, values=_cells(session, new))
-    delivery = send_changes(session, found, [change], 1, options, multiple_rows=multiple_rows)
-    require_complete(delivery, _job("update", "changed", found, multiple_rows))
-    notes = let_late_ones_come(delivery, options.reconcile_wait)
-    return changes_receipt("update_data", found, new, 1, delivery.retries, started, options, notes=notes)
+    found = client.find(checked)
+    known = api.known_columns(client.first_page(found))
+    conditions, new = _aligned("filters", conditions, found, known), _aligned("values", new, found, known)
+    context = _context("update_data", client, found, new, options, started)
+    update = Update(((0, 1),), _cells(conditions), 1, values=_cells(new))
+    sent = send_updates(context, [update], 1, multiple_rows=multiple_rows)
+    require_complete(context, _wording("update", "changed", multiple_rows), sent)
+    return update_receipt(context, 1, sent.retries, notes=wait_for_late_requests(sent, reconcile_wait))
 
 
 def delete_matching(
-    session: Session | None,
+    client: Client,
     table: object,
     filters: Mapping[str, Any],
     multiple_rows: MultipleRows = "all",
@@ -225,64 +312,61 @@ def delete_matching(
     reconcile_wait: float = RECONCILE_SECONDS,
     repeated_pages: RepeatedPages = "check",
 ) -> WriteResult:
-    """Delete the rows that equal the filters in all their columns, or the first of them.
+    """Delete the rows that match all filters, or the first of them.
 
     Raises
     ------
     FrameError
-        A filter cannot be sent, or is of another type than its column; nothing was deleted.
+        A filter cannot be sent, or is of another type than its column. Nothing was deleted.
     TooManyRowsError
-        More than ``max_rows`` match; nothing was deleted.
+        More than ``max_rows`` rows match. Nothing was deleted.
     AmbiguousWriteError
-        The reply was lost, and it was not safe to ask again, or of no use.
+        The reply was lost, and repeating the request was unsafe, or failed, too.
     """
-    meant = api.checked_table(table)
+    checked = api.checked_table(table)
     multiple_rows = one_of("multiple_rows", multiple_rows, get_args(MultipleRows))
-    most = None if max_rows is None else whole_number("max_rows", max_rows, least=0)
-    if most is not None and multiple_rows == "first":
-        raise ValueError("multiple_rows='first' deletes one row at most, so that max_rows= has nothing to bound.")
+    limit = None if max_rows is None else whole_number("max_rows", max_rows, least=0)
+    if limit is not None and multiple_rows == "first":
+        raise ValueError("multiple_rows='first' deletes at most one row. Leave max_rows= out.")
     options = Options(dry_run=dry_run, reconcile_wait=reconcile_wait, repeated_pages=repeated_pages)
     conditions = _conditions(filters, "deletes")
     started = time.perf_counter()
-    session = resolved(session)
-    found = api.find(session, meant)
-    known = api.known_columns(api.first_page(session, found))
-    conditions = _fitted("filters", conditions, found, known)
-    job = _job("delete", "deleted", found, multiple_rows)
-    receipt = delete_content(
-        session, "delete_data", conditions, found, known, job, most, options, started, multiple_rows=multiple_rows
-    )
-    if dry_run and multiple_rows == "first" and receipt.matched:
-        note = "One of these rows would go; which of them comes first is for the service to say."
-        return replace(receipt, notes=(*receipt.notes, note))
-    return receipt
+    found = client.find(checked)
+    known = api.known_columns(client.first_page(found))
+    context = _context("delete_data", client, found, _aligned("filters", conditions, found, known), options, started)
+    wording = _wording("delete", "deleted", multiple_rows)
+    result = _delete(context, known, wording, limit, multiple_rows=multiple_rows)
+    if dry_run and multiple_rows == "first" and result.matched:
+        note = "Only one of these rows would be deleted; the service decides which one is the first."
+        return replace(result, notes=(*result.notes, note))
+    return result
 
 
-def _conditions(filters: object, does: str) -> Content:
-    """The filters, each of which must have a value."""
-    content = _one_row("filters", filters)
-    for name, column in zip(content.whole().column_names, content.whole().columns, strict=True):
+def _conditions(filters: object, does: str) -> Payload:
+    """Return the filters as one row, in which every column has a value."""
+    payload = _one_row("filters", filters)
+    for name, column in zip(payload.table().column_names, payload.table().columns, strict=True):
         if column.null_count:
             raise FrameError(
-                f"filters= gives no value for column {name!r}, and what a condition without one {does} is not known."
-                " Leave the column out, or give a value.",
+                f"filters= has no value for column {name!r}, and what a condition without a value {does} is unknown."
+                " Leave the column out, or give it a value.",
                 column=name,
             )
-    return content
+    return payload
 
 
-def _one_row(option: str, given: object) -> Content:
-    """A dict of columns and values as one row, checked as a frame's."""
+def _one_row(option: str, given: object) -> Payload:
+    """Return a dict of columns and values as one row, with the checks of a frame."""
     if not isinstance(given, Mapping):
-        raise TypeError(f"{option}= is a dict of column and value, such as {{'flight': 'UA1545'}}, not {given!r}.")
+        raise TypeError(f"{option}= must be a dict of column and value, such as {{'flight': 'UA1545'}}, not {given!r}.")
     if not given:
-        raise FrameError(f"{option}= is empty; it names at least one column and its value.")
+        raise FrameError(f"{option}= is empty. Name at least one column and its value.")
     for name in given:
         if not isinstance(name, str):
-            raise TypeError(f"{option}= is a dict of column and value, and {name!r} is no column's name.")
-    door = ingest.enter(plan.one_row(option, given))
+            raise TypeError(f"{option}= must be a dict of column and value, but {name!r} is not a column name.")
+    source = ingest.enter(plan.one_row(option, given))
     try:
-        plans = plan.plan_columns(door)
+        plans = plan.plan_columns(source)
     except UnsupportedTypeError as exc:
         raise UnsupportedTypeError(
             f"{option}= gives column {exc.column!r} {exc.value or 'a value'}"
@@ -290,41 +374,43 @@ def _one_row(option: str, given: object) -> Content:
             column=exc.column,
             value=exc.value,
         ) from None
-    return Content.planned_as(door, plans)
+    return Payload.from_plans(source, plans)
 
 
-def _fitted(option: str, content: Content, found: TableRef, known: api.KnownColumns | None) -> Content:
-    """The values as the table's columns take them; where an empty one does not list them, the service will say."""
+def _aligned(option: str, payload: Payload, table: TableRef, known: api.KnownColumns | None) -> Payload:
+    """Align values with the table's columns."""
     try:
-        return fitted_in_part(content, found, known)
+        return align_subset(payload, table, known)
     except ColumnMismatchError as exc:
         if exc.extra and known is not None:
             names = [column.name for column in known.columns]
             raise ColumnMismatchError(
-                f"{option}= names columns that table {found.label} does not have. It has no column"
-                f" {', '.join(map(repr, exc.extra))}.{did_you_mean(exc.extra[0], names)} It has"
+                f"{option}= names columns that table {table.label} does not have:"
+                f" {', '.join(map(repr, exc.extra))}.{did_you_mean(exc.extra[0], names)} Its columns:"
                 f" {', '.join(map(repr, names))}.",
                 extra=exc.extra,
                 differing=exc.differing,
             ) from None
-        differing = "; ".join(f"{name!r} is of type {their}, and {own} is given" for name, own, their in exc.differing)
+        differing = "; ".join(
+            f"{name!r} has the type {table_type}, and the value is {own}" for name, own, table_type in exc.differing
+        )
         raise ColumnMismatchError(
-            f"{option}= does not go with the columns of table {found.label}: {differing}. Convert the value.",
+            f"{option}= does not fit the columns of table {table.label}: {differing}. Convert the value.",
             differing=exc.differing,
         ) from None
 
 
-def _cells(session: Session, content: Content) -> bytes:
-    framing = api.find_framing(session, [column.name for column in content.planned])
-    return row_codec.encode(content.take([(0, 1)]), [column.wire for column in content.planned], framing)
+def _cells(payload: Payload) -> bytes:
+    framing = operations.named_cells([column.name for column in payload.planned])
+    return row_codec.encode(payload.take([(0, 1)]), [column.wire for column in payload.planned], framing)
 
 
-def _job(operation: str, done: str, found: TableRef, multiple_rows: MultipleRows) -> Job:
+def _wording(operation: str, done: str, multiple_rows: MultipleRows) -> Wording:
     unknown = (
-        f"Unknown: rows that match may or may not be {done}. The same call again does no harm, but one may come late,"
-        " so wait a minute before you send rows that match."
+        f"Unknown: rows that match may or may not be {done}. Repeating the call is harmless, but the first request may"
+        " be carried out late, so wait a minute before you send rows that match."
         if multiple_rows == "all"
-        else f"Unknown: a row that matches may or may not be {done}. It was not asked for again, for that could take"
-        " another row. Look at the table first."
+        else f"Unknown: a row that matches may or may not be {done}. The request was not repeated, because that could"
+        " affect another row. Check the table first."
     )
-    return Job(operation, found, 1, unknown=unknown, unsent=f"Nothing was {done}.")
+    return Wording(operation, unknown=unknown, unsent=f"Nothing was {done}.")

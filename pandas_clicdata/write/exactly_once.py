@@ -1,4 +1,4 @@
-"""Insert rows so that each arrives once: send, find the outcome of unknown rows, send the rest."""
+"""Insert rows exactly once: send them, reconcile the unknown ones, and send the rest."""
 
 from __future__ import annotations
 
@@ -6,330 +6,326 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pandas_clicdata._display import Progress, ProgressBar
-from pandas_clicdata._models import Sent, TableRef
-from pandas_clicdata.client import api
-from pandas_clicdata.errors import ApiError, ClicDataError, RowRange, VerificationError
+from pandas_clicdata._display import ProgressBar
+from pandas_clicdata._models import Sent
+from pandas_clicdata.client.api import Client
+from pandas_clicdata.errors import ApiError, ClicDataError, IncompleteWriteError, RowRange, VerificationError
 from pandas_clicdata.types import row_codec
 from pandas_clicdata.write import row_ranges
-from pandas_clicdata.write.executor import Batch, Delivery, Fate, Outcome, send_all
-from pandas_clicdata.write.fingerprint import Sums
-from pandas_clicdata.write.journal import Pending, Record
-from pandas_clicdata.write.payload import Content, Piece, stamp_column
-from pandas_clicdata.write.reconcile import Found, Settler
-from pandas_clicdata.write.results import Job, incomplete, raise_from
-
-if TYPE_CHECKING:
-    from pandas_clicdata.session import Session
-    from pandas_clicdata.write.options import Options
-
+from pandas_clicdata.write.context import WriteContext
+from pandas_clicdata.write.executor import Batch, BatchResult, Outcome, SendResult, send_all
+from pandas_clicdata.write.fingerprint import Checksums
+from pandas_clicdata.write.journal import UnknownBatch
+from pandas_clicdata.write.options import Options
+from pandas_clicdata.write.payload import Piece
+from pandas_clicdata.write.reconcile import Reconciler, Reconciliation
+from pandas_clicdata.write.results import Wording, incomplete, raise_from
 
 _ROUNDS_WITHOUT_PROGRESS = 3
 _PAYLOAD_TOO_LARGE = 413
-_HOW_TO_GO_ON = "To go on, make the same call again with resume=error.resume (or with its journal)."
-_HOW_TO_FIND_OUT = " on_unknown='check' then looks into the table for the unknown rows, by their content."
+_WORDING = Wording(
+    "insert",
+    unknown="Unknown, may or may not be in the table: {rows}; check the table before you send these again.",
+    unsent="Not in the table: {rows}.",
+)
+_RESUME_HINT = "To continue, repeat the call with resume=error.resume (or with the same journal=)."
+_CHECK_HINT = " With on_unknown='check' it searches the table for the unknown rows, by their content."
 
 
-def batch_sizes(session: Session, most: int, workers: int) -> Iterator[int]:
-    """How many rows the batches have, one after the other.
+def batch_sizes(client: Client, chunksize: int, workers: int) -> Iterator[int]:
+    """Yield the number of rows of each batch.
 
-    Where replies count rows, the batches that follow each other on a connection differ, so that a reply to another one
-    shows by its count.
+    Where replies count rows, consecutive batches on a connection differ in size, so that a reply to another batch shows
+    by its count.
     """
-    cycle = min(workers + 1, most) if api.counts_rows(session) else 1
-    return itertools.cycle(range(most, most - cycle, -1))
+    cycle = min(workers + 1, chunksize) if client.dialect.counts_rows else 1
+    return itertools.cycle(range(chunksize, chunksize - cycle, -1))
 
 
-def count_batches(session: Session, rows: int, options: Options) -> int:
-    """How many requests it takes to insert so many rows, if none of them is too large."""
-    sizes = batch_sizes(session, int(options.chunksize), int(options.workers))
+def count_batches(client: Client, rows: int, options: Options) -> int:
+    """Return the number of requests that insert this number of rows, if none of them is too large."""
+    sizes = batch_sizes(client, int(options.chunksize), int(options.workers))
     return sum(1 for _ in row_ranges.cut([(0, rows)], sizes))
 
 
-@dataclass
-class Insertion:
-    """One write's inserts.
+class ExactlyOnceInsert:
+    """The inserts of one write.
+
+    Parameters
+    ----------
+    context : WriteContext
+        The write; its payload is aligned with the table.
+    reconciler : Reconciler or None
+        Finds the outcome of unknown rows. With None, unknown rows stop the write.
+    hint : str
+        What an error says about continuing.
+    checksums : bool, default False
+        Whether to compute the checksums of a stream while it is sent.
 
     Attributes
     ----------
-    session : Session
-        Whose table it is.
-    table : TableRef
-        The table.
-    content : Content
-        The rows, as the table takes them.
-    record : Record
-        What is known already, and is kept.
-    chunksize, workers : int
-        Rows a request, and requests at once.
-    reconcile_wait : float
-        Seconds after which rows of unknown fate that are not in the table are taken for lost.
-    settler : Settler or None
-        How to find out where they are; None does not.
-    progress : bool, callable or None
-        Where to tell how far it is.
-    title : str
-        What a progress bar says.
-    sums : Sums or None
-        What has been sent of a stream; None if nobody will ask.
-    hint : str
-        What an error says about going on.
+    notes : tuple of str
+        Notes for the receipt.
+    stream_checksums : Checksums or None
+        The checksums of the part of a stream that was sent.
     """
 
-    session: Session
-    table: TableRef
-    content: Content
-    record: Record
-    chunksize: int
-    workers: int
-    reconcile_wait: float
-    settler: Settler | None = None
-    progress: bool | Progress | None = None
-    title: str = ""
-    sums: Sums | None = None
-    hint: str = _HOW_TO_GO_ON
-    notes: tuple[str, ...] = field(default=(), init=False)
-    _again: deque[Piece] = field(default_factory=deque, init=False, repr=False)
-    _parts: dict[int, pa.RecordBatch] = field(default_factory=dict, init=False, repr=False)
-    _end: int = field(default=0, init=False)
-
-    def __post_init__(self) -> None:
-        total = self.content.rows
-        wanted = None if total is None else self.record.unsent(total)
-        self._most_rows = self.chunksize
-        self._most_bytes = self.session.max_request_bytes
-        self._source = self._counted(self.content.pieces(wanted, self._sizes()))
+    def __init__(
+        self,
+        context: WriteContext,
+        reconciler: Reconciler | None,
+        *,
+        hint: str = _RESUME_HINT,
+        checksums: bool = False,
+    ) -> None:
+        self.notes: tuple[str, ...] = ()
+        self.stream_checksums = Checksums() if checksums else None
+        self._context = context
+        self._client = context.client
+        self._payload = context.payload
+        self._journal = context.journal
+        self._reconciler = reconciler
+        self._hint = hint
+        self._chunksize = int(context.options.chunksize)
+        self._workers = int(context.options.workers)
+        self._reconcile_wait = context.options.reconcile_wait
+        self._to_resend: deque[Piece] = deque()
+        self._unknown_parts: dict[int, pa.RecordBatch] = {}
+        total = self._payload.rows
+        wanted = None if total is None else self._journal.unsent(total)
         self._end = total or 0
-        columns = self.content.planned
-        if self.record.identity.stamp is not None:
-            columns = [*columns, stamp_column(self.record.identity.stamp)]
-        self._wires = [column.wire for column in columns]
-        self._framing = api.row_framing(self.session, [column.name for column in columns])
+        self._max_rows = self._chunksize
+        self._max_bytes = self._client.max_request_bytes
+        self._source = self._tracked(self._payload.pieces(wanted, self._sizes()))
+        self._wires = [column.wire for column in context.columns]
+        self._framing = self._client.dialect.row_framing([column.name for column in context.columns])
 
     def run(self) -> None:
-        """Send what is not in the table yet.
+        """Send every row that is not in the table yet.
 
         Raises
         ------
         IncompleteWriteError
-            Not all rows are known to be there; it tells which are where, and how to go on. A Ctrl-C is raised from it.
+            Not all rows are confirmed. It reports the state of each row and how to continue. A KeyboardInterrupt is
+            raised from it.
+        VerificationError
+            Rows were stored twice.
         """
-        bar = ProgressBar(self.progress, self.title, self.content.rows)
+        options, title = self._context.options, f"{self._context.operation} {self._context.table.label}"
+        bar = ProgressBar(options.progress, title, self._payload.rows)
         try:
-            bar.add(row_ranges.count(self.record.confirmed)) if self.record.confirmed else None
+            if self._journal.confirmed:
+                bar.add(row_ranges.count(self._journal.confirmed))
             self._run(bar)
         except _Stopped as stopped:
             raise_from(stopped.error, stopped.reason)
         except VerificationError:
             raise
-        except BaseException as exc:  # noqa: BLE001 - whatever it was, the rows are told
+        except BaseException as exc:  # noqa: BLE001 - whatever happened, the state of the rows is reported
             raise_from(self._error(exc), exc)
         finally:
             bar.close()
 
     def _run(self, bar: ProgressBar) -> None:
+        journal, reconciler = self._journal, self._reconciler
         stalled, before = 0, -1
         while True:
-            delivery = send_all(
-                self._batches(), self._send, workers=self.workers, bar=bar, log=self.record, replies=self.session
+            sent = send_all(
+                self._batches(), self._send, workers=self._workers, bar=bar, log=journal, connections=self._client
             )
-            self.notes = tuple(dict.fromkeys([*self.notes, *delivery.notes]))
-            smaller = self._make_smaller(delivery)
-            self._take_back(delivery)
-            miscounted = next((each for each in delivery.outcomes if each.wrong_count is not None), None)
-            if miscounted is not None or not self._may_go_on(delivery):
-                raise _Stopped(self._error(delivery.reason, miscounted), delivery.reason)
-            confirmed = row_ranges.count(self.record.confirmed)
-            stalled = 0 if confirmed > before or smaller else stalled + 1
+            self.notes = tuple(dict.fromkeys([*self.notes, *sent.notes]))
+            reduced = self._reduce_size(sent)
+            self._keep_data(sent)
+            miscounted = next((each for each in sent.results if each.wrong_count is not None), None)
+            if miscounted is not None or not self._can_continue(sent):
+                raise _Stopped(self._error(sent.reason, miscounted), sent.reason)
+            confirmed = row_ranges.count(journal.confirmed)
+            stalled = 0 if confirmed > before or reduced else stalled + 1
             before = confirmed
             if stalled > _ROUNDS_WITHOUT_PROGRESS:
-                raise _Stopped(self._error(delivery.reason), delivery.reason)
-            if self.record.unknown:
-                if self.settler is None:
-                    raise _Stopped(self._error(delivery.reason), delivery.reason)
-                self._look(self.settler, bar)
-                if self._again or not self._used_up():
+                raise _Stopped(self._error(sent.reason), sent.reason)
+            if journal.unknown:
+                if reconciler is None:
+                    raise _Stopped(self._error(sent.reason), sent.reason)
+                self._reconcile(reconciler, bar)
+                if self._to_resend or not self._is_exhausted():
                     continue
-                if self.record.unknown:
-                    self._settle(self.settler, bar)
+                if journal.unknown:
+                    self._resend_lost(reconciler, bar)
                     continue
-            if self._again:
+            if self._to_resend:
                 continue
-            if self.settler is None:
+            if reconciler is None:
                 break
-            if self.record.resent:
-                # Once more as long: what was taken for lost may only have been slow.
-                _wait_until(self.record.resent_at + self.reconcile_wait)
-            if not self.settler.at_the_end():
+            if journal.resent:
+                # Rows that counted as lost may only have been slow, so wait as long again.
+                _wait_until(journal.resent_at + self._reconcile_wait)
+            if not reconciler.finish():
                 break
-        if self.record.confirmed != ([(0, self._end)] if self._end else []):
-            raise ClicDataError(
-                "Not every row is accounted for, which is a fault of pandas_clicdata: please report it."
-            )
+        if journal.confirmed != ([(0, self._end)] if self._end else []):
+            raise ClicDataError("Not every row is accounted for. This is a bug in pandas_clicdata; please report it.")
 
-    def _may_go_on(self, delivery: Delivery) -> bool:
-        """Whether all that happened is that batches were too large, or rows are unknown, which can be found out."""
-        if delivery.complete:
+    def _can_continue(self, sent: SendResult) -> bool:
+        """Return whether every failure was a batch that is too large, or a batch that can be reconciled."""
+        if sent.complete:
             return True
-        failed = [each for each in delivery.outcomes if each.fate is not Fate.CONFIRMED or each.error is not None]
+        failed = [each for each in sent.results if each.outcome is not Outcome.CONFIRMED or each.error is not None]
         first = next((each for each in failed if not _is_too_large(each)), None)
-        if delivery.failure is not None or not failed:
+        if sent.failure is not None or not failed:
             return False
         if first is None:
             return True
-        return self.settler is not None and first.fate is Fate.UNKNOWN and isinstance(first.error, ClicDataError)
+        return (
+            self._reconciler is not None and first.outcome is Outcome.UNKNOWN and isinstance(first.error, ClicDataError)
+        )
 
-    def _make_smaller(self, delivery: Delivery) -> bool:
-        """Halve the batches from now on, if the service has refused some as too large; whether it has."""
-        refused = [each.batch for each in delivery.outcomes if _is_too_large(each)]
+    def _reduce_size(self, sent: SendResult) -> bool:
+        """Halve the batches from now on if the service refused one as too large; return whether it did."""
+        refused = [each.batch for each in sent.results if _is_too_large(each)]
         if refused:
             smallest = min(refused, key=lambda batch: len(batch.body))
-            self._most_rows = min(self._most_rows, max(1, smallest.rows // 2))
-            self._most_bytes = min(self._most_bytes, max(1, len(smallest.body) // 2))
+            self._max_rows = min(self._max_rows, max(1, smallest.rows // 2))
+            self._max_bytes = min(self._max_bytes, max(1, len(smallest.body) // 2))
         return bool(refused)
 
-    def _used_up(self) -> bool:
-        """Whether the frame or stream has no rows that were never sent."""
+    def _is_exhausted(self) -> bool:
+        """Return whether the frame or stream has no rows left that were never sent."""
         following = next(self._source, None)
         if following is not None:
-            self._again.append(following)
+            self._to_resend.append(following)
         return following is None
 
-    # finding out
+    # reconciling
 
-    def _look(self, settler: Settler, bar: ProgressBar) -> Found:
-        looked = settler.found(list(self.record.unknown.values()))
-        for number, found in looked.ranges.items():
+    def _reconcile(self, reconciler: Reconciler, bar: ProgressBar) -> Reconciliation:
+        result = reconciler.reconcile(list(self._journal.unknown.values()))
+        for number, found in result.ranges.items():
             if found:
-                self._shrink(self.record.unknown[number], found)
-                self.record.note("found", batch=number, ranges=[list(pair) for pair in found])
+                self._drop_data(self._journal.unknown[number], found)
+                self._journal.record("found", batch=number, ranges=[list(pair) for pair in found])
                 bar.add(row_ranges.count(found))
-        return looked
+        return result
 
-    def _settle(self, settler: Settler, bar: ProgressBar) -> None:
-        """Wait until what comes late should have come; then take for lost what is not there."""
-        latest = max(each.since for each in self.record.unknown.values())
-        _wait_until(min(latest, time.time()) + self.reconcile_wait)
-        looked = self._look(settler, bar)
-        pending = list(self.record.unknown.values())
-        if pending and looked.doubt:
-            raise ClicDataError(f"Rows that were not found are not sent again, for {looked.doubt}.")
-        if self.content.ready is None and any(each.number not in self._parts for each in pending):
-            raise ClicDataError("The rows that were not found were read from a stream, so they cannot be sent again.")
-        for each in pending:
-            part = self._parts.pop(each.number, None)
-            # Noted first: from now on no look can confirm them under their old mark, whatever a deletion does.
-            self.record.note("absent", batch=each.number)
-            self._put_back(each.ranges, part)
-        if pending:
-            settler.before_again(pending)
+    def _resend_lost(self, reconciler: Reconciler, bar: ProgressBar) -> None:
+        """Wait for late arrivals; then count the unknown rows that are not in the table as lost and resend them."""
+        journal = self._journal
+        latest = max(each.since for each in journal.unknown.values())
+        _wait_until(min(latest, time.time()) + self._reconcile_wait)
+        result = self._reconcile(reconciler, bar)
+        lost = list(journal.unknown.values())
+        if lost and result.doubt:
+            raise ClicDataError(f"Rows that were not found are not sent again, because {result.doubt}.")
+        if self._payload.ready is None and any(each.number not in self._unknown_parts for each in lost):
+            raise ClicDataError("The rows that were not found came from a stream, so they cannot be sent again.")
+        for each in lost:
+            part = self._unknown_parts.pop(each.number, None)
+            # Recorded first: from now on a scan does not confirm these rows by their old stamp, whatever a delete does.
+            journal.record("absent", batch=each.number)
+            self._queue(each.ranges, part)
+        if lost:
+            reconciler.before_resend(lost)
 
-    def _shrink(self, pending: Pending, found: Sequence[RowRange]) -> None:
-        """Keep only those rows of a batch that are still unknown."""
-        part = self._parts.pop(pending.number, None)
-        gone = set(row_ranges.positions(found))
-        kept = [at for at, row in enumerate(row_ranges.positions(pending.ranges)) if row not in gone]
+    def _drop_data(self, unknown: UnknownBatch, found: Sequence[RowRange]) -> None:
+        """Keep the data of only those rows of a batch that are still unknown."""
+        part = self._unknown_parts.pop(unknown.number, None)
+        dropped = set(row_ranges.positions(found))
+        kept = [at for at, row in enumerate(row_ranges.positions(unknown.ranges)) if row not in dropped]
         if part is not None and kept:
-            self._parts[pending.number] = part.take(pa.array(kept))
+            self._unknown_parts[unknown.number] = part.take(pa.array(kept))
 
     # batches
 
-    def _counted(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
+    def _tracked(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
         for ranges, part in pieces:
             self._end = max(self._end, ranges[-1][1])
-            if self.sums is not None and self.content.ready is None:
-                self.sums = self.sums.plus(self.content.sums_of(part))
+            if self.stream_checksums is not None and self._payload.ready is None:
+                self.stream_checksums = self.stream_checksums.plus(self._payload.checksums_of(part))
             yield ranges, part
 
     def _sizes(self) -> Iterator[int]:
-        for size in batch_sizes(self.session, self.chunksize, self.workers):
-            # Rows that fit too few into a request are cut smaller from the beginning, and still differ in number.
-            yield max(1, min(size, self._most_rows - (self.chunksize - size)))
+        for size in batch_sizes(self._client, self._chunksize, self._workers):
+            # Wide rows are cut into smaller batches from the start, which still differ in size.
+            yield max(1, min(size, self._max_rows - (self._chunksize - size)))
 
     def _batches(self) -> Iterator[Batch]:
         while True:
-            piece = self._again.popleft() if self._again else next(self._source, None)
+            piece = self._to_resend.popleft() if self._to_resend else next(self._source, None)
             if piece is None:
                 return
-            batch = self._batch(*piece)
+            batch = self._encode(*piece)
             if batch is not None:
                 yield batch
 
-    def _batch(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch) -> Batch | None:
-        """Write a batch; None if it is too large, so that its halves come next."""
-        if part.num_rows > self._most_rows:
-            self._split(ranges, part, self._most_rows)
+    def _encode(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch) -> Batch | None:
+        """Encode a batch. If it is too large, queue its parts instead and return None."""
+        if part.num_rows > self._max_rows:
+            self._split(ranges, part, self._max_rows)
             return None
-        number = self.record.next_number()
-        mark = self.record.mark(number)
-        sent = part
-        if mark is not None:
-            arrays = [*part.columns, pa.array([mark] * part.num_rows, pa.large_string())]
-            sent = pa.RecordBatch.from_arrays(arrays, [*part.schema.names, str(self.record.identity.stamp)])
-        body = row_codec.encode(sent, self._wires, self._framing)
-        if len(body) > self._most_bytes and part.num_rows > 1:
-            self._most_rows = max(1, min(self._most_rows, part.num_rows * self._most_bytes // len(body)))
-            self._split(ranges, part, min(self._most_rows, part.num_rows // 2))
+        number = self._journal.next_number()
+        stamp = self._journal.stamp(number)
+        rows = part
+        if stamp is not None:
+            arrays = [*part.columns, pa.array([stamp] * part.num_rows, pa.large_string())]
+            rows = pa.RecordBatch.from_arrays(arrays, [*part.schema.names, str(self._journal.identity.stamp)])
+        body = row_codec.encode(rows, self._wires, self._framing)
+        if len(body) > self._max_bytes and part.num_rows > 1:
+            self._max_rows = max(1, min(self._max_rows, part.num_rows * self._max_bytes // len(body)))
+            self._split(ranges, part, min(self._max_rows, part.num_rows // 2))
             return None
-        return Batch(ranges, body, number, mark, part)
+        return Batch(ranges, body, number, stamp, part)
 
-    def _split(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch, most: int) -> None:
-        """Put the rows of a batch in front of all others, in smaller pieces."""
+    def _split(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch, size: int) -> None:
+        """Put the rows of a batch at the front of the queue, in smaller pieces."""
         at, pieces = 0, []
-        for piece in row_ranges.cut(ranges, itertools.repeat(most)):
+        for piece in row_ranges.cut(ranges, itertools.repeat(size)):
             count = row_ranges.count(piece)
             pieces.append((piece, part.slice(at, count)))
             at += count
-        self._again.extendleft(reversed(pieces))
+        self._to_resend.extendleft(reversed(pieces))
 
     def _send(self, batch: Batch) -> Sent:
-        return api.insert(self.session, self.table.rec_id, batch.body, batch.rows)
+        return self._client.insert(self._context.table.rec_id, batch.body, batch.rows)
 
-    def _take_back(self, delivery: Delivery) -> None:
-        """Keep the rows of what did not go, and of what may have to go again."""
-        for batch in delivery.left:
-            self._put_back(batch.ranges, batch.part)
-        for outcome in delivery.outcomes:
-            if outcome.fate is Fate.UNSENT:
-                self._put_back(outcome.batch.ranges, outcome.batch.part)
-            elif outcome.fate is Fate.UNKNOWN and outcome.batch.part is not None:
-                self._parts[outcome.batch.number] = outcome.batch.part
+    def _keep_data(self, sent: SendResult) -> None:
+        """Keep the rows of batches that were not sent, or may have to be sent again."""
+        for batch in sent.not_started:
+            self._queue(batch.ranges, batch.part)
+        for result in sent.results:
+            if result.outcome is Outcome.UNSENT:
+                self._queue(result.batch.ranges, result.batch.part)
+            elif result.outcome is Outcome.UNKNOWN and result.batch.part is not None:
+                self._unknown_parts[result.batch.number] = result.batch.part
 
-    def _put_back(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch | None) -> None:
+    def _queue(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch | None) -> None:
         for piece in row_ranges.cut(ranges, self._sizes()) if part is None else [ranges]:
-            self._again.append((piece, self.content.take(piece) if part is None else part))
+            self._to_resend.append((piece, self._payload.take(piece) if part is None else part))
 
-    # failing
-
-    def _error(self, reason: BaseException | None, miscounted: Outcome | None = None) -> Any:
-        job = Job(
-            "insert",
-            self.table,
-            self.content.rows,
-            unknown="Unknown, may or may not be in the table: {rows}; do not send these again before looking.",
-            unsent="Not in the table: {rows}.",
+    def _error(self, reason: BaseException | None, miscounted: BatchResult | None = None) -> IncompleteWriteError:
+        hint = "" if self._payload.rows is None else self._hint
+        if hint == _RESUME_HINT and self._journal.unknown and self._reconciler is None:
+            hint += _CHECK_HINT
+        return incomplete(
+            self._context,
+            _WORDING,
+            self._journal.states(self._end),
+            reason,
+            miscounted=miscounted,
+            resume=self._journal.token(),
+            hint=hint,
         )
-        known = self.record.known(self._end)
-        token = self.record.token()
-        hint = "" if self.content.rows is None else self.hint
-        if hint == _HOW_TO_GO_ON and self.record.unknown and self.settler is None:
-            hint += _HOW_TO_FIND_OUT
-        return incomplete(job, known, reason, miscounted=miscounted, resume=token, hint=hint)
 
 
-def _is_too_large(outcome: Outcome) -> bool:
-    """Whether the service refused a batch for its size, and it can be halved."""
-    refusal = outcome.error
+def _is_too_large(result: BatchResult) -> bool:
+    """Return whether the service refused a batch for its size, and the batch can be halved."""
+    refusal = result.error
     return (
-        outcome.fate is Fate.UNSENT
+        result.outcome is Outcome.UNSENT
         and isinstance(refusal, ApiError)
         and refusal.status == _PAYLOAD_TOO_LARGE
-        and outcome.batch.rows > 1
+        and result.batch.rows > 1
     )
 
 
@@ -338,9 +334,9 @@ def _wait_until(moment: float) -> None:
 
 
 class _Stopped(Exception):
-    """The write cannot go on."""
+    """The write cannot continue."""
 
-    def __init__(self, error: Any, reason: BaseException | None) -> None:
+    def __init__(self, error: IncompleteWriteError, reason: BaseException | None) -> None:
         super().__init__()
         self.error = error
         self.reason = reason

@@ -1,4 +1,4 @@
-"""Send batches, several at a time, and know the outcome of each one."""
+"""Send batches concurrently, and report the outcome of each."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ from pandas_clicdata.write import row_ranges
 
 @dataclass(frozen=True)
 class Batch:
-    """One request's rows, written.
+    """The rows of one request, encoded.
 
     Attributes
     ----------
     ranges : tuple of (int, int)
-        The frame's rows that it stands for.
+        The rows of the frame.
     body : bytes
         The rows as JSON.
     number : int
-        Which batch of the write this is.
-    mark : str or None
-        What its rows carry in the stamp column.
+        The number of the batch within the write.
+    stamp : str or None
+        The value of the stamp column in these rows.
     part : pyarrow.RecordBatch or None
-        The rows themselves, for those that may have to be written again.
+        The rows before encoding, if they may have to be encoded again.
     """
 
     ranges: tuple[RowRange, ...]
     body: bytes = field(repr=False)
     number: int = 0
-    mark: str | None = None
+    stamp: str | None = None
     part: pa.RecordBatch | None = field(default=None, repr=False)
 
     @property
     def rows(self) -> int:
         return row_ranges.count(self.ranges)
 
-    def spent(self) -> Batch:
-        """The batch without its content, which is not needed any more."""
+    def without_data(self) -> Batch:
+        """Return the batch without its data, to free the memory."""
         return replace(self, body=b"", part=None)
 
 
-class Fate(Enum):
-    """What became of a batch."""
+class Outcome(Enum):
+    """What is known of the rows of a batch."""
 
     CONFIRMED = "confirmed"
     UNKNOWN = "unknown"
@@ -61,31 +61,31 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A batch's fate, and how it came to it.
+class BatchResult:
+    """The outcome of one batch.
 
     Attributes
     ----------
     batch : Batch
         The batch.
-    fate : Fate
+    outcome : Outcome
         What is known of its rows.
     retries : int
         How often its request was sent again.
     perhaps_twice : bool
-        Whether a try before the last may have been carried out too, or may still be.
+        Whether a try before the last may have been carried out, too, or may still be.
     counted : int or None
-        How many rows the reply counted; None if it did not count.
+        The number of rows in the reply; None if the reply has none.
     wrong_count : int or None
-        What the reply counted, where that is not the number of rows sent.
+        The number of rows in the reply, if it is not the number of rows sent.
     error : BaseException or None
-        Why it is not confirmed, or could not be noted.
+        Why the batch is not confirmed, or why its outcome could not be recorded.
     connection : int
-        The number of the connection that the reply came on.
+        The number of the connection of the reply.
     """
 
     batch: Batch
-    fate: Fate
+    outcome: Outcome
     retries: int = 0
     perhaps_twice: bool = False
     counted: int | None = None
@@ -95,80 +95,81 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """What became of some batches.
+class SendResult:
+    """The outcome of several batches.
 
     Attributes
     ----------
-    outcomes : sequence of Outcome
-        Of each batch that was begun, in the order in which they ended.
-    left : sequence of Batch
-        Those that were taken but not begun.
+    results : sequence of BatchResult
+        The result of each batch that was started, in the order in which they ended.
+    not_started : sequence of Batch
+        Batches that were taken from the iterable and not started.
     failure : BaseException or None
-        What ended the delivery from outside: Ctrl-C, or a failure to write the next batch.
+        What stopped the sending from outside: an interrupt, or a failure to encode the next batch.
     notes : sequence of str
-        What could not be checked, in sentences.
+        Sentences about what could not be checked.
     """
 
-    outcomes: Sequence[Outcome]
-    left: Sequence[Batch] = ()
+    results: Sequence[BatchResult]
+    not_started: Sequence[Batch] = ()
     failure: BaseException | None = None
     notes: Sequence[str] = ()
 
     @property
     def reason(self) -> BaseException | None:
-        """Why it did not come to its end."""
-        # Those that a stop brought to their end came after its reason.
-        return self.failure or next((outcome.error for outcome in self.outcomes if outcome.error is not None), None)
+        """Why the sending stopped."""
+        # The first error is the reason; batches that end after a stop have errors of their own.
+        return self.failure or next((result.error for result in self.results if result.error is not None), None)
 
     @property
     def retries(self) -> int:
-        return sum(outcome.retries for outcome in self.outcomes)
+        return sum(result.retries for result in self.results)
 
     @property
     def perhaps_twice(self) -> bool:
-        """Whether something of it may be carried out once more."""
-        return any(outcome.perhaps_twice for outcome in self.outcomes)
+        """Whether a request may still be carried out a second time."""
+        return any(result.perhaps_twice for result in self.results)
 
     @property
     def complete(self) -> bool:
         return self.failure is None and all(
-            outcome.fate is Fate.CONFIRMED and outcome.error is None for outcome in self.outcomes
+            result.outcome is Outcome.CONFIRMED and result.error is None for result in self.results
         )
 
-    def ranges(self, fate: Fate) -> list[RowRange]:
+    def ranges(self, outcome: Outcome) -> list[RowRange]:
+        """Return the rows that have this outcome."""
         return row_ranges.merged(
-            pair for outcome in self.outcomes if outcome.fate is fate for pair in outcome.batch.ranges
+            pair for result in self.results if result.outcome is outcome for pair in result.batch.ranges
         )
 
 
-class Log(Protocol):
-    """Who is told of each batch before it goes and when its fate is known."""
+class BatchLog(Protocol):
+    """Records each batch before it is sent and when its outcome is known."""
 
     def sending(self, batch: Batch) -> None: ...
 
-    def ended(self, outcome: Outcome) -> None: ...
+    def ended(self, result: BatchResult) -> None: ...
 
-    def doubted(self, outcome: Outcome) -> None: ...
+    def doubted(self, result: BatchResult) -> None: ...
 
 
 class _NoLog:
     def sending(self, batch: Batch) -> None: ...
 
-    def ended(self, outcome: Outcome) -> None: ...
+    def ended(self, result: BatchResult) -> None: ...
 
-    def doubted(self, outcome: Outcome) -> None: ...
+    def doubted(self, result: BatchResult) -> None: ...
 
 
-class Replies(Protocol):
-    """What is known of the connections that replies came on."""
+class ConnectionChecks(Protocol):
+    """Knows which connections delivered replies that may belong to other requests."""
 
     @property
     def doubted(self) -> frozenset[int]:
-        """Connections on which bytes came that no request asked for."""
+        """The numbers of the connections on which unrequested bytes arrived."""
 
     def in_sync(self, connection: int) -> bool | None:
-        """Whether the replies on this thread's connection belong to their requests; None if that cannot be told."""
+        """Return whether the replies on this thread's connection belong to their requests; None if unknown."""
 
 
 Send = Callable[[Batch], Sent]
@@ -180,67 +181,69 @@ def send_all(
     *,
     workers: int,
     bar: ProgressBar,
-    log: Log | None = None,
-    replies: Replies | None = None,
-) -> Delivery:
-    """Send batches, ``workers`` at a time, while the next ones are being written; stop at the first that fails.
+    log: BatchLog | None = None,
+    connections: ConnectionChecks | None = None,
+) -> SendResult:
+    """Send batches, ``workers`` at a time, and encode the next ones meanwhile; stop at the first failure.
 
-    The first Ctrl-C waits for the replies to what is on the wire, but not to send a batch again: that one is unsent. A
-    second waits for nothing. Where no thread can be started, as at the end of the interpreter, the batches are sent one
-    after the other.
+    After the first interrupt (Ctrl-C), the replies to the batches in flight are awaited, but no batch is sent again:
+    one that would need that is unsent. After the second interrupt nothing is awaited. Where no thread can be started,
+    as at the shutdown of the interpreter, the batches are sent one after the other.
 
     Parameters
     ----------
     batches : iterable of Batch
-        Written as they are taken.
+        The batches, encoded as they are taken.
     send : callable
-        Sends one batch, and never twice where that could double its rows.
+        Sends one batch, and never sends it again where that could store its rows twice.
     workers : int
-        Batches on the wire at once.
+        Maximum number of batches in flight.
     bar : ProgressBar
-        Told of each batch that is done.
-    log : Log, optional
-        Told of each batch before it goes and when it has ended. What it cannot note is not sent.
-    replies : Replies, optional
-        Asked whether a reply that counts no rows belongs to its batch. Where it may not, the batch is unknown.
+        Advances with each confirmed batch.
+    log : BatchLog, optional
+        Records each batch before it is sent and when it has ended. A batch that cannot be recorded is not sent.
+    connections : ConnectionChecks, optional
+        Checks whether a reply without a row count belongs to its batch. If it may not, the batch is unknown.
     """
-    return _Sending(send, workers, bar, log or _NoLog(), replies).run(batches)
+    return _Sending(send, workers, bar, log or _NoLog(), connections).run(batches)
 
 
 class _Sending:
-    """One call of ``send_all``: the batches that wait, those on the wire, and what is known of the others."""
+    """The state of one call of ``send_all``: batches that wait, batches in flight, and the results of the others."""
 
-    def __init__(self, send: Send, workers: int, bar: ProgressBar, log: Log, replies: Replies | None) -> None:
+    def __init__(
+        self, send: Send, workers: int, bar: ProgressBar, log: BatchLog, connections: ConnectionChecks | None
+    ) -> None:
         self._send = send
         self._workers = workers
         self._bar = bar
         self._log = log
-        self._replies = replies
+        self._connections = connections
         self._stop = threading.Event()
         self._changed = threading.Condition()
-        # The threads keep these, so that an interrupt in the calling one loses no batch that has gone.
+        # Kept by the worker threads, so that an interrupt in the calling thread loses no batch that was sent.
         self._waiting: deque[Batch] = deque()
-        self._on_wire: dict[int, Batch] = {}
-        self._ended: list[Outcome] = []
+        self._in_flight: dict[int, Batch] = {}
+        self._ended: list[BatchResult] = []
         self._broken: list[BaseException] = []
         self._notes: list[str] = []
         self._doubted: set[int] = set()
-        # By thread, for the connection is that of the thread.
-        self._last: dict[int, Outcome] = {}
+        # By thread, because each thread has its own connection.
+        self._last: dict[int, BatchResult] = {}
         self._complete = self._interrupted = self._abandoned = False
-        self._threads = self._running = self._shown = 0
+        self._threads = self._running = self._counted_in_bar = 0
 
-    def run(self, batches: Iterable[Batch]) -> Delivery:
+    def run(self, batches: Iterable[Batch]) -> SendResult:
         failure: BaseException | None = None
         try:
             for batch in batches:
                 self._put(batch)
-                self._show()
+                self._advance_bar()
                 if self._stop.is_set():
                     break
             self._finish()
-            self._show()
-        except BaseException as exc:  # noqa: BLE001 - what is on the wire must be accounted for before it goes on
+            self._advance_bar()
+        except BaseException as exc:  # noqa: BLE001 - the batches in flight must be accounted for first
             failure = exc
             try:
                 self._interrupted = True
@@ -251,22 +254,22 @@ class _Sending:
                 failure = again
         with self._changed:
             self._abandoned = True
-            for batch in self._on_wire.values():
-                lost = Outcome(batch, Fate.UNKNOWN)
+            for batch in self._in_flight.values():
+                lost = BatchResult(batch, Outcome.UNKNOWN)
                 with contextlib.suppress(Exception):
                     self._log.ended(lost)
                 self._ended.append(lost)
-            self._doubt()
+            self._doubt_replies()
             failure = failure or next(iter(self._broken), None)
-            return Delivery(list(self._ended), list(self._waiting), failure, list(dict.fromkeys(self._notes)))
+            return SendResult(list(self._ended), list(self._waiting), failure, list(dict.fromkeys(self._notes)))
 
     # in the calling thread
 
     def _put(self, batch: Batch) -> None:
-        """Hand a batch to the workers, once one more than they have on the wire may wait."""
+        """Queue a batch, as soon as no more than one other waits."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._stop.is_set() or len(self._waiting) + len(self._on_wire) <= self._workers
+                lambda: self._stop.is_set() or len(self._waiting) + len(self._in_flight) <= self._workers
             )
             self._waiting.append(batch)
             if not self._stop.is_set():
@@ -276,62 +279,62 @@ class _Sending:
             self._work(wait=False)
 
     def _start_thread(self) -> None:
-        """Start a thread if none is idle and another one is allowed and can be had."""
-        if self._threads >= self._workers or len(self._waiting) <= self._running - len(self._on_wire):
+        """Start a thread if none is idle and fewer than ``workers`` run."""
+        if self._threads >= self._workers or len(self._waiting) <= self._running - len(self._in_flight):
             return
         thread = threading.Thread(target=self._work, name=f"clicdata-write-{self._threads}", daemon=True)
         self._threads += 1
         self._running += 1
         if not started(thread):
-            # The threads that there are do the work, or the calling one.
+            # The running threads do the work, or else the calling thread.
             self._threads -= 1
             self._running -= 1
             self._workers = max(1, self._threads)
 
     def _finish(self) -> None:
-        """Wait for the workers to end; no batch follows."""
+        """Wait for the worker threads to end, after the last batch."""
         with self._changed:
             self._complete = True
             self._changed.notify_all()
-            # An interrupted join cannot be waited for again; this can.
+            # Unlike a join, this can be repeated after an interrupt.
             self._changed.wait_for(lambda: not self._running or self._broken)
         if not self._threads:
             self._check()
 
-    def _show(self) -> None:
-        while self._shown < len(self._ended):
-            outcome = self._ended[self._shown]
-            self._shown += 1
-            if outcome.fate is Fate.CONFIRMED:
-                self._bar.add(outcome.batch.rows)
+    def _advance_bar(self) -> None:
+        while self._counted_in_bar < len(self._ended):
+            result = self._ended[self._counted_in_bar]
+            self._counted_in_bar += 1
+            if result.outcome is Outcome.CONFIRMED:
+                self._bar.add(result.batch.rows)
 
-    def _doubt(self) -> None:
-        """Take back what only replies say that may belong to another request."""
-        if self._replies is None:
+    def _doubt_replies(self) -> None:
+        """Mark batches as unknown whose only confirmation is a reply that may belong to another request."""
+        if self._connections is None:
             return
-        doubted = self._doubted | self._replies.doubted
-        for at, outcome in enumerate(self._ended):
-            if outcome.fate is Fate.CONFIRMED and outcome.counted is None and outcome.connection in doubted:
+        doubted = self._doubted | self._connections.doubted
+        for at, result in enumerate(self._ended):
+            if result.outcome is Outcome.CONFIRMED and result.counted is None and result.connection in doubted:
                 error = ConnectionLostError(
-                    "A reply came more than once on one connection, so that the replies on it may belong to other"
-                    " batches than they seem to.",
+                    "More replies than requests arrived on one connection, so each reply on it may belong to another"
+                    " batch.",
                     ambiguous=True,
                 )
-                self._ended[at] = replace(outcome, fate=Fate.UNKNOWN, error=error)
+                self._ended[at] = replace(result, outcome=Outcome.UNKNOWN, error=error)
                 with contextlib.suppress(Exception):
                     self._log.doubted(self._ended[at])
 
     # in the thread that sends
 
     def _work(self, *, wait: bool = True) -> None:
-        """Send what waits, in a thread of its own until no batch follows."""
+        """Send the batches that wait; in a thread of its own, until no batch follows."""
         token = NO_MORE_TRIES.set(self._stop)
         try:
             while (batch := self._begin(wait=wait)) is not None:
-                self._end(_delivered(batch, self._send))
+                self._end(_send_one(batch, self._send))
             if wait:
                 self._check()
-        except BaseException as exc:  # noqa: BLE001 - what a thread raises is lost
+        except BaseException as exc:  # noqa: BLE001 - an exception of a thread would be lost
             self._broken.append(exc)
             self._stop.set()
         finally:
@@ -341,7 +344,7 @@ class _Sending:
                 self._changed.notify_all()
 
     def _begin(self, *, wait: bool) -> Batch | None:
-        """Take the next batch on the wire; None if there is none to send."""
+        """Take the next batch to send; None if there is none."""
         with self._changed:
             if wait:
                 self._changed.wait_for(lambda: self._waiting or self._complete or self._stop.is_set())
@@ -350,58 +353,57 @@ class _Sending:
             batch = self._waiting.popleft()
             try:
                 self._log.sending(batch)
-            except Exception as exc:  # noqa: BLE001 - what cannot be noted is not sent
+            except Exception as exc:  # noqa: BLE001 - a batch that cannot be recorded is not sent
                 self._stop.set()
-                self._ended.append(Outcome(batch, Fate.UNSENT, error=exc))
+                self._ended.append(BatchResult(batch, Outcome.UNSENT, error=exc))
                 return None
-            self._on_wire[batch.number] = batch
+            self._in_flight[batch.number] = batch
             return batch
 
-    def _end(self, outcome: Outcome) -> None:
+    def _end(self, result: BatchResult) -> None:
         with self._changed:
             if self._abandoned:
                 return
             try:
-                self._log.ended(outcome)
-            except Exception as exc:  # noqa: BLE001 - the rows are where they are all the same
-                outcome = replace(outcome, error=outcome.error or exc)
-            del self._on_wire[outcome.batch.number]
-            self._ended.append(outcome)
-            self._last[threading.get_ident()] = outcome
-            if outcome.fate is not Fate.CONFIRMED or outcome.error is not None:
+                self._log.ended(result)
+            except Exception as exc:  # noqa: BLE001 - the outcome of the rows is the same
+                result = replace(result, error=result.error or exc)
+            del self._in_flight[result.batch.number]
+            self._ended.append(result)
+            self._last[threading.get_ident()] = result
+            if result.outcome is not Outcome.CONFIRMED or result.error is not None:
                 self._stop.set()
             self._changed.notify_all()
 
     def _check(self) -> None:
-        """Find out whether the replies without counts that this thread got belong to its batches."""
+        """Check whether the replies without counts that this thread received belong to its batches."""
         last = self._last.get(threading.get_ident())
-        if self._replies is None or self._interrupted or last is None:
+        if self._connections is None or self._interrupted or last is None:
             return
-        if last.fate is not Fate.CONFIRMED or last.counted is not None:
+        if last.outcome is not Outcome.CONFIRMED or last.counted is not None:
             return
         try:
-            if self._replies.in_sync(last.connection) is False:
+            if self._connections.in_sync(last.connection) is False:
                 self._doubted.add(last.connection)
         except ClicDataError as exc:
-            self._notes.append(f"Whether each reply belongs to its batch could not be checked at the end: {exc}")
+            self._notes.append(f"At the end, it could not be checked that each reply belongs to its batch: {exc}")
 
 
-def _delivered(batch: Batch, send: Send) -> Outcome:
+def _send_one(batch: Batch, send: Send) -> BatchResult:
     try:
         sent = send(batch)
     except ClicDataError as exc:
-        fate = Fate.UNKNOWN if exc.ambiguous else Fate.UNSENT
-        return Outcome(batch, fate, error=exc)
-    except BaseException as exc:  # noqa: BLE001 - whatever it was, the rows may have gone
-        return Outcome(batch, Fate.UNKNOWN, error=exc)
-    # A reply may say how many rows it took, or found in the request; either must be what was sent.
-    said = [count for count in (sent.counts.inserted, sent.counts.found) if count is not None]
-    wrong = next((count for count in said if count != batch.rows), None)
+        return BatchResult(batch, Outcome.UNKNOWN if exc.ambiguous else Outcome.UNSENT, error=exc)
+    except BaseException as exc:  # noqa: BLE001 - whatever happened, the rows may have been sent
+        return BatchResult(batch, Outcome.UNKNOWN, error=exc)
+    # A reply may state how many rows were stored, or found in the request. Either must be the number sent.
+    counts = [count for count in (sent.counts.inserted, sent.counts.found) if count is not None]
+    wrong = next((count for count in counts if count != batch.rows), None)
     if wrong is not None:
-        return Outcome(batch, Fate.UNKNOWN, sent.retries, wrong_count=wrong)
-    return Outcome(
-        batch.spent(),
-        Fate.CONFIRMED,
+        return BatchResult(batch, Outcome.UNKNOWN, sent.retries, wrong_count=wrong)
+    return BatchResult(
+        batch.without_data(),
+        Outcome.CONFIRMED,
         sent.retries,
         sent.perhaps_twice,
         sent.counts.inserted,

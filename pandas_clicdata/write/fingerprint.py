@@ -1,6 +1,7 @@
-"""What rows are equal: the frame's, and those that the service gives back, compared by one canonical text a value.
+"""Compare rows of the frame with rows of the table, by hashes and checksums over one canonical text per value.
 
-A frame's values are taken from the very JSON that is sent, so that both sides come the same way.
+The canonical text of a frame's value is made from the JSON that is sent, as that of a table's value is made from the
+JSON that is received.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _FINER = re.compile(r"\.[0-9]{6}0*[1-9]")
 
 
 def canonical(values: Sequence[Any], data_type: ColumnType) -> list[str | None]:
-    """One text a value: equal for values that are the same to ClicData, None for null.
+    """Return one text per value, which is equal for values that are equal in ClicData; None for null.
 
     Examples
     --------
@@ -73,7 +74,7 @@ def _number(value: Any) -> str:
 
 
 def _day(value: Any) -> str:
-    """A day as it is written, whatever midnight stands behind it."""
+    """Return a day without the midnight that may follow it."""
     if not isinstance(value, str):
         return _json(value)
     return value[:10] if _MIDNIGHT.fullmatch(value[10:]) else value
@@ -89,7 +90,7 @@ def _moment(value: Any) -> str:
         moment = moment.astimezone(UTC) if moment.tzinfo is not None else moment
     except (ValueError, OverflowError):
         return value
-    # Of more than six digits Python reads only six.
+    # Python reads only six digits of a fraction.
     return value if _FINER.search(value) else moment.replace(tzinfo=None).isoformat(sep=" ")
 
 
@@ -98,12 +99,12 @@ def _json(value: Any) -> str:
 
 
 def row_hashes(columns: Sequence[Sequence[str | None]]) -> Hashes:
-    """One number a row: equal for equal rows, and for others by a chance of 1 in 2^64.
+    """Return one hash per row: equal for equal rows, and for different rows with a probability of 1 in 2^64.
 
     Parameters
     ----------
     columns : sequence of sequence of str or None
-        The canonical texts, a column at a time.
+        The canonical texts of each column.
     """
     return _combined([_cell_hashes(texts) for texts in columns])
 
@@ -118,72 +119,73 @@ def _combined(columns: Sequence[Hashes]) -> Hashes:
 
 def _cell_hashes(texts: Sequence[str | None]) -> Hashes:
     cells = np.empty(len(texts), dtype=object)
-    # Told apart from a text by its missing "=".
+    # A null has no "=", so it differs from every text.
     cells[:] = ["" if text is None else f"={text}" for text in texts]
     return pd.util.hash_array(cells, categorize=False)
 
 
 @dataclass(frozen=True)
-class Sums:
-    """Rows, by column the nulls and a checksum, and a checksum over whole rows, all of which know no order of rows.
+class Checksums:
+    """The number of rows, and checksums that do not depend on the order of the rows.
 
     Attributes
     ----------
     rows : int
-        How many rows.
+        The number of rows.
     columns : dict of str to (int, int)
-        The nulls and the checksum of each column.
+        The number of nulls and the checksum of each column.
     whole : int
-        The checksum over whole rows, which tells values that stand in another row.
+        The checksum over whole rows, which changes if a value moves to another row.
     """
 
     rows: int = 0
     columns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     whole: int = 0
 
-    def plus(self, other: Sums) -> Sums:
+    def plus(self, other: Checksums) -> Checksums:
+        """Return the checksums of both sets of rows together."""
         names = dict.fromkeys([*self.columns, *other.columns])
         zero = (0, 0)
         summed = {}
         for name in names:
             (nulls, checksum), (more, added) = self.columns.get(name, zero), other.columns.get(name, zero)
             summed[name] = (nulls + more, (checksum + added) % 2**64)
-        return Sums(self.rows + other.rows, summed, (self.whole + other.whole) % 2**64)
+        return Checksums(self.rows + other.rows, summed, (self.whole + other.whole) % 2**64)
 
-    def differences(self, found: Sums) -> list[str]:
-        """What was found instead of this, in sentences."""
-        said = []
+    def differences(self, found: Checksums) -> list[str]:
+        """Return how ``found`` differs from these checksums, as phrases for an error."""
+        phrases = []
         if self.rows != found.rows:
-            said.append(f"{found.rows:,} rows where {self.rows:,} should be")
+            phrases.append(f"{found.rows:,} rows instead of {self.rows:,}")
         for name, (nulls, checksum) in self.columns.items():
             found_nulls, found_checksum = found.columns.get(name, (0, 0))
             if nulls != found_nulls:
-                said.append(f"column {name!r} has {found_nulls:,} nulls where {nulls:,} should be")
+                phrases.append(f"column {name!r} has {found_nulls:,} nulls instead of {nulls:,}")
             elif checksum != found_checksum:
-                said.append(f"column {name!r} has other values")
-        if not said and self.whole != found.whole:
-            said.append("each column has the right values, but some stand in other rows")
-        return said
+                phrases.append(f"column {name!r} has other values")
+        if not phrases and self.whole != found.whole:
+            phrases.append("each column has the right values, but some are in other rows")
+        return phrases
 
 
-def sums_of(names: Sequence[str], columns: Sequence[Sequence[str | None]]) -> Sums:
-    """The sums of some rows, given as canonical texts."""
+def checksums_of(names: Sequence[str], columns: Sequence[Sequence[str | None]]) -> Checksums:
+    """Return the checksums of rows given as canonical texts."""
     hashes = [_cell_hashes(texts) for texts in columns]
     by_column = {
         name: (sum(text is None for text in texts), int(cells.sum(dtype=np.uint64)))
         for name, texts, cells in zip(names, columns, hashes, strict=True)
     }
     whole = _combined(hashes)
-    return Sums(len(whole), by_column, int(whole.sum(dtype=np.uint64)))
+    return Checksums(len(whole), by_column, int(whole.sum(dtype=np.uint64)))
 
 
-def of_page(page: Sequence[Mapping[str, Any]], planned: Sequence[PlannedColumn]) -> list[list[str | None]]:
-    """The canonical texts of rows as the service gives them, by column."""
+def texts_of_page(page: Sequence[Mapping[str, Any]], planned: Sequence[PlannedColumn]) -> list[list[str | None]]:
+    """Return the canonical texts of rows from the service, by column."""
     return [canonical([row.get(column.name) for row in page], column.data_type) for column in planned]
 
 
-def of_part(part: pa.RecordBatch, planned: Sequence[PlannedColumn]) -> list[list[str | None]]:
-    """The canonical texts of rows as they are sent, by column."""
+def texts_of_batch(part: pa.RecordBatch, planned: Sequence[PlannedColumn]) -> list[list[str | None]]:
+    """Return the canonical texts of rows to send, by column."""
     if not part.num_rows:
         return [[] for _ in planned]
     body = row_codec.encode(part, [column.wire for column in planned], _lists(len(planned)))
@@ -192,13 +194,13 @@ def of_part(part: pa.RecordBatch, planned: Sequence[PlannedColumn]) -> list[list
 
 
 def blocks(ready: pa.Table) -> Iterator[pa.RecordBatch]:
-    """A table in pieces that are small enough to be looked at as Python objects."""
+    """Yield a table in pieces that are small enough to be handled as Python objects."""
     for start in range(0, ready.num_rows, _BLOCK_ROWS):
         yield from ready.slice(start, _BLOCK_ROWS).combine_chunks().to_batches()
 
 
 def content_hash(ready: pa.Table, planned: Sequence[PlannedColumn]) -> str:
-    """A hash of rows, in their order, and of how their columns are sent.
+    """Return a hash of rows, in their order, and of the names and types of their columns.
 
     Examples
     --------
@@ -219,6 +221,6 @@ def _lists(columns: int) -> Framing:
     return Framing("[", tuple("" if at == 0 else "," for at in range(columns)), "]")
 
 
-def joined(hashes: Sequence[Hashes]) -> Hashes:
-    """Hashes one after another."""
+def concatenated(hashes: Sequence[Hashes]) -> Hashes:
+    """Concatenate hashes; unlike NumPy, also none."""
     return np.concatenate(hashes) if hashes else np.zeros(0, dtype=np.uint64)

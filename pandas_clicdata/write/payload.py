@@ -1,4 +1,4 @@
-"""The rows of a write: planned, checked, fitted to the columns of the table, and cut into batches."""
+"""The rows of a write: planned, checked, aligned with the table's columns, and cut into batches."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pandas_clicdata._checks import did_you_mean, near
+from pandas_clicdata._checks import did_you_mean, near, unicode_text
 from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn, TableRef, Wire
 from pandas_clicdata.client import api
-from pandas_clicdata.errors import ColumnMismatchError, FrameError, RowRange
+from pandas_clicdata.errors import ColumnMismatchError, ColumnNameError, FrameError, RowRange
 from pandas_clicdata.types import encode, ingest, plan
 from pandas_clicdata.write import fingerprint, row_ranges
-from pandas_clicdata.write.fingerprint import Hashes, Sums
+from pandas_clicdata.write.fingerprint import Checksums, Hashes
 from pandas_clicdata.write.options import Options
 
 _MOST_CHUNKS = 100
@@ -23,24 +23,24 @@ Piece = tuple[tuple[RowRange, ...], pa.RecordBatch]
 
 
 @dataclass(frozen=True, eq=False)
-class Content:
-    """A frame's or stream's rows.
+class Payload:
+    """The rows of a frame or a stream.
 
     Attributes
     ----------
-    door : Door
-        Where they come in.
+    source : Door
+        The data as it came in.
     plans : sequence of ColumnPlan
-        What each column becomes.
+        The ClicData type and the encoder of each column.
     ready : pyarrow.Table or None
-        All values checked and converted; None for a stream.
+        The checked and converted values; None for a stream.
     left_out : sequence of str
-        Columns that came in and do not go out, for the table does not have them.
+        Columns of the source that are not sent, because the table does not have them.
     notes : tuple of str
-        What the receipt is to say about the columns.
+        Notes about the columns for the receipt.
     """
 
-    door: ingest.Door
+    source: ingest.Door
     plans: Sequence[plan.ColumnPlan]
     ready: pa.Table | None
     left_out: Sequence[str] = ()
@@ -48,38 +48,38 @@ class Content:
     _hashes: dict[tuple[str, ...], Hashes] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def planned_as(cls, door: ingest.Door, plans: Sequence[plan.ColumnPlan]) -> Content:
-        """Check every value that is in memory.
+    def from_plans(cls, source: ingest.Door, plans: Sequence[plan.ColumnPlan]) -> Payload:
+        """Check and convert every value that is in memory.
 
         Raises
         ------
         FrameError
-            One cannot be sent exactly.
+            A value cannot be sent exactly.
         """
-        if door.stream is not None:
-            return cls(door, plans, None)
-        ready = plan.ready_table(door, plans)
-        # Every slice looks through all chunks.
+        if source.stream is not None:
+            return cls(source, plans, None)
+        ready = plan.ready_table(source, plans)
+        # A slice of a table passes over all chunks.
         many = max((column.num_chunks for column in ready.columns), default=0) > _MOST_CHUNKS
-        return cls(door, plans, ready.combine_chunks() if many else ready)
+        return cls(source, plans, ready.combine_chunks() if many else ready)
 
     @classmethod
-    def enter(cls, obj: object, columns: Mapping[str, str] | None, *, index: bool) -> Content:
-        """Take what a user gives, with a word about an index that is not sent.
+    def from_object(cls, obj: object, column_types: Mapping[str, str] | None, *, index: bool) -> Payload:
+        """Plan the columns of a frame-like object, and warn about an index that is not sent.
 
         Raises
         ------
         FrameError, TypeError
-            It cannot be sent.
+            The object cannot be sent.
         """
-        door = ingest.enter(obj, index=index)
+        source = ingest.enter(obj, index=index)
         if not index:
             ingest.warn_of_index(obj)
-        return cls.planned_as(door, plan.plan_columns(door, columns))
+        return cls.from_plans(source, plan.plan_columns(source, column_types))
 
     @property
     def rows(self) -> int | None:
-        return self.door.rows
+        return self.source.rows
 
     @property
     def planned(self) -> list[PlannedColumn]:
@@ -88,34 +88,31 @@ class Content:
     @functools.cached_property
     def hash(self) -> str:
         """A hash of all values, in their order."""
-        assert self.ready is not None
-        return fingerprint.content_hash(self.ready, self.planned)
+        return fingerprint.content_hash(self.table(), self.planned)
 
-    def whole(self) -> pa.Table:
-        """The rows; they are in memory."""
+    def table(self) -> pa.Table:
+        """Return the rows, which must be in memory."""
         assert self.ready is not None
         return self.ready
 
-    def in_memory(self) -> Content:
-        """The same, with a stream read to its end."""
-        if self.door.stream is None:
+    def in_memory(self) -> Payload:
+        """Return the payload with a stream read to its end."""
+        if self.source.stream is None:
             return self
-        table = self.door.stream.read_all()
-        door = ingest.enter(table, index=False)
-        wanted = {plan.planned.name: str(plan.planned.data_type) for plan in self.plans}
-        return Content.planned_as(door, plan.plan_columns(door, wanted))
+        source = ingest.enter(self.source.stream.read_all(), index=False)
+        column_types = {plan.planned.name: str(plan.planned.data_type) for plan in self.plans}
+        return Payload.from_plans(source, plan.plan_columns(source, column_types))
 
-    def without(self, names: Sequence[str], notes: tuple[str, ...]) -> Content:
-        """The same rows with these columns left out."""
-        kept = [plan for plan in self.plans if plan.planned.name not in names]
-        own = [plan.planned.name for plan in kept]
-        ready = None if self.ready is None else self.ready.select(own)
-        return replace(
-            self, door=only(self.door, own), plans=kept, ready=ready, left_out=names, notes=notes, _hashes={}
-        )
+    def without(self, names: Sequence[str], notes: tuple[str, ...]) -> Payload:
+        """Return the payload without these columns."""
+        plans = [plan for plan in self.plans if plan.planned.name not in names]
+        kept = [plan.planned.name for plan in plans]
+        ready = None if self.ready is None else self.ready.select(kept)
+        source = select_columns(self.source, kept)
+        return replace(self, source=source, plans=plans, ready=ready, left_out=names, notes=notes, _hashes={})
 
     def pieces(self, ranges: Sequence[RowRange] | None, sizes: Iterator[int]) -> Iterator[Piece]:
-        """Cut rows into pieces of these sizes; ``ranges`` are those wanted, which a stream always gives all.
+        """Cut the rows of ``ranges``, or all rows, into pieces of these sizes. A stream always yields all rows.
 
         Raises
         ------
@@ -129,21 +126,21 @@ class Content:
             yield piece, self.take(piece)
 
     def take(self, ranges: Sequence[RowRange]) -> pa.RecordBatch:
-        """The rows of some ranges."""
-        ready = self.whole()
+        """Return the rows of some ranges."""
+        ready = self.table()
         slices = [ready.slice(start, stop - start) for start, stop in ranges]
         return _one_batch(slices[0] if len(slices) == 1 else pa.concat_tables(slices))
 
-    def taken(self, positions: Sequence[int]) -> Content:
-        """Some of the rows, planned as all are."""
-        return replace(self, ready=self.whole().take(pa.array(positions, pa.int64())), _hashes={})
+    def take_positions(self, positions: Sequence[int]) -> Payload:
+        """Return a payload of some of the rows."""
+        return replace(self, ready=self.table().take(pa.array(positions, pa.int64())), _hashes={})
 
     def _pieces_of_stream(self, sizes: Iterator[int]) -> Iterator[Piece]:
-        assert self.door.stream is not None
+        assert self.source.stream is not None
         held: pa.Table | None = None
         offset = sent = 0
         size = next(sizes)
-        for batch in self.door.stream:
+        for batch in self.source.stream:
             piece = plan.ready_batch(batch, self.plans, offset)
             offset += batch.num_rows
             held = piece if held is None else pa.concat_tables([held, piece])
@@ -154,25 +151,30 @@ class Content:
             yield ((sent, sent + held.num_rows),), _one_batch(held)
 
     def hashes(self, names: Sequence[str] | None = None) -> Hashes:
-        """A hash of each row, of all its columns or some."""
+        """Return a hash of each row, over all columns or those named."""
         planned = [column for column in self.planned if names is None or column.name in names]
         key = tuple(column.name for column in planned)
         if key not in self._hashes:
-            ready = self.whole().select(key)
-            self._hashes[key] = fingerprint.joined(
-                [fingerprint.row_hashes(fingerprint.of_part(block, planned)) for block in fingerprint.blocks(ready)]
+            ready = self.table().select(key)
+            self._hashes[key] = fingerprint.concatenated(
+                [
+                    fingerprint.row_hashes(fingerprint.texts_of_batch(block, planned))
+                    for block in fingerprint.blocks(ready)
+                ]
             )
         return self._hashes[key]
 
-    def sums(self) -> Sums:
-        """What reading the rows back is compared with."""
-        total = Sums()
-        for block in fingerprint.blocks(self.whole()):
-            total = total.plus(self.sums_of(block))
+    def checksums(self) -> Checksums:
+        """Return the checksums that rows read back are compared with."""
+        total = Checksums()
+        for block in fingerprint.blocks(self.table()):
+            total = total.plus(self.checksums_of(block))
         return total
 
-    def sums_of(self, part: pa.RecordBatch) -> Sums:
-        return fingerprint.sums_of([column.name for column in self.planned], fingerprint.of_part(part, self.planned))
+    def checksums_of(self, part: pa.RecordBatch) -> Checksums:
+        return fingerprint.checksums_of(
+            [column.name for column in self.planned], fingerprint.texts_of_batch(part, self.planned)
+        )
 
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:
@@ -180,120 +182,184 @@ def _one_batch(table: pa.Table) -> pa.RecordBatch:
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
 
 
-def key_names(on: str | Sequence[str], names: Sequence[str]) -> list[str]:
-    """The key columns that a user names.
+def select_columns(source: ingest.Door, names: Sequence[str]) -> ingest.Door:
+    """Return a source with some of its columns."""
+    columns = {column.name: column for column in source.columns}
+    return replace(source, columns=[columns[name] for name in names])
+
+
+def stamp_column(name: str) -> PlannedColumn:
+    """Return the column that holds the stamps."""
+    return PlannedColumn(name, "str", ColumnType.TEXT, Wire(Encoding.TEXT), "the stamp of its batch")
+
+
+def inserted_payload(obj: object, options: Options) -> tuple[Payload, list[str]]:
+    """Return the rows to insert and the key columns, after every check that needs no request.
+
+    Raises
+    ------
+    FrameError, TypeError, ValueError
+        The rows, the keys or the stamp cannot be sent.
+    """
+    payload = Payload.from_object(obj, options.column_types, index=options.index)
+    if payload.rows is None:
+        for name in ("resume", "journal", "on"):
+            if getattr(options, name) is not None:
+                raise TypeError(
+                    f"{name}= needs rows that can be read twice. Pass a DataFrame or an Arrow table instead of a"
+                    " stream."
+                )
+        if options.on_unknown == "check":
+            raise TypeError(
+                "on_unknown='check' needs rows that can be read twice. Pass a DataFrame or an Arrow table instead of a"
+                " stream."
+            )
+    stamp = options.stamp
+    if stamp is not None:
+        unicode_text("stamp=", stamp)
+        equal = [
+            column.name for column in payload.planned if column.name.strip().casefold() == stamp.strip().casefold()
+        ]
+        if equal:
+            raise ColumnNameError(
+                f"stamp= names {stamp!r}, but the frame has a column {equal[0]!r}. Choose a name that no column has.",
+                column=equal[0],
+            )
+    if options.on is None:
+        return payload, []
+    keys = key_names(options.on, [column.name for column in payload.planned])
+    refuse_null_keys(payload, keys, "a key identifies a row")
+    refuse_duplicate_keys(payload, keys)
+    return payload, keys
+
+
+def keyed_payload(obj: object, operation: str, on: str | Sequence[str], options: Options) -> tuple[Payload, list[str]]:
+    """Return rows in memory whose keys are complete and unique, and the key columns.
 
     Raises
     ------
     FrameError
-        There are none, or the frame lacks one.
+        A key is missing or occurs twice.
     TypeError
-        They are no names.
+        The rows are a stream.
+    """
+    payload = Payload.from_object(obj, options.column_types, index=options.index)
+    if payload.rows is None:
+        raise TypeError(
+            f"{operation} needs its rows in memory. Pass a DataFrame or an Arrow table instead of a stream."
+        )
+    keys = key_names(on, [column.name for column in payload.planned])
+    refuse_null_keys(payload, keys, "no row of the table can be found by it")
+    refuse_duplicate_keys(payload, keys)
+    return payload, keys
+
+
+def key_names(on: str | Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the key columns as a list.
+
+    Raises
+    ------
+    FrameError
+        ``on`` is empty, or the frame lacks one of the columns.
+    TypeError
+        ``on`` is neither a name nor a list of names.
     """
     if not isinstance(on, str) and (isinstance(on, bytes) or not isinstance(on, Sequence)):
-        raise TypeError(f"on= is a column's name or a list of them, not {on!r}.")
+        raise TypeError(f"on= must be the name of a column or a list of names, not {on!r}.")
     keys = list(dict.fromkeys(map(str, [on] if isinstance(on, str) else on)))
     if not keys:
-        raise FrameError("on= names no columns, and keys are what tells one row from another.")
+        raise FrameError('on= is empty. Name at least one column that identifies a row, such as on="id".')
     for key in keys:
         if key not in names:
             raise FrameError(
-                f"on= names {key!r}, which the frame does not have.{did_you_mean(key, names)} It has"
+                f"on= names {key!r}, but the frame has no such column.{did_you_mean(key, names)} Its columns:"
                 f" {', '.join(map(repr, names))}.",
                 column=key,
             )
     return keys
 
 
-def only(door: ingest.Door, names: Sequence[str]) -> ingest.Door:
-    """Some of the columns."""
-    ours = {source.name: source for source in door.columns}
-    return replace(door, columns=[ours[name] for name in names])
-
-
-def refuse_null_keys(content: Content, keys: Sequence[str], why: str) -> None:
-    """Refuse a frame in which a key is missing.
+def refuse_null_keys(payload: Payload, keys: Sequence[str], why: str) -> None:
+    """Refuse rows in which a key is missing.
 
     Raises
     ------
     FrameError
-        Naming the row.
+        The message names the first row.
     """
     for name in keys:
-        values = content.whole().column(name)
+        values = payload.table().column(name)
         if values.null_count:
-            row = content.door.label(pc.index(values.is_null(), pa.scalar(True)).as_py())
+            row = payload.source.label(pc.index(values.is_null(), pa.scalar(True)).as_py())
             raise FrameError(
-                f"Column {name!r}, row {encode.shown(row)}: a key is missing, and {why}. Drop such rows first:"
-                " df.dropna(subset=[…]).",
+                f"Column {name!r}, row {encode.shown(row)}: the key is missing, and {why}. Drop such rows first:"
+                f" df.dropna(subset={list(keys)!r})",
                 column=name,
                 row=row,
             )
 
 
-def refuse_equal_keys(content: Content, keys: Sequence[str]) -> None:
-    """Refuse a frame in which two rows have the same keys.
+def refuse_duplicate_keys(payload: Payload, keys: Sequence[str]) -> None:
+    """Refuse rows of which two have the same keys.
 
     Raises
     ------
     FrameError
-        Naming both rows.
+        The message names both rows.
     """
-    planned = [column for column in content.planned if column.name in keys]
+    planned = [column for column in payload.planned if column.name in keys]
     seen: dict[tuple[str | None, ...], int] = {}
     at = 0
-    for block in fingerprint.blocks(content.whole().select([column.name for column in planned])):
-        for key in zip(*fingerprint.of_part(block, planned), strict=True):
+    for block in fingerprint.blocks(payload.table().select([column.name for column in planned])):
+        for key in zip(*fingerprint.texts_of_batch(block, planned), strict=True):
             first = seen.setdefault(key, at)
             if first != at:
-                names, other = ", ".join(keys), content.door.label(at)
-                one = encode.shown(content.door.label(first))
+                names, second = ", ".join(keys), payload.source.label(at)
                 raise FrameError(
-                    f"Rows {one} and {encode.shown(other)} have the same keys ({names}: {', '.join(map(str, key))})."
-                    " Keys must tell rows apart: df.drop_duplicates([…]), or name more columns in on=.",
+                    f"Rows {encode.shown(payload.source.label(first))} and {encode.shown(second)} have the same keys"
+                    f" ({names}: {', '.join(map(str, key))}). Keys must identify a row. Drop duplicates:"
+                    f" df.drop_duplicates({list(keys)!r}), or name more columns in on=.",
                     column=keys[0],
-                    row=other,
+                    row=second,
                 )
             at += 1
 
 
-def stamp_column(name: str) -> PlannedColumn:
-    """The column that carries the marks."""
-    return PlannedColumn(name, "str", ColumnType.TEXT, Wire(Encoding.TEXT), "the mark of its batch")
-
-
-_IF_EXTRA = (
-    "No column can be added to a table: rename or drop what it does not have, or leave it out: on_new_columns='ignore'."
+_REMEDY = (
+    "The API cannot add a column to a table. Rename or drop the extra columns, or leave them out with"
+    " on_new_columns='ignore'."
 )
-_IF_KEPT = "on_new_columns='ignore' leaves out no key (on=), nor all that there is to send: rename them."
-_LISTED = 20
+_REMEDY_IF_IGNORED = (
+    "on_new_columns='ignore' leaves out neither a key (on=) nor all columns. Rename the columns as the table has them."
+)
+_MOST_LISTED = 20
 
 
-def fitted(
-    content: Content,
-    found: TableRef,
+def align(
+    payload: Payload,
+    table: TableRef,
     known: api.KnownColumns | None,
     options: Options,
     keys: Sequence[str] = (),
     *,
-    left_out: Sequence[str] = (),
-) -> Content:
-    """The rows as a table that is there takes them, in all of its columns.
+    left_out_before: Sequence[str] = (),
+) -> Payload:
+    """Align the rows with all columns of an existing table.
 
     Parameters
     ----------
-    content : Content
+    payload : Payload
         The rows.
-    found : TableRef
+    table : TableRef
         The table.
     known : KnownColumns or None
-        Its columns; None where it is empty and does not list them.
+        The table's columns; None if it is empty and does not list them.
     options : Options
-        What to do about columns that it does not have.
+        What to do with columns that the table lacks, and the stamp column.
     keys : sequence of str
         Columns that are never left out.
-    left_out : sequence of str
-        What was left out when this write began, for where the columns are not listed.
+    left_out_before : sequence of str
+        Columns that were left out when this write began, in case the table does not list its columns.
 
     Raises
     ------
@@ -301,90 +367,90 @@ def fitted(
         Columns are missing, extra, or of another type.
     """
     if known is None:
-        return _unlisted(content, found, options, left_out)
-    ours = {column.name for column in content.planned}
-    theirs = [column for column in known.columns if column.name in ours or not api.is_row_id(column, known.typed)]
+        return _align_unlisted(payload, table, options, left_out_before)
+    own_names = {column.name for column in payload.planned}
+    columns = [column for column in known.columns if column.name in own_names or not api.is_row_id(column, known.typed)]
     if options.stamp is not None:
-        stamp = next((column for column in theirs if column.name == options.stamp), None)
+        stamp = next((column for column in columns if column.name == options.stamp), None)
         if stamp is None or (known.typed and stamp.data_type not in (ColumnType.TEXT, ColumnType.DROPDOWN)):
             raise ColumnMismatchError(
-                f"stamp= names {options.stamp!r}, and table {found.label} has no text column of that name. A table is"
-                " given one when it is made: push(…, stamp=…).",
+                f"stamp= names {options.stamp!r}, but table {table.label} has no text column of that name. A stamp"
+                f" column is created together with its table: push(…, stamp={options.stamp!r})",
                 missing=[options.stamp] if stamp is None else [],
             )
-        theirs.remove(stamp)
-    return _fitted(content, found, theirs, options, keys, types_known=known.typed, whole=True)
+        columns.remove(stamp)
+    return _align(payload, table, columns, options, keys, types_known=known.typed, whole=True)
 
 
-def fitted_in_part(
-    content: Content,
-    found: TableRef,
+def align_subset(
+    payload: Payload,
+    table: TableRef,
     known: api.KnownColumns | None,
     options: Options | None = None,
     keys: Sequence[str] = (),
-) -> Content:
-    """Values of some of the table's columns, as it takes them.
+) -> Payload:
+    """Align the rows with some of the columns of an existing table.
 
     Raises
     ------
     ColumnMismatchError
-        It lacks one of them, or has it in another type.
+        The table lacks one of the columns, or has it in another type.
     """
     if known is None:
-        return _unlisted(content, found, options, ())
-    return _fitted(content, found, known.columns, options, keys, types_known=known.typed, whole=False)
+        return _align_unlisted(payload, table, options, ())
+    return _align(payload, table, known.columns, options, keys, types_known=known.typed, whole=False)
 
 
-def left_out_note(label: str, names: Sequence[str], absent: Iterable[str] = ()) -> str:
-    """The sentence of a receipt that names what was left out; ``absent`` is what may have been meant."""
-    theirs = list(absent)
+def left_out_note(label: str, names: Sequence[str], candidates: Iterable[str] = ()) -> str:
+    """Return the note about columns that were left out; ``candidates`` are names that may have been intended."""
+    candidates = list(candidates)
     shown = []
-    for name in names[:_LISTED]:
-        meant = near(name, theirs)
-        shown.append(f"{name!r} (did you mean {' or '.join(map(repr, meant))}?)" if meant else repr(name))
-    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
-    return f"Left out, for table {label} does not have them: {', '.join(shown)}{more}."
+    for name in names[:_MOST_LISTED]:
+        similar = near(name, candidates)
+        shown.append(f"{name!r} (did you mean {' or '.join(map(repr, similar))}?)" if similar else repr(name))
+    more = f" and {len(names) - _MOST_LISTED:,} more" if len(names) > _MOST_LISTED else ""
+    return f"Left out, because table {label} does not have them: {', '.join(shown)}{more}."
 
 
-def _unlisted(content: Content, found: TableRef, options: Options | None, left_out: Sequence[str]) -> Content:
-    """The rows for an empty table that does not list its columns: the service will refuse a name that it has not."""
+def _align_unlisted(payload: Payload, table: TableRef, options: Options | None, left_out: Sequence[str]) -> Payload:
+    """Align with an empty table that does not list its columns. The service refuses an unknown column."""
     if left_out:
-        return content.without(left_out, (left_out_note(found.label, left_out),))
+        return payload.without(left_out, (left_out_note(table.label, left_out),))
     if options is None or options.on_new_columns == "error":
-        return content
-    note = f"No column was left out: table {found.label} was empty, and the service did not say which columns it has."
-    return content.without((), (note,))
+        return payload
+    note = f"No column was left out: table {table.label} was empty, and the service does not list its columns."
+    return payload.without((), (note,))
 
 
-def _fitted(
-    content: Content,
-    found: TableRef,
-    theirs: Sequence[Column],
+def _align(
+    payload: Payload,
+    table: TableRef,
+    columns: Sequence[Column],
     options: Options | None,
     keys: Sequence[str],
     *,
     types_known: bool,
     whole: bool,
-) -> Content:
-    names = {column.name for column in theirs}
-    ours = [column.name for column in content.planned]
+) -> Payload:
+    table_names = {column.name for column in columns}
+    own_names = [column.name for column in payload.planned]
     left_out: list[str] = []
-    if_extra, columns = "", None
+    remedy, column_types = "", None
     if options is not None:
-        columns, if_extra = options.column_types, _IF_EXTRA
+        column_types, remedy = options.column_types, _REMEDY
         if options.on_new_columns == "ignore":
-            if_extra = _IF_KEPT
-            left_out = [name for name in ours if name not in names and name not in keys]
-            kept = set(ours) - set(left_out)
+            remedy = _REMEDY_IF_IGNORED
+            left_out = [name for name in own_names if name not in table_names and name not in keys]
+            kept = set(own_names) - set(left_out)
             if not (kept if whole else kept - set(keys)):
                 left_out = []
     plans = plan.fit_to_table(
-        content.door, theirs, found.label, types_known=types_known, columns=columns, whole=whole, left_out=left_out,
-        if_extra=if_extra,
+        payload.source, columns, table.label, types_known=types_known, columns=column_types, whole=whole,
+        left_out=left_out, if_extra=remedy,
     )  # fmt: skip
     if left_out:
-        absent = [column.name for column in theirs if column.name not in ours]
-        content = content.without(left_out, (left_out_note(found.label, left_out, absent),))
-    if [plan.planned for plan in plans] == content.planned:
-        return content
-    return replace(Content.planned_as(content.door, plans), left_out=content.left_out, notes=content.notes)
+        missing = [column.name for column in columns if column.name not in own_names]
+        payload = payload.without(left_out, (left_out_note(table.label, left_out, missing),))
+    if [plan.planned for plan in plans] == payload.planned:
+        return payload
+    return replace(Payload.from_plans(payload.source, plans), left_out=payload.left_out, notes=payload.notes)

@@ -1,15 +1,27 @@
-"""Push a frame to a table by name: create the table, even if the reply to that is lost, or use the existing one."""
+"""Push a frame to a table by name: create the table, or use the existing one, and send the rows."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata._checks import unicode_text
-from pandas_clicdata._models import Column, ColumnType, TableRef, WriteResult
+from pandas_clicdata._display import Progress
+from pandas_clicdata._docstrings import parameters_from
+from pandas_clicdata._models import (
+    BATCH_ROWS,
+    Column,
+    ColumnType,
+    RepeatedPages,
+    StrPath,
+    TableLike,
+    TableRef,
+    WriteResult,
+)
 from pandas_clicdata.client import api
+from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import (
     AmbiguousWriteError,
     ApiError,
@@ -23,16 +35,17 @@ from pandas_clicdata.errors import (
     TransportError,
     UnexpectedReplyError,
 )
-from pandas_clicdata.session import resolved
+from pandas_clicdata.session import client_of
 from pandas_clicdata.types import plan
-from pandas_clicdata.write import backup
-from pandas_clicdata.write.append import append_to, dry, entered, identity_of, record_of, send_rows
-from pandas_clicdata.write.context import Write
-from pandas_clicdata.write.journal import Identity, Record
-from pandas_clicdata.write.options import IfExists, Options
+from pandas_clicdata.write import backup as backups
+from pandas_clicdata.write.append import append, append_rows, dry_insert, insert_rows
+from pandas_clicdata.write.context import WriteContext, identity_of
+from pandas_clicdata.write.journal import Identity, Journal, open_journal
+from pandas_clicdata.write.options import RECONCILE_SECONDS, IfExists, OnNewColumns, OnUnknown, Options
+from pandas_clicdata.write.payload import inserted_payload
 from pandas_clicdata.write.replace import replace_rows
-from pandas_clicdata.write.results import finished_before, raise_from
-from pandas_clicdata.write.update import upsert_into
+from pandas_clicdata.write.results import finished_before, raise_from, reason_text
+from pandas_clicdata.write.update import upsert_rows
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -42,278 +55,373 @@ _TRIES = 3
 _CREATE = "create_data"
 
 
-def create_table(name: str, columns: object, description: str = "", session: Session | None = None) -> int:
-    """Make a table without rows.
+@parameters_from(append)
+def push(
+    obj: TableLike,
+    name: str,
+    *,
+    if_exists: IfExists = "fail",
+    on: str | Sequence[str] | None = None,
+    column_types: Mapping[str, str] | None = None,
+    index: bool = False,
+    on_new_columns: OnNewColumns = "error",
+    description: str = "",
+    dry_run: bool = False,
+    chunksize: int = BATCH_ROWS,
+    workers: int = 1,
+    stamp: str | None = None,
+    on_unknown: OnUnknown = "raise",
+    reconcile_wait: float = RECONCILE_SECONDS,
+    resume: Mapping[str, Any] | None = None,
+    journal: StrPath | None = None,
+    verify: bool = False,
+    backup: StrPath | None = None,
+    repeated_pages: RepeatedPages = "check",
+    progress: bool | Progress | None = None,
+    session: Session | None = None,
+) -> WriteResult:
+    """Create a table from the columns' types and send the rows, each exactly once.
+
+    Everything that can be refused is refused before the first request: names that collide, and values that cannot be
+    sent exactly.
 
     Parameters
     ----------
+    {obj}
     name : str
-        Its name, which no other table of the account has.
-    columns : dict, Series, DataFrame, pyarrow.Table or object
-        Its columns: ``{"flight": "text", "delay": "number"}``; or dtypes in the place of ClicData's types, or
-        ``df.dtypes``, where ``object`` is text; or a frame or Arrow table, whose values tell more. No row is sent.
+        The name of the table, which is unique in the account.
+    if_exists : {"fail", "append", "replace", "upsert"}, default "fail"
+        What to do if the table exists: raise; append the rows; save the table's rows to a file, delete them and send
+        these; or update the rows whose keys exist and insert the others. None of these is atomic. "upsert" needs
+        ``on``.
+    {on}
+    {column_types}
+    {index}
+    {on_new_columns}
     description : str, default ""
-        What the table holds.
-    session : Session, optional
-        Another account than that of :func:`connect`.
+        The description of a new table.
+    {dry_run}
+    {chunksize}
+    {workers}
+    {stamp}
+    {on_unknown}
+    {reconcile_wait}
+    {resume}
+    {journal}
+    {verify}
+    backup : path-like, optional
+        The file or folder for the rows that "replace" removes. Default: a folder in your data folder.
+    {repeated_pages}
+    {progress}
+    {session}
 
     Returns
     -------
-    int
-        The RecId.
+    WriteResult
+        The receipt. Its status is ``verified`` with ``verify=True``, ``confirmed`` if the service counted every row,
+        and ``unverified`` if its dialect does not count rows.
 
     Raises
     ------
     TableExistsError
-        There is a table of this name.
-    FrameError, TypeError
-        The columns are none that a table can have; nothing was requested.
+        The table exists, and ``if_exists="fail"``.
+    FrameError
+        A value or column cannot be sent as it is. Nothing was sent.
+    ColumnMismatchError
+        The table exists, and its columns differ from the frame's. The message lists both.
+    RowsExistError
+        Rows with keys of the frame are in the table already. Nothing was sent.
+    IncompleteReadError
+        The table could not be read before the first row was sent or deleted. Nothing was changed.
+    ResumeError
+        The token or the journal belongs to another write or frame, or is in use.
     AmbiguousWriteError
-        The reply was lost, and whether the table was made could not be found out.
+        A reply was lost, so the outcome of some rows is unknown. ``confirmed``, ``unknown`` and ``unsent`` are the
+        ranges of rows, and ``resume`` is the token to continue.
+    PartialWriteError
+        The service counted another number of rows than were sent.
+    ReplaceIncompleteError
+        A replace stopped before it was complete. ``backup`` is the file with the old rows, and :func:`restore` puts
+        them back.
+    IncompleteWriteError
+        The service refused rows; the ranges state which.
+    VerificationError
+        The table has other rows than it should have.
+
+    See Also
+    --------
+    append : Append rows to an existing table.
+    upsert : Update the rows whose keys exist, and insert the others.
+    restore : Put back the rows that a replace removed.
+
+    Notes
+    -----
+    A replace reads the old rows from the first page to the last and back, saves them, checks that it may delete, and
+    deletes them by values that they hold; then it inserts the new rows. Meanwhile, other readers see some of the old
+    rows, none, or some of the new ones. The replace stops if it finds rows that another writer added. A row that is
+    added between such a check and a delete, and holds the deleted value, is deleted without notice. If a delete was
+    repeated, ``reconcile_wait`` seconds pass before the first insert, because the first try may be carried out late.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = cd.push(pa.table({"seats": [180, 200]}), "Planes from Arrow")
+    >>> receipt.sent, receipt.status
+    (2, 'confirmed')
     """
+    options = Options(
+        if_exists=if_exists,
+        on=on,
+        column_types=column_types,
+        index=index,
+        on_new_columns=on_new_columns,
+        description=description,
+        dry_run=dry_run,
+        chunksize=chunksize,
+        workers=workers,
+        stamp=stamp,
+        on_unknown=on_unknown,
+        reconcile_wait=reconcile_wait,
+        resume=resume,
+        journal=journal,
+        verify=verify,
+        backup=backup,
+        repeated_pages=repeated_pages,
+        progress=progress,
+    )
     table_name = api.checked_name(name)
     unicode_text("A table's description", description)
-    planned = [plan.planned for plan in plan.plan_declared(columns)]
-    session = resolved(session)
-    # Later, one that was there would be taken for the one that a lost try has made.
-    there = api.find_by_name(session, table_name)
-    if there is not None:
-        raise TableExistsError(
-            f"There is a table {there.label} already. Append to it, or choose another name.", operation="create"
-        )
-    identity = Identity(
-        operation=_CREATE,
-        table=table_name,
-        account=session.account_label,
-        rows=0,
-        columns=[(column.name, str(column.data_type)) for column in planned],
-        frame=str,
-        resumable=False,
-    )
-    listed = [Column(column.name, str(column.data_type)) for column in planned]
-    return make_table(session, table_name, description, listed, Record(identity)).rec_id
-
-
-def make_table(session: Session, name: str, description: str, columns: Sequence[Column], record: Record) -> TableRef:
-    """Make a table, or go on with the one that a lost try has made.
-
-    A name is taken once in an account (S), so that a second try after one that was lost makes no second table.
-
-    Raises
-    ------
-    TableExistsError
-        The name is taken by a table that is not the one to be made.
-    AmbiguousWriteError
-        Whether it was made cannot be found out.
-    ApiError, TransportError
-        It was not made.
-    """
-    try:
-        return _make(session, name, description, columns, record)
-    except Exception:
-        raise
-    except BaseException as exc:  # noqa: BLE001 - Ctrl-C: the token must be told all the same
-        raise_from(_perhaps_made(name, record, exc), exc)
-
-
-def _make(session: Session, name: str, description: str, columns: Sequence[Column], record: Record) -> TableRef:
-    perhaps_made = record.creating
-    if not perhaps_made:
-        record.note("creating")
-    for attempt in range(1, _TRIES + 1):
-        if perhaps_made:
-            there = _there(session, name, columns, record)
-            if there is not None:
-                return there
-        try:
-            rec_id = api.create_table(session, name, description, columns)
-        except (ApiError, TransportError) as exc:
-            if _provably_not_made(exc):
-                if perhaps_made:
-                    # The first try may have been carried out just now, and taken the name.
-                    there = _there(session, name, columns, record)
-                    if there is not None:
-                        return there
-                record.note("refused")
-                plain = _plain(session, name, exc)
-                if plain is exc:
-                    raise
-                raise plain from exc
-            perhaps_made = True
-            if attempt == _TRIES:
-                there = _there(session, name, columns, record)
-                if there is not None:
-                    return there
-                raise _perhaps_made(name, record, exc) from exc
-        else:
-            return _made(record, rec_id, name)
-    raise AssertionError("the last try returns or raises")
-
-
-def _made(record: Record, rec_id: int, name: str) -> TableRef:
-    record.note("table", rec_id=rec_id, name=name, made=True)
-    return TableRef(rec_id, name)
-
-
-def _provably_not_made(exc: ApiError | TransportError) -> bool:
-    if isinstance(exc, ApiError) and not isinstance(exc, UnexpectedReplyError) and (exc.status or 0) < 400:
-        # An error in a reply of success is the service's own word that it did not create the table.
-        return True
-    return not exc.ambiguous
-
-
-def _there(session: Session, name: str, columns: Sequence[Column], record: Record) -> TableRef | None:
-    """The table that a lost try has made; None if there is none yet.
-
-    Raises
-    ------
-    TableExistsError
-        There is one of this name, and it is another.
-    AmbiguousWriteError
-        Looking failed.
-    """
-    try:
-        found = api.find_by_name(session, name)
-        if found is None:
-            return None
-        page = api.first_page(session, found)
-    except ClicDataError as exc:
-        raise _perhaps_made(name, record, exc) from exc
-    known = api.known_columns(page)
-    if known is None:
-        what = "its columns are not listed, so that nothing shows whose it is"
-    elif page.rows:
-        what = "it has rows"
-    else:
-        ours = {column.name: column.data_type for column in columns}
-        listed = [column for column in known.columns if not api.is_row_id(column, known.typed)]
-        if {column.name: column.data_type for column in listed} == ours:
-            return _made(record, found.rec_id, name)
-        what = f"it has other columns ({', '.join(repr(column.name) for column in listed) or 'none'})"
-    then = (
-        ". If it is the one you want, use it as it is."
-        if record.identity.operation == _CREATE
-        else "; none of the rows was sent. If it is the one you want, push with if_exists='append'."
-    )
-    raise TableExistsError(
-        f"The reply to making table {name!r} was lost. There is a table {found.label} now, but {what}{then}",
-        operation="create",
-    )
-
-
-def _plain(session: Session, name: str, refusal: ApiError | TransportError) -> ClicDataError:
-    """The refusal of a create; one for a name that is taken is put plainly."""
-    not_about_names = (
-        AuthenticationError, PermissionDeniedError, ApiVersionError, RateLimitError, ServerError,
-        UnexpectedReplyError, TransportError,
-    )  # fmt: skip
-    if isinstance(refusal, not_about_names):
-        return refusal
-    there = api.find_alike(session, name)
-    if there is None:
-        return refusal
-    return TableExistsError(
-        f"There is a table {there.label} already, and its name is taken for the same as {name!r}. Append to it by its"
-        f" own name, or choose another. The service said: {refusal}",
-        operation="create",
-    )
-
-
-def _perhaps_made(name: str, record: Record, reason: BaseException) -> AmbiguousWriteError:
-    rows, token = record.identity.rows, record.token()
-    if record.identity.operation == _CREATE:
-        then = ". Look whether it is there; if it is not, make it again."
-    elif token is None:
-        then = (
-            "; none of the rows was sent. Look whether it is there: if it is, push with if_exists='append'; if not,"
-            " push again."
-        )
-    else:
-        then = (
-            "; none of the rows was sent. The same call made again with resume=error.resume (or with its journal)"
-            " looks for it and goes on."
-        )
-    return AmbiguousWriteError(
-        f"Whether table {name!r} was made is unknown{then} The reason: {str(reason) or type(reason).__name__}",
-        name=name,
-        **record.known(rows or 0).fields(),
-        resume=token,
-        operation="create",
-        ambiguous=True,
-    )
-
-
-def push_payload(
-    session: Session | None, obj: object, name: object, *, if_exists: IfExists, description: str, options: Options
-) -> WriteResult:
-    """Make a table and send the rows, or do what the user says if it is there."""
-    table_name = api.checked_name(name)
-    unicode_text("A table's description", description)
-    _check_if_exists(if_exists, options)
-    content, keys = entered(obj, options)
+    payload, keys = inserted_payload(obj, options)
     started = time.perf_counter()
-    session = resolved(session)
-    identity = identity_of("push", table_name, session, content, keys, options, if_exists)
-    with record_of(identity, options) as record:
-        if record.done is not None:
-            return finished_before(record, content.planned, options.journal, started, verify=options.verify)
-        if if_exists == "replace" and record.backup is None and not record.cleared:
-            backup.check_place(options.backup)
-        table = record.table if record.table is not None else TableRef(0, table_name)
-        write = Write(session, content, table, record, keys, options, started)
-        if record.table is not None:
-            return _into(write)
-        found = None if record.creating else api.find_by_name(session, table_name)
+    client = client_of(session)
+    identity = identity_of("push", table_name, client, payload, keys, options, resumable=True)
+    with open_journal(identity, options.resume, None if dry_run else options.journal) as log:
+        context = WriteContext(
+            operation="push",
+            client=client,
+            table=log.table if log.table is not None else TableRef(0, table_name),
+            payload=payload,
+            keys=keys,
+            options=options,
+            journal=log,
+            started=started,
+        )
+        if log.done is not None:
+            return finished_before(context)
+        if if_exists == "replace" and log.backup is None and not log.cleared:
+            backups.check_destination(options.backup)
+        if log.table is not None:
+            return _push_to_existing(context)
+        found = None if log.creating else client.find_by_name(table_name)
         if found is not None and if_exists == "fail":
             raise TableExistsError(
                 f"There is a table named {table_name!r} already (RecId {found.rec_id}). Append to it with"
                 " if_exists='append', or choose another name."
             )
         if found is not None:
-            return _into(replace(write, table=found))
-        if options.dry_run:
-            return dry(write)
-        columns = [Column(column.name, str(column.data_type)) for column in content.planned]
+            return _push_to_existing(replace(context, table=found))
+        if dry_run:
+            return dry_insert(context)
+        columns = [Column(column.name, str(column.data_type)) for column in payload.planned]
         if options.stamp is not None:
             columns.append(Column(options.stamp, str(ColumnType.TEXT)))
-        table = make_table(session, table_name, description, columns, record)
-        return send_rows(replace(write, table=table))
+        table = _create(client, table_name, description, columns, log)
+        return insert_rows(replace(context, table=table))
 
 
-def _check_if_exists(if_exists: IfExists, options: Options) -> None:
-    if if_exists not in ("fail", "append", "replace", "upsert"):
-        raise ValueError(f"if_exists={if_exists!r} is not known; it is 'fail', 'append', 'replace' or 'upsert'.")
-    if if_exists == "upsert":
-        if options.on is None:
-            raise ValueError("if_exists='upsert' needs on=, the columns whose values tell one row from another.")
-        for name in ("stamp", "resume", "journal"):
-            if getattr(options, name) is not None:
-                raise ValueError(f"An upsert takes no {name}=: its keys tell what is there, and it can be made again.")
-    if options.backup is not None and if_exists != "replace":
-        raise ValueError("backup= is where if_exists='replace' saves the old rows; nothing else takes rows away.")
+def _push_to_existing(context: WriteContext) -> WriteResult:
+    """Push to an existing table in the way that ``if_exists`` states."""
+    if not context.journal.made:
+        match context.options.if_exists:
+            case "replace":
+                return replace_rows(context)
+            case "upsert":
+                return upsert_rows(context)
+    return append_rows(context)
 
 
-def _into(write: Write) -> WriteResult:
-    """Push to a table that is there, in the way the user has said."""
-    match write.record.identity.if_exists:
-        case "replace" if not write.record.made:
-            return replace_rows(write)
-        case "upsert" if not write.record.made:
-            return upsert_into(
-                write.session, write.content, write.keys, write.table, "push", write.options, write.started
-            )
-    return append_to(write)
+def create_table(client: Client, name: str, columns: object, description: str = "") -> int:
+    """Create a table without rows, and return its RecId; :meth:`Data.create_data` documents the parameters.
+
+    Raises
+    ------
+    TableExistsError
+        There is a table of this name.
+    FrameError, TypeError
+        A table cannot have these columns. Nothing was requested.
+    AmbiguousWriteError
+        The reply was lost, and it is unknown whether the table was created.
+    """
+    table_name = api.checked_name(name)
+    unicode_text("A table's description", description)
+    planned = [plan.planned for plan in plan.plan_declared(columns)]
+    # Checked first, because a table that exists already would later be mistaken for the one that a lost try created.
+    existing = client.find_by_name(table_name)
+    if existing is not None:
+        raise TableExistsError(
+            f"There is a table {existing.label} already. Append to it, or choose another name.", operation="create"
+        )
+    identity = Identity(
+        operation=_CREATE,
+        table=table_name,
+        account=client.account_label,
+        rows=0,
+        columns=[(column.name, str(column.data_type)) for column in planned],
+        frame=str,
+        resumable=False,
+    )
+    listed = [Column(column.name, str(column.data_type)) for column in planned]
+    return _create(client, table_name, description, listed, Journal(identity)).rec_id
 
 
-def append_payload(session: Session | None, obj: object, table: object, *, options: Options) -> WriteResult:
-    """Send rows to a table that is there."""
-    meant = api.checked_table(table)
-    content, keys = entered(obj, options)
-    started = time.perf_counter()
-    session = resolved(session)
-    identity = identity_of("append", meant, session, content, keys, options)
-    with record_of(identity, options) as record:
-        if record.done is not None:
-            return finished_before(record, content.planned, options.journal, started, verify=options.verify)
-        found = record.table if record.table is not None else api.find(session, meant)
-        return append_to(Write(session, content, found, record, keys, options, started))
+def _create(client: Client, name: str, description: str, columns: Sequence[Column], journal: Journal) -> TableRef:
+    """Create a table, or use the one that an earlier try created whose reply was lost.
+
+    Table names are unique in an account, so a second try after a lost reply creates no second table.
+
+    Raises
+    ------
+    TableExistsError
+        Another table has this name.
+    AmbiguousWriteError
+        It is unknown whether the table was created.
+    ApiError, TransportError
+        The table was not created.
+    """
+    try:
+        return _try_to_create(client, name, description, columns, journal)
+    except Exception:
+        raise
+    except BaseException as exc:  # noqa: BLE001 - after an interrupt, the error with the token is its cause
+        raise_from(_possibly_created(name, journal, exc), exc)
+
+
+def _try_to_create(
+    client: Client, name: str, description: str, columns: Sequence[Column], journal: Journal
+) -> TableRef:
+    possibly_created = journal.creating
+    if not possibly_created:
+        journal.record("creating")
+    for attempt in range(1, _TRIES + 1):
+        if possibly_created:
+            existing = _find_created(client, name, columns, journal)
+            if existing is not None:
+                return existing
+        try:
+            rec_id = client.create_table(name, description, columns)
+        except (ApiError, TransportError) as exc:
+            if _certainly_not_created(exc):
+                if possibly_created:
+                    # The first try may have been carried out just now, and taken the name.
+                    existing = _find_created(client, name, columns, journal)
+                    if existing is not None:
+                        return existing
+                journal.record("refused")
+                refusal = _clear_refusal(client, name, exc)
+                if refusal is exc:
+                    raise
+                raise refusal from exc
+            possibly_created = True
+            if attempt == _TRIES:
+                existing = _find_created(client, name, columns, journal)
+                if existing is not None:
+                    return existing
+                raise _possibly_created(name, journal, exc) from exc
+        else:
+            return _created(journal, rec_id, name)
+    raise AssertionError("the last try returns or raises")
+
+
+def _created(journal: Journal, rec_id: int, name: str) -> TableRef:
+    journal.record("table", rec_id=rec_id, name=name, made=True)
+    return TableRef(rec_id, name)
+
+
+def _certainly_not_created(exc: ApiError | TransportError) -> bool:
+    if isinstance(exc, ApiError) and not isinstance(exc, UnexpectedReplyError) and (exc.status or 0) < 400:
+        # An error body with a successful status comes from the service itself, not from a gateway.
+        return True
+    return not exc.ambiguous
+
+
+def _find_created(client: Client, name: str, columns: Sequence[Column], journal: Journal) -> TableRef | None:
+    """Return the table that an earlier try created whose reply was lost; None if there is none.
+
+    Raises
+    ------
+    TableExistsError
+        The table of this name is another one.
+    AmbiguousWriteError
+        The search failed.
+    """
+    try:
+        found = client.find_by_name(name)
+        if found is None:
+            return None
+        page = client.first_page(found)
+    except ClicDataError as exc:
+        raise _possibly_created(name, journal, exc) from exc
+    known = api.known_columns(page)
+    if known is None:
+        what = "the service does not list its columns, so it cannot be recognized"
+    elif page.rows:
+        what = "it has rows"
+    else:
+        expected = {column.name: column.data_type for column in columns}
+        listed = [column for column in known.columns if not api.is_row_id(column, known.typed)]
+        if {column.name: column.data_type for column in listed} == expected:
+            return _created(journal, found.rec_id, name)
+        what = f"it has other columns ({', '.join(repr(column.name) for column in listed) or 'none'})"
+    advice = (
+        " If it is the table you want, use it as it is."
+        if journal.identity.operation == _CREATE
+        else " None of the rows was sent. If it is the table you want, push with if_exists='append'."
+    )
+    raise TableExistsError(
+        f"The reply to creating table {name!r} was lost. There is a table {found.label} now, but {what}.{advice}",
+        operation="create",
+    )
+
+
+def _clear_refusal(client: Client, name: str, refusal: ApiError | TransportError) -> ClicDataError:
+    """Return the refusal of a create, or a clearer error if the name is taken."""
+    unrelated = (
+        AuthenticationError, PermissionDeniedError, ApiVersionError, RateLimitError, ServerError,
+        UnexpectedReplyError, TransportError,
+    )  # fmt: skip
+    if isinstance(refusal, unrelated):
+        return refusal
+    existing = client.find_regardless_of_case(name)
+    if existing is None:
+        return refusal
+    return TableExistsError(
+        f"There is a table {existing.label} already, and the service treats its name as equal to {name!r}. Append to"
+        f" that table, or choose another name. {reason_text(refusal)}",
+        operation="create",
+    )
+
+
+def _possibly_created(name: str, journal: Journal, reason: BaseException) -> AmbiguousWriteError:
+    rows, token = journal.identity.rows, journal.token()
+    if journal.identity.operation == _CREATE:
+        advice = " Check whether it exists: cd.tables(). If it does not, create it again."
+    elif token is None:
+        advice = (
+            " None of the rows was sent. Check whether the table exists: cd.tables(). If it does, push with"
+            " if_exists='append'; if not, push again."
+        )
+    else:
+        advice = (
+            " None of the rows was sent. To continue, repeat the call with resume=error.resume (or with the same"
+            " journal=): it looks for the table first."
+        )
+    return AmbiguousWriteError(
+        f"It is unknown whether table {name!r} was created.{advice} {reason_text(reason)}",
+        name=name,
+        **journal.states(rows or 0).fields(),
+        resume=token,
+        operation="create",
+        ambiguous=True,
+    )

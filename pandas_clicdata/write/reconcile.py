@@ -1,8 +1,8 @@
-"""Find the outcome of rows whose reply was lost: by stamp, by key, by content.
+"""Find the outcome of rows whose reply was lost: by stamp, by key, or by content.
 
-A lost reply does not say whether its rows were stored, and the request may still be carried out later. So rows are sent
-again only if a late arrival of the first try can be told from the second and deleted (by stamp, by key), or if the user
-has accepted what cannot be excluded (by content).
+A lost reply does not show whether its rows were stored, and the request may still be carried out later. So rows are
+sent again only if a late arrival of the first try can be recognized and deleted (by stamp, by key), or if the user
+accepts that it cannot be ruled out (by content).
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from pandas_clicdata import read
 from pandas_clicdata._models import PlannedColumn, RepeatedPages
-from pandas_clicdata.client import api
+from pandas_clicdata.client import operations
+from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import (
     ClicDataError,
     IncompleteReadError,
@@ -30,81 +31,98 @@ from pandas_clicdata.errors import (
 )
 from pandas_clicdata.types import encode, row_codec
 from pandas_clicdata.write import fingerprint, row_ranges
-from pandas_clicdata.write.fingerprint import Hashes, Sums
-from pandas_clicdata.write.journal import Pending, Record
-from pandas_clicdata.write.payload import Content, stamp_column
-
-if TYPE_CHECKING:
-    from pandas_clicdata.session import Session
-
+from pandas_clicdata.write.context import WriteContext
+from pandas_clicdata.write.fingerprint import Checksums, Hashes
+from pandas_clicdata.write.journal import Journal, UnknownBatch
+from pandas_clicdata.write.payload import stamp_column
 
 T = TypeVar("T")
 _TRIES = 3
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a look into a table has shown.
+class TableScan:
+    """What reading a table has shown.
 
     Attributes
     ----------
     rows : int
-        How many rows it has.
-    sums : Sums
-        Of the columns looked at; empty if they were not asked for.
+        The number of rows in the table.
+    checksums : Checksums
+        Of the columns that were read; empty unless requested.
     copies : dict of int to int
-        Of the rows asked for, by their hash, how many are there; those that are not there are not in it.
+        How often each of the wanted rows is in the table, by its hash. Rows that are not in the table are missing.
     repeated : bool
-        Whether a page had the rows of an earlier one. It may be the right page, or hide another.
+        Whether a page had the same rows as an earlier one. It may be correct, or hide another page.
     """
 
     rows: int
-    sums: Sums
+    checksums: Checksums
     copies: Mapping[int, int]
     repeated: bool
 
 
-def look(
-    session: Session,
+def scan_table(
+    client: Client,
     rec_id: int,
     planned: Sequence[PlannedColumn],
     *,
     wanted: Hashes | None = None,
-    sums: bool = False,
+    checksums: bool = False,
     repeated_pages: RepeatedPages = "accept",
-) -> Seen:
-    """Read a table, and count.
+) -> TableScan:
+    """Read a table and count its rows.
 
     Parameters
     ----------
-    session : Session
-        Whose table it is.
+    client : Client
+        The account.
     rec_id : int
         The table.
     planned : sequence of PlannedColumn
-        The columns to look at.
+        The columns to compare.
     wanted : array of uint64, optional
-        Hashes of the rows, by these columns, that are to be counted.
-    sums : bool, default False
-        Whether to sum up the columns.
+        The hashes, over these columns, of the rows to count.
+    checksums : bool, default False
+        Whether to compute the checksums of the columns.
     repeated_pages : {"check", "accept"}, default "accept"
-        As in a read. "accept" is for a look that is compared with rows that are known.
+        As in a read. "accept" is for scans whose result is compared with known rows.
 
     Raises
     ------
     IncompleteReadError
-        The table could not be read whole, or changed again and again while it was.
+        The table could not be read completely, or changed during every attempt.
     """
-    return at_rest(lambda: _looked(session, rec_id, planned, wanted, sums, repeated_pages))
+
+    def scan() -> TableScan:
+        names = [column.name for column in planned]
+        total, rows = Checksums(), 0
+        distinct = np.unique(wanted) if wanted is not None else np.zeros(0, dtype=np.uint64)
+        counts = np.zeros(len(distinct), dtype=np.int64)
+        repeated: list[int] = []
+        with closing(read.pages(client, rec_id, repeated_pages=repeated_pages, on_repeated=repeated.append)) as pages:
+            for page in pages:
+                rows += len(page)
+                texts = fingerprint.texts_of_page(page, planned)
+                if checksums:
+                    total = total.plus(fingerprint.checksums_of(names, texts))
+                if len(distinct):
+                    hashes = fingerprint.row_hashes(texts)
+                    places = np.minimum(np.searchsorted(distinct, hashes), len(distinct) - 1)
+                    np.add.at(counts, places[distinct[places] == hashes], 1)
+        copies = {int(value): int(count) for value, count in zip(distinct, counts, strict=True) if count}
+        return TableScan(rows, total, copies, bool(repeated))
+
+    return read_until_stable(scan)
 
 
-def at_rest(read: Callable[[], T]) -> T:
-    """Read a table again if it changed meanwhile: a write that comes late does that, and the next time it may be over.
+def read_until_stable(read: Callable[[], T]) -> T:
+    """Read a table again if it changed meanwhile, because a late request changes it once.
 
     Raises
     ------
     IncompleteReadError
-        It changed each time, or could not be read.
+        The table changed during every attempt, or could not be read.
     """
     for _ in range(_TRIES - 1):
         with suppress(IncompleteReadError):
@@ -112,399 +130,405 @@ def at_rest(read: Callable[[], T]) -> T:
     return read()
 
 
-def _looked(
-    session: Session,
-    rec_id: int,
-    planned: Sequence[PlannedColumn],
-    wanted: Hashes | None,
-    sums: bool,
-    repeated_pages: RepeatedPages,
-) -> Seen:
-    names = [column.name for column in planned]
-    total, rows = Sums(), 0
-    distinct = np.unique(wanted) if wanted is not None else np.zeros(0, dtype=np.uint64)
-    counts = np.zeros(len(distinct), dtype=np.int64)
-    repeated: list[int] = []
-    with closing(read.pages(session, rec_id, repeated_pages=repeated_pages, on_repeated=repeated.append)) as pages:
-        for page in pages:
-            rows += len(page)
-            columns = fingerprint.of_page(page, planned)
-            if sums:
-                total = total.plus(fingerprint.sums_of(names, columns))
-            if len(distinct):
-                hashes = fingerprint.row_hashes(columns)
-                places = np.minimum(np.searchsorted(distinct, hashes), len(distinct) - 1)
-                np.add.at(counts, places[distinct[places] == hashes], 1)
-    found = {int(value): int(count) for value, count in zip(distinct, counts, strict=True) if count}
-    return Seen(rows, total, found, bool(repeated))
-
-
-_MARK = re.compile(r"[0-9a-f]{16}-[0-9]+(\.[0-9a-f]{4})?")
+_STAMP = re.compile(r"[0-9a-f]{16}-[0-9]+(\.[0-9a-f]{4})?")
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a look for rows has shown.
+class Reconciliation:
+    """What a search for unknown rows has shown.
 
     Attributes
     ----------
     ranges : mapping of int to sequence of (int, int)
-        Which rows of each batch are in the table, by the batch's number.
+        Which rows of each batch are in the table, by the number of the batch.
     doubt : str
-        Why rows that were not found may be there all the same; empty if nothing speaks for it.
+        Why rows that were not found may be in the table; empty if nothing suggests it.
     """
 
     ranges: Mapping[int, Sequence[RowRange]]
     doubt: str = ""
 
 
-class Settler(Protocol):
-    """One way to tell rows apart."""
+class Reconciler(Protocol):
+    """Finds the outcome of unknown rows."""
 
-    def found(self, pending: Sequence[Pending]) -> Found:
-        """Look for the rows of these batches."""
+    def reconcile(self, unknown: Sequence[UnknownBatch]) -> Reconciliation:
+        """Search the table for the rows of these batches."""
 
-    def before_again(self, pending: Sequence[Pending]) -> None:
-        """Make sure that sending these again doubles none, as far as that can be made sure."""
+    def before_resend(self, unknown: Sequence[UnknownBatch]) -> None:
+        """Prepare the table so that sending these batches again stores no row twice, as far as that is possible."""
 
-    def at_the_end(self) -> bool:
-        """Take away what came late; True if rows have to be sent again for that."""
+    def finish(self) -> bool:
+        """Delete late arrivals at the end of the write; return whether rows have to be sent again because of it."""
 
 
-def _doubt(record: Record, rows: int, explained: int, missing: int, *, repeated: bool) -> str:
-    """Why a row that was not found may be there all the same.
+def reconciler_for(context: WriteContext) -> Reconciler | None:
+    """Return the reconciler that the options of a write allow, if any."""
+    if context.options.stamp is not None:
+        return ByStamp(context)
+    if context.keys:
+        return ByKeys(context)
+    return ByContent(context) if context.options.on_unknown == "check" else None
 
-    The service may give a value back in another form than it was sent in. Then rows that it has confirmed are not found
-    either, or there are rows beyond those that were there before and those (``explained``) that are known again.
 
-    A page that has the rows of an earlier one (``repeated``) may hide the page with the rows. Then these rows are there
-    more often than they were sent, which ``explained`` does not count.
+def _doubt(journal: Journal, rows: int, explained: int, missing: int, *, repeated: bool) -> str:
+    """Return why a row that was not found may be in the table; empty if nothing suggests it.
+
+    The service may return a value in another form than it was sent in. Then confirmed rows are not found either, or the
+    table has rows beyond the baseline and the rows that were recognized (``explained``).
+
+    A page with the rows of an earlier page (``repeated``) may hide the page with the rows. Then the earlier rows are in
+    the table more often than they were sent, which ``explained`` does not count.
     """
-    before = None if record.baseline is None else record.baseline.rows
+    before = None if journal.baseline is None else journal.baseline.rows
     if repeated and before is None:
         return (
-            "a page of the table has the rows of an earlier one, and nothing shows how many rows there were before the"
-            " write, nor whether another page should be there instead"
+            "a page of the table has the same rows as an earlier page, and the number of rows before the write is not"
+            " known, so a page may be missing"
         )
     if missing:
         return (
-            f"{missing:,} of the rows that the service said it took are not found in the table as they were sent: it"
-            " gives values back in another form, or somebody else changes them"
+            f"{missing:,} confirmed rows are not found in the table as they were sent: the service returns values in"
+            " another form, or another writer changes them"
         )
     if before is not None and rows > before + explained:
-        return f"there are {rows - before - explained:,} rows in the table that nothing explains"
-    if before is None and not record.confirmed:
-        return "nothing shows how many rows there were before, nor whether the rows of this write would be known again"
+        return f"{rows - before - explained:,} rows in the table are unexplained"
+    if before is None and not journal.confirmed:
+        return (
+            "the number of rows before the write is not known, and no row of this write shows that rows can be"
+            " recognized"
+        )
     return ""
 
 
-def delete_equal(session: Session, rec_id: int, part: pa.RecordBatch, planned: Sequence[PlannedColumn]) -> None:
+def _delete_equal(context: WriteContext, rows: pa.RecordBatch, planned: Sequence[PlannedColumn]) -> None:
     """Delete every row of the table that equals one of these in these columns."""
-    framing = api.find_framing(session, [column.name for column in planned])
-    for find in dict.fromkeys(row_codec.encode_each(part, [column.wire for column in planned], framing)):
-        # Deleting twice does no harm: what the first try deleted, the second does not find.
-        api.delete(session, rec_id, find)
+    framing = operations.named_cells([column.name for column in planned])
+    for find in dict.fromkeys(row_codec.encode_each(rows, [column.wire for column in planned], framing)):
+        # Repeating a delete is harmless: what the first try deleted, the second does not find.
+        context.client.delete(context.table.rec_id, find)
 
 
 @dataclass
-class ByMark:
-    """Each batch's rows carry a mark in a column of their own, another one for each time it is sent.
+class ByStamp:
+    """Reconcile by stamp: the rows of each batch carry a value that is new for each time the batch is sent.
 
-    A row with the mark of a try that was given up has no business in the table whenever it comes, so it can be deleted
-    at any time: before the batch goes again, once more at the end, and by anybody later.
+    A row with the stamp of an abandoned try does not belong in the table whenever it arrives, so it can be deleted at
+    any time: before the batch is sent again, at the end, and later by anyone.
     """
 
-    session: Session
-    rec_id: int
-    column: str
-    record: Record
+    context: WriteContext
 
-    def found(self, pending: Sequence[Pending]) -> Found:
-        seen = self._look()
+    def reconcile(self, unknown: Sequence[UnknownBatch]) -> Reconciliation:
+        journal = self.context.journal
+        scan = self._scan()
         found = {
-            each.number: each.ranges if seen.ours[str(each.mark)] == row_ranges.count(each.ranges) else ()
-            for each in pending
+            each.number: each.ranges if scan.counts[str(each.stamp)] == row_ranges.count(each.ranges) else ()
+            for each in unknown
         }
-        apart = {str(each.mark) for each in pending} | set(self.record.stale)
-        kept = sum(count for mark, count in seen.ours.items() if mark not in apart)
-        missing = max(0, row_ranges.count(self.record.confirmed) - kept)
-        # A mark that is known again shows that marks come back as they were sent.
-        sure = not missing and seen.marks_are_known
-        # Rows that a repeated page hides are deleted by their mark before they are sent again.
-        doubt = "" if sure else _doubt(self.record, seen.rows, sum(seen.ours.values()), missing, repeated=False)
-        return Found(found, doubt)
+        not_confirmed = {str(each.stamp) for each in unknown} | set(journal.stale)
+        kept = sum(count for stamp, count in scan.counts.items() if stamp not in not_confirmed)
+        missing = max(0, row_ranges.count(journal.confirmed) - kept)
+        # A stamp that is read back as it was sent shows that stamps can be recognized. Rows on a page that a repeated
+        # page hides are deleted by their stamp before they are sent again.
+        sure = not missing and scan.stamps_recognized
+        doubt = "" if sure else _doubt(journal, scan.rows, sum(scan.counts.values()), missing, repeated=False)
+        return Reconciliation(found, doubt)
 
-    def before_again(self, pending: Sequence[Pending]) -> None:
-        self._delete([str(each.mark) for each in pending])
+    def before_resend(self, unknown: Sequence[UnknownBatch]) -> None:
+        self._delete([str(each.stamp) for each in unknown])
 
-    def at_the_end(self) -> bool:
-        if self.record.stale:
-            self._delete(self.record.stale)
-            if any(self._look().ours[mark] for mark in self.record.stale):
-                self._delete(self.record.stale)
+    def finish(self) -> bool:
+        stale = self.context.journal.stale
+        if stale:
+            self._delete(stale)
+            if any(self._scan().counts[stamp] for stamp in stale):
+                self._delete(stale)
         return False
 
-    def refuse_unknown_marks(self, repeated_pages: RepeatedPages) -> None:
-        """Refuse to go on where rows have marks of this write that its record does not know.
+    def refuse_unknown_stamps(self) -> None:
+        """Refuse to resume if rows have stamps of this write that its journal does not know.
 
         Raises
         ------
         ResumeError
-            They do: the write was gone on with before, from the same token.
+            The write was resumed before, from the same token.
         """
-        unknown = [mark for mark in self._look(repeated_pages).ours if not self.record.known_mark(mark)]
+        counts = self._scan(self.context.options.repeated_pages).counts
+        unknown = [stamp for stamp in counts if not self.context.journal.knows_stamp(stamp)]
         if unknown:
             raise ResumeError(
-                f"This token was used before: the table has rows with marks of this write ({unknown[0]!r}) that it does"
-                " not know. A token is good once; go on with the one of the last error, or keep a journal=."
+                f"This resume token was used before: the table has rows with stamps of this write ({unknown[0]!r}) that"
+                " the token does not know. A token works once. Resume from the last error, or use journal=."
             )
 
-    def _look(self, repeated_pages: RepeatedPages = "accept") -> _Marks:
-        return at_rest(lambda: self._read(repeated_pages))
+    def _scan(self, repeated_pages: RepeatedPages = "accept") -> _StampScan:
+        return read_until_stable(lambda: self._read(repeated_pages))
 
-    def _read(self, repeated_pages: RepeatedPages) -> _Marks:
-        planned = [stamp_column(self.column)]
-        ours: Counter[str] = Counter()
-        rows, known = 0, False
-        with closing(read.pages(self.session, self.rec_id, repeated_pages=repeated_pages)) as pages:
+    def _read(self, repeated_pages: RepeatedPages) -> _StampScan:
+        context = self.context
+        planned = [stamp_column(str(context.options.stamp))]
+        counts: Counter[str] = Counter()
+        rows, recognized = 0, False
+        with closing(read.pages(context.client, context.table.rec_id, repeated_pages=repeated_pages)) as pages:
             for page in pages:
                 rows += len(page)
-                [marks] = fingerprint.of_page(page, planned)
-                ours.update(mark for mark in marks if mark is not None and mark.startswith(f"{self.record.id}-"))
-                known = known or any(mark is not None and _MARK.fullmatch(mark) for mark in marks)
-        return _Marks(ours, rows, known)
+                [stamps] = fingerprint.texts_of_page(page, planned)
+                own = f"{context.journal.id}-"
+                counts.update(stamp for stamp in stamps if stamp is not None and stamp.startswith(own))
+                recognized = recognized or any(stamp is not None and _STAMP.fullmatch(stamp) for stamp in stamps)
+        return _StampScan(counts, rows, recognized)
 
-    def _delete(self, marks: Sequence[str]) -> None:
-        part = pa.record_batch({self.column: pa.array(marks, pa.large_string())})
-        delete_equal(self.session, self.rec_id, part, [stamp_column(self.column)])
+    def _delete(self, stamps: Sequence[str]) -> None:
+        column = stamp_column(str(self.context.options.stamp))
+        rows = pa.record_batch({column.name: pa.array(stamps, pa.large_string())})
+        _delete_equal(self.context, rows, [column])
 
 
 @dataclass(frozen=True)
-class _Marks:
-    """The marks of a write in its table, the table's rows, and whether any mark of anybody was read."""
+class _StampScan:
+    """The stamps of a write in its table, the number of rows, and whether a stamp of any write was recognized."""
 
-    ours: Counter[str]
+    counts: Counter[str]
     rows: int
-    marks_are_known: bool
+    stamps_recognized: bool
 
 
 @dataclass
 class ByKeys:
-    """The frame's keys are unique, and none of them was in the table before: a key that is there was sent.
+    """Reconcile by key: the frame's keys are unique and were not in the table before, so a key in the table was sent.
 
-    One that is there twice came late and again; if all its rows are the frame's, they are deleted, and it is sent once
-    more.
+    A key that is in the table twice arrived late and was sent again. If all its rows are the frame's, they are deleted,
+    and the row is sent once more.
     """
 
-    session: Session
-    rec_id: int
-    keys: Sequence[str]
-    content: Content
-    record: Record
+    context: WriteContext
 
-    def found(self, pending: Sequence[Pending]) -> Found:
-        unknown = row_ranges.positions(pair for each in pending for pair in each.ranges)
-        confirmed = row_ranges.positions(self.record.confirmed)
-        copies, seen = self._copies(range(self.content.rows or 0))
-        explained = sum(min(count, 1) if seen.repeated else count for count in copies.values())
+    def reconcile(self, unknown: Sequence[UnknownBatch]) -> Reconciliation:
+        journal = self.context.journal
+        rows = row_ranges.positions(pair for each in unknown for pair in each.ranges)
+        confirmed = row_ranges.positions(journal.confirmed)
+        copies, scan = self._copies(range(self.context.payload.rows or 0))
+        explained = sum(min(count, 1) if scan.repeated else count for count in copies.values())
         missing = sum(not copies[row] for row in confirmed)
-        doubt = _doubt(self.record, seen.rows, explained, missing, repeated=seen.repeated)
-        # A row that is there twice by a repeated page alone would be deleted.
-        twice = [] if seen.repeated and doubt else self._twice({row: copies[row] for row in unknown})
-        if twice:
-            self.record.note("deleting", ranges=row_ranges.of_positions(twice))
-            self._delete(twice)
+        doubt = _doubt(journal, scan.rows, explained, missing, repeated=scan.repeated)
+        # A row that only a repeated page shows twice is not a duplicate.
+        duplicates = [] if scan.repeated and doubt else self._duplicates({row: copies[row] for row in rows})
+        if duplicates:
+            journal.record("deleting", ranges=row_ranges.of_positions(duplicates))
+            self._delete(duplicates)
         found = {
             each.number: row_ranges.of_positions(row for row in row_ranges.positions(each.ranges) if copies[row] == 1)
-            for each in pending
+            for each in unknown
         }
-        return Found(found, doubt)
+        return Reconciliation(found, doubt)
 
-    def before_again(self, pending: Sequence[Pending]) -> None:
-        """Nothing: what comes late shows as a key that is there twice."""
+    def before_resend(self, unknown: Sequence[UnknownBatch]) -> None:
+        """Do nothing: a late arrival shows as a duplicate key."""
 
-    def at_the_end(self) -> bool:
-        if not self.record.resent:
+    def finish(self) -> bool:
+        journal = self.context.journal
+        if not journal.resent:
             return False
-        resent = row_ranges.positions(self.record.resent)
-        # A deletion by key may have come late and taken the row that was sent instead, or others that the service takes
-        # for equal.
-        looked_for = row_ranges.positions(self.record.confirmed) if self.record.deleted else resent
-        copies, _ = self._copies(looked_for)
-        twice = self._twice({row: copies.get(row, 0) for row in resent})
-        astray = [*twice, *(row for row, count in copies.items() if not count)]
+        resent = row_ranges.positions(journal.resent)
+        # A late delete by key may have removed the row that replaced the deleted one, or other rows that the service
+        # considers equal.
+        checked = row_ranges.positions(journal.confirmed) if journal.deleted else resent
+        copies, _ = self._copies(checked)
+        duplicates = self._duplicates({row: copies.get(row, 0) for row in resent})
+        astray = [*duplicates, *(row for row, count in copies.items() if not count)]
         if not astray:
             return False
-        # Before they are deleted, so that a stop between the two loses none.
-        self.record.note("astray", batch=self.record.next_number(), ranges=row_ranges.of_positions(astray))
-        if twice:
-            self.record.note("deleting", ranges=row_ranges.of_positions(twice))
-            self._delete(twice)
+        # Recorded before the delete, so that a stop between the two loses no row.
+        journal.record("astray", batch=journal.next_number(), ranges=row_ranges.of_positions(astray))
+        if duplicates:
+            journal.record("deleting", ranges=row_ranges.of_positions(duplicates))
+            self._delete(duplicates)
         return True
 
-    def refuse_keys_there(self, positions: Sequence[int], repeated_pages: RepeatedPages) -> int:
-        """Refuse rows whose keys are in the table; return how many rows that has.
+    def refuse_existing_keys(self, positions: Sequence[int]) -> int:
+        """Refuse rows whose keys are in the table; return the number of rows in the table.
 
         Raises
         ------
         RowsExistError
-            Naming the first of them.
+            The message names the first such row.
         """
-        copies, seen = self._copies(positions, repeated_pages)
-        there = [row for row, count in copies.items() if count]
-        if there:
-            names, first = ", ".join(self.keys), encode.shown(self.content.door.label(there[0]))
+        payload = self.context.payload
+        copies, scan = self._copies(positions, self.context.options.repeated_pages)
+        existing = [row for row, count in copies.items() if count]
+        if existing:
+            names, first = ", ".join(self.context.keys), encode.shown(payload.source.label(existing[0]))
             raise RowsExistError(
-                f"The table already has rows with the keys ({names}) of {len(there):,} rows of the frame that were not"
-                f" sent yet, the first of them {first}. With on= an append sends only new keys; upsert changes"
-                " those that are there. If this goes on with a write, its token was perhaps used before.",
-                rows=len(there),
+                f"The table already has rows with the keys ({names}) of {len(existing):,} rows of the frame that this"
+                f" write has not sent; the first is row {first}. With on=, an append adds only new keys; upsert changes"
+                " the rows that exist. If you resume a write, its token may have been used before.",
+                rows=len(existing),
             )
-        return seen.rows
+        return scan.rows
 
     @property
     def _planned(self) -> list[PlannedColumn]:
-        return [column for column in self.content.planned if column.name in self.keys]
+        return [column for column in self.context.payload.planned if column.name in self.context.keys]
 
     def _copies(
         self, positions: Sequence[int], repeated_pages: RepeatedPages = "accept"
-    ) -> tuple[dict[int, int], Seen]:
-        """How often each row's keys are in the table, and the look that has shown it."""
-        hashes = self.content.hashes(self.keys)[positions]
-        seen = look(self.session, self.rec_id, self._planned, wanted=hashes, repeated_pages=repeated_pages)
-        return {row: seen.copies.get(int(each), 0) for row, each in zip(positions, hashes, strict=True)}, seen
+    ) -> tuple[dict[int, int], TableScan]:
+        """Return how often each row's keys are in the table, and the scan that shows it."""
+        context = self.context
+        hashes = context.payload.hashes(context.keys)[positions]
+        scan = scan_table(
+            context.client, context.table.rec_id, self._planned, wanted=hashes, repeated_pages=repeated_pages
+        )
+        return {row: scan.copies.get(int(each), 0) for row, each in zip(positions, hashes, strict=True)}, scan
 
-    def _twice(self, copies: Mapping[int, int]) -> list[int]:
-        """The rows that are there more than once, each time as they were sent: another's row is not ours to delete."""
-        twice = [row for row, count in copies.items() if count > 1]
-        if twice:
-            hashes = self.content.hashes()[twice]
-            equal = look(self.session, self.rec_id, self.content.planned, wanted=hashes).copies
-            for row, each in zip(twice, hashes.tolist(), strict=True):
+    def _duplicates(self, copies: Mapping[int, int]) -> list[int]:
+        """Return the rows that are in the table more than once, each time as they were sent.
+
+        Raises
+        ------
+        ClicDataError
+            A copy has other values, so it is another writer's and is not deleted.
+        """
+        duplicates = [row for row, count in copies.items() if count > 1]
+        if duplicates:
+            context, payload = self.context, self.context.payload
+            hashes = payload.hashes()[duplicates]
+            equal = scan_table(context.client, context.table.rec_id, payload.planned, wanted=hashes).copies
+            for row, each in zip(duplicates, hashes.tolist(), strict=True):
                 if equal.get(each, 0) != copies[row]:
                     raise ClicDataError(
-                        f"The keys of row {encode.shown(self.content.door.label(row))} are in the table {copies[row]:,}"
-                        " times, with other values too: somebody else is writing rows with the same keys."
+                        f"The keys of row {encode.shown(payload.source.label(row))} are in the table"
+                        f" {copies[row]:,} times, some of them with other values. Another writer adds rows with the"
+                        " same keys."
                     )
-        return twice
+        return duplicates
 
     def _delete(self, positions: Sequence[int]) -> None:
         if positions:
             names = [column.name for column in self._planned]
-            part = self.content.take(row_ranges.of_positions(positions)).select(names)
-            delete_equal(self.session, self.rec_id, part, self._planned)
+            rows = self.context.payload.take(row_ranges.of_positions(positions)).select(names)
+            _delete_equal(self.context, rows, self._planned)
 
 
 @dataclass
 class ByContent:
-    """Rows are counted by their whole content, against what was there before and what is confirmed.
+    """Reconcile by content: rows are counted by all their values, beyond the baseline and the confirmed rows.
 
-    Which of several equal rows arrived makes no difference. What this cannot rule out: that the first try is carried
-    out after the look; and other writers who add or delete equal rows meanwhile.
+    Which of several equal rows arrived does not matter. This cannot rule out that the first try is carried out after
+    the scan, nor that other writers add or delete equal rows meanwhile.
     """
 
-    session: Session
-    rec_id: int
-    content: Content
-    record: Record
+    context: WriteContext
 
-    def found(self, pending: Sequence[Pending]) -> Found:
-        unknown = row_ranges.positions(pair for each in pending for pair in each.ranges)
-        hashes = self.content.hashes()
-        sure = row_ranges.positions(self.record.confirmed)
-        seen = look(self.session, self.rec_id, self.content.planned, wanted=hashes)
-        confirmed = Counter(hashes[sure].tolist())
-        before = self.record.baseline.equal if self.record.baseline is not None else None
+    def reconcile(self, unknown: Sequence[UnknownBatch]) -> Reconciliation:
+        context, journal = self.context, self.context.journal
+        rows = row_ranges.positions(pair for each in unknown for pair in each.ranges)
+        hashes = context.payload.hashes()
+        scan = scan_table(context.client, context.table.rec_id, context.payload.planned, wanted=hashes)
+        confirmed = Counter(hashes[row_ranges.positions(journal.confirmed)].tolist())
+        before = journal.baseline.equal if journal.baseline is not None else None
         missing = sum(
-            max(0, count + (before or {}).get(each, 0) - seen.copies.get(each, 0)) for each, count in confirmed.items()
+            max(0, count + (before or {}).get(each, 0) - scan.copies.get(each, 0)) for each, count in confirmed.items()
         )
-        wanted = Counter(hashes[unknown].tolist())
-        extra = {each: seen.copies.get(each, 0) - confirmed[each] - (before or {}).get(each, 0) for each in wanted}
+        wanted = Counter(hashes[rows].tolist())
+        extra = {each: scan.copies.get(each, 0) - confirmed[each] - (before or {}).get(each, 0) for each in wanted}
         if any(count < 0 for count in extra.values()):
             raise ClicDataError(
-                "Rows that were there, or that the service said it took, are not in the table any more, so that nothing"
-                " can be counted. Is somebody else deleting rows?"
+                "Rows that were in the table before the write, or were confirmed, are missing from the table, so rows"
+                " cannot be counted. Another writer may be deleting rows."
             )
         if before is None and any(extra.values()):
-            self._check_number(seen.rows, extra, wanted)
-        present: dict[int, list[int]] = {each.number: [] for each in pending}
-        for each in pending:
+            self._check_row_count(scan.rows, extra, wanted)
+        present: dict[int, list[int]] = {each.number: [] for each in unknown}
+        for each in unknown:
             for row in row_ranges.positions(each.ranges):
                 value = int(hashes[row])
                 if extra[value] > 0:
                     extra[value] -= 1
                     present[each.number].append(row)
-        found = {number: row_ranges.of_positions(rows) for number, rows in present.items()}
-        copies = dict(seen.copies)
-        if seen.repeated:
+        found = {number: row_ranges.of_positions(positions) for number, positions in present.items()}
+        copies = dict(scan.copies)
+        if scan.repeated:
             sent = Counter(confirmed)
             sent.update(wanted)
             sent.update(dict(before or {}))
             copies = {each: min(count, sent[each]) for each, count in copies.items()}
         explained = sum(copies.values()) - sum((before or {}).values())
-        return Found(found, _doubt(self.record, seen.rows, explained, missing, repeated=seen.repeated))
+        return Reconciliation(found, _doubt(journal, scan.rows, explained, missing, repeated=scan.repeated))
 
-    def _check_number(self, rows: int, extra: Mapping[int, int], wanted: Mapping[int, int]) -> None:
-        """Where nobody looked at what was there before, equal rows count as ours only if the number of rows agrees."""
-        before = None if self.record.baseline is None else self.record.baseline.rows
-        arrived = None if before is None else rows - before - row_ranges.count(self.record.confirmed)
-        # As many rows came as equal ones are there: then none of those was there before.
+    def _check_row_count(self, rows: int, extra: Mapping[int, int], wanted: Mapping[int, int]) -> None:
+        """Without a baseline of equal rows, count equal rows as sent only if the number of rows agrees.
+
+        Raises
+        ------
+        ClicDataError
+            It does not.
+        """
+        journal = self.context.journal
+        before = None if journal.baseline is None else journal.baseline.rows
+        arrived = None if before is None else rows - before - row_ranges.count(journal.confirmed)
+        # If as many rows arrived as equal ones are in the table, none of these was there before.
         if arrived != sum(extra.values()) or any(extra[each] > count for each, count in wanted.items()):
             raise ClicDataError(
-                "Rows equal to those of unknown fate are in the table, but whether they were there before the write is"
-                " not known. Compare for yourself; and begin such a write with on_unknown='check', stamp= or on=, so"
-                " that it can be told."
+                "Rows equal to the unknown rows are in the table, but it is not known whether they were there before"
+                " the write. Compare the table with the frame. Next time, start such a write with on_unknown='check',"
+                " stamp= or on=."
             )
 
-    def refuse_rows_there(self, positions: Sequence[int], repeated_pages: RepeatedPages) -> None:
-        """Refuse rows that are in the table beyond what this write and others before it have put there.
+    def refuse_existing_rows(self, positions: Sequence[int]) -> None:
+        """Refuse rows that are in the table more often than this write and the baseline explain.
 
         Raises
         ------
         ResumeError
-            They are: the write was gone on with before, from the same token.
+            The write was resumed before, from the same token.
         """
-        hashes = self.content.hashes()
-        ours = row_ranges.positions([*self.record.confirmed, *self.record.unknown_ranges, *self.record.resent])
-        seen = look(
-            self.session, self.rec_id, self.content.planned, wanted=hashes[positions], repeated_pages=repeated_pages
-        )
-        baseline = self.record.baseline
-        if baseline is not None and baseline.rows is not None and seen.rows <= baseline.rows + len(ours):
+        context, journal = self.context, self.context.journal
+        hashes = context.payload.hashes()
+        own = row_ranges.positions([*journal.confirmed, *journal.unknown_ranges, *journal.resent])
+        scan = scan_table(
+            context.client, context.table.rec_id, context.payload.planned, wanted=hashes[positions],
+            repeated_pages=context.options.repeated_pages,
+        )  # fmt: skip
+        baseline = journal.baseline
+        if baseline is not None and baseline.rows is not None and scan.rows <= baseline.rows + len(own):
             return
-        known = Counter(hashes[ours].tolist()) + Counter(dict((baseline.equal if baseline is not None else None) or {}))
-        there = [row for row in positions if seen.copies.get(int(hashes[row]), 0) > known[int(hashes[row])]]
-        if there:
+        before = (baseline.equal if baseline is not None else None) or {}
+        known = Counter(hashes[own].tolist()) + Counter(dict(before))
+        existing = [row for row in positions if scan.copies.get(int(hashes[row]), 0) > known[int(hashes[row])]]
+        if existing:
             raise ResumeError(
-                f"Rows equal to {len(there):,} of those that were not sent yet are in the table, so it seems that this"
-                " token was used before. It is good once: go on with the one of the last error, or keep a journal=. If"
-                " somebody else has written equal rows, stamp= or on= would have told them apart."
+                f"Rows equal to {len(existing):,} unsent rows are in the table, so this resume token was probably used"
+                " before. A token works once. Resume from the last error, or use journal=. If another writer added"
+                " equal rows, use stamp= or on= next time to tell them apart."
             )
 
-    def before_again(self, pending: Sequence[Pending]) -> None:
-        """Nothing can be done about what comes late."""
+    def before_resend(self, unknown: Sequence[UnknownBatch]) -> None:
+        """Do nothing: a late arrival cannot be told from the row that is sent again."""
 
-    def at_the_end(self) -> bool:
-        if not self.record.resent:
+    def finish(self) -> bool:
+        context, journal = self.context, self.context.journal
+        if not journal.resent:
             return False
-        # Where nobody looked before the write: rows were only taken for lost when none that equals them was there.
-        before = (self.record.baseline.equal if self.record.baseline is not None else None) or {}
-        hashes = self.content.hashes()
-        resent = hashes[row_ranges.positions(self.record.resent)]
-        seen = look(self.session, self.rec_id, self.content.planned, wanted=resent)
-        ours = Counter(hashes.tolist())
-        surplus = {each: count - ours[each] - before.get(each, 0) for each, count in seen.copies.items()}
-        double = [row for row, each in enumerate(hashes.tolist()) if surplus.get(each, 0) > 0]
-        if double:
-            doubled = row_ranges.of_positions(double)
+        # Without a baseline of equal rows, rows count as lost only if no equal row is in the table.
+        before = (journal.baseline.equal if journal.baseline is not None else None) or {}
+        hashes = context.payload.hashes()
+        resent = hashes[row_ranges.positions(journal.resent)]
+        scan = scan_table(context.client, context.table.rec_id, context.payload.planned, wanted=resent)
+        own = Counter(hashes.tolist())
+        surplus = {each: count - own[each] - before.get(each, 0) for each, count in scan.copies.items()}
+        duplicates = [row for row, each in enumerate(hashes.tolist()) if surplus.get(each, 0) > 0]
+        if duplicates:
+            ranges = row_ranges.of_positions(duplicates)
             surplus_rows = sum(count for count in surplus.values() if count > 0)
             raise VerificationError(
-                f"Rows are in the table more often than they should be, for they came late, after they had been sent"
-                f" again: those like {row_ranges.ranges_text(doubled)} of the frame, {surplus_rows:,} too many.",
+                f"{surplus_rows:,} rows are in the table twice, because they arrived late, after they had been sent"
+                f" again. They equal {row_ranges.ranges_text(ranges)} of the frame.",
                 differences=[f"{surplus_rows:,} rows too many"],
-                rec_id=self.rec_id,
-                confirmed=row_ranges.complement(doubled, len(hashes)),
-                unknown=doubled,
+                rec_id=context.table.rec_id,
+                confirmed=row_ranges.complement(ranges, len(hashes)),
+                unknown=ranges,
                 operation="insert",
             )
         return False

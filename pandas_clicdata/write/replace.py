@@ -1,7 +1,7 @@
-"""Replace the rows of a table: saved first, then deleted by their values, then the new rows are inserted.
+"""Replace the rows of a table: save the old rows, delete them by their values, and insert the new ones; and restore.
 
-The service has no transaction, no rename and no clear, so there is a time without the old rows and without all of the
-new ones; but never one in which an old row is neither in the table nor in the backup.
+The API has no transaction, no rename and no clear, so for a time the table has neither all old rows nor all new rows.
+But an old row is always in the table, in the backup, or in both.
 """
 
 from __future__ import annotations
@@ -20,9 +20,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pandas_clicdata._display import ProgressBar
-from pandas_clicdata._models import ColumnType, Encoding, PlannedColumn, Sent, TableRef, Wire, WriteResult
-from pandas_clicdata.client import api
+from pandas_clicdata._display import Progress, ProgressBar
+from pandas_clicdata._docstrings import parameters_from
+from pandas_clicdata._models import (
+    ColumnType,
+    Encoding,
+    PlannedColumn,
+    RepeatedPages,
+    Sent,
+    StrPath,
+    TableId,
+    Wire,
+    WriteResult,
+)
+from pandas_clicdata.client import api, operations
 from pandas_clicdata.errors import (
     AuthenticationError,
     ClicDataError,
@@ -30,18 +41,19 @@ from pandas_clicdata.errors import (
     ReplaceIncompleteError,
     VerificationError,
 )
-from pandas_clicdata.session import resolved
+from pandas_clicdata.session import client_of
 from pandas_clicdata.types import row_codec
-from pandas_clicdata.write import backup, row_ranges
-from pandas_clicdata.write.append import refuse_what_was_sent, send_rows
-from pandas_clicdata.write.context import Write
-from pandas_clicdata.write.exactly_once import Insertion, count_batches
+from pandas_clicdata.write import backup as backups
+from pandas_clicdata.write import row_ranges
+from pandas_clicdata.write.append import append, insert_rows, refuse_if_sent_elsewhere
+from pandas_clicdata.write.context import WriteContext, identity_of
+from pandas_clicdata.write.exactly_once import ExactlyOnceInsert, count_batches
 from pandas_clicdata.write.executor import Batch, send_all
-from pandas_clicdata.write.journal import Baseline, Identity, Record
-from pandas_clicdata.write.options import Options
-from pandas_clicdata.write.payload import Content, fitted
-from pandas_clicdata.write.reconcile import ByContent, Seen, look
-from pandas_clicdata.write.results import dry_receipt, raise_from, receipt_of
+from pandas_clicdata.write.journal import Baseline, Journal
+from pandas_clicdata.write.options import RECONCILE_SECONDS, Options
+from pandas_clicdata.write.payload import Payload, align
+from pandas_clicdata.write.reconcile import ByContent, TableScan, scan_table
+from pandas_clicdata.write.results import dry_receipt, insert_receipt, raise_from, reason_text
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -50,75 +62,182 @@ if TYPE_CHECKING:
 _ROUNDS = 4
 _LARGEST_EXACT = 2**52
 _SURELY_EQUAL = (Encoding.TEXT, Encoding.INTEGER, Encoding.BOOLEAN, Encoding.DATE)
-"""What the service can hardly compare in another way than we do; a fraction or a time of day it might."""
+"""Encodings of values that the service compares as we do; it may compare fractions or times of day differently."""
 
 
-def clear(session: Session, found: TableRef, old: Content, options: Options, *, late: bool) -> None:
-    """Delete the rows that are saved, by values that they hold, until the table is empty.
+def replace_rows(context: WriteContext) -> WriteResult:
+    """Replace the rows of an existing table, or continue to.
 
-    ``late`` says that deletions of a call before this one may still be carried out.
+    Notes
+    -----
+    Rows of other writers are noticed by each scan of the table: after the save, and after all saved rows are deleted. A
+    row that is added between a scan and a delete, and holds the deleted value, is deleted without notice.
+
+    A delete whose reply was lost may be carried out late, and would delete new rows with the same value. So if one was
+    repeated, or if this call continues a replace that stopped, ``reconcile_wait`` seconds pass before the first insert.
+    """
+    known = api.known_columns(context.client.first_page(context.table))
+    context = replace(context, payload=context.payload.in_memory()).aligned(known)
+    journal = context.journal
+    # Encodes every row once, so that no row turns out to be impossible to send after the old ones are deleted.
+    _ = context.payload.hash
+    if context.options.dry_run:
+        return _dry_run(context, known)
+    if journal.cleared:
+        refuse_if_sent_elsewhere(context)
+    else:
+        started_before = journal.backup is not None
+        old = _save(context, known) if journal.backup is None else backups.load(journal.backup).payload()
+        try:
+            if old is not None:
+                _clear(context, old, late_deletes=started_before)
+            journal.record("cleared")
+        except BaseException as exc:  # noqa: BLE001 - whatever happened, the error names the backup
+            raise_from(_incomplete(context, exc), exc)
+    try:
+        return insert_rows(context)
+    except BaseException as exc:  # noqa: BLE001 - whatever happened, the error names the backup
+        raise_from(_incomplete(context, exc), exc)
+
+
+def _dry_run(context: WriteContext, known: api.KnownColumns | None) -> WriteResult:
+    payload, journal = context.payload, context.journal
+    batches = count_batches(context.client, payload.rows or 0, context.options)
+    facts: dict[str, Any] = {"notes": payload.notes}
+    if journal.backup is None and not journal.cleared:
+        saved = backups.read_rows(context, known)
+        rows = saved.table.num_rows
+        deletes = len(_delete_conditions(saved.payload(), ())) if rows else 0
+        facts["matched"] = rows
+        facts["notes"] += (f"{deletes:,} delete requests would remove the {rows:,} existing rows.",)
+    return dry_receipt(context, batches, **facts)
+
+
+def _save(context: WriteContext, known: api.KnownColumns | None) -> Payload | None:
+    """Save the old rows, if there are any, and check that they can be deleted, before any is."""
+    journal = context.journal
+    saved = backups.read_rows(context, known)
+    context.record_table()
+    if not saved.table.num_rows:
+        return None
+    old = saved.payload()
+    _delete_conditions(old, ())
+    path, new = backups.save(saved, context.options.backup, context.table)
+    try:
+        _check_deleting(context, old)
+    except (AuthenticationError, PermissionDeniedError):
+        if new:
+            path.unlink(missing_ok=True)
+        raise
+    except BaseException as exc:  # noqa: BLE001 - a lost request may have any effect
+        journal.record("saved", backup=str(path))
+        raise_from(_incomplete(context, exc), exc)
+    journal.record("saved", backup=str(path))
+    return old
+
+
+def _check_deleting(context: WriteContext, old: Payload) -> None:
+    """Send a delete that matches no row, to check that deleting is allowed before it matters.
+
+    Raises
+    ------
+    PermissionDeniedError, AuthenticationError
+        It is not allowed.
+    """
+    absent = [(rank, column, value) for column in old.planned for rank, value in _absent_values(old, column)]
+    if absent:
+        _, column, value = min(absent, key=lambda each: each[0])
+        context.client.delete(context.table.rec_id, _condition(column, value))
+    else:
+        context.client.account()
+
+
+def _absent_values(old: Payload, column: PlannedColumn) -> Iterator[tuple[int, pa.Scalar]]:
+    """Yield a value that no row has in a column, where one is easy to make, with its rank; the lowest is best."""
+    values = old.table().column(column.name)
+    if column.wire.encoding is Encoding.TEXT:
+        if column.data_type in (ColumnType.TEXT, ColumnType.DROPDOWN):
+            # A dropdown may refuse a text that is not in its list.
+            rank = 0 if column.data_type is ColumnType.TEXT else len(_SURELY_EQUAL) + 1
+            yield rank, pa.scalar(f"no row has this: {secrets.token_hex(8)}", pa.large_string())
+    elif column.wire == Wire(Encoding.INTEGER):
+        largest = pc.max(values).as_py() or 0
+        if largest < _LARGEST_EXACT:
+            yield 1, pa.scalar(largest + 1, pa.int64())
+    elif column.wire == Wire(Encoding.DATE):
+        latest = pc.max(values).as_py() or date(2000, 1, 1)
+        if latest < date.max:
+            yield 2, pa.scalar(latest + timedelta(days=1), pa.date32())
+
+
+def _clear(context: WriteContext, old: Payload, *, late_deletes: bool) -> None:
+    """Delete the saved rows, by values that they hold, until the table is empty.
+
+    ``late_deletes`` states that deletes of an earlier call may still be carried out.
 
     Raises
     ------
     ClicDataError
-        Rows are left that no condition deletes, or that are not saved.
+        Rows remain that no condition deletes, or that are not saved.
     """
+    client, table = context.client, context.table
     used: set[str] = set()
     hashes = old.hashes()
-    since = time.monotonic() if late else None
+    since = time.monotonic() if late_deletes else None
     for _ in range(_ROUNDS):
-        seen = look(session, found.rec_id, old.planned, wanted=hashes)
-        if not seen.rows:
+        scan = scan_table(client, table.rec_id, old.planned, wanted=hashes)
+        if not scan.rows:
             break
-        there = present(old, seen)
-        if len(there) < seen.rows:
+        present = _present(old, scan)
+        if len(present) < scan.rows:
             raise ClicDataError(
-                f"Table {found.label} has {seen.rows - len(there):,} rows that were not there when its rows were saved:"
-                " somebody else is writing to it, and these are left alone. Begin anew, without resume= or with another"
-                " journal: then all rows that are there now are saved, to a file of their own."
+                f"Table {table.label} has {scan.rows - len(present):,} rows that were added after its rows were saved."
+                " Another writer is changing it, and these rows are left alone. Start again without resume=, or with"
+                " another journal=: then all rows that are in the table now are saved to a new file."
             )
-        chosen = conditions(old.taken(there), used)
-        if _delete(session, found, [_find(session, column, value) for column, value in chosen], options):
+        conditions = _delete_conditions(old.take_positions(present), used)
+        if _delete_matching(context, [_condition(column, value) for column, value in conditions]):
             since = time.monotonic()
-        used.update(column.name for column, _ in chosen)
+        used.update(column.name for column, _ in conditions)
     else:
-        seen = look(session, found.rec_id, old.planned, wanted=hashes)
-        if seen.rows:
-            raise ClicDataError(f"{seen.rows:,} rows are still in table {found.label} after every condition was used.")
+        scan = scan_table(client, table.rec_id, old.planned, wanted=hashes)
+        if scan.rows:
+            raise ClicDataError(f"{scan.rows:,} rows are still in table {table.label} after every condition was used.")
     if since is not None:
-        time.sleep(max(0.0, since + options.reconcile_wait - time.monotonic()))
+        time.sleep(max(0.0, since + context.options.reconcile_wait - time.monotonic()))
 
 
-def _delete(session: Session, found: TableRef, finds: Sequence[bytes], options: Options) -> bool:
-    """Delete the rows that meet any of these conditions; whether one of the deletions may still be carried out."""
+def _delete_matching(context: WriteContext, finds: Sequence[bytes]) -> bool:
+    """Delete the rows that meet any of the conditions; return whether a delete may still be carried out."""
 
     def send(batch: Batch) -> Sent:
-        # A lost reply is answered by asking again: what the first try deleted, the second no longer finds.
-        return api.delete(session, found.rec_id, batch.body)
+        # Repeating a delete is harmless: what the first try deleted, the second does not find.
+        return context.client.delete(context.table.rec_id, batch.body)
 
     batches = (Batch((), find, number) for number, find in enumerate(finds))
-    delivery = send_all(batches, send, workers=int(options.workers), bar=ProgressBar(None, "", None))
-    if delivery.reason is not None:
-        raise delivery.reason
-    return delivery.perhaps_twice
+    sent = send_all(batches, send, workers=int(context.options.workers), bar=ProgressBar(None, "", None))
+    if sent.reason is not None:
+        raise sent.reason
+    return sent.perhaps_twice
 
 
-def _find(session: Session, column: PlannedColumn, value: pa.Scalar) -> bytes:
+def _condition(column: PlannedColumn, value: pa.Scalar) -> bytes:
     batch = pa.RecordBatch.from_arrays([pa.array([value.as_py()], value.type)], [column.name])
-    return row_codec.encode_each(batch, [column.wire], api.find_framing(session, [column.name]))[0]
+    return row_codec.encode_each(batch, [column.wire], operations.named_cells([column.name]))[0]
 
 
-def conditions(old: Content, used: Collection[str]) -> list[tuple[PlannedColumn, pa.Scalar]]:
-    """Values, each in a column, such that every row has one of them: few, and none of them null.
+def _delete_conditions(old: Payload, used: Collection[str]) -> list[tuple[PlannedColumn, pa.Scalar]]:
+    """Return few values, each of a column, of which every row has at least one.
 
-    What deletes rows whose value is null is not known, so those are met by what they hold in another column.
+    None of them is null, because it is unknown what a condition without a value deletes. Rows with a null are matched
+    by a value in another column.
 
     Raises
     ------
     ClicDataError
-        Some rows are null in every column that is left.
+        Some rows are null in every remaining column.
     """
-    table = old.whole()
+    table = old.table()
     chosen: list[tuple[PlannedColumn, pa.Scalar]] = []
     rest = np.ones(table.num_rows, dtype=bool)
     columns = {column.name: column for column in old.planned if column.name not in used}
@@ -134,8 +253,8 @@ def conditions(old: Content, used: Collection[str]) -> list[tuple[PlannedColumn,
         if best is None:
             raise ClicDataError(
                 f"{int(rest.sum()):,} rows of the table are empty in every column"
-                + (" that could be used" if used else "")
-                + ", and no condition that is known deletes such rows. Delete them in ClicData first."
+                + (" that can be used" if used else "")
+                + ", and no known condition deletes such rows. Delete them in ClicData first."
             )
         _, name, distinct = best
         chosen += [(columns[name], value) for value in distinct]
@@ -144,152 +263,42 @@ def conditions(old: Content, used: Collection[str]) -> list[tuple[PlannedColumn,
     return chosen
 
 
-def try_to_delete_nothing(session: Session, found: TableRef, old: Content) -> None:
-    """Ask for a delete that no row meets, to see that deleting is allowed before it matters.
-
-    Raises
-    ------
-    PermissionDeniedError, AuthenticationError
-        It is not.
-    """
-    absent = [(rank, column, value) for column in old.planned for rank, value in _absent(old, column)]
-    if absent:
-        _, column, value = min(absent, key=lambda each: each[0])
-        api.delete(session, found.rec_id, _find(session, column, value))
-    else:
-        session.whoami()
-
-
-def _absent(old: Content, column: PlannedColumn) -> Iterator[tuple[int, pa.Scalar]]:
-    """A value that no row has in a column, where one is easily made, and how little it is to be preferred."""
-    values = old.whole().column(column.name)
-    if column.wire.encoding is Encoding.TEXT:
-        if column.data_type in (ColumnType.TEXT, ColumnType.DROPDOWN):
-            # A dropdown may not take a text that is not in its list.
-            rank = 0 if column.data_type is ColumnType.TEXT else len(_SURELY_EQUAL) + 1
-            yield rank, pa.scalar(f"no row has this: {secrets.token_hex(8)}", pa.large_string())
-    elif column.wire == Wire(Encoding.INTEGER):
-        largest = pc.max(values).as_py() or 0
-        if largest < _LARGEST_EXACT:
-            yield 1, pa.scalar(largest + 1, pa.int64())
-    elif column.wire == Wire(Encoding.DATE):
-        latest = pc.max(values).as_py() or date(2000, 1, 1)
-        if latest < date.max:
-            yield 2, pa.scalar(latest + timedelta(days=1), pa.date32())
-
-
-def present(old: Content, seen: Seen) -> list[int]:
-    """Which of the rows a look has found; of equal ones the first."""
-    left = Counter(dict(seen.copies))
-    found = []
+def _present(old: Payload, scan: TableScan) -> list[int]:
+    """Return which of the rows a scan has found; of equal rows the first ones."""
+    left = Counter(dict(scan.copies))
+    present = []
     for row, value in enumerate(old.hashes().tolist()):
         if left[value] > 0:
             left[value] -= 1
-            found.append(row)
-    return found
+            present.append(row)
+    return present
 
 
-_AGAIN = "Make the same call again: it inserts only what is not back yet."
-
-
-def replace_rows(write: Write) -> WriteResult:
-    """Replace the rows of a table that is there, or go on with that.
-
-    Notes
-    -----
-    Rows that somebody else writes meanwhile are noticed by each look into the table: after the save, and when all that
-    were saved are deleted. What cannot be seen: a row that comes between such a look and a deletion, and holds the very
-    value that is deleted, goes with the others.
-
-    A deletion whose reply was lost may be carried out late, and would then take new rows with the same value: so where
-    one was tried again, or this goes on with a replace that was stopped, ``reconcile_wait`` seconds pass before the
-    first new row goes.
-    """
-    known = api.known_columns(api.first_page(write.session, write.table))
-    write = replace(write, content=write.content.in_memory()).fitted(known)
-    record = write.record
-    # Writes every row once, so that none can turn out not to be writable when the old ones are gone.
-    _ = write.content.hash
-    if write.options.dry_run:
-        return _dry(write, known)
-    if record.cleared:
-        refuse_what_was_sent(write)
-    else:
-        begun_before = record.backup is not None
-        old = _save(write, known) if record.backup is None else backup.load(record.backup).content()
-        try:
-            if old is not None:
-                clear(write.session, write.table, old, write.options, late=begun_before)
-            record.note("cleared")
-        except BaseException as exc:  # noqa: BLE001 - whatever it was, the backup must be told
-            raise_from(_incomplete(write, exc), exc)
-    try:
-        return send_rows(write)
-    except BaseException as exc:  # noqa: BLE001 - whatever it was, the backup must be told
-        raise_from(_incomplete(write, exc), exc)
-
-
-def _dry(write: Write, known: api.KnownColumns | None) -> WriteResult:
-    content, record = write.content, write.record
-    batches = count_batches(write.session, content.rows or 0, write.options)
-    facts: dict[str, Any] = {"notes": content.notes}
-    if record.backup is None and not record.cleared:
-        saved = backup.take(write.session, write.table, known, content.planned, write.options.repeated_pages)
-        deletions = len(conditions(saved.content(), ())) if saved.table.num_rows else 0
-        facts["matched"] = saved.table.num_rows
-        facts["notes"] += (f"{deletions:,} deletions would take the {saved.table.num_rows:,} rows that are there.",)
-    return dry_receipt("push", write.table, content.rows, batches, content.planned, write.started, **facts)
-
-
-def _save(write: Write, known: api.KnownColumns | None) -> Content | None:
-    """Save the old rows, if there are any, and make sure that they can be deleted, before any is."""
-    session, found, record = write.session, write.table, write.record
-    saved = backup.take(session, found, known, write.content.planned, write.options.repeated_pages)
-    write.note_table()
-    if not saved.table.num_rows:
-        return None
-    old = saved.content()
-    conditions(old, ())
-    path, new = backup.keep(saved, write.options.backup, found)
-    try:
-        try_to_delete_nothing(session, found, old)
-    except (AuthenticationError, PermissionDeniedError):
-        if new:
-            path.unlink(missing_ok=True)
-        raise
-    except BaseException as exc:  # noqa: BLE001 - what a lost request does is not known
-        record.note("saved", backup=str(path))
-        raise_from(_incomplete(write, exc), exc)
-    record.note("saved", backup=str(path))
-    return old
-
-
-def _incomplete(write: Write, reason: BaseException) -> ReplaceIncompleteError:
-    found, record = write.table, write.record
-    lists = record.known(write.content.rows or 0).fields()
+def _incomplete(context: WriteContext, reason: BaseException) -> ReplaceIncompleteError:
+    table, journal = context.table, context.journal
+    lists = journal.states(context.payload.rows or 0).fields()
     if isinstance(reason, VerificationError):
-        # What was read back speaks against rows that the replies have confirmed.
+        # Reading the table back contradicts what the replies confirmed.
         lists = {"confirmed": reason.confirmed, "unknown": reason.unknown, "unsent": reason.unsent}
     where = (
-        f"All its old rows are in {record.backup}; cd.restore(error.backup, {found.rec_id}) puts them back."
-        if record.backup is not None
-        else "It had no rows."
+        f"All old rows are in {journal.backup}. To put them back: cd.restore(error.backup, {table.rec_id})."
+        if journal.backup is not None
+        else "The table had no rows."
     )
-    token = record.token()
+    token = journal.token()
     stage = (
-        "the old rows were gone and the new ones on their way"
-        if record.cleared
-        else "old rows were to be deleted; a deletion that is on its way may still be carried out"
+        "after the old rows were deleted, while the new ones were sent"
+        if journal.cleared
+        else "while old rows were deleted; a delete in flight may still be carried out"
     )
-    again = (
-        " To go on instead, make the same call again with resume=error.resume (or with its journal)." if token else ""
+    resume = (
+        " To continue instead, repeat the call with resume=error.resume (or with the same journal=)." if token else ""
     )
     return ReplaceIncompleteError(
-        f"The replace of table {found.label} stopped when {stage}. {where}{again} The reason:"
-        f" {str(reason) or type(reason).__name__}",
-        backup=record.backup,
-        rec_id=found.rec_id,
-        name=found.name,
+        f"The replace of table {table.label} stopped {stage}. {where}{resume} {reason_text(reason)}",
+        backup=journal.backup,
+        rec_id=table.rec_id,
+        name=table.name,
         resume=token,
         operation="replace",
         ambiguous=True,
@@ -297,61 +306,127 @@ def _incomplete(write: Write, reason: BaseException) -> ReplaceIncompleteError:
     )
 
 
-def restore_backup(session: Session | None, path: object, table: object, *, options: Options) -> WriteResult:
-    """Give a table the rows of a backup."""
-    meant = api.checked_table(table)
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"A backup is the path of a Parquet file, not {path!r}.")
-    saved = backup.load(path)
-    options = replace(options, backup=Path(path).absolute().parent)
-    content = saved.content()
+_HINT = "Repeat the call: it inserts only the rows that are missing."
+
+
+@parameters_from(append)
+def restore(
+    backup: StrPath,
+    table: TableId,
+    *,
+    workers: int = 1,
+    reconcile_wait: float = RECONCILE_SECONDS,
+    repeated_pages: RepeatedPages = "check",
+    progress: bool | Progress | None = None,
+    session: Session | None = None,
+) -> WriteResult:
+    """Put the rows that a replace saved back into the table.
+
+    If the table contains only some of these rows, the missing ones are inserted. Otherwise its rows are saved to
+    another file and replaced, as by ``push(…, if_exists="replace")``. Repeating the call changes nothing.
+
+    Deletes and inserts of the replace that stopped may be carried out after its error, so wait (a minute, or your
+    ``reconcile_wait``) before you restore. If one is carried out even later, restore again.
+
+    Parameters
+    ----------
+    backup : path-like
+        The Parquet file: ``error.backup``, or the ``backup`` of the receipt.
+    {table}
+    {workers}
+    {reconcile_wait}
+    {repeated_pages}
+    {progress}
+    {session}
+
+    Returns
+    -------
+    WriteResult
+        The receipt. If other rows were replaced, its ``backup`` is the file with these, next to the restored file.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file. Nothing was sent.
+    ValueError
+        The file is not a backup, or is damaged. Nothing was sent.
+    TableNotFoundError
+        There is no such table.
+    ColumnMismatchError
+        The table's columns differ from those of the backup.
+    IncompleteReadError
+        The table could not be read. Nothing was changed.
+    IncompleteWriteError, ReplaceIncompleteError
+        Not all rows are confirmed. The backup remains; repeat the call to continue.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = pd.DataFrame({"seats": [180, 200]}).clicdata.push("Planes to restore")
+    >>> receipt = pd.DataFrame({"seats": [0]}).clicdata.push("Planes to restore", if_exists="replace")
+    >>> cd.restore(receipt.backup, "Planes to restore").rows
+    2
+    >>> pd.read_clicdata("Planes to restore")["seats"].tolist()
+    [180, 200]
+    """
+    options = Options(workers=workers, reconcile_wait=reconcile_wait, repeated_pages=repeated_pages, progress=progress)
+    checked = api.checked_table(table)
+    if not isinstance(backup, str | os.PathLike):
+        raise TypeError(f"backup must be the path of a Parquet file, not {backup!r}.")
+    saved = backups.load(backup)
+    payload = saved.payload()
     started = time.perf_counter()
-    session = resolved(session)
-    found = api.find(session, meant)
-    known = api.known_columns(api.first_page(session, found))
-    types = _types(saved, known)
-    content = fitted(content, found, known, Options(column_types=types))
-    identity = Identity(
-        operation="restore", table=found.rec_id, account=session.account_label, rows=content.rows,
-        columns=[], frame=lambda: content.hash, resumable=False,
-    )  # fmt: skip
-    record = Record(identity)
-    hashes, repeated_pages = content.hashes(), options.repeated_pages
-    seen = look(session, found.rec_id, content.planned, wanted=hashes, repeated_pages=repeated_pages)
-    there = present(content, seen)
-    if len(there) < seen.rows:
-        options = replace(options, column_types=types, on_unknown="check")
-        return _replaced(Write(session, content, found, record, [], options, started), path)
-    record.confirmed = row_ranges.of_positions(there)
-    record.table, record.baseline = found, Baseline(0, None, {})
-    insertion = Insertion(
-        session, found, content, record, int(options.chunksize), int(options.workers), options.reconcile_wait,
-        ByContent(session, found.rec_id, content, record), options.progress, f"restore {found.label}", hint=_AGAIN,
-    )  # fmt: skip
-    insertion.run()
-    receipt = receipt_of(
-        record, "restore", found, content.rows, content.planned, started, verified=False, notes=insertion.notes
+    client = client_of(session)
+    found = client.find(checked)
+    known = api.known_columns(client.first_page(found))
+    types = _restored_types(saved, known)
+    payload = align(payload, found, known, Options(column_types=types))
+    context = WriteContext(
+        operation="restore",
+        client=client,
+        table=found,
+        payload=payload,
+        options=options,
+        journal=Journal(identity_of("restore", found.rec_id, client, payload, [], options)),
+        started=started,
     )
+    scan = scan_table(client, found.rec_id, payload.planned, wanted=payload.hashes(), repeated_pages=repeated_pages)
+    present = _present(payload, scan)
+    if len(present) < scan.rows:
+        options = replace(
+            options,
+            if_exists="replace",
+            backup=Path(backup).absolute().parent,
+            column_types=types,
+            on_unknown="check",
+        )
+        return _restore_by_replacing(replace(context, options=options), backup)
+    journal = context.journal
+    journal.confirmed = row_ranges.of_positions(present)
+    journal.table, journal.baseline = found, Baseline(0, None, {})
+    insert = ExactlyOnceInsert(context, ByContent(context), hint=_HINT)
+    insert.run()
+    result = insert_receipt(context, verified=False, notes=insert.notes)
     return replace(
-        receipt, sent=receipt.sent - len(there), confirmed=receipt.confirmed - len(there), matched=len(there)
+        result, sent=result.sent - len(present), confirmed=result.confirmed - len(present), matched=len(present)
     )
 
 
-def _replaced(write: Write, path: str | os.PathLike[str]) -> WriteResult:
+def _restore_by_replacing(context: WriteContext, path: StrPath) -> WriteResult:
     try:
-        return replace_rows(write)
+        return replace_rows(context)
     except BaseException as exc:
         error = exc if isinstance(exc, ReplaceIncompleteError) else exc.__cause__
         if not isinstance(error, ReplaceIncompleteError):
             raise
         reason = error.__cause__ if isinstance(exc, Exception) else exc
-        instead = (
-            "" if error.backup is None else f" The rows that were there instead are in {error.backup}, not in this one."
-        )
+        instead = "" if error.backup is None else f" The rows that were in the table instead are in {error.backup}."
         raise_from(
             ReplaceIncompleteError(
-                f"The rows of {Path(path)} are not all back in table {write.table.label}. The file stays as it is; the"
-                f" same call made again goes on.{instead} The reason: {str(reason) or type(reason).__name__}",
+                f"Not all rows of {Path(path)} are back in table {context.table.label}. The file is unchanged; repeat"
+                f" the call to continue.{instead} {reason_text(reason or error)}",
                 backup=os.fspath(path),
                 rec_id=error.rec_id,
                 name=error.name,
@@ -365,9 +440,12 @@ def _replaced(write: Write, path: str | os.PathLike[str]) -> WriteResult:
         )
 
 
-def _types(saved: backup.Saved, known: api.KnownColumns | None) -> Mapping[str, str]:
-    """The types that rows are put back in: those they were saved with, or the table's if these were guessed."""
-    theirs = (
+def _restored_types(saved: backups.SavedRows, known: api.KnownColumns | None) -> Mapping[str, str]:
+    """Return the types to restore with: the saved ones, or the table's if the saved ones were inferred."""
+    table_types = (
         {} if known is None or not known.typed or saved.typed else {each.name: each.data_type for each in known.columns}
     )
-    return {name: theirs[name] if theirs.get(name) in list(ColumnType) else own for name, own in saved.types.items()}
+    return {
+        name: table_types[name] if table_types.get(name) in list(ColumnType) else own
+        for name, own in saved.types.items()
+    }

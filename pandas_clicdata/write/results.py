@@ -1,4 +1,4 @@
-"""The receipt of a write, and the error of one that did not finish."""
+"""The receipt of a write, and the error of a write that did not finish."""
 
 from __future__ import annotations
 
@@ -8,43 +8,37 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pandas_clicdata._models import PlannedColumn, TableRef, WriteResult, WriteStatus
+from pandas_clicdata._models import PlannedColumn, WriteResult, WriteStatus
 from pandas_clicdata.errors import AmbiguousWriteError, IncompleteWriteError, PartialWriteError, RowRange
 from pandas_clicdata.write import row_ranges
-from pandas_clicdata.write.executor import Delivery, Fate, Outcome
-from pandas_clicdata.write.payload import left_out_note, stamp_column
+from pandas_clicdata.write.executor import BatchResult, Outcome, SendResult
+from pandas_clicdata.write.payload import left_out_note
 from pandas_clicdata.write.row_ranges import ranges_text
 
 if TYPE_CHECKING:
-    from pandas_clicdata.write.journal import Record
+    from pandas_clicdata.write.context import WriteContext
 
 
 @dataclass(frozen=True)
-class Job:
-    """How an error speaks of a write.
+class Wording:
+    """The words of an error about one operation.
 
     Attributes
     ----------
     operation : str
-        The API's operation.
-    table : TableRef
-        The table.
-    rows : int or None
-        Rows in the frame; None for a stream.
+        The operation of the API.
     unknown, unsent : str
-        Sentences about such rows, in which ``{rows}`` stands for them.
+        Sentences about such rows, in which ``{rows}`` stands for their ranges.
     """
 
     operation: str
-    table: TableRef
-    rows: int | None
     unknown: str
     unsent: str
 
 
 @dataclass(frozen=True)
-class Known:
-    """Which rows are where; what is in neither list is unsent, up to the row ``end``."""
+class RowStates:
+    """Which of the first ``end`` rows are confirmed and unknown; the others are unsent."""
 
     confirmed: Sequence[RowRange]
     unknown: Sequence[RowRange]
@@ -55,45 +49,47 @@ class Known:
         return row_ranges.complement([*self.confirmed, *self.unknown], self.end)
 
     def fields(self) -> dict[str, Any]:
-        """The three lists of an error."""
+        """Return the three lists as the fields of an error."""
         return {"confirmed": list(self.confirmed), "unknown": list(self.unknown), "unsent": self.unsent}
 
 
 def incomplete(
-    job: Job,
-    known: Known,
+    context: WriteContext,
+    wording: Wording,
+    states: RowStates,
     reason: BaseException | None,
     *,
-    miscounted: Outcome | None = None,
+    miscounted: BatchResult | None = None,
     resume: dict[str, Any] | None = None,
     hint: str = "",
 ) -> IncompleteWriteError:
-    """The error that tells the rows."""
-    lists = known.fields()
+    """Return the error that reports the state of each row of a write that stopped."""
+    table, rows = context.table, context.payload.rows
+    lists = states.fields()
     confirmed, unknown, unsent = lists.values()
-    parts = [f"The {job.operation} on table {job.table.label} did not come to its end."]
+    parts = [f"The {wording.operation} on table {table.label} stopped before it was complete."]
     if miscounted is not None:
         parts.append(
-            f"ClicData counted {miscounted.wrong_count:,} rows where {miscounted.batch.rows:,} were sent:"
+            f"ClicData counted {miscounted.wrong_count:,} rows, but {miscounted.batch.rows:,} were sent:"
             f" {ranges_text(miscounted.batch.ranges)}."
         )
     parts.append(f"Confirmed: {ranges_text(confirmed)}.")
     if unknown:
-        parts.append(job.unknown.format(rows=ranges_text(unknown)))
+        parts.append(wording.unknown.format(rows=ranges_text(unknown)))
     if unsent:
-        parts.append(job.unsent.format(rows=ranges_text(unsent)))
-    if job.rows is None:
-        parts.append(f"Nothing of the stream from row {known.end} on was sent.")
+        parts.append(wording.unsent.format(rows=ranges_text(unsent)))
+    if rows is None:
+        parts.append(f"Nothing of the stream from row {states.end} on was sent.")
     if hint:
         parts.append(hint)
     if reason is not None:
-        parts.append(f"The reason: {str(reason) or type(reason).__name__}")
+        parts.append(reason_text(reason))
     fields: dict[str, Any] = {
-        "rec_id": job.table.rec_id or None,
-        "name": job.table.name,
+        "rec_id": table.rec_id or None,
+        "name": table.name,
         **lists,
         "resume": resume,
-        "operation": job.operation,
+        "operation": wording.operation,
         "ambiguous": bool(unknown),
     }
     message = " ".join(parts)
@@ -102,24 +98,34 @@ def incomplete(
     return AmbiguousWriteError(message, **fields) if unknown else IncompleteWriteError(message, **fields)
 
 
-def all_sent(
-    table: TableRef, known: Known, failed: str, reason: BaseException, again: str, resume: dict[str, Any] | None = None
+def reason_text(reason: BaseException) -> str:
+    """Return the sentence of an error that gives its reason."""
+    return f"The reason: {str(reason) or type(reason).__name__}"
+
+
+def failed_after_sending(
+    context: WriteContext,
+    states: RowStates,
+    failed: str,
+    reason: BaseException,
+    advice: str,
+    resume: dict[str, Any] | None = None,
 ) -> IncompleteWriteError:
-    """The error of a write that failed after its last row was sent; ``again`` says what the same call does then."""
+    """Return the error of a write that failed after it had sent its last row."""
+    table = context.table
     return IncompleteWriteError(
-        f"All rows were sent to table {table.label}, but {failed}. {again} The reason:"
-        f" {str(reason) or type(reason).__name__}",
+        f"All rows were sent to table {table.label}, but {failed}. {advice} {reason_text(reason)}",
         rec_id=table.rec_id,
         name=table.name,
         resume=resume,
         operation="verify",
-        **known.fields(),
+        **states.fields(),
     )
 
 
-def let_late_ones_come(delivery: Delivery, reconcile_wait: float) -> tuple[str, ...]:
-    """Wait for requests whose first try may still be carried out; a note for the receipt if there were any."""
-    if not delivery.perhaps_twice:
+def wait_for_late_requests(sent: SendResult, reconcile_wait: float) -> tuple[str, ...]:
+    """Wait if a request was repeated, because its first try may be carried out late; return notes for the receipt."""
+    if not sent.perhaps_twice:
         return ()
     time.sleep(reconcile_wait)
     return (
@@ -128,105 +134,106 @@ def let_late_ones_come(delivery: Delivery, reconcile_wait: float) -> tuple[str, 
     )
 
 
-def require_complete(delivery: Delivery, job: Job) -> None:
-    """Raise unless every batch of a write without a record was done.
+def require_complete(
+    context: WriteContext,
+    wording: Wording,
+    sent: SendResult,
+    *,
+    confirmed_before: Sequence[RowRange] = (),
+    hint: str = "",
+) -> None:
+    """Raise unless every batch of a write without a journal was confirmed.
 
     Raises
     ------
     IncompleteWriteError
-        Telling the rows; a Ctrl-C is raised from it.
+        It reports the state of each row. A KeyboardInterrupt is raised from it.
     """
-    if not delivery.complete:
-        known = Known(delivery.ranges(Fate.CONFIRMED), delivery.ranges(Fate.UNKNOWN), job.rows or 0)
-        raise_from(incomplete(job, known, delivery.reason), delivery.reason)
+    if not sent.complete:
+        confirmed = row_ranges.merged([*confirmed_before, *sent.ranges(Outcome.CONFIRMED)])
+        states = RowStates(confirmed, sent.ranges(Outcome.UNKNOWN), context.payload.rows or 0)
+        raise_from(incomplete(context, wording, states, sent.reason, hint=hint), sent.reason)
 
 
 def raise_from(error: IncompleteWriteError, reason: BaseException | None) -> NoReturn:
-    """Raise the error from its reason; but a stop that the user asked for goes on as such, from the error."""
+    """Raise the error from its reason; but if the user interrupts, raise the interrupt from the error."""
     if reason is not None and not isinstance(reason, Exception):
         raise reason from error
     raise error from reason
 
 
-def dry_receipt(
-    operation: str,
-    table: TableRef | None,
-    rows: int | None,
+def receipt(
+    context: WriteContext,
+    *,
+    sent: int,
+    confirmed: int,
     batches: int,
-    planned: Sequence[PlannedColumn],
-    started: float,
+    retries: int,
+    status: WriteStatus,
+    columns: Sequence[PlannedColumn] | None = None,
     **facts: Any,
 ) -> WriteResult:
-    """What a write that sent nothing would have sent."""
+    """Return the receipt of a write."""
+    rows = context.payload.rows
     return WriteResult(
-        operation=operation,
-        rec_id=None if table is None else table.rec_id or None,
-        name=None if table is None else table.name,
-        rows=rows,
-        sent=0,
-        confirmed=0,
+        operation=context.operation,
+        rec_id=context.table.rec_id or None,
+        name=context.table.name,
+        rows=sent if rows is None and status != "dry_run" else rows,
+        sent=sent,
+        confirmed=confirmed,
         rejected=0,
         batches=batches,
-        retries=0,
-        seconds=time.perf_counter() - started,
-        status="dry_run",
-        columns=tuple(planned),
+        retries=retries,
+        seconds=time.perf_counter() - context.started,
+        status=status,
+        columns=tuple(context.columns if columns is None else columns),
         **facts,
     )
 
 
-def receipt_of(
-    record: Record,
-    operation: str,
-    table: TableRef,
-    rows: int | None,
-    planned: Sequence[PlannedColumn],
-    started: float,
+def dry_receipt(context: WriteContext, batches: int, **facts: Any) -> WriteResult:
+    """Return the receipt of a dry run, which states what would be sent."""
+    return receipt(context, sent=0, confirmed=0, batches=batches, retries=0, status="dry_run", **facts)
+
+
+def insert_receipt(
+    context: WriteContext,
     *,
     verified: bool,
     notes: Sequence[str] = (),
+    columns: Sequence[PlannedColumn] | None = None,
 ) -> WriteResult:
-    """What an insert has done, over all the times it was gone on with."""
-    sent = row_ranges.count(record.confirmed)
-    status: WriteStatus = "verified" if verified else "unverified" if record.uncounted else "confirmed"
-    return WriteResult(
-        operation=operation,
-        rec_id=table.rec_id,
-        name=table.name,
-        rows=sent if rows is None else rows,
+    """Return the receipt of inserts, over all the runs in which the write was resumed."""
+    journal = context.journal
+    sent = row_ranges.count(journal.confirmed)
+    return receipt(
+        context,
         sent=sent,
-        confirmed=sent if verified else record.counted,
-        rejected=0,
-        batches=record.batches,
-        retries=record.retries,
-        seconds=time.perf_counter() - started,
-        status=status,
-        columns=tuple(planned),
-        backup=record.backup,
-        stale_marks=tuple(record.stale),
+        confirmed=sent if verified else journal.counted,
+        batches=journal.batches,
+        retries=journal.retries,
+        status="verified" if verified else "unverified" if journal.uncounted else "confirmed",
+        columns=columns,
+        backup=journal.backup,
+        stale_marks=tuple(journal.stale),
         notes=tuple(notes),
     )
 
 
-def finished_before(
-    record: Record, planned: Sequence[PlannedColumn], journal: object, started: float, *, verify: bool
-) -> WriteResult:
-    """The receipt of a write that its journal says is done."""
-    assert record.done is not None
-    assert record.table is not None
-    when = datetime.fromtimestamp(record.done["at"], UTC)
+def finished_before(context: WriteContext) -> WriteResult:
+    """Return the receipt of a write that is complete according to its journal."""
+    journal, options = context.journal, context.options
+    assert journal.done is not None
+    assert journal.table is not None
+    when = datetime.fromtimestamp(journal.done["at"], UTC)
     notes = [
-        f"Nothing was sent: by the journal {journal} this write was finished on {when:%Y-%m-%d at %H:%M:%S} UTC. Delete"
-        " the file, or give another, to write these rows once more."
+        f"Nothing was sent: according to the journal {options.journal}, this write was complete on"
+        f" {when:%Y-%m-%d at %H:%M:%S} UTC. To write the rows again, delete the file, or pass another journal=."
     ]
-    if verify and not record.done["verified"]:
-        notes.append("Nothing was compared either: it was finished without verify=True.")
-    if record.left_out:
-        notes.append(left_out_note(record.table.label, record.left_out))
-        planned = [column for column in planned if column.name not in record.left_out]
-    stamp = record.identity.stamp
-    columns = planned if stamp is None else [*planned, stamp_column(stamp)]
-    return receipt_of(
-        record, record.identity.operation, record.table, record.identity.rows, columns, started,
-        verified=record.done["verified"], notes=notes,
-    )  # fmt: skip
+    if options.verify and not journal.done["verified"]:
+        notes.append("Nothing was compared, because the write was completed without verify=True.")
+    if journal.left_out:
+        notes.append(left_out_note(journal.table.label, journal.left_out))
+    columns = [column for column in context.columns if column.name not in journal.left_out]
+    return insert_receipt(context, verified=journal.done["verified"], notes=notes, columns=columns)

@@ -11,7 +11,7 @@ _SHOWN = 5
 
 
 def merged(ranges: Iterable[RowRange]) -> list[RowRange]:
-    """Join ranges that touch.
+    """Sort ranges, and join those that touch or overlap.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def merged(ranges: Iterable[RowRange]) -> list[RowRange]:
 
 
 def add(ranges: list[RowRange], more: Iterable[RowRange]) -> None:
-    """Put more into merged ranges, so that they stay merged; they have none of these rows.
+    """Add ranges to merged ranges in place. The two must have no row in common.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def add(ranges: list[RowRange], more: Iterable[RowRange]) -> None:
 
 
 def complement(ranges: Iterable[RowRange], rows: int) -> list[RowRange]:
-    """What of ``rows`` rows no range holds.
+    """Return the ranges of the first ``rows`` rows that are in no range.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def complement(ranges: Iterable[RowRange], rows: int) -> list[RowRange]:
 
 
 def common(one: Iterable[RowRange], other: Iterable[RowRange]) -> list[RowRange]:
-    """What is in both.
+    """Return the rows that are in both.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def common(one: Iterable[RowRange], other: Iterable[RowRange]) -> list[RowRange]
 
 
 def count(ranges: Iterable[RowRange]) -> int:
-    """How many rows they hold.
+    """Return the number of rows in the ranges.
 
     Examples
     --------
@@ -89,12 +89,12 @@ def count(ranges: Iterable[RowRange]) -> int:
 
 
 def positions(ranges: Iterable[RowRange]) -> list[int]:
-    """Every row they hold."""
+    """Return every row position in the ranges."""
     return [row for start, stop in ranges for row in range(start, stop)]
 
 
 def of_positions(rows: Iterable[int]) -> list[RowRange]:
-    """The ranges that hold exactly these rows.
+    """Return the ranges of these row positions.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def of_positions(rows: Iterable[int]) -> list[RowRange]:
 
 
 def cut(ranges: Iterable[RowRange], sizes: Iterator[int]) -> Iterator[tuple[RowRange, ...]]:
-    """Cut into pieces of these numbers of rows, the last one smaller.
+    """Cut ranges into pieces of these sizes; the last piece may be smaller.
 
     Examples
     --------
@@ -114,23 +114,23 @@ def cut(ranges: Iterable[RowRange], sizes: Iterator[int]) -> Iterator[tuple[RowR
     [((0, 3),), ((3, 5), (8, 9)), ((9, 10),)]
     """
     piece: list[RowRange] = []
-    room = next(sizes)
+    left = next(sizes)
     for start, stop in ranges:
         at = start
         while at < stop:
-            end = min(stop, at + room)
+            end = min(stop, at + left)
             piece.append((at, end))
-            room -= end - at
+            left -= end - at
             at = end
-            if not room:
+            if not left:
                 yield tuple(piece)
-                piece, room = [], next(sizes)
+                piece, left = [], next(sizes)
     if piece:
         yield tuple(piece)
 
 
 def ranges_text(ranges: Sequence[RowRange]) -> str:
-    """Put row ranges into words.
+    """Return a text that lists row ranges, for an error.
 
     Examples
     --------
@@ -144,5 +144,5 @@ def ranges_text(ranges: Sequence[RowRange]) -> str:
     rows = count(ranges)
     shown = [str(start) if stop == start + 1 else f"{start} to {stop - 1}" for start, stop in ranges[:_SHOWN]]
     if len(ranges) > _SHOWN:
-        shown.append(f"and {len(ranges) - _SHOWN} ranges more")
+        shown.append(f"and {len(ranges) - _SHOWN} more ranges")
     return f"{rows:,} {'row' if rows == 1 else 'rows'} ({', '.join(shown)})"

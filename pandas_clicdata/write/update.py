@@ -1,368 +1,469 @@
-"""Change rows by key; and upsert, which also inserts those that the table does not have."""
+"""Update rows by key; and upsert, which also inserts the rows that the table does not have."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata import read
-from pandas_clicdata._display import ProgressBar
-from pandas_clicdata._models import BATCH_ROWS, MultipleRows, RepeatedPages, Sent, TableRef, WriteResult
-from pandas_clicdata.client import api
+from pandas_clicdata._display import Progress, ProgressBar
+from pandas_clicdata._docstrings import parameters_from
+from pandas_clicdata._models import (
+    BATCH_ROWS,
+    MultipleRows,
+    RepeatedPages,
+    Sent,
+    TableId,
+    TableLike,
+    WriteResult,
+)
+from pandas_clicdata.client import api, operations
 from pandas_clicdata.errors import FrameError, RowRange, VerificationError
-from pandas_clicdata.session import resolved
+from pandas_clicdata.session import client_of
 from pandas_clicdata.types import row_codec
 from pandas_clicdata.write import fingerprint, row_ranges
-from pandas_clicdata.write.exactly_once import Insertion, count_batches
-from pandas_clicdata.write.executor import Batch, Delivery, Fate, send_all
-from pandas_clicdata.write.journal import Baseline, Identity, Record
-from pandas_clicdata.write.options import Options
-from pandas_clicdata.write.payload import (
-    Content,
-    fitted,
-    fitted_in_part,
-    key_names,
-    refuse_equal_keys,
-    refuse_null_keys,
+from pandas_clicdata.write.append import append
+from pandas_clicdata.write.context import WriteContext, identity_of
+from pandas_clicdata.write.exactly_once import ExactlyOnceInsert, count_batches
+from pandas_clicdata.write.executor import Batch, SendResult, send_all
+from pandas_clicdata.write.journal import Baseline, Journal
+from pandas_clicdata.write.options import RECONCILE_SECONDS, OnNewColumns, Options
+from pandas_clicdata.write.payload import align, align_subset, keyed_payload
+from pandas_clicdata.write.reconcile import ByKeys, read_until_stable, scan_table
+from pandas_clicdata.write.results import (
+    RowStates,
+    Wording,
+    dry_receipt,
+    failed_after_sending,
+    raise_from,
+    receipt,
+    require_complete,
+    wait_for_late_requests,
 )
-from pandas_clicdata.write.reconcile import ByKeys, at_rest, look
-from pandas_clicdata.write.results import Job, Known, all_sent, dry_receipt, incomplete, let_late_ones_come, raise_from
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
 
-_AGAIN = "Make the same call again: it sends only what is not so yet."
+_HINT = "Repeat the call: it sends only what is still different."
+_WORDING = Wording(
+    "update",
+    unknown="Unknown, may or may not be updated: {rows}; updating them again is harmless.",
+    unsent="Neither updated nor inserted: {rows}.",
+)
 
 
-def keyed_content(obj: object, operation: str, on: str | Sequence[str], options: Options) -> tuple[Content, list[str]]:
-    """Rows in memory whose keys are there and unique.
+@parameters_from(append)
+def update_rows(
+    obj: TableLike,
+    table: TableId,
+    *,
+    on: str | Sequence[str],
+    column_types: Mapping[str, str] | None = None,
+    index: bool = False,
+    on_new_columns: OnNewColumns = "error",
+    dry_run: bool = False,
+    workers: int = 1,
+    reconcile_wait: float = RECONCILE_SECONDS,
+    verify: bool = False,
+    progress: bool | Progress | None = None,
+    session: Session | None = None,
+) -> WriteResult:
+    """Update the table's rows that equal the frame's rows in the ``on`` columns.
+
+    One request is sent for each row. The frame needs only some of the table's columns. A key that is not in the table
+    changes nothing, and repeating the call changes nothing. The update is not atomic: meanwhile, other readers see some
+    rows updated and others not.
+
+    Parameters
+    ----------
+    obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
+        The rows: any object with ``__arrow_c_stream__``, such as a polars DataFrame.
+    {table}
+    on : str or list of str
+        The columns that must be equal. Their values must be unique and complete in the frame.
+    {column_types}
+    {index}
+    {on_new_columns}
+    {dry_run}
+    {workers}
+    {reconcile_wait}
+    verify : bool, default False
+        Whether to read the table afterwards and check that it has all rows of the frame.
+    {progress}
+    {session}
+
+    Returns
+    -------
+    WriteResult
+        The receipt. Its status is ``unverified``, because the service does not count updated rows, or ``verified`` with
+        ``verify=True``.
 
     Raises
     ------
+    TableNotFoundError
+        There is no such table.
+    ColumnMismatchError
+        The table lacks one of the columns, or has it in another type.
     FrameError
-        A key is missing or twice there.
-    TypeError
-        They are a stream.
+        A key is missing or occurs twice, or there is no column besides the keys. Nothing was sent.
+    IncompleteWriteError
+        Some updates failed; the ranges state which. Repeating the call is harmless.
+    VerificationError
+        With ``verify=True``: the table lacks rows of the frame.
+
+    See Also
+    --------
+    upsert : Update the rows whose keys exist, and insert the others.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = cd.push(pa.table({"plane": ["A320"], "seats": [180]}), "Planes to update")
+    >>> cd.update_rows(pa.table({"plane": ["A320"], "seats": [186]}), "Planes to update", on="plane").sent
+    1
     """
-    content = Content.enter(obj, options.column_types, index=options.index)
-    if content.rows is None:
-        raise TypeError(f"{operation} needs its rows in memory: give a DataFrame or an Arrow table, not a stream.")
-    keys = key_names(on, [column.name for column in content.planned])
-    refuse_null_keys(content, keys, "no row of the table can be found by it")
-    refuse_equal_keys(content, keys)
-    return content, keys
-
-
-def update_payload(
-    session: Session | None, obj: object, table: object, *, on: str | Sequence[str], options: Options
-) -> WriteResult:
-    """Change the table's rows that have the frame's keys."""
-    meant = api.checked_table(table)
-    content, keys = keyed_content(obj, "update_rows", on, options)
-    if len(keys) == len(content.planned):
-        raise FrameError("on= names every column of the frame, so that there is nothing to change in the rows found.")
-    started = time.perf_counter()
-    session = resolved(session)
-    found = api.find(session, meant)
-    known = api.known_columns(api.first_page(session, found))
-    content = fitted_in_part(content, found, known, options, keys)
-    everything = [(0, content.rows)] if content.rows else []
-    if options.dry_run:
-        return dry_receipt(
-            "update_rows", found, content.rows, content.rows or 0, content.planned, started, notes=content.notes
+    options = Options(
+        column_types=column_types,
+        index=index,
+        on_new_columns=on_new_columns,
+        dry_run=dry_run,
+        workers=workers,
+        reconcile_wait=reconcile_wait,
+        verify=verify,
+        progress=progress,
+    )
+    checked = api.checked_table(table)
+    payload, keys = keyed_payload(obj, "update_rows", on, options)
+    if len(keys) == len(payload.planned):
+        raise FrameError(
+            "on= names every column of the frame, so there is no column to update. Name only the columns that identify"
+            " a row."
         )
-    delivery = _update(session, found, content, keys, everything, [], options)
-    notes = (*content.notes, *let_late_ones_come(delivery, options.reconcile_wait))
-    if options.verify:
-        _verify(session, found, content)
-    return changes_receipt(
-        "update_rows", found, content, content.rows or 0, delivery.retries, started, options, notes=notes
-    )
-
-
-def upsert_payload(
-    session: Session | None, obj: object, table: object, *, on: str | Sequence[str], options: Options
-) -> WriteResult:
-    """Change the rows that have the frame's keys, and insert those whose keys the table does not have."""
-    meant = api.checked_table(table)
-    content, keys = keyed_content(obj, "upsert", on, options)
     started = time.perf_counter()
-    session = resolved(session)
-    found = api.find(session, meant)
-    return upsert_into(session, content, keys, found, "upsert", options, started)
-
-
-def upsert_into(
-    session: Session,
-    content: Content,
-    keys: Sequence[str],
-    found: TableRef,
-    operation: str,
-    options: Options,
-    started: float,
-) -> WriteResult:
-    """Upsert into a table that is there."""
-    known = api.known_columns(api.first_page(session, found))
-    content = fitted(content, found, known, options, keys)
-    now = at_rest(lambda: _compare(session, found, content, keys, options.repeated_pages))
-    inserts = row_ranges.count(now.absent)
-    changes = row_ranges.count(now.differing)
-    facts: dict[str, Any] = {"matched": now.matched, "notes": (*content.notes, *now.notes)}
-    if options.dry_run:
-        batches = changes + count_batches(session, inserts, options)
-        return dry_receipt(operation, found, content.rows, batches, content.planned, started, **facts)
-    delivery = _update(session, found, content, keys, now.differing, now.same, options)
-    record = Record(_identity(operation, found, session, content, keys))
-    record.confirmed = row_ranges.merged([*now.same, *now.differing])
-    record.table, record.baseline = found, Baseline(now.rows - row_ranges.count(record.confirmed))
-    insertion = Insertion(
-        session,
-        found,
-        content,
-        record,
-        int(options.chunksize),
-        int(options.workers),
-        options.reconcile_wait,
-        ByKeys(session, found.rec_id, keys, content, record),
-        options.progress,
-        f"{operation} {found.label}",
-        hint=_AGAIN,
+    client = client_of(session)
+    found = client.find(checked)
+    payload = align_subset(payload, found, api.known_columns(client.first_page(found)), options, keys)
+    context = WriteContext(
+        operation="update_rows",
+        client=client,
+        table=found,
+        payload=payload,
+        keys=keys,
+        options=options,
+        journal=Journal(identity_of("update_rows", checked, client, payload, keys, options)),
+        started=started,
     )
-    insertion.run()
-    facts["notes"] += let_late_ones_come(delivery, options.reconcile_wait)
+    rows = payload.rows or 0
+    if dry_run:
+        return dry_receipt(context, rows, notes=payload.notes)
+    sent = _send_updates(context, [(0, rows)] if rows else [], [])
+    notes = (*payload.notes, *wait_for_late_requests(sent, options.reconcile_wait))
+    if verify:
+        _verify(context)
+    return update_receipt(context, rows, sent.retries, notes=notes)
+
+
+@parameters_from(append)
+def upsert(
+    obj: TableLike,
+    table: TableId,
+    *,
+    on: str | Sequence[str],
+    column_types: Mapping[str, str] | None = None,
+    index: bool = False,
+    on_new_columns: OnNewColumns = "error",
+    dry_run: bool = False,
+    chunksize: int = BATCH_ROWS,
+    workers: int = 1,
+    reconcile_wait: float = RECONCILE_SECONDS,
+    verify: bool = False,
+    repeated_pages: RepeatedPages = "check",
+    progress: bool | Progress | None = None,
+    session: Session | None = None,
+) -> WriteResult:
+    """Update the rows whose keys are in the table, and insert the others.
+
+    The table is read once. Rows that are equal already are left alone, so repeating the call sends nothing. Rows that
+    differ are updated with one request each; then the other rows are inserted. The upsert is not atomic: meanwhile,
+    other readers see some rows updated and others not.
+
+    Parameters
+    ----------
+    obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
+        The rows: any object with ``__arrow_c_stream__``, such as a polars DataFrame. They need all of the table's
+        columns.
+    {table}
+    on : str or list of str
+        The columns that identify a row. Their values must be unique and complete in the frame.
+    {column_types}
+    {index}
+    {on_new_columns}
+    {dry_run}
+    {chunksize}
+    {workers}
+    {reconcile_wait}
+    verify : bool, default False
+        Whether to read the table afterwards and check that it has all rows of the frame.
+    {repeated_pages}
+    {progress}
+    {session}
+
+    Returns
+    -------
+    WriteResult
+        The receipt. ``matched`` is the number of rows of the table that had one of the keys.
+
+    Raises
+    ------
+    TableNotFoundError
+        There is no such table.
+    ColumnMismatchError
+        The table's columns differ from the frame's. The message lists both.
+    FrameError
+        A key is missing or occurs twice. Nothing was sent.
+    IncompleteReadError
+        The table could not be read before the first change. Nothing was changed.
+    IncompleteWriteError
+        The upsert stopped before it was complete. Repeat the call to continue.
+    VerificationError
+        With ``verify=True``: the table lacks rows of the frame.
+
+    See Also
+    --------
+    update_rows : Update rows, and insert none.
+    push : Create the table first, or upsert with ``if_exists="upsert"``.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = cd.push(pa.table({"plane": ["A320"], "seats": [180]}), "Planes to upsert")
+    >>> more = pa.table({"plane": ["A320", "B738"], "seats": [186, 189]})
+    >>> cd.upsert(more, "Planes to upsert", on="plane").matched
+    1
+    """
+    options = Options(
+        column_types=column_types,
+        index=index,
+        on_new_columns=on_new_columns,
+        dry_run=dry_run,
+        chunksize=chunksize,
+        workers=workers,
+        reconcile_wait=reconcile_wait,
+        verify=verify,
+        repeated_pages=repeated_pages,
+        progress=progress,
+    )
+    checked = api.checked_table(table)
+    payload, keys = keyed_payload(obj, "upsert", on, options)
+    started = time.perf_counter()
+    client = client_of(session)
+    context = WriteContext(
+        operation="upsert",
+        client=client,
+        table=client.find(checked),
+        payload=payload,
+        keys=keys,
+        options=options,
+        journal=Journal(identity_of("upsert", checked, client, payload, keys, options)),
+        started=started,
+    )
+    return upsert_rows(context)
+
+
+def upsert_rows(context: WriteContext) -> WriteResult:
+    """Upsert into an existing table."""
+    client, options = context.client, context.options
+    known = api.known_columns(client.first_page(context.table))
+    payload = align(context.payload, context.table, known, options, context.keys)
+    # A repeated call is as good as a token, so the errors carry none.
+    journal = Journal(replace(context.journal.identity, resumable=False))
+    context = replace(context, payload=payload, journal=journal)
+    comparison = read_until_stable(lambda: _compare(context))
+    inserts = row_ranges.count(comparison.absent)
+    updates = row_ranges.count(comparison.differing)
+    facts: dict[str, Any] = {"matched": comparison.matched, "notes": (*payload.notes, *comparison.notes)}
+    if options.dry_run:
+        return dry_receipt(context, updates + count_batches(client, inserts, options), **facts)
+    sent = _send_updates(context, comparison.differing, comparison.equal)
+    journal.confirmed = row_ranges.merged([*comparison.equal, *comparison.differing])
+    journal.table = context.table
+    journal.baseline = Baseline(comparison.rows - row_ranges.count(journal.confirmed))
+    insert = ExactlyOnceInsert(context, ByKeys(context), hint=_HINT)
+    insert.run()
+    facts["notes"] += wait_for_late_requests(sent, options.reconcile_wait)
     if options.verify:
-        _verify(session, found, content)
-    facts["notes"] += insertion.notes
-    retries = delivery.retries + record.retries
-    return changes_receipt(
-        operation,
-        found,
-        content,
-        changes + inserts,
-        retries,
-        started,
-        options,
-        batches=changes + record.batches,
-        **facts,
+        _verify(context)
+    facts["notes"] += insert.notes
+    return update_receipt(
+        context, updates + inserts, sent.retries + journal.retries, batches=updates + journal.batches, **facts
     )
 
 
 @dataclass(frozen=True)
-class Change(Batch):
-    """One row's update: which rows are meant is the body, and what they are to hold."""
+class Update(Batch):
+    """The update of one row: the body is the condition, and ``values`` are the new values."""
 
     values: bytes = field(default=b"", repr=False)
 
-    def spent(self) -> Batch:
+    def without_data(self) -> Batch:
         return replace(self, body=b"", values=b"")
 
 
 @dataclass(frozen=True)
 class _Comparison:
-    """Which of the frame's rows the table lacks, has as they are, and has otherwise; and how many rows it has."""
+    """Which rows of the frame are absent from, equal in, or different in the table.
+
+    ``rows`` is the number of rows in the table, and ``matched`` the number of those with a key of the frame.
+    """
 
     absent: list[RowRange]
-    same: list[RowRange]
+    equal: list[RowRange]
     differing: list[RowRange]
     rows: int
     matched: int
     notes: tuple[str, ...]
 
 
-def _compare(
-    session: Session, found: TableRef, content: Content, keys: Sequence[str], repeated_pages: RepeatedPages
-) -> _Comparison:
-    by_key = content.hashes(keys).tolist()
-    whole = content.hashes().tolist()
+def _compare(context: WriteContext) -> _Comparison:
+    payload, keys = context.payload, context.keys
+    by_key = payload.hashes(keys).tolist()
+    whole = payload.hashes().tolist()
     wanted = set(by_key)
-    there: dict[int, list[int]] = {}
+    existing: dict[int, list[int]] = {}
     total = 0
-    key_places = [at for at, column in enumerate(content.planned) if column.name in keys]
-    with closing(read.pages(session, found.rec_id, repeated_pages=repeated_pages)) as pages:
+    key_places = [at for at, column in enumerate(payload.planned) if column.name in keys]
+    with closing(
+        read.pages(context.client, context.table.rec_id, repeated_pages=context.options.repeated_pages)
+    ) as pages:
         for page in pages:
             total += len(page)
-            columns = fingerprint.of_page(page, content.planned)
-            key_hashes = fingerprint.row_hashes([columns[at] for at in key_places]).tolist()
-            hashes = fingerprint.row_hashes(columns).tolist()
+            texts = fingerprint.texts_of_page(page, payload.planned)
+            key_hashes = fingerprint.row_hashes([texts[at] for at in key_places]).tolist()
+            hashes = fingerprint.row_hashes(texts).tolist()
             for key, value in zip(key_hashes, hashes, strict=True):
                 if key in wanted:
-                    there.setdefault(key, []).append(value)
-    absent = [row for row, key in enumerate(by_key) if key not in there]
-    same = [row for row, key in enumerate(by_key) if key in there and set(there[key]) == {whole[row]}]
-    kept = {*absent, *same}
-    twice = sum(len(values) > 1 for values in there.values())
+                    existing.setdefault(key, []).append(value)
+    absent = [row for row, key in enumerate(by_key) if key not in existing]
+    equal = [row for row, key in enumerate(by_key) if key in existing and set(existing[key]) == {whole[row]}]
+    unchanged = {*absent, *equal}
+    duplicates = sum(len(values) > 1 for values in existing.values())
     notes = (
-        (f"{twice:,} of the keys have more than one row in the table; all of these are changed alike.",)
-        if twice
+        (f"{duplicates:,} of the keys have more than one row in the table. All of these rows get the same values.",)
+        if duplicates
         else ()
     )
     return _Comparison(
         row_ranges.of_positions(absent),
-        row_ranges.of_positions(same),
-        row_ranges.of_positions(row for row in range(len(by_key)) if row not in kept),
+        row_ranges.of_positions(equal),
+        row_ranges.of_positions(row for row in range(len(by_key)) if row not in unchanged),
         total,
-        sum(map(len, there.values())),
+        sum(map(len, existing.values())),
         notes,
     )
 
 
-def _update(
-    session: Session,
-    found: TableRef,
-    content: Content,
-    keys: Sequence[str],
-    ranges: Sequence[RowRange],
-    settled: Sequence[RowRange],
-    options: Options,
-) -> Delivery:
-    """Send one update a row.
+def _send_updates(context: WriteContext, ranges: Sequence[RowRange], equal: Sequence[RowRange]) -> SendResult:
+    """Send one update per row.
 
     Raises
     ------
     IncompleteWriteError
-        Not all were carried out; ``settled`` are rows that count as confirmed all the same.
+        Some updates failed. The rows ``equal`` count as confirmed.
     """
-
-    updates = _updates(session, content, keys, ranges)
-    delivery = send_changes(session, found, updates, row_ranges.count(ranges), options)
-    if not delivery.complete:
-        _raise(delivery, found, content, settled)
-    return delivery
+    sent = send_updates(context, _updates(context, ranges), row_ranges.count(ranges))
+    require_complete(context, _WORDING, sent, confirmed_before=equal, hint=_HINT)
+    return sent
 
 
-def send_changes(
-    session: Session,
-    found: TableRef,
-    changes: Iterable[Change],
-    count: int,
-    options: Options,
-    *,
-    multiple_rows: MultipleRows = "all",
-) -> Delivery:
-    """Send updates, and tell what became of them."""
+def send_updates(
+    context: WriteContext, updates: Iterable[Update], count: int, *, multiple_rows: MultipleRows = "all"
+) -> SendResult:
+    """Send updates, and return the outcome of each."""
 
     def send(batch: Batch) -> Sent:
-        assert isinstance(batch, Change)
-        # A lost reply is answered by asking again: the same values given twice leave the row as it is.
-        return api.update(session, found.rec_id, batch.body, batch.values, multiple_rows)
+        assert isinstance(batch, Update)
+        # Repeating an update is harmless: the same values set twice leave the row as it is.
+        return context.client.update(context.table.rec_id, batch.body, batch.values, multiple_rows)
 
-    bar = ProgressBar(options.progress, f"update {found.label}", count)
+    bar = ProgressBar(context.options.progress, f"update {context.table.label}", count)
     try:
-        return send_all(changes, send, workers=int(options.workers), bar=bar)
+        return send_all(updates, send, workers=int(context.options.workers), bar=bar)
     finally:
         bar.close()
 
 
-def _updates(session: Session, content: Content, keys: Sequence[str], ranges: Sequence[RowRange]) -> Iterator[Change]:
-    changed = [column for column in content.planned if column.name not in keys]
-    by = [column for column in content.planned if column.name in keys]
+def _updates(context: WriteContext, ranges: Sequence[RowRange]) -> Iterator[Update]:
+    payload, keys = context.payload, context.keys
+    condition_columns = [column for column in payload.planned if column.name in keys]
+    value_columns = [column for column in payload.planned if column.name not in keys]
     number = 0
     for piece in row_ranges.cut(ranges, itertools.repeat(BATCH_ROWS)):
-        part = content.take(piece)
-        finds, updates = (
+        part = payload.take(piece)
+        conditions, values = (
             row_codec.encode_each(
                 part.select([column.name for column in columns]),
                 [column.wire for column in columns],
-                api.find_framing(session, [column.name for column in columns]),
+                operations.named_cells([column.name for column in columns]),
             )
-            for columns in (by, changed)
+            for columns in (condition_columns, value_columns)
         )
-        for row, find, update in zip(row_ranges.positions(piece), finds, updates, strict=True):
+        for row, condition, new in zip(row_ranges.positions(piece), conditions, values, strict=True):
             number += 1
-            yield Change(((row, row + 1),), find, number, values=update)
+            yield Update(((row, row + 1),), condition, number, values=new)
 
 
-def _raise(delivery: Delivery, found: TableRef, content: Content, settled: Sequence[RowRange]) -> None:
-    job = Job(
-        "update",
-        found,
-        content.rows,
-        unknown="Unknown, may or may not be changed: {rows}; changing them again does no harm.",
-        unsent="Not changed or inserted: {rows}.",
-    )
-    confirmed = row_ranges.merged([*settled, *delivery.ranges(Fate.CONFIRMED)])
-    known = Known(confirmed, delivery.ranges(Fate.UNKNOWN), content.rows or 0)
-    raise_from(incomplete(job, known, delivery.reason, hint=_AGAIN), delivery.reason)
-
-
-def _verify(session: Session, found: TableRef, content: Content) -> None:
-    """Read the table back and look for the frame's rows.
+def _verify(context: WriteContext) -> None:
+    """Read the table back and check that it has the frame's rows.
 
     Raises
     ------
     VerificationError
-        It does not have them all.
+        Rows are missing.
     IncompleteWriteError
-        It could not be read.
+        The table could not be read.
     """
-    hashes = content.hashes()
+    table, hashes = context.table, context.payload.hashes()
     try:
-        copies = look(session, found.rec_id, content.planned, wanted=hashes).copies
-    except BaseException as exc:  # noqa: BLE001 - that they were sent must be told all the same
-        known = Known([(0, len(hashes))] if len(hashes) else [], [], len(hashes))
-        failed = "reading it back failed, so that they are not compared"
-        raise_from(all_sent(found, known, failed, exc, "The same call made again does no harm."), exc)
-    lacking = [row for row, each in enumerate(hashes.tolist()) if each not in copies]
-    if lacking:
-        ranges = row_ranges.of_positions(lacking)
-        text = row_ranges.ranges_text(ranges)
+        copies = scan_table(context.client, table.rec_id, context.payload.planned, wanted=hashes).copies
+    except BaseException as exc:  # noqa: BLE001 - whatever happened, the rows were sent
+        states = RowStates([(0, len(hashes))] if len(hashes) else [], [], len(hashes))
+        failed = "reading the table back failed, so they were not compared"
+        raise_from(failed_after_sending(context, states, failed, exc, "Repeating the call is harmless."), exc)
+    missing = [row for row, each in enumerate(hashes.tolist()) if each not in copies]
+    if missing:
+        ranges = row_ranges.of_positions(missing)
         raise VerificationError(
-            f"All rows were sent to table {found.label}, but reading it back shows none like {text} of the frame. Are"
-            " their keys in the table, and does somebody else write to it?",
-            differences=[f"{len(lacking):,} rows are not in the table"],
-            rec_id=found.rec_id,
-            name=found.name,
+            f"All rows were sent to table {table.label}, but it has no rows equal to {row_ranges.ranges_text(ranges)}"
+            " of the frame. Check that their keys are in the table, and that no other writer changes it.",
+            differences=[f"{len(missing):,} rows are not in the table"],
+            rec_id=table.rec_id,
+            name=table.name,
             confirmed=row_ranges.complement(ranges, len(hashes)),
             unknown=ranges,
             operation="verify",
         )
 
 
-def _identity(operation: str, found: TableRef, session: Session, content: Content, keys: Sequence[str]) -> Identity:
-    return Identity(
-        operation=operation,
-        table=found.rec_id,
-        account=session.account_label,
-        rows=content.rows,
-        columns=[(column.name, str(column.data_type)) for column in content.planned],
-        frame=lambda: content.hash,
-        on=keys,
-        resumable=False,
-    )
-
-
-def changes_receipt(
-    operation: str,
-    found: TableRef,
-    content: Content,
-    sent: int,
-    retries: int,
-    started: float,
-    options: Options,
-    *,
-    batches: int | None = None,
-    matched: int | None = None,
-    notes: tuple[str, ...] = (),
+def update_receipt(
+    context: WriteContext, sent: int, retries: int, *, batches: int | None = None, **facts: Any
 ) -> WriteResult:
-    """What changes have come to."""
-    return WriteResult(
-        operation=operation,
-        rec_id=found.rec_id,
-        name=found.name,
-        rows=content.rows,
+    """Return the receipt of updates, which the service does not count."""
+    verified = context.options.verify
+    return receipt(
+        context,
         sent=sent,
-        confirmed=sent if options.verify else 0,
-        rejected=0,
+        confirmed=sent if verified else 0,
         batches=sent if batches is None else batches,
         retries=retries,
-        seconds=time.perf_counter() - started,
-        status="verified" if options.verify else "unverified",
-        columns=tuple(content.planned),
-        matched=matched,
-        notes=notes,
+        status="verified" if verified else "unverified",
+        **facts,
     )

@@ -52,7 +52,7 @@ def main() -> int:
         print(f"push  {len(frame) / seconds:10,.0f} rows/s  peak +{pushed - started:,.0f} MB  {receipt.status}")
         home, seconds = _timed(lambda: cd.read_clicdata("flights", session=session))
         print(
-            f"read  {len(frame) / seconds:10,.0f} rows/s  peak +{_memory() - started:,.0f} MB  {session.dialect.name}"
+            f"read  {len(frame) / seconds:10,.0f} rows/s  peak +{_memory() - started:,.0f} MB  {session._client.dialect.name}"
         )
         _safety(frame, options.workers, seconds_plain, session)
     if options.workers > 1:
@@ -89,7 +89,7 @@ def _loops(frame: pd.DataFrame) -> None:
     def ours() -> list[bytes]:
         ready = plan.ready_table(door, plans)
         return [
-            operations.records(b",".join(row_codec.encode(part, wires, framing) for part in piece.to_batches()))
+            operations.rows_body(b",".join(row_codec.encode(part, wires, framing) for part in piece.to_batches()))
             for piece in (ready.slice(at, 500).combine_chunks() for at in range(0, ready.num_rows, 500))
         ]
 

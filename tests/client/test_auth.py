@@ -81,7 +81,9 @@ def test_what_is_no_token(what):
 @pytest.mark.parametrize("names", [("code", "description"), ("Code", "Description")])
 def test_a_refusal_in_the_shape_of_the_contract_is_a_sentence(names):
     body = {"error": dict(zip(names, ["InvalidClient", "No such client."], strict=True))}
-    with pytest.raises(cd.AuthenticationError, match=r"gave no token: InvalidClient: No such client\. Are") as caught:
+    with pytest.raises(
+        cd.AuthenticationError, match=r"issued no token: InvalidClient: No such client\. Check"
+    ) as caught:
         read_token(token_reply(body, 400))
     assert caught.value.code == "InvalidClient"
 

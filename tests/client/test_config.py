@@ -10,7 +10,7 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata import _config
 from pandas_clicdata._models import Secret
-from pandas_clicdata.session import shared_session_kept
+from pandas_clicdata.session import preserve_default_session
 
 PROFILES = """
 [default]
@@ -193,7 +193,12 @@ def test_what_was_removed_is_noted(monkeypatch, caplog, http_service, given, env
     with http_service(refuse) as url, cd.Session(**given, base_url=url) as session:
         assert note in session._repr_html_().replace("&#x27;", "'")
         assert caplog.messages == [note]
-        for use in (session.whoami, session.whoami, lambda: cd.tables(session=session), lambda: session.dialect):
+        for use in (
+            session.whoami,
+            session.whoami,
+            lambda: cd.tables(session=session),
+            lambda: session._client.dialect,
+        ):
             with pytest.raises(cd.AuthenticationError) as caught:
                 use()
             assert caught.value.__notes__ == [note]
@@ -237,11 +242,11 @@ def test_without_credentials_every_way_is_named():
         (REFRESH | {"client_secret": None}, "client_secret= .or CLICDATA_CLIENT_SECRET"),
         ({**CLIENT, "code": "abc"}, "code= also needs redirect_uri="),
         (CODE | REFRESH, "code= for a new sign-in, or refresh_token= .* not both"),
-        ({"auth_method": "magic", **KEY}, "is not known; it is one of 'client_credentials'"),
+        ({"auth_method": "magic", **KEY}, "Unknown auth_method=. Valid values: 'client_credentials'"),
         ({**KEY, "profile": "nobody"}, "no profile 'nobody'"),
         ({**KEY, "api_version": "newest"}, "'auto', 'unversioned' or a version"),
-        ({**KEY, "base_url": "http://api.clicdata.com"}, "in the clear"),
-        ({**KEY, "base_url": "http://127.0.0.1.example.com"}, "in the clear"),
+        ({**KEY, "base_url": "http://api.clicdata.com"}, "unencrypted"),
+        ({**KEY, "base_url": "http://127.0.0.1.example.com"}, "unencrypted"),
         ({**KEY, "base_url": "http://localhost@example.com"}, "user name or password"),
         ({**KEY, "base_url": "https://me:pass@example.com"}, "user name or password"),
         ({**KEY, "base_url": "api.clicdata.com"}, "not an http or https address"),
@@ -402,11 +407,11 @@ def test_a_key_in_the_wrong_place_is_not_quoted():
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        *(({name: 123}, f"{name}= is text, not int") for name in (*_config._ENVIRONMENT, "code", "profile")),
-        ({"client_secret": b"hush"}, "client_secret= is text, not bytes"),
-        ({"retry": 3}, "retry= is a RetryPolicy"),
+        *(({name: 123}, f"{name}= must be text, not int") for name in (*_config._ENVIRONMENT, "code", "profile")),
+        ({"client_secret": b"hush"}, "client_secret= must be text, not bytes"),
+        ({"retry": 3}, "retry= must be a RetryPolicy"),
         ({"proxies": "http://x"}, "proxies= is a dict .* not str"),
-        ({"proxies": {"https": 5}}, "proxy for 'https' is no address"),
+        ({"proxies": {"https": 5}}, "proxy for 'https' is not a valid address"),
         ({"verify": 5}, "verify="),
         ({"verify": "/nope.pem"}, "verify='/nope.pem'"),
     ],
@@ -423,7 +428,7 @@ def test_settings_of_a_wrong_kind_are_refused_at_once(make, given, says):
         ("[default\n", "not TOML"),
         ("default = 1\n", "not TOML with one"),
         ("[default]\nclient_id = 7\n", "'client_id' is not text"),
-        ("[default]\ncolour = 'red'\n", "'colour' is not known; the settings are api_key"),
+        ("[default]\ncolour = 'red'\n", "unknown setting 'colour'; valid settings: api_key"),
     ],
 )
 def test_wrong_profiles_say_what_is_wrong(text, says):
@@ -517,7 +522,7 @@ def test_a_manager_follows_the_environment_where_it_was_given_nothing(one_sandbo
         monkeypatch.setenv("CLICDATA_CLIENT_ID", "another, which is not asked")
         cd.tables()
         assert manager.session is cd.SessionManager.get_session()
-        with shared_session_kept():
+        with preserve_default_session():
             cd.tables()
         monkeypatch.setenv("CLICDATA_CLIENT_SECRET", "wrong again")
         with pytest.raises(cd.AuthenticationError):
@@ -534,7 +539,7 @@ def test_a_session_that_was_bound_stays(one_sandbox, monkeypatch, bind):
     first = cd.SessionManager.get_session()
     monkeypatch.setenv("CLICDATA_API_KEY", "another")
     cd.tables()
-    with shared_session_kept():
+    with preserve_default_session():
         cd.tables()
     cd.tables()
     assert cd.SessionManager.get_session() is first

@@ -22,7 +22,7 @@ from interrupts import press_ctrl_c
 
 import pandas_clicdata as cd
 from pandas_clicdata._models import NO_MORE_TRIES, Request, RetryPolicy
-from pandas_clicdata.client.rate_limiter import Limiter, Turn, Verdict
+from pandas_clicdata.client.rate_limiter import Decision, RateLimiter, Ticket
 from pandas_clicdata.client.transport import Transport
 
 GET = Request(operation="read", method="GET", path="/data/1", repeatable=True)
@@ -257,7 +257,7 @@ def test_fewer_are_turned_away_than_if_each_thread_waited_by_itself(http_service
 
     def together(session):
         for _ in range(6):
-            assert session.perform(session.dialect.insert(1, b"[{}]", 1)).inserted == 1
+            assert session._client._perform(session._client.dialect.insert(1, b"[{}]", 1)).inserted == 1
 
     refused = []
     for work in (by_itself, together):
@@ -428,7 +428,7 @@ def test_ctrl_c_ends_the_wait_and_leaves_no_place_taken(opened):
             thread.join()
             assert len(service.came) == 1
         assert sender.send(POST, {}).status == 200
-        assert not sender._limiter._on_wire
+        assert not sender._limiter._in_flight
         assert not sender._limiter._waiting
     finally:
         signal.signal(signal.SIGINT, before)
@@ -458,12 +458,12 @@ def test_rows_are_known_to_the_last_when_it_gives_up(serve, name, workers):
 
 def test_a_child_process_begins_anew():
     clock = Clock()
-    limiter = Limiter(RetryPolicy(), **clock.options)
-    turn = Turn()
-    limiter.enter(turn)
-    limiter.turned_away(turn, 100)
+    limiter = RateLimiter(RetryPolicy(), **clock.options)
+    ticket = Ticket()
+    limiter.acquire(ticket)
+    limiter.refused(ticket, 100)
     limiter._after_fork()
-    limiter.enter(Turn())
+    limiter.acquire(Ticket())
     assert clock.now == 1000
 
 
@@ -472,22 +472,22 @@ def test_a_child_process_begins_anew():
 
 def test_each_congestion_halves_once():
     clock = Clock()
-    limiter = Limiter(RetryPolicy(), **clock.options)
-    turns = [Turn() for _ in range(WORKERS)]
-    for turn in turns:
-        assert limiter.ask(turn) is Verdict.GO
-    for turn in turns:
-        limiter.turned_away(turn, 1)
-        limiter.leave(turn)
+    limiter = RateLimiter(RetryPolicy(), **clock.options)
+    tickets = [Ticket() for _ in range(WORKERS)]
+    for ticket in tickets:
+        assert limiter.try_acquire(ticket) is Decision.SEND
+    for ticket in tickets:
+        limiter.refused(ticket, 1)
+        limiter.release(ticket)
     clock.now += 1
     allowed = []
     for _ in range(14):
-        verdicts = [limiter.ask(turn) for turn in turns]
-        admitted = [turn for turn, verdict in zip(turns, verdicts, strict=True) if verdict is Verdict.GO]
+        decisions = [limiter.try_acquire(ticket) for ticket in tickets]
+        admitted = [ticket for ticket, decision in zip(tickets, decisions, strict=True) if decision is Decision.SEND]
         allowed.append(len(admitted))
-        for turn in admitted:
-            limiter.let_in(turn)
-            limiter.leave(turn)
+        for ticket in admitted:
+            limiter.accepted(ticket)
+            limiter.release(ticket)
     assert allowed[:3] == [1, 2, 4], "up to half of them, twice as many each time"
     steps = [after - before for before, after in itertools.pairwise(allowed[2:])]
     assert set(steps) <= {0, 1}, "then one more at most"
@@ -503,7 +503,7 @@ class AnyCourse(RuleBasedStateMachine):
     def begin(self, backoff, cap, give_up):
         self.clock = Clock()
         self.policy = RetryPolicy(backoff=backoff, max_backoff=8, max_retry_after=cap, give_up_after=give_up)
-        self.limiter = Limiter(self.policy, **self.clock.options)
+        self.limiter = RateLimiter(self.policy, **self.clock.options)
         self.outside, self.wire = [], []
         self.hold_until = -math.inf
         # After a refusal, one more than were let in since; what limits nothing is infinite.
@@ -513,7 +513,7 @@ class AnyCourse(RuleBasedStateMachine):
     @precondition(lambda self: len(self.outside) + len(self.wire) < 8)
     @rule(count=st.integers(1, 5))
     def come(self, count):
-        self.outside += [Turn() for _ in range(count)]
+        self.outside += [Ticket() for _ in range(count)]
 
     @rule(order=st.randoms(use_true_random=False))
     def ask(self, order):
@@ -522,36 +522,36 @@ class AnyCourse(RuleBasedStateMachine):
 
     def all_ask(self):
         steps = []
-        for turn in list(self.outside):
+        for ticket in list(self.outside):
             quiet_for = self.clock.now - max(self.hold_until, self.limiter._last_start)
-            step = self.limiter.ask(turn)
+            step = self.limiter.try_acquire(ticket)
             steps.append(step)
-            if step is Verdict.GO:
+            if step is Decision.SEND:
                 assert self.clock.now >= self.hold_until
                 if not self.wire and quiet_for >= self.policy.max_retry_after:
                     self.most = math.inf
-                self.outside.remove(turn)
-                self.wire.append(turn)
+                self.outside.remove(ticket)
+                self.wire.append(ticket)
                 assert len(self.wire) <= self.most
-            elif step is Verdict.GIVEN_UP:
+            elif step is Decision.GIVEN_UP:
                 assert self.policy.give_up_after < math.inf
-                self.limiter.leave(turn)
-                self.outside.remove(turn)
+                self.limiter.release(ticket)
+                self.outside.remove(ticket)
             else:
-                assert step is Verdict.QUEUE or (not isinstance(step, Verdict) and step > 0)
+                assert step is Decision.QUEUE or (not isinstance(step, Decision) and step > 0)
         self.wanted = max(self.wanted, len(self.outside) + len(self.wire))
         if steps and not self.wire:
-            assert any(step is not Verdict.QUEUE for step in steps), "all wait for each other"
+            assert any(step is not Decision.QUEUE for step in steps), "all wait for each other"
         return steps
 
     @precondition(lambda self: self.wire)
     @rule(which=st.integers(0, 100), asked=st.none() | st.sampled_from([0.0, 0.2, 3.0, 50.0, 1e9]))
     def refuse(self, which, asked):
-        turn = self.wire.pop(which % len(self.wire))
-        fresh = turn.generation == self.limiter._generation
-        self.limiter.turned_away(turn, asked)
-        self.limiter.leave(turn)
-        self.outside.append(turn)
+        ticket = self.wire.pop(which % len(self.wire))
+        fresh = ticket.generation == self.limiter._generation
+        self.limiter.refused(ticket, asked)
+        self.limiter.release(ticket)
+        self.outside.append(ticket)
         if asked is not None:
             hold = min(max(asked, self.policy.min_retry_after), self.policy.max_retry_after)
             self.hold_until = max(self.hold_until, self.clock.now + hold)
@@ -564,10 +564,10 @@ class AnyCourse(RuleBasedStateMachine):
     def let_in(self, which):
         self.one_let_in(self.wire[which % len(self.wire)])
 
-    def one_let_in(self, turn):
-        self.wire.remove(turn)
-        self.limiter.let_in(turn)
-        self.limiter.leave(turn)
+    def one_let_in(self, ticket):
+        self.wire.remove(ticket)
+        self.limiter.accepted(ticket)
+        self.limiter.release(ticket)
         self.most += 1
         if self.most > self.wanted:
             self.most = math.inf
@@ -575,7 +575,7 @@ class AnyCourse(RuleBasedStateMachine):
     @precondition(lambda self: self.wire)
     @rule(which=st.integers(0, 100))
     def fail(self, which):
-        self.limiter.leave(self.wire.pop(which % len(self.wire)))
+        self.limiter.release(self.wire.pop(which % len(self.wire)))
 
     @rule(seconds=st.sampled_from([0.01, 0.3, 2, 20, 300]))
     def pass_time(self, seconds):
@@ -584,7 +584,7 @@ class AnyCourse(RuleBasedStateMachine):
     @invariant()
     def knows_who_is_there(self):
         if hasattr(self, "limiter"):
-            assert self.limiter._on_wire == set(self.wire)
+            assert self.limiter._in_flight == set(self.wire)
             assert self.limiter._waiting <= set(self.outside)
 
     def teardown(self):
@@ -592,20 +592,20 @@ class AnyCourse(RuleBasedStateMachine):
             return
         # The refusals have ended: all come through.
         for _ in range(100):
-            for turn in list(self.wire):
-                self.one_let_in(turn)
+            for ticket in list(self.wire):
+                self.one_let_in(ticket)
             waits = [step for step in self.all_ask() if isinstance(step, float)]
             if not self.wire and waits:
                 self.clock.now += max(waits)
         assert not self.outside
-        self.clock.now = max(self.clock.now, self.limiter._hold_until)
+        self.clock.now = max(self.clock.now, self.limiter._paused_until)
         for _ in range(400):
-            turn = Turn()
-            assert self.limiter.enter(turn) is Verdict.GO
-            self.limiter.let_in(turn)
-            self.limiter.leave(turn)
+            ticket = Ticket()
+            assert self.limiter.acquire(ticket) is Decision.SEND
+            self.limiter.accepted(ticket)
+            self.limiter.release(ticket)
         # And nothing is left of it.
-        assert [self.limiter.ask(Turn()) for _ in range(50)] == [Verdict.GO] * 50
+        assert [self.limiter.try_acquire(Ticket()) for _ in range(50)] == [Decision.SEND] * 50
 
 
 AnyCourse.TestCase.settings = settings(

@@ -245,7 +245,7 @@ def test_looking_for_a_secret_ends():
 
 def test_a_reply_that_is_no_text_is_not_shown():
     for body in ("hush".encode("utf-16"), b"\x1f\x8b\x08\x00" + bytes(range(256)), bytes(range(1, 256)) * 9):
-        assert Reply(status=500, body=body).excerpt() == f"({len(body):,} bytes that are no text)"
+        assert Reply(status=500, body=body).excerpt() == f"({len(body):,} bytes that are not text)"
     latin = "Zugriff für hüsch-hüsch verweigert".encode("latin-1")
     assert Reply(status=500, body=latin).excerpt() == "Zugriff für hüsch-hüsch verweigert"
     assert Reply(status=500, body=latin, secrets=(Secret("hüsch-hüsch"),)).excerpt() == "Zugriff für *** verweigert"

@@ -185,7 +185,7 @@ def everything_about(exc, session):
         if isinstance(link, cd.ClicDataError):
             yield pickle.dumps(link).decode("latin-1")
     yield repr(session) + session._repr_html_() + repr(vars(session))
-    yield repr(vars(session._transport)) + repr(session._authenticator)
+    yield repr(vars(session._client.transport)) + repr(session._client.authenticator)
     # Of a session whose token file cannot be read, the sign-in is not known.
     with contextlib.suppress(cd.ConfigurationError):
         yield pickle.dumps(session).decode("latin-1")

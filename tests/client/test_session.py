@@ -22,7 +22,7 @@ import pytest
 
 import pandas_clicdata as cd
 from pandas_clicdata import _config, errors
-from pandas_clicdata.session import shared_session, shared_session_kept
+from pandas_clicdata.session import default_session, preserve_default_session
 
 # Each value of each parameter by default; all of their combinations are slow.
 pytestmark = pytest.mark.sampled(1)
@@ -38,7 +38,7 @@ def test_threads_find_out_the_dialect_with_one_request(serve, dialect, name):
     with ThreadPoolExecutor(8) as pool:
         accounts = list(pool.map(lambda _: (barrier.wait(), session.whoami())[1], range(8)))
     assert len({account.id for account in accounts}) == 1
-    assert session.dialect.name == name
+    assert session._client.dialect.name == name
     assert sandbox.requests.counts() == {"token": 1, "account": 9}
 
 
@@ -54,7 +54,7 @@ def test_a_probe_that_fails_is_not_remembered(serve):
     with pytest.raises(cd.ServerError):
         session.whoami()
     session.whoami()
-    assert session.dialect.name == "unversioned"
+    assert session._client.dialect.name == "unversioned"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_the_dialect_is_recognized_by_the_reply(http_service, status, headers, b
         http_service(lambda request: (status, headers, json.dumps(body).encode())) as url,
         cd.Session(api_key="hush", base_url=url) as session,
     ):
-        assert session.dialect.name == name
+        assert session._client.dialect.name == name
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500])
@@ -88,7 +88,7 @@ def test_a_failing_probe_raises(http_service, status):
         cd.Session(api_key="hush", base_url=url, retry=cd.RetryPolicy(attempts=1)) as session,
         pytest.raises(cd.ApiError),
     ):
-        session.dialect  # noqa: B018
+        session._client.dialect  # noqa: B018
 
 
 def test_a_version_that_is_not_spoken(serve):
@@ -212,22 +212,22 @@ def test_a_pickle_finds_the_credentials_of_its_own_account(serve, no_settings, m
     for there in (another, {**another, "auth_method": "basic"}):
         settings_of(monkeypatch, there)
         sandbox.requests.clear()
-        with pytest.raises(cd.ConfigurationError, match="those of another account") as refused:
+        with pytest.raises(cd.ConfigurationError, match="belong to another account") as refused:
             use()
         assert not isinstance(refused.value, cd.NoCredentialsError)
         assert given[secret] not in str(caught.value)
         assert len(sandbox.requests) == 0
     settings_of(monkeypatch, {"client_id": "x", "client_secret": "x", "api_key": "x", "username": "x", "password": "x"})
-    with pytest.raises(cd.ConfigurationError, match="those of another account"):
+    with pytest.raises(cd.ConfigurationError, match="belong to another account"):
         use()
 
     # Its own, whatever else there is; and the public ones need not be said again.
     for there in (given, {**given, "base_url": "https://elsewhere.example"}, {secret: given[secret]}):
         settings_of(monkeypatch, there)
         loaded = use()
-        assert (loaded.base_url, loaded.dialect.name) == (sandbox.url, "versioned, 2025.3")
-        assert loaded._transport.timeout == (7, 7)
-        assert loaded.account_label == session.account_label
+        assert (loaded.base_url, loaded._client.dialect.name) == (sandbox.url, "versioned, 2025.3")
+        assert loaded._client.transport.timeout == (7, 7)
+        assert loaded._client.account_label == session._client.account_label
 
 
 def test_a_pickle_finds_credentials_that_are_given_after_it_is_loaded(serve, no_settings, monkeypatch):
@@ -293,9 +293,9 @@ def test_a_worker_process_says_which_credentials_are_missing(serve, no_settings)
 
 def test_fingerprints_of_keys_differ_and_do_not_contain_them(no_settings):
     keys = ["hush", "hush2", "Hush", "hus", ""]
-    labels = [cd.Session(api_key=key or "x", base_url="http://localhost:1").account_label for key in keys]
+    labels = [cd.Session(api_key=key or "x", base_url="http://localhost:1")._client.account_label for key in keys]
     assert len(set(labels)) == len(keys)
-    assert cd.Session(api_key="hush", base_url="http://localhost:1").account_label == labels[0]
+    assert cd.Session(api_key="hush", base_url="http://localhost:1")._client.account_label == labels[0]
     for digest in ("md5", "sha1", "sha256", "sha512", "blake2b"):
         assert hashlib.new(digest, b"hush").hexdigest()[:16] not in labels[0]
     assert "hush" not in labels[0]
@@ -333,15 +333,15 @@ def test_errors_pickle_and_keep_their_fields(kind, duplicate):
 
 def test_the_shared_session_is_bound_by_connect(serve, no_settings):
     sandbox, _ = serve()
-    with shared_session_kept():
+    with preserve_default_session():
         session = cd.connect(api_key=sandbox.api_key, base_url=sandbox.url)
-        assert shared_session() is session
+        assert default_session() is session
         session.close()
 
 
 def test_a_session_without_credentials_is_made_only_when_it_is_used(no_settings):
     manager = cd.SessionManager()
-    assert manager.peek() is None
+    assert manager._session is None
     with pytest.raises(cd.NoCredentialsError):
         manager.session  # noqa: B018
 
@@ -352,25 +352,25 @@ def test_a_manager_makes_one_session_for_all_threads(no_settings):
         with ThreadPoolExecutor(8) as pool:
             made = list(pool.map(lambda _: (barrier.wait(), manager.session)[1], range(8)))
         assert len(set(map(id, made))) == 1
-    assert manager.peek() is None
+    assert manager._session is None
 
 
 def test_a_manager_with_parameters_is_what_everything_uses(serve, no_settings, name):
     sandbox, _ = serve()
     other, other_session = serve()
     manager = cd.SessionManager(client_id=sandbox.client_id, client_secret=sandbox.client_secret, base_url=sandbox.url)
-    assert manager.peek() is None
+    assert manager._session is None
     assert len(sandbox.requests) == 0
     pd.DataFrame({"a": [1]}).clicdata.push(name)
     assert sandbox.ledger.count(name) == 1
-    assert manager.peek() is manager.session is shared_session() is cd.SessionManager.get_session()
+    assert manager._session is manager.session is default_session() is cd.SessionManager.get_session()
     # What is bound later takes its place, and it keeps its own.
     cd.SessionManager.bind_session(other_session)
     pd.DataFrame({"a": [1, 2]}).clicdata.push(name)
     assert other.ledger.count(name) == 2
-    assert manager.session is not shared_session() is other_session
+    assert manager.session is not default_session() is other_session
     connected = cd.connect(api_key=sandbox.api_key, base_url=sandbox.url)
-    assert shared_session() is connected is not manager.session
+    assert default_session() is connected is not manager.session
     connected.close()
     manager.close()
 
@@ -379,7 +379,7 @@ def test_threads_that_use_a_manager_first_share_its_one_session(no_settings):
     with cd.SessionManager(api_key="hush", base_url="http://localhost:1") as manager:
         barrier = threading.Barrier(8)
         with ThreadPoolExecutor(8) as pool:
-            made = list(pool.map(lambda _: (barrier.wait(), shared_session())[1], range(8)))
+            made = list(pool.map(lambda _: (barrier.wait(), default_session())[1], range(8)))
         assert set(map(id, made)) == {id(manager.session)}
 
 
@@ -388,8 +388,8 @@ def test_a_manager_without_parameters_binds_nothing(no_settings, monkeypatch):
     monkeypatch.setenv("CLICDATA_API_KEY", "another")
     with cd.SessionManager() as manager:
         assert manager.session is not bound.session
-        assert shared_session() is bound.session
-    assert shared_session() is bound.session
+        assert default_session() is bound.session
+    assert default_session() is bound.session
 
 
 def test_a_manager_that_cannot_be_made_binds_nothing(no_settings):
@@ -397,20 +397,20 @@ def test_a_manager_that_cannot_be_made_binds_nothing(no_settings):
         cd.SessionManager.bind_session(session)
         with pytest.raises(cd.ConfigurationError):
             cd.SessionManager(api_key="hush", proxies="http://localhost:2")
-        assert shared_session() is session
+        assert default_session() is session
 
 
 def test_after_with_a_manager_is_no_longer_what_everything_uses(no_settings):
     with cd.Session(api_key="hush", base_url="http://localhost:1") as session:
         cd.SessionManager.bind_session(session)
         with cd.SessionManager(api_key="hush", base_url="http://localhost:2") as manager:
-            assert shared_session() is manager.session
-        assert shared_session() is session
-        assert manager.peek() is None
+            assert default_session() is manager.session
+        assert default_session() is session
+        assert manager._session is None
         with cd.SessionManager(api_key="hush", base_url="http://localhost:2") as manager:
             cd.SessionManager.bind_session(manager.session)
             kept = manager.session
-        assert shared_session() is kept, "what was bound since is not undone"
+        assert default_session() is kept, "what was bound since is not undone"
 
 
 def test_within_with_a_manager_is_what_everything_uses(no_settings):
@@ -420,13 +420,13 @@ def test_within_with_a_manager_is_what_everything_uses(no_settings):
         cd.SessionManager.bind_session(session)
         for _ in range(2):
             with manager:
-                assert shared_session() is manager.session
+                assert default_session() is manager.session
                 with cd.SessionManager(api_key="hush", base_url="http://localhost:3") as other:
                     with manager:
-                        assert shared_session() is manager.session
-                    assert shared_session() is other.session
-                assert shared_session() is manager.session
-            assert shared_session() is session
+                        assert default_session() is manager.session
+                    assert default_session() is other.session
+                assert default_session() is manager.session
+            assert default_session() is session
 
 
 def test_managers_may_end_in_any_order(no_settings):
@@ -435,29 +435,29 @@ def test_managers_may_end_in_any_order(no_settings):
         first, second = (cd.SessionManager(api_key="hush", base_url=f"http://localhost:{port}") for port in (2, 3))
         for manager in (first, second):
             manager.__exit__(None, None, None)
-        assert shared_session() is session
+        assert default_session() is session
 
 
 @pytest.mark.parametrize("bound", [False, True])
 def test_the_shared_session_is_kept_as_it_was(no_settings, monkeypatch, bound):
     monkeypatch.setenv("CLICDATA_API_KEY", "hush")
     if bound:
-        before = shared_session()
-    with shared_session_kept():
-        within = shared_session()
-        with shared_session_kept():
+        before = default_session()
+    with preserve_default_session():
+        within = default_session()
+        with preserve_default_session():
             cd.SessionManager(api_key="other", base_url="http://localhost:1")
-            assert shared_session().base_url == "http://localhost:1"
-        assert shared_session() is within
+            assert default_session().base_url == "http://localhost:1"
+        assert default_session() is within
     if bound:
-        assert shared_session() is before is within
+        assert default_session() is before is within
     else:
-        assert shared_session() is not within
+        assert default_session() is not within
 
 
 @pytest.mark.parametrize("session", [None, "sandbox", cd.Session, cd.SessionManager()])
 def test_what_is_no_session_is_not_bound(no_settings, session):
-    with pytest.raises(TypeError, match="bind_session takes a Session"):
+    with pytest.raises(TypeError, match="argument of bind_session must be a Session"):
         cd.SessionManager.bind_session(session)
 
 
@@ -481,11 +481,11 @@ def test_whoami(serve):
 
 
 def test_the_sandbox_as_a_target(no_settings):
-    with shared_session_kept():
+    with preserve_default_session():
         session = cd.connect("sandbox", api_version="2025.3")
         assert session.whoami().id is not None
         session.close()
-        with pytest.raises(cd.ConfigurationError, match="no credentials or address"):
+        with pytest.raises(cd.ConfigurationError, match="no credentials and no address"):
             cd.connect("sandbox", api_key="hush")
         with pytest.raises(cd.ConfigurationError, match='"sandbox"'):
             cd.connect("production")
@@ -493,7 +493,7 @@ def test_the_sandbox_as_a_target(no_settings):
 
 def test_what_is_set_for_an_account_is_not_meant_for_the_sandbox(no_settings, monkeypatch, new_sandbox):
     monkeypatch.setenv("CLICDATA_API_VERSION", "2019.1")
-    with shared_session_kept():
+    with preserve_default_session():
         assert cd.connect("sandbox").whoami().id is not None
         with new_sandbox() as sandbox:
             assert sandbox.connect().whoami().id is not None

@@ -58,7 +58,7 @@ def ready(running, name, tmp_path):
         opened.append(session)
         assert session.auth_method == flow
         clock = Clock()
-        authenticator: Any = session._authenticator
+        authenticator: Any = session._client.authenticator
         authenticator.clock = clock
         FRAME.head(0).clicdata.push(name, session=session)
         running.requests.clear()

@@ -29,7 +29,6 @@ from batches import batch_ranges, rows_of_batches
 
 import pandas_clicdata as cd
 from pandas_clicdata._models import Column
-from pandas_clicdata.client import api
 
 DIALECTS = ("2025.3", "unversioned")
 OPERATIONS = ("push", "append", "replace", "upsert")
@@ -256,7 +255,7 @@ class Run:
         stamp = MARK if self.scenario.mode == "stamp" else None
         names = {**COLUMNS, MARK: "text"} if stamp else COLUMNS
         columns = [Column(name, data_type) for name, data_type in names.items()]
-        self.rec_id = api.create_table(self.session, self.name, "", columns)
+        self.rec_id = self.session._client.create_table(self.name, "", columns)
         OLD.clicdata.append(self.rec_id, stamp=stamp, session=self.session)
 
     def script(self):

@@ -405,7 +405,7 @@ def test_a_lost_create_where_columns_are_not_listed(serve, table, api_version, m
     sandbox, session = serve(api_version, assume=Assumptions(column_metadata=False))
     sandbox.faults.lose_reply(operation="create", after_commit=made)
     if made:
-        with pytest.raises(cd.TableExistsError, match=r"columns are not listed.*if_exists='append'"):
+        with pytest.raises(cd.TableExistsError, match=r"does not list its columns.*if_exists='append'"):
             FRAME.clicdata.push(table, session=session)
         assert sandbox.requests.of("append") == []
         FRAME.clicdata.push(table, if_exists="append", session=session)
@@ -472,7 +472,7 @@ def test_a_delete_that_fails_for_good_names_its_rows(ready, table, api_version):
     append(session, table)
     sandbox.faults.lose_reply(operation="delete", nth=3, times=20)
     frame = FRAME.iloc[[4, 7, 4, 9, 12]]
-    with pytest.raises(cd.AmbiguousWriteError, match="deleting again does no harm") as caught:
+    with pytest.raises(cd.AmbiguousWriteError, match="deleting again is harmless") as caught:
         frame.clicdata.delete_rows(table, on="n", session=session)
     # Rows 0 and 2 are alike, and went as one condition.
     assert caught.value.confirmed == [(0, 3)]

@@ -11,7 +11,7 @@ from types import ModuleType
 import pyarrow as pa
 import pytest
 
-from pandas_clicdata.session import shared_session_kept
+from pandas_clicdata.session import preserve_default_session
 from pandas_clicdata.types import ingest
 from pandas_clicdata.types.rules import LITERAL_RULE, RULES, rule_for
 
@@ -30,7 +30,7 @@ def test_code_on_a_page_runs_from_top_to_bottom(page: Path, monkeypatch: pytest.
 
     monkeypatch.chdir(tmp_path)
     code = "\n".join(CODE.findall(page.read_text("utf-8")))
-    with Sandbox() as sandbox, shared_session_kept():
+    with Sandbox() as sandbox, preserve_default_session():
         monkeypatch.setattr(shared, "_embedded_sandbox", lambda: sandbox)
         exec(compile(code, str(page), "exec"), {"__name__": "a page"})
 

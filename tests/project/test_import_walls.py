@@ -34,6 +34,8 @@ LEAVES: dict[str, set[str]] = {
     "_checks": set(),
     "_config": {"_models", "_threads"},
     "_display": set(),
+    "_docstrings": set(),
+    "_durable": set(),
     "_models": {"_display"},
     "_threads": set(),
     "_version": set(),

@@ -278,7 +278,7 @@ def test_an_argument_that_is_neither_is_refused_before_any_request(running, open
         lambda **how: cd.upsert(frame, name, on="a", **how),
         lambda **how: cd.delete_rows(frame, name, on="a", **how),
     ):
-        with pytest.raises(ValueError, match=r"repeated_pages= is one of 'check', 'accept', not 'yes'"):
+        with pytest.raises(ValueError, match=r"repeated_pages= must be one of 'check', 'accept', not 'yes'"):
             act(repeated_pages="yes", session=session)
     assert len(running.requests) == 0
 
@@ -309,7 +309,7 @@ def test_a_page_that_came_in_the_place_of_another_is_noticed(proxied, name, api_
     if api_version == "2025.3":
         assert f"page {INSTEAD[instead][page]} came instead of page {page}" in str(caught.value)
     elif times == 1:
-        assert "another one when it is requested again" in str(caught.value)
+        assert "differs when it is requested again" in str(caught.value)
         assert OFFER not in str(caught.value)
     proxy.times = 0
     assert rows_of(read(way, name, DISTINCT, session=session)[0]) == rows_of(DISTINCT)
@@ -351,7 +351,7 @@ def test_a_service_that_ignores_the_page_number(http_service, how, far):
         cd.Session(api_key="canary", base_url=url, api_version="unversioned") as session,
     ):
         if far == "the same page":
-            with pytest.raises(cd.IncompleteReadError, match="does not heed the number") as caught:
+            with pytest.raises(cd.IncompleteReadError, match="ignores the number") as caught:
                 cd.read_clicdata(7, session=session, **how)
             assert OFFER not in str(caught.value)
         elif how:
@@ -391,14 +391,14 @@ COUNTS: dict[str, Any] = {
     "of the table": ([3, 3, 1], [7, 7, 7], None),
     "of the table, which ends with a full page": ([3, 3, 0], [6, 6, 6], None),
     "not a number": ([3, 3, 1], ["many", 2.5, None], None),
-    "of each page": ([3, 3, 1], [3, 3, 1], "with page 2 there are 6 rows, and the service counts 3"),
-    "of each page, of two": ([3, 1], [3, 1], "with page 2 there are 4 rows, and the service counts 3"),
-    "too few": ([3, 3, 1], [6, 6, 6], "with page 3 there are 7 rows, and the service counts 6"),
-    "too few on one page": ([3], [2], "with page 1 there are 3 rows, and the service counts 2"),
-    "too many": ([3, 3, 1], [8, 8, 8], "7 rows came of 8"),
-    "too many on one page": ([3], [4], "3 rows came of 4"),
-    "other on each page": ([3, 3, 1], [7, 8, 8], "first counted 7 rows and on page 2 8"),
-    "only on the first page": ([3, 3, 1], [7, None, None], "first counted 7 rows and on page 2 None"),
+    "of each page": ([3, 3, 1], [3, 3, 1], "with page 2 there are 6 rows, but the service counts 3"),
+    "of each page, of two": ([3, 1], [3, 1], "with page 2 there are 4 rows, but the service counts 3"),
+    "too few": ([3, 3, 1], [6, 6, 6], "with page 3 there are 7 rows, but the service counts 6"),
+    "too few on one page": ([3], [2], "with page 1 there are 3 rows, but the service counts 2"),
+    "too many": ([3, 3, 1], [8, 8, 8], "7 of 8 rows were received"),
+    "too many on one page": ([3], [4], "3 of 4 rows were received"),
+    "other on each page": ([3, 3, 1], [7, 8, 8], "counted 7 rows on the first page and 8 on page 2"),
+    "only on the first page": ([3, 3, 1], [7, None, None], "counted 7 rows on the first page and None on page 2"),
 }
 
 
@@ -487,10 +487,10 @@ def test_rows_that_differ_when_they_are_read_back_stop_a_replace(proxied, runnin
         return WRONG[what](body) if asked == page and proxy.pages.count(page) == second_walk[page] else body
 
     proxy.edit = edit
-    with pytest.raises(cd.ClicDataError, match=r"read (twice|once more), from the") as caught:
+    with pytest.raises(cd.ClicDataError, match=r"read (twice|a second time), from the") as caught:
         frame.head(5).clicdata.push(name, if_exists="replace", reconcile_wait=0, session=session)
     if what == "cells swapped between rows":
-        assert "stand in other rows" in str(caught.value)
+        assert "are in other rows" in str(caught.value)
     assert in_table(running, name) == rows_of(frame)
     assert running.requests.of("delete") == []
 

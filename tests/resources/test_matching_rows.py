@@ -1,4 +1,4 @@
-"""update_matching, delete_matching and create_table: what a dict says, as exact as a frame, and nothing done twice."""
+"""Data.update_data, delete_data and create_data: what a dict says, as exact as a frame, and nothing done twice."""
 
 import datetime as dt
 from decimal import Decimal
@@ -10,10 +10,7 @@ import pyarrow as pa
 import pytest
 
 import pandas_clicdata as cd
-from pandas_clicdata.client import api
 from pandas_clicdata.sandbox import Assumptions
-from pandas_clicdata.write.delete import delete_matching, update_matching
-from pandas_clicdata.write.push import create_table
 
 # Each value of each parameter by default; all of their combinations are slow.
 pytestmark = pytest.mark.sampled(1)
@@ -68,7 +65,7 @@ def writes(sandbox):
 )
 def test_rows_that_match_are_deleted(fresh, name, api_version, filters, multiple_rows, left):
     sandbox, session = fresh(api_version)
-    receipt = delete_matching(session, name, filters, multiple_rows)
+    receipt = cd.Data(session).delete_data(name, filters, multiple_rows)
     assert column(sandbox, name) == left
     assert writes(sandbox) == ["delete"]
     assert (receipt.operation, receipt.status, receipt.matched) == ("delete_data", "unverified", None)
@@ -80,7 +77,7 @@ def test_rows_that_match_are_deleted(fresh, name, api_version, filters, multiple
 @pytest.mark.parametrize("multiple_rows", ["all", "first"])
 def test_a_dry_run_shows_what_matches(fresh, name, api_version, multiple_rows):
     sandbox, session = fresh(api_version)
-    receipt = delete_matching(session, name, {"t": "a"}, multiple_rows, dry_run=True)
+    receipt = cd.Data(session).delete_data(name, {"t": "a"}, multiple_rows, dry_run=True)
     assert (receipt.operation, receipt.status, receipt.matched) == ("delete_data", "dry_run", 2)
     assert receipt.preview["n"].tolist() == [1, 3]
     assert any("One of these rows" in note for note in receipt.notes) == (multiple_rows == "first")
@@ -93,10 +90,10 @@ def test_more_rows_than_allowed_are_not_deleted(fresh, name, api_version, most, 
     sandbox, session = fresh(api_version)
     if left is None:
         with pytest.raises(cd.TooManyRowsError, match="2 rows"):
-            delete_matching(session, name, {"t": "a"}, max_rows=most)
+            cd.Data(session).delete_data(name, {"t": "a"}, max_rows=most)
         assert (writes(sandbox), column(sandbox, name)) == ([], [1, 2, 3, 4])
     else:
-        assert delete_matching(session, name, {"t": "a"}, max_rows=most).matched == 2
+        assert cd.Data(session).delete_data(name, {"t": "a"}, max_rows=most).matched == 2
         assert column(sandbox, name) == left
 
 
@@ -104,8 +101,8 @@ def test_more_rows_than_allowed_are_not_deleted(fresh, name, api_version, most, 
 def test_a_row_is_meant_by_its_row_id(serve, row_id):
     sandbox, session = serve(assume=Assumptions(row_id=row_id))
     FRAME.clicdata.push("T", session=session)
-    delete_matching(session, "T", {row_id: 2})
-    update_matching(session, "T", {row_id: 3}, {"t": "x"})
+    cd.Data(session).delete_data("T", {row_id: 2})
+    cd.Data(session).update_data("T", {row_id: 3}, {"t": "x"})
     assert column(sandbox, "T", "t") == ["a", "x", None]
 
 
@@ -126,7 +123,7 @@ def test_a_row_is_meant_by_its_row_id(serve, row_id):
 )
 def test_rows_that_match_are_changed(fresh, name, api_version, filters, values, multiple_rows, name_of, after):
     sandbox, session = fresh(api_version)
-    receipt = update_matching(session, name, filters, values, multiple_rows)
+    receipt = cd.Data(session).update_data(name, filters, values, multiple_rows)
     assert column(sandbox, name, name_of) == after
     assert len(cd.read_clicdata(name, session=session)) == len(FRAME)
     assert writes(sandbox) == ["update"]
@@ -163,7 +160,7 @@ every_value = pytest.mark.parametrize("what", VALUES)
 
 def typed_table(session, name, values):
     """Create a table with a column of each type, and one row of these values."""
-    create_table(name, TYPES, session=session)
+    cd.Data(session).create_data(name, cols=TYPES)
     frame = pd.DataFrame({key: pd.Series([values.get(key)], dtype=object) for key in TYPES})
     cd.append(frame, name, session=session)
 
@@ -176,12 +173,12 @@ def test_values_and_filters_of_every_type(running, open_session, name, api_versi
     other = "n" if key != "n" else "t"
     mark = 1 if other == "n" else "m"
     typed_table(session, name, {other: mark})
-    update_matching(session, name, {other: mark}, {key: value})
+    cd.Data(session).update_data(name, {other: mark}, {key: value})
     assert column(running, name, key) == [stored]
-    update_matching(session, name, {key: value}, {key: None, other: mark})
+    cd.Data(session).update_data(name, {key: value}, {key: None, other: mark})
     assert column(running, name, key) == [None]
-    update_matching(session, name, {other: mark}, {key: value})
-    delete_matching(session, name, {key: value})
+    cd.Data(session).update_data(name, {other: mark}, {key: value})
+    cd.Data(session).delete_data(name, {key: value})
     assert column(running, name, key) == []
 
 
@@ -192,19 +189,19 @@ def test_a_value_that_is_missing_is_null_in_a_column_of_any_type(running, open_s
     session = open_session(running, api_version)
     value = {"t": "x", "n": 1, "at": dt.datetime(2013, 1, 1), "day": dt.date(2013, 1, 1), "p": 1, "ok": True, "d": "x"}
     typed_table(session, name, value)
-    update_matching(session, name, {"t": "x"}, {key: MISSING[what]})
+    cd.Data(session).update_data(name, {"t": "x"}, {key: MISSING[what]})
     assert column(running, name, key) == [None]
 
 
 def test_an_empty_table_without_listed_columns(serve):
     sandbox, session = serve(assume=Assumptions(column_metadata=False))
-    create_table("T", {"a": "number"}, session=session)
-    update_matching(session, "T", {"a": 1}, {"a": 2})
-    delete_matching(session, "T", {"a": 1})
+    cd.Data(session).create_data("T", cols={"a": "number"})
+    cd.Data(session).update_data("T", {"a": 1}, {"a": 2})
+    cd.Data(session).delete_data("T", {"a": 1})
     with pytest.raises(cd.IncompleteWriteError, match="no column 'b'"):
-        delete_matching(session, "T", {"b": 1})
+        cd.Data(session).delete_data("T", {"b": 1})
     cd.append(pa.table({"a": [1]}), "T", session=session)
-    update_matching(session, "T", {"a": 1}, {"a": 2})
+    cd.Data(session).update_data("T", {"a": 1}, {"a": 2})
     assert column(sandbox, "T", "a") == [2]
 
 
@@ -240,9 +237,9 @@ def test_bad_filters_are_refused_before_any_request(fresh, name, what):
     sandbox, session = fresh()
     filters, kind, text = BAD_FILTERS[what]
     with pytest.raises(kind, match=text):
-        delete_matching(session, name, filters)
+        cd.Data(session).delete_data(name, filters)
     with pytest.raises(kind, match=text):
-        update_matching(session, name, filters, {"t": "x"})
+        cd.Data(session).update_data(name, filters, {"t": "x"})
     assert len(sandbox.requests) == 0
 
 
@@ -251,17 +248,17 @@ def test_bad_values_are_refused_before_any_request(fresh, name, what):
     sandbox, session = fresh()
     values, kind, text = BAD_VALUES[what]
     with pytest.raises(kind, match=text):
-        update_matching(session, name, {"t": "a"}, values)
+        cd.Data(session).update_data(name, {"t": "a"}, values)
     assert len(sandbox.requests) == 0
 
 
 @pytest.mark.parametrize("word", BAD_WORDS, ids=repr)
 def test_which_rows_is_all_or_first(fresh, name, word):
     sandbox, session = fresh()
-    with pytest.raises(ValueError, match="multiple_rows= is one of 'all', 'first'"):
-        delete_matching(session, name, {"t": "a"}, word)
-    with pytest.raises(ValueError, match="multiple_rows= is one of 'all', 'first'"):
-        update_matching(session, name, {"t": "a"}, {"n": 1}, word)
+    with pytest.raises(ValueError, match="multiple_rows= must be one of 'all', 'first'"):
+        cd.Data(session).delete_data(name, {"t": "a"}, word)
+    with pytest.raises(ValueError, match="multiple_rows= must be one of 'all', 'first'"):
+        cd.Data(session).update_data(name, {"t": "a"}, {"n": 1}, word)
     assert len(sandbox.requests) == 0
 
 
@@ -276,7 +273,7 @@ def test_which_rows_is_all_or_first(fresh, name, word):
 def test_bad_options_are_refused_before_any_request(fresh, name, options, kind):
     sandbox, session = fresh()
     with pytest.raises(kind):
-        delete_matching(session, **{"table": name, "filters": {"t": "a"}, **options})
+        cd.Data(session).delete_data(**{"rec_id": name, "filters": {"t": "a"}, **options})
     assert len(sandbox.requests) == 0
 
 
@@ -294,9 +291,9 @@ def test_bad_options_are_refused_before_any_request(fresh, name, options, kind):
 def test_columns_that_the_table_does_not_have_like_that(fresh, name, api_version, given, text):
     sandbox, session = fresh(api_version)
     for option, call in (
-        ("filters", lambda: delete_matching(session, name, given)),
-        ("filters", lambda: update_matching(session, name, given, {"t": "x"})),
-        ("values", lambda: update_matching(session, name, {"n": 1}, given)),
+        ("filters", lambda: cd.Data(session).delete_data(name, given)),
+        ("filters", lambda: cd.Data(session).update_data(name, given, {"t": "x"})),
+        ("values", lambda: cd.Data(session).update_data(name, {"n": 1}, given)),
     ):
         with pytest.raises(cd.ColumnMismatchError, match=text.replace("{option}", option)):
             call()
@@ -308,9 +305,9 @@ def test_a_table_that_is_not_there(fresh, name, api_version):
     sandbox, session = fresh(api_version)
     for table in (f"{name}!", 10**9):
         with pytest.raises(cd.TableNotFoundError):
-            delete_matching(session, table, {"t": "a"})
+            cd.Data(session).delete_data(table, {"t": "a"})
         with pytest.raises(cd.TableNotFoundError):
-            update_matching(session, table, {"t": "a"}, {"n": 1})
+            cd.Data(session).update_data(table, {"t": "a"}, {"n": 1})
     assert writes(sandbox) == []
 
 
@@ -319,8 +316,8 @@ def test_a_table_that_is_not_there(fresh, name, api_version):
 
 def change(operation, session, table, multiple_rows, **options):
     if operation == "delete":
-        return delete_matching(session, table, {"t": "a"}, multiple_rows, **options)
-    return update_matching(session, table, {"t": "a"}, {"n": 9}, multiple_rows, **options)
+        return cd.Data(session).delete_data(table, {"t": "a"}, multiple_rows, **options)
+    return cd.Data(session).update_data(table, {"t": "a"}, {"n": 9}, multiple_rows, **options)
 
 
 DONE = {("delete", "all"): [2, 4], ("delete", "first"): [2, 3, 4],
@@ -433,7 +430,7 @@ COLUMNS = {
     "numbers for names": ({1: "text"}, [("1", "text")]),
 }  # fmt: skip
 BAD_COLUMNS = {
-    "none": (None, TypeError, "dict of name and type"),
+    "none": (None, TypeError, "needs columns"),
     "names only": (["a"], TypeError, "dict of name and type"),
     "text": ("a", TypeError, "dict of name and type"),
     "empty": ({}, cd.ColumnNameError, "at least one"),
@@ -461,12 +458,12 @@ def test_a_table_is_made_without_rows(running, open_session, name, api_version, 
     if what == "a reader of Arrow":
         columns = pa.table({"a": [1.5]}).to_reader()
     session = open_session(running, api_version)
-    rec_id = create_table(name, columns, "What it holds", session)
+    rec_id = cd.Data(session).create_data(name, "What it holds", columns)
     assert rec_id == running.ledger.table_id(name)
-    page = session.perform(session.dialect.read_page(rec_id, 1))
+    page = session._client._perform(session._client.dialect.read_page(rec_id, 1))
     assert [(each.name, each.data_type) for each in page.columns] == expected
     assert running.ledger.count(name) == 0
-    listed = api.list_all(session)
+    listed = session._client.list_tables()
     assert [table.description for table in listed if table.rec_id == rec_id] == ["What it holds"]
 
 
@@ -475,7 +472,7 @@ def test_bad_columns_are_refused_before_any_request(serve, what):
     sandbox, session = serve()
     columns, kind, text = BAD_COLUMNS[what]
     with pytest.raises(kind, match=text) as caught:
-        create_table("T", columns, session=session)
+        cd.Data(session).create_data("T", cols=columns)
     assert text != "the types are text" or getattr(caught.value, "column", None) in ("a", "0")
     assert len(sandbox.requests) == 0
 
@@ -493,7 +490,7 @@ def test_bad_columns_are_refused_before_any_request(serve, what):
 def test_bad_names_are_refused_before_any_request(serve, name, description, kind):
     sandbox, session = serve()
     with pytest.raises(kind):
-        create_table(name, TYPES, description, session)
+        cd.Data(session).create_data(name, description, TYPES)
     assert len(sandbox.requests) == 0
 
 
@@ -502,10 +499,10 @@ def test_bad_names_are_refused_before_any_request(serve, name, description, kind
 def test_a_name_that_is_taken(serve, api_version, other):
     sandbox, session = serve(api_version)
     # Of the same columns and without rows: it must not be taken for one that a lost try has made.
-    create_table("Taken", {"a": "text"}, session=session)
+    cd.Data(session).create_data("Taken", cols={"a": "text"})
     sandbox.faults.script("lose_reply", operation="create", after_commit=False)
     with pytest.raises(cd.TableExistsError, match="There is a table 'Taken'"):
-        create_table(other("Taken"), {"a": "text"}, session=session)
+        cd.Data(session).create_data(other("Taken"), cols={"a": "text"})
     assert list(sandbox.ledger.tables()) == ["Taken"]
 
 
@@ -514,7 +511,7 @@ def test_a_name_that_is_taken(serve, api_version, other):
 def test_a_lost_create_is_reconciled_by_name(serve, api_version, kind, options, carried_out):
     sandbox, session = serve(api_version)
     sandbox.faults.script(kind, operation="create", **options)
-    rec_id = create_table("T", TYPES, session=session)
+    rec_id = cd.Data(session).create_data("T", cols=TYPES)
     assert sandbox.ledger.tables() == {"T": rec_id}
     assert writes(sandbox) == ["create"] * (1 if carried_out else 2)
 
@@ -526,7 +523,7 @@ def test_a_create_that_cannot_be_reconciled_is_unknown(serve):
     with pytest.raises(
         cd.AmbiguousWriteError, match=r"Whether table 'T' was made is unknown\. Look whether it is there"
     ):
-        create_table("T", TYPES, session=session)
+        cd.Data(session).create_data("T", cols=TYPES)
     assert writes(sandbox) == ["create"]
 
 

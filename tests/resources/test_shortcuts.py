@@ -13,7 +13,7 @@ def test_tables_are_listed_with_their_moments(session, name):
     pd.testing.assert_frame_equal(listed, cd.Data(session).get_data())
     moments = [column for column in listed if str(column).endswith("date")]
     assert {str(listed[column].dtype) for column in moments} <= {"datetime64[us, UTC]"}
-    assert bool(moments) == (session.dialect.name == "unversioned"), "the other dialect lists none"
+    assert bool(moments) == (session._client.dialect.name == "unversioned"), "the other dialect lists none"
 
 
 def test_more_tables_than_a_page_holds_are_all_listed(serve):
@@ -71,6 +71,8 @@ def test_without_a_method_a_table_is_reloaded(session, one_sandbox, name):
 def test_another_method_is_refused_before_any_request(method):
     with (
         cd.Session(api_key="hush", base_url="http://127.0.0.1:1") as session,
-        pytest.raises(ValueError, match="method= is one of 'recreate', 'reload', 'update', 'append', 'updateappend'"),
+        pytest.raises(
+            ValueError, match="method= must be one of 'recreate', 'reload', 'update', 'append', 'updateappend'"
+        ),
     ):
         cd.refresh("Flights", method, session=session)

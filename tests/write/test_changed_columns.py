@@ -16,7 +16,7 @@ from pandas_clicdata._checks import did_you_mean, near
 from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn, Wire
 from pandas_clicdata.sandbox import Assumptions
 from pandas_clicdata.types.plan import Difference, mismatch
-from pandas_clicdata.write.journal import sealed
+from pandas_clicdata.write.journal import with_checksum
 
 # Each value of each parameter by default; all of their combinations are slow.
 pytestmark = pytest.mark.sampled(1)
@@ -96,7 +96,7 @@ def test_new_columns_are_refused_or_left_out(filled, name, backups, api_version,
     receipt = ACTS[how](NEW, name, {**options, "verify": how != "update_rows"})
     assert held(sandbox, name) == HELD.get(how, ADDED)
     for each in (dry, receipt):
-        assert each.notes[0] == f"Left out, for table {label(receipt)} does not have them: 'gate', 'day'."
+        assert each.notes[0] == f"Left out, because table {label(receipt)} does not have them: 'gate', 'day'."
         assert [column.name for column in each.columns] == ["delay", "flight"]
     assert receipt.status == ("unverified" if how == "update_rows" else "verified")
     assert "&#x27;gate&#x27;" in receipt._repr_html_()
@@ -169,13 +169,13 @@ REFUSED = {
         "'delay' .* is it 'dely'",
     ),
     "a key": (
-        lambda t, o: NEW.clicdata.append(t, on="gate", **o), [], ["gate", "day"], "leaves out no key",
+        lambda t, o: NEW.clicdata.append(t, on="gate", **o), [], ["gate", "day"], "leaves out neither a key",
     ),
     "a key, update_rows": (
-        lambda t, o: NEW.clicdata.update_rows(t, on=["flight", "gate"], **o), [], ["gate", "day"], "leaves out no key",
+        lambda t, o: NEW.clicdata.update_rows(t, on=["flight", "gate"], **o), [], ["gate", "day"], "leaves out neither a key",
     ),
     "all but the keys": (
-        lambda t, o: NEW[["flight", "day"]].clicdata.update_rows(t, on="flight", **o), [], ["day"], "nor all that",
+        lambda t, o: NEW[["flight", "day"]].clicdata.update_rows(t, on="flight", **o), [], ["day"], "nor all columns",
     ),
     "type": (
         lambda t, o: NEW.assign(delay="x").clicdata.append(t, **o), [], ["gate", "day"], "'delay' .* of another type",
@@ -199,7 +199,7 @@ def test_a_write_that_is_still_refused_changes_nothing(filled, name, api_version
 def test_other_words_are_refused_before_any_request(filled, name, act, value):
     sandbox, session = filled("2025.3", OLD)
     on = {"on": "flight"} if act in ("update_rows", "upsert") else {}
-    with pytest.raises(ValueError, match="on_new_columns= is one of 'error', 'ignore'"):
+    with pytest.raises(ValueError, match="on_new_columns= must be one of 'error', 'ignore'"):
         getattr(NEW.clicdata, act)(name, **on, on_new_columns=value, session=session)
     assert len(sandbox.requests) == 0
 
@@ -238,9 +238,7 @@ def test_the_same_call_resumes(filled, name, backups, tmp_path, api_version, kep
     again = {**options, "resume": caught.value.resume} if kept == "token" else options
     before = writes(sandbox)
     for changed in (NEW.drop(columns="day"), NEW.assign(day=9)):
-        with pytest.raises(
-            cd.ResumeError, match=r"the (list of columns and types|content of the frame) is not the same"
-        ):
+        with pytest.raises(cd.ResumeError, match=r"the (list of columns and types|content of the frame) differs"):
             ACTS[act](changed, name, dict(again))
     with pytest.raises(cd.ColumnMismatchError):
         ACTS[act](NEW, name, {**again, "on_new_columns": "error"})
@@ -287,8 +285,8 @@ def test_a_write_to_a_table_with_another_column_is_not_resumed(filled, name, tmp
     other = OLD.assign(day=1).clicdata.push(f"{name} other", session=session)
     moved = {key: value for key, value in kept.items() if key != "seal"} | {"rec_id": other.rec_id}
     sandbox.requests.clear()
-    with pytest.raises(cd.ResumeError, match=r"lacked 'gate', 'day', and now 'gate'"):
-        NEW.clicdata.append(name, **options, resume=sealed(moved))
+    with pytest.raises(cd.ResumeError, match=r"then lacked: 'gate', 'day'; now it lacks: 'gate'"):
+        NEW.clicdata.append(name, **options, resume=with_checksum(moved))
     assert before
     assert writes(sandbox) == []
 

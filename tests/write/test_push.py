@@ -17,7 +17,7 @@ import pandas_clicdata as cd
 from pandas_clicdata._display import ProgressBar
 from pandas_clicdata._models import InsertCounts, Sent
 from pandas_clicdata.write import row_ranges
-from pandas_clicdata.write.executor import Batch, Fate, send_all
+from pandas_clicdata.write.executor import Batch, Outcome, send_all
 from pandas_clicdata.write.row_ranges import ranges_text
 
 # Each value of each parameter by default; all of their combinations are slow.
@@ -191,7 +191,7 @@ REFUSED = {
     "delete: null key of two": (
         lambda s: NULL_KEY.clicdata.delete_rows("T", on=["t", "n"], session=s), cd.FrameError, "'n'.*row 1",
     ),
-    "delete: no keys": (lambda s: SMALL.clicdata.delete_rows("T", on=[], session=s), cd.FrameError, "no columns"),
+    "delete: no keys": (lambda s: SMALL.clicdata.delete_rows("T", on=[], session=s), cd.FrameError, "on= is empty"),
     "delete: unknown key": (lambda s: SMALL.clicdata.delete_rows("T", on="x", session=s), cd.FrameError, "'x'.*'n'"),
     "delete: no rows": (lambda s: SMALL.head(0).clicdata.delete_rows("T", on="n", session=s), cd.FrameError, "no rows"),
     "delete: a stream": (
@@ -285,8 +285,8 @@ def test_ranges_are_disjoint_complete_and_correct(sizes, fates, workers, breaks_
         return Sent(InsertCounts(batch.rows + (fate == "miscounted"), None))
 
     delivery = send_all(numbered(batches()), send, workers=workers, bar=ProgressBar(None, "", None))
-    confirmed, unknown, unsent = (row_ranges.positions(delivery.ranges(fate)) for fate in Fate)
-    left = row_ranges.positions(pair for batch in delivery.left for pair in batch.ranges)
+    confirmed, unknown, unsent = (row_ranges.positions(delivery.ranges(outcome)) for outcome in Outcome)
+    left = row_ranges.positions(pair for batch in delivery.not_started for pair in batch.ranges)
     assert sorted(confirmed + unknown + unsent + left) == list(range(seen))
     assert set(confirmed) <= committed
     assert not {*unsent, *left} & committed
@@ -294,7 +294,7 @@ def test_ranges_are_disjoint_complete_and_correct(sizes, fates, workers, breaks_
         assert breaks_at is None or breaks_at >= len(sizes)
         assert set(fates[: len(sizes)]) <= {"confirmed"}
         assert sorted(committed) == list(range(ends[-1]))
-        assert sum(outcome.counted or 0 for outcome in delivery.outcomes) == ends[-1]
+        assert sum(result.counted or 0 for result in delivery.results) == ends[-1]
     elif workers == 1:
         # Nothing goes after the first that failed.
         assert confirmed == list(range(len(confirmed)))
@@ -337,7 +337,7 @@ def test_an_interrupt_waits_for_what_is_on_the_wire():
 
     delivery = send_all(numbered(batches()), send, workers=2, bar=ProgressBar(None, "", None))
     assert isinstance(delivery.failure, KeyboardInterrupt)
-    assert (delivery.ranges(Fate.CONFIRMED), delivery.ranges(Fate.UNKNOWN)) == ([(0, 5)], [])
+    assert (delivery.ranges(Outcome.CONFIRMED), delivery.ranges(Outcome.UNKNOWN)) == ([(0, 5)], [])
 
 
 def test_a_second_interrupt_leaves_what_is_on_the_wire_unknown(monkeypatch):
@@ -363,11 +363,11 @@ def test_a_second_interrupt_leaves_what_is_on_the_wire_unknown(monkeypatch):
     delivery = send_all(numbered(batches()), send, workers=2, bar=ProgressBar(None, "", None))
     go_on.set()
     assert isinstance(delivery.failure, KeyboardInterrupt)
-    assert (delivery.ranges(Fate.CONFIRMED), delivery.ranges(Fate.UNKNOWN)) == ([], [(0, 5)])
+    assert (delivery.ranges(Outcome.CONFIRMED), delivery.ranges(Outcome.UNKNOWN)) == ([], [(0, 5)])
 
 
 def test_many_ranges_are_abbreviated():
-    assert ranges_text([(n, n + 1) for n in range(0, 20, 2)]) == "10 rows (0, 2, 4, 6, 8, and 5 ranges more)"
+    assert ranges_text([(n, n + 1) for n in range(0, 20, 2)]) == "10 rows (0, 2, 4, 6, 8, and 5 more ranges)"
 
 
 @pytest.mark.parametrize("version", ["2021.08", "2022.1", "2025.3"])
@@ -386,4 +386,4 @@ def test_an_empty_reply_to_a_delete_is_not_success_where_success_is_documented(h
         cd.Session(api_key="hush", base_url=url, api_version="2025.3") as session,
         pytest.raises(cd.UnexpectedReplyError, match="not valid JSON"),
     ):
-        session.perform(session.dialect.delete(7, b'[{"column":"a","value":1}]'))
+        session._client._perform(session._client.dialect.delete(7, b'[{"column":"a","value":1}]'))

@@ -11,7 +11,7 @@ import pytest
 from batches import batch_ranges
 
 import pandas_clicdata as cd
-from pandas_clicdata.write.journal import Identity, Record
+from pandas_clicdata.write.journal import Identity, Journal
 
 # Each value of each parameter by default; all of their combinations are slow.
 pytestmark = pytest.mark.sampled(1)
@@ -79,7 +79,7 @@ def target(mode, request):
 
 
 def test_no_number_is_given_to_two_batches_while_threads_note_what_they_send():
-    record = Record(Identity(operation="push", table="T", account="", rows=0, columns=[], frame=str))
+    record = Journal(Identity(operation="push", table="T", account="", rows=0, columns=[], frame=str))
     begun, done, before = threading.Event(), threading.Event(), sys.getswitchinterval()
 
     def note():
@@ -189,7 +189,7 @@ def test_rows_that_nothing_explains_are_a_reason_not_to_send_again(running, sess
     with pytest.raises(cd.AmbiguousWriteError) as caught:
         frame.clicdata.append(name, session=session)
     frame.assign(t="in another form").clicdata.append(name, session=session)
-    with pytest.raises(cd.AmbiguousWriteError, match="nothing explains"):
+    with pytest.raises(cd.AmbiguousWriteError, match="unexplained"):
         frame.clicdata.append(name, resume=caught.value.resume, on_unknown="check", reconcile_wait=0, session=session)
     assert len(there(running, name)) == BATCH
 
@@ -229,5 +229,5 @@ def test_rows_sent_again_by_content_are_verified_after_a_resume(running, session
     running.faults.release()
     with pytest.raises(cd.ResumeError, match="on_unknown='check'"):
         send(plain, session, resume=token)
-    with pytest.raises(cd.VerificationError, match="more often"):
+    with pytest.raises(cd.VerificationError, match="twice"):
         send(plain, session, resume=token, on_unknown="check")

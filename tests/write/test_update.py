@@ -119,7 +119,7 @@ def test_changes_that_cannot_be_read_back_are_reported_as_sent(fresh, name, api_
         if done == total:
             sandbox.faults.status(500, operation="read", times=50)
 
-    with pytest.raises(cd.IncompleteWriteError, match=r"All rows were sent .* does no harm") as caught:
+    with pytest.raises(cd.IncompleteWriteError, match=r"All rows were sent .* is harmless") as caught:
         getattr(changes.clicdata, act)(name, on="n", verify=True, progress=nothing_is_read, session=session)
     error = caught.value
     assert (error.confirmed, error.unknown, error.unsent) == ([(0, 3)], [], [])
@@ -261,7 +261,7 @@ REFUSED = {
     "one number in two forms": (SMALL.assign(n=pd.Series([1, Decimal("1.0"), 2], dtype=object)), "n", "same keys"),
     "no such column": (SMALL, "x", r"'x'.*'n', 't', 'f'"),
     "a mistyped column": (SMALL, "N", r"'N'.*Did you mean 'n'\?"),
-    "no columns": (SMALL, [], "no columns"),
+    "no columns": (SMALL, [], "on= is empty"),
     "a value": (SMALL.assign(f=[1, 2, float("inf")]), "n", "'f', row 2"),
 }
 
@@ -282,7 +282,11 @@ def test_invalid_keys_are_refused_before_the_first_request(fresh, name, act, wha
     [
         (lambda s: cd.update_rows(pa.table({"n": [1]}).to_reader(), "T", on="n", session=s), TypeError, "memory"),
         (lambda s: cd.upsert(pa.table({"n": [1]}).to_reader(), "T", on="n", session=s), TypeError, "memory"),
-        (lambda s: SMALL.clicdata.update_rows("T", on=["n", "t", "f"], session=s), cd.FrameError, "nothing to change"),
+        (
+            lambda s: SMALL.clicdata.update_rows("T", on=["n", "t", "f"], session=s),
+            cd.FrameError,
+            "no column to update",
+        ),
         (lambda s: SMALL.clicdata.push("T", if_exists="upsert", session=s), ValueError, "needs on="),
         (lambda s: SMALL.clicdata.push("T", if_exists="upsert", on="n", stamp="m", session=s), ValueError, "stamp="),
         (lambda s: SMALL.clicdata.push("T", if_exists="upsert", on="n", journal="j", session=s), ValueError, "journal"),
@@ -356,7 +360,7 @@ def test_a_failed_update_reports_its_rows_and_can_be_repeated(fresh, name, api_v
     kind, options, raised = FAILS[what]
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation="update", nth=2, **options)
-    with pytest.raises(cd.IncompleteWriteError, match="same call again") as caught:
+    with pytest.raises(cd.IncompleteWriteError, match="Repeat the call") as caught:
         NEW.clicdata.upsert(name, on="n", workers=workers, reconcile_wait=0, session=session)
     error = caught.value
     assert type(error) is raised
@@ -407,7 +411,7 @@ def test_late_inserts_after_their_retry_are_deleted(fresh, name, api_version):
 def test_a_refused_insert_of_an_upsert_reports_its_rows(fresh, name, api_version):
     sandbox, session = fresh(api_version)
     sandbox.faults.status(400, operation="append", nth=2)
-    with pytest.raises(cd.IncompleteWriteError, match="same call again") as caught:
+    with pytest.raises(cd.IncompleteWriteError, match="Repeat the call") as caught:
         NEW.clicdata.upsert(name, on="n", chunksize=2, session=session)
     assert (caught.value.confirmed, caught.value.unknown) == ([(0, 8)], [])
     assert caught.value.unsent == [(8, ROWS)]

@@ -1,0 +1,154 @@
+"""Write a file so that it appears under its name complete and synced to the disk, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+_BINARY = getattr(os, "O_BINARY", 0)
+# The answers of file systems on which folders cannot be synced. A failure of the disk is another one, such as EIO.
+_NO_FOLDER_SYNC = frozenset({errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
+
+
+class AtomicFile:
+    """A draft of a file, in the same folder and readable by its owner alone, until `publish` gives it its name.
+
+    A context manager: it creates the draft, and removes it unless it was published.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    draft : Path, optional
+        The draft. A draft that is left there by a process that was killed is removed, so the caller must hold a lock.
+        Default: a new hidden name.
+    reserve : int, default 0
+        Bytes of disk space to allocate before the content is known. Content up to this size still fits when the disk
+        becomes full in the meantime.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    draft : Path
+        The draft.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with AtomicFile(folder / "numbers.txt") as file:
+    ...     with file.open() as stream:
+    ...         _ = stream.write(b"1, 2, 3")
+    ...     file.publish(overwrite=False)
+    >>> [each.name for each in folder.iterdir()], (folder / "numbers.txt").read_bytes()
+    (['numbers.txt'], b'1, 2, 3')
+    """
+
+    draft: Path
+
+    def __init__(self, path: Path, *, draft: Path | None = None, reserve: int = 0) -> None:
+        self.path = path
+        self._fixed_draft = draft
+        self._reserve = reserve
+
+    def __enter__(self) -> Self:
+        if self._fixed_draft is None:
+            handle, name = tempfile.mkstemp(prefix=f".{self.path.name[:100]}.", dir=self.path.parent)
+            self.draft = Path(name)
+        else:
+            self.draft = self._fixed_draft
+            self.draft.unlink(missing_ok=True)
+            handle = os.open(self.draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                if self._reserve:
+                    file.write(b" " * self._reserve)
+                    _sync(file)
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._remove()
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Open the draft to write its content, in place of the reserved bytes, and sync it to the disk at the end.
+
+        Yields
+        ------
+        BinaryIO
+            The draft, at its beginning.
+        """
+        # Not truncated before it is written, because that would release the reserved space.
+        with os.fdopen(os.open(self.draft, os.O_WRONLY | _BINARY), "wb") as file:
+            yield file
+            file.truncate()
+            _sync(file)
+
+    def publish(self, *, overwrite: bool) -> None:
+        """Give the draft its name, and sync the folder where that is possible.
+
+        Parameters
+        ----------
+        overwrite : bool
+            Whether to replace an existing file.
+
+        Raises
+        ------
+        FileExistsError
+            The file exists, and ``overwrite`` is False.
+        """
+        if overwrite:
+            self.draft.replace(self.path)
+        else:
+            self._publish_new()
+        _sync_folder(self.path.parent)
+
+    def _publish_new(self) -> None:
+        # Unlike a rename, a link and an exclusive creation never replace an existing file.
+        try:
+            os.link(self.draft, self.path)
+        except FileExistsError:
+            raise
+        except OSError:
+            # A file system without hard links.
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            try:
+                self.draft.replace(self.path)
+            except BaseException:
+                self.path.unlink(missing_ok=True)
+                raise
+
+    def _remove(self) -> None:
+        with contextlib.suppress(OSError):
+            self.draft.unlink(missing_ok=True)
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Sync the names of the files in a folder, unless its file system cannot: it then stores them later by itself."""
+    if os.name != "posix":
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as exc:
+        if exc.errno not in _NO_FOLDER_SYNC:
+            raise
