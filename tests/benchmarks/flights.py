@@ -52,7 +52,8 @@ def main() -> int:
         print(f"push  {len(frame) / seconds:10,.0f} rows/s  peak +{pushed - started:,.0f} MB  {receipt.status}")
         home, seconds = _timed(lambda: cd.read_clicdata("flights", session=session))
         print(
-            f"read  {len(frame) / seconds:10,.0f} rows/s  peak +{_memory() - started:,.0f} MB  {session._client.dialect.name}"
+            f"read  {len(frame) / seconds:10,.0f} rows/s  peak +{_memory() - started:,.0f} MB"
+            f"  {session._client.dialect.name}"
         )
         _safety(frame, options.workers, seconds_plain, session)
     if options.workers > 1:

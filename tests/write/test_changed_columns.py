@@ -172,7 +172,10 @@ REFUSED = {
         lambda t, o: NEW.clicdata.append(t, on="gate", **o), [], ["gate", "day"], "leaves out neither a key",
     ),
     "a key, update_rows": (
-        lambda t, o: NEW.clicdata.update_rows(t, on=["flight", "gate"], **o), [], ["gate", "day"], "leaves out neither a key",
+        lambda t, o: NEW.clicdata.update_rows(t, on=["flight", "gate"], **o),
+        [],
+        ["gate", "day"],
+        "leaves out neither a key",
     ),
     "all but the keys": (
         lambda t, o: NEW[["flight", "day"]].clicdata.update_rows(t, on="flight", **o), [], ["day"], "nor all columns",
