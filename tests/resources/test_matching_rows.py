@@ -79,6 +79,7 @@ def test_a_dry_run_shows_what_matches(fresh, name, api_version, multiple_rows):
     sandbox, session = fresh(api_version)
     receipt = cd.Data(session).delete_data(name, {"t": "a"}, multiple_rows, dry_run=True)
     assert (receipt.operation, receipt.status, receipt.matched) == ("delete_data", "dry_run", 2)
+    assert receipt.preview is not None
     assert receipt.preview["n"].tolist() == [1, 3]
     assert any("One of these rows" in note for note in receipt.notes) == (multiple_rows == "first")
     assert writes(sandbox) == []

@@ -164,6 +164,7 @@ def test_progress_is_called_for_each_batch(ready, api_version):
 
 INFINITE = pd.DataFrame({"n": [1.0, np.inf]})
 NULL_KEY = pd.DataFrame({"n": [1, None], "t": ["a", "b"]})
+NO_FRAME: Any = [1, 2]
 REFUSED = {
     "value": (lambda s: INFINITE.clicdata.push("T", session=s), cd.CellValueError, "'n'.*row 1.*inf"),
     "value to append": (lambda s: INFINITE.clicdata.append("T", session=s), cd.CellValueError, "'n'.*row 1.*inf"),
@@ -184,7 +185,7 @@ REFUSED = {
     "half a batch": (lambda s: SMALL.clicdata.push("T", chunksize=2.5, session=s), ValueError, "chunksize"),
     "no workers": (lambda s: SMALL.clicdata.push("T", workers=0, session=s), ValueError, "workers"),
     "true workers": (lambda s: SMALL.clicdata.push("T", workers=True, session=s), ValueError, "workers"),
-    "no frame": (lambda s: cd.push([1, 2], "T", session=s), TypeError, "list"),
+    "no frame": (lambda s: cd.push(NO_FRAME, "T", session=s), TypeError, "list"),
     "delete: null key": (
         lambda s: NULL_KEY.clicdata.delete_rows("T", on="n", session=s), cd.FrameError, "'n'.*row 1.*missing",
     ),
