@@ -31,7 +31,7 @@ def test_code_on_a_page_runs_from_top_to_bottom(page: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     code = "\n".join(CODE.findall(page.read_text("utf-8")))
     with Sandbox() as sandbox, preserve_default_session():
-        monkeypatch.setattr(shared, "_embedded_sandbox", lambda: sandbox)
+        monkeypatch.setattr(shared, "_sandbox_of_process", lambda: sandbox)
         exec(compile(code, str(page), "exec"), {"__name__": "a page"})
 
 
