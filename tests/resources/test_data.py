@@ -78,7 +78,7 @@ def test_a_part_of_a_table_is_never_returned(serve, api_version, output):
     sandbox.faults.clear()
     sandbox.faults.status(500, operation="read_version", nth=2, times=10)
     with pytest.raises(cd.IncompleteReadError):
-        data.get_data_history(rec_id, len(list(data.get_data_history(rec_id))), output=output)
+        data.get_data_history(rec_id, len(data.get_data_history(rec_id)), output=output)
 
 
 # listing
