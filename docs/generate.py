@@ -117,7 +117,8 @@ def assumptions() -> str:
 def tests_by_operation() -> Mapping[str, Mapping[str | None, list[str]]]:
     """Return the tests of each operation, by request line and dialect; None stands for every dialect."""
     found: dict[str, dict[str | None, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for path in sorted(TESTS.glob("test_*.py")):
+    for path in sorted(TESTS.rglob("test_*.py")):
+        file = path.relative_to(TESTS).with_suffix("").as_posix()
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not isinstance(node, ast.FunctionDef):
                 continue
@@ -125,7 +126,7 @@ def tests_by_operation() -> Mapping[str, Mapping[str | None, list[str]]]:
                 if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.operation":
                     dialect = next((ast.literal_eval(each.value) for each in mark.keywords), None)
                     for line in mark.args:
-                        found[ast.literal_eval(line)][dialect].append(f"{path.stem}::{node.name}")
+                        found[ast.literal_eval(line)][dialect].append(f"{file}::{node.name}")
     return found
 
 

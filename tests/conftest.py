@@ -3,7 +3,11 @@
 ``CLICDATA_TEST_SANDBOX=outside`` runs the suite against sandboxes in a process of their own, one process a worker.
 """
 
+import collections
 import contextlib
+import dataclasses
+import functools
+import hashlib
 import importlib.util
 import os
 import re
@@ -11,9 +15,11 @@ import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from pairwise import pairwise_sample
 
 from pandas_clicdata import RetryPolicy, Session
 from pandas_clicdata.sandbox import Sandbox, SandboxProcess
@@ -27,7 +33,7 @@ QUICK = RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
 
 
 def signed_in(sandbox, api_version="auto", **options):
-    """A session of its own, which the shared one knows nothing of."""
+    """Open a session that is not the default session."""
     return Session(
         client_id=sandbox.client_id,
         client_secret=sandbox.client_secret,
@@ -40,22 +46,63 @@ def signed_in(sandbox, api_version="auto", **options):
 def pytest_configure(config):
     if WHERE not in ("inside", "outside"):
         raise pytest.UsageError(f"CLICDATA_TEST_SANDBOX is {WHERE!r}; it takes 'inside' or 'outside'.")
+    config.addinivalue_line(
+        "markers", "sampled(strength=2): runs a pairwise sample of its parameters; the other cases are slow"
+    )
     config.addinivalue_line("markers", "inside(reason): needs the sandbox in the process of the test")
     config.addinivalue_line(
         "markers", "operation(*lines, dialect=None): asks these operations of the shared sandbox, in this dialect alone"
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
+    mark_what_is_not_in_a_sample(items)
     if WHERE == "outside":
         for item in items:
             for mark in item.iter_markers("inside"):
                 item.add_marker(pytest.mark.skip(reason=f"inside only: {mark.args[0]}"))
 
 
+def mark_what_is_not_in_a_sample(items):
+    """Mark as slow the cases of a test marked ``sampled`` that its sample of parameters leaves out."""
+    sampled = collections.defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("sampled") and not item.get_closest_marker("slow") and hasattr(item, "callspec"):
+            sampled[item.parent, item.originalname].append(item)
+    for cases in sampled.values():
+        strength = cases[0].get_closest_marker("sampled").args
+        chosen = set(pairwise_sample([parameters_of(item) for item in cases], *strength))
+        for position, item in enumerate(cases):
+            if position not in chosen:
+                item.add_marker("slow")
+
+
+def parameters_of(item):
+    """Return the parameters of a case as parameter → value; the fields of a dataclass are parameters, too."""
+    parameters: dict[str, Any] = {}
+    for name, value in item.callspec.params.items():
+        if dataclasses.is_dataclass(value):
+            parameters |= {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        elif isinstance(value, str | int | float | None):
+            parameters[name] = value
+        else:
+            # The cases of a test share the objects.
+            parameters[name] = id(value)
+    return parameters
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _fingerprint_once():
+    """Derive each key's fingerprint once: that takes long on purpose, and many tests have the same key."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashlib, "pbkdf2_hmac", functools.cache(hashlib.pbkdf2_hmac))
+        yield
+
+
 @pytest.fixture(scope="session")
 def new_sandbox():
-    """What `Sandbox` is to the tests: it takes its options, and gives one of this process or of another."""
+    """Give the tests their `Sandbox`: it takes the same options, and runs in this process or in another."""
     if WHERE == "inside":
         yield Sandbox
     else:
@@ -65,7 +112,7 @@ def new_sandbox():
 
 @pytest.fixture(scope="module")
 def one_sandbox(new_sandbox):
-    """A sandbox for a module's tests, which take a new name for each table; of all, a push would list thousands."""
+    """Start a sandbox for a module's tests, each with new table names. For all tests, a push would list thousands."""
     with new_sandbox() as sandbox:
         yield sandbox
 
@@ -102,13 +149,13 @@ def accounts(new_sandbox):
 
 @pytest.fixture(params=DIALECTS)
 def session(request, sessions):
-    """A session on the shared sandbox, in each dialect."""
+    """Return a session on the module's sandbox, in each dialect."""
     return sessions[request.param]
 
 
 @pytest.fixture
 def name():
-    """A name that no table has."""
+    """Return a name that no table has."""
     return f"T {uuid.uuid4()}"
 
 
@@ -125,7 +172,7 @@ def open_session():
 
 @pytest.fixture(scope="module")
 def running(new_sandbox):
-    """A sandbox for the tests of a module, for those that script faults."""
+    """Start a sandbox for those tests of a module that script faults."""
     with new_sandbox() as sandbox:
         yield sandbox
 
@@ -166,10 +213,19 @@ class _Request:
         self.path, self.query = parts.path, dict(parse_qsl(parts.query))
 
 
+class _QuietServer(ThreadingHTTPServer):
+    """A server that prints nothing of a connection that its client has closed."""
+
+    def handle_error(self, request, client_address):
+        pass
+
+
 @pytest.fixture
 def http_service():
-    """Run an HTTP service whose answers are a function: request → (status, headers, body), or raw bytes, or None to
-    close the connection without an answer."""
+    """Run an HTTP service whose answers are a function of the request.
+
+    It returns (status, headers, body), or raw bytes, or None to close the connection without an answer.
+    """
 
     @contextlib.contextmanager
     def run(answer):
@@ -194,8 +250,7 @@ def http_service():
             def log_message(self, *args):
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.handle_error = lambda *args: None
+        server = _QuietServer(("127.0.0.1", 0), Handler)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -210,8 +265,10 @@ def http_service():
 
 @pytest.fixture(scope="session")
 def generate():
-    """What writes the docs' tables."""
+    """Import the script that writes the docs' tables."""
     spec = importlib.util.spec_from_file_location("generate", Path(__file__).parent.parent / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -229,14 +286,14 @@ def no_settings(monkeypatch, tmp_path):
 
 
 def _line(entry):
-    """A request as the table of operations writes it."""
+    """Return a request as the table of operations writes it."""
     path = re.sub(r"(?<=/v)/\d+", "/{ver}", entry.path)
     return f"{entry.method} {re.sub(r'/[0-9]+(?=/|$)', '/{id}', path)}"
 
 
 @pytest.fixture(autouse=True)
 def _asks_what_it_is_marked_with(request):
-    """A test that is marked as asking an operation does ask it, in its dialect, and is answered."""
+    """Check that a test marked with an operation requests it, in its dialect, and gets a good reply."""
     dialect = getattr(request.node, "callspec", None) and request.node.callspec.params.get("session")
     lines = {
         line

@@ -89,11 +89,11 @@ class RawService:
         return RawRequest(method, path, file.read(int(headers.get("content-length", 0))), number)
 
     def good(self, request):
-        """The answer of a service that works."""
+        """Return the reply of a service that works."""
         return framed(self.content(request))
 
     def content(self, request):
-        """The JSON of that answer."""
+        """Return the JSON of that reply."""
         rows = rows_in(request)
         answers = (
             (r"GET /account", {"id": 1, "name": "Raw"}, {"id": 1, "name": "Raw"}),
@@ -125,11 +125,11 @@ _PAGE = {
 
 
 def framed(body, status="200 OK", headers=b""):
-    """A whole reply."""
+    """Return a whole reply."""
     return b"HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s" % (status.encode(), headers, len(body), body)
 
 
 def chunked(*parts, end=b"0\r\n\r\n"):
-    """A whole reply in chunks."""
+    """Return a whole reply in chunks."""
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
     return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + end

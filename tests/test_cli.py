@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -24,7 +25,7 @@ def clicdata(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPr
 
 @contextmanager
 def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], cd.Session, RemoteSandbox]]:
-    """A sandbox in a process of its own, and a session and a handle made from what it prints."""
+    """Run a sandbox in a process of its own; give a session and a handle made from what it prints."""
     command = [sys.executable, "-m", "pandas_clicdata", "sandbox", "--port", "0", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -32,7 +33,8 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], cd.Session
             said = [process.stdout.readline() for _ in range(7)]
             exports = dict(line.strip().removeprefix("export CLICDATA_").split("=", 1) for line in said if "=" in line)
             handle = RemoteSandbox(exports["BASE_URL"], exports.pop("SANDBOX_KEY"))
-            with cd.Session(**{name.lower(): value for name, value in exports.items()}) as session:
+            settings: dict[str, Any] = {name.lower(): value for name, value in exports.items()}
+            with cd.Session(**settings) as session:
                 yield process, session, handle
         finally:
             process.kill()
@@ -67,6 +69,7 @@ def test_the_key_that_it_prints_opens_its_faults_and_its_ledger() -> None:
         assert len(sandbox.requests.of("append")) == 1
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_sandbox_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
     with serving() as (process, _, _):
@@ -76,6 +79,7 @@ def test_sandbox_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
         assert "has ended" in process.stdout.read()
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize("dialect", ["unversioned", "versioned"])
 def test_sandbox_speaks_the_dialect_asked_for(dialect: str) -> None:
     with serving("--dialect", dialect) as (_, session, _):
@@ -83,6 +87,7 @@ def test_sandbox_speaks_the_dialect_asked_for(dialect: str) -> None:
         assert dialect in repr(session)
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_a_sentence_not_a_traceback() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -94,7 +99,8 @@ def test_a_port_that_is_taken_is_a_sentence_not_a_traceback() -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_path_that_is_not_a_folder_is_named(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     for data in (file, file / "below"):
@@ -105,6 +111,7 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
         assert "port" not in result.stderr
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize(
     ("arguments", "status", "stream", "words"),
     [

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from typing import Any
 
 import pytest
 
@@ -62,9 +63,10 @@ def test_a_failed_rename_leaves_no_empty_file(tmp_path, monkeypatch, no_links):
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
+    text: Any = "not bytes"
     (tmp_path / "file").write_bytes(b"old")
     with pytest.raises(TypeError), AtomicFile(tmp_path / "file") as file, file.open() as stream:
-        stream.write("not bytes")
+        stream.write(text)
     assert (tmp_path / "file").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

@@ -59,6 +59,7 @@ def run_pytest(tmp_path):
     return run
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize(
     ("conftest", "options"),
     [
@@ -74,6 +75,7 @@ def test_each_test_has_an_empty_sandbox_and_the_session_is_put_back(run_pytest, 
     assert "3 passed" in output
 
 
+@pytest.mark.slow
 def test_pytest_loads_nothing_of_the_package_unless_it_is_named(run_pytest):
     status, output = run_pytest({"test_mine.py": USES_NOTHING})
     assert status == 0, output
@@ -85,6 +87,7 @@ def test_there_is_no_entry_point():
     assert "pytest11" not in setup["options.entry_points"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["accessor", "function"])
 def test_another_package_that_has_a_name_stops_only_who_names_the_plugin(run_pytest, how):
     theirs = {
@@ -99,6 +102,7 @@ def test_another_package_that_has_a_name_stops_only_who_names_the_plugin(run_pyt
     assert "another package's already; pandas_clicdata does not replace it" in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["flask", "waitress"])
 def test_a_missing_extra_names_the_line_for_pip(run_pytest, missing):
     conftest = f"import sys\nsys.modules[{missing!r}] = None\n{NAMED}"
@@ -110,6 +114,7 @@ def test_a_missing_extra_names_the_line_for_pip(run_pytest, missing):
     assert "2 errors" in output
 
 
+@pytest.mark.slow
 def test_the_package_can_be_measured(run_pytest, tmp_path):
     pytest.importorskip("pytest_cov", reason="pytest-cov is not installed")
     status, output = run_pytest(

@@ -1,0 +1,217 @@
+"""A process that is killed while it writes, at any moment: the same call made again goes on where it stopped."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+ROWS, BATCHES = 20_000, 200
+DIALECTS = ("2025.3", "unversioned")
+LINE = 150  # bytes in a journal, about
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+# Imports what takes long, then forks a child a call, so that a kill costs no import. An order is a line of JSON; a
+# child is killed after so many seconds, when its journal has grown so far, or on a second line. The answer is
+# how it ended.
+FORKS = """
+import json, os, select, signal, time
+import pandas as pd
+import pandas_clicdata as cd
+
+def write(order):
+    rows = range(order["rows"])
+    frame = pd.DataFrame({"n": rows, "t": [f"row {n % 7}" for n in rows]})
+    session = cd.Session(**order["session"])
+    call = getattr(frame.clicdata, order["operation"])
+    receipt = call(order["table"], session=session, **order["options"])
+    return [receipt.sent, receipt.status, list(receipt.notes)]
+
+def size(path):
+    return os.path.getsize(path) if os.path.exists(path) else 0
+
+for line in open(0, "rb", buffering=0):
+    order = json.loads(line)
+    began, journal = time.monotonic(), order["options"]["journal"]
+    enough = size(journal) + order.get("grown", float("inf"))
+    due = began + order.get("seconds", float("inf"))
+    answer, end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            told = {"done": write(order)}
+        except BaseException as exc:
+            told = {"failed": f"{type(exc).__name__}: {exc}"}
+        os.write(end, json.dumps(told).encode())
+        os._exit(0)
+    os.close(end)
+    while os.waitpid(child, os.WNOHANG)[0] == 0:
+        if size(journal) >= enough:
+            due, enough = time.monotonic() + order.get("more", 0), float("inf")
+        if time.monotonic() >= due or (select.select([0], [], [], 0.001)[0] and os.read(0, len("kill\\n"))):
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            break
+    with open(answer, "rb") as file:
+        told = file.read()
+    print(told.decode() or '{"killed": true}', flush=True)
+"""
+
+
+class Forks:
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        )
+
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.stdin, self.stdout = self.process.stdin, self.process.stdout
+
+    def order(self, **order):
+        self.stdin.write(json.dumps(order).encode() + b"\n")
+
+    def kill(self):
+        self.stdin.write(b"kill\n")
+
+    def answer(self):
+        """None of a child that was killed; its receipt's sent, status and notes of one that was done."""
+        told = json.loads(self.stdout.readline())
+        assert "failed" not in told, told["failed"]
+        return told.get("done")
+
+
+@pytest.fixture(scope="module")
+def forks():
+    forks = Forks()
+    yield forks
+    forks.stdin.close()
+    forks.process.wait(10)
+    forks.stdout.close()
+
+
+@pytest.fixture
+def sandbox(new_sandbox):
+    with new_sandbox(page_size=5_000) as sandbox:
+        yield sandbox
+
+
+def order_for(sandbox, table, journal, rows, version="2025.3", **options):
+    session = {
+        "client_id": sandbox.client_id,
+        "client_secret": sandbox.client_secret,
+        "base_url": sandbox.url,
+        "api_version": version,
+    }
+    options = {"journal": str(journal), "reconcile_wait": 0.15, **options}
+    return {"operation": "push", "table": table, "rows": rows, "session": session, "options": options}
+
+
+# How rows are told apart; the first of each is the call that is killed first, the second the one that goes on.
+MODES = {
+    "stamp": ({"stamp": "mark"}, {}),
+    "on": ({"on": "n"}, {}),
+    "check": ({"on_unknown": "check"}, {}),
+    "raise": ({}, {"on_unknown": "check"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("mode", "kills"), [("stamp", 5), *(pytest.param(mode, 56, marks=pytest.mark.slow) for mode in MODES)]
+)
+def test_a_push_killed_at_random_moments(sandbox, forks, name, tmp_path, mode, kills):
+    killed = pushes = 0
+    while killed < kills:
+        # How far a push comes before its kill is the machine's affair: one that came to its end gives way to another.
+        pushes += 1
+        killed += kill_until_it_is_done(
+            sandbox, forks, f"{name} {pushes}", tmp_path / f"{pushes}.push", mode, kills - killed
+        )
+        assert pushes <= 5, "kills come too late for this to be a test"
+
+
+def kill_until_it_is_done(sandbox, forks, table, journal, mode, kills):
+    """Push, kill and go on; the table must equal the frame then. Returns the kills before its end, at most so many."""
+    first, later = MODES[mode]
+    chance = random.Random()
+    killed = 0
+    receipt = None
+    while receipt is None:
+        options = {
+            **first,
+            **(later if killed else {}),
+            "workers": chance.choice([1, 4]),
+            "chunksize": ROWS // BATCHES,
+        }
+        order = order_for(sandbox, table, journal, ROWS, **options)
+        if killed < kills:
+            # Two lines a batch: as far that all kills together come to about its end, and none beyond it.
+            lines = 2 * BATCHES - len(journal.read_bytes().splitlines()) if journal.exists() else 2 * BATCHES
+            step = 2 * max(lines, 1) / (kills - killed + 1)
+            order |= {"grown": chance.uniform(0, step) * LINE, "more": chance.uniform(0, 0.003)}
+            if chance.random() < 0.4:
+                # By the clock it may also fall before the first batch, or while the table is looked at.
+                order["seconds"] = chance.uniform(0, 0.5)
+        forks.order(**order)
+        receipt = forks.answer()
+        killed += receipt is None
+    assert receipt[:2] == [ROWS, "confirmed"]
+    assert Counter(row["n"] for row in sandbox.ledger.rows(table)) == Counter(range(ROWS))
+    if mode in ("check", "raise"):
+        # By content, too, nothing was sent twice: no first try came late.
+        sent = [row["n"] for _, rows in sandbox.ledger.inserts(table) for row in rows]
+        assert sorted(sent) == list(range(ROWS))
+    return killed
+
+
+def wait_until(happens):
+    until = time.monotonic() + 10
+    while not happens():
+        assert time.monotonic() < until
+        time.sleep(0.002)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", DIALECTS)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_push_killed_at_each_of_its_requests(sandbox, forks, name, tmp_path, mode, version):
+    first, later = MODES[mode]
+    rows = 9
+
+    def push(table, **options):
+        return order_for(
+            sandbox, table, tmp_path / f"{table}.push", rows, version, chunksize=4, reconcile_wait=0.02, **options
+        )
+
+    sandbox.requests.clear()
+    forks.order(**push(name, **first))
+    assert forks.answer()[0] == rows
+    requests = len(sandbox.requests)
+    assert requests >= 6, "a token, a list of tables, a create, three batches"
+    for nth in range(1, requests + 1):
+        for after_commit in (False, True):
+            table = f"{name} {nth} {after_commit}"
+            sandbox.requests.clear()
+            sandbox.faults.hang(nth=nth, after_commit=after_commit)
+            forks.order(**push(table, **first))
+            sandbox.faults.wait_held()
+            forks.kill()
+            assert forks.answer() is None
+            # Its work is done before the next call looks.
+            held = sandbox.requests[nth - 1].number
+            sandbox.faults.release()
+            wait_until(lambda held=held: next(each for each in sandbox.requests if each.number == held).seconds > 0)
+            forks.order(**push(table, **first, **later))
+            receipt = forks.answer()
+            assert receipt[0] == rows
+            assert sorted(row["n"] for row in sandbox.ledger.rows(table)) == list(range(rows))
+    # And once it is done, it is done.
+    before = len(sandbox.requests)
+    forks.order(**push(table, **first))
+    assert "Nothing was sent" in forks.answer()[2][0]
+    assert len(sandbox.requests) == before

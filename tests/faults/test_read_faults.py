@@ -1,0 +1,313 @@
+"""Reads that go wrong: a page that fails, repeats or lacks rows never yields a frame."""
+
+import contextlib
+import itertools
+import json
+import threading
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import pandas_clicdata as cd
+from pandas_clicdata.sandbox import Assumptions
+
+# Each value of each parameter by default; all of their combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
+PAGE = 10
+# A dialect and how much its replies say of their paging.
+MODES = {
+    "unversioned": ("unversioned", "full"),
+    "full": ("2025.3", "full"),
+    "minimal": ("2025.3", "minimal"),
+    "bare": ("2025.3", "bare"),
+}
+
+
+@pytest.fixture(scope="module")
+def sandboxes(new_sandbox):
+    """One sandbox for each amount of paging."""
+    with contextlib.ExitStack() as stack:
+        yield {
+            form: stack.enter_context(new_sandbox(page_size=PAGE, assume=Assumptions(pagination=form)))
+            for form in ("full", "minimal", "bare")
+        }
+
+
+@pytest.fixture
+def filled(sandboxes, open_session, name):
+    """Create a table of so many pages, with three rows on the last one, and a session in the mode."""
+    used = []
+
+    def make(mode, pages, *, column=None, **options):
+        version, form = MODES[mode]
+        session = open_session(sandboxes[form], version, **options)
+        column = column if column is not None else range((pages - 1) * PAGE + 3)
+        frame = pd.DataFrame({"n": column})
+        rec_id = frame.clicdata.push(name, session=session).rec_id
+        used.append(sandboxes[form])
+        sandboxes[form].requests.clear()
+        return sandboxes[form], session, rec_id, frame
+
+    yield make
+    for sandbox in used:
+        sandbox.faults.clear()
+        sandbox.faults.release()
+
+
+every_mode = pytest.mark.parametrize("mode", MODES)
+
+WAYS = {
+    "whole": lambda rec_id, session: cd.read_clicdata(rec_id, session=session),
+    "chunks": lambda rec_id, session: pd.concat(cd.read_clicdata(rec_id, chunksize=7, session=session)),
+    "batches": lambda rec_id, session: cd.read_clicdata_batches(rec_id, session=session).read_all(),
+}
+
+FAULTS: dict[str, Any] = {
+    "fails": ("status", {"code": 500, "times": 3}),
+    "fails after the work": ("status", {"code": 502, "after_commit": True, "times": 3}),
+    "is refused": ("status", {"code": 403}),
+    "is an error under HTTP 200": ("error_200", {"code": "Busy", "description": "Not now."}),
+    "is lost": ("lose_reply", {"times": 3}),
+    "is cut off": ("truncate_body", {"times": 3}),
+    "is no JSON": ("garbage", {}),
+    "is another JSON": ("status", {"code": 200, "body": {"success": True, "result": {}}}),
+    "is empty": ("empty_page", {}),
+    "lacks a row": ("short_page", {"rows": 1}),
+    "lacks all but one row": ("short_page", {"rows": PAGE - 1}),
+    "repeats": ("repeat_page", {}),
+}
+PLACES = [(pages, page) for pages in (1, 2, 4) for page in sorted({1, (pages + 1) // 2, pages})]
+
+
+@every_mode
+@pytest.mark.parametrize(("pages", "page"), PLACES)
+@pytest.mark.parametrize("what", FAULTS)
+def test_a_page_that_is_wrong_yields_no_frame(filled, mode, pages, page, what):
+    kind, options = FAULTS[what]
+    sandbox, session, rec_id, frame = filled(mode, pages)
+    sandbox.faults.script(kind, operation="read", nth=page, **options)
+    if page == 1 and what == "repeats":
+        # There is no page before the first, so the sandbox gives the right one.
+        pd.testing.assert_frame_equal(cd.read_clicdata(rec_id, session=session), frame)
+        return
+    with pytest.raises((cd.IncompleteReadError, cd.ApiError)) as caught:
+        WAYS["whole"](rec_id, session)
+    if page > 1:
+        assert isinstance(caught.value, cd.IncompleteReadError)
+        assert caught.value.rec_id == rec_id
+    sandbox.faults.clear()
+    pd.testing.assert_frame_equal(cd.read_clicdata(rec_id, session=session), frame)
+
+
+@every_mode
+@pytest.mark.parametrize("way", ["chunks", "batches"])
+@pytest.mark.parametrize("what", ["fails", "lacks a row", "repeats", "is empty"])
+def test_a_stream_that_is_wrong_ends_in_an_error(filled, mode, way, what):
+    kind, options = FAULTS[what]
+    sandbox, session, rec_id, _ = filled(mode, 4)
+    for page in (2, 4):
+        sandbox.faults.script(kind, operation="read", nth=page, **options)
+        with pytest.raises(cd.IncompleteReadError):
+            WAYS[way](rec_id, session)
+        sandbox.faults.clear()
+
+
+@every_mode
+def test_the_first_rows_of_a_table_are_complete(filled, mode):
+    sandbox, session, rec_id, frame = filled(mode, 3)
+    for limit, page in itertools.product((1, PAGE, PAGE + 1, 2 * PAGE + 1, 2 * PAGE + 3), (1, 2, 3)):
+        sandbox.faults.short_page(2, operation="read", nth=page)
+        try:
+            read = cd.read_clicdata(rec_id, limit=limit, session=session)
+        except cd.IncompleteReadError:
+            assert limit > (page - 1) * PAGE
+        else:
+            pd.testing.assert_frame_equal(read, frame.head(limit))
+        sandbox.faults.clear()
+
+
+@every_mode
+def test_the_first_rows_of_two_pages_are_complete(filled, mode):
+    sandbox, session, rec_id, frame = filled(mode, 2)
+    sandbox.faults.short_page(2, operation="read")
+    with pytest.raises(cd.IncompleteReadError):
+        cd.read_clicdata(rec_id, limit=PAGE, session=session)
+    pd.testing.assert_frame_equal(cd.read_clicdata(rec_id, limit=PAGE, session=session), frame.head(PAGE))
+
+
+@every_mode
+@pytest.mark.parametrize("kind", ["lose_reply", "truncate_body", "expire_token"])
+def test_a_page_that_succeeds_on_retry_is_used(filled, mode, kind):
+    sandbox, session, rec_id, frame = filled(mode, 4)
+    sandbox.faults.script(kind, operation="read", nth=3)
+    pd.testing.assert_frame_equal(cd.read_clicdata(rec_id, session=session), frame)
+
+
+@pytest.mark.sampled(0)
+@every_mode
+def test_a_page_that_times_out(filled, mode):
+    sandbox, session, rec_id, _ = filled(mode, 2, timeout=2, retry=cd.RetryPolicy(attempts=1))
+    sandbox.faults.hang(operation="read", nth=2)
+    with pytest.raises(cd.IncompleteReadError, match="page 2") as caught:
+        cd.read_clicdata(rec_id, session=session)
+    assert isinstance(caught.value.__cause__, cd.RequestTimeoutError)
+
+
+@every_mode
+def test_equal_rows_over_whole_pages(filled, mode):
+    _, session, rec_id, frame = filled(mode, 4, column=["x"] * 33)
+    how: dict[str, Any] = {}
+    if mode != "full":
+        # Only these replies say both which page they are and how many rows there are.
+        with pytest.raises(cd.IncompleteReadError, match='repeated_pages="accept"'):
+            cd.read_clicdata(rec_id, session=session)
+        how = {"repeated_pages": "accept"}
+    read = cd.read_clicdata(rec_id, session=session, **how)
+    pd.testing.assert_frame_equal(read, frame, check_dtype=False)
+
+
+@every_mode
+def test_a_repeated_page_among_equal_rows(filled, mode):
+    sandbox, session, rec_id, _ = filled(mode, 3, column=["x"] * PAGE + ["y"] * PAGE + ["x"] * PAGE)
+    sandbox.faults.repeat_page(operation="read", nth=2)
+    with pytest.raises(cd.IncompleteReadError, match="repeated"):
+        cd.read_clicdata(rec_id, session=session)
+
+
+@every_mode
+def test_a_table_that_grows_meanwhile_is_never_half_read(filled, mode):
+    # A reply that counts the table has read one page of it whole; of two, the second tells.
+    _, session, rec_id, frame = filled(mode, 2 if mode == "full" else 1)
+    reader = cd.read_clicdata_batches(rec_id, session=session)
+    frame.clicdata.append(rec_id, session=session)
+    with pytest.raises(cd.IncompleteReadError, match="Read it again"):
+        reader.read_all()
+
+
+class Pages:
+    """A service of our own that answers each page with what it is given."""
+
+    def __init__(self, pages):
+        self.pages = pages
+
+    def __call__(self, request):
+        page = int(request.query.get("page", 1))
+        return 200, {}, json.dumps(self.pages(page)).encode()
+
+
+def bare_service(lengths):
+    """Versioned pages of such lengths that say nothing of their paging."""
+
+    def pages(page):
+        start = sum(lengths[: page - 1])
+        stop = start + (lengths[page - 1] if page <= len(lengths) else 0)
+        return {"success": True, "result": {"data": [{"n": n} for n in range(start, stop)]}}
+
+    return Pages(pages)
+
+
+@pytest.mark.parametrize("lengths", [[], [4], [10], [10, 4], [10, 10], [10, 10, 4], [10, 10, 10]])
+def test_replies_without_any_paging_are_read_to_the_empty_page(http_service, lengths):
+    with http_service(bare_service(lengths)) as url:
+        session = cd.Session(api_key="canary", base_url=url, api_version="2025.3")
+        assert len(cd.read_clicdata(7, session=session)) == sum(lengths)
+        session.close()
+
+
+@pytest.mark.parametrize("lengths", [[10, 4, 10], [10, 4, 4], [4, 10], [10, 11]])
+def test_replies_without_paging_and_an_incomplete_page(http_service, lengths):
+    with http_service(bare_service(lengths)) as url:
+        session = cd.Session(api_key="canary", base_url=url, api_version="2025.3")
+        with pytest.raises(cd.IncompleteReadError, match="lacks rows"):
+            cd.read_clicdata(7, session=session)
+        session.close()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"result_total_count": 12, "current_page": 1}, {"result_total_count": 12, "current_page": 1}),
+        ({"result_total_count": 12}, {"result_total_count": 13}),
+        ({"result_total_count": 13}, {"result_total_count": 13}),
+        ({"result_total_count": 11}, {"result_total_count": 11}),
+        ({"result_total_count": 12}, {}),
+    ],
+    ids=str,
+)
+def test_page_numbers_and_counts_must_be_consistent(http_service, first, second):
+    def pages(page):
+        rows = [{"n": n} for n in (range(10) if page == 1 else range(10, 12) if page == 2 else ())]
+        return {"success": True, "result": {"data": rows}, "pagination": first if page == 1 else second}
+
+    with http_service(Pages(pages)) as url:
+        session = cd.Session(api_key="canary", base_url=url, api_version="2025.3")
+        with pytest.raises(cd.IncompleteReadError):
+            cd.read_clicdata(7, session=session)
+        session.close()
+
+
+def test_a_service_that_repeats_one_page_forever_raises(http_service):
+    reply = {"data": [{"n": n} for n in range(10)], "has_more_data": True}
+    with http_service(Pages(lambda page: reply)) as url:
+        session = cd.Session(api_key="canary", base_url=url, api_version="unversioned")
+        with pytest.raises(cd.IncompleteReadError, match="ignores the number"):
+            cd.read_clicdata(7, session=session)
+        session.close()
+
+
+@pytest.mark.parametrize("interrupted", [False, True], ids=["left", "interrupted"])
+def test_a_stream_that_is_left_waits_for_no_page(http_service, interrupted):
+    """The second page is on its way, and comes only when the reader is gone."""
+    asked, gone = threading.Event(), threading.Event()
+
+    def answer(request):
+        page = int(request.query.get("page", 1))
+        if page > 1:
+            asked.set()
+            assert gone.wait(10)
+        return 200, {}, json.dumps({"data": [{"n": page}], "has_more_data": page < 3}).encode()
+
+    def interrupt(rows, total):
+        assert asked.wait(10)
+        raise KeyboardInterrupt
+
+    before = set(threading.enumerate())
+    with http_service(answer) as url:
+        session = cd.Session(api_key="canary", base_url=url, api_version="unversioned", timeout=10)
+        try:
+            if interrupted:
+                with pytest.raises(KeyboardInterrupt):
+                    cd.read_clicdata(7, progress=interrupt, session=session)
+            else:
+                chunks = cd.read_clicdata(7, chunksize=1, session=session)
+                assert len(next(chunks)) == 1
+                assert asked.wait(10)
+                del chunks
+            waiting = [each for each in threading.enumerate() if each.name.startswith("clicdata-read")]
+            assert not gone.is_set()
+            # Neither the interpreter's end waits for it.
+            assert [each.daemon for each in waiting if each not in before] == [True]
+        finally:
+            gone.set()
+        for each in waiting:
+            each.join(10)
+        assert not any(each.is_alive() for each in waiting)
+        session.close()
+
+
+def test_a_read_of_many_pages_takes_few_connections(http_service):
+    callers = set()
+
+    def answer(request):
+        callers.add(request.client)
+        page = int(request.query["page"])
+        return 200, {}, json.dumps({"data": [{"n": page}], "has_more_data": page < 20}).encode()
+
+    with (
+        http_service(answer) as url,
+        cd.Session(api_key="hush", base_url=url, api_version="unversioned") as session,
+    ):
+        assert cd.read_clicdata(7, session=session)["n"].to_list() == list(range(1, 21))
+    assert len(callers) <= 2

@@ -1,0 +1,82 @@
+"""The code on the pages runs, and their generated parts are up to date."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+from operator import attrgetter
+from pathlib import Path
+from types import ModuleType
+
+import pyarrow as pa
+import pytest
+
+import pandas_clicdata as cd
+from pandas_clicdata.session import preserve_default_session
+from pandas_clicdata.types import ingest
+from pandas_clicdata.types.rules import LITERAL_RULE, RULES, rule_for
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+CODE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+WITH_CODE = [page for page in PAGES if CODE.search(page.read_text("utf-8"))]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if CODE.search(page.read_text("utf-8"))], ids=attrgetter("name")
+)
+def test_code_on_a_page_runs_from_top_to_bottom(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from pandas_clicdata import session as module
+    from pandas_clicdata.sandbox import Sandbox
+
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(CODE.findall(page.read_text("utf-8")))
+    with Sandbox() as sandbox, preserve_default_session():
+        monkeypatch.setattr(module, "_sandbox_of_process", lambda: sandbox)
+        exec(compile(code, str(page), "exec"), {"__name__": "a page"})
+
+
+@pytest.mark.parametrize("file", ["operations.md", "types.md", "sandbox.md"])
+def test_generated_tables_are_up_to_date(file: str, generate: ModuleType) -> None:
+    name, content = generate.GENERATED[file]
+    page = (ROOT / "docs" / file).read_text("utf-8")
+
+    assert generate.with_content(page, name, content) == page, "run: python docs/generate.py"
+
+
+def test_the_type_page_has_an_example_of_each_row(generate: ModuleType) -> None:
+    for rule in (*RULES, LITERAL_RULE):
+        column = eval(generate.EXAMPLES[rule.arrow][0], vars(generate))
+        door = ingest.as_source(pa.table({"x": column}) if isinstance(column, pa.Array) else column.to_frame("x"))
+        (source,) = door.columns
+        assert rule is (LITERAL_RULE if source.numerals else rule_for(source.arrow_type))
+    assert len(generate.EXAMPLES) == len(RULES) + 1
+
+
+def test_every_public_name_has_a_page() -> None:
+    pages = "".join((ROOT / "docs" / page).read_text("utf-8") for page in ("api.md", "errors.md"))
+    listed = re.findall(r"^   (\w+)$", pages, re.MULTILINE)
+
+    assert sorted(listed) == sorted({*cd.__all__} - {"__version__"})
+
+
+def test_the_drawing_of_the_data_flow_is_up_to_date() -> None:
+    drawn = runpy.run_path(str(ROOT / "docs" / "data_flow.py"))["drawing"]()
+
+    assert (ROOT / "docs" / "_static" / "data-flow.svg").read_text("utf-8") == "\n".join(drawn) + "\n"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_readme_commands_are_those_that_continuous_integration_runs() -> None:
+    commands = [line for line in (ROOT / "README.md").read_text("utf-8").splitlines() if line.startswith("python3 -m")]
+
+    assert len(commands) == 2
+    assert all(shlex.split(command)[:3] == ["python3", "-m", "venv"] for command in commands)
+    assert "grep -F '\".[test]\"' README.md" in (ROOT / ".ci" / "run").read_text("utf-8")
+    assert sum('".[test]"' in command for command in commands) == 1

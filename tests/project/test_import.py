@@ -1,0 +1,36 @@
+"""What ``import pandas_clicdata`` registers, loads and prints."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def test_registering_twice_works_and_never_replaces_a_foreign_name() -> None:
+    code = (
+        "import importlib, warnings, pandas as pd; warnings.simplefilter('error'); import pandas_clicdata as cd;"
+        "importlib.reload(cd); assert pd.read_clicdata is cd.read_clicdata; assert hasattr(pd.DataFrame(), 'clicdata')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    foreign = "import pandas as pd; pd.DataFrame.clicdata = 'theirs'; import pandas_clicdata"
+    result = subprocess.run([sys.executable, "-c", foreign], capture_output=True, text=True, check=False)
+    assert "DataFrame.clicdata is another package's already" in result.stderr
+
+
+def test_importing_loads_only_what_is_used() -> None:
+    heavy = [
+        "PIL", "filelock", "flask", "oauthlib", "platformdirs", "pyarrow.parquet", "requests", "sqlite3", "tqdm",
+        "waitress",
+    ]  # fmt: skip
+    code = (
+        "import sys, pandas, pyarrow; before = set(sys.modules); import pandas_clicdata;"
+        f"print(*sorted(set({heavy!r}) & (set(sys.modules) - before)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []
+
+
+def test_import_and_accessor_print_nothing() -> None:
+    code = "import pandas as pd, pandas_clicdata; pd.DataFrame({'a': [1]}).clicdata.schema()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == ("", "")
