@@ -1,6 +1,6 @@
-"""pandas DataFrames to ClicData and back: every value as it was, every row exactly once.
+"""Exchange pandas DataFrames with ClicData: every value exact, every row exactly once.
 
-Importing this package gives every DataFrame ``df.clicdata`` and pandas ``pd.read_clicdata``.
+Importing this package adds the accessor ``df.clicdata`` to DataFrames, and the function ``pd.read_clicdata`` to pandas.
 
 Examples
 --------
@@ -81,7 +81,7 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """List the public names alone, for completion."""
+    """List only the public names, for completion."""
     return sorted(__all__)
 
 
@@ -89,10 +89,10 @@ _logging.getLogger(__name__).addHandler(_logging.NullHandler())
 
 
 class _AccessorProperty:
-    """``df.clicdata``, made for each use.
+    """Return a new accessor at each use of ``df.clicdata``.
 
-    pandas 2 stores an accessor on the frame, where it would outlive a second import of this package. ``__set__`` makes
-    this a data descriptor, which comes before what is stored on a frame.
+    pandas 2 stores an accessor on the frame, where the old one would remain after a second import of this package.
+    ``__set__`` makes this class a data descriptor, which has precedence over a stored attribute.
     """
 
     def __init__(self, accessor: type[ClicDataAccessor]) -> None:
@@ -105,26 +105,28 @@ class _AccessorProperty:
         raise AttributeError("df.clicdata is the accessor of pandas_clicdata and cannot be set.")
 
 
-def _is_ours(thing: object) -> bool:
-    return str(getattr(thing, "__module__", "")).split(".")[0] == __name__
+def _is_own(value: object) -> bool:
+    return str(getattr(value, "__module__", "")).split(".")[0] == __name__
 
 
 def _register() -> None:
-    """Bind both names to this copy of the package, also over an earlier copy, but never over another package's.
+    """Register the accessor and the reader, also in place of an earlier import of this package.
 
     Raises
     ------
     ImportError
-        Another package has one of the names.
+        Another package has registered one of the names.
     """
     taken = [
         f"{owner.__name__}.{name}"
         for owner, name in ((_pd.DataFrame, "clicdata"), (_pd, "read_clicdata"))
-        if hasattr(owner, name) and not _is_ours(getattr(owner, name))
+        if hasattr(owner, name) and not _is_own(getattr(owner, name))
     ]
     if taken:
-        raise ImportError(f"{' and '.join(taken)} is another package's already; pandas_clicdata does not replace it.")
-    # Not by register_dataframe_accessor, which warns where an earlier copy has the name.
+        raise ImportError(
+            f"pandas_clicdata does not replace {' and '.join(taken)}, which another package has already registered."
+        )
+    # register_dataframe_accessor would warn if an earlier import has registered the name.
     _pd.DataFrame.clicdata = _AccessorProperty(ClicDataAccessor)  # type: ignore[attr-defined]
     _pd.read_clicdata = read_clicdata  # type: ignore[attr-defined]
 

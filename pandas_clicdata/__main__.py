@@ -1,4 +1,4 @@
-"""``python -m pandas_clicdata``, and the ``clicdata`` command."""
+"""The entry point of ``python -m pandas_clicdata`` and of the ``clicdata`` command."""
 
 from pandas_clicdata.cli import main
 

@@ -1,4 +1,4 @@
-"""The ``clicdata`` command: the demo, and a sandbox for a long life."""
+"""The ``clicdata`` command: the demo, and a sandbox in its own process."""
 
 from __future__ import annotations
 
@@ -15,15 +15,21 @@ _NEEDS_EXTRA = 'This needs {missing}, which is not installed. Run: pip install "
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status.
+    """Run the command.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        What stands behind the command. Default: the process's own.
+        The arguments of the command. Default: those of the process.
+
+    Returns
+    -------
+    int
+        The exit status: 0 for success, 1 for an error, 2 for wrong arguments.
 
     Examples
     --------
+    >>> from pandas_clicdata.cli import main
     >>> main(["--version"])
     pandas-clicdata 0.1.0
     0
@@ -56,27 +62,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="clicdata", description="pandas DataFrames to ClicData and back.")
-    parser.add_argument("--version", action="store_true", help="print the version and end")
+    parser = argparse.ArgumentParser(prog="clicdata", description="Exchange pandas DataFrames with ClicData.")
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="command")
-    commands.add_parser("demo", help="push real flights to a sandbox of its own and read them back")
+    commands.add_parser("demo", help="push real flights to a new sandbox and read them back")
     sandbox = commands.add_parser(
         "sandbox",
-        help="serve a ClicData of your own on this machine",
-        description="Serve the sandbox: it speaks ClicData's REST API, but is not ClicData, and its data stays here.",
+        help="start a sandbox, an emulator of ClicData on this machine",
+        description="Start a sandbox: an emulator of ClicData's REST API. It is not ClicData, and its data stays on"
+        " this machine.",
     )
-    sandbox.add_argument("--port", type=int, default=8484, help="where to listen on 127.0.0.1 (default: 8484; 0: any)")
-    sandbox.add_argument("--data", metavar="DIR", help="a folder to keep everything in (default: memory)")
+    sandbox.add_argument("--port", type=int, default=8484, help="port on 127.0.0.1 (default: 8484; 0: any free port)")
+    sandbox.add_argument("--data", metavar="DIR", help="folder that stores all data (default: memory)")
+    sandbox.add_argument("--seed", action="store_true", help="add the sample data of a small company, unless it exists")
     sandbox.add_argument(
-        "--seed", action="store_true", help="add a small company of real data to look at, where it is not there yet"
-    )
-    sandbox.add_argument(
-        "--dialect", choices=("both", "unversioned", "versioned"), default="both", help="what it speaks (default: both)"
+        "--dialect",
+        choices=("both", "unversioned", "versioned"),
+        default="both",
+        help="dialect of the API (default: both)",
     )
     sandbox.add_argument(
         "--piped",
         action="store_true",
-        help="for programs: obey orders on the standard input, a line of JSON each, and end when that closes",
+        help="for programs: read commands from standard input, one line of JSON each, and exit when it closes",
     )
     return parser
 
@@ -96,39 +104,40 @@ def _serve(options: argparse.Namespace) -> int:
         if options.seed:
             seeding = sandbox.seed()
     except (OSError, ValueError) as exc:
-        # Only a file's error names one.
-        of_data = isinstance(exc, OSError) and exc.filename is not None
-        doing = f"keep its data in {options.data}" if of_data else f"start on port {options.port}"
-        print(f"The sandbox cannot {doing}: {exc}", file=sys.stderr)
+        # Only the error of a file has a filename.
+        about_data = isinstance(exc, OSError) and exc.filename is not None
+        action = f"store its data in {options.data}" if about_data else f"start on port {options.port}"
+        print(f"The sandbox cannot {action}: {exc}", file=sys.stderr)
         return 1
-    kept = f"in {options.data}" if options.data else "in memory, gone when this ends"
+    stored = f"in {options.data}" if options.data else "in memory, until the sandbox stops"
     print(
-        f"The sandbox is at {sandbox.url} (not ClicData: its data stays here, {kept}). Ctrl-C ends it.\n"
-        "In the shell where you work:\n"
+        f"The sandbox is at {sandbox.url}. It is not ClicData; its data stays on this machine, {stored}. Press Ctrl-C"
+        " to stop it.\n"
+        "To connect to it, run in your shell:\n"
         f"  export CLICDATA_BASE_URL={sandbox.url}\n"
         f"  export CLICDATA_CLIENT_ID={sandbox.client_id}\n"
         f"  export CLICDATA_CLIENT_SECRET={sandbox.client_secret}\n"
-        "To script faults and see what was committed, from Python (pandas_clicdata.sandbox.RemoteSandbox):\n"
+        "To script faults and inspect the stored rows with pandas_clicdata.sandbox.RemoteSandbox, also run:\n"
         f"  export CLICDATA_SANDBOX_KEY={sandbox.control_key}",
         flush=True,
     )
     if seeding is not None:
-        print(_told(seeding.added, seeding.left_out), flush=True)
+        print(_seeding_summary(seeding.added, seeding.left_out), flush=True)
     try:
-        # A timeout keeps the signals coming through on every platform.
+        # Without a timeout, a signal does not interrupt the wait on every platform.
         while not ended.wait(timeout=1):
             pass
     finally:
         sandbox.stop()
-    print("The sandbox has ended.")
+    print("The sandbox has stopped.")
     return 0
 
 
-def _told(added: Sequence[str], left_out: Sequence[str]) -> str:
-    """What a seeding has done, as a sentence or two."""
-    if not added and not left_out:
-        return "It was seeded before: nothing is added."
-    kinds = Counter(what.split()[0] for what in added)
+def _seeding_summary(added: Sequence[str], skipped: Sequence[str]) -> str:
+    """Return a summary of a seeding, in one or two lines."""
+    if not added and not skipped:
+        return "The sandbox was seeded before; nothing was added."
+    kinds = Counter(label.split()[0] for label in added)
     counts = ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in kinds.items()) or "nothing"
-    kept = "\nLeft out, as the name is taken or what it builds on is another: " + ", ".join(left_out) + "."
-    return f"Added to look at: {counts}." + (kept if left_out else "")
+    note = f"\nSkipped, because the name is in use or a table that it needs differs: {', '.join(skipped)}."
+    return f"Added: {counts}.{note if skipped else ''}"

@@ -1,4 +1,4 @@
-"""The demo: real flights to a sandbox and back, over HTTP, with everything checked."""
+"""The demo: push real flights to a sandbox, read them back, and check every step."""
 
 from __future__ import annotations
 
@@ -18,19 +18,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TABLE = "Flights from New York"
+_LOST_REPLY_TABLE = "A reply gets lost"
 _KEYS = ["carrier", "flight", "day"]
 
 
 def flights() -> pd.DataFrame:
-    """Return the flights that were to leave New York from 1 to 4 January 2013 (US BTS, public domain).
+    """Return the flights that were scheduled to leave New York from 1 to 4 January 2013.
+
+    The data comes from the US Bureau of Transportation Statistics and is in the public domain.
 
     Returns
     -------
     DataFrame
-        3,614 rows, whole numbers as ``Int64``, and whether the flight was cancelled.
+        3,614 rows. Whole numbers are ``Int64``; ``cancelled`` states whether the flight was cancelled.
 
     Examples
     --------
+    >>> from pandas_clicdata.demo import flights
     >>> len(flights())
     3614
     """
@@ -41,70 +45,79 @@ def flights() -> pd.DataFrame:
 
 
 def run(out: TextIO) -> int:
-    """Run the demo and return 0 if every check held.
+    """Run the demo.
 
     Parameters
     ----------
     out : text file
-        Where to tell what happens.
+        Where to print the steps and their results.
+
+    Returns
+    -------
+    int
+        The exit status: 0 if all checks passed, else 1.
+
+    Examples
+    --------
+    >>> import io
+    >>> from pandas_clicdata.demo import run
+    >>> run(io.StringIO())
+    0
     """
     from pandas_clicdata.sandbox import Sandbox
 
-    story = _Story(out)
-    everything = flights()
-    df, late = everything[everything["day"] < 4], everything[everything["day"] == 4]
-    cancelled = everything[everything["cancelled"]]
-    story.tell(f"pandas-clicdata {cd.__version__}: real flights to a sandbox and back, over HTTP on this machine.")
-    story.tell("The sandbox speaks ClicData's REST API. It is not ClicData, and needs no account.\n")
+    report = _Report(out)
+    scheduled = flights()
+    df, late = scheduled[scheduled["day"] < 4], scheduled[scheduled["day"] == 4]
+    cancelled = scheduled[scheduled["cancelled"]]
+    report.say(f"pandas-clicdata {cd.__version__}: push real flights to a sandbox on this machine, and read them back.")
+    report.say("The sandbox emulates ClicData's REST API. It is not ClicData, and needs no account.\n")
 
     with Sandbox() as sandbox:
         session = cd.Session(client_id=sandbox.client_id, client_secret=sandbox.client_secret, base_url=sandbox.url)
         with session:
-            _main_job(story, sandbox, session, df, late, cancelled)
-            _lost_reply(story, sandbox, session, late)
-            _replace(story, sandbox, session, late)
-    return story.end()
+            _round_trip(report, session, df, late, cancelled)
+            _lost_reply(report, sandbox, session, late)
+            _replace(report, sandbox, session, late)
+    return report.end()
 
 
-def _main_job(
-    story: _Story,
-    sandbox: Sandbox,
-    session: cd.Session,
-    df: pd.DataFrame,
-    late: pd.DataFrame,
-    cancelled: pd.DataFrame,
+def _round_trip(
+    report: _Report, session: cd.Session, df: pd.DataFrame, late: pd.DataFrame, cancelled: pd.DataFrame
 ) -> None:
-    story.tell(f"df holds the {len(df):,} flights of 1 to 3 January 2013 (US BTS): {df.shape[1]} columns of")
-    story.tell(f"{', '.join(sorted({str(dtype) for dtype in df.dtypes}))}.\n")
+    report.say(f"df holds the {len(df):,} flights of 1 to 3 January 2013: {df.shape[1]} columns of")
+    report.say(f"{', '.join(sorted({str(dtype) for dtype in df.dtypes}))}.\n")
 
-    receipt = story.step(f'df.clicdata.push("{TABLE}")', lambda: df.clicdata.push(TABLE, session=session))
-    story.check(
-        f"{receipt.confirmed:,} rows in {receipt.batches} requests, each row counted: {receipt.status}",
+    receipt = report.step(f'df.clicdata.push("{TABLE}")', lambda: df.clicdata.push(TABLE, session=session))
+    report.check(
+        f"{receipt.confirmed:,} rows in {receipt.batches} requests, all counted by the service: {receipt.status}",
         receipt.confirmed == len(df),
     )
 
-    home = story.step(f'pd.read_clicdata("{TABLE}")', lambda: _read(session))
+    read = report.step(f'pd.read_clicdata("{TABLE}")', lambda: _read(session))
     nulls = int(df.isna().to_numpy().sum())
-    story.check(f"{home.size:,} values compared with df, {nulls:,} of them null: all equal", _same(home, df))
+    report.check(f"{read.size:,} values equal those of df, {nulls:,} of them null", _equal(read, df))
 
-    story.tell(f"\nThe {len(late):,} flights of 4 January come in late.")
-    appended = story.step(f'late.clicdata.append("{TABLE}")', lambda: late.clicdata.append(TABLE, session=session))
+    report.say(f"\nThe {len(late):,} flights of 4 January arrive later.")
+    appended = report.step(f'late.clicdata.append("{TABLE}")', lambda: late.clicdata.append(TABLE, session=session))
     both = pd.concat([df, late])
-    story.check(f"{appended.confirmed:,} rows more: {appended.status}", appended.confirmed == len(late))
-    story.check(f"the table is df and late, {len(both):,} rows, each of them once", _same(_read(session), both))
+    report.check(f"{appended.confirmed:,} rows appended: {appended.status}", appended.confirmed == len(late))
+    report.check(f"the table holds df and late, {len(both):,} rows, each once", _equal(_read(session), both))
 
-    story.tell(f"\n{len(cancelled)} flights never took off.")
-    deleted = story.step(
+    report.say(f"\n{len(cancelled)} flights were cancelled.")
+    deleted = report.step(
         f'cancelled.clicdata.delete_rows("{TABLE}", on={_KEYS})'.replace("'", '"'),
         lambda: cancelled.clicdata.delete_rows(TABLE, on=_KEYS, session=session),
     )
     flown = both[~both["cancelled"]]
-    story.check(f"{deleted.batches} keys, {len(flown):,} rows left, and the right ones", _same(_read(session), flown))
+    report.check(
+        f"{deleted.batches} keys deleted; exactly the {len(flown):,} other rows are left", _equal(_read(session), flown)
+    )
 
 
-def _lost_reply(story: _Story, sandbox: Sandbox, session: cd.Session, late: pd.DataFrame) -> None:
-    name = "A reply gets lost"
-    story.tell("\nNow the sandbox takes the second request's rows and cuts the line before it answers.")
+def _lost_reply(report: _Report, sandbox: Sandbox, session: cd.Session, late: pd.DataFrame) -> None:
+    name = _LOST_REPLY_TABLE
+    report.say("\nNow the sandbox stores the rows of the second request, but closes the connection before it replies.")
     sandbox.faults.lose_reply(operation="append", nth=2)
 
     def push() -> cd.AmbiguousWriteError | None:
@@ -114,29 +127,29 @@ def _lost_reply(story: _Story, sandbox: Sandbox, session: cd.Session, late: pd.D
             return exc
         return None
 
-    error = story.step(f'late.clicdata.push("{name}")', push)
-    there = sandbox.ledger.count(name)
-    story.check(
+    error = report.step(f'late.clicdata.push("{name}")', push)
+    stored = sandbox.ledger.count(name)
+    report.check(
         f"AmbiguousWriteError: rows confirmed {error and error.confirmed}, unknown {error and error.unknown}",
         error is not None and error.confirmed == [(0, 500)] and error.unknown == [(500, len(late))],
     )
-    story.check(f"the sandbox holds {there:,} rows: none was sent a second time", there == len(late))
+    report.check(f"the sandbox holds {stored:,} rows: none was sent a second time", stored == len(late))
     if error is None:
         return
-    receipt = story.step(
+    receipt = report.step(
         f'late.clicdata.push("{name}", resume=error.resume, on_unknown="check")',
         lambda: late.clicdata.push(name, resume=error.resume, on_unknown="check", session=session),
     )
-    there = sandbox.ledger.count(name)
-    story.check(
-        f"{receipt.confirmed:,} rows confirmed, {there:,} in the sandbox: they were there, and are found by content",
-        receipt.confirmed == there == len(late),
+    stored = sandbox.ledger.count(name)
+    report.check(
+        f"{receipt.confirmed:,} rows confirmed, {stored:,} in the sandbox: the unknown rows were found by content",
+        receipt.confirmed == stored == len(late),
     )
 
 
-def _replace(story: _Story, sandbox: Sandbox, session: cd.Session, late: pd.DataFrame) -> None:
-    story.tell("\nThe first 100 of them are to be all that the table holds, but the line is cut on the way.")
-    name, few = "A reply gets lost", late.head(100)
+def _replace(report: _Report, sandbox: Sandbox, session: cd.Session, late: pd.DataFrame) -> None:
+    report.say("\nA replace with the first 100 of them stops, because a reply is lost again.")
+    name, few = _LOST_REPLY_TABLE, late.head(100)
     sandbox.faults.lose_reply(operation="append")
 
     with tempfile.TemporaryDirectory() as folder:
@@ -148,17 +161,17 @@ def _replace(story: _Story, sandbox: Sandbox, session: cd.Session, late: pd.Data
                 return exc
             return None
 
-        error = story.step(f'few.clicdata.push("{name}", if_exists="replace")', replace)
-        story.check("ReplaceIncompleteError, with a backup of the old rows", error is not None)
+        error = report.step(f'few.clicdata.push("{name}", if_exists="replace")', replace)
+        report.check("ReplaceIncompleteError, with a backup of the old rows", error is not None)
         if error is None or error.backup is None:
             return
         backup = error.backup
-        story.step(f'cd.restore(error.backup, "{name}")', lambda: cd.restore(backup, name, session=session))
-    home = cd.read_clicdata(name, session=session, dtype=late.dtypes.to_dict())
+        report.step(f'cd.restore(error.backup, "{name}")', lambda: cd.restore(backup, name, session=session))
+    read = cd.read_clicdata(name, session=session, dtype=late.dtypes.to_dict())
     order = [*_KEYS, "origin"]
-    story.check(
-        f"{len(home):,} rows are back, value by value",
-        _same(home.sort_values(order, ignore_index=True), late.sort_values(order)),
+    report.check(
+        f"{len(read):,} rows are restored, with equal values",
+        _equal(read.sort_values(order, ignore_index=True), late.sort_values(order)),
     )
 
 
@@ -166,36 +179,43 @@ def _read(session: cd.Session) -> pd.DataFrame:
     return cd.read_clicdata(TABLE, session=session, dtype=flights().dtypes.to_dict())
 
 
-def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    """Whether two frames hold the same rows in the same order, value by value, dtype by dtype."""
+def _equal(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Return whether two frames have equal rows in the same order, with the same dtypes."""
     return one.equals(other.reset_index(drop=True)[list(one.columns)])
 
 
-class _Story:
-    """What is told, and whether all of it was true."""
+class _Report:
+    """Prints the steps of the demo and the results of its checks.
+
+    Parameters
+    ----------
+    out : text file
+        Where to print.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._sound = True
+        self._passed = True
         self._started = time.perf_counter()
 
-    def tell(self, line: str = "") -> None:
+    def say(self, line: str) -> None:
         print(line, file=self._out, flush=True)
 
     def step(self, code: str, work: Callable[[], T]) -> T:
-        """Show a line of code, do it, and show how long it took."""
+        """Run a step, and print its code and duration."""
         started = time.perf_counter()
         result = work()
-        self.tell(f"{time.perf_counter() - started:6.2f} s  {code}")
+        self.say(f"{time.perf_counter() - started:6.2f} s  {code}")
         return result
 
     def check(self, claim: str, holds: bool) -> None:
-        """Show a claim and whether it holds."""
-        self._sound &= holds
-        self.tell(f"{'ok' if holds else 'WRONG':>8}  {claim}")
+        """Print a claim, and whether it holds."""
+        self._passed &= holds
+        self.say(f"{'ok' if holds else 'FAILED':>8}  {claim}")
 
     def end(self) -> int:
+        """Print the summary, and return the exit status."""
         seconds = time.perf_counter() - self._started
-        verdict = "Everything held." if self._sound else "Something did not hold: see WRONG above."
-        self.tell(f"\n{verdict} {seconds:.1f} s in all.")
-        return 0 if self._sound else 1
+        summary = "All checks passed." if self._passed else "A check failed: see FAILED above."
+        self.say(f"\n{summary} {seconds:.1f} s in total.")
+        return 0 if self._passed else 1

@@ -44,7 +44,7 @@ def test_demo_runs_the_main_job_and_every_check_holds() -> None:
     result = clicdata("demo")
 
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "Everything held." in result.stdout
+    assert "All checks passed." in result.stdout
     assert result.stdout.count("      ok  ") == 10
     assert "It is not ClicData" in result.stdout
     assert result.stderr == ""
@@ -76,7 +76,7 @@ def test_sandbox_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
         process.send_signal(number)
         assert process.wait(timeout=20) == 0
         assert process.stdout is not None
-        assert "has ended" in process.stdout.read()
+        assert "has stopped" in process.stdout.read()
 
 
 @pytest.mark.sampled(0)
@@ -107,7 +107,7 @@ def test_a_path_that_is_not_a_folder_is_named(tmp_path: Path) -> None:
         result = clicdata("sandbox", "--port", "0", "--data", str(data))
 
         assert result.returncode == 1
-        assert f"cannot keep its data in {data}: " in result.stderr
+        assert f"cannot store its data in {data}: " in result.stderr
         assert "port" not in result.stderr
 
 

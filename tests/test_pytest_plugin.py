@@ -99,7 +99,7 @@ def test_another_package_that_has_a_name_stops_only_who_names_the_plugin(run_pyt
     assert status == 0, output
     status, output = run_pytest({**files, "conftest.py": NAMED}, "-p", "theirs")
     assert status != 0
-    assert "another package's already; pandas_clicdata does not replace it" in output
+    assert "which another package has already registered" in output
 
 
 @pytest.mark.slow

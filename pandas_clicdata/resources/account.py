@@ -1,26 +1,29 @@
-"""The account: what it is, what happened in it, and who is signed in."""
+"""The account, its activity, and the user who is signed in."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata._checks import one_of
+from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata.resources.base import Resource
-from pandas_clicdata.resources.records import Output, as_output, checked_output, everything, one_as_output
+from pandas_clicdata.resources.records import Output, checked_output, fetch_all, to_output, to_single_output
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Entity = Literal["users", "dashboards"]
 ENTITIES: tuple[Entity, ...] = ("users", "dashboards")
 
 
+@parameters_from(Resource)
 class Account(Resource):
-    """The account that a session is on.
+    """The account of a session.
 
     Parameters
     ----------
-    session : Session, optional
-        The account. Default: that of :func:`connect`, looked up at each use.
-    **connection_params
-        As for :class:`Session`, for a session of its own instead.
+    {session}
+    {**connection_params}
 
     Examples
     --------
@@ -30,39 +33,72 @@ class Account(Resource):
     'Sandbox'
     """
 
-    def get_account(self, output: Output = "df") -> Any:
-        """Ask what the service says of the account (S P).
+    @overload
+    def get_account(self, output: Literal["df"] = ...) -> pd.DataFrame: ...
+
+    @overload
+    def get_account(self, output: Literal["dict"]) -> dict[str, Any]: ...
+
+    @parameters_from(to_output)
+    def get_account(self, output: Output = "df") -> pd.DataFrame | dict[str, Any]:
+        """Return the account.
 
         Parameters
         ----------
-        output : {"df", "dict"}, default "df"
-            A DataFrame of one row, or the dict as it came.
+        {output}
 
         Returns
         -------
         DataFrame or dict
-        """
-        output = checked_output(output)
-        return one_as_output(self._client.account(), output)
-
-    def get_account_activity(self, entity: Entity = "users", output: Output = "df") -> Any:
-        """Ask what the users did, or what was done with the dashboards (S).
-
-        Parameters
-        ----------
-        entity : {"users", "dashboards"}, default "users"
-            Whose activity.
-        output : {"df", "dict"}, default "df"
-            A DataFrame, or a list of dicts as they came.
-
-        Returns
-        -------
-        DataFrame or list of dict
+            One row, or one dict, with all fields that the service states, such as ``name`` and ``domain``.
 
         Raises
         ------
         ValueError
-            Another entity or output; nothing was sent.
+            ``output`` is neither "df" nor "dict". Nothing was sent.
+
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> cd.Account().get_account("dict")["name"]
+        'Sandbox'
+        """
+        output = checked_output(output)
+        return to_single_output(self._client.account(), output)
+
+    @overload
+    def get_account_activity(self, entity: Entity = ..., output: Literal["df"] = ...) -> pd.DataFrame: ...
+
+    @overload
+    def get_account_activity(self, entity: Entity, output: Literal["dict"]) -> list[dict[str, Any]]: ...
+
+    @overload
+    def get_account_activity(self, entity: Entity = ..., *, output: Literal["dict"]) -> list[dict[str, Any]]: ...
+
+    @parameters_from(to_output)
+    def get_account_activity(
+        self, entity: Entity = "users", output: Output = "df"
+    ) -> pd.DataFrame | list[dict[str, Any]]:
+        """Return the activity of the users, or of the dashboards.
+
+        Parameters
+        ----------
+        entity : {"users", "dashboards"}, default "users"
+            Whose activity to return.
+        {output}
+
+        Returns
+        -------
+        DataFrame or list of dict
+            One row or dict per user or dashboard.
+
+        Raises
+        ------
+        IncompleteReadError
+            The service states another number of records than were received.
+        ValueError
+            ``entity`` or ``output`` is not one of its values. Nothing was sent.
 
         Examples
         --------
@@ -73,21 +109,40 @@ class Account(Resource):
         """
         entity, output = one_of("entity", entity, ENTITIES), checked_output(output)
         client = self._client
-        ask = client.user_activity if entity == "users" else client.dashboard_activity
-        return as_output(everything("activity record", ask), output, columns=())
+        fetch = client.user_activity if entity == "users" else client.dashboard_activity
+        return to_output(fetch_all("activity record", fetch), output, columns=())
 
-    def get_profile(self, output: Output = "df") -> Any:
-        """Ask who is signed in (O).
+    @overload
+    def get_profile(self, output: Literal["df"] = ...) -> pd.DataFrame: ...
+
+    @overload
+    def get_profile(self, output: Literal["dict"]) -> dict[str, Any]: ...
+
+    @parameters_from(to_output)
+    def get_profile(self, output: Output = "df") -> pd.DataFrame | dict[str, Any]:
+        """Return the user who is signed in.
 
         Parameters
         ----------
-        output : {"df", "dict"}, default "df"
-            A DataFrame of one row, or the dict as it came.
+        {output}
 
         Returns
         -------
         DataFrame or dict
-            With ``email_address``, ``first_name``, ``last_name``, ``last_login_date`` (O).
+            One row, or one dict, with all fields that the service states, such as ``email_address``, ``first_name``,
+            ``last_name`` and ``last_login_date``.
+
+        Raises
+        ------
+        ValueError
+            ``output`` is neither "df" nor "dict". Nothing was sent.
+
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> "email_address" in cd.Account().get_profile()
+        True
         """
         output = checked_output(output)
-        return one_as_output(self._client.profile(), output)
+        return to_single_output(self._client.profile(), output)

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata._checks import one_of, rec_id_or_name
+from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._models import Picture
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import RecordLookupError
+from pandas_clicdata.read import read_clicdata
 from pandas_clicdata.resources.base import Resource
-from pandas_clicdata.resources.records import Output, as_output, checked_output, everything, id_of_the_one, named
+from pandas_clicdata.resources.records import (
+    Output,
+    Record,
+    RecordId,
+    checked_output,
+    fetch_all,
+    find_by_name,
+    find_rec_id,
+    to_output,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pandas_clicdata.session import Session
 
 PictureOutput = Literal["base64", "image"]
 PICTURE_OUTPUTS: tuple[PictureOutput, ...] = ("base64", "image")
 
 
+@parameters_from(Resource)
 class Dashboard(Resource):
-    """The account's dashboards.
+    """The dashboards of an account.
 
     Parameters
     ----------
-    session : Session, optional
-        The account. Default: that of :func:`connect`, looked up at each use.
-    **connection_params
-        As for :class:`Session`, for a session of its own instead.
+    {session}
+    {**connection_params}
 
     Examples
     --------
@@ -34,31 +49,60 @@ class Dashboard(Resource):
     True
     """
 
+    @overload
+    def get_dashboard(
+        self, name: str | bool | None = ..., thumbnail: bool | str | None = ..., output: Literal["df"] = ...
+    ) -> pd.DataFrame: ...
+
+    @overload
+    def get_dashboard(
+        self, name: str | bool | None, thumbnail: bool | str | None, output: Literal["dict"]
+    ) -> list[dict[str, Any]]: ...
+
+    @overload
+    def get_dashboard(
+        self, name: str | bool | None = ..., thumbnail: bool | str | None = ..., *, output: Literal["dict"]
+    ) -> list[dict[str, Any]]: ...
+
+    @parameters_from(to_output)
     def get_dashboard(
         self, name: str | bool | None = None, thumbnail: bool | str | None = False, output: Output = "df"
-    ) -> Any:
-        """List the dashboards, or those of one name (S P).
+    ) -> pd.DataFrame | list[dict[str, Any]]:
+        """List the dashboards, or the dashboards of one name.
 
         Parameters
         ----------
         name : str, optional
-            Only dashboards of this name; if there are none, those that differ in case.
+            List only dashboards of this name; if there are none, the dashboards whose name differs only in case.
         thumbnail : bool, default False
-            Have the service add each dashboard's thumbnail, as base64 text; :meth:`Picture.from_base64` reads it. The
-            two may come in the other order, as scripts for clicdata-api-wrapper have them.
-        output : {"df", "dict"}, default "df"
-            A DataFrame, or a list of dicts as they came.
+            Whether to include the thumbnail of each dashboard, as base64 text. :meth:`Picture.from_base64` decodes it.
+            ``name`` and ``thumbnail`` may be passed in either order, because clicdata-api-wrapper has the other one.
+        {output}
 
         Returns
         -------
         DataFrame or list of dict
+            One row or dict per dashboard, with ``rec_id``, ``name`` and all other fields that the service states.
 
         Raises
         ------
         RecordLookupError
-            No dashboard has the name; those near it are named.
+            No dashboard has the name. The message suggests similar names.
+        IncompleteReadError
+            The service states another number of dashboards than were received.
         TypeError, ValueError
-            An argument is not what it should be; nothing was sent.
+            An argument is wrong. Nothing was sent.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from pandas_clicdata import Dashboard
+        >>> from pandas_clicdata.sandbox import Sandbox
+        >>> with Sandbox() as sandbox, sandbox.connect() as session:
+        ...     receipt = pd.DataFrame({"day": ["Monday"], "delay": [4]}).clicdata.push("Delays")
+        ...     rec_id = sandbox.dashboard("Delays by day", table="Delays")
+        ...     Dashboard(session).get_dashboard("Delays by day", output="dict")[0]["name"]
+        'Delays by day'
         """
         output = checked_output(output)
         if isinstance(name, bool) and (thumbnail is None or isinstance(thumbnail, str)):
@@ -66,125 +110,177 @@ class Dashboard(Resource):
         elif isinstance(name, bool) and thumbnail is False:
             name, thumbnail = None, name
         if not isinstance(thumbnail, bool):
-            raise TypeError(f"thumbnail= is True or False, not {thumbnail!r}.")
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"name= is a dashboard's name as text, not {name!r}.")
-        wanted = None if name is None else str(rec_id_or_name("dashboard", name))
+            raise TypeError(f"thumbnail= must be True or False, not {thumbnail!r}.")
+        wanted = None if name is None else _checked_name(name)
         client = self._client
 
-        def listed(hint: str | None) -> Any:
-            return everything("dashboard", lambda page: client.dashboards(page, hint, thumbnails=thumbnail))
+        def listed(hint: str | None) -> list[Record]:
+            return fetch_all("dashboard", lambda page: client.dashboards(page, hint, thumbnails=thumbnail))
 
         found = listed(wanted)
         if wanted is not None:
-            # What the service takes for a name that matches is not known; without a match, the whole list tells.
+            # How the service filters by name is unknown. If no dashboard matches, the complete list is searched.
             try:
-                found = named("dashboard", wanted, found)
+                found = find_by_name("dashboard", wanted, found)
             except RecordLookupError:
-                found = named("dashboard", wanted, listed(None))
-        return as_output(found, output, columns=("rec_id", "name"))
+                found = find_by_name("dashboard", wanted, listed(None))
+        return to_output(found, output, columns=("rec_id", "name"))
 
     @overload
     def get_dashboard_thumbnail(
-        self, rec_id: SupportsIndex | str | None = ..., output: Literal["base64"] = ..., *, name: str | None = ...
+        self, rec_id: RecordId | None = ..., output: Literal["base64"] = ..., *, name: str | None = ...
     ) -> str: ...
 
     @overload
     def get_dashboard_thumbnail(
-        self, rec_id: SupportsIndex | str | None, output: Literal["image"], *, name: str | None = ...
+        self, rec_id: RecordId | None, output: Literal["image"], *, name: str | None = ...
     ) -> Picture: ...
 
     @overload
     def get_dashboard_thumbnail(
-        self, rec_id: SupportsIndex | str | None = ..., *, output: Literal["image"], name: str | None = ...
+        self, rec_id: RecordId | None = ..., *, output: Literal["image"], name: str | None = ...
     ) -> Picture: ...
 
     def get_dashboard_thumbnail(
-        self,
-        rec_id: SupportsIndex | str | None = None,
-        output: PictureOutput = "base64",
-        *,
-        name: str | None = None,
+        self, rec_id: RecordId | None = None, output: PictureOutput = "base64", *, name: str | None = None
     ) -> str | Picture:
-        """Fetch a dashboard's small picture (S P).
+        """Return the thumbnail of a dashboard, a small picture.
 
         Parameters
         ----------
         rec_id : int or str, optional
-            The dashboard's RecId, or its name.
+            The RecId of the dashboard, or its name.
         output : {"base64", "image"}, default "base64"
-            The base64 text, or a :class:`Picture`, which shows itself in a notebook.
+            Whether to return base64 text, or a :class:`Picture`, which a notebook displays.
         name : str, optional
-            Its name, in the place of ``rec_id``.
+            The name of the dashboard, instead of ``rec_id``.
 
         Returns
         -------
         str or Picture
+            The picture.
 
         Raises
         ------
         RecordLookupError
-            No dashboard has the name, or several have; they are named.
+            No dashboard has the name, or several have it.
         NotFoundError
-            There is no dashboard of this RecId.
+            No dashboard has this RecId.
         TypeError, ValueError
-            An argument is not what it should be; nothing was sent.
+            An argument is wrong. Nothing was sent.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from pandas_clicdata import Dashboard
+        >>> from pandas_clicdata.sandbox import Sandbox
+        >>> with Sandbox() as sandbox, sandbox.connect() as session:
+        ...     receipt = pd.DataFrame({"day": ["Monday"], "delay": [4]}).clicdata.push("Delays")
+        ...     rec_id = sandbox.dashboard("Delays by day", table="Delays")
+        ...     Dashboard(session).get_dashboard_thumbnail(rec_id, output="image").size
+        (320, 200)
         """
         return self._picture(Client.thumbnail, rec_id, name, output)
 
     @overload
     def get_dashboard_snapshot(
-        self, rec_id: SupportsIndex | str | None = ..., output: Literal["base64"] = ..., *, name: str | None = ...
+        self, rec_id: RecordId | None = ..., output: Literal["base64"] = ..., *, name: str | None = ...
     ) -> str: ...
 
     @overload
     def get_dashboard_snapshot(
-        self, rec_id: SupportsIndex | str | None, output: Literal["image"], *, name: str | None = ...
+        self, rec_id: RecordId | None, output: Literal["image"], *, name: str | None = ...
     ) -> Picture: ...
 
     @overload
     def get_dashboard_snapshot(
-        self, rec_id: SupportsIndex | str | None = ..., *, output: Literal["image"], name: str | None = ...
+        self, rec_id: RecordId | None = ..., *, output: Literal["image"], name: str | None = ...
     ) -> Picture: ...
 
+    @parameters_from(get_dashboard_thumbnail)
     def get_dashboard_snapshot(
-        self,
-        rec_id: SupportsIndex | str | None = None,
-        output: PictureOutput = "base64",
-        *,
-        name: str | None = None,
+        self, rec_id: RecordId | None = None, output: PictureOutput = "base64", *, name: str | None = None
     ) -> str | Picture:
-        """Fetch a picture of a dashboard as it looks (S P).
+        """Return a picture of a dashboard in its current state.
 
         Parameters
         ----------
-        rec_id, output, name
-            As in :meth:`get_dashboard_thumbnail`.
+        {rec_id}
+        {output}
+        {name}
 
         Returns
         -------
         str or Picture
+            The picture.
 
         Raises
         ------
-        RecordLookupError, NotFoundError, TypeError, ValueError
-            As in :meth:`get_dashboard_thumbnail`.
+        RecordLookupError
+            No dashboard has the name, or several have it.
+        NotFoundError
+            No dashboard has this RecId.
+        TypeError, ValueError
+            An argument is wrong. Nothing was sent.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from pandas_clicdata import Dashboard
+        >>> from pandas_clicdata.sandbox import Sandbox
+        >>> with Sandbox() as sandbox, sandbox.connect() as session:
+        ...     receipt = pd.DataFrame({"day": ["Monday"], "delay": [4]}).clicdata.push("Delays")
+        ...     rec_id = sandbox.dashboard("Delays by day", table="Delays")
+        ...     Dashboard(session).get_dashboard_snapshot("Delays by day", output="image").size
+        (1280, 800)
         """
         return self._picture(Client.snapshot, rec_id, name, output)
 
     def _picture(
-        self,
-        fetch: Callable[[Client, int], Picture],
-        rec_id: SupportsIndex | str | None,
-        name: str | None,
-        output: PictureOutput,
+        self, fetch: Callable[[Client, int], Picture], rec_id: RecordId | None, name: str | None, output: PictureOutput
     ) -> str | Picture:
         output = one_of("output", output, PICTURE_OUTPUTS)
         if (rec_id is None) == (name is None):
-            raise TypeError("Which dashboard? Give its rec_id or its name, one of them.")
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"name= is a dashboard's name as text, not {name!r}.")
-        meant = rec_id_or_name("dashboard", rec_id if name is None else name)
+            raise TypeError("Pass either rec_id= or name= to choose a dashboard.")
+        wanted = rec_id_or_name("dashboard", rec_id) if name is None else _checked_name(name)
         client = self._client
-        picture = fetch(client, id_of_the_one("dashboard", meant, client.dashboards))
+        picture = fetch(client, find_rec_id("dashboard", wanted, client.dashboards))
         return picture if output == "image" else picture.to_base64()
+
+
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"name= must be the name of a dashboard as text, not {name!r}.")
+    return str(rec_id_or_name("dashboard", name))
+
+
+@parameters_from(read_clicdata)
+def dashboards(*, session: Session | None = None) -> pd.DataFrame:
+    """List the dashboards.
+
+    Parameters
+    ----------
+    {session}
+
+    Returns
+    -------
+    DataFrame
+        One row per dashboard, with ``rec_id``, ``name`` and all other fields that the service states.
+
+    Raises
+    ------
+    IncompleteReadError
+        The service states another number of dashboards than were received.
+
+    See Also
+    --------
+    Dashboard.get_dashboard : List the dashboards of one name, or with thumbnails.
+
+    Examples
+    --------
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> list(cd.dashboards())[:2]
+    ['rec_id', 'name']
+    """
+    return Dashboard(session).get_dashboard()

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, get_args, overload
 
-from pandas_clicdata import read, write
-from pandas_clicdata._checks import whole_number
+from pandas_clicdata import read
+from pandas_clicdata._checks import one_of, whole_number
+from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._models import MultipleRows, RefreshMethod, RepeatedPages, TableId, TableLike, WriteResult
 from pandas_clicdata.client import api
+from pandas_clicdata.errors import AmbiguousWriteError, ClicDataError, NotFoundError, TableNotFoundError
 from pandas_clicdata.read import read_clicdata
-from pandas_clicdata.resources.base import Resource, described, required_text
-from pandas_clicdata.resources.records import Output, as_output, checked_output, everything
+from pandas_clicdata.resources.base import Resource
+from pandas_clicdata.resources.records import Output, checked_output, fetch_all, to_output
+from pandas_clicdata.resources.requests import check_text
+from pandas_clicdata.write import append, delete_rows, push
 from pandas_clicdata.write.delete import delete_matching, update_matching
-from pandas_clicdata.write.options import RECONCILE_SECONDS
+from pandas_clicdata.write.options import RECONCILE_SECONDS, Options
 from pandas_clicdata.write.push import create_table
-from pandas_clicdata.write.refresh import refresh_table
+from pandas_clicdata.write.results import reason_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pandas_clicdata.session import Session
 
 
+@parameters_from(Resource)
 class Data(Resource):
-    """The account's tables: list them, read them, make them, and write to them.
+    """The tables of an account: list, read, create, change and refresh them.
 
-    Wherever a ``rec_id`` is asked for, the table's name will do.
+    Every ``rec_id`` can be the name of the table instead.
 
     Parameters
     ----------
-    session : Session, optional
-        The account. Default: that of :func:`connect`, looked up at each use.
-    **connection_params
-        As for :class:`Session`, for a session of its own instead.
+    {session}
+    {**connection_params}
 
     Examples
     --------
@@ -36,17 +44,52 @@ class Data(Resource):
     >>> import pandas_clicdata as cd
     >>> session = cd.connect("sandbox")
     >>> data = cd.Data()
-    >>> rec_id = data.create_data("Crew", "Who flies", {"who": "text", "hours": "number"})
+    >>> rec_id = data.create_data("Crew", "Hours of the crew", {"who": "text", "hours": "number"})
     >>> receipt = data.append_data(rec_id, pd.DataFrame({"who": ["Ada", "Bob"], "hours": [7, 5]}))
     >>> receipt = data.update_data(rec_id, {"who": "Bob"}, {"hours": 6})
     >>> receipt = data.delete_data(rec_id, {"who": "Ada"})
     >>> data.get_data(rec_id)
        who  hours
     0  Bob      6
-    >>> data.create_and_append("Routes", data=pd.DataFrame({"from": ["JFK"], "to": ["LAX"]})).sent
-    1
     """
 
+    @overload
+    def get_data(
+        self,
+        rec_id: TableId | None = ...,
+        name: str | None = ...,
+        unique_key_available: bool | None = ...,
+        refresh: bool | None = ...,
+        output: Literal["df"] = ...,
+        *,
+        repeated_pages: RepeatedPages = ...,
+    ) -> pd.DataFrame: ...
+
+    @overload
+    def get_data(
+        self,
+        rec_id: TableId | None,
+        name: str | None,
+        unique_key_available: bool | None,
+        refresh: bool | None,
+        output: Literal["dict"],
+        *,
+        repeated_pages: RepeatedPages = ...,
+    ) -> list[dict[str, Any]]: ...
+
+    @overload
+    def get_data(
+        self,
+        rec_id: TableId | None = ...,
+        name: str | None = ...,
+        unique_key_available: bool | None = ...,
+        refresh: bool | None = ...,
+        *,
+        output: Literal["dict"],
+        repeated_pages: RepeatedPages = ...,
+    ) -> list[dict[str, Any]]: ...
+
+    @parameters_from(read_clicdata)
     def get_data(
         self,
         rec_id: TableId | None = None,
@@ -56,39 +99,41 @@ class Data(Resource):
         output: Output = "df",
         *,
         repeated_pages: RepeatedPages = "check",
-    ) -> Any:
-        """Read a table, whole or not at all (S P); or, without ``rec_id``, list the tables (O).
+    ) -> pd.DataFrame | list[dict[str, Any]]:
+        """Read all rows of a table, or list the tables.
 
         Parameters
         ----------
         rec_id : int or str, optional
-            The RecId of the table to read, or its name.
+            The RecId of the table to read, or its name. Default: list the tables.
         name : str, optional
-            List only the tables that the service finds by this name (P). Where it takes no such filter (2025.3), those
-            of this name, also in another case.
-        unique_key_available, refresh : bool, optional
-            List only the tables that have, or do not have, a unique key or something to refresh them from (P). Only the
-            API without versions is known to take these.
+            List only the tables of this name. With a version that filters by name (2025.3 does not), the service
+            decides which names match. With the others, upper and lower case are equal.
+        unique_key_available : bool, optional
+            List only the tables with a unique key, or only those without. Refused with the versions of the API that are
+            not known to have this filter.
+        refresh : bool, optional
+            List only the tables that can be refreshed from a source, or only the others. Refused with the versions of
+            the API that are not known to have this filter.
         output : {"df", "dict"}, default "df"
-            A DataFrame, or a list of dicts with the values as they came: a number that a float would not give back as
-            ``Decimal``, which :mod:`json` does not write by itself.
-        repeated_pages : {"check", "accept"}, default "check"
-            As in :func:`read_clicdata`.
+            Whether to return a DataFrame, or a list of dicts with the values as received. In the dicts, a number that a
+            float cannot hold exactly is a ``Decimal``, which :mod:`json` does not encode by itself.
+        {repeated_pages}
 
         Returns
         -------
         DataFrame or list of dict
-            The rows, as :func:`read_clicdata` reads them; or an entry for each table.
+            The rows of the table, in a DataFrame as :func:`read_clicdata` returns it. Without ``rec_id``, one row or
+            dict per table, with ``rec_id``, ``name`` and all other fields that the service states.
 
         Raises
         ------
         IncompleteReadError
-            The rows or tables received are not all of them. A part is never returned.
+            Not all rows or tables were received. A part of them is never returned.
         TableNotFoundError
-            There is no such table.
+            No table has this RecId or name.
         TypeError, ValueError
-            An argument is not what it should be, or a filter is given for a table that is to be read, or one that the
-            API with versions is not known to take.
+            An argument is wrong, or a filter is passed together with ``rec_id``. Nothing was requested.
 
         Examples
         --------
@@ -104,18 +149,51 @@ class Data(Resource):
         output = checked_output(output)
         flags = {"unique_key_available": unique_key_available, "refresh": refresh}
         if rec_id is not None:
-            chosen = [option for option, value in {"name": name, **flags}.items() if value is not None]
-            if chosen:
-                raise ValueError(f"{chosen[0]}= chooses among tables that are listed; rec_id= reads one. Give one.")
+            filters = [option for option, value in {"name": name, **flags}.items() if value is not None]
+            if filters:
+                raise ValueError(
+                    f"{filters[0]}= filters the list of tables, but rec_id= reads one table. Leave one of them out."
+                )
             return self._rows(rec_id, None, output, repeated_pages)
         if name is not None:
-            required_text("name", name)
+            check_text("name", name)
         for option, value in flags.items():
             if value is not None and not isinstance(value, bool):
-                raise TypeError(f"{option}= is True, False or None, not {value!r}.")
+                raise TypeError(f"{option}= must be True, False or None, not {value!r}.")
         listed = self._client.list_tables_named(name, **flags)
-        return as_output([table.fields for table in listed], output, columns=("rec_id", "name"))
+        return to_output([table.fields for table in listed], output, columns=("rec_id", "name"))
 
+    @overload
+    def get_data_history(
+        self,
+        rec_id: TableId,
+        ver_id: SupportsIndex | None = ...,
+        output: Literal["df"] = ...,
+        *,
+        repeated_pages: RepeatedPages = ...,
+    ) -> pd.DataFrame: ...
+
+    @overload
+    def get_data_history(
+        self,
+        rec_id: TableId,
+        ver_id: SupportsIndex | None,
+        output: Literal["dict"],
+        *,
+        repeated_pages: RepeatedPages = ...,
+    ) -> list[dict[str, Any]]: ...
+
+    @overload
+    def get_data_history(
+        self,
+        rec_id: TableId,
+        ver_id: SupportsIndex | None = ...,
+        *,
+        output: Literal["dict"],
+        repeated_pages: RepeatedPages = ...,
+    ) -> list[dict[str, Any]]: ...
+
+    @parameters_from(get_data)
     def get_data_history(
         self,
         rec_id: TableId,
@@ -123,111 +201,117 @@ class Data(Resource):
         output: Output = "df",
         *,
         repeated_pages: RepeatedPages = "check",
-    ) -> Any:
-        """List the versions of a table (S P), or read one of them, whole or not at all.
+    ) -> pd.DataFrame | list[dict[str, Any]]:
+        """List the versions of a table, or read all rows of one version.
 
         Parameters
         ----------
         rec_id : int or str
-            The table's RecId, or its name.
+            The RecId of the table, or its name.
         ver_id : int, optional
-            The version to read.
-        output : {"df", "dict"}, default "df"
-            A DataFrame, or a list of dicts as they came. In a frame of versions, ``data_rec_id`` is the table's RecId.
-        repeated_pages : {"check", "accept"}, default "check"
-            As in :func:`read_clicdata`, for a version that is read.
+            The version to read. Default: list the versions.
+        {output}
+        {repeated_pages}
 
         Returns
         -------
         DataFrame or list of dict
+            One row or dict per version, with all fields that the service states; in a DataFrame, also with the RecId of
+            the table as ``data_rec_id``. With ``ver_id``, the rows of the version.
 
         Raises
         ------
         IncompleteReadError
-            The versions or rows received are not all of them.
+            Not all versions or rows were received. A part of them is never returned.
         TableNotFoundError
-            There is no such table, or no such version of it.
+            No table has this RecId or name, or it has no such version.
         TypeError, ValueError
-            An argument is not what it should be; nothing was requested.
+            An argument is wrong. Nothing was requested.
 
         Examples
         --------
         >>> import pandas as pd
         >>> import pandas_clicdata as cd
         >>> session = cd.connect("sandbox")
-        >>> receipt = pd.DataFrame({"seats": [180]}).clicdata.push("Planes of old")
-        >>> versions = cd.Data().get_data_history("Planes of old")
+        >>> receipt = pd.DataFrame({"seats": [180]}).clicdata.push("Planes with versions")
+        >>> versions = cd.Data().get_data_history("Planes with versions")
         >>> (versions["data_rec_id"] == receipt.rec_id).all().item()
         True
-        >>> cd.Data().get_data_history("Planes of old", ver_id=versions["version"].max())
+        >>> cd.Data().get_data_history("Planes with versions", ver_id=versions["version"].max())
            seats
         0    180
         """
         output = checked_output(output)
-        meant = api.checked_table(rec_id)
+        checked = api.checked_table(rec_id)
         if ver_id is not None:
-            return self._rows(meant, whole_number("ver_id", ver_id, least=0), output, repeated_pages)
+            return self._rows(checked, whole_number("ver_id", ver_id, least=0), output, repeated_pages)
         client = self._client
-        table = client.find(meant)
-        versions = everything("version", lambda page: client.versions(table, page))
-        if output == "dict":
-            return as_output(versions, output)
-        listed = [{**version, "data_rec_id": table.rec_id} for version in versions]
-        return as_output(listed, output, columns=("data_rec_id",))
+        table = client.find(checked)
+        versions = fetch_all("version", lambda page: client.versions(table, page))
+        if output == "df":
+            versions = [{**version, "data_rec_id": table.rec_id} for version in versions]
+        return to_output(versions, output, columns=("data_rec_id",))
 
-    def create_data(self, name: str, description: str = "", cols: object = None, *, desc: str | None = None) -> int:
-        """Make a table without rows (O P).
+    def create_data(
+        self,
+        name: str,
+        description: str = "",
+        cols: Mapping[Any, Any] | pd.Series[Any] | TableLike | None = None,
+        *,
+        desc: str | None = None,
+    ) -> int:
+        """Create a table without rows.
 
         Parameters
         ----------
         name : str
-            Its name, which no other table of the account has.
+            The name of the table, which is unique in the account.
         description : str, default ""
-            What the table holds.
+            The description of the table.
         cols : dict, Series, DataFrame or pyarrow.Table
-            Its columns: a dict of name and ClicData type (text, number, datetime, date, percentage, checkbox,
-            dropdown), or of name and dtype; or ``df.dtypes``, where ``object`` is text; or a frame or Arrow table,
-            whose values tell more. No row is sent.
+            The columns: a dict of name and ClicData type (``text``, ``number``, ``datetime``, ``date``, ``percentage``,
+            ``checkbox``, ``dropdown``) or dtype; or ``df.dtypes``, in which ``object`` is text; or a DataFrame or Arrow
+            table, whose values determine the types more exactly. No row is sent.
         desc : str, optional
-            Another name of ``description`` (S).
+            Another name of ``description``, as in clicdata-api-wrapper.
 
         Returns
         -------
         int
-            The table's RecId.
+            The RecId of the table.
 
         Raises
         ------
         TableExistsError
-            There is a table of this name.
+            A table of this name exists.
         FrameError, TypeError
-            The columns are none that a table can have; nothing was requested.
+            A table cannot have these columns. Nothing was requested.
         AmbiguousWriteError
-            The reply was lost, and whether the table was made could not be found out.
+            The reply was lost, and it is unknown whether the table was created.
 
         Examples
         --------
         >>> import pandas_clicdata as cd
         >>> session = cd.connect("sandbox")
-        >>> rec_id = cd.Data().create_data("Planes to come", cols={"plane": "text", "seats": "int64"})
+        >>> rec_id = cd.Data().create_data("Planes without rows", cols={"plane": "text", "seats": "int64"})
         >>> cd.Data().get_data(rec_id).columns.to_list()
         ['plane', 'seats']
         """
         if cols is None:
             raise TypeError("A table needs columns: cols={'flight': 'text', 'delay': 'number'}, or cols=df.dtypes.")
-        return create_table(self._client, name, cols, described(description, desc))
+        return create_table(self._client, name, cols, _description(description, desc))
 
+    @parameters_from(get_data_history)
     def append_data(self, rec_id: TableId, data: TableLike, **options: Any) -> WriteResult:
-        """Send rows to a table that is there: each of them once (S P).
+        """Append rows to an existing table, each exactly once.
 
         Parameters
         ----------
-        rec_id : int or str
-            The table's RecId, or its name.
+        {rec_id}
         data : DataFrame, pyarrow.Table or object
-            The rows, as for :func:`append`.
+            The rows: any object with ``__arrow_c_stream__``, such as a polars DataFrame.
         **options
-            As for :func:`append`: ``on``, ``column_types``, ``index``, ``dry_run``, ``verify`` and others.
+            The options of :func:`append`: ``on``, ``column_types``, ``index``, ``dry_run``, ``verify`` and others.
 
         Returns
         -------
@@ -236,11 +320,33 @@ class Data(Resource):
 
         Raises
         ------
-        TableNotFoundError, FrameError, RowsExistError, IncompleteWriteError, ResumeError
-            As in :func:`append`.
-        """
-        return write.append(data, rec_id, session=self.session, **options)
+        TableNotFoundError
+            No table has this RecId or name.
+        FrameError
+            A value or column cannot be sent as it is. Nothing was sent.
+        RowsExistError
+            With ``on=``: rows with keys of the frame are in the table already. Nothing was sent.
+        IncompleteWriteError
+            Not all rows are known to be in the table.
+        ResumeError
+            The token or the journal belongs to another write or frame, or is in use.
 
+        See Also
+        --------
+        append : Append rows, with all options documented.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> rec_id = cd.Data().create_data("Planes appended", cols={"seats": "number"})
+        >>> cd.Data().append_data(rec_id, pd.DataFrame({"seats": [180, 189]}), verify=True).status
+        'verified'
+        """
+        return append(data, rec_id, session=self.session, **options)
+
+    @parameters_from(create_data, append_data)
     def create_and_append(
         self,
         name: str,
@@ -250,68 +356,118 @@ class Data(Resource):
         desc: str | None = None,
         **options: Any,
     ) -> WriteResult:
-        """Make a table from the columns of a frame and send its rows: each of them once (S).
+        """Create a table from the columns of a frame and send its rows, each exactly once.
 
         Parameters
         ----------
-        name : str
-            The table's name.
-        description : str, default ""
-            What the table holds.
-        data : DataFrame, pyarrow.Table or object
-            The rows, as for :func:`push`.
-        desc : str, optional
-            Another name of ``description`` (S).
+        {name}
+        {description}
+        {data}
+        {desc}
         **options
-            As for :func:`push`: ``if_exists``, ``on``, ``column_types``, ``index``, ``dry_run``, ``verify`` and others.
+            The options of :func:`push`: ``if_exists``, ``on``, ``column_types``, ``index``, ``dry_run``, ``verify`` and
+            others.
 
         Returns
         -------
         WriteResult
-            The receipt, with the RecId.
+            The receipt, with the RecId of the table.
 
         Raises
         ------
-        TableExistsError, FrameError, IncompleteWriteError, ResumeError
-            As in :func:`push`.
+        TableExistsError
+            A table of this name exists, and ``if_exists="fail"``, which is the default.
+        FrameError
+            A value or column cannot be sent as it is. Nothing was sent.
+        IncompleteWriteError
+            Not all rows are known to be in the table.
+        ResumeError
+            The token or the journal belongs to another write or frame, or is in use.
+
+        See Also
+        --------
+        push : Create a table and send rows, with all options documented.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> cd.Data().create_and_append("Routes", data=pd.DataFrame({"from": ["JFK"], "to": ["LAX"]})).sent
+        1
         """
         if data is None:
-            raise TypeError("data= is the frame whose rows are sent. Without rows, create_data makes a table.")
-        description = described(description, desc)
-        return write.push(data, name, description=description, session=self.session, **options)
+            raise TypeError("data= is missing. Pass the frame with the rows, or call create_data for an empty table.")
+        return push(data, name, description=_description(description, desc), session=self.session, **options)
 
     static_send_data = create_and_append
 
+    @parameters_from(get_data_history)
     def rebuild_data(self, rec_id: TableId, method: RefreshMethod = "reload") -> dict[str, Any]:
-        """Ask the service to fill a table anew from its source (S P).
+        """Start a refresh of a table from its source.
 
         Parameters
         ----------
-        rec_id : int or str
-            The table's RecId, or its name.
+        {rec_id}
         method : {"reload", "recreate", "update", "append", "updateappend"}, default "reload"
-            ``reload``: empty it and load its rows again. ``recreate``: make its columns anew as well. ``append``: add
-            the rows of the source. ``update``: change the rows whose unique key the source has. ``updateappend``: and
-            add the others.
+            ``reload`` deletes the rows and loads those of the source. ``recreate`` also creates the columns again.
+            ``append`` appends the rows of the source. ``update`` updates the rows whose unique key is in the source.
+            ``updateappend`` does the same and appends the other rows of the source.
 
         Returns
         -------
         dict
-            What the service says. It may still be at work then.
+            The fields that the service states. The refresh may still be running.
 
         Raises
         ------
         TableNotFoundError
-            There is no such table.
+            No table has this RecId or name.
         ApiError
-            The service refuses, for example because the table has no source.
+            The service refused the request, for example because the table has no source.
         AmbiguousWriteError
-            The reply was lost. "append" and "updateappend" were not asked for again then, for rows could come twice.
+            The reply was lost, so it is unknown whether the table was refreshed. "append" and "updateappend" were not
+            sent again, because that could append the rows twice.
         TypeError, ValueError
-            An argument is not what it should be; nothing was requested.
-        """
-        return refresh_table(self._client, rec_id, method)
+            An argument is wrong. Nothing was requested.
 
+        Examples
+        --------
+        >>> from pandas_clicdata import Data
+        >>> from pandas_clicdata.sandbox import Sandbox
+        >>> with Sandbox() as sandbox, sandbox.connect() as session:
+        ...     sandbox.put_source("planes.csv", "seats\\n180\\n")
+        ...     rec_id = sandbox.feed("Planes from a file", "planes.csv")
+        ...     sandbox.put_source("planes.csv", "seats\\n180\\n189\\n")
+        ...     reply = Data(session).rebuild_data(rec_id)
+        ...     len(Data(session).get_data(rec_id))
+        2
+        """
+        checked = api.checked_table(rec_id)
+        method = one_of("method", method, get_args(RefreshMethod))
+        client = self._client
+        table = client.find(checked)
+        try:
+            return client.refresh(table.rec_id, method)
+        except NotFoundError as exc:
+            raise TableNotFoundError(f"There is no table {table.label} to refresh. {exc}", operation="refresh") from exc
+        except ClicDataError as exc:
+            if not exc.ambiguous:
+                raise
+            advice = (
+                "The request was not repeated, because that could append the rows twice. Check the table first."
+                if method in ("append", "updateappend")
+                else "Repeating the call is harmless."
+            )
+            raise AmbiguousWriteError(
+                f"It is unknown whether table {table.label} was refreshed ({method}). {advice} {reason_text(exc)}",
+                rec_id=table.rec_id,
+                name=table.name,
+                operation="refresh",
+                ambiguous=True,
+            ) from exc
+
+    @parameters_from(get_data_history, delete_rows)
     def delete_data(
         self,
         rec_id: TableId,
@@ -323,42 +479,44 @@ class Data(Resource):
         reconcile_wait: float = RECONCILE_SECONDS,
         repeated_pages: RepeatedPages = "check",
     ) -> WriteResult:
-        """Delete the rows that have these values, all of them (S P).
+        """Delete the rows that match all filters.
 
         Parameters
         ----------
-        rec_id : int or str
-            The table's RecId, or its name.
+        {rec_id}
         filters : dict
-            Columns and the value that each must have: text, a number, True, False, a date, a datetime. None is no
-            value, for what it would match is not known. What goes is what equals every one of them.
+            Columns, and the value that each must have: text, a number, a boolean, a date or a datetime. A row matches
+            if it has all these values. None is refused, because it is unknown which rows it would match.
         multiple_rows : {"all", "first"}, default "all"
-            Whether all rows that match go, or only the first, which the service chooses.
-        dry_run : bool, default False
-            Look only: ``matched`` says how many rows match and ``preview`` shows them.
-        max_rows : int, optional
-            Refuse if more rows match.
-        reconcile_wait : float, default 60
-            Seconds to wait at the end where a request was tried again: its first try may be carried out late, and
-            would take rows that you send meanwhile.
-        repeated_pages : {"check", "accept"}, default "check"
-            As in :func:`read_clicdata`, where ``dry_run`` or ``max_rows`` reads the table.
+            Whether to take all rows that match, or only the first one, which the service chooses.
+        {dry_run}
+        {max_rows}
+        {reconcile_wait}
+        {repeated_pages}
 
         Returns
         -------
         WriteResult
-            The receipt. The service does not say how many rows it deleted: ``matched`` does, where it was looked up.
+            The receipt. Its status is ``unverified``, because the service does not state how many rows it deleted.
+            With ``dry_run`` or ``max_rows``, ``matched`` is the number of rows that matched before.
 
         Raises
         ------
-        TableNotFoundError, FrameError
-            There is no such table, or a filter is none of it; nothing was deleted.
+        TableNotFoundError
+            No table has this RecId or name.
+        FrameError
+            The table lacks a column of the filters, or the value does not have its type. Nothing was deleted.
         TooManyRowsError
-            More than ``max_rows`` match; nothing was deleted.
+            More than ``max_rows`` rows match. Nothing was deleted.
         AmbiguousWriteError
-            The reply was lost. "first" was not asked for again then, for it could take another row.
+            The reply was lost, so it is unknown whether rows were deleted. "first" was not sent again, because that
+            could delete another row.
         TypeError, ValueError
-            An argument is not what it should be; nothing was requested.
+            An argument is wrong. Nothing was requested.
+
+        See Also
+        --------
+        delete_rows : Delete the rows that equal the rows of a frame in some columns.
 
         Examples
         --------
@@ -371,17 +529,10 @@ class Data(Resource):
         >>> cd.Data().get_data("Planes kept")["plane"].to_list()
         ['B738']
         """
-        return delete_matching(
-            self._client,
-            rec_id,
-            filters,
-            multiple_rows,
-            dry_run=dry_run,
-            max_rows=max_rows,
-            reconcile_wait=reconcile_wait,
-            repeated_pages=repeated_pages,
-        )
+        options = Options(dry_run=dry_run, reconcile_wait=reconcile_wait, repeated_pages=repeated_pages)
+        return delete_matching(self._client, rec_id, filters, multiple_rows, max_rows, options)
 
+    @parameters_from(delete_data)
     def update_data(
         self,
         rec_id: TableId,
@@ -391,40 +542,186 @@ class Data(Resource):
         *,
         reconcile_wait: float = RECONCILE_SECONDS,
     ) -> WriteResult:
-        """Give new values to the rows that have these values now, all of them (S; its body A).
+        """Set values in the rows that match all filters.
 
         Parameters
         ----------
-        rec_id : int or str
-            The table's RecId, or its name.
-        filters : dict
-            Columns and the value that each must have, as in :meth:`delete_data`.
+        {rec_id}
+        {filters}
         values : dict
-            Columns and their new values; None empties a cell. A column of the filters can be among them.
-        multiple_rows : {"all", "first"}, default "all"
-            Whether all rows that match are changed, or only the first, which the service chooses.
-        reconcile_wait : float, default 60
-            As in :meth:`delete_data`.
+            Columns and their new values. None empties a cell. A column can be in ``filters``, too.
+        {multiple_rows}
+        {reconcile_wait}
 
         Returns
         -------
         WriteResult
-            The receipt. The service does not say how many rows it changed.
+            The receipt. Its status is ``unverified``, because the service does not state how many rows it changed.
 
         Raises
         ------
-        TableNotFoundError, FrameError
-            There is no such table, or a filter or value is none of it; nothing was changed.
+        TableNotFoundError
+            No table has this RecId or name.
+        FrameError
+            The table lacks a column of the filters or values, or a value does not have its type. Nothing was changed.
         AmbiguousWriteError
-            The reply was lost. "first" was not asked for again then, for it could change another row.
+            The reply was lost, so it is unknown whether rows were changed. "first" was not sent again, because that
+            could change another row.
         TypeError, ValueError
-            An argument is not what it should be; nothing was requested.
-        """
-        return update_matching(self._client, rec_id, filters, values, multiple_rows, reconcile_wait=reconcile_wait)
+            An argument is wrong. Nothing was requested.
 
-    def _rows(self, table: TableId, version: int | None, output: Output, repeated_pages: RepeatedPages) -> Any:
+        See Also
+        --------
+        update_rows : Update the rows that equal the rows of a frame in some columns.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> receipt = pd.DataFrame({"plane": ["A320", "B738"], "seats": [180, 189]}).clicdata.push("Planes changed")
+        >>> receipt = cd.Data().update_data("Planes changed", {"plane": "A320"}, {"seats": 174})
+        >>> cd.Data().get_data("Planes changed")["seats"].to_list()
+        [174, 189]
+        """
+        options = Options(reconcile_wait=reconcile_wait)
+        return update_matching(self._client, rec_id, filters, values, multiple_rows, options)
+
+    def _rows(
+        self, table: TableId, version: int | None, output: Output, repeated_pages: RepeatedPages
+    ) -> pd.DataFrame | list[dict[str, Any]]:
         if output == "dict":
-            meant = api.checked_table(table)
-            pages = read.pages(self._client, meant, version, repeated_pages=repeated_pages)
+            checked = api.checked_table(table)
+            pages = read.pages(self._client, checked, version, repeated_pages=repeated_pages)
             return [dict(row) for page in pages for row in page]
         return read_clicdata(table, version=version, repeated_pages=repeated_pages, session=self.session)
+
+
+def _description(description: str, desc: str | None) -> str:
+    """Return the description, which is passed under one of two names.
+
+    Raises
+    ------
+    TypeError
+        Both are passed.
+    """
+    if desc is None:
+        return description
+    if description:
+        raise TypeError("desc= is another name of description=. Pass one of them.")
+    return desc
+
+
+@parameters_from(read_clicdata)
+def tables(*, session: Session | None = None) -> pd.DataFrame:
+    """List the tables.
+
+    Parameters
+    ----------
+    {session}
+
+    Returns
+    -------
+    DataFrame
+        One row per table, with ``rec_id``, ``name`` and all other fields that the service states. Datetimes are in UTC.
+
+    Raises
+    ------
+    IncompleteReadError
+        Not all tables were received. A part of the list is never returned.
+
+    See Also
+    --------
+    Data.get_data : List only some tables, or read one.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = pd.DataFrame({"seats": [180]}).clicdata.push("Planes in the list")
+    >>> tables = cd.tables().set_index("name")
+    >>> tables.loc["Planes in the list", "rec_id"].item() == receipt.rec_id
+    True
+    """
+    return Data(session).get_data()
+
+
+@parameters_from(read_clicdata)
+def versions(table: TableId, *, session: Session | None = None) -> pd.DataFrame:
+    """List the versions of a table.
+
+    Parameters
+    ----------
+    {table}
+    {session}
+
+    Returns
+    -------
+    DataFrame
+        One row per version, with all fields that the service states, and the RecId of the table as ``data_rec_id``.
+
+    Raises
+    ------
+    TableNotFoundError
+        No table has this RecId or name.
+    IncompleteReadError
+        Not all versions were received. A part of the list is never returned.
+
+    See Also
+    --------
+    read_clicdata : Read one version, with ``version=``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> df = pd.DataFrame({"seats": [180]})
+    >>> receipt, more = df.clicdata.push("Planes then"), df.clicdata.append("Planes then")
+    >>> [len(pd.read_clicdata("Planes then", version=version)) for version in cd.versions("Planes then")["version"]]
+    [0, 1, 2]
+    """
+    return Data(session).get_data_history(table)
+
+
+@parameters_from(read_clicdata, Data.rebuild_data)
+def refresh(table: TableId, method: RefreshMethod = "reload", *, session: Session | None = None) -> dict[str, Any]:
+    """Start a refresh of a table from its source.
+
+    Parameters
+    ----------
+    {table}
+    {method}
+    {session}
+
+    Returns
+    -------
+    dict
+        The fields that the service states. The refresh may still be running.
+
+    Raises
+    ------
+    TableNotFoundError
+        No table has this RecId or name.
+    ApiError
+        The service refused the request, for example because the table has no source.
+    AmbiguousWriteError
+        The reply was lost, so it is unknown whether the table was refreshed. "append" and "updateappend" were not sent
+        again, because that could append the rows twice.
+    TypeError, ValueError
+        An argument is wrong. Nothing was requested.
+
+    Examples
+    --------
+    >>> import pandas_clicdata as cd
+    >>> from pandas_clicdata.sandbox import Sandbox
+    >>> with Sandbox() as sandbox, sandbox.connect():
+    ...     sandbox.put_source("planes.csv", "seats\\n180\\n")
+    ...     rec_id = sandbox.feed("Planes from a file", "planes.csv")
+    ...     sandbox.put_source("planes.csv", "seats\\n180\\n189\\n")
+    ...     reply = cd.refresh("Planes from a file")
+    ...     len(cd.read_clicdata("Planes from a file"))
+    2
+    """
+    return Data(session).rebuild_data(table, method)

@@ -1,81 +1,119 @@
-"""Teams, who is in them, and their parameters."""
+"""Teams, their users and their parameters."""
 
 from __future__ import annotations
 
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata._checks import rec_id_or_name
-from pandas_clicdata.resources.base import Resource, body_of, required_text, something
-from pandas_clicdata.resources.records import Output, as_output, checked_output, everything, id_of_the_one, the_one
-from pandas_clicdata.resources.user import NAMES_OF_A_USER
+from pandas_clicdata._docstrings import parameters_from
+from pandas_clicdata.resources.base import Resource
+from pandas_clicdata.resources.records import (
+    Output,
+    RecordId,
+    checked_output,
+    fetch_all,
+    find_one,
+    find_rec_id,
+    to_output,
+    to_single_output,
+)
+from pandas_clicdata.resources.requests import changed_fields, check_text, checked_fields
+from pandas_clicdata.resources.user import USER_NAME_KEYS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
+@parameters_from(Resource)
 class Team(Resource):
-    """The account's teams.
+    """The teams of an account.
 
-    The names of the fields in a team's body are not publicly shown (A), so that each method takes further fields, and
-    sends them as they are: what the vendor's page lists can be used without waiting for a release.
+    Which fields the service accepts for a team is not publicly documented. So the methods accept further fields and
+    send them unchanged.
 
     Parameters
     ----------
-    session : Session, optional
-        The account. Default: that of :func:`connect`, looked up at each use.
-    **connection_params
-        As for :class:`Session`, for a session of its own instead.
+    {session}
+    {**connection_params}
 
     Examples
     --------
     >>> import pandas_clicdata as cd
     >>> session = cd.connect("sandbox")
     >>> team = cd.Team()
-    >>> rec_id = team.create_team("Pilots", description="Those who fly")
+    >>> rec_id = team.create_team("Pilots", description="Everyone who flies")
     >>> reply = team.set_parameter("Pilots", "base", "JFK")
     >>> team.get_team("Pilots")["description"].item()
-    'Those who fly'
+    'Everyone who flies'
     >>> reply = team.delete_team(rec_id)
     """
 
-    def get_team(self, rec_id: SupportsIndex | str | None = None, output: Output = "df") -> Any:
-        """List the teams (S), or pick one of the list.
+    @overload
+    def get_team(self, rec_id: RecordId | None = ..., output: Literal["df"] = ...) -> pd.DataFrame: ...
+
+    @overload
+    def get_team(self, rec_id: None, output: Literal["dict"]) -> list[dict[str, Any]]: ...
+
+    @overload
+    def get_team(self, rec_id: None = ..., *, output: Literal["dict"]) -> list[dict[str, Any]]: ...
+
+    @overload
+    def get_team(self, rec_id: RecordId, output: Literal["dict"]) -> dict[str, Any]: ...
+
+    @parameters_from(to_output)
+    def get_team(
+        self, rec_id: RecordId | None = None, output: Output = "df"
+    ) -> pd.DataFrame | list[dict[str, Any]] | dict[str, Any]:
+        """List the teams, or return one.
 
         Parameters
         ----------
         rec_id : int or str, optional
-            The RecId of one team, or its name.
-        output : {"df", "dict"}, default "df"
-            A DataFrame, or a list of dicts as they came; of one team a DataFrame of one row, or the dict.
+            The RecId or the name of one team. Default: list all teams.
+        {output}
 
         Returns
         -------
-        DataFrame, list of dict, or dict
+        DataFrame, list of dict or dict
+            One row or dict per team, with all fields that the service states. With ``rec_id``, one row or one dict.
 
         Raises
         ------
         RecordLookupError
-            No team is meant, or several are; they are named.
+            No team has the RecId or the name, or several have the name.
+        IncompleteReadError
+            The service states another number of teams than were received.
         TypeError, ValueError
-            An argument is not what it should be; nothing was sent.
+            An argument is wrong. Nothing was sent.
+
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> rec_id = cd.Team().create_team("Mechanics")
+        >>> cd.Team().get_team(rec_id, "dict")["name"]
+        'Mechanics'
         """
         output = checked_output(output)
-        meant = None if rec_id is None else rec_id_or_name("team", rec_id)
+        wanted = None if rec_id is None else rec_id_or_name("team", rec_id)
         client = self._client
-        listed = everything("team", client.teams)
-        if meant is None:
-            return as_output(listed, output, columns=("rec_id", "name"))
-        team = the_one("team", meant, listed)
-        return dict(team) if output == "dict" else as_output([team], output, columns=("rec_id", "name"))
+        listed = fetch_all("team", client.teams)
+        columns = ("rec_id", "name")
+        if wanted is None:
+            return to_output(listed, output, columns)
+        return to_single_output(find_one("team", wanted, listed), output, columns)
 
     def create_team(self, name: str, description: str | None = None, **fields: Any) -> int:
-        """Make a team (S).
+        """Create a team.
 
         Parameters
         ----------
         name : str
-            Its name.
+            The name of the team.
         description : str, optional
-            What it is for.
+            The description of the team.
         **fields
-            What else the service takes, sent as given.
+            Other fields that the service accepts, sent unchanged.
 
         Returns
         -------
@@ -85,184 +123,274 @@ class Team(Resource):
         Raises
         ------
         ApiError
-            The service refuses it, for example a name that is taken.
+            The service refused the request, for example because a team has this name.
         TransportError, ServerError
-            With ``ambiguous`` set, it may have been made all the same: :meth:`get_team` tells.
+            The request failed. With ``ambiguous`` set, the team may have been created: check with :meth:`get_team`.
         TypeError, ValueError
-            An argument is not what it should be; nothing was sent.
+            An argument is wrong. Nothing was sent.
+
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> rec_id = cd.Team().create_team("Controllers", description="Everyone in the tower")
+        >>> cd.Team().get_team("Controllers")["rec_id"].item() == rec_id
+        True
         """
-        required_text("name", name)
-        body = body_of({"name": name, "description": description}, fields)
+        check_text("name", name)
+        body = checked_fields({"name": name, "description": description}, fields)
         return self._client.create_team(body)
 
+    @parameters_from(create_team)
     def update_team(
-        self, rec_id: SupportsIndex | str, name: str | None = None, description: str | None = None, **fields: Any
+        self, rec_id: RecordId, name: str | None = None, description: str | None = None, **fields: Any
     ) -> dict[str, Any]:
-        """Give a team another name, description or whatever else (S).
+        """Change fields of a team.
 
         Parameters
         ----------
         rec_id : int or str
-            The team's RecId, or its name.
-        name, description : str, optional
-            The new ones; what is not given stays.
-        **fields
-            What else the service takes, sent as given.
+            The RecId of the team, or its name.
+        name : str, optional
+            The new name. Default: unchanged.
+        description : str, optional
+            The new description. Default: unchanged.
+        {**fields}
 
         Returns
         -------
         dict
-            What the service says, if anything.
+            The fields that the service states, if any.
 
         Raises
         ------
         RecordLookupError
-            No team has the name, or several have; they are named.
-        TypeError, ValueError
-            There is nothing to change, or an argument is not what it should be; nothing was sent.
-        """
-        meant = rec_id_or_name("team", rec_id)
-        body = something(body_of({"name": name, "description": description}, fields), "name=, description= or **fields")
-        return self._client.update_team(self._rec_id(meant), body)
-
-    def delete_team(self, rec_id: SupportsIndex | str) -> dict[str, Any]:
-        """Delete a team (S).
-
-        Parameters
-        ----------
-        rec_id : int or str
-            The team's RecId, or its name, in its own case.
-
-        Returns
-        -------
-        dict
-            What the service says, if anything.
-
-        Raises
-        ------
-        RecordLookupError
-            No team has the name, or several have; they are named.
+            No team has the name, or several have it.
         NotFoundError
-            There is no team of this RecId.
+            No team has this RecId.
         TransportError, ServerError
-            With ``ambiguous`` set, it may have been deleted all the same.
-        """
-        meant = rec_id_or_name("team", rec_id)
-        return self._client.delete_team(self._rec_id(meant, exactly=True))
+            The request failed. With ``ambiguous`` set, the team may have been changed.
+        TypeError, ValueError
+            No field is passed, or an argument is wrong. Nothing was sent.
 
-    def add_user(self, rec_id: SupportsIndex | str, user_id: SupportsIndex | str, **fields: Any) -> dict[str, Any]:
-        """Put a user into a team (S).
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> rec_id = cd.Team().create_team("Loaders")
+        >>> reply = cd.Team().update_team("Loaders", name="Ground crew")
+        >>> cd.Team().get_team(rec_id)["name"].item()
+        'Ground crew'
+        """
+        wanted = rec_id_or_name("team", rec_id)
+        body = changed_fields({"name": name, "description": description}, fields)
+        return self._client.update_team(self._rec_id(wanted), body)
+
+    def delete_team(self, rec_id: RecordId) -> dict[str, Any]:
+        """Delete a team.
 
         Parameters
         ----------
         rec_id : int or str
-            The team's RecId, or its name.
+            The RecId of the team, or its name, in which upper and lower case must match.
+
+        Returns
+        -------
+        dict
+            The fields that the service states, if any.
+
+        Raises
+        ------
+        RecordLookupError
+            No team has the name, or several have it.
+        NotFoundError
+            No team has this RecId.
+        TransportError, ServerError
+            The request failed. With ``ambiguous`` set, the team may have been deleted.
+        TypeError, ValueError
+            ``rec_id`` is neither a RecId nor text. Nothing was sent.
+
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> rec_id = cd.Team().create_team("Navigators")
+        >>> reply = cd.Team().delete_team("Navigators")
+        >>> rec_id in set(cd.Team().get_team()["rec_id"])
+        False
+        """
+        wanted = rec_id_or_name("team", rec_id)
+        return self._client.delete_team(self._rec_id(wanted, match_case=True))
+
+    @parameters_from(update_team)
+    def add_user(self, rec_id: RecordId, user_id: RecordId, **fields: Any) -> dict[str, Any]:
+        """Add a user to a team.
+
+        Parameters
+        ----------
+        {rec_id}
         user_id : int or str
-            The user's RecId, or their e-mail address.
-        **fields
-            What else the service takes, sent as given.
+            The RecId of the user, or the e-mail address.
+        {**fields}
 
         Returns
         -------
         dict
-            What the service says, if anything.
+            The fields that the service states, if any.
 
         Raises
         ------
         RecordLookupError
-            No team or user is of that name, or several are; they are named.
+            No team has the name or no user has the address, or several have it.
+        NotFoundError
+            No team or user has this RecId.
+        TransportError, ServerError
+            The request failed. With ``ambiguous`` set, the user may have been added.
         TypeError, ValueError
-            An argument is not what it should be; nothing was sent.
-        """
-        meant, who = rec_id_or_name("team", rec_id), rec_id_or_name("user", user_id)
-        fields = body_of({}, fields)
-        body = {"user_id": self._user_id(who), **fields}
-        return self._client.add_user(self._rec_id(meant), body)
+            An argument is wrong. Nothing was sent.
 
-    def remove_user(self, rec_id: SupportsIndex | str, user_id: SupportsIndex | str, **fields: Any) -> dict[str, Any]:
-        """Take a user out of a team (S).
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> rec_id = cd.Team().create_team("Cabin crew")
+        >>> user_id = cd.User().create_user("ellen@sandbox.example", "Ellen")
+        >>> reply = cd.Team().add_user("Cabin crew", "ellen@sandbox.example")
+        >>> cd.Team().get_team(rec_id, "dict")["users"] == [user_id]
+        True
+        """
+        return self._client.add_user(*self._member(rec_id, user_id, fields))
+
+    @parameters_from(add_user)
+    def remove_user(self, rec_id: RecordId, user_id: RecordId, **fields: Any) -> dict[str, Any]:
+        """Remove a user from a team.
 
         Parameters
         ----------
-        rec_id, user_id, **fields
-            As in :meth:`add_user`.
+        {rec_id}
+        {user_id}
+        {**fields}
 
         Returns
         -------
         dict
-            What the service says, if anything.
+            The fields that the service states, if any.
 
         Raises
         ------
-        RecordLookupError, TypeError, ValueError
-            As in :meth:`add_user`.
-        """
-        meant, who = rec_id_or_name("team", rec_id), rec_id_or_name("user", user_id)
-        fields = body_of({}, fields)
-        body = {"user_id": self._user_id(who), **fields}
-        return self._client.remove_user(self._rec_id(meant), body)
+        RecordLookupError
+            No team has the name or no user has the address, or several have it.
+        NotFoundError
+            No team or user has this RecId.
+        TransportError, ServerError
+            The request failed. With ``ambiguous`` set, the user may have been removed.
+        TypeError, ValueError
+            An argument is wrong. Nothing was sent.
 
-    def set_parameter(self, rec_id: SupportsIndex | str, name: str, value: Any, **fields: Any) -> dict[str, Any]:
-        """Give a team a parameter, or its parameter another value (S).
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> rec_id = cd.Team().create_team("Stewards")
+        >>> user_id = cd.User().create_user("inez@sandbox.example", "Inez")
+        >>> reply = cd.Team().add_user(rec_id, user_id)
+        >>> reply = cd.Team().remove_user(rec_id, user_id)
+        >>> cd.Team().get_team(rec_id, "dict")["users"]
+        []
+        """
+        return self._client.remove_user(*self._member(rec_id, user_id, fields))
+
+    @parameters_from(update_team)
+    def set_parameter(self, rec_id: RecordId, name: str, value: Any, **fields: Any) -> dict[str, Any]:
+        """Set a parameter of a team.
 
         Parameters
         ----------
-        rec_id : int or str
-            The team's RecId, or its name.
+        {rec_id}
         name : str
-            The parameter's name.
+            The name of the parameter.
         value : object
-            Its value, as JSON has it.
-        **fields
-            What else the service takes, sent as given.
+            The value, which is encoded as JSON.
+        {**fields}
 
         Returns
         -------
         dict
-            What the service says, if anything.
+            The fields that the service states, if any.
 
         Raises
         ------
         RecordLookupError
-            No team has the name, or several have; they are named.
+            No team has the name, or several have it.
+        NotFoundError
+            No team has this RecId.
+        TransportError, ServerError
+            The request failed. With ``ambiguous`` set, the parameter may have been set.
         TypeError, ValueError
-            An argument is not what it should be; nothing was sent.
-        """
-        meant = rec_id_or_name("team", rec_id)
-        required_text("name", name)
-        body = body_of({"name": name}, {"value": value, **fields})
-        return self._client.set_parameter(self._rec_id(meant), body)
+            An argument is wrong. Nothing was sent.
 
-    def remove_parameter(self, rec_id: SupportsIndex | str, name: str, **fields: Any) -> dict[str, Any]:
-        """Take a parameter from a team (S).
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> rec_id = cd.Team().create_team("Night shift")
+        >>> reply = cd.Team().set_parameter(rec_id, "base", "JFK")
+        >>> cd.Team().get_team(rec_id, "dict")["parameters"]
+        [{'name': 'base', 'value': 'JFK'}]
+        """
+        wanted = rec_id_or_name("team", rec_id)
+        check_text("name", name)
+        body = checked_fields({"name": name}, {"value": value, **fields})
+        return self._client.set_parameter(self._rec_id(wanted), body)
+
+    @parameters_from(set_parameter)
+    def remove_parameter(self, rec_id: RecordId, name: str, **fields: Any) -> dict[str, Any]:
+        """Remove a parameter from a team.
 
         Parameters
         ----------
-        rec_id : int or str
-            The team's RecId, or its name.
-        name : str
-            The parameter's name.
-        **fields
-            What else the service takes, sent as given.
+        {rec_id}
+        {name}
+        {**fields}
 
         Returns
         -------
         dict
-            What the service says, if anything.
+            The fields that the service states, if any.
 
         Raises
         ------
-        RecordLookupError, TypeError, ValueError
-            As in :meth:`set_parameter`.
+        RecordLookupError
+            No team has the name, or several have it.
+        NotFoundError
+            No team has this RecId, or it has no such parameter.
+        TransportError, ServerError
+            The request failed. With ``ambiguous`` set, the parameter may have been removed.
+        TypeError, ValueError
+            An argument is wrong. Nothing was sent.
+
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> rec_id = cd.Team().create_team("Day shift")
+        >>> reply = cd.Team().set_parameter(rec_id, "base", "JFK")
+        >>> reply = cd.Team().remove_parameter(rec_id, "base")
+        >>> cd.Team().get_team(rec_id, "dict")["parameters"]
+        []
         """
-        meant = rec_id_or_name("team", rec_id)
-        required_text("name", name)
-        return self._client.remove_parameter(self._rec_id(meant), body_of({"name": name}, fields))
+        wanted = rec_id_or_name("team", rec_id)
+        check_text("name", name)
+        return self._client.remove_parameter(self._rec_id(wanted), checked_fields({"name": name}, fields))
 
-    def _rec_id(self, meant: int | str, *, exactly: bool = False) -> int:
+    def _rec_id(self, wanted: int | str, *, match_case: bool = False) -> int:
         client = self._client
-        return id_of_the_one("team", meant, client.teams, exactly=exactly)
+        return find_rec_id("team", wanted, client.teams, match_case=match_case)
 
-    def _user_id(self, meant: int | str) -> int:
+    def _member(self, rec_id: RecordId, user_id: RecordId, fields: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Return the RecId of a team, and the body that names a user."""
+        team, user = rec_id_or_name("team", rec_id), rec_id_or_name("user", user_id)
+        fields = checked_fields({}, fields)
         client = self._client
-        return id_of_the_one("user", meant, client.users, NAMES_OF_A_USER)
+        body = {"user_id": find_rec_id("user", user, client.users, USER_NAME_KEYS), **fields}
+        return self._rec_id(team), body

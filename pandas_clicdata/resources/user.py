@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata._checks import rec_id_or_name
+from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._models import Secret
-from pandas_clicdata.resources.base import Resource, body_of, refuse_unsendable, required_text, something, unshown
+from pandas_clicdata.resources.base import Resource
 from pandas_clicdata.resources.records import (
     Output,
-    as_output,
+    RecordId,
     checked_output,
-    everything,
-    id_of_the_one,
-    one_as_output,
+    fetch_all,
+    find_rec_id,
+    to_output,
+    to_single_output,
+)
+from pandas_clicdata.resources.requests import (
+    changed_fields,
+    check_secret,
+    check_text,
+    checked_fields,
+    concealed_body,
 )
 
-NAMES_OF_A_USER = ("email_address", "email", "username", "name")
-"""By what a user is named: the e-mail address, as the profile calls it (O), else (A)."""
+if TYPE_CHECKING:
+    import pandas as pd
+
+USER_NAME_KEYS = ("email_address", "email", "username", "name")
+"""The fields that can hold the name of a user: the one of the profile first."""
 
 
+@parameters_from(Resource)
 class User(Resource):
-    """The account's users.
+    """The users of an account.
 
-    The names of the fields in a user's body are not publicly shown but for those of the profile (O), so that each
-    method takes further fields, and sends them as they are: what the vendor's page lists can be used without waiting
-    for a release.
+    Which fields the service accepts for a user is not publicly documented, except for those of the profile. So the
+    methods accept further fields and send them unchanged.
 
     Parameters
     ----------
-    session : Session, optional
-        The account. Default: that of :func:`connect`, looked up at each use.
-    **connection_params
-        As for :class:`Session`, for a session of its own instead.
+    {session}
+    {**connection_params}
 
     Examples
     --------
@@ -45,36 +55,59 @@ class User(Resource):
     >>> reply = user.delete_user(rec_id)
     """
 
-    def get_user(self, rec_id: SupportsIndex | str | None = None, output: Output = "df") -> Any:
-        """List the users, or ask for one (S).
+    @overload
+    def get_user(self, rec_id: RecordId | None = ..., output: Literal["df"] = ...) -> pd.DataFrame: ...
+
+    @overload
+    def get_user(self, rec_id: None, output: Literal["dict"]) -> list[dict[str, Any]]: ...
+
+    @overload
+    def get_user(self, rec_id: None = ..., *, output: Literal["dict"]) -> list[dict[str, Any]]: ...
+
+    @overload
+    def get_user(self, rec_id: RecordId, output: Literal["dict"]) -> dict[str, Any]: ...
+
+    @parameters_from(to_output)
+    def get_user(
+        self, rec_id: RecordId | None = None, output: Output = "df"
+    ) -> pd.DataFrame | list[dict[str, Any]] | dict[str, Any]:
+        """List the users, or return one.
 
         Parameters
         ----------
         rec_id : int or str, optional
-            The RecId of one user, or their e-mail address.
-        output : {"df", "dict"}, default "df"
-            A DataFrame, or a list of dicts as they came; of one user a DataFrame of one row, or the dict.
+            The RecId or the e-mail address of one user. Default: list all users.
+        {output}
 
         Returns
         -------
-        DataFrame, list of dict, or dict
+        DataFrame, list of dict or dict
+            One row or dict per user, with all fields that the service states. With ``rec_id``, one row or one dict.
 
         Raises
         ------
         RecordLookupError
-            No user has the address, or several have; they are named.
+            No user has the address, or several have it.
         NotFoundError
-            There is no user of this RecId.
+            No user has this RecId.
+        IncompleteReadError
+            The service states another number of users than were received.
         TypeError, ValueError
-            An argument is not what it should be; nothing was sent.
+            An argument is wrong. Nothing was sent.
+
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> len(cd.User().get_user()) > 0
+        True
         """
         output = checked_output(output)
-        meant = None if rec_id is None else rec_id_or_name("user", rec_id)
+        wanted = None if rec_id is None else rec_id_or_name("user", rec_id)
         client = self._client
-        if meant is None:
-            listed = everything("user", client.users)
-            return as_output(listed, output, columns=("rec_id", "email_address"))
-        return one_as_output(client.user(self._rec_id(meant)), output)
+        if wanted is None:
+            return to_output(fetch_all("user", client.users), output, columns=("rec_id", "email_address"))
+        return to_single_output(client.user(self._rec_id(wanted)), output)
 
     def create_user(
         self,
@@ -84,18 +117,20 @@ class User(Resource):
         password: str | Secret | None = None,
         **fields: Any,
     ) -> int:
-        """Make a user (S).
+        """Create a user.
 
         Parameters
         ----------
         email_address : str
-            Their e-mail address.
-        first_name, last_name : str, optional
-            Their name.
+            The e-mail address.
+        first_name : str, optional
+            The first name.
+        last_name : str, optional
+            The last name.
         password : str, optional
-            Their password. It is shown nowhere.
+            The password. It appears in no error and no log.
         **fields
-            What else the service takes, sent as given.
+            Other fields that the service accepts, sent unchanged.
 
         Returns
         -------
@@ -105,129 +140,180 @@ class User(Resource):
         Raises
         ------
         ApiError
-            The service refuses it, for example an address that is taken.
+            The service refused the request, for example because a user has this address.
         TransportError, ServerError
-            With ``ambiguous`` set, the user may have been made all the same: :meth:`get_user` tells.
+            The request failed. With ``ambiguous`` set, the user may have been created: check with :meth:`get_user`.
         TypeError, ValueError
-            An argument is not what it should be; nothing was sent.
-        """
-        # Rebound at once, so that a traceback with locals does not show it.
-        password, fields = Secret.of(password), unshown(fields)
-        if password is not None:
-            check_password(password)
-        required_text("email_address", email_address)
-        known = {"email_address": email_address, "first_name": first_name, "last_name": last_name}
-        return self._client.create_user(body_of({**known, "password": password}, fields))
+            An argument is wrong. Nothing was sent.
 
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> rec_id = cd.User().create_user("bessie@sandbox.example", "Bessie", "Coleman")
+        >>> cd.User().get_user(rec_id, "dict")["last_name"]
+        'Coleman'
+        """
+        # Rebound first, so that a traceback with locals shows no secret.
+        password, fields = Secret.of(password), concealed_body(fields)
+        if password is not None:
+            _check_password(password)
+        check_text("email_address", email_address)
+        known = {"email_address": email_address, "first_name": first_name, "last_name": last_name}
+        return self._client.create_user(checked_fields({**known, "password": password}, fields))
+
+    @parameters_from(create_user)
     def update_user(
         self,
-        rec_id: SupportsIndex | str,
+        rec_id: RecordId,
         email_address: str | None = None,
         first_name: str | None = None,
         last_name: str | None = None,
         **fields: Any,
     ) -> dict[str, Any]:
-        """Change what is known of a user (S); :meth:`set_password` changes the password.
+        """Change fields of a user, except the password.
 
         Parameters
         ----------
         rec_id : int or str
-            The user's RecId, or their e-mail address.
-        email_address, first_name, last_name : str, optional
-            The new ones; what is not given stays.
-        **fields
-            What else the service takes, sent as given.
+            The RecId of the user, or the e-mail address.
+        email_address : str, optional
+            The new e-mail address. Default: unchanged.
+        first_name : str, optional
+            The new first name. Default: unchanged.
+        last_name : str, optional
+            The new last name. Default: unchanged.
+        {**fields}
 
         Returns
         -------
         dict
-            What the service says, if anything.
+            The fields that the service states, if any.
 
         Raises
         ------
         RecordLookupError
-            No user has the address, or several have; they are named.
+            No user has the address, or several have it.
+        NotFoundError
+            No user has this RecId.
+        TransportError, ServerError
+            The request failed. With ``ambiguous`` set, the user may have been changed.
         TypeError, ValueError
-            There is nothing to change, or an argument is not what it should be; nothing was sent.
+            No field is passed, or an argument is wrong. Nothing was sent.
+
+        See Also
+        --------
+        User.set_password : Set the password of a user.
+
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> rec_id = cd.User().create_user("harriet@sandbox.example", "Harriet")
+        >>> reply = cd.User().update_user(rec_id, last_name="Quimby")
+        >>> cd.User().get_user(rec_id, "dict")["last_name"]
+        'Quimby'
         """
         if "password" in fields:
-            # Rebound, so that a traceback with locals does not show it.
+            # Rebound, so that a traceback with locals shows no secret.
             fields = {}
-            raise TypeError("update_user changes no password; call set_password.")
-        fields = unshown(fields)
-        meant = rec_id_or_name("user", rec_id)
+            raise TypeError("update_user does not change the password. Call set_password.")
+        fields = concealed_body(fields)
+        wanted = rec_id_or_name("user", rec_id)
         known = {"email_address": email_address, "first_name": first_name, "last_name": last_name}
-        body = something(body_of(known, fields), "email_address=, first_name=, last_name= or **fields")
-        return self._client.update_user(self._rec_id(meant), body)
+        body = changed_fields(known, fields)
+        return self._client.update_user(self._rec_id(wanted), body)
 
-    def delete_user(self, rec_id: SupportsIndex | str) -> dict[str, Any]:
-        """Delete a user (S).
+    def delete_user(self, rec_id: RecordId) -> dict[str, Any]:
+        """Delete a user.
 
         Parameters
         ----------
         rec_id : int or str
-            The user's RecId, or their e-mail address, in its own case.
+            The RecId of the user, or the e-mail address, in which upper and lower case must match.
 
         Returns
         -------
         dict
-            What the service says, if anything.
+            The fields that the service states, if any.
 
         Raises
         ------
         RecordLookupError
-            No user has the address, or several have; they are named.
+            No user has the address, or several have it.
         NotFoundError
-            There is no user of this RecId.
+            No user has this RecId.
         TransportError, ServerError
-            With ``ambiguous`` set, the user may have been deleted all the same.
-        """
-        meant = rec_id_or_name("user", rec_id)
-        return self._client.delete_user(self._rec_id(meant, exactly=True))
+            The request failed. With ``ambiguous`` set, the user may have been deleted.
+        TypeError, ValueError
+            ``rec_id`` is neither a RecId nor text. Nothing was sent.
 
-    def set_password(self, rec_id: SupportsIndex | str, password: str | Secret) -> dict[str, Any]:
-        """Give a user another password (S).
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> rec_id = cd.User().create_user("bob@sandbox.example")
+        >>> reply = cd.User().delete_user("bob@sandbox.example")
+        >>> rec_id in set(cd.User().get_user()["rec_id"])
+        False
+        """
+        wanted = rec_id_or_name("user", rec_id)
+        return self._client.delete_user(self._rec_id(wanted, match_case=True))
+
+    @parameters_from(update_user)
+    def set_password(self, rec_id: RecordId, password: str | Secret) -> dict[str, Any]:
+        """Set the password of a user.
 
         Parameters
         ----------
-        rec_id : int or str
-            The user's RecId, or their e-mail address.
+        {rec_id}
         password : str
-            The new password. It is shown nowhere.
+            The new password. It appears in no error and no log.
 
         Returns
         -------
         dict
-            What the service says, if anything.
+            The fields that the service states, if any.
 
         Raises
         ------
         RecordLookupError
-            No user has the address, or several have; they are named.
+            No user has the address, or several have it.
+        NotFoundError
+            No user has this RecId.
+        TransportError, ServerError
+            The request failed. With ``ambiguous`` set, the password may have been changed.
         TypeError, ValueError
-            An argument is not what it should be; nothing was sent.
+            An argument is wrong. Nothing was sent.
+
+        Examples
+        --------
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> rec_id = cd.User().create_user("jacqueline@sandbox.example", "Jacqueline", password="Vampire 1955")
+        >>> reply = cd.User().set_password(rec_id, "Mirage 1963")
         """
-        # Taken out of sight at once, so that a traceback with locals does not show it.
+        # Rebound first, so that a traceback with locals shows no secret.
         hidden, password = Secret.of(password), ""
-        check_password(hidden)
-        meant = rec_id_or_name("user", rec_id)
-        return self._client.set_password(self._rec_id(meant), {"password": hidden})
+        _check_password(hidden)
+        wanted = rec_id_or_name("user", rec_id)
+        return self._client.set_password(self._rec_id(wanted), {"password": hidden})
 
-    def _rec_id(self, meant: int | str, *, exactly: bool = False) -> int:
+    def _rec_id(self, wanted: int | str, *, match_case: bool = False) -> int:
         client = self._client
-        return id_of_the_one("user", meant, client.users, NAMES_OF_A_USER, exactly=exactly)
+        return find_rec_id("user", wanted, client.users, USER_NAME_KEYS, match_case=match_case)
 
 
-def check_password(password: Secret | None) -> None:
-    """Refuse what is no password, without showing it.
+def _check_password(password: Secret | None) -> None:
+    """Refuse a password that is not text, is empty or is not valid Unicode, without showing it.
 
     Raises
     ------
     TypeError, ValueError
-        It is no text, or empty, or no Unicode text.
+        It is one of these.
     """
     if password is None:
-        raise TypeError("password= is text.")
-    refuse_unsendable("password", password)
+        raise TypeError("password= must be text.")
+    check_secret("password", password)
     if not password:
-        raise ValueError("password= is empty.")
+        raise ValueError("password= must not be empty.")

@@ -274,11 +274,10 @@ def update_matching(
     table: object,
     filters: Mapping[str, Any],
     values: Mapping[str, Any],
-    multiple_rows: MultipleRows = "all",
-    *,
-    reconcile_wait: float = RECONCILE_SECONDS,
+    multiple_rows: MultipleRows,
+    options: Options,
 ) -> WriteResult:
-    """Set values in the rows that match all filters, or in the first of them, with one request.
+    """Set values in the rows that match all filters, with one request; see :meth:`Data.update_data`.
 
     Raises
     ------
@@ -289,7 +288,6 @@ def update_matching(
     """
     checked = api.checked_table(table)
     multiple_rows = one_of("multiple_rows", multiple_rows, get_args(MultipleRows))
-    options = Options(reconcile_wait=reconcile_wait)
     conditions = _conditions(filters, "changes")
     new = _one_row("values", values)
     started = time.perf_counter()
@@ -300,21 +298,18 @@ def update_matching(
     update = Update(((0, 1),), _cells(conditions), 1, values=_cells(new))
     sent = send_updates(context, [update], 1, multiple_rows=multiple_rows)
     require_complete(context, _wording("update", "changed", multiple_rows), sent)
-    return update_receipt(context, 1, sent.retries, notes=wait_for_late_requests(sent, reconcile_wait))
+    return update_receipt(context, 1, sent.retries, notes=wait_for_late_requests(sent, options.reconcile_wait))
 
 
 def delete_matching(
     client: Client,
     table: object,
     filters: Mapping[str, Any],
-    multiple_rows: MultipleRows = "all",
-    *,
-    dry_run: bool = False,
-    max_rows: SupportsIndex | None = None,
-    reconcile_wait: float = RECONCILE_SECONDS,
-    repeated_pages: RepeatedPages = "check",
+    multiple_rows: MultipleRows,
+    max_rows: SupportsIndex | None,
+    options: Options,
 ) -> WriteResult:
-    """Delete the rows that match all filters, or the first of them.
+    """Delete the rows that match all filters; see :meth:`Data.delete_data`.
 
     Raises
     ------
@@ -330,7 +325,6 @@ def delete_matching(
     limit = None if max_rows is None else whole_number("max_rows", max_rows, least=0)
     if limit is not None and multiple_rows == "first":
         raise ValueError("multiple_rows='first' deletes at most one row. Leave max_rows= out.")
-    options = Options(dry_run=dry_run, reconcile_wait=reconcile_wait, repeated_pages=repeated_pages)
     conditions = _conditions(filters, "deletes")
     started = time.perf_counter()
     found = client.find(checked)
@@ -338,7 +332,7 @@ def delete_matching(
     context = _context("delete_data", client, found, _aligned("filters", conditions, found, known), options, started)
     wording = _wording("delete", "deleted", multiple_rows)
     result = _delete(context, known, wording, limit, multiple_rows=multiple_rows)
-    if dry_run and multiple_rows == "first" and result.matched:
+    if options.dry_run and multiple_rows == "first" and result.matched:
         note = "Only one of these rows would be deleted; the service decides which one is the first."
         return replace(result, notes=(*result.notes, note))
     return result

@@ -107,7 +107,7 @@ def test_only_repeatable_requests_are_retried(http_service, method, status, trie
     with http_service(answer) as url, at(url) as session, pytest.raises(cd.ApiError) as caught:
         cd.request(method, "/x", session=session)
     assert (len(asked), caught.value.ambiguous, caught.value.operation) == (tries, ambiguous, "request")
-    assert ("may have been carried out all the same" in "".join(getattr(caught.value, "__notes__", []))) == ambiguous
+    assert ("The request may have been carried out" in "".join(getattr(caught.value, "__notes__", []))) == ambiguous
 
 
 def test_a_refusal_is_an_error_whatever_its_status(session):
@@ -120,9 +120,9 @@ def test_a_refusal_is_an_error_whatever_its_status(session):
     [
         ("FETCH", "/x", {}, "'GET', 'POST', 'PUT', 'DELETE', 'PATCH'"),
         (None, "/x", {}, "method= must be text"),
-        ("GET", "x", {}, "begins with the slash"),
-        ("GET", "//evil.example/x", {}, "begins with the slash"),
-        ("GET", "https://evil.example/x", {}, "begins with the slash"),
+        ("GET", "x", {}, "must begin with one slash"),
+        ("GET", "//evil.example/x", {}, "must begin with one slash"),
+        ("GET", "https://evil.example/x", {}, "must begin with one slash"),
         ("GET", "/x?a=1", {}, "params="),
         ("GET", "/x#a", {}, "params="),
         ("GET", "/x y", {}, "blank"),
@@ -134,7 +134,7 @@ def test_a_refusal_is_an_error_whatever_its_status(session):
         ("GET", "/..;a/x", {}, "'..'"),
         ("GET", 7, {}, "path= must be text"),
         ("GET", "/\ud800", {}, "surrogate"),
-        ("GET", "/x", {"params": [("a", 1)]}, "params= is a dict"),
+        ("GET", "/x", {"params": [("a", 1)]}, "params= must be a dict"),
         ("GET", "/x", {"params": {1: 1}}, "A name in params="),
         ("GET", "/x", {"params": {"a": object()}}, "params\\['a'\\] must be text"),
         ("GET", "/x", {"params": {"a": [1.5, float("inf")]}}, "params\\['a'\\]= is inf"),

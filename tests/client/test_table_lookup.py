@@ -51,7 +51,7 @@ def test_a_list_with_endlessly_repeated_pages_raises(http_service):
     with (
         http_service(answer) as url,
         cd.Session(api_key="hush", base_url=url, api_version="2025.3") as session,
-        pytest.raises(cd.IncompleteReadError, match="list of tables is not whole: 1 came of more"),
+        pytest.raises(cd.IncompleteReadError, match="list of tables is incomplete: 1 of more"),
     ):
         FRAME.clicdata.push("T", session=session)
 
@@ -72,7 +72,7 @@ def test_an_incomplete_list_does_not_prove_that_a_table_is_missing(http_service)
     with (
         http_service(answer) as url,
         cd.Session(api_key="hush", base_url=url, api_version="unversioned") as session,
-        pytest.raises(cd.IncompleteReadError, match="1 came of 3"),
+        pytest.raises(cd.IncompleteReadError, match="1 of 3 tables"),
     ):
         cd.read_clicdata("T", session=session)
 
@@ -153,12 +153,12 @@ def test_odd_names_are_found_again(serve, odd):
         (lambda s: FRAME.clicdata.push("T", description="\ud800", session=s), ValueError, "surrogate"),
         (lambda s: FRAME.clicdata.push("T", description=5, session=s), TypeError, "description must be text"),
         (lambda s: FRAME.clicdata.push("T", progress="yes", session=s), TypeError, "progress="),
-        (lambda s: FRAME.clicdata.delete_rows("T", on=None, session=s), TypeError, "on= is"),
-        (lambda s: FRAME.clicdata.delete_rows("T", on=5, session=s), TypeError, "on= is"),
+        (lambda s: FRAME.clicdata.delete_rows("T", on=None, session=s), TypeError, "on= must be"),
+        (lambda s: FRAME.clicdata.delete_rows("T", on=5, session=s), TypeError, "on= must be"),
         (lambda s: FRAME.clicdata.append("", session=s), ValueError, "not be blank"),
         (lambda s: FRAME.clicdata.append(0, session=s), ValueError, "not a RecId"),
         (lambda s: FRAME.clicdata.append(True, session=s), TypeError, "RecId"),
-        (lambda s: FRAME.clicdata.append("T", session="me"), TypeError, "session= is a Session"),
+        (lambda s: FRAME.clicdata.append("T", session="me"), TypeError, "session= must be a Session"),
     ],
 )
 def test_wrong_arguments_are_sentences_before_the_first_request(serve, call, kind, words):
@@ -169,5 +169,5 @@ def test_wrong_arguments_are_sentences_before_the_first_request(serve, call, kin
 
 
 def test_a_recid_in_quotes_is_a_name_and_the_error_says_so(session):
-    with pytest.raises(cd.TableNotFoundError, match="A RecId is given as a number, without quotes: 99999"):
+    with pytest.raises(cd.TableNotFoundError, match="To use a RecId, pass a number without quotes: 99999"):
         cd.read_clicdata("99999", session=session)

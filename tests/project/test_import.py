@@ -14,7 +14,7 @@ def test_registering_twice_works_and_never_replaces_a_foreign_name() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
     foreign = "import pandas as pd; pd.DataFrame.clicdata = 'theirs'; import pandas_clicdata"
     result = subprocess.run([sys.executable, "-c", foreign], capture_output=True, text=True, check=False)
-    assert "DataFrame.clicdata is another package's already" in result.stderr
+    assert "DataFrame.clicdata, which another package has already registered" in result.stderr
 
 
 def test_importing_loads_only_what_is_used() -> None:

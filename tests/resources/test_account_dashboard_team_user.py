@@ -156,7 +156,7 @@ def test_a_reply_that_is_not_a_picture_raises(http_service, body):
     with (
         http_service(lambda request: (200, {}, body)) as url,
         at(url) as session,
-        pytest.raises(cd.UnexpectedReplyError, match=r"GET /dashboard/7/thumbnail.*it is no picture"),
+        pytest.raises(cd.UnexpectedReplyError, match=r"GET /dashboard/7/thumbnail.*it is not a picture"),
     ):
         cd.Dashboard(session).get_dashboard_thumbnail(7)
 
@@ -287,36 +287,36 @@ BAD = [
     ("Account", "get_account_activity", (), {"output": "json"}, "'df', 'dict'"),
     ("Dashboard", "get_dashboard", (), {"output": "image"}, "'df', 'dict'"),
     ("Dashboard", "get_dashboard", ("Delays", "Seats"), {}, "thumbnail="),
-    ("Dashboard", "get_dashboard", (True, True), {}, "name= is"),
-    ("Dashboard", "get_dashboard", (), {"name": 7}, "name= is"),
+    ("Dashboard", "get_dashboard", (True, True), {}, "name= must be the name"),
+    ("Dashboard", "get_dashboard", (), {"name": 7}, "name= must be the name"),
     ("Dashboard", "get_dashboard", (), {"name": " "}, "blank"),
     ("Dashboard", "get_dashboard", (), {"thumbnail": "yes"}, "thumbnail="),
     ("Dashboard", "get_dashboard_thumbnail", (7,), {"output": "png"}, "'base64', 'image'"),
     ("Dashboard", "get_dashboard_snapshot", (7, "x"), {}, "'base64', 'image'"),
-    ("Dashboard", "get_dashboard_snapshot", (7,), {"name": "x"}, "one of them"),
-    ("Dashboard", "get_dashboard_snapshot", (), {"name": 7}, "name= is"),
+    ("Dashboard", "get_dashboard_snapshot", (7,), {"name": "x"}, "either rec_id= or name="),
+    ("Dashboard", "get_dashboard_snapshot", (), {"name": 7}, "name= must be the name"),
     ("Schedule", "get_schedule", (), {"output": "list"}, "'df', 'dict'"),
     ("Schedule", "trigger_schedule", (7,), {"wait": 1}, "wait="),
     ("Schedule", "trigger_schedule", (7,), {"timeout": -1}, "timeout="),
     ("Schedule", "trigger_schedule", (7,), {"poll": float("nan")}, "poll="),
     ("Team", "get_team", (), {"output": "list"}, "'df', 'dict'"),
-    ("Team", "create_team", ("",), {}, "name= is blank"),
+    ("Team", "create_team", ("",), {}, "name= must not be blank"),
     ("Team", "create_team", (7,), {}, "name= must be text"),
     ("Team", "create_team", ("x",), {"colour": object()}, "colour="),
     ("Team", "create_team", ("x",), {"ratio": [{"a": float("inf")}]}, "ratio"),
     ("Team", "create_team", ("x",), {"note": {"a": "\ud800"}}, "surrogate"),
     ("Team", "create_team", ("x",), {"note": {1: "a"}}, "A name in note="),
     ("Team", "update_team", (7,), {}, "nothing to change"),
-    ("Team", "set_parameter", (7, "", 1), {}, "name= is blank"),
+    ("Team", "set_parameter", (7, "", 1), {}, "name= must not be blank"),
     ("Team", "remove_parameter", (7, None), {}, "name= must be text"),
     ("Team", "add_user", (7, None), {}, "A user is identified by"),
     ("User", "get_user", (), {"output": "list"}, "'df', 'dict'"),
-    ("User", "create_user", (" ",), {}, "email_address= is blank"),
-    ("User", "create_user", ("a@b.example",), {"password": 7}, "password= is text"),
+    ("User", "create_user", (" ",), {}, "email_address= must not be blank"),
+    ("User", "create_user", ("a@b.example",), {"password": 7}, "password= must be text"),
     ("User", "update_user", (7,), {}, "nothing to change"),
     ("User", "update_user", (7,), {"password": "hush"}, "set_password"),
-    ("User", "set_password", (7, ""), {}, "password= is empty"),
-    ("User", "set_password", (7, None), {}, "password= is text"),
+    ("User", "set_password", (7, ""), {}, "password= must not be empty"),
+    ("User", "set_password", (7, None), {}, "password= must be text"),
     ("User", "set_password", (7, "\ud800"), {}, "surrogate"),
     *(
         (area, method, (rec_id, *rest), {}, "RecId|blank|surrogate|rec_id")
@@ -355,12 +355,12 @@ LISTS = {
         (
             ["Delays", "Delays", "Seats"],
             "Delays",
-            r"2 .*s are named 'Delays': 'Delays \(RecId 1\)', 'Delays \(RecId 2\)'",
+            r"2 .*s are named 'Delays': 'Delays' \(RecId 1\), 'Delays' \(RecId 2\)",
         ),
         (["delays", "DELAYS"], "Delays", "2 .*s are named 'Delays'"),
         (["Delays", "Seats"], "Delay", "no .* named 'Delay'. Did you mean 'Delays'"),
-        (["Delays", "Seats"], "zzz", "no .* named 'zzz'. There are 'Delays', 'Seats'"),
-        ([], "Delays", "There are no .*s at all"),
+        (["Delays", "Seats"], "zzz", "no .* named 'zzz'. The names in this account: 'Delays', 'Seats'"),
+        ([], "Delays", "This account has no .*s, or may not list them"),
         ([f"Dashboard of {n:02}" for n in range(30)], "zzz", "and 20 more"),
     ],
 )
@@ -423,7 +423,7 @@ def test_a_list_that_is_not_whole_is_an_error(http_service, pagination):
     with (
         http_service(lambda request: (200, {}, json.dumps(body).encode())) as url,
         at(url, "2025.3") as session,
-        pytest.raises(cd.IncompleteReadError, match="2 came of"),
+        pytest.raises(cd.IncompleteReadError, match="2 teams were received, but"),
     ):
         cd.Team(session).get_team()
 
@@ -495,7 +495,7 @@ def test_a_record_is_not_returned_for_several_or_no_matches(http_service, listed
     with (
         http_service(lambda request: (200, {}, json.dumps({"schedules": listed}).encode())) as url,
         at(url) as session,
-        pytest.raises(cd.UnexpectedReplyError, match=f"it holds {len(listed)} records in the place of one"),
+        pytest.raises(cd.UnexpectedReplyError, match=f"it holds {len(listed)} records instead of one"),
     ):
         cd.Schedule(session).get_schedule(7)
 
@@ -561,7 +561,7 @@ def test_values_of_records_that_go_into_no_dtype_stay_as_they_came(http_service,
 
 
 def test_an_endless_list_raises(http_service, monkeypatch):
-    monkeypatch.setattr("pandas_clicdata.resources.records._MOST_PAGES", 5)
+    monkeypatch.setattr("pandas_clicdata.resources.records._MAX_PAGES", 5)
     asked = []
 
     def answer(request):
@@ -572,7 +572,9 @@ def test_an_endless_list_raises(http_service, monkeypatch):
     with (
         http_service(answer) as url,
         at(url, "2025.3") as session,
-        pytest.raises(cd.IncompleteReadError, match="5 came of more"),
+        pytest.raises(
+            cd.IncompleteReadError, match="5 teams were received, but the service states that there are more"
+        ),
     ):
         cd.Team(session).get_team()
     assert len(asked) == 5
@@ -584,7 +586,7 @@ def test_an_endless_list_raises(http_service, monkeypatch):
 def test_each_class_takes_a_session_or_what_makes_one(one_sandbox, sessions, no_settings):
     with cd.connect(api_key=one_sandbox.api_key, base_url=one_sandbox.url) as shared:
         assert cd.Team().session is shared
-        assert repr(cd.Team()) == "<Team on the shared session>"
+        assert repr(cd.Team()) == "<Team on the default session>"
         assert cd.Team(sessions["2025.3"]).session is sessions["2025.3"]
         own = cd.Team(
             client_id=one_sandbox.client_id, client_secret=one_sandbox.client_secret, base_url=one_sandbox.url
@@ -596,7 +598,7 @@ def test_each_class_takes_a_session_or_what_makes_one(one_sandbox, sessions, no_
         own.session.close()
     with pytest.raises(TypeError, match="not both"):
         cd.Team(sessions["2025.3"], client_id="acme")
-    with pytest.raises(TypeError, match="session= is a Session"):
+    with pytest.raises(TypeError, match="session= must be a Session"):
         cd.Team(NO_SESSION)
 
 

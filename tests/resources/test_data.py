@@ -134,7 +134,7 @@ def test_a_list_of_many_pages_is_whole_or_not_returned(serve):
     assert data.get_data(name="t101")["name"].to_list() == ["T101"]
     for wanted in (None, "t101"):
         sandbox.faults.script("short_page", operation="list", rows=1)
-        with pytest.raises(cd.IncompleteReadError, match="list of tables is not whole"):
+        with pytest.raises(cd.IncompleteReadError, match="list of tables is incomplete"):
             data.get_data(name=wanted)
 
 
@@ -156,7 +156,9 @@ def test_filters_are_sent_where_the_dialect_has_them(running, open_session, filt
 @pytest.mark.parametrize("filters", [{"unique_key_available": True}, {"name": "T", "refresh": False}])
 def test_filters_are_refused_where_the_dialect_has_none(fresh, api_version, filters):
     sandbox, data = fresh(api_version)
-    with pytest.raises(ValueError, match=f"is a filter of the API without versions; in {api_version}"):
+    with pytest.raises(
+        ValueError, match=f"filters only in the unversioned API. This session uses version {api_version}"
+    ):
         data.get_data(**filters)
     assert len(sandbox.requests) == 0
 
@@ -213,7 +215,7 @@ def test_a_list_of_versions_that_is_not_whole_is_not_returned(http_service):
 
     with http_service(answer) as url:
         data = cd.Data(api_key="hush", base_url=url, api_version="2025.3")
-        with pytest.raises(cd.IncompleteReadError, match="list of versions is not whole"):
+        with pytest.raises(cd.IncompleteReadError, match="list of versions is incomplete"):
             data.get_data_history(7)
         data.session.close()
 
@@ -354,7 +356,7 @@ def test_rows_of_a_source_that_may_have_come_are_not_appended_twice(running, ope
     running.put_source(f"{name}.csv", "k,n\na,1\n")
     running.feed(name, f"{name}.csv")
     running.faults.lose_reply(operation="rebuild")
-    with pytest.raises(cd.AmbiguousWriteError, match="Look at the table first"):
+    with pytest.raises(cd.AmbiguousWriteError, match="Check the table first"):
         data.rebuild_data(name, "append")
     assert running.ledger.count(name) == 2
     running.faults.lose_reply(operation="rebuild")
@@ -409,7 +411,7 @@ def test_only_idempotent_requests_are_sent_twice(http_service, method):
     with http_service(answer) as url:
         data = cd.Data(api_key="hush", base_url=url, api_version="unversioned", retry=cd.RetryPolicy(backoff=0))
         if "append" in method:
-            says = rf"refreshed \({method}\) is unknown.*rows twice"
+            says = rf"is unknown whether .* was refreshed \({method}\).*rows twice"
             with pytest.raises(cd.AmbiguousWriteError, match=says) as caught:
                 data.rebuild_data(7, method)
             assert (caught.value.rec_id, caught.value.ambiguous) == (7, True)
@@ -422,7 +424,7 @@ def test_only_idempotent_requests_are_sent_twice(http_service, method):
 def test_a_refresh_of_which_every_reply_is_lost(http_service):
     with http_service(lambda request: None) as url:
         data = cd.Data(api_key="hush", base_url=url, api_version="2025.3", retry=cd.RetryPolicy(attempts=2, backoff=0))
-        with pytest.raises(cd.AmbiguousWriteError, match=r"\(reload\) is unknown\. The same call again does no harm"):
+        with pytest.raises(cd.AmbiguousWriteError, match=r"was refreshed \(reload\)\. Repeating the call is harmless"):
             data.rebuild_data(7)
         data.session.close()
 
@@ -434,14 +436,14 @@ BAD: dict[str, Any] = {
     "output": ("get_data", {"output": "json"}, ValueError, "output= must be one of 'df', 'dict'"),
     "output of a table": ("get_data", {"rec_id": 7, "output": None}, ValueError, "output= must be one of"),
     "output of a version": ("get_data_history", {"rec_id": 7, "output": "DF"}, ValueError, "output= must be one of"),
-    "a table and a name": ("get_data", {"rec_id": 7, "name": "T"}, ValueError, "name= chooses among tables"),
-    "a table and a flag": ("get_data", {"rec_id": 7, "refresh": False}, ValueError, "refresh= chooses among"),
+    "a table and a name": ("get_data", {"rec_id": 7, "name": "T"}, ValueError, "name= filters the list of tables"),
+    "a table and a flag": ("get_data", {"rec_id": 7, "refresh": False}, ValueError, "refresh= filters the list"),
     "a table and a key": ("get_data", {"rec_id": 7, "unique_key_available": True}, ValueError, "unique_key_available="),
     "a number for a name": ("get_data", {"name": 7}, TypeError, "name="),
-    "a blank name": ("get_data", {"name": " "}, ValueError, "name= is blank"),
+    "a blank name": ("get_data", {"name": " "}, ValueError, "name= must not be blank"),
     "half a surrogate pair": ("get_data", {"name": "\ud800"}, ValueError, "surrogate"),
-    "a text for a flag": ("get_data", {"refresh": "true"}, TypeError, "refresh= is True, False or None"),
-    "a number for a flag": ("get_data", {"unique_key_available": 1}, TypeError, "is True, False or None"),
+    "a text for a flag": ("get_data", {"refresh": "true"}, TypeError, "refresh= must be True, False or None"),
+    "a number for a flag": ("get_data", {"unique_key_available": 1}, TypeError, "must be True, False or None"),
     "a RecId with a fraction": ("get_data", {"rec_id": 7.5}, TypeError, "by its RecId, a whole number, or its name"),
     "a RecId of nought": ("get_data", {"rec_id": 0, "output": "dict"}, ValueError, "0 is not a RecId"),
     "no RecId": ("get_data_history", {"rec_id": None}, TypeError, "by its RecId"),

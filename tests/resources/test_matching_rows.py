@@ -81,7 +81,7 @@ def test_a_dry_run_shows_what_matches(fresh, name, api_version, multiple_rows):
     assert (receipt.operation, receipt.status, receipt.matched) == ("delete_data", "dry_run", 2)
     assert receipt.preview is not None
     assert receipt.preview["n"].tolist() == [1, 3]
-    assert any("One of these rows" in note for note in receipt.notes) == (multiple_rows == "first")
+    assert any("one of these rows" in note for note in receipt.notes) == (multiple_rows == "first")
     assert writes(sandbox) == []
 
 
@@ -209,11 +209,11 @@ def test_an_empty_table_without_listed_columns(serve):
 # what is refused
 
 BAD_FILTERS: dict[str, Any] = {
-    "none": (None, TypeError, "filters= is a dict"),
-    "a list": ([("t", "a")], TypeError, "filters= is a dict"),
-    "text": ("t = a", TypeError, "filters= is a dict"),
+    "none": (None, TypeError, "filters= must be a dict"),
+    "a list": ([("t", "a")], TypeError, "filters= must be a dict"),
+    "text": ("t = a", TypeError, "filters= must be a dict"),
     "empty": ({}, cd.FrameError, "filters= is empty"),
-    "a number for a name": ({1: "a"}, TypeError, "1 is no column's name"),
+    "a number for a name": ({1: "a"}, TypeError, "1 is not a column name"),
     "a blank name": ({" ": "a"}, cd.ColumnNameError, "needs a name"),
     "names alike": ({"t": "a", "T": "b"}, cd.ColumnNameError, "differ only in case or spaces"),
     "a list of values": ({"t": ["a", "b"]}, cd.FrameError, "has a list for column 't', which is not a single value"),
@@ -267,8 +267,8 @@ def test_which_rows_is_all_or_first(fresh, name, word):
     ("options", "kind"),
     [
         ({"max_rows": -1}, ValueError), ({"max_rows": "1"}, ValueError), ({"reconcile_wait": -1}, ValueError),
-        ({"max_rows": 1, "multiple_rows": "first"}, ValueError), ({"table": 1.5}, TypeError),
-        ({"table": 0}, ValueError),
+        ({"max_rows": 1, "multiple_rows": "first"}, ValueError), ({"rec_id": 1.5}, TypeError),
+        ({"rec_id": 0}, ValueError),
     ],
 )  # fmt: skip
 def test_bad_options_are_refused_before_any_request(fresh, name, options, kind):
@@ -282,11 +282,11 @@ def test_bad_options_are_refused_before_any_request(fresh, name, options, kind):
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ({"nn": 1}, r"has no column 'nn'\. Did you mean 'n'\? It has 'n', 't', 'day', 'ok'"),
-        ({"n": "1"}, r"{option}= does not go with .* 'n' is of type number, and text is given"),
-        ({"t": 1}, "'t' is of type text, and number is given"),
-        ({"day": "2013-01-01"}, "'day' is of type date, and text is given"),
-        ({"ok": 1}, "'ok' is of type checkbox, and number is given"),
+        ({"nn": 1}, r"does not have: 'nn'\. Did you mean 'n'\? Its columns: 'n', 't', 'day', 'ok'"),
+        ({"n": "1"}, r"{option}= does not fit .* 'n' has the type number, and the value is text"),
+        ({"t": 1}, "'t' has the type text, and the value is number"),
+        ({"day": "2013-01-01"}, "'day' has the type date, and the value is text"),
+        ({"ok": 1}, "'ok' has the type checkbox, and the value is number"),
     ],
 )
 def test_columns_that_the_table_does_not_have_like_that(fresh, name, api_version, given, text):
@@ -406,7 +406,7 @@ def test_a_refusal_states_that_nothing_was_done(fresh, name, api_version, operat
 def test_all_that_match_are_unknown_when_every_reply_is_lost(fresh, name, operation):
     sandbox, session = fresh()
     sandbox.faults.script("lose_reply", operation=operation, times=3, after_commit=False)
-    with pytest.raises(cd.AmbiguousWriteError, match=r"Unknown: rows that match.*same call again does no harm"):
+    with pytest.raises(cd.AmbiguousWriteError, match=r"Unknown: rows that match.*Repeating the call is harmless"):
         change(operation, session, name, "all")
     assert writes(sandbox) == [operation] * 3
 
@@ -522,7 +522,7 @@ def test_a_create_that_cannot_be_reconciled_is_unknown(serve):
     sandbox.faults.script("lose_reply", operation="create", after_commit=True)
     sandbox.faults.status(500, operation="list", nth=2, times=10)
     with pytest.raises(
-        cd.AmbiguousWriteError, match=r"Whether table 'T' was made is unknown\. Look whether it is there"
+        cd.AmbiguousWriteError, match=r"unknown whether table 'T' was created\. Check whether it exists"
     ):
         cd.Data(session).create_data("T", cols=TYPES)
     assert writes(sandbox) == ["create"]

@@ -54,7 +54,7 @@ def test_a_failed_run_raises_with_the_reason(session, one_sandbox, nightly, name
     one_sandbox.put_source(f"{name}.csv", "plane,wings\nA320,2\n")
     schedule = cd.Schedule(session)
     with pytest.raises(
-        cd.ScheduleFailedError, match=f"schedule {nightly} ended as 'failed'. The service says: .*seats"
+        cd.ScheduleFailedError, match=f"schedule {nightly} ended with the state 'failed'. The service states: .*seats"
     ):
         schedule.trigger_schedule(nightly, wait=True, poll=0, timeout=10)
     assert schedule.get_schedule(nightly)["status"].item() == "failed"
@@ -116,7 +116,7 @@ def test_a_run_is_followed_to_its_own_end(http_service, states):
     ],
 )
 def test_a_run_that_does_not_end_is_given_up(http_service, states):
-    with pytest.raises(TimeoutError, match=r"had not ended after 0 seconds.*may still be going on") as caught:
+    with pytest.raises(TimeoutError, match=r"did not end within 0 seconds.*may still be in progress") as caught:
         followed(http_service, states, timeout=0)
     assert isinstance(caught.value, cd.ScheduleTimeoutError)
     assert caught.value.rec_id == 7
@@ -128,7 +128,7 @@ def test_a_schedule_without_a_state_is_not_triggered(http_service, record):
     with (
         http_service(answer) as url,
         at(url) as session,
-        pytest.raises(cd.ScheduleStateError, match=r"cannot be read off .* It was not triggered"),
+        pytest.raises(cd.ScheduleStateError, match=r"does not show its state .* It was not triggered"),
     ):
         cd.Schedule(session).trigger_schedule(7, wait=True)
     assert asked == ["GET /schedule/7"]
@@ -140,14 +140,16 @@ def test_the_end_of_an_earlier_run_does_not_count_for_a_later_run(http_service, 
     with (
         http_service(answer) as url,
         at(url) as session,
-        pytest.raises(cd.ScheduleStateError, match=r"going on already.* It was not triggered"),
+        pytest.raises(cd.ScheduleStateError, match=r"is in progress.* It was not triggered"),
     ):
         cd.Schedule(session).trigger_schedule(7, wait=True, poll=0)
     assert asked == ["GET /schedule/7"]
 
 
 def test_a_run_with_an_unreported_end_is_not_reported_as_successful(http_service):
-    with pytest.raises(cd.ScheduleStateError, match=r"has ended, and the service does not say how.* 'idle' now"):
+    with pytest.raises(
+        cd.ScheduleStateError, match=r"has ended, but the service does not state whether it succeeded.* 'idle'"
+    ):
         followed(http_service, ["idle", "running", "idle"])
 
 
@@ -162,7 +164,7 @@ def test_an_error_while_following_a_run_says_that_it_was_triggered(http_service)
 
     with http_service(failing) as url, at(url) as session, pytest.raises(cd.PermissionDeniedError) as caught:
         cd.Schedule(session).trigger_schedule(7, wait=True, poll=0)
-    assert caught.value.__notes__ == ["Schedule 7 had been triggered."]
+    assert caught.value.__notes__ == ["Schedule 7 was triggered before this error."]
 
 
 @pytest.mark.parametrize("after_commit", [True, False])
@@ -175,6 +177,6 @@ def test_a_trigger_with_a_lost_reply_may_be_a_run_and_is_not_retried(serve, name
     with pytest.raises(cd.TransportError) as caught:
         cd.Schedule(session).trigger_schedule(schedule)
     assert caught.value.ambiguous
-    assert "It may have been carried out all the same" in caught.value.__notes__[0]
+    assert "The request may have been carried out" in caught.value.__notes__[0]
     assert len(sandbox.requests.of("trigger")) == 1
     assert len(cd.read_clicdata(name, session=session)) == 1 + after_commit

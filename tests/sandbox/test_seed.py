@@ -471,12 +471,12 @@ def test_the_command_seeds_once_and_prints_the_result(look, tmp_path):
                 watchdog.cancel()
                 process.kill()
         assert process.returncode == 0
-        assert (rest, wrong) == ("The sandbox has ended.\n", "")
+        assert (rest, wrong) == ("The sandbox has stopped.\n", "")
         printed += [line.strip() for line in lines[7:]]
     assert printed == [
-        "Added to look at: 5 tables, 4 dashboards, 4 users, 1 team, 3 schedules.",
-        "Left out, as the name is taken or what it builds on is another: team Finance.",
-        "It was seeded before: nothing is added.",
+        "Added: 5 tables, 4 dashboards, 4 users, 1 team, 3 schedules.",
+        "Skipped, because the name is in use or a table that it needs differs: team Finance.",
+        "The sandbox was seeded before; nothing was added.",
     ]
 
 
