@@ -14,7 +14,7 @@ _MAX_SUGGESTIONS = 3
 _COMPARED_CHARACTERS = 100
 
 
-def whole_number(name: str, value: SupportsIndex, *, least: int, most: int | None = None, why: str = "") -> int:
+def check_whole_number(name: str, value: SupportsIndex, *, least: int, most: int | None = None, why: str = "") -> int:
     """Check that an argument is a whole number within bounds.
 
     Parameters
@@ -42,7 +42,7 @@ def whole_number(name: str, value: SupportsIndex, *, least: int, most: int | Non
 
     Examples
     --------
-    >>> whole_number("limit", 7, least=0)
+    >>> check_whole_number("limit", 7, least=0)
     7
     """
     number = None if isinstance(value, bool) or not isinstance(value, SupportsIndex) else operator.index(value)
@@ -52,7 +52,7 @@ def whole_number(name: str, value: SupportsIndex, *, least: int, most: int | Non
     return number
 
 
-def one_of(name: str, value: object, allowed: Sequence[T]) -> T:
+def check_choice(name: str, value: object, allowed: Sequence[T]) -> T:
     """Check that an argument is one of the allowed values.
 
     Parameters
@@ -76,7 +76,7 @@ def one_of(name: str, value: object, allowed: Sequence[T]) -> T:
 
     Examples
     --------
-    >>> one_of("output", "df", ["df", "dict"])
+    >>> check_choice("output", "df", ["df", "dict"])
     'df'
     """
     for each in allowed:
@@ -85,7 +85,7 @@ def one_of(name: str, value: object, allowed: Sequence[T]) -> T:
     raise ValueError(f"{name}= must be one of {', '.join(map(repr, allowed))}, not {value!r}.")
 
 
-def unicode_text(what: str, text: object) -> str:
+def check_text(what: str, text: object) -> str:
     """Check that a value is valid Unicode text, which can be sent.
 
     Parameters
@@ -116,7 +116,7 @@ def unicode_text(what: str, text: object) -> str:
     return text
 
 
-def rec_id_or_name(what: str, value: object) -> int | str:
+def check_rec_id_or_name(what: str, value: object) -> int | str:
     """Check that a value is a RecId or a name.
 
     Parameters
@@ -140,13 +140,13 @@ def rec_id_or_name(what: str, value: object) -> int | str:
 
     Examples
     --------
-    >>> rec_id_or_name("table", 1234), rec_id_or_name("table", "Flights")
+    >>> check_rec_id_or_name("table", 1234), check_rec_id_or_name("table", "Flights")
     (1234, 'Flights')
     """
     if isinstance(value, str):
         if not value.strip():
             raise ValueError(f"The name of a {what} must not be blank.")
-        return unicode_text(f"The name of a {what}", value)
+        return check_text(f"The name of a {what}", value)
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise TypeError(f"A {what} is identified by its RecId, a whole number, or its name, not by {value!r}.")
     rec_id = operator.index(value)

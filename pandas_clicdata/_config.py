@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from pandas_clicdata._models import Secret
-from pandas_clicdata._threads import forks_wait
+from pandas_clicdata._threads import fork_lock
 from pandas_clicdata.errors import ConfigurationError, NoCredentialsError
 
 AuthMethod = Literal["client_credentials", "basic", "api_key", "authorization_code"]
@@ -146,7 +146,7 @@ def user_folder(kind: Literal["config", "data", "state"]) -> Path | None:
     >>> user_folder("config").name
     'pandas_clicdata'
     """
-    with forks_wait:
+    with fork_lock:
         import platformdirs
 
     folder_of = {
@@ -231,7 +231,7 @@ def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None
     )
 
 
-def resolve_kept(kept: Settings, profile: str | None = None) -> Settings:
+def resolve_unpickled(kept: Settings, profile: str | None = None) -> Settings:
     """Complete the settings of a pickled session, which hold no secret, from the environment and the profile.
 
     Parameters
@@ -305,7 +305,7 @@ class Address(NamedTuple):
     origin: tuple[str, str, int]
 
 
-def address_of(url: str, params: Sequence[tuple[str, str | Secret]] = ()) -> Address | None:
+def parse_address(url: str, params: Sequence[tuple[str, str | Secret]] = ()) -> Address | None:
     """Parse a URL in the same way as the libraries that connect to it.
 
     requests and urllib3 parse a URL with different parsers before a connection is made. A URL is valid only if both
@@ -325,15 +325,15 @@ def address_of(url: str, params: Sequence[tuple[str, str | Secret]] = ()) -> Add
 
     Examples
     --------
-    >>> address_of("https://API.clicdata.com/data").origin
+    >>> parse_address("https://API.clicdata.com/data").origin
     ('https', 'api.clicdata.com', 443)
-    >>> address_of("https://evil.example\\\\@api.clicdata.com/").origin
+    >>> parse_address("https://evil.example\\\\@api.clicdata.com/").origin
     ('https', 'evil.example', 443)
-    >>> address_of("https://me:hush@api.clicdata.com/") is None
+    >>> parse_address("https://me:hush@api.clicdata.com/") is None
     True
     """
     # Imported with the first session, not with this package.
-    with forks_wait:
+    with fork_lock:
         import requests
         from urllib3.util import parse_url
 
@@ -384,7 +384,7 @@ def is_loopback(url: str) -> bool:
     >>> is_loopback("http://127.0.0.1:8484"), is_loopback("https://api.clicdata.com")
     (True, False)
     """
-    address = address_of(url)
+    address = parse_address(url)
     return address is not None and address.origin[1] in LOOPBACK_HOSTS
 
 
@@ -590,7 +590,7 @@ def _checked_base_url(url: str) -> str:
     plain = url.isprintable() and not {" ", "\\"} & set(url)
     if "@" in url.partition("//")[2].partition("/")[0]:
         raise ConfigurationError("base_url holds a user name or password. Pass credentials in their own parameters.")
-    address = address_of(url) if plain else None
+    address = parse_address(url) if plain else None
     if address is None:
         raise ConfigurationError("base_url is not an http or https address. An example: 'https://api.clicdata.com'.")
     sent = address.url.reveal()

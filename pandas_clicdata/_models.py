@@ -43,7 +43,7 @@ MAX_REPLY_BYTES = 512 * 1024 * 1024
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 """The default maximum size of the body of an insert. Common servers accept at most 28 MiB."""
 
-NO_MORE_TRIES: ContextVar[threading.Event | None] = ContextVar("NO_MORE_TRIES", default=None)
+STOP_RETRIES: ContextVar[threading.Event | None] = ContextVar("STOP_RETRIES", default=None)
 """An event that stops the retries of a thread, and the waits before them. None if they cannot be stopped."""
 
 
@@ -111,7 +111,7 @@ class Secret:
 _MEANS_SECRET = re.compile("(?i)password|passwd|pwd|passphrase|secret|token|credential|api[_-]?key")
 
 
-def means_secret(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
     """Return whether a name is that of a secret, whose value must not be shown.
 
     Parameters
@@ -126,22 +126,22 @@ def means_secret(name: str) -> bool:
 
     Examples
     --------
-    >>> means_secret("newPassword"), means_secret("name")
+    >>> is_secret_name("newPassword"), is_secret_name("name")
     (True, False)
     """
     return _MEANS_SECRET.search(name) is not None
 
 
-def secrets_in(value: Any) -> Iterator[Secret]:
+def find_secrets(value: Any) -> Iterator[Secret]:
     """Yield all secrets in a value and in the mappings and lists that it holds."""
     if isinstance(value, Secret):
         yield value
     elif isinstance(value, Mapping):
         for inner in value.values():
-            yield from secrets_in(inner)
+            yield from find_secrets(inner)
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from secrets_in(inner)
+            yield from find_secrets(inner)
 
 
 _TOKEN_LIKE = re.compile(
@@ -436,7 +436,7 @@ class Request:
     @property
     def line(self) -> str:
         """The request line, for logs and errors."""
-        query = "&".join(f"{key}={'***' if means_secret(key) else value}" for key, value in self.params)
+        query = "&".join(f"{key}={'***' if is_secret_name(key) else value}" for key, value in self.params)
         return f"{self.method} {self.path}" + (f"?{query}" if query else "")
 
 
@@ -456,7 +456,7 @@ class Reply:
         How many times the request was tried.
     secrets : tuple of Secret
         What must not be shown if the reply is quoted.
-    perhaps_done : bool
+    possibly_done : bool
         Whether an earlier try, whose reply was lost or an error, may have carried out the request.
     framed : bool
         Whether the reply declares its end, so that an incomplete reply is detected for any content.
@@ -469,7 +469,7 @@ class Reply:
     body: bytes = field(default=b"", repr=False)
     attempts: int = 1
     secrets: tuple[Secret, ...] = field(default=(), repr=False)
-    perhaps_done: bool = False
+    possibly_done: bool = False
     framed: bool = True
     connection: int = 0
 
@@ -561,7 +561,7 @@ class RetryPolicy:
             raise ValueError(f"A RetryPolicy needs attempts= of at least 1 and no negative times, not {self}.")
 
 
-BATCH_ROWS = 500
+MAX_BATCH_ROWS = 500
 """The maximum number of rows in a request."""
 
 MultipleRows = Literal["all", "first"]
@@ -630,7 +630,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedColumn:
     """A column as received, of one or more pages.
 
     Attributes
@@ -662,7 +662,7 @@ class Encoding(StrEnum):
 
 
 @dataclass(frozen=True)
-class Wire:
+class WireFormat:
     """How a column is encoded in JSON; ``quoted`` encodes numbers and booleans as text."""
 
     encoding: Encoding
@@ -681,7 +681,7 @@ class PlannedColumn:
         The dtype in the frame.
     data_type : ColumnType
         The type in ClicData.
-    wire : Wire
+    wire : WireFormat
         The encoding in JSON.
     note : str
         What changes in the values, in a sentence; empty if nothing does.
@@ -690,7 +690,7 @@ class PlannedColumn:
     name: str
     dtype: str
     data_type: ColumnType
-    wire: Wire
+    wire: WireFormat
     note: str = ""
 
 
@@ -773,7 +773,7 @@ class InsertCounts:
 
 
 @dataclass(frozen=True)
-class Sent:
+class RequestOutcome:
     """The outcome of a request that was carried out.
 
     Attributes
@@ -782,7 +782,7 @@ class Sent:
         The counts in its reply.
     retries : int
         How many times it was retried.
-    perhaps_twice : bool
+    possibly_repeated : bool
         Whether an earlier try may have been carried out too, or may still be.
     connection : int
         The number of the connection of its reply.
@@ -790,7 +790,7 @@ class Sent:
 
     counts: InsertCounts = field(default_factory=InsertCounts)
     retries: int = 0
-    perhaps_twice: bool = False
+    possibly_repeated: bool = False
     connection: int = 0
 
 
@@ -894,7 +894,7 @@ class WriteResult:
         In the dry run of a delete, the rows of the table that would be deleted.
     backup : str, optional
         The Parquet file with the rows that a replace deleted. :func:`restore` restores them.
-    stale_marks : tuple of str, optional
+    stale_stamps : tuple of str, optional
         With ``stamp=``: the stamps of tries whose rows were sent again. Rows that carry one of them arrived late and
         can be deleted at any time. The write has deleted those that arrived before its end.
     notes : tuple of str, optional
@@ -925,7 +925,7 @@ class WriteResult:
     matched: int | None = None
     preview: DataFrame | None = field(default=None, repr=False, compare=False)
     backup: str | None = None
-    stale_marks: tuple[str, ...] = ()
+    stale_stamps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
@@ -946,8 +946,8 @@ class WriteResult:
             facts.append(("rows matched", f"{self.matched:,}"))
         if self.backup is not None:
             facts.append(("backup", self.backup))
-        if self.stale_marks:
-            facts.append(("stale stamps", ", ".join(self.stale_marks)))
+        if self.stale_stamps:
+            facts.append(("stale stamps", ", ".join(self.stale_stamps)))
         facts += [("note", note) for note in self.notes]
         table = facts_html(f"ClicData {self.operation}", facts)
         return table if self.preview is None else table + str(self.preview.to_html(max_rows=_SHOWN_ROWS))

@@ -35,22 +35,22 @@ class ForkAware(Protocol):
         """Recreate the locks, and everything else that a child must not share. Called first in the child."""
 
 
-forks_wait = threading.RLock()
+fork_lock = threading.RLock()
 """Held during imports, so that no child is forked then: in that child, the import lock would never be released."""
 
 _fork_aware: weakref.WeakSet[ForkAware] = weakref.WeakSet()
 
 
-def renew_in_children(owner: ForkAware) -> None:
+def reset_after_fork(owner: ForkAware) -> None:
     """Call ``owner._after_fork()`` in each process that is forked during the lifetime of the owner."""
     _fork_aware.add(owner)
 
 
 def _after_fork() -> None:
-    forks_wait.release()
+    fork_lock.release()
     for owner in list(_fork_aware):
         owner._after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=forks_wait.acquire, after_in_parent=forks_wait.release, after_in_child=_after_fork)
+    os.register_at_fork(before=fork_lock.acquire, after_in_parent=fork_lock.release, after_in_child=_after_fork)

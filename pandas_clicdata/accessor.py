@@ -9,7 +9,7 @@ import pandas as pd
 
 from pandas_clicdata import write
 from pandas_clicdata._docstrings import documented_as, parameters_from
-from pandas_clicdata._models import BATCH_ROWS
+from pandas_clicdata._models import MAX_BATCH_ROWS
 from pandas_clicdata.types import ingest, plan
 from pandas_clicdata.write.options import RECONCILE_SECONDS
 
@@ -56,7 +56,7 @@ class ClicDataAccessor:
         on_new_columns: OnNewColumns = "error",
         description: str = "",
         dry_run: bool = False,
-        chunksize: int = BATCH_ROWS,
+        chunksize: int = MAX_BATCH_ROWS,
         workers: int = 1,
         stamp: str | None = None,
         on_unknown: OnUnknown = "raise",
@@ -112,7 +112,7 @@ class ClicDataAccessor:
         index: bool = False,
         on_new_columns: OnNewColumns = "error",
         dry_run: bool = False,
-        chunksize: int = BATCH_ROWS,
+        chunksize: int = MAX_BATCH_ROWS,
         workers: int = 1,
         stamp: str | None = None,
         on_unknown: OnUnknown = "raise",
@@ -204,7 +204,7 @@ class ClicDataAccessor:
         index: bool = False,
         on_new_columns: OnNewColumns = "error",
         dry_run: bool = False,
-        chunksize: int = BATCH_ROWS,
+        chunksize: int = MAX_BATCH_ROWS,
         workers: int = 1,
         reconcile_wait: float = RECONCILE_SECONDS,
         verify: bool = False,

@@ -17,10 +17,19 @@ from typing import TYPE_CHECKING, Any, get_args, overload
 import pandas as pd
 import pyarrow as pa
 
-from pandas_clicdata._checks import did_you_mean, one_of, whole_number
+from pandas_clicdata._checks import check_choice, check_whole_number, did_you_mean
 from pandas_clicdata._display import Progress, ProgressBar
 from pandas_clicdata._docstrings import parameters_from
-from pandas_clicdata._models import ROW_ID_TYPES, ColumnType, Decoded, Kind, Page, RepeatedPages, TableId, TableRef
+from pandas_clicdata._models import (
+    ROW_ID_TYPES,
+    ColumnType,
+    DecodedColumn,
+    Kind,
+    Page,
+    RepeatedPages,
+    TableId,
+    TableRef,
+)
 from pandas_clicdata._threads import started
 from pandas_clicdata.client import api
 from pandas_clicdata.client.api import Client
@@ -88,7 +97,7 @@ class ReadOptions:
     call: str = ""
 
     def __post_init__(self) -> None:
-        one_of("repeated_pages", self.repeated_pages, get_args(RepeatedPages))
+        check_choice("repeated_pages", self.repeated_pages, get_args(RepeatedPages))
 
 
 def _read(client: Client, options: ReadOptions) -> tuple[dict[str, infer.InferredColumn], int]:
@@ -104,7 +113,7 @@ def _read(client: Client, options: ReadOptions) -> tuple[dict[str, infer.Inferre
     walk = _PageWalk(client, options)
     # The first page shows the columns, even if no row is wanted.
     names = row_codec.names_in(walk.first.rows, list(walk.declared))
-    pieces: list[tuple[dict[str, Decoded], int]] = []
+    pieces: list[tuple[dict[str, DecodedColumn], int]] = []
     with closing(walk.pages()) as pages:
         for page_rows in pages:
             names = row_codec.names_in(page_rows, names)
@@ -265,13 +274,13 @@ class _PageWalk:
         """Return whether the service or the user declares a column as text."""
         return self.declared.get(name) in _TEXTS or infer.is_text_dtype(self._options.dtype_of(name))
 
-    def decoded(self, page_rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Decoded]:
+    def decoded(self, page_rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, DecodedColumn]:
         """Decode the rows of a page into columns."""
         as_text = {name for name in names if infer.is_text_dtype(self._options.dtype_of(name))}
         mixed = {name for name in names if self.declared.get(name) in _TEXTS}
         return dict(zip(names, row_codec.decode(page_rows, names, as_text=as_text, mixed_as_text=mixed), strict=True))
 
-    def conformed(self, decoded: Decoded, field: pa.Field) -> pa.Array:
+    def conformed(self, decoded: DecodedColumn, field: pa.Field) -> pa.Array:
         """Convert a page's column to the type that the first page determined.
 
         Raises
@@ -573,9 +582,9 @@ def _new_columns(page_rows: Sequence[Mapping[str, Any]], selected: Sequence[str]
     return [name for name in row_codec.names_in(page_rows, selected) if name not in selected and name not in hidden]
 
 
-def nulls(count: int) -> Decoded:
+def nulls(count: int) -> DecodedColumn:
     """Return a decoded column of nulls."""
-    return Decoded(Kind.NULL, pa.chunked_array([pa.nulls(count)]))
+    return DecodedColumn(Kind.NULL, pa.chunked_array([pa.nulls(count)]))
 
 
 def _smaller(limit: int | None, total: int | None) -> int | None:
@@ -747,7 +756,7 @@ def read_clicdata(
     }
     conversion = {"dtype": types, "dtype_backend": dtype_backend, "parse_dates": parse_dates, "index_col": index_col}
     if chunksize is not None:
-        size = whole_number("chunksize", chunksize, least=1)
+        size = check_whole_number("chunksize", chunksize, least=1)
         reader = _with_schema_columns(_stream(client_of(session), options), restored, columns)
         _check_columns_exist(reader.schema.names, **named)
         return _chunks(reader, size, conversion)
@@ -847,9 +856,9 @@ def _read_options(
         raise TypeError(f"progress= must be True, False, None or a callable, not {progress!r}.")
     return ReadOptions(
         table=api.checked_table(table),
-        version=None if version is None else whole_number("version", version, least=0),
+        version=None if version is None else check_whole_number("version", version, least=0),
         columns=wanted,
-        limit=None if limit is None else whole_number("limit", limit, least=0),
+        limit=None if limit is None else check_whole_number("limit", limit, least=0),
         dtype_of=_read_as(dtype),
         progress=progress,
         repeated_pages=repeated_pages,

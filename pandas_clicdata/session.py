@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from pandas_clicdata import _config
-from pandas_clicdata._checks import whole_number
+from pandas_clicdata._checks import check_whole_number
 from pandas_clicdata._config import SETTING_NAMES, Settings, concealed, resolve
 from pandas_clicdata._display import facts_html
 from pandas_clicdata._docstrings import parameters_from
@@ -25,9 +25,9 @@ from pandas_clicdata._models import (
     RetryPolicy,
     Secret,
 )
-from pandas_clicdata._threads import forks_wait, renew_in_children
+from pandas_clicdata._threads import fork_lock, reset_after_fork
 from pandas_clicdata.client.api import Client
-from pandas_clicdata.client.auth import Authenticator, LookedUpLater, authenticator
+from pandas_clicdata.client.auth import Authenticator, DeferredAuthenticator, authenticator
 from pandas_clicdata.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -149,8 +149,8 @@ class Session:
             "timeout": timeout,
             "retry": retry,
             "verify": verify,
-            "max_request_bytes": whole_number("max_request_bytes", max_request_bytes, least=1),
-            "max_reply_bytes": whole_number("max_reply_bytes", max_reply_bytes, least=1),
+            "max_request_bytes": check_whole_number("max_request_bytes", max_request_bytes, least=1),
+            "max_reply_bytes": check_whole_number("max_reply_bytes", max_reply_bytes, least=1),
         }
         settings = _config.resolve(
             {
@@ -182,7 +182,7 @@ class Session:
         authenticator_of: Callable[[Settings, Transport], Authenticator],
     ) -> None:
         # The network libraries load with the first session, not with the import of this package.
-        with forks_wait:
+        with fork_lock:
             from pandas_clicdata.client.transport import Transport
 
         self._settings = settings
@@ -306,7 +306,7 @@ def _load(
         profile,
         options,
         {},
-        lambda settings, transport: LookedUpLater(settings, profile, identity, transport),
+        lambda settings, transport: DeferredAuthenticator(settings, profile, identity, transport),
     )
     return session
 
@@ -349,7 +349,7 @@ class SessionManager:
         self._params = connection_params
         self._bound = False
         self._after_fork()
-        renew_in_children(self)
+        reset_after_fork(self)
         # The default session of the constructor lasts until the manager is used in a ``with`` block.
         self._is_default_since_init = bool(connection_params)
         if self._is_default_since_init:
@@ -479,7 +479,7 @@ class _DefaultSession:
         self.managers = [SessionManager()]
         self.sandbox: Any = None
         self._after_fork()
-        renew_in_children(self)
+        reset_after_fork(self)
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pandas_clicdata._checks import did_you_mean, rec_id_or_name, unicode_text
+from pandas_clicdata._checks import check_rec_id_or_name, check_text, did_you_mean
 from pandas_clicdata._models import (
     ROW_ID_TYPES,
     Column,
@@ -19,13 +19,13 @@ from pandas_clicdata._models import (
     RefreshMethod,
     Reply,
     Request,
+    RequestOutcome,
     Secret,
-    Sent,
     TableList,
     TableRef,
-    secrets_in,
+    find_secrets,
 )
-from pandas_clicdata._threads import renew_in_children
+from pandas_clicdata._threads import reset_after_fork
 from pandas_clicdata.client import operations
 from pandas_clicdata.client.auth import Authenticator, account_label
 from pandas_clicdata.client.dialects import Dialect, detection, dialect_for
@@ -72,7 +72,7 @@ class Client:
         self.max_request_bytes = max_request_bytes
         self._dialect = None if settings.api_version == "auto" else dialect_for(settings.api_version)
         self._after_fork()
-        renew_in_children(self)
+        reset_after_fork(self)
 
     def _after_fork(self) -> None:
         # In a forked child, a thread of the parent may hold the lock for ever.
@@ -230,16 +230,16 @@ class Client:
         """Create a table and return its RecId."""
         return self._perform(self.dialect.create_table(name, description, columns))
 
-    def insert(self, rec_id: int, rows: bytes, count: int) -> Sent:
+    def insert(self, rec_id: int, rows: bytes, count: int) -> RequestOutcome:
         """Insert rows that are already JSON text."""
         counts, sent = self._perform_counted(self.dialect.insert(rec_id, rows, count))
         return replace(sent, counts=counts)
 
-    def delete(self, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> Sent:
+    def delete(self, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> RequestOutcome:
         """Delete every row that meets all conditions, or the first one."""
         return self._perform_counted(self.dialect.delete(rec_id, find, multiple_rows))[1]
 
-    def update(self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows = "all") -> Sent:
+    def update(self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows = "all") -> RequestOutcome:
         """Set these values in every row that meets all conditions, or in the first one."""
         return self._perform_counted(self.dialect.update(rec_id, find, values, multiple_rows))[1]
 
@@ -355,7 +355,7 @@ class Client:
             params=params,
             body=None if fields is None else operations.dumps(fields),
             repeatable=method == "GET",
-            secrets=(*secrets_in(fields), *secrets_in(params)),
+            secrets=(*find_secrets(fields), *find_secrets(params)),
         )
         return self._ask_once(request, lambda parsed: parsed.content)
 
@@ -426,7 +426,7 @@ class Client:
     def _perform(self, exchange: Exchange[T]) -> T:
         return self._perform_counted(exchange)[0]
 
-    def _perform_counted(self, exchange: Exchange[T]) -> tuple[T, Sent]:
+    def _perform_counted(self, exchange: Exchange[T]) -> tuple[T, RequestOutcome]:
         """Send a request; return what its reply holds, and how often it was sent again."""
         try:
             reply = self._send(exchange.request)
@@ -436,7 +436,9 @@ class Client:
             for note in self._settings.notes:
                 exc.add_note(note)
             raise
-        return result, Sent(retries=reply.attempts - 1, perhaps_twice=reply.perhaps_done, connection=reply.connection)
+        return result, RequestOutcome(
+            retries=reply.attempts - 1, possibly_repeated=reply.possibly_done, connection=reply.connection
+        )
 
     def _send(self, request: Request) -> Reply:
         """Send a request; after a 401, renew the token and send it once more."""
@@ -451,10 +453,10 @@ class Client:
             reply = self.transport.send(request, renewed, self.authenticator.secrets())
         except ClicDataError as exc:
             # A try before the 401, whose reply was lost, may have been carried out.
-            exc.ambiguous |= first.perhaps_done
+            exc.ambiguous |= first.possibly_done
             raise
-        attempts, perhaps_done = first.attempts + reply.attempts, first.perhaps_done or reply.perhaps_done
-        return replace(reply, attempts=attempts, perhaps_done=perhaps_done)
+        attempts, possibly_done = first.attempts + reply.attempts, first.possibly_done or reply.possibly_done
+        return replace(reply, attempts=attempts, possibly_done=possibly_done)
 
 
 def _read(exchange: Exchange[T], reply: Reply) -> T:
@@ -484,7 +486,7 @@ def checked_name(name: object) -> str:
         raise TypeError(f"The name of a new table must be a string, not {name!r}.")
     if not name.strip():
         raise ValueError("The name of a table must not be blank.")
-    return unicode_text("A table's name", name)
+    return check_text("A table's name", name)
 
 
 def checked_table(table: object) -> int | str:
@@ -500,7 +502,7 @@ def checked_table(table: object) -> int | str:
     >>> checked_table(1234), checked_table("Flights")
     (1234, 'Flights')
     """
-    return rec_id_or_name("table", table)
+    return check_rec_id_or_name("table", table)
 
 
 @dataclass(frozen=True)

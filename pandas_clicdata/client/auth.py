@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pandas_clicdata import _config
 from pandas_clicdata._config import Settings
-from pandas_clicdata._models import NO_MORE_TRIES, Reply, Request, Secret
-from pandas_clicdata._threads import forks_wait, renew_in_children, started
+from pandas_clicdata._models import STOP_RETRIES, Reply, Request, Secret
+from pandas_clicdata._threads import fork_lock, reset_after_fork, started
 from pandas_clicdata.client.token_file import SignIns, StoredTokens, TokenFile
 from pandas_clicdata.errors import (
     ApiError,
@@ -251,7 +251,7 @@ class Bearer:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        renew_in_children(self)
+        reset_after_fork(self)
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
@@ -365,7 +365,7 @@ class AuthorizationCode:
     def __post_init__(self, sign_in: str | None) -> None:
         self._file = TokenFile(self.settings)
         self._key = sign_in
-        renew_in_children(self)
+        reset_after_fork(self)
 
     def _after_fork(self) -> None:
         # The parent writes its tokens. The child would write later, when their refresh token may already be spent.
@@ -390,9 +390,9 @@ class AuthorizationCode:
     def fetch(self, send: Send, current: Secret | None) -> IssuedTokens:
         # Runs in its own thread, because Ctrl-C is raised in the main thread and would lose a token between the reply
         # and the disk. Python waits for this thread when it ends; a pool accepts no work by then.
-        stop = NO_MORE_TRIES.get() or threading.Event()
+        stop = STOP_RETRIES.get() or threading.Event()
         context = contextvars.copy_context()
-        context.run(NO_MORE_TRIES.set, stop)
+        context.run(STOP_RETRIES.set, stop)
         future: Future[IssuedTokens] = Future()
         work = (future, context, send, current)
         try:
@@ -507,7 +507,7 @@ def _exchange(send: Send, request: Request, kind: str, settings: Settings) -> Is
     try:
         reply = send(request)
         reason = "is out of date, was used before, or was revoked"
-        if reply.perhaps_done:
+        if reply.possibly_done:
             reason = "was spent by an earlier try whose reply was lost, or was used before"
         hint = (
             " To continue with the sign-in in the token file, leave refresh_token= (and CLICDATA_REFRESH_TOKEN) out."
@@ -519,7 +519,7 @@ def _exchange(send: Send, request: Request, kind: str, settings: Settings) -> Is
         if isinstance(exc, TransportError):
             possibly_spent = exc.ambiguous
         elif isinstance(exc, RateLimitError):
-            possibly_spent = reply is not None and reply.perhaps_done
+            possibly_spent = reply is not None and reply.possibly_done
         else:
             possibly_spent = not isinstance(exc, AuthenticationError)
         if possibly_spent:
@@ -677,7 +677,7 @@ class FixedHeaders:
         return _fingerprint(self.settings.api_key)
 
 
-class LookedUpLater:
+class DeferredAuthenticator:
     """The authentication of a session that was pickled. The first request looks up the credentials.
 
     So unpickling never fails because of them: a process pool hangs if its workers cannot unpickle their task.
@@ -728,7 +728,7 @@ class LookedUpLater:
         )
         settings, reason = None, ""
         try:
-            settings = _config.resolve_kept(self._settings, self._profile)
+            settings = _config.resolve_unpickled(self._settings, self._profile)
         except ConfigurationError as exc:
             reason = str(exc)
         if settings is None:
@@ -800,7 +800,7 @@ def authenticator(settings: Settings, transport: Transport, sign_in: str | None 
         inner = _base64(Secret(f"{settings.username}:{settings.password.reveal()}"))
         outer = _base64(Secret(f"{settings.client_id}:{inner.reveal()}"))
         return FixedHeaders({"Authorization": Secret(f"Basic {outer.reveal()}")}, settings, parts=(inner,))
-    with forks_wait:
+    with fork_lock:
         # Imported now, because a thread may fetch the first token while another thread forks.
         import filelock  # noqa: F401
         import oauthlib.oauth2  # noqa: F401

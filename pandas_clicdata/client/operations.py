@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn, get_args
 
-from pandas_clicdata._models import Column, Framing, MultipleRows, RefreshMethod, Request, Secret, secrets_in
+from pandas_clicdata._models import Column, Framing, MultipleRows, RefreshMethod, Request, Secret, find_secrets
 
 _ALWAYS_EXACT_CHARACTERS = 16
 """A point and at most 15 digits: a double represents every such number exactly."""
@@ -195,7 +195,7 @@ class Operation:
             body=content if fields is None else dumps(fields),
             repeatable=self.repeatable if repeatable is None else repeatable,
             rows=rows,
-            secrets=tuple(secrets_in(fields)),
+            secrets=tuple(find_secrets(fields)),
         )
 
 

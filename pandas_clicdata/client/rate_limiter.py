@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable
 from enum import Enum
 
-from pandas_clicdata._models import NO_MORE_TRIES, RetryPolicy
-from pandas_clicdata._threads import renew_in_children
+from pandas_clicdata._models import STOP_RETRIES, RetryPolicy
+from pandas_clicdata._threads import reset_after_fork
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class RateLimiter:
         self._sleep = sleep
         self._clock = clock
         self._after_fork()
-        renew_in_children(self)
+        reset_after_fork(self)
 
     def _after_fork(self) -> None:
         """Reset the state: the requests in flight belong to the parent."""
@@ -108,7 +108,7 @@ class RateLimiter:
         Decision
             Never ``QUEUE``.
         """
-        stop = NO_MORE_TRIES.get()
+        stop = STOP_RETRIES.get()
         while True:
             with self._changed:
                 stopped = stop is not None and stop.is_set()
@@ -281,7 +281,7 @@ def sleep_unless_stopped(seconds: float, sleep: Callable[[float], object]) -> bo
     bool
         Whether the thread was asked to stop.
     """
-    stop = NO_MORE_TRIES.get()
+    stop = STOP_RETRIES.get()
     if stop is None:
         sleep(seconds)
         return False

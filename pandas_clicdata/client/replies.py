@@ -151,7 +151,7 @@ class ParsedReply:
                 (reply.redact(reply.headers[name]) for name in _REQUEST_ID_HEADERS if name in reply.headers), None
             ),
             attempts=reply.attempts,
-            ambiguous=request.method != "GET" and (not decided or reply.perhaps_done),
+            ambiguous=request.method != "GET" and (not decided or reply.possibly_done),
         )
 
     def unwrap(self) -> ParsedReply:

@@ -27,9 +27,9 @@ from requests.auth import AuthBase
 from requests.utils import get_auth_from_url, prepend_scheme_if_needed
 from urllib3.util import parse_url
 
-from pandas_clicdata._config import Address, address_of
+from pandas_clicdata._config import Address, parse_address
 from pandas_clicdata._models import DEFAULT_TIMEOUT, MAX_REPLY_BYTES, Reply, Request, RetryPolicy, Secret, redacted
-from pandas_clicdata._threads import renew_in_children
+from pandas_clicdata._threads import reset_after_fork
 from pandas_clicdata._version import __version__
 from pandas_clicdata.client.connections import BrokenReply, ConnectionAdapter, ExchangeState, TooManyBytes, read_body
 from pandas_clicdata.client.rate_limiter import Decision, RateLimiter, Ticket, jittered, sleep_unless_stopped
@@ -258,7 +258,7 @@ class Transport:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.base_url = base_url
-        address = address_of(base_url)
+        address = parse_address(base_url)
         self._origin = None if address is None else address.origin
         self.timeout: tuple[float, float] = _checked_timeout(timeout)
         if retry is not None and not isinstance(retry, RetryPolicy):
@@ -284,7 +284,7 @@ class Transport:
         self._limiter = RateLimiter(self.retry, sleep=sleep, clock=clock)
         self._local = threading.local()
         self._after_fork()
-        renew_in_children(self)
+        reset_after_fork(self)
 
     def _after_fork(self) -> None:
         # The connections belong to the parent.
@@ -301,7 +301,7 @@ class Transport:
         """Send a request, retry it if that is safe, and return its reply, of any status.
 
         After the service refuses a request of any thread with HTTP 429, the requests of all threads wait as long as it
-        asks, and are slowed down. Once ``NO_MORE_TRIES`` is set, the request is not tried again.
+        asks, and are slowed down. Once ``STOP_RETRIES`` is set, the request is not tried again.
 
         Parameters
         ----------
@@ -331,7 +331,7 @@ class Transport:
         if self._trust_environment:
             secrets += _secrets_of_environment()
         ticket = Ticket()
-        tries, counted, perhaps_done = 0, 0, False
+        tries, counted, possibly_done = 0, 0, False
         last: Reply | TransportError | None = None
         while True:
             outcome = self._try(ticket, tries + 1, request, headers, secrets)
@@ -339,17 +339,17 @@ class Transport:
                 break
             tries += 1
             if isinstance(outcome, TransportError):
-                perhaps_done |= outcome.ambiguous and request.method != "GET"
-                outcome.attempts, outcome.operation, outcome.ambiguous = tries, request.operation, perhaps_done
+                possibly_done |= outcome.ambiguous and request.method != "GET"
+                outcome.attempts, outcome.operation, outcome.ambiguous = tries, request.operation, possibly_done
                 logger.debug("%s: %s (attempt %d)", request.line, outcome, tries)
                 again = request.repeatable or isinstance(outcome, ConnectionFailedError)
                 again = again and not isinstance(outcome, RedirectError | ReplyTooLargeError)
                 last, waits = outcome, False
             else:
                 reply, waits = outcome
-                last = replace(reply, attempts=tries, secrets=secrets, perhaps_done=perhaps_done)
+                last = replace(reply, attempts=tries, secrets=secrets, possibly_done=possibly_done)
                 again = _is_worth_retry(request, reply)
-                perhaps_done |= request.method != "GET" and again and reply.status != _TOO_MANY_REQUESTS
+                possibly_done |= request.method != "GET" and again and reply.status != _TOO_MANY_REQUESTS
             if not waits:
                 counted += 1
             if not again or counted >= self.retry.attempts or self.retry.attempts == 1:
@@ -403,7 +403,7 @@ class Transport:
             self._limiter.release(ticket)
 
     def _send_once(self, request: Request, headers: Mapping[str, Secret], secrets: tuple[Secret, ...]) -> Reply:
-        address = address_of(self.base_url + request.path, request.params)
+        address = parse_address(self.base_url + request.path, request.params)
         if address is None or address.origin != self._origin:
             raise ConfigurationError(f"{request.line} cannot be sent: its path and query do not form a valid address.")
         for _ in range(_MAX_REDIRECTS):
@@ -637,7 +637,7 @@ def _checked_verify(verify: bool | str | None) -> bool | str | None:
 def _redirect_target(url: Secret, reply: Reply) -> Address | None:
     """Return the address in a redirect; None if it is invalid."""
     try:
-        return address_of(urljoin(url.reveal(), reply.headers["location"]))
+        return parse_address(urljoin(url.reveal(), reply.headers["location"]))
     except ValueError:
         return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from pandas_clicdata._checks import one_of
+from pandas_clicdata._checks import check_choice
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata.resources.base import Resource
 from pandas_clicdata.resources.records import Output, checked_output, fetch_all, to_output, to_single_output
@@ -107,7 +107,7 @@ class Account(Resource):
         >>> len(cd.Account().get_account_activity("users", output="dict")) > 0
         True
         """
-        entity, output = one_of("entity", entity, ENTITIES), checked_output(output)
+        entity, output = check_choice("entity", entity, ENTITIES), checked_output(output)
         client = self._client
         fetch = client.user_activity if entity == "users" else client.dashboard_activity
         return to_output(fetch_all("activity record", fetch), output, columns=())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from pandas_clicdata._checks import one_of, rec_id_or_name
+from pandas_clicdata._checks import check_choice, check_rec_id_or_name
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._models import Picture
 from pandas_clicdata.client.api import Client
@@ -239,10 +239,10 @@ class Dashboard(Resource):
     def _picture(
         self, fetch: Callable[[Client, int], Picture], rec_id: RecordId | None, name: str | None, output: PictureOutput
     ) -> str | Picture:
-        output = one_of("output", output, PICTURE_OUTPUTS)
+        output = check_choice("output", output, PICTURE_OUTPUTS)
         if (rec_id is None) == (name is None):
             raise TypeError("Pass either rec_id= or name= to choose a dashboard.")
-        wanted = rec_id_or_name("dashboard", rec_id) if name is None else _checked_name(name)
+        wanted = check_rec_id_or_name("dashboard", rec_id) if name is None else _checked_name(name)
         client = self._client
         picture = fetch(client, find_rec_id("dashboard", wanted, client.dashboards))
         return picture if output == "image" else picture.to_base64()
@@ -251,7 +251,7 @@ class Dashboard(Resource):
 def _checked_name(name: object) -> str:
     if not isinstance(name, str):
         raise TypeError(f"name= must be the name of a dashboard as text, not {name!r}.")
-    return str(rec_id_or_name("dashboard", name))
+    return str(check_rec_id_or_name("dashboard", name))
 
 
 @parameters_from(read_clicdata)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, get_args, overload
 
 from pandas_clicdata import read
-from pandas_clicdata._checks import one_of, whole_number
+from pandas_clicdata._checks import check_choice, check_whole_number
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._models import MultipleRows, RefreshMethod, RepeatedPages, TableId, TableLike, WriteResult
 from pandas_clicdata.client import api
@@ -14,7 +14,7 @@ from pandas_clicdata.errors import AmbiguousWriteError, ClicDataError, NotFoundE
 from pandas_clicdata.read import read_clicdata
 from pandas_clicdata.resources.base import Resource
 from pandas_clicdata.resources.records import Output, checked_output, fetch_all, to_output
-from pandas_clicdata.resources.requests import check_text
+from pandas_clicdata.resources.requests import check_not_blank
 from pandas_clicdata.write import append, delete_rows, push
 from pandas_clicdata.write.delete import delete_matching, update_matching
 from pandas_clicdata.write.options import RECONCILE_SECONDS, Options
@@ -156,7 +156,7 @@ class Data(Resource):
                 )
             return self._rows(rec_id, None, output, repeated_pages)
         if name is not None:
-            check_text("name", name)
+            check_not_blank("name", name)
         for option, value in flags.items():
             if value is not None and not isinstance(value, bool):
                 raise TypeError(f"{option}= must be True, False or None, not {value!r}.")
@@ -244,7 +244,7 @@ class Data(Resource):
         output = checked_output(output)
         checked = api.checked_table(rec_id)
         if ver_id is not None:
-            return self._rows(checked, whole_number("ver_id", ver_id, least=0), output, repeated_pages)
+            return self._rows(checked, check_whole_number("ver_id", ver_id, least=0), output, repeated_pages)
         client = self._client
         table = client.find(checked)
         versions = fetch_all("version", lambda page: client.versions(table, page))
@@ -444,7 +444,7 @@ class Data(Resource):
         2
         """
         checked = api.checked_table(rec_id)
-        method = one_of("method", method, get_args(RefreshMethod))
+        method = check_choice("method", method, get_args(RefreshMethod))
         client = self._client
         table = client.find(checked)
         try:

@@ -11,7 +11,7 @@ from typing import Any, Literal, SupportsIndex, get_args
 import numpy as np
 import pandas as pd
 
-from pandas_clicdata._checks import did_you_mean, near, one_of
+from pandas_clicdata._checks import check_choice, did_you_mean, near
 from pandas_clicdata._models import Records
 from pandas_clicdata.errors import IncompleteReadError, RecordLookupError
 
@@ -44,7 +44,7 @@ def checked_output(output: object) -> Output:
     ValueError
         It is neither "df" nor "dict".
     """
-    return one_of("output", output, get_args(Output))
+    return check_choice("output", output, get_args(Output))
 
 
 def fetch_all(what: str, fetch: Callable[[int], Records]) -> list[Record]:

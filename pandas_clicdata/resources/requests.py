@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from pandas_clicdata._checks import one_of, unicode_text
+from pandas_clicdata._checks import check_choice, check_text
 from pandas_clicdata._docstrings import parameters_from
-from pandas_clicdata._models import Secret, means_secret
+from pandas_clicdata._models import Secret, is_secret_name
 from pandas_clicdata.read import read_clicdata
 from pandas_clicdata.session import client_of
 
@@ -74,8 +74,8 @@ def request(
     """
     # Rebound first, so that a traceback with locals shows no secret.
     json, params = concealed_body(json, "json"), _concealed_params(params)
-    unicode_text("method=", method)
-    verb = one_of("method", method.upper(), METHODS)
+    check_text("method=", method)
+    verb = check_choice("method", method.upper(), METHODS)
     path, pairs = _checked_path(path), _checked_params(params)
     _check_json("json", json)
     return client_of(session).request(verb, path, pairs, json)
@@ -120,7 +120,7 @@ def concealed_body(value: Any, name: str = "", *, secret: bool = False) -> Any:
     """
     if isinstance(value, dict):
         return {
-            key: concealed_body(inner, str(key), secret=secret or means_secret(str(key)))
+            key: concealed_body(inner, str(key), secret=secret or is_secret_name(str(key)))
             for key, inner in value.items()
         }
     if isinstance(value, list | tuple):
@@ -148,7 +148,7 @@ def check_secret(name: str, secret: Secret) -> None:
         raise ValueError(f"{name}= is not valid Unicode: it contains half of a surrogate pair.")
 
 
-def check_text(name: str, value: object) -> None:
+def check_not_blank(name: str, value: object) -> None:
     """Refuse a value that is not text, or is blank.
 
     Raises
@@ -156,7 +156,7 @@ def check_text(name: str, value: object) -> None:
     TypeError, ValueError
         It is.
     """
-    if not unicode_text(f"{name}=", value).strip():
+    if not check_text(f"{name}=", value).strip():
         raise ValueError(f"{name}= must not be blank.")
 
 
@@ -169,12 +169,12 @@ def _check_json(name: str, value: Any) -> None:
         JSON cannot represent it, or a text is not valid Unicode.
     """
     if isinstance(value, str):
-        unicode_text(f"{name}=", value)
+        check_text(f"{name}=", value)
     elif isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         raise ValueError(f"{name}= is {value}, which JSON cannot represent.")
     elif isinstance(value, dict):
         for key, inner in value.items():
-            unicode_text(f"A name in {name}=", key)
+            check_text(f"A name in {name}=", key)
             _check_json(f"{name}[{key!r}]", inner)
     elif isinstance(value, list | tuple):
         for position, inner in enumerate(value):
@@ -184,7 +184,7 @@ def _check_json(name: str, value: Any) -> None:
 
 
 def _checked_path(path: object) -> str:
-    text = unicode_text("path=", path)
+    text = check_text("path=", path)
     if not text.startswith("/") or text.startswith("//"):
         raise ValueError(f"path= must begin with one slash, as in '/team', not {text!r}.")
     if any(character in text for character in "?#\\") or not text.isprintable() or " " in text:
@@ -204,7 +204,7 @@ def _concealed_params(params: Any) -> Any:
         return params
     return {
         name: [Secret(each) for each in (value if isinstance(value, list | tuple) else [value]) if each is not None]
-        if means_secret(str(name))
+        if is_secret_name(str(name))
         else value
         for name, value in params.items()
     }
@@ -217,7 +217,7 @@ def _checked_params(params: object) -> tuple[tuple[str, str | Secret], ...]:
         raise TypeError(f"params= must be a dict of name and value, not {params!r}.")
     checked: list[tuple[str, str | Secret]] = []
     for name, value in params.items():
-        unicode_text("A name in params=", name)
+        check_text("A name in params=", name)
         values = value if isinstance(value, list | tuple) else [value]
         checked += [(name, _param_text(name, each)) for each in values if each is not None]
     return tuple(checked)
@@ -237,4 +237,4 @@ def _param_text(name: str, value: object) -> str | Secret:
     if isinstance(value, float):
         _check_json(f"params[{name!r}]", value)
         return str(value)
-    return unicode_text(f"params[{name!r}]", value)
+    return check_text(f"params[{name!r}]", value)

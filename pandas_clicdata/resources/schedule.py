@@ -7,7 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from pandas_clicdata._checks import rec_id_or_name
+from pandas_clicdata._checks import check_rec_id_or_name
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._models import ScheduleRun
 from pandas_clicdata.client.api import Client
@@ -212,7 +212,7 @@ class Schedule(Resource):
         return ScheduleRun(rec_id=schedule, status="succeeded", seconds=time.monotonic() - started, fields=record)
 
     def _rec_id(self, rec_id: object) -> int:
-        wanted = rec_id_or_name("schedule", rec_id)
+        wanted = check_rec_id_or_name("schedule", rec_id)
         client = self._client
         return find_rec_id("schedule", wanted, client.schedules)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from pandas_clicdata._checks import rec_id_or_name
+from pandas_clicdata._checks import check_rec_id_or_name
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata.resources.base import Resource
 from pandas_clicdata.resources.records import (
@@ -17,7 +17,7 @@ from pandas_clicdata.resources.records import (
     to_output,
     to_single_output,
 )
-from pandas_clicdata.resources.requests import changed_fields, check_text, checked_fields
+from pandas_clicdata.resources.requests import changed_fields, check_not_blank, checked_fields
 from pandas_clicdata.resources.user import USER_NAME_KEYS
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Team(Resource):
         'Mechanics'
         """
         output = checked_output(output)
-        wanted = None if rec_id is None else rec_id_or_name("team", rec_id)
+        wanted = None if rec_id is None else check_rec_id_or_name("team", rec_id)
         client = self._client
         listed = fetch_all("team", client.teams)
         columns = ("rec_id", "name")
@@ -137,7 +137,7 @@ class Team(Resource):
         >>> cd.Team().get_team("Controllers")["rec_id"].item() == rec_id
         True
         """
-        check_text("name", name)
+        check_not_blank("name", name)
         body = checked_fields({"name": name, "description": description}, fields)
         return self._client.create_team(body)
 
@@ -182,7 +182,7 @@ class Team(Resource):
         >>> cd.Team().get_team(rec_id)["name"].item()
         'Ground crew'
         """
-        wanted = rec_id_or_name("team", rec_id)
+        wanted = check_rec_id_or_name("team", rec_id)
         body = changed_fields({"name": name, "description": description}, fields)
         return self._client.update_team(self._rec_id(wanted), body)
 
@@ -219,7 +219,7 @@ class Team(Resource):
         >>> rec_id in set(cd.Team().get_team()["rec_id"])
         False
         """
-        wanted = rec_id_or_name("team", rec_id)
+        wanted = check_rec_id_or_name("team", rec_id)
         return self._client.delete_team(self._rec_id(wanted, match_case=True))
 
     @parameters_from(update_team)
@@ -338,8 +338,8 @@ class Team(Resource):
         >>> cd.Team().get_team(rec_id, "dict")["parameters"]
         [{'name': 'base', 'value': 'JFK'}]
         """
-        wanted = rec_id_or_name("team", rec_id)
-        check_text("name", name)
+        wanted = check_rec_id_or_name("team", rec_id)
+        check_not_blank("name", name)
         body = checked_fields({"name": name}, {"value": value, **fields})
         return self._client.set_parameter(self._rec_id(wanted), body)
 
@@ -379,8 +379,8 @@ class Team(Resource):
         >>> cd.Team().get_team(rec_id, "dict")["parameters"]
         []
         """
-        wanted = rec_id_or_name("team", rec_id)
-        check_text("name", name)
+        wanted = check_rec_id_or_name("team", rec_id)
+        check_not_blank("name", name)
         return self._client.remove_parameter(self._rec_id(wanted), checked_fields({"name": name}, fields))
 
     def _rec_id(self, wanted: int | str, *, match_case: bool = False) -> int:
@@ -389,7 +389,7 @@ class Team(Resource):
 
     def _member(self, rec_id: RecordId, user_id: RecordId, fields: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Return the RecId of a team, and the body that names a user."""
-        team, user = rec_id_or_name("team", rec_id), rec_id_or_name("user", user_id)
+        team, user = check_rec_id_or_name("team", rec_id), check_rec_id_or_name("user", user_id)
         fields = checked_fields({}, fields)
         client = self._client
         body = {"user_id": find_rec_id("user", user, client.users, USER_NAME_KEYS), **fields}

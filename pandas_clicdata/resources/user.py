@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from pandas_clicdata._checks import rec_id_or_name
+from pandas_clicdata._checks import check_rec_id_or_name
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._models import Secret
 from pandas_clicdata.resources.base import Resource
@@ -19,8 +19,8 @@ from pandas_clicdata.resources.records import (
 )
 from pandas_clicdata.resources.requests import (
     changed_fields,
+    check_not_blank,
     check_secret,
-    check_text,
     checked_fields,
     concealed_body,
 )
@@ -103,7 +103,7 @@ class User(Resource):
         True
         """
         output = checked_output(output)
-        wanted = None if rec_id is None else rec_id_or_name("user", rec_id)
+        wanted = None if rec_id is None else check_rec_id_or_name("user", rec_id)
         client = self._client
         if wanted is None:
             return to_output(fetch_all("user", client.users), output, columns=("rec_id", "email_address"))
@@ -158,7 +158,7 @@ class User(Resource):
         password, fields = Secret.of(password), concealed_body(fields)
         if password is not None:
             _check_password(password)
-        check_text("email_address", email_address)
+        check_not_blank("email_address", email_address)
         known = {"email_address": email_address, "first_name": first_name, "last_name": last_name}
         return self._client.create_user(checked_fields({**known, "password": password}, fields))
 
@@ -219,7 +219,7 @@ class User(Resource):
             fields = {}
             raise TypeError("update_user does not change the password. Call set_password.")
         fields = concealed_body(fields)
-        wanted = rec_id_or_name("user", rec_id)
+        wanted = check_rec_id_or_name("user", rec_id)
         known = {"email_address": email_address, "first_name": first_name, "last_name": last_name}
         body = changed_fields(known, fields)
         return self._client.update_user(self._rec_id(wanted), body)
@@ -257,7 +257,7 @@ class User(Resource):
         >>> rec_id in set(cd.User().get_user()["rec_id"])
         False
         """
-        wanted = rec_id_or_name("user", rec_id)
+        wanted = check_rec_id_or_name("user", rec_id)
         return self._client.delete_user(self._rec_id(wanted, match_case=True))
 
     @parameters_from(update_user)
@@ -296,7 +296,7 @@ class User(Resource):
         # Rebound first, so that a traceback with locals shows no secret.
         hidden, password = Secret.of(password), ""
         _check_password(hidden)
-        wanted = rec_id_or_name("user", rec_id)
+        wanted = check_rec_id_or_name("user", rec_id)
         return self._client.set_password(self._rec_id(wanted), {"password": hidden})
 
     def _rec_id(self, wanted: int | str, *, match_case: bool = False) -> int:

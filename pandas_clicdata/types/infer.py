@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pandas_clicdata._models import ColumnType, Decoded, Kind
+from pandas_clicdata._models import ColumnType, DecodedColumn, Kind
 from pandas_clicdata.types.encode import DATE_FORMAT, DATETIME_FORMAT, TEXT, YEAR_0, chunked
 
 logger = logging.getLogger(__name__)
@@ -75,12 +75,12 @@ def _pandas_dtype(dtype: object) -> Any:
         return None
 
 
-def infer_column(decoded: Decoded, declared: str, dtype: object = None) -> InferredColumn:
+def infer_column(decoded: DecodedColumn, declared: str, dtype: object = None) -> InferredColumn:
     """Convert a column that was read to its Arrow type.
 
     Parameters
     ----------
-    decoded : Decoded
+    decoded : DecodedColumn
         The column with the types of JSON.
     declared : str
         ClicData type of the column; empty if it is not known.
@@ -120,7 +120,7 @@ def arrow_column(column: InferredColumn) -> pa.ChunkedArray:
     return column.values
 
 
-def fixed_type(decoded: Decoded, declared: str, dtype: object = None) -> pa.DataType:
+def fixed_type(decoded: DecodedColumn, declared: str, dtype: object = None) -> pa.DataType:
     """Return the Arrow type of a column of a stream, from its first page."""
     if is_text_dtype(dtype):
         return pa.string()
@@ -144,7 +144,7 @@ def _digits_after_point(numerals: pa.ChunkedArray) -> int:
     return max(0, min(max(after, _LONGEST_DECIMAL // 2), _LONGEST_DECIMAL - before))
 
 
-def _requested_type(decoded: Decoded, declared: str, dtype: object) -> pa.DataType | None:
+def _requested_type(decoded: DecodedColumn, declared: str, dtype: object) -> pa.DataType | None:
     """Return the Arrow type of a requested dtype if the first page and the declared type fit it."""
     number = number_type(dtype)
     if number is not None:
@@ -161,13 +161,13 @@ def _requested_type(decoded: Decoded, declared: str, dtype: object) -> pa.DataTy
 
 
 def conform(
-    decoded: Decoded, target: pa.DataType, *, as_text: bool = False, as_number: bool = False
+    decoded: DecodedColumn, target: pa.DataType, *, as_text: bool = False, as_number: bool = False
 ) -> pa.ChunkedArray:
     """Convert a column of a later page to the type that the first page fixed.
 
     Parameters
     ----------
-    decoded : Decoded
+    decoded : DecodedColumn
         The column of the page.
     target : pyarrow.DataType
         The type of the first page.
@@ -211,7 +211,7 @@ def _is_number(arrow_type: pa.DataType) -> bool:
     return bool(is_.is_integer(arrow_type) or is_.is_floating(arrow_type) or is_.is_decimal(arrow_type))
 
 
-def _numbers(decoded: Decoded, target: pa.DataType, *, rounded: bool) -> pa.ChunkedArray:
+def _numbers(decoded: DecodedColumn, target: pa.DataType, *, rounded: bool) -> pa.ChunkedArray:
     """Convert numbers to another number type: exactly, or rounded to floats if ``rounded``."""
     floating = pa.types.is_floating(target)
     if decoded.kind is Kind.LITERAL or pa.types.is_decimal(target):

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata._checks import did_you_mean, near
-from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn, Wire
+from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn, WireFormat
 from pandas_clicdata.errors import (
     CellValueError,
     ColumnMismatchError,
@@ -537,7 +537,7 @@ def _json_text_encoder(column: SourceColumn) -> Encoder:
                 )
         return encode.chunked(texts, encode.TEXT)
 
-    return Encoder(Wire(Encoding.TEXT), prepare)
+    return Encoder(WireFormat(Encoding.TEXT), prepare)
 
 
 def plan_declared(columns: object) -> list[ColumnPlan]:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pandas_clicdata._models import Decoded, Encoding, Framing, Kind, Wire
+from pandas_clicdata._models import DecodedColumn, Encoding, Framing, Kind, WireFormat
 from pandas_clicdata.errors import UnexpectedReplyError
 from pandas_clicdata.types.encode import TEXT, chunked
 
@@ -21,14 +21,14 @@ _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 _INT64_MIN, _INT64_MAX, _UINT64_MAX = -(2**63), 2**63 - 1, 2**64 - 1
 
 
-def encode(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing) -> bytes:
+def encode(batch: pa.RecordBatch, wires: Sequence[WireFormat], framing: Framing) -> bytes:
     """Write the rows of a batch as JSON, separated by commas.
 
     Parameters
     ----------
     batch : pyarrow.RecordBatch
         The rows, each column in the Arrow type that its encoding needs.
-    wires : sequence of Wire
+    wires : sequence of WireFormat
         How to write each column.
     framing : Framing
         The JSON around the cells of a row.
@@ -41,7 +41,7 @@ def encode(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing) -> by
     Examples
     --------
     >>> batch = pa.record_batch({"a": [1, None], "b": ["x", 'say "y"']})
-    >>> wires = [Wire(Encoding.INTEGER), Wire(Encoding.TEXT)]
+    >>> wires = [WireFormat(Encoding.INTEGER), WireFormat(Encoding.TEXT)]
     >>> print(encode(batch, wires, Framing("{", ('"a":', ',"b":'), "}")).decode())
     {"a":1,"b":"x"},{"a":null,"b":"say \\"y\\""}
     """
@@ -53,13 +53,15 @@ def encode(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing) -> by
     return bytes(rows.buffers()[2][: size - 1])
 
 
-def encode_each(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing) -> list[bytes]:
+def encode_each(batch: pa.RecordBatch, wires: Sequence[WireFormat], framing: Framing) -> list[bytes]:
     """Write each row of a batch as JSON of its own."""
     rows = _row_texts(batch, wires, framing, "")
     return [] if rows is None else [row.encode() for row in rows.to_pylist()]
 
 
-def _row_texts(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing, end: str) -> pa.LargeStringArray | None:
+def _row_texts(
+    batch: pa.RecordBatch, wires: Sequence[WireFormat], framing: Framing, end: str
+) -> pa.LargeStringArray | None:
     if batch.num_rows == 0:
         return None
     parts: list[Any] = []
@@ -71,7 +73,7 @@ def _row_texts(batch: pa.RecordBatch, wires: Sequence[Wire], framing: Framing, e
     return pc.binary_join_element_wise(*parts, _EMPTY)
 
 
-def cells(array: pa.Array, wire: Wire) -> pa.Array:
+def cells(array: pa.Array, wire: WireFormat) -> pa.Array:
     """Write each value of a column as JSON."""
     text = _quoted(_unquoted(array, wire.encoding)) if wire.quoted else _unquoted(array, wire.encoding)
     return pc.fill_null(text, "null")
@@ -121,7 +123,7 @@ def decode(
     *,
     as_text: Collection[str] = (),
     mixed_as_text: Collection[str] = (),
-) -> list[Decoded]:
+) -> list[DecodedColumn]:
     """Convert the rows of a page to columns; a column that a row lacks is null there.
 
     Parameters
@@ -137,7 +139,7 @@ def decode(
 
     Returns
     -------
-    list of Decoded
+    list of DecodedColumn
         The columns in the order of ``names``.
 
     Raises
@@ -188,12 +190,12 @@ def names_in(rows: Sequence[Mapping[str, Any]], known: Sequence[str] = ()) -> li
     return list(names)
 
 
-def unify(pieces: Sequence[Decoded], name: str, *, mixed_as_text: bool = False) -> Decoded:
+def unify(pieces: Sequence[DecodedColumn], name: str, *, mixed_as_text: bool = False) -> DecodedColumn:
     """Combine the pages of a column.
 
     Parameters
     ----------
-    pieces : sequence of Decoded
+    pieces : sequence of DecodedColumn
         The column in each page.
     name : str
         Name of the column, for errors.
@@ -202,7 +204,7 @@ def unify(pieces: Sequence[Decoded], name: str, *, mixed_as_text: bool = False) 
 
     Returns
     -------
-    Decoded
+    DecodedColumn
         The whole column.
 
     Raises
@@ -212,19 +214,19 @@ def unify(pieces: Sequence[Decoded], name: str, *, mixed_as_text: bool = False) 
     """
     kinds = {piece.kind for piece in pieces} - {Kind.NULL}
     if not kinds:
-        return Decoded(Kind.NULL, pa.chunked_array([pa.nulls(sum(len(piece.array) for piece in pieces))]))
+        return DecodedColumn(Kind.NULL, pa.chunked_array([pa.nulls(sum(len(piece.array) for piece in pieces))]))
     if kinds <= {Kind.INTEGER, Kind.FLOAT, Kind.LITERAL}:
         return _unified_numbers(pieces, kinds)
     if len(kinds) > 1 and mixed_as_text:
         pieces = [piece if piece.kind is Kind.LITERAL else _text(piece.array.to_pylist()) for piece in pieces]
-        return Decoded(Kind.TEXT, _concatenated(pieces, TEXT))
+        return DecodedColumn(Kind.TEXT, _concatenated(pieces, TEXT))
     if len(kinds) > 1:
         raise _mixed_kinds(name, " and ".join(sorted(kind.value for kind in kinds)))
     kind = kinds.pop()
-    return Decoded(kind, _concatenated(pieces, TEXT if kind is Kind.TEXT else pa.bool_()))
+    return DecodedColumn(kind, _concatenated(pieces, TEXT if kind is Kind.TEXT else pa.bool_()))
 
 
-def _unified_numbers(pieces: Sequence[Decoded], kinds: set[Kind]) -> Decoded:
+def _unified_numbers(pieces: Sequence[DecodedColumn], kinds: set[Kind]) -> DecodedColumn:
     candidates: list[tuple[Kind, pa.DataType]] = []
     if kinds == {Kind.INTEGER}:
         candidates = [(Kind.INTEGER, pa.int64()), (Kind.INTEGER, pa.uint64())]
@@ -232,33 +234,36 @@ def _unified_numbers(pieces: Sequence[Decoded], kinds: set[Kind]) -> Decoded:
         candidates = [(Kind.FLOAT, pa.float64())]
     for kind, target in candidates:
         try:
-            return Decoded(kind, _concatenated(pieces, target))
+            return DecodedColumn(kind, _concatenated(pieces, target))
         except pa.ArrowInvalid:
             # The type does not hold a whole number exactly.
             continue
     whole = all(piece.kind in {Kind.INTEGER, Kind.NULL} or piece.whole for piece in pieces)
     texts = [
-        Decoded(
-            Kind.LITERAL, pa.chunked_array([cells(chunk, Wire(Encoding.FLOAT)) for chunk in piece.array.chunks], TEXT)
+        DecodedColumn(
+            Kind.LITERAL,
+            pa.chunked_array([cells(chunk, WireFormat(Encoding.FLOAT)) for chunk in piece.array.chunks], TEXT),
         )
         if piece.kind is Kind.FLOAT
         else piece
         for piece in pieces
     ]
     nulls = [_null_where(text.array, piece.array) for text, piece in zip(texts, pieces, strict=True)]
-    return Decoded(Kind.LITERAL, _concatenated([Decoded(Kind.LITERAL, array) for array in nulls], TEXT), whole)
+    return DecodedColumn(
+        Kind.LITERAL, _concatenated([DecodedColumn(Kind.LITERAL, array) for array in nulls], TEXT), whole
+    )
 
 
 def _null_where(texts: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.ChunkedArray:
     return texts if texts is values else pc.if_else(pc.is_valid(values), texts, pa.scalar(None, TEXT))
 
 
-def _concatenated(pieces: Sequence[Decoded], target: pa.DataType) -> pa.ChunkedArray:
+def _concatenated(pieces: Sequence[DecodedColumn], target: pa.DataType) -> pa.ChunkedArray:
     chunks = [chunk for piece in pieces for chunk in piece.array.cast(target).chunks]
     return pa.chunked_array(chunks, target)
 
 
-def _column(name: str, values: Sequence[Any], *, as_text: bool, mixed_as_text: bool) -> Decoded:
+def _column(name: str, values: Sequence[Any], *, as_text: bool, mixed_as_text: bool) -> DecodedColumn:
     try:
         return _text(values) if as_text else _decoded(name, values, mixed_as_text=mixed_as_text)
     except UnicodeEncodeError:
@@ -270,7 +275,7 @@ def _column(name: str, values: Sequence[Any], *, as_text: bool, mixed_as_text: b
         ) from None
 
 
-def _decoded(name: str, values: Sequence[Any], *, mixed_as_text: bool) -> Decoded:
+def _decoded(name: str, values: Sequence[Any], *, mixed_as_text: bool) -> DecodedColumn:
     kinds = set(map(type, values)) - {type(None)}
     if not kinds:
         return _of_kind(Kind.NULL, values, pa.null())
@@ -289,7 +294,7 @@ def _decoded(name: str, values: Sequence[Any], *, mixed_as_text: bool) -> Decode
     raise _mixed_kinds(name, " and ".join(sorted(kind.__name__ for kind in kinds)))
 
 
-def _text(values: Sequence[Any]) -> Decoded:
+def _text(values: Sequence[Any]) -> DecodedColumn:
     if all(value is None for value in values):
         return _of_kind(Kind.NULL, values, pa.null())
     texts = [value if value is None or isinstance(value, str) else _json_text(value) for value in values]
@@ -309,7 +314,7 @@ def _json_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _integers(values: Sequence[int | None]) -> Decoded:
+def _integers(values: Sequence[int | None]) -> DecodedColumn:
     present = [value for value in values if value is not None]
     low, high = min(present), max(present)
     if low >= _INT64_MIN and high <= _INT64_MAX:
@@ -323,8 +328,8 @@ def _floats_hold(values: Sequence[Any]) -> bool:
     return all(abs(value) <= 2**53 for value in values if type(value) is int)
 
 
-def _of_kind(kind: Kind, values: Sequence[Any], arrow_type: pa.DataType, whole: bool = False) -> Decoded:
-    return Decoded(kind, chunked(values, arrow_type), whole)
+def _of_kind(kind: Kind, values: Sequence[Any], arrow_type: pa.DataType, whole: bool = False) -> DecodedColumn:
+    return DecodedColumn(kind, chunked(values, arrow_type), whole)
 
 
 def _mixed_kinds(name: str, kinds: str) -> UnexpectedReplyError:

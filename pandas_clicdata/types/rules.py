@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from pandas_clicdata._models import ColumnType, Encoding, Wire
+from pandas_clicdata._models import ColumnType, Encoding, WireFormat
 from pandas_clicdata.types import decode, encode
 from pandas_clicdata.types.decode import Decode
 from pandas_clicdata.types.encode import Prepare
@@ -28,13 +28,13 @@ class Encoder:
 
     Attributes
     ----------
-    wire : Wire
+    wire : WireFormat
         How to write the converted values in JSON.
     prepare : callable
         Function that checks the values and converts them to the Arrow type that ``wire`` needs.
     """
 
-    wire: Wire
+    wire: WireFormat
     prepare: Prepare
 
 
@@ -71,23 +71,23 @@ class TypeRule:
 
 
 def _number_encoders(encoding: Encoding, prepare: Prepare) -> dict[ColumnType, Encoder]:
-    number, text = Encoder(Wire(encoding), prepare), Encoder(Wire(encoding, quoted=True), prepare)
+    number, text = Encoder(WireFormat(encoding), prepare), Encoder(WireFormat(encoding, quoted=True), prepare)
     return {NUMBER: number, PERCENTAGE: number, TEXT: text, DROPDOWN: text}
 
 
 def _text_encoders(prepare: Prepare) -> dict[ColumnType, Encoder]:
-    return dict.fromkeys((TEXT, DROPDOWN), Encoder(Wire(Encoding.TEXT), prepare))
+    return dict.fromkeys((TEXT, DROPDOWN), Encoder(WireFormat(Encoding.TEXT), prepare))
 
 
 def _zone_note(arrow_type: pa.DataType) -> str:
     return f"the instant in UTC, without the time zone {arrow_type.tz}" if arrow_type.tz is not None else ""
 
 
-_NUMBER_FROM_TEXT = Encoder(Wire(Encoding.LITERAL), encode.numbers_from_text)
-_BOOLEAN = Encoder(Wire(Encoding.BOOLEAN, quoted=True), encode.unchanged)
-_BOOLEAN_FROM_NUMBER = Encoder(Wire(Encoding.BOOLEAN), encode.booleans_from_numbers)
-_DATETIME = Encoder(Wire(Encoding.DATETIME), encode.datetimes)
-_DATE = Encoder(Wire(Encoding.DATE), encode.dates)
+_NUMBER_FROM_TEXT = Encoder(WireFormat(Encoding.LITERAL), encode.numbers_from_text)
+_BOOLEAN = Encoder(WireFormat(Encoding.BOOLEAN, quoted=True), encode.unchanged)
+_BOOLEAN_FROM_NUMBER = Encoder(WireFormat(Encoding.BOOLEAN), encode.booleans_from_numbers)
+_DATETIME = Encoder(WireFormat(Encoding.DATETIME), encode.datetimes)
+_DATE = Encoder(WireFormat(Encoding.DATE), encode.dates)
 
 _SHORTEST = "the shortest text that reads back as the same value; whole numbers as float64; NaN as null; ±inf refused"
 
@@ -147,8 +147,8 @@ RULES: tuple[TypeRule, ...] = (
         written="true or false",
         decode=decode.booleans,
         encoders={
-            CHECKBOX: Encoder(Wire(Encoding.BOOLEAN), encode.unchanged),
-            NUMBER: Encoder(Wire(Encoding.INTEGER), encode.numbers_from_booleans),
+            CHECKBOX: Encoder(WireFormat(Encoding.BOOLEAN), encode.unchanged),
+            NUMBER: Encoder(WireFormat(Encoding.INTEGER), encode.numbers_from_booleans),
             TEXT: _BOOLEAN,
             DROPDOWN: _BOOLEAN,
         },
@@ -164,9 +164,9 @@ RULES: tuple[TypeRule, ...] = (
             **_text_encoders(encode.text),
             NUMBER: _NUMBER_FROM_TEXT,
             PERCENTAGE: _NUMBER_FROM_TEXT,
-            CHECKBOX: Encoder(Wire(Encoding.BOOLEAN), encode.booleans_from_text),
-            DATE: Encoder(Wire(Encoding.DATE), encode.dates_from_text),
-            DATETIME: Encoder(Wire(Encoding.DATETIME), encode.datetimes_from_text),
+            CHECKBOX: Encoder(WireFormat(Encoding.BOOLEAN), encode.booleans_from_text),
+            DATE: Encoder(WireFormat(Encoding.DATE), encode.dates_from_text),
+            DATETIME: Encoder(WireFormat(Encoding.DATETIME), encode.datetimes_from_text),
         },
     ),
     TypeRule(
@@ -180,7 +180,7 @@ RULES: tuple[TypeRule, ...] = (
             DATETIME: _DATETIME,
             TEXT: _DATETIME,
             DROPDOWN: _DATETIME,
-            DATE: Encoder(Wire(Encoding.DATE), encode.dates_from_datetimes),
+            DATE: Encoder(WireFormat(Encoding.DATE), encode.dates_from_datetimes),
         },
         note=_zone_note,
     ),
@@ -195,7 +195,7 @@ RULES: tuple[TypeRule, ...] = (
             DATE: _DATE,
             TEXT: _DATE,
             DROPDOWN: _DATE,
-            DATETIME: Encoder(Wire(Encoding.DATETIME), encode.datetimes_from_dates),
+            DATETIME: Encoder(WireFormat(Encoding.DATETIME), encode.datetimes_from_dates),
         },
     ),
     TypeRule(
@@ -225,7 +225,7 @@ RULES: tuple[TypeRule, ...] = (
         default=TEXT,
         written="null",
         decode=decode.nulls,
-        encoders=dict.fromkeys(ColumnType, Encoder(Wire(Encoding.TEXT), encode.text)),
+        encoders=dict.fromkeys(ColumnType, Encoder(WireFormat(Encoding.TEXT), encode.text)),
         note=lambda arrow_type: "text, because the column has no values; name another type with column_types={…}",
     ),
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata._display import Progress
-from pandas_clicdata._models import BATCH_ROWS, Page, RepeatedPages, StrPath, TableId, TableLike, WriteResult
+from pandas_clicdata._models import MAX_BATCH_ROWS, Page, RepeatedPages, StrPath, TableId, TableLike, WriteResult
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import ResumeError, VerificationError
 from pandas_clicdata.session import client_of
@@ -40,7 +40,7 @@ def append(
     index: bool = False,
     on_new_columns: OnNewColumns = "error",
     dry_run: bool = False,
-    chunksize: int = BATCH_ROWS,
+    chunksize: int = MAX_BATCH_ROWS,
     workers: int = 1,
     stamp: str | None = None,
     on_unknown: OnUnknown = "raise",

@@ -17,7 +17,7 @@ import pyarrow as pa
 from pandas_clicdata import read
 from pandas_clicdata._config import user_folder
 from pandas_clicdata._durable import AtomicFile
-from pandas_clicdata._models import ColumnType, Decoded, Kind, StrPath, TableRef
+from pandas_clicdata._models import ColumnType, DecodedColumn, Kind, StrPath, TableRef
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import ClicDataError, ColumnMismatchError, ConfigurationError, FrameError
 from pandas_clicdata.types import infer, ingest, plan, row_codec
@@ -89,7 +89,7 @@ def read_rows(context: WriteContext, known: api.KnownColumns | None) -> SavedRow
     hidden = row_ids if typed else set()
     declared = {column.name: column.data_type for column in listed if column.data_type in list(ColumnType)}
     names = [column.name for column in listed if column.name not in hidden]
-    pieces: list[tuple[dict[str, Decoded], int]] = []
+    pieces: list[tuple[dict[str, DecodedColumn], int]] = []
     with closing(read.pages(context.client, table.rec_id, repeated_pages=context.options.repeated_pages)) as pages:
         for page in pages:
             names = [name for name in row_codec.names_in(page, names) if name not in hidden]
@@ -121,13 +121,13 @@ def read_rows(context: WriteContext, known: api.KnownColumns | None) -> SavedRow
     return saved
 
 
-def _pieces_of(pieces: Sequence[tuple[Mapping[str, Decoded], int]], name: str) -> list[Decoded]:
+def _pieces_of(pieces: Sequence[tuple[Mapping[str, DecodedColumn], int]], name: str) -> list[DecodedColumn]:
     """Return a column of each page; of no page, an empty column."""
     return [page[name] if name in page else read.nulls(count) for page, count in pieces] or [read.nulls(0)]
 
 
 def _typed(
-    table: TableRef, name: str, column: Decoded, declared: str | None, own_type: ColumnType | None
+    table: TableRef, name: str, column: DecodedColumn, declared: str | None, own_type: ColumnType | None
 ) -> tuple[str, infer.InferredColumn]:
     """Return the type of a column, and its values in that type."""
     if declared is not None or column.kind is not Kind.TEXT:
@@ -147,7 +147,7 @@ def _typed(
     return ColumnType.TEXT, inferred
 
 
-def _may_be_row_id(column: Decoded) -> bool:
+def _may_be_row_id(column: DecodedColumn) -> bool:
     values = column.array
     return column.kind is Kind.INTEGER and not values.null_count and len(values.unique()) == len(values)
 

@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, SupportsIndex, get_args
 
 from pandas_clicdata import read
-from pandas_clicdata._checks import did_you_mean, one_of, whole_number
+from pandas_clicdata._checks import check_choice, check_whole_number, did_you_mean
 from pandas_clicdata._display import Progress, ProgressBar
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._models import (
     ROW_ID_TYPES,
     MultipleRows,
     RepeatedPages,
-    Sent,
+    RequestOutcome,
     TableId,
     TableLike,
     TableRef,
@@ -125,7 +125,7 @@ def delete_rows(
         progress=progress,
     )
     checked = api.checked_table(table)
-    limit = None if max_rows is None else whole_number("max_rows", max_rows, least=0)
+    limit = None if max_rows is None else check_whole_number("max_rows", max_rows, least=0)
     source = ingest.as_source(obj, index=index)
     if source.stream is not None:
         raise TypeError("delete_rows needs its rows in memory. Pass a DataFrame or an Arrow table instead of a stream.")
@@ -201,7 +201,7 @@ def _delete(
     if options.dry_run:
         return dry_receipt(context, len(batches), **facts)
 
-    def send(batch: Batch) -> Sent:
+    def send(batch: Batch) -> RequestOutcome:
         # Repeating a delete is harmless: what the first try deleted, the second does not find. But the first try may be
         # carried out late, and would delete rows with these keys that the user has sent meanwhile.
         return context.client.delete(context.table.rec_id, batch.body, multiple_rows)
@@ -287,7 +287,7 @@ def update_matching(
         The reply was lost, and repeating the request was unsafe, or failed, too.
     """
     checked = api.checked_table(table)
-    multiple_rows = one_of("multiple_rows", multiple_rows, get_args(MultipleRows))
+    multiple_rows = check_choice("multiple_rows", multiple_rows, get_args(MultipleRows))
     conditions = _conditions(filters, "changes")
     new = _one_row("values", values)
     started = time.perf_counter()
@@ -321,8 +321,8 @@ def delete_matching(
         The reply was lost, and repeating the request was unsafe, or failed, too.
     """
     checked = api.checked_table(table)
-    multiple_rows = one_of("multiple_rows", multiple_rows, get_args(MultipleRows))
-    limit = None if max_rows is None else whole_number("max_rows", max_rows, least=0)
+    multiple_rows = check_choice("multiple_rows", multiple_rows, get_args(MultipleRows))
+    limit = None if max_rows is None else check_whole_number("max_rows", max_rows, least=0)
     if limit is not None and multiple_rows == "first":
         raise ValueError("multiple_rows='first' deletes at most one row. Leave max_rows= out.")
     conditions = _conditions(filters, "deletes")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from pandas_clicdata._display import ProgressBar
-from pandas_clicdata._models import Sent
+from pandas_clicdata._models import RequestOutcome
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import ApiError, ClicDataError, IncompleteWriteError, RowRange, VerificationError
 from pandas_clicdata.types import row_codec
@@ -286,7 +286,7 @@ class ExactlyOnceInsert:
             at += count
         self._to_resend.extendleft(reversed(pieces))
 
-    def _send(self, batch: Batch) -> Sent:
+    def _send(self, batch: Batch) -> RequestOutcome:
         return self._client.insert(self._context.table.rec_id, batch.body, batch.rows)
 
     def _keep_data(self, sent: SendResult) -> None:

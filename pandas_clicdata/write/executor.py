@@ -13,7 +13,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from pandas_clicdata._display import ProgressBar
-from pandas_clicdata._models import NO_MORE_TRIES, Sent
+from pandas_clicdata._models import STOP_RETRIES, RequestOutcome
 from pandas_clicdata._threads import started
 from pandas_clicdata.errors import ClicDataError, ConnectionLostError, RowRange
 from pandas_clicdata.write import row_ranges
@@ -72,7 +72,7 @@ class BatchResult:
         What is known of its rows.
     retries : int
         How often its request was sent again.
-    perhaps_twice : bool
+    possibly_repeated : bool
         Whether a try before the last may have been carried out, too, or may still be.
     counted : int or None
         The number of rows in the reply; None if the reply has none.
@@ -87,7 +87,7 @@ class BatchResult:
     batch: Batch
     outcome: Outcome
     retries: int = 0
-    perhaps_twice: bool = False
+    possibly_repeated: bool = False
     counted: int | None = None
     wrong_count: int | None = None
     error: BaseException | None = field(default=None, repr=False)
@@ -126,9 +126,9 @@ class SendResult:
         return sum(result.retries for result in self.results)
 
     @property
-    def perhaps_twice(self) -> bool:
+    def possibly_repeated(self) -> bool:
         """Whether a request may still be carried out a second time."""
-        return any(result.perhaps_twice for result in self.results)
+        return any(result.possibly_repeated for result in self.results)
 
     @property
     def complete(self) -> bool:
@@ -172,7 +172,7 @@ class ConnectionChecks(Protocol):
         """Return whether the replies on this thread's connection belong to their requests; None if unknown."""
 
 
-Send = Callable[[Batch], Sent]
+Send = Callable[[Batch], RequestOutcome]
 
 
 def send_all(
@@ -328,7 +328,7 @@ class _Sending:
 
     def _work(self, *, wait: bool = True) -> None:
         """Send the batches that wait; in a thread of its own, until no batch follows."""
-        token = NO_MORE_TRIES.set(self._stop)
+        token = STOP_RETRIES.set(self._stop)
         try:
             while (batch := self._begin(wait=wait)) is not None:
                 self._end(_send_one(batch, self._send))
@@ -338,7 +338,7 @@ class _Sending:
             self._broken.append(exc)
             self._stop.set()
         finally:
-            NO_MORE_TRIES.reset(token)
+            STOP_RETRIES.reset(token)
             with self._changed:
                 self._running -= int(wait)
                 self._changed.notify_all()
@@ -405,7 +405,7 @@ def _send_one(batch: Batch, send: Send) -> BatchResult:
         batch.without_data(),
         Outcome.CONFIRMED,
         sent.retries,
-        sent.perhaps_twice,
+        sent.possibly_repeated,
         sent.counts.inserted,
         connection=sent.connection,
     )

@@ -204,8 +204,8 @@ def content_hash(ready: pa.Table, planned: Sequence[PlannedColumn]) -> str:
 
     Examples
     --------
-    >>> from pandas_clicdata._models import Encoding, Wire
-    >>> planned = [PlannedColumn("n", "int64", ColumnType.NUMBER, Wire(Encoding.INTEGER))]
+    >>> from pandas_clicdata._models import Encoding, WireFormat
+    >>> planned = [PlannedColumn("n", "int64", ColumnType.NUMBER, WireFormat(Encoding.INTEGER))]
     >>> one, other = (content_hash(pa.table({"n": values}), planned) for values in ([1, 2], [2, 1]))
     >>> one == other
     False

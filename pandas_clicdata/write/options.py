@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, SupportsIndex, get_args
 
-from pandas_clicdata._checks import one_of, whole_number
+from pandas_clicdata._checks import check_choice, check_whole_number
 from pandas_clicdata._display import Progress
-from pandas_clicdata._models import BATCH_ROWS, RepeatedPages, StrPath
+from pandas_clicdata._models import MAX_BATCH_ROWS, RepeatedPages, StrPath
 
 IfExists = Literal["fail", "append", "replace", "upsert"]
 OnUnknown = Literal["raise", "check"]
@@ -29,7 +29,7 @@ class Options:
     on_new_columns: OnNewColumns = "error"
     description: str = ""
     dry_run: bool = False
-    chunksize: SupportsIndex = BATCH_ROWS
+    chunksize: SupportsIndex = MAX_BATCH_ROWS
     workers: SupportsIndex = 1
     stamp: str | None = None
     on_unknown: OnUnknown = "raise"
@@ -42,14 +42,16 @@ class Options:
     progress: bool | Progress | None = None
 
     def __post_init__(self) -> None:
-        whole_number("chunksize", self.chunksize, least=1, most=BATCH_ROWS, why="the service takes no more at once")
-        whole_number("workers", self.workers, least=1)
+        check_whole_number(
+            "chunksize", self.chunksize, least=1, most=MAX_BATCH_ROWS, why="the service takes no more at once"
+        )
+        check_whole_number("workers", self.workers, least=1)
         if self.progress is not None and not isinstance(self.progress, bool) and not callable(self.progress):
             raise TypeError(f"progress= must be True, False, None or a callable, not {self.progress!r}.")
-        one_of("if_exists", self.if_exists, get_args(IfExists))
-        one_of("on_new_columns", self.on_new_columns, get_args(OnNewColumns))
-        one_of("repeated_pages", self.repeated_pages, get_args(RepeatedPages))
-        one_of("on_unknown", self.on_unknown, get_args(OnUnknown))
+        check_choice("if_exists", self.if_exists, get_args(IfExists))
+        check_choice("on_new_columns", self.on_new_columns, get_args(OnNewColumns))
+        check_choice("repeated_pages", self.repeated_pages, get_args(RepeatedPages))
+        check_choice("on_unknown", self.on_unknown, get_args(OnUnknown))
         if (
             isinstance(self.reconcile_wait, bool)
             or not isinstance(self.reconcile_wait, Real)

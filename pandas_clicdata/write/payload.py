@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pandas_clicdata._checks import did_you_mean, near, unicode_text
-from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn, TableRef, Wire
+from pandas_clicdata._checks import check_text, did_you_mean, near
+from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn, TableRef, WireFormat
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import ColumnMismatchError, ColumnNameError, FrameError, RowRange
 from pandas_clicdata.types import encode, ingest, plan
@@ -190,7 +190,7 @@ def select_columns(source: ingest.Source, names: Sequence[str]) -> ingest.Source
 
 def stamp_column(name: str) -> PlannedColumn:
     """Return the column that holds the stamps."""
-    return PlannedColumn(name, "str", ColumnType.TEXT, Wire(Encoding.TEXT), "the stamp of its batch")
+    return PlannedColumn(name, "str", ColumnType.TEXT, WireFormat(Encoding.TEXT), "the stamp of its batch")
 
 
 def inserted_payload(obj: object, options: Options) -> tuple[Payload, list[str]]:
@@ -216,7 +216,7 @@ def inserted_payload(obj: object, options: Options) -> tuple[Payload, list[str]]
             )
     stamp = options.stamp
     if stamp is not None:
-        unicode_text("stamp=", stamp)
+        check_text("stamp=", stamp)
         equal = [
             column.name for column in payload.planned if column.name.strip().casefold() == stamp.strip().casefold()
         ]

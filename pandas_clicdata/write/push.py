@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata._checks import unicode_text
+from pandas_clicdata._checks import check_text
 from pandas_clicdata._display import Progress
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._models import (
-    BATCH_ROWS,
+    MAX_BATCH_ROWS,
     Column,
     ColumnType,
     RepeatedPages,
@@ -67,7 +67,7 @@ def push(
     on_new_columns: OnNewColumns = "error",
     description: str = "",
     dry_run: bool = False,
-    chunksize: int = BATCH_ROWS,
+    chunksize: int = MAX_BATCH_ROWS,
     workers: int = 1,
     stamp: str | None = None,
     on_unknown: OnUnknown = "raise",
@@ -192,7 +192,7 @@ def push(
         progress=progress,
     )
     table_name = api.checked_name(name)
-    unicode_text("A table's description", description)
+    check_text("A table's description", description)
     payload, keys = inserted_payload(obj, options)
     started = time.perf_counter()
     client = client_of(session)
@@ -255,7 +255,7 @@ def create_table(client: Client, name: str, columns: object, description: str = 
         The reply was lost, and it is unknown whether the table was created.
     """
     table_name = api.checked_name(name)
-    unicode_text("A table's description", description)
+    check_text("A table's description", description)
     planned = [plan.planned for plan in plan.plan_declared(columns)]
     # Checked first, because a table that exists already would later be mistaken for the one that a lost try created.
     existing = client.find_by_name(table_name)

@@ -27,10 +27,10 @@ from pandas_clicdata._models import (
     Encoding,
     PlannedColumn,
     RepeatedPages,
-    Sent,
+    RequestOutcome,
     StrPath,
     TableId,
-    Wire,
+    WireFormat,
     WriteResult,
 )
 from pandas_clicdata.client import api, operations
@@ -160,11 +160,11 @@ def _absent_values(old: Payload, column: PlannedColumn) -> Iterator[tuple[int, p
             # A dropdown may refuse a text that is not in its list.
             rank = 0 if column.data_type is ColumnType.TEXT else len(_SURELY_EQUAL) + 1
             yield rank, pa.scalar(f"no row has this: {secrets.token_hex(8)}", pa.large_string())
-    elif column.wire == Wire(Encoding.INTEGER):
+    elif column.wire == WireFormat(Encoding.INTEGER):
         largest = pc.max(values).as_py() or 0
         if largest < _LARGEST_EXACT:
             yield 1, pa.scalar(largest + 1, pa.int64())
-    elif column.wire == Wire(Encoding.DATE):
+    elif column.wire == WireFormat(Encoding.DATE):
         latest = pc.max(values).as_py() or date(2000, 1, 1)
         if latest < date.max:
             yield 2, pa.scalar(latest + timedelta(days=1), pa.date32())
@@ -210,7 +210,7 @@ def _clear(context: WriteContext, old: Payload, *, late_deletes: bool) -> None:
 def _delete_matching(context: WriteContext, finds: Sequence[bytes]) -> bool:
     """Delete the rows that meet any of the conditions; return whether a delete may still be carried out."""
 
-    def send(batch: Batch) -> Sent:
+    def send(batch: Batch) -> RequestOutcome:
         # Repeating a delete is harmless: what the first try deleted, the second does not find.
         return context.client.delete(context.table.rec_id, batch.body)
 
@@ -218,7 +218,7 @@ def _delete_matching(context: WriteContext, finds: Sequence[bytes]) -> bool:
     sent = send_all(batches, send, workers=int(context.options.workers), bar=ProgressBar(None, "", None))
     if sent.reason is not None:
         raise sent.reason
-    return sent.perhaps_twice
+    return sent.possibly_repeated
 
 
 def _condition(column: PlannedColumn, value: pa.Scalar) -> bytes:

@@ -125,7 +125,7 @@ def failed_after_sending(
 
 def wait_for_late_requests(sent: SendResult, reconcile_wait: float) -> tuple[str, ...]:
     """Wait if a request was repeated, because its first try may be carried out late; return notes for the receipt."""
-    if not sent.perhaps_twice:
+    if not sent.possibly_repeated:
         return ()
     time.sleep(reconcile_wait)
     return (
@@ -216,7 +216,7 @@ def insert_receipt(
         status="verified" if verified else "unverified" if journal.uncounted else "confirmed",
         columns=columns,
         backup=journal.backup,
-        stale_marks=tuple(journal.stale),
+        stale_stamps=tuple(journal.stale),
         notes=tuple(notes),
     )
 

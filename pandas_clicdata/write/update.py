@@ -13,10 +13,10 @@ from pandas_clicdata import read
 from pandas_clicdata._display import Progress, ProgressBar
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._models import (
-    BATCH_ROWS,
+    MAX_BATCH_ROWS,
     MultipleRows,
     RepeatedPages,
-    Sent,
+    RequestOutcome,
     TableId,
     TableLike,
     WriteResult,
@@ -180,7 +180,7 @@ def upsert(
     index: bool = False,
     on_new_columns: OnNewColumns = "error",
     dry_run: bool = False,
-    chunksize: int = BATCH_ROWS,
+    chunksize: int = MAX_BATCH_ROWS,
     workers: int = 1,
     reconcile_wait: float = RECONCILE_SECONDS,
     verify: bool = False,
@@ -389,7 +389,7 @@ def send_updates(
 ) -> SendResult:
     """Send updates, and return the outcome of each."""
 
-    def send(batch: Batch) -> Sent:
+    def send(batch: Batch) -> RequestOutcome:
         assert isinstance(batch, Update)
         # Repeating an update is harmless: the same values set twice leave the row as it is.
         return context.client.update(context.table.rec_id, batch.body, batch.values, multiple_rows)
@@ -406,7 +406,7 @@ def _updates(context: WriteContext, ranges: Sequence[RowRange]) -> Iterator[Upda
     condition_columns = [column for column in payload.planned if column.name in keys]
     value_columns = [column for column in payload.planned if column.name not in keys]
     number = 0
-    for piece in row_ranges.cut(ranges, itertools.repeat(BATCH_ROWS)):
+    for piece in row_ranges.cut(ranges, itertools.repeat(MAX_BATCH_ROWS)):
         part = payload.take(piece)
         conditions, values = (
             row_codec.encode_each(

@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from interrupts import press_ctrl_c
 
 import pandas_clicdata as cd
-from pandas_clicdata._models import NO_MORE_TRIES, Request, RetryPolicy
+from pandas_clicdata._models import STOP_RETRIES, Request, RetryPolicy
 from pandas_clicdata.client.rate_limiter import Decision, RateLimiter, Ticket
 from pandas_clicdata.client.transport import Transport
 
@@ -105,15 +105,15 @@ def test_to_be_turned_away_uses_up_no_attempt(opened, answer, request_):
 
 
 @pytest.mark.parametrize(
-    ("status", "request_", "perhaps_done"),
+    ("status", "request_", "possibly_done"),
     [(429, POST, False), (503, GET, False), (503, DELETE, True)],
     ids=["429, POST", "503, GET", "503, DELETE"],
 )
-def test_it_gives_up_after_the_time_set(opened, status, request_, perhaps_done):
+def test_it_gives_up_after_the_time_set(opened, status, request_, possibly_done):
     clock = Clock()
     service = Service(busy(10, status), clock=clock)
     reply = opened(service, retry=RetryPolicy(give_up_after=65), **clock.options).send(request_, {})
-    assert (reply.status, reply.attempts, reply.perhaps_done) == (status, 7, perhaps_done)
+    assert (reply.status, reply.attempts, reply.possibly_done) == (status, 7, possibly_done)
     assert service.came == [1000.0 + 10 * n for n in range(7)]
 
 
@@ -370,7 +370,7 @@ def throttled_and_busy(opened):
 
 
 def stopped_send(sender, stop, caught):
-    NO_MORE_TRIES.set(stop)
+    STOP_RETRIES.set(stop)
     try:
         caught.append(sender.send(POST, {}))
     except cd.ClicDataError as exc:

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pandas_clicdata._models import ColumnType, Decoded, Kind
+from pandas_clicdata._models import ColumnType, DecodedColumn, Kind
 from pandas_clicdata.types import infer, row_codec
 
 FITTING_KINDS = {
@@ -28,7 +28,7 @@ FITTING_KINDS = {
     ("kind", "value"), [(Kind.TEXT, "x"), (Kind.INTEGER, 1), (Kind.FLOAT, 0.5), (Kind.BOOLEAN, True)]
 )
 def test_a_column_that_does_not_fit_its_declared_type_is_logged(caplog, declared, kind, value):
-    decoded = Decoded(kind, pa.chunked_array([[value]]))
+    decoded = DecodedColumn(kind, pa.chunked_array([[value]]))
     with caplog.at_level(logging.WARNING, "pandas_clicdata"):
         assert infer.infer_column(decoded, declared).values.to_pylist() == [value]
         messages = [record.getMessage() for record in caplog.records]
@@ -41,7 +41,7 @@ def test_a_column_that_does_not_fit_its_declared_type_is_logged(caplog, declared
 
 
 def test_text_is_not_parsed_if_text_is_requested():
-    decoded = Decoded(Kind.TEXT, pa.chunked_array([["2024-01-01T00:00:00Z"]], pa.large_string()))
+    decoded = DecodedColumn(Kind.TEXT, pa.chunked_array([["2024-01-01T00:00:00Z"]], pa.large_string()))
     assert infer.infer_column(decoded, ColumnType.DATETIME, "string").values is decoded.array
     assert infer.infer_column(decoded, ColumnType.DATETIME, "category").values.type == pa.timestamp("us")
 
@@ -67,25 +67,25 @@ def test_declared_datetimes_of_every_format_are_parsed(texts, moment):
     assert values.to_pylist() == [dt.datetime.fromisoformat(moment)] * len(texts) + [None]
 
 
-NULLS = Decoded(Kind.NULL, pa.chunked_array([pa.nulls(1)]))
+NULLS = DecodedColumn(Kind.NULL, pa.chunked_array([pa.nulls(1)]))
 
 
-TEXTS = Decoded(Kind.TEXT, pa.chunked_array([["x"]], pa.large_string()))
+TEXTS = DecodedColumn(Kind.TEXT, pa.chunked_array([["x"]], pa.large_string()))
 
 
-DATES = Decoded(Kind.TEXT, pa.chunked_array([["2024-01-01"]], pa.large_string()))
+DATES = DecodedColumn(Kind.TEXT, pa.chunked_array([["2024-01-01"]], pa.large_string()))
 
 
-BOOLEANS = Decoded(Kind.BOOLEAN, pa.chunked_array([[True]]))
+BOOLEANS = DecodedColumn(Kind.BOOLEAN, pa.chunked_array([[True]]))
 
 
-INTEGERS = Decoded(Kind.INTEGER, pa.chunked_array([[1]]))
+INTEGERS = DecodedColumn(Kind.INTEGER, pa.chunked_array([[1]]))
 
 
-LONG_NUMBERS = Decoded(Kind.LITERAL, pa.chunked_array([["1E+30"]], pa.large_string()))
+LONG_NUMBERS = DecodedColumn(Kind.LITERAL, pa.chunked_array([["1E+30"]], pa.large_string()))
 
 
-LONG_INTEGERS = Decoded(Kind.LITERAL, pa.chunked_array([[str(2**70)]], pa.large_string()), whole=True)
+LONG_INTEGERS = DecodedColumn(Kind.LITERAL, pa.chunked_array([[str(2**70)]], pa.large_string()), whole=True)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_the_first_page_fixes_the_type_of_a_stream(first, declared, dtype, fixed
 )
 def test_a_later_page_is_converted_exactly_or_refused(kind, values, target, expected):
     stored = pa.large_string() if kind in (Kind.TEXT, Kind.LITERAL) else None
-    decoded = Decoded(kind, pa.chunked_array([pa.array(values, stored)]))
+    decoded = DecodedColumn(kind, pa.chunked_array([pa.array(values, stored)]))
     if expected is None:
         with pytest.raises(pa.ArrowInvalid):
             infer.conform(decoded, target)
@@ -175,4 +175,4 @@ def test_a_later_page_is_converted_exactly_or_refused(kind, values, target, expe
 
 def test_a_number_beyond_every_type_is_refused_quickly():
     with pytest.raises(pa.ArrowInvalid, match="1E\\+400 is not exact in int64"):
-        infer.conform(Decoded(Kind.LITERAL, pa.chunked_array([["1E+400"]], pa.large_string())), pa.int64())
+        infer.conform(DecodedColumn(Kind.LITERAL, pa.chunked_array([["1E+400"]], pa.large_string())), pa.int64())

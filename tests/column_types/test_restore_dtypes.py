@@ -17,7 +17,7 @@ from properties.column_kinds import BACKENDS, DAYS, KINDS, PARIS, D, arrow, asse
 from properties.drawn_frames import arrow_series, objects
 
 import pandas_clicdata as cd
-from pandas_clicdata._models import ColumnType, Decoded, Kind
+from pandas_clicdata._models import ColumnType, DecodedColumn, Kind
 from pandas_clicdata.errors import (
     ColumnConversionError,
 )
@@ -453,7 +453,7 @@ def test_a_target_has_one_type_in_arrow_batches_or_stays_text(dtype, arrow_type)
 def test_dates_and_datetimes_of_several_offsets_are_one_column():
     texts = ["2024-01-01", "2024-01-01T02:00:00+02:00", None, "2024-01-01 00:30", "2024-01-01T00:00:00.5Z"]
     read = infer.infer_column(
-        Decoded(Kind.TEXT, pa.chunked_array([texts], pa.large_string())), ColumnType.DATETIME
+        DecodedColumn(Kind.TEXT, pa.chunked_array([texts], pa.large_string())), ColumnType.DATETIME
     ).values
     day = dt.datetime(2024, 1, 1)
     expected = [day, day, None, day.replace(minute=30), day.replace(microsecond=500000)]

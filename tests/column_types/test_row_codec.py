@@ -7,15 +7,17 @@ import pyarrow as pa
 import pytest
 
 from pandas_clicdata import UnexpectedReplyError
-from pandas_clicdata._models import Encoding, Kind, Wire
+from pandas_clicdata._models import Encoding, Kind, WireFormat
 from pandas_clicdata.client import operations
 from pandas_clicdata.types import row_codec
 
 
 def test_rows_are_separated_by_one_comma():
     batch = pa.record_batch({"a": [1, 2, 3]})
-    assert row_codec.encode(batch, [Wire(Encoding.INTEGER)], operations.objects(["a"])) == b'{"a":1},{"a":2},{"a":3}'
-    assert row_codec.encode(batch.slice(3), [Wire(Encoding.INTEGER)], operations.objects(["a"])) == b""
+    assert (
+        row_codec.encode(batch, [WireFormat(Encoding.INTEGER)], operations.objects(["a"])) == b'{"a":1},{"a":2},{"a":3}'
+    )
+    assert row_codec.encode(batch.slice(3), [WireFormat(Encoding.INTEGER)], operations.objects(["a"])) == b""
 
 
 def python_values(decoded):

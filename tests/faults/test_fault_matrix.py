@@ -468,7 +468,7 @@ def check_receipt(one, receipt):
         given_up = one.batches if scenario.workers > 1 else [one.batches[scenario.nth - 1]]
         assert twice in [Counter(plain(one.frame)[start:stop]) for start, stop in given_up], "see PROMISED"
         if "marks" in scenario.promised["end"]:
-            one.check_whole(but_marks=receipt.stale_marks)
+            one.check_whole(but_marks=receipt.stale_stamps)
 
 
 def check_unverified(one, error):

@@ -20,7 +20,7 @@ from properties import reference_rows as reference
 from properties.numbers_of_examples import few_or, with_settings
 
 from pandas_clicdata import UnexpectedReplyError
-from pandas_clicdata._models import ColumnType, Encoding, Kind, Wire
+from pandas_clicdata._models import ColumnType, Encoding, Kind, WireFormat
 from pandas_clicdata.client import operations
 from pandas_clicdata.types import ingest, plan, row_codec
 from pandas_clicdata.types.rules import LITERAL_RULE, RULES
@@ -76,7 +76,7 @@ NEVER_QUOTED = {Encoding.TEXT, Encoding.DATETIME, Encoding.DATE}
 
 
 COLUMNS = [
-    (Wire(encoding, quoted=quoted), arrow_type, values)
+    (WireFormat(encoding, quoted=quoted), arrow_type, values)
     for encoding, types in PLANNED.items()
     for quoted in ((False,) if encoding in NEVER_QUOTED else (False, True))
     for arrow_type, values in types
@@ -138,7 +138,7 @@ def test_framings_of_both_dialects_parse_as_their_rows(framing, examples):
     def parse_as_their_rows(names, data):
         row = data.draw(st.lists(st.none() | TEXT, min_size=len(names), max_size=len(names)))
         batch = pa.RecordBatch.from_arrays([pa.array([value], pa.large_string()) for value in row], names=names)
-        back = json.loads(row_codec.encode(batch, [Wire(Encoding.TEXT)] * len(names), framing(names)))
+        back = json.loads(row_codec.encode(batch, [WireFormat(Encoding.TEXT)] * len(names), framing(names)))
         pairs = dict(zip(names, row, strict=True))
         assert back == (
             pairs if framing is operations.objects else [{"column": k, "value": v} for k, v in pairs.items()]
@@ -179,7 +179,7 @@ def test_plans_encode_only_these_columns():
 
 
 # Numbers in every spelling of JSON.
-_WHOLE = st.one_of(
+_WHOLE = st.check_choice(
     st.integers(-20, 20),
     st.integers(-(2**65), 2**65),
     st.sampled_from(

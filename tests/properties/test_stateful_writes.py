@@ -261,7 +261,7 @@ class Writes(RuleBasedStateMachine):
             assert self.token["unsent"] == []
         self.sandbox.faults.release()
         if self.receipt:
-            there = self.there(self.receipt.stale_marks)
+            there = self.there(self.receipt.stale_stamps)
             frame = self.before + Counter(self.numbers)
             assert frame <= there
             if not self.late or self.mode == "stamp" or not (self.checked or self.mode == "on"):

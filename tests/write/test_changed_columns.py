@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import pandas_clicdata as cd
 from pandas_clicdata._checks import did_you_mean, near
-from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn, Wire
+from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn, WireFormat
 from pandas_clicdata.sandbox import Assumptions
 from pandas_clicdata.types.plan import Difference, mismatch
 from pandas_clicdata.write.journal import with_checksum
@@ -302,7 +302,7 @@ some_names = st.lists(names, unique_by=lambda each: each.strip().casefold(), max
 
 
 def compared(ours, theirs, differing, whole=True):
-    planned = [PlannedColumn(each, "int64", ColumnType.NUMBER, Wire(Encoding.INTEGER), "") for each in ours]
+    planned = [PlannedColumn(each, "int64", ColumnType.NUMBER, WireFormat(Encoding.INTEGER), "") for each in ours]
     columns = [Column(each, "text" if each in differing else "number") for each in theirs]
     return mismatch(Difference(planned, columns, differing, whole), "'T' (RecId 7)", "")
 
@@ -380,7 +380,7 @@ def test_the_message_begins_with_the_remedy_and_ends_with_what_is_omitted():
 
 def test_long_names_and_types_are_cut_and_accents_take_no_room():
     shown = [("k" * 58, "s" * 53), ("k" * 59, "s" * 54), ("e\u0301", "a  b\n\tc")]
-    planned = [PlannedColumn(each, dtype, ColumnType.TEXT, Wire(Encoding.TEXT), "") for each, dtype in shown]
+    planned = [PlannedColumn(each, dtype, ColumnType.TEXT, WireFormat(Encoding.TEXT), "") for each, dtype in shown]
     error = mismatch(Difference(planned, [Column("z", "number")], [], whole=False), "'T'", "")
     assert str(error).split("\n\n")[1].split("\n") == [
         f"column{' ' * 54}  frame{' ' * 55}  table  note",

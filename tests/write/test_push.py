@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import pandas_clicdata as cd
 from pandas_clicdata._display import ProgressBar
-from pandas_clicdata._models import InsertCounts, Sent
+from pandas_clicdata._models import InsertCounts, RequestOutcome
 from pandas_clicdata.write import row_ranges
 from pandas_clicdata.write.executor import Batch, Outcome, send_all
 from pandas_clicdata.write.row_ranges import ranges_text
@@ -283,7 +283,7 @@ def test_ranges_are_disjoint_complete_and_correct(sizes, fates, workers, breaks_
             raise cd.ApiError("refused")
         if fate == "bug":
             raise ZeroDivisionError
-        return Sent(InsertCounts(batch.rows + (fate == "miscounted"), None))
+        return RequestOutcome(InsertCounts(batch.rows + (fate == "miscounted"), None))
 
     delivery = send_all(numbered(batches()), send, workers=workers, bar=ProgressBar(None, "", None))
     confirmed, unknown, unsent = (row_ranges.positions(delivery.ranges(outcome)) for outcome in Outcome)
@@ -314,7 +314,7 @@ def test_no_more_batches_are_on_the_wire_than_workers():
         barrier.wait(5)
         with lock:
             now -= 1
-        return Sent()
+        return RequestOutcome()
 
     batches = numbered(Batch(((n, n + 1),), b"") for n in range(12))
     assert send_all(batches, send, workers=3, bar=ProgressBar(None, "", None)).complete
@@ -328,7 +328,7 @@ def test_an_interrupt_waits_for_what_is_on_the_wire():
     def send(batch):
         started.set()
         go_on.wait(5)
-        return Sent(InsertCounts(batch.rows, None))
+        return RequestOutcome(InsertCounts(batch.rows, None))
 
     def batches():
         yield Batch(((0, 5),), b"")
@@ -348,7 +348,7 @@ def test_a_second_interrupt_leaves_what_is_on_the_wire_unknown(monkeypatch):
     def send(batch):
         started.set()
         go_on.wait(5)
-        return Sent(InsertCounts(batch.rows, None))
+        return RequestOutcome(InsertCounts(batch.rows, None))
 
     def interrupted(condition, *args, **options):
         if threading.current_thread() is threading.main_thread():

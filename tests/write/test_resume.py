@@ -681,20 +681,20 @@ def test_a_late_first_try_is_recognized_by_its_mark(fresh, name, released, versi
             sandbox.faults.release()
 
     receipt = append(session, name, stamp="mark", progress=progress)
-    assert len(receipt.stale_marks) == 1
+    assert len(receipt.stale_stamps) == 1
     assert receipt.sent == ROWS
     assert numbers(sandbox, name) == list(range(ROWS))
-    assert receipt.stale_marks[0] in receipt._repr_html_()
+    assert receipt.stale_stamps[0] in receipt._repr_html_()
     if released == "after its end":
         sandbox.faults.release()
         # What is possible still: it shows, and can be taken away by anybody at any time.
         start, stop = batch_ranges(ROWS, BATCH, version)[1]
         assert numbers(sandbox, name) == sorted([*range(ROWS), *range(start, stop)])
-        stale = pd.DataFrame({"mark": list(receipt.stale_marks)})
+        stale = pd.DataFrame({"mark": list(receipt.stale_stamps)})
         stale.clicdata.delete_rows(name, on="mark", session=session)
     assert numbers(sandbox, name) == list(range(ROWS))
     ours = {mark for each in marks_of(sandbox, name) for mark in each}
-    assert set(receipt.stale_marks) <= ours
+    assert set(receipt.stale_stamps) <= ours
 
 
 @pytest.mark.parametrize("columns", [["n", "t"], ["n", "t", "Mark"], ["n", "t", "mark as a number"]])
@@ -731,7 +731,7 @@ def test_a_stream_is_stamped_and_verified(fresh, name, workers, version):
     sandbox.faults.late_commit(operation="append", nth=4)
     receipt = cd.push(stream(), name, stamp="mark", verify=True, **options)
     assert (receipt.rows, receipt.sent, receipt.confirmed, receipt.status) == (ROWS, ROWS, ROWS, "verified")
-    assert len(receipt.stale_marks) == 2
+    assert len(receipt.stale_stamps) == 2
     assert numbers(sandbox, name) == list(range(ROWS))
 
 
