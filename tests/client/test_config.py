@@ -410,7 +410,7 @@ def test_a_key_in_the_wrong_place_is_not_quoted():
         *(({name: 123}, f"{name}= must be text, not int") for name in (*_config._ENVIRONMENT, "code", "profile")),
         ({"client_secret": b"hush"}, "client_secret= must be text, not bytes"),
         ({"retry": 3}, "retry= must be a RetryPolicy"),
-        ({"proxies": "http://x"}, "proxies= is a dict .* not str"),
+        ({"proxies": "http://x"}, "proxies= must be a dict .* not str"),
         ({"proxies": {"https": 5}}, "proxy for 'https' is not a valid address"),
         ({"verify": 5}, "verify="),
         ({"verify": "/nope.pem"}, "verify='/nope.pem'"),

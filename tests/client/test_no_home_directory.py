@@ -130,7 +130,7 @@ with refused(cd.ConfigurationError, why, "token_file= (or CLICDATA_TOKEN_FILE)")
     cd.Session(**CLIENT, **CODE).whoami()
 session = cd.connect(**CLIENT)
 frame.clicdata.push(name)
-with refused(cd.ClicDataError, why, "Give a file or folder as backup=, or set XDG_DATA_HOME"):
+with refused(cd.ClicDataError, why, "Pass a file or folder as backup=, or set XDG_DATA_HOME"):
     frame.clicdata.push(name, if_exists="replace")
 assert pd.read_clicdata(name)["a"].tolist() == [1, 2]
 print("done")

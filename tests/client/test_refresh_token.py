@@ -640,7 +640,7 @@ def test_a_pickle_stays_with_the_sign_in_it_began_with(sign_in, home, monkeypatc
     other = make(**with_code(sandbox))
     other.whoami()
     kept_of_other = kept_in(path_of(first))[1]
-    assert first.account_label == unused.account_label != other.account_label
+    assert first._client.account_label == unused._client.account_label != other._client.account_label
     monkeypatch.setenv("CLICDATA_CLIENT_SECRET", sandbox.client_secret)
     # Neither the latest sign-in of the file nor a token of the environment is used in its place.
     for variable in ({}, {"CLICDATA_REFRESH_TOKEN": kept_of_other["refresh_token"]}):
@@ -650,7 +650,7 @@ def test_a_pickle_stays_with_the_sign_in_it_began_with(sign_in, home, monkeypatc
             expire(sandbox, path_of(first))
             with pickle.loads(pickled) as loaded:
                 assert loaded.whoami().id is not None
-                assert loaded._client.account_label == first.account_label
+                assert loaded._client.account_label == first._client.account_label
     assert kept_in(path_of(first))[1]["refresh_token"] == kept_of_other["refresh_token"]
     # Nor where the file has lost it.
     content = json.loads(path_of(first).read_text())

@@ -147,8 +147,8 @@ def test_odd_names_are_found_again(serve, odd):
 @pytest.mark.parametrize(
     ("call", "kind", "words"),
     [
-        (lambda s: FRAME.clicdata.push("T", column_types=["a"], session=s), TypeError, "column_types= is a dict"),
-        (lambda s: FRAME.clicdata.schema("text"), TypeError, "column_types= is a dict"),
+        (lambda s: FRAME.clicdata.push("T", column_types=["a"], session=s), TypeError, "column_types= takes a dict"),
+        (lambda s: FRAME.clicdata.schema("text"), TypeError, "column_types= takes a dict"),
         (lambda s: FRAME.clicdata.push("\ud800", session=s), ValueError, "surrogate"),
         (lambda s: FRAME.clicdata.push("T", description="\ud800", session=s), ValueError, "surrogate"),
         (lambda s: FRAME.clicdata.push("T", description=5, session=s), TypeError, "description must be text"),

@@ -303,7 +303,9 @@ def test_other_columns_have_default_dtypes_and_dtype_takes_precedence(session, n
     assert cd.read_clicdata(name, schema=schema, columns=["b"], index_col="a", session=session).index.dtype == "float32"
     assert dtypes(schema={"a": object, "b": "category"}) == {"a": "object", "b": "category", "c": "int64"}
     for options in ({}, {"chunksize": 1}):
-        with pytest.raises(cd.ColumnNotFoundError, match=r"schema= names 'x', 'y', which .* it has 'a', 'b', 'c'"):
+        with pytest.raises(
+            cd.ColumnNotFoundError, match=r"schema= names 'x', 'y', which .* Its columns: 'a', 'b', 'c'"
+        ):
             cd.read_clicdata(name, schema={"x": "int8", "a": "int8", "y": "int8"}, session=session, **options)
     with pytest.raises(cd.ColumnNotFoundError, match=r"'A'.*Did you mean 'a'\?"):
         cd.read_clicdata_batches(name, schema={"A": "int8"}, session=session)

@@ -717,7 +717,7 @@ def test_a_page_that_does_not_fit_the_first_is_an_error_with_a_remedy(session_wi
     values, remedy = CHANGING[case]
     frame = pd.DataFrame({"x": pd.Series(values, dtype=object)})
     cd.push(frame, name, column_types={"x": "number"}, session=session)
-    with pytest.raises(cd.IncompleteReadError, match="Name its type, for example dtype="):
+    with pytest.raises(cd.IncompleteReadError, match="Set its dtype, for example dtype="):
         list(cd.read_clicdata(name, chunksize=2, session=session))
     chunks = list(cd.read_clicdata(name, chunksize=2, dtype=remedy, session=session))
     assert [str(chunk["x"].dtype) for chunk in chunks] == [remedy["x"]] * 2
@@ -847,7 +847,7 @@ def test_numbers_that_a_stream_holds(raw, case):
             *map(Decimal, (".1", ".3")),
         ]
     else:
-        with pytest.raises(cd.IncompleteReadError, match="which do not all go into decimal256"):
+        with pytest.raises(cd.IncompleteReadError, match="which do not all fit decimal256"):
             list(read(chunksize=2))
 
 
@@ -1011,17 +1011,25 @@ def test_reads_without_rows_or_columns_keep_their_shape(raw, session_with, name)
 
 
 INVALID = {
-    "parse_dates of one name": ({"parse_dates": "day"}, TypeError, r"parse_dates= is a list of names: \['day'\]"),
+    "parse_dates of one name": (
+        {"parse_dates": "day"},
+        TypeError,
+        r"parse_dates= must be a list of names: parse_dates=\['day'\]",
+    ),
     "parse_dates of the index": ({"parse_dates": True}, TypeError, "parse_dates=True would parse the index"),
-    "parse_dates of a number": ({"parse_dates": 5}, TypeError, "parse_dates= is a list of names, not 5"),
-    "index_col of a number": ({"index_col": 5}, TypeError, "index_col= is a list of names, not 5"),
-    "index_col of numbers": ({"index_col": [5]}, TypeError, "index_col= is a list of names, and 5 is none"),
+    "parse_dates of a number": ({"parse_dates": 5}, TypeError, "parse_dates= must be a list of names, not 5"),
+    "index_col of a number": ({"index_col": 5}, TypeError, "index_col= must be a list of names, not 5"),
+    "index_col of numbers": (
+        {"index_col": [5]},
+        TypeError,
+        "must be a list of names, but 5 is not a string",
+    ),
     "index_col of nothing": ({"index_col": []}, ValueError, r"index_col=\[\] names no column"),
     "index_col twice": ({"index_col": ["n", "n"]}, ValueError, "index_col= names 'n' twice"),
-    "columns of a number": ({"columns": 5}, TypeError, "columns= is a list of names, not 5"),
-    "columns of one name": ({"columns": "n"}, TypeError, r"columns= is a list of names: \['n'\]"),
+    "columns of a number": ({"columns": 5}, TypeError, "columns= must be a list of names, not 5"),
+    "columns of one name": ({"columns": "n"}, TypeError, r"columns= must be a list of names: columns=\['n'\]"),
     "columns twice": ({"columns": ["n", "n"]}, ValueError, "columns= names 'n' twice"),
-    "progress of a word": ({"progress": "yes"}, TypeError, "progress= is True, False or a callable"),
+    "progress of a word": ({"progress": "yes"}, TypeError, "progress= must be True, False, None or a callable"),
     "chunksize of nothing": ({"chunksize": 0}, ValueError, "chunksize= must be a whole number from 1"),
 }
 

@@ -98,7 +98,7 @@ for use in (lambda: pd.read_clicdata("T", session=session), lambda: cd.SessionMa
     try:
         use()
     except TypeError as exc:
-        assert "before pandas_clicdata was imported again: connect again" in str(exc)
+        assert "before pandas_clicdata was imported again; call cd.connect" in str(exc)
         print("refused")
 """
     result = run(code, "", "")
