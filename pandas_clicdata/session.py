@@ -33,7 +33,7 @@ from pandas_clicdata.errors import ConfigurationError
 if TYPE_CHECKING:
     from pandas_clicdata.client.transport import Transport
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _ATTRIBUTES = frozenset({"_client", "_options", "_profile", "_settings"})
 

@@ -165,7 +165,7 @@ class FaultQueue:
         self._scripts: list[_Script] = []
         self._held: list[_Held] = []
         self._timers: set[threading.Timer] = set()
-        self.stopping = threading.Event()
+        self.stopping: threading.Event = threading.Event()
 
     # scripting
 

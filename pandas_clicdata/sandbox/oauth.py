@@ -53,7 +53,7 @@ class TokenRefusal(Exception):
     def __init__(self, error: str, description: str, status: int = 400) -> None:
         super().__init__(description)
         self.status = status
-        self.body = json.dumps({"error": error, "error_description": description})
+        self.body: str = json.dumps({"error": error, "error_description": description})
 
 
 def make_credentials(store: Store, client_id: str | None, client_secret: str | None) -> Credentials:

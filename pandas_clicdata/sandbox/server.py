@@ -159,8 +159,8 @@ class Sandbox(BaseSandbox):
         self._lock = threading.Lock()
         self._live: _Live | None = None
         self._queue = FaultQueue()
-        self.faults = Faults(self._queue, lambda: self._parts().oauth.expire_all())
-        self.requests = RequestLog()
+        self.faults: Faults = Faults(self._queue, lambda: self._parts().oauth.expire_all())
+        self.requests: RequestLog = RequestLog()
 
     def start(self) -> Self:
         """Open the data and answer requests, unless the sandbox does so already.

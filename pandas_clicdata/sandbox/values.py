@@ -28,7 +28,7 @@ class Number:
     __slots__ = ("text",)
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text: str = text
 
 
 def _text(value: object) -> str:

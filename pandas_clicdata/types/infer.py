@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pandas_clicdata._models import ColumnType, DecodedColumn, Kind
 from pandas_clicdata.types.encode import DATE_FORMAT, DATETIME_FORMAT, TEXT, YEAR_0, chunked
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _OFFSET = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 _ANY_DATETIME = (

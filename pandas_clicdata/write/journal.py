@@ -229,21 +229,25 @@ class Journal:
     def __init__(self, identity: Identity, persist: Callable[[dict[str, Any]], None] | None = None) -> None:
         self.identity = identity
         self._persist = persist
-        self.id = uuid.uuid4().hex[:16]
+        self.id: str = uuid.uuid4().hex[:16]
         self.table: TableRef | None = None
-        self.made = self.creating = self.cleared = self.deleted = False
-        self.run = ""
+        self.made: bool = False
+        self.creating: bool = False
+        self.cleared: bool = False
+        self.deleted: bool = False
+        self.run: str = ""
         self.backup: str | None = None
         self.baseline: Baseline | None = None
         self.left_out: list[str] = []
         self.confirmed: list[RowRange] = []
         self.unknown: dict[int, UnknownBatch] = {}
         self.resent: list[RowRange] = []
-        self.resent_at = 0.0
+        self.resent_at: float = 0.0
         self.stale: list[str] = []
         # Confirmed rows that no reply has counted.
         self.uncounted: list[RowRange] = []
-        self.batches = self.retries = 0
+        self.batches: int = 0
+        self.retries: int = 0
         self.done: dict[str, Any] | None = None
         self._last = 0
 
@@ -522,7 +526,7 @@ class JournalFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).absolute()
+        self.path: Path = Path(path).absolute()
         self._lock: FileLock | None = None
         self._file: int | None = None
         self._header: Event | None = None
