@@ -94,7 +94,7 @@ CASES: dict[str, Callable[[str], str]] = {
     "swapped": str.swapcase,
 }
 AROUND = [("", ""), ("key ", " is wrong"), ('{"said": "', '"}'), ("<p>", "</p>"), ("key=", "&more=1"), ("k:", ";")]
-SECRETS = st.check_choice(
+SECRETS = st.one_of(
     st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=8, max_size=40),
     st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"), min_size=8, max_size=64),
     st.text(st.sampled_from("abcXYZ019\"/+%\\<>&=;:, '_-~."), min_size=8, max_size=30),
@@ -115,7 +115,7 @@ def shows(text, encoded, secret):
     case=st.sampled_from(list(CASES)),
     encodings=st.lists(st.sampled_from(list(ENCODINGS)), min_size=1, max_size=3),
     around=st.sampled_from(AROUND),
-    filler=st.check_choice(st.integers(0, 100), st.integers(600, 3500)),
+    filler=st.one_of(st.integers(0, 100), st.integers(600, 3500)),
 )
 @example("hunter2hunter2", "as given", ["hexadecimal", "base64", "percent"], AROUND[1], 0)
 @example("hunter2hunter2", "as given", ["base64 in lines", "JSON"], AROUND[2], 990)

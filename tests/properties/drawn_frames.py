@@ -209,7 +209,7 @@ def decimals(precision, scale):
 
 NUMPY_INTS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 NULLABLE_INTS = tuple(name.replace("int", "Int").replace("uI", "UI") for name in NUMPY_INTS)
-SCALAR_NUMBERS = st.check_choice(
+SCALAR_NUMBERS = st.one_of(
     LONG_INTS,
     FINITE,
     integers("int64").map(np.int64),

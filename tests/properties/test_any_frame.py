@@ -94,7 +94,7 @@ TYPED = {
     "Sparse[int64, 0]": st.integers(-9, 9),
     "period[D]": st.dates(),
     "interval[int64, right]": SCALARS["Interval"],
-    "category": st.check_choice(*(SCALARS[kind] for kind in ("int", "float", "any text", "date", "datetime", "bytes"))),
+    "category": st.one_of(*(SCALARS[kind] for kind in ("int", "float", "any text", "date", "datetime", "bytes"))),
     **{
         pd.ArrowDtype(kind): strategy
         for kind, strategy in {
@@ -184,7 +184,7 @@ def typed_columns(draw, height):
 @st.composite
 def object_columns(draw, height):
     kinds = draw(st.lists(st.sampled_from(sorted(SCALARS)), min_size=1, max_size=2))
-    strategy = st.check_choice(SCALARS["missing"], *(SCALARS[kind] for kind in kinds))
+    strategy = st.one_of(SCALARS["missing"], *(SCALARS[kind] for kind in kinds))
     return pd.Series(draw(st.lists(strategy, min_size=height, max_size=height)), dtype=object)
 
 

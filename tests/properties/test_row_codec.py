@@ -179,7 +179,7 @@ def test_plans_encode_only_these_columns():
 
 
 # Numbers in every spelling of JSON.
-_WHOLE = st.check_choice(
+_WHOLE = st.one_of(
     st.integers(-20, 20),
     st.integers(-(2**65), 2**65),
     st.sampled_from(
