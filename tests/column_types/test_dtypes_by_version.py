@@ -5,6 +5,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,8 +14,12 @@ import pytest
 import pandas_clicdata as cd
 from conftest import DIALECTS, signed_in
 from pandas_clicdata.sandbox import Assumptions
+from pandas_clicdata.types.to_pandas import DtypeBackend
 
 PAGE = 3
+
+
+BACKENDS: tuple[DtypeBackend | None, ...] = (None, "numpy_nullable", "pyarrow")
 
 
 PANDAS = int(pd.__version__.split(".")[0])
@@ -35,7 +40,7 @@ CONTENTS = {
 
 
 # Kind: its ClicData type, two values, and for each backend the dtype for each of CONTENTS, in order.
-DTYPES = {
+DTYPES: dict[str, tuple[str, tuple[Any, Any], dict[DtypeBackend | None, list[Any]]]] = {
     "text": ("text", ("a", "b"), {
         None: [TEXT] * 4, "numpy_nullable": [STRING] * 4, "pyarrow": [pa.string()] * 4}),
     "dropdown": ("dropdown", ("a", "b"), {
@@ -160,7 +165,7 @@ def test_chunks_have_the_same_dtype_if_pages_are_null(services, name, dialect, k
     frame = pd.DataFrame({"row": range(len(cells)), "x": pd.Series(cells, dtype=object)})
     session = services[dialect, True]
     frame.clicdata.push(name, column_types={"x": data_type}, session=session)
-    for backend, stated in zip((None, "numpy_nullable", "pyarrow"), NULLS_FIRST[kind], strict=True):
+    for backend, stated in zip(BACKENDS, NULLS_FIRST[kind], strict=True):
         for size in (PAGE - 1, PAGE, PAGE + 1):
             chunks = cd.read_clicdata(name, chunksize=size, dtype_backend=backend, session=session)
             assert {chunk["x"].dtype for chunk in chunks} == {as_dtype(stated)}
@@ -176,7 +181,7 @@ def test_nulls_without_a_declared_type_are_objects(table, dialect, kind):
 
 
 # Options of a read of a text column, and the dtype of the result.
-OPTIONS = {
+OPTIONS: dict[str, tuple[dict[str, Any], Any]] = {
     "text": ({"dtype": {"x": str}}, TEXT),
     "string": ({"dtype": {"x": "string"}}, STRING),
     "objects": ({"dtype": {"x": object}}, object),
@@ -211,6 +216,7 @@ def test_categories_of_text_are_text(table, dialect, content, option):
 @IN_EACH_DIALECT
 def test_labels_are_text(table, dialect, content):
     read = table(dialect, "text", content)
+    options: dict[str, Any]
     for options in ({}, {"columns": []}, {"columns": ["x"], "index_col": "x"}, {"limit": 0}):
         assert read(**options).columns.dtype == as_dtype(TEXT)
 

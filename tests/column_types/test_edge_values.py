@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -186,7 +187,7 @@ COLUMNS = {
     "sparse int": (pd.Series(pd.arrays.SparseArray([0, 0, 7])), [0, 0, 7], "int64"),
     "sparse bool": (pd.Series(pd.arrays.SparseArray([True, False])), [True, False], "bool"),
     "period": (pd.Series(pd.PeriodIndex(["2024-02", None], freq="M")), ["2024-02", MISSING], TEXT),
-    "interval": (pd.Series(pd.arrays.IntervalArray.from_tuples([(0, 1), None])), ["(0.0, 1.0]", MISSING], TEXT),
+    "interval": (pd.Series(pd.arrays.IntervalArray.from_arrays([0, NAN], [1, NAN])), ["(0.0, 1.0]", MISSING], TEXT),
     "Int8 and null": (typed("Int8")(-128, None), [-128, NA], "Int64"),
     "Float32": (typed("Float32")(0.1, None), [0.1, NAN], "float64"),
     "ArrowDtype": (typed(pd.ArrowDtype(pa.uint64()))(2**64 - 1, None), [2**64 - 1, NA], "UInt64"),
@@ -231,6 +232,7 @@ def exact_repr(value):
 def test_edge_values_round_trip(session, name, case):
     column, values, dtype = COLUMNS[case]
     receipt = cd.push(framed(column), name, session=session)
+    assert receipt.rec_id is not None
     back = cd.read_clicdata(receipt.rec_id, session=session)
     assert back["x"].dtype == dtype
     assert list(map(exact_repr, back["x"].tolist())) == list(map(exact_repr, values))
@@ -239,7 +241,7 @@ def test_edge_values_round_trip(session, name, case):
 TIMESTAMPS = pd.date_range("2024-01-01", periods=2, freq="s", name="at")
 
 
-INDEXES = {
+INDEXES: dict[str, tuple[Any, dict[str, list[Any]]]] = {
     "unnamed": (pd.Index([3, 4]), {"index": [3, 4]}),
     "named": (pd.Index(["p", "q"], name="key"), {"key": ["p", "q"]}),
     "called by a number": (pd.Index([3, 4], name=0), {"0": [3, 4]}),
@@ -282,7 +284,7 @@ def with_attrs(frame):
 WIDE = pd.DataFrame(np.arange(12).reshape(3, 4), columns=list("abcd"))
 
 
-LAYOUTS = {
+LAYOUTS: dict[str, tuple[Any, dict[str, list[Any]]]] = {
     "every other row": (pd.DataFrame({"a": range(5), "b": list("vwxyz")}).iloc[::2],
                         {"a": [0, 2, 4], "b": ["v", "x", "z"]}),
     "backwards": (pd.DataFrame({"a": [1, 2], "b": [True, None]}).iloc[::-1], {"a": [2, 1], "b": [NA, True]}),
@@ -306,6 +308,7 @@ LAYOUTS = {
 def test_memory_layouts_round_trip(session, name, case):
     frame, values = LAYOUTS[case]
     receipt = cd.push(frame, name, session=session)
+    assert receipt.rec_id is not None
     back = cd.read_clicdata(receipt.rec_id, session=session)
     assert list(back.columns) == list(values)
     for column, expected in values.items():

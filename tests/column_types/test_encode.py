@@ -6,6 +6,7 @@ import re
 import uuid
 import warnings
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,8 +72,8 @@ INVALID_VALUES = {
                                             r"'\udc00'", "half of a surrogate pair"),
     "nanoseconds in a category": (pd.Series(pd.Categorical([pd.Timestamp(1)])), "a", "00000001", "has nanoseconds"),
     "nanoseconds in a dictionary": (in_dictionary(pa.timestamp("ns"), 0, 1), "b", "00000001", "has nanoseconds"),
-    "period of year 10000": (pd.Series(pd.PeriodIndex.from_ordinals([0, 8030], freq="Y-DEC")), "b", "Period('10000'",
-                             "is not in the years 1 to 9999"),
+    "period of year 10000": (pd.Series(pd.PeriodIndex([pd.Period(ordinal=n, freq="Y-DEC") for n in (0, 8030)])), "b",
+                             "Period('10000'", "is not in the years 1 to 9999"),
     "period before year 1": (objects(pd.Period(ordinal=-800_000, freq="D")), "a", "Period('-", "years 1 to 9999"),
 }  # fmt: skip
 
@@ -113,6 +114,7 @@ def test_an_error_names_the_cell_and_a_remedy(no_requests, sessions, name, case)
         schema = frame.clicdata.schema()
     error = caught.value
     assert (error.column, error.row) == ("x", row)
+    assert error.value is not None
     assert shown in error.value
     for part in ("'x'", repr(row), why):
         assert part in str(error)
@@ -346,7 +348,7 @@ def test_nested_values_that_python_cannot_hold_have_no_json_text(kind):
 
 
 def test_lists_beyond_the_recursion_limit_have_no_json_text():
-    deep = []
+    deep: list[Any] = []
     for _ in range(10_000):
         deep = [deep]
     with pytest.raises(CellValueError, match=r"Column 'x', row 0: <list> has no JSON text"):
@@ -376,6 +378,8 @@ def test_the_remedy_in_an_error_works(case):
     series = (INVALID_VALUES | UNSUPPORTED_KINDS)[case][0]
     df = pd.DataFrame({"x": series}).set_axis(list("abcde"[: len(series)]))
     note = df.clicdata.schema()["note"][0]
-    code = CODE.search(note)[1]
+    found = CODE.search(note)
+    assert found is not None, note
+    code = found[1]
     exec(code, {"df": df, "pd": pd})
     assert df.clicdata.schema()["clicdata_type"].notna().all(), code

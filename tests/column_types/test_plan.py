@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from pandas_clicdata.types.rules import RULES
 DATETIMES = pd.Series(pd.to_datetime(["2024-01-02", "2024-01-03 04:05:06.7"], format="ISO8601"))
 
 
-OVERRIDES = {
+OVERRIDES: dict[str, tuple[Any, str, list[Any] | str]] = {
     "int as percentage": (pd.Series([0, 1]), "percentage", [0, 1]),
     "int as text": (pd.Series([2**62, -1]), "text", [str(2**62), "-1"]),
     "int as dropdown": (pd.Series([1, 2]), "dropdown", ["1", "2"]),
@@ -110,8 +111,9 @@ def test_column_types_names_existing_columns_and_types(no_requests, sessions, na
     ) as caught:
         cd.push(frame, name, column_types={"rate": "percent"}, session=sessions["2025.3"])
     assert caught.value.column == "rate"
+    names_only: Any = ["rate"]
     with pytest.raises(TypeError, match=r"column_types= takes a dict of column to ClicData type, .* not \['rate'\]"):
-        cd.push(frame, name, column_types=["rate"], session=sessions["2025.3"])
+        cd.push(frame, name, column_types=names_only, session=sessions["2025.3"])
     assert frame.clicdata.schema({1: "text"})["clicdata_type"].tolist() == ["number", "text"]
     assert frame.clicdata.schema({"rate": cd.ColumnType.PERCENTAGE})["clicdata_type"].tolist() == [
         "percentage",

@@ -6,6 +6,7 @@ import itertools
 import uuid
 import warnings
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,10 @@ class Foreign(pd.api.extensions.ExtensionDtype):
 
     name = "foreign"
     type = object
+
+
+WHOLE_AND_IN_CHUNKS: list[dict[str, Any]] = [{}, {"chunksize": 1}]
+"""Options of a read that returns one frame, and of a read in chunks."""
 
 
 JSON_COLUMNS = [
@@ -102,7 +107,7 @@ def test_every_rule_restores_its_dtypes(session, name, row, with_null):
             for data_type in ("default", *kind.data_types)
         }
     )
-    columns = {label: label.split()[1] for label in frame if not label.endswith("default")}
+    columns = {label: label.split()[1] for label in frame.columns if not label.endswith("default")}
     cd.push(frame, name, column_types=columns, session=session)
     schema = frame.clicdata.schema(column_types=columns)
     assert [*map(str, schema["dtype"])] == [*map(str, frame.dtypes)]
@@ -137,7 +142,7 @@ def assert_arrow_batches(reader, frame):
 @pytest.mark.parametrize("number", range(len(JSON_COLUMNS)))
 def test_values_sent_as_json_text_are_restored(session, name, number):
     frame = JSON_COLUMNS[number].to_frame("x")
-    options = {"column_types": {"x": "text"}}
+    options: dict[str, Any] = {"column_types": {"x": "text"}}
     cd.push(frame, name, session=session, **options)
     schema = frame.clicdata.schema(**options)
     back = cd.read_clicdata(name, schema=schema, session=session)
@@ -259,11 +264,12 @@ def test_an_error_names_the_cell_that_a_dtype_does_not_hold(session, name, case)
     series, dtype, row, shown, why = REFUSED[case]
     text = isinstance(series.iloc[0] or series.iloc[1], str)
     cd.push(series.to_frame("x"), name, column_types={"x": "text"} if text else None, session=session)
-    for options in ({}, {"chunksize": 1}):
+    for options in WHOLE_AND_IN_CHUNKS:
         with pytest.raises(cd.ColumnConversionError, match=r"^Column 'x', row") as caught:
             list(cd.read_clicdata(name, schema={"x": dtype}, session=session, **options))
         error = caught.value
         assert (error.column, error.row) == ("x", row)
+        assert error.value is not None
         assert shown[:40] in error.value
         assert why in str(error)
 
@@ -302,7 +308,7 @@ def test_other_columns_have_default_dtypes_and_dtype_takes_precedence(session, n
     assert dtypes(schema={"z": "int8", **schema}, columns=["b"]) == {"b": "int8"}
     assert cd.read_clicdata(name, schema=schema, columns=["b"], index_col="a", session=session).index.dtype == "float32"
     assert dtypes(schema={"a": object, "b": "category"}) == {"a": "object", "b": "category", "c": "int64"}
-    for options in ({}, {"chunksize": 1}):
+    for options in WHOLE_AND_IN_CHUNKS:
         with pytest.raises(
             cd.ColumnNotFoundError, match=r"schema= names 'x', 'y', which .* Its columns: 'a', 'b', 'c'"
         ):
@@ -390,7 +396,7 @@ def test_the_index_has_the_dtype_of_its_column(session, name, index):
     cd.push(frame, name, index=True, session=session)
     options = {"index_col": list(index.names), "session": session}
     back = cd.read_clicdata(name, schema=frame.clicdata.schema(index=True), **options)
-    pd.testing.assert_frame_equal(back, frame, check_index_type="exact")
+    pd.testing.assert_frame_equal(back, frame, check_index_type=True)
     asked = {name: index.get_level_values(name).dtype for name in index.names}
     if object not in asked.values():
         assert cd.read_clicdata(name, dtype=asked, **options).index.dtype == index.dtype

@@ -4,6 +4,7 @@ import datetime as dt
 import itertools
 import warnings
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,7 @@ def every_kind(rows):
 TYPES = {"key": "text", "text": "text", "day": "date", "long": "number", "exact": "number"}
 
 
-READS = {
+READS: dict[str, dict[str, Any]] = {
     "whole": {},
     "its beginning": {"limit": PAGE + 1},
     "one column as index": {"index_col": "number"},

@@ -42,11 +42,11 @@ class Case:
 
     id: str
     there: Any
-    values: list
+    values: list[Any]
     data_type: str
-    wire: list
+    wire: list[Any]
     back: Any
-    back_values: list | None = None
+    back_values: list[Any] | None = None
     back_with_null: Any = None
     nullable: bool = True
     again: bool = True
@@ -96,22 +96,22 @@ def periods(freq):
     return lambda values: pd.Series(pd.PeriodIndex(values, freq=freq))
 
 
-INTEGERS = {"back": "int64", "back_with_null": "Int64", "data_type": "number"}
+INTEGERS: dict[str, Any] = {"back": "int64", "back_with_null": "Int64", "data_type": "number"}
 
 
-FLOATS = {"back": "float64", "data_type": "number"}
+FLOATS: dict[str, Any] = {"back": "float64", "data_type": "number"}
 
 
-TEXTS = {"back": OWN_TEXT, "data_type": "text"}
+TEXTS: dict[str, Any] = {"back": OWN_TEXT, "data_type": "text"}
 
 
-MOMENTS = {"back": "datetime64[us]", "data_type": "datetime"}
+MOMENTS: dict[str, Any] = {"back": "datetime64[us]", "data_type": "datetime"}
 
 
-CHECKS = {"back": "bool", "back_with_null": "boolean", "data_type": "checkbox"}
+CHECKS: dict[str, Any] = {"back": "bool", "back_with_null": "boolean", "data_type": "checkbox"}
 
 
-DATES = {"back": object, "data_type": "date"}
+DATES: dict[str, Any] = {"back": object, "data_type": "date"}
 
 
 TENTHS = [0.1, -0.0, 1.0, 5e-324, 1.7976931348623157e308, 1e22, 123456789.0]
@@ -275,7 +275,7 @@ CASES = [
          wire=["00:00:00.000000001", "00:00:00.000001", "00:00:01"],
          back_values=["00:00:00.000000001", "00:00:00.000001", "00:00:01"], again=False, **TEXTS),
     *(
-        Case(f"timedelta64[{unit}]", lambda v, unit=unit: pd.Series(pd.to_timedelta(v)).astype(f"timedelta64[{unit}]"),
+        Case(f"timedelta64[{unit}]", lambda v, unit=unit: pd.Series(pd.to_timedelta(v)).astype(np.dtype(f"m8[{unit}]")),
              SPANS, wire=SPANS_WIRE, back_values=SPANS_WIRE, **TEXTS)
         for unit in ("us", "ns")
     ),
@@ -333,6 +333,8 @@ def test_every_rule_is_tested():
     for case in CASES:
         column = case.column(case.values)
         source = ingest.as_source(column.to_frame("x") if isinstance(column, pd.Series) else pa.table({"x": column}))
-        source = source.columns[0]
-        tried.add(LITERAL_RULE.arrow if source.numerals else rule_for(source.arrow_type).arrow)
+        ready = source.columns[0]
+        rule = LITERAL_RULE if ready.numerals else rule_for(ready.arrow_type)
+        assert rule is not None
+        tried.add(rule.arrow)
     assert tried == {rule.arrow for rule in (LITERAL_RULE, *RULES)}

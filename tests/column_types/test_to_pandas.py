@@ -2,10 +2,11 @@
 
 import contextlib
 import datetime as dt
-import functools
 import json
 import time
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -148,8 +149,9 @@ def test_numbers_beyond_arrow_decimals_are_text(table):
 
 
 def test_an_unknown_backend_is_refused(session, name):
+    backend: Any = "polars"
     with pytest.raises(ValueError, match="Unknown dtype_backend='polars'"):
-        cd.read_clicdata(name, dtype_backend="polars", session=session)
+        cd.read_clicdata(name, dtype_backend=backend, session=session)
 
 
 # The column pushed, its ClicData type, the dtype requested, and the column returned.
@@ -256,7 +258,7 @@ def test_naive_datetimes_do_not_depend_on_the_local_time_zone(table, monkeypatch
 
 @pytest.mark.parametrize(("requested", "nullable"), [("int64", "Int64"), ("uint8", "UInt8"), ("bool", "boolean")])
 def test_an_error_about_missing_values_names_a_nullable_dtype(table, requested, nullable):
-    read = table(pd.DataFrame({"x": pd.array([1, None], "boolean" if requested == "bool" else "Int64")}))
+    read = table(pd.DataFrame({"x": pd.Series([1, None], dtype="boolean" if requested == "bool" else "Int64")}))
     with pytest.raises(
         cd.ColumnConversionError, match=f"has missing values. Read it as another dtype: dtype={{'x': '{nullable}'}}"
     ):
@@ -424,8 +426,8 @@ def test_intervals_are_read_only_with_schema():
 
 def test_whole_decimals_are_read_as_ints():
     numbers = pa.chunked_array([pa.array([Decimal(1), None, Decimal(2**70)], pa.decimal128(38, 0))])
-    read = to_pandas.to_frame({"x": infer.InferredColumn(numbers)}, 3)["x"].tolist()
-    assert [(type(value), value) for value in read] == [(int, 1), (type(None), None), (int, 2**70)]
+    whole = to_pandas.to_frame({"x": infer.InferredColumn(numbers)}, 3)["x"].tolist()
+    assert [(type(value), value) for value in whole] == [(int, 1), (type(None), None), (int, 2**70)]
     long = infer.InferredColumn(pa.chunked_array([["5", None]]), numerals=True, whole=True)
     read = to_pandas.to_frame({"x": long}, 2)["x"]
     assert read.dtype == object
@@ -703,7 +705,7 @@ def test_chunks_with_a_backend(session_with, name, backend):
     pd.testing.assert_frame_equal(pd.concat(chunks, ignore_index=True), whole)
 
 
-CHANGING = {
+CHANGING: dict[str, tuple[list[Any], dict[str, str]]] = {
     "whole numbers, then fractions": ([1, 2, 0.5], {"x": "float64"}),
     "whole numbers, then longer ones": ([1, 2, 2**70], {"x": "string"}),
     "fractions, then a long whole number": ([0.5, 1.5, BIG], {"x": "string"}),
@@ -731,7 +733,7 @@ def test_dtype_and_dates_in_chunks(session_with, name):
     session = session_with("2025.3", page_size=2)
     frame = pd.DataFrame({"n": [1, 2, 3], "s": ["2024-01-01", "2024-01-02", None], "c": ["a", "b", "a"]})
     cd.push(frame, name, session=session)
-    options = {"dtype": {"n": "float32", "c": "category"}, "parse_dates": ["s"]}
+    options: dict[str, Any] = {"dtype": {"n": "float32", "c": "category"}, "parse_dates": ["s"]}
     for chunk in cd.read_clicdata(name, chunksize=2, **options, session=session):
         assert (str(chunk["n"].dtype), chunk["s"].dtype.kind, str(chunk["c"].dtype)) == ("float32", "M", "category")
 
@@ -771,16 +773,30 @@ def test_nul_and_line_ends_in_chunks(session_with, version, name):
 # replies that only a test server sends
 
 
+@dataclass(frozen=True)
+class Reader:
+    """Reads table 7 of a test server; ``requested`` lists the numbers of the pages that were requested."""
+
+    session: cd.Session
+    requested: list[int]
+
+    def __call__(self, **options: Any) -> Any:
+        return cd.read_clicdata(7, session=self.session, **options)
+
+    def batches(self, **options: Any) -> pa.RecordBatchReader:
+        return cd.read_clicdata_batches(7, session=self.session, **options)
+
+
 @pytest.fixture
 def raw(http_service):
-    """Return a function that serves pages of JSON values as columns `x` and `n` and returns a reader of them."""
+    """Return a function that serves pages of JSON values as columns `x` and `n` and returns a `Reader` of them."""
     with contextlib.ExitStack() as stack:
 
         def serve(*pages, declared=None):
             counts = [len(page) for page in pages]
             listed = [{"name": "x", "data_type": declared}, {"name": "n", "data_type": "number"}]
             columns = f'"columns": {json.dumps(listed)}, ' if declared else ""
-            requested = []
+            requested: list[int] = []
 
             def answer(request):
                 number = int(request.query.get("page", 1))
@@ -792,10 +808,7 @@ def raw(http_service):
 
             url = stack.enter_context(http_service(answer))
             session = stack.enter_context(cd.Session(api_key="canary", base_url=url, api_version="2025.3"))
-            read = functools.partial(cd.read_clicdata, 7, session=session)
-            read.batches = functools.partial(cd.read_clicdata_batches, 7, session=session)
-            read.requested = requested
-            return read
+            return Reader(session, requested)
 
         yield serve
 
@@ -896,7 +909,7 @@ TEXT_DTYPES = [
 ]  # fmt: skip
 
 
-TEXTS = {
+TEXTS: dict[str, tuple[list[Any], list[str | None]]] = {
     "dates": (["2024-01-01", None, "2024-02-29"], ["2024-01-01", None, "2024-02-29"]),
     "truth": ([True, None, False], ["true", None, "false"]),
     "numbers": ([1, None, 0.5], ["1", None, "0.5"]),
@@ -1010,7 +1023,7 @@ def test_reads_without_rows_or_columns_keep_their_shape(raw, session_with, name)
     assert read(columns=[], index_col="n").index.tolist() == [0, 1, 2, 3, 4]
 
 
-INVALID = {
+INVALID: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "parse_dates of one name": (
         {"parse_dates": "day"},
         TypeError,

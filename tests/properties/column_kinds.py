@@ -11,6 +11,7 @@ import pyarrow as pa
 from properties.drawn_frames import arrow_series, objects
 
 from pandas_clicdata.types.rules import LITERAL_RULE
+from pandas_clicdata.types.to_pandas import DtypeBackend
 
 D = Decimal
 
@@ -21,7 +22,7 @@ PARIS = "Europe/Paris"
 MAX, MIN = 2**63 - 1, -(2**63)
 
 
-BACKENDS = (None, "numpy_nullable", "pyarrow")
+BACKENDS: tuple[DtypeBackend | None, ...] = (None, "numpy_nullable", "pyarrow")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Kind:
     """Values of one dtype, and the ClicData types besides the default that accept all of them."""
 
     dtype: Any
-    values: list
+    values: list[Any]
     data_types: tuple[str, ...] = ()
     nullable: bool = True
 
@@ -61,12 +62,11 @@ def zoned(unit, zone):
 
 
 def intervals(closed, subtype="float64"):
-    return lambda values: pd.Series(
-        pd.arrays.IntervalArray.from_arrays(
-            *(pd.Series([None if v is None else v[end] for v in values], dtype=subtype) for end in (0, 1)),
-            closed=closed,
-        )
-    )
+    def make(values):
+        left, right = (pd.Series([None if v is None else v[end] for v in values], dtype=subtype) for end in (0, 1))
+        return pd.Series(pd.arrays.IntervalArray.from_arrays(left, right, closed=closed))
+
+    return make
 
 
 def half(values):
@@ -197,7 +197,7 @@ KINDS = {
         Kind(objects, [D("1.10"), D("-0.00"), D("1E+3"), D("3.14159265358979323846264338327950288")], OTHER_NUMBER),
         Kind(objects, [2**70, -1, 10**999]), Kind(objects, [1, 2.5, np.float32(0.5)]),
         Kind(objects, [1, D("0.3")]), Kind(objects, [2.5, D("0.10000000000000000000001"), 10**30, D("1E+400")]),
-        Kind(category([2**70, 5]), [5, 2**70]), Kind(pd.SparseDtype(object), [1, 2**70]),
+        Kind(category([2**70, 5]), [5, 2**70]), Kind(pd.SparseDtype("object"), [1, 2**70]),
         Kind(category(pd.Index([1, 2.5, D("0.1")], dtype=object)), [2.5, D("0.1")]),
     ],
 }  # fmt: skip

@@ -27,7 +27,7 @@ class Kind:
 
     data_type: str
     values: st.SearchStrategy
-    store: Callable[[list], Any]
+    store: Callable[[list[Any]], Any]
     cell: Callable[[Any], Any] = field(default=lambda value: value)
     nullable: bool = True
 
@@ -130,6 +130,24 @@ def scaled(scale):
 
 def span(value):
     return pd.Timedelta(value).isoformat()
+
+
+def duration_of(unit):
+    return lambda ticks: np.timedelta64(ticks, unit)
+
+
+def durations_in(unit):
+    return lambda values: pd.Series(
+        np.array([np.timedelta64("NaT") if v is None else v for v in values], f"m8[{unit}]")
+    )
+
+
+def span_of(unit):
+    return lambda ticks: span(np.timedelta64(ticks, unit))
+
+
+def period_of(freq):
+    return lambda n: pd.Period(ordinal=n, freq=freq)
 
 
 def clock(per_second):
@@ -275,10 +293,8 @@ PANDAS = {
     **{
         f"timedelta64[{unit}]": Kind(
             "text",
-            st.integers(-most, most).map(lambda ticks, unit=unit: np.timedelta64(ticks, unit)),
-            lambda values, unit=unit: pd.Series(
-                np.array([np.timedelta64("NaT") if v is None else v for v in values], f"m8[{unit}]")
-            ),
+            st.integers(-most, most).map(duration_of(unit)),
+            durations_in(unit),
             span,
         )
         for unit, most in WITHIN.items()
@@ -289,8 +305,8 @@ PANDAS = {
     **{
         f"period[{freq}]": Kind(
             "text",
-            st.integers(-400, 4000).map(lambda n, freq=freq: pd.Period(ordinal=n, freq=freq)),
-            lambda values, freq=freq: pd.Series(pd.array(values, dtype=f"period[{freq}]")),
+            st.integers(-400, 4000).map(period_of(freq)),
+            stored_as(f"period[{freq}]"),
             str,
         )
         for freq in ("D", "M", "W-SUN", "s")
@@ -353,7 +369,7 @@ ARROW = {
             "text",
             st.integers(-most, most),
             in_ticks(pa.duration(unit)),
-            lambda ticks, unit=unit: span(np.timedelta64(ticks, unit)),
+            span_of(unit),
         )
         for unit, most in WITHIN.items()
     },
@@ -365,11 +381,15 @@ def arrow_series(values):
     return pd.Series(pd.arrays.ArrowExtensionArray(values))
 
 
+def as_arrow_series(store):
+    return lambda values: arrow_series(store(values))
+
+
 PANDAS |= {
     f"ArrowDtype {name}": Kind(
         kind.data_type,
         kind.values,
-        lambda values, store=kind.store: arrow_series(store(values)),
+        as_arrow_series(kind.store),
         kind.cell,
         kind.nullable,
     )
@@ -403,7 +423,7 @@ class Case:
 
     frame: Any
     index: bool
-    columns: list
+    columns: list[tuple[str, str, list[Any]]]
 
     def _repr_pretty_(self, printer, cycle):
         printer.text(repr(self))

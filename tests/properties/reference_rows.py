@@ -72,7 +72,7 @@ def row(values, wires, framing):
 
 def is_written_as(text, rows):
     """Return whether a text is these rows, separated by commas, with the fewest digits for each float."""
-    parts = []
+    parts: list[str | tuple[float, int]] = []
     for position, each in enumerate(rows):
         parts += [",", *each] if position else each
     floats = [part for part in parts if isinstance(part, tuple)]
@@ -193,7 +193,7 @@ def text_column(values):
 
 def json_text(value):
     """Write JSON as Python does, with spaces after commas and colons; of a Decimal its digits."""
-    tokens = {}
+    tokens: dict[str, str] = {}
 
     def hidden(value):
         match value:

@@ -8,6 +8,7 @@ import enum
 import uuid
 import warnings
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,7 +81,7 @@ SCALARS = {
 }  # fmt: skip
 
 
-TYPED = {
+TYPED: dict[Any, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("Int64", "UInt64", "Int8", "int64", "uint8"), SCALARS["int"]),
     **dict.fromkeys(("float64", "Float64", "float32", "Float32", "float16", "longdouble"), FLOATS),
     **{f"datetime64[{unit}]": SCALARS["datetime64"] for unit in ("s", "ms", "us", "ns")},
@@ -157,7 +158,7 @@ AXES = [
     pd.period_range("2024-01", periods=3, freq="M"),
     pd.interval_range(0, 3),
     pd.MultiIndex.from_product([["a"], [1, 2, 3]]),
-    pd.CategoricalIndex(["p", "q", None]),
+    pd.Index(["p", "q", None], dtype="category"),
     pd.Index(["p", "q", "r"], dtype="string"),
     pd.Index([0.5, np.nan, 1]),
 ]
@@ -308,7 +309,7 @@ def test_any_frame_is_sent_exactly_or_refused_before_the_first_request(accounts,
         session = sessions[dialect]
         since = sandbox.requests[-1].number if len(sandbox.requests) else 0
         columns = columns_of(frame, index)
-        options = {"column_types": {text_of(label): "text" for label, _ in columns}} if as_text else {}
+        options: dict[str, Any] = {"column_types": {text_of(label): "text" for label, _ in columns}} if as_text else {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", cd.IndexNotSentWarning)
             try:
@@ -323,6 +324,8 @@ def test_any_frame_is_sent_exactly_or_refused_before_the_first_request(accounts,
             assert refusal.column is None or refusal.column in [text_of(label) for label, _ in columns]
             assert refusal.column is not None or isinstance(refusal, cd.ColumnNameError)
             return
+        assert receipt is not None
+        assert receipt.rec_id is not None
         rows = sandbox.ledger.rows(receipt.rec_id)
         assert len(rows) == len(frame)
         back = cd.read_clicdata(receipt.rec_id, dtype_backend=backend, session=session)

@@ -4,7 +4,7 @@ import base64
 import io
 import itertools
 import json
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,6 @@ import pytest
 
 import pandas_clicdata as cd
 from pandas_clicdata import Session
-
-OUTPUTS: tuple[Literal["df"], Literal["dict"]] = ("df", "dict")
 
 
 @pytest.fixture
@@ -33,7 +31,8 @@ def table(session, name):
 
 @pytest.mark.operation("GET /account")
 def test_the_account(session):
-    frame, record = (cd.Account(session).get_account(output) for output in OUTPUTS)
+    account = cd.Account(session)
+    frame, record = account.get_account("df"), account.get_account("dict")
     assert frame.iloc[0].to_dict().items() >= {"name": record["name"], "domain": record["domain"]}.items()
     assert next(iter(frame)) == "rec_id"
     assert session.whoami().name == record["name"]
@@ -43,7 +42,7 @@ def test_the_account(session):
 def test_the_profile_is_that_of_the_user_who_is_signed_in(session, name):
     account, user = cd.Account(session), cd.User(session)
     record = account.get_profile("dict")
-    rec_id = record.get("rec_id", record.get("id"))
+    rec_id = record["rec_id"] if "rec_id" in record else record["id"]
     user.update_user(rec_id, last_name=name)
     frame = account.get_profile()
     assert frame["last_name"].item() == name
@@ -64,7 +63,7 @@ def test_activity_grows_with_use(session, one_sandbox, table, name):
     before = views()
     dashboard.get_dashboard_thumbnail(name=name)
     assert views() == before + 1
-    frame, records = (account.get_account_activity(output=output) for output in OUTPUTS)
+    frame, records = account.get_account_activity(output="df"), account.get_account_activity(output="dict")
     assert frame["email_address"].tolist() == [record["email_address"] for record in records]
     assert one_sandbox.username in set(frame["email_address"])
     assert frame["last_login_date"].dtype == "datetime64[us, UTC]"

@@ -122,7 +122,8 @@ def test_tables_are_listed_by_name(data, name):
 def test_a_list_of_no_tables(serve, api_version):
     _, session = serve(api_version)
     frame = cd.Data(session).get_data()
-    assert (len(frame), list(frame), frame["rec_id"].dtype) == (0, ["rec_id", "name"], "int64")
+    assert (len(frame), list(frame)) == (0, ["rec_id", "name"])
+    assert frame["rec_id"].dtype == "int64"
 
 
 def test_a_list_of_many_pages_is_whole_or_not_returned(serve):
@@ -224,7 +225,8 @@ def test_a_table_without_versions(http_service):
     with http_service(lambda request: (200, {}, b'{"versions": []}')) as url:
         data = cd.Data(api_key="hush", base_url=url, api_version="unversioned")
         frame = data.get_data_history(7)
-        assert (len(frame), list(frame), frame["data_rec_id"].dtype) == (0, ["data_rec_id"], "int64")
+        assert (len(frame), list(frame)) == (0, ["data_rec_id"])
+        assert frame["data_rec_id"].dtype == "int64"
         data.session.close()
 
 

@@ -430,7 +430,7 @@ COLUMNS = {
     "a reader of Arrow": (None, [("a", "number")]),
     "numbers for names": ({1: "text"}, [("1", "text")]),
 }  # fmt: skip
-BAD_COLUMNS = {
+BAD_COLUMNS: dict[str, tuple[Any, type[Exception], str]] = {
     "none": (None, TypeError, "needs columns"),
     "names only": (["a"], TypeError, "dict of name to type"),
     "text": ("a", TypeError, "dict of name to type"),

@@ -1,6 +1,7 @@
 """The switches of `Assumptions`, and the table of assumed behaviours."""
 
 from dataclasses import fields
+from typing import Any
 
 import pytest
 
@@ -104,7 +105,8 @@ def test_without_insert_counts_an_insert_returns_an_empty_object(serve):
 
 @pytest.mark.parametrize("field", [field.name for field in fields(Assumptions)])
 def test_each_switch_refuses_an_unknown_value(field):
-    for value in ("nonsense", 1, 0, []):
+    wrong: tuple[Any, ...] = ("nonsense", 1, 0, [])
+    for value in wrong:
         with pytest.raises(ValueError, match=f"Assumptions.{field} is "):
             Assumptions(**{field: value})
 

@@ -1,6 +1,7 @@
 """Invalid bodies are refused and change nothing."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ SYNTAX = {
     "trailing text": b'{"data": [{"text": "x"}]} x',
 }
 
-INSERTS = {
+INSERTS: dict[str, Any] = {
     "a list": [{"text": "x"}],
     "a string": "x",
     "null": None,

@@ -1,5 +1,7 @@
 """Updates and deletes: the rows they match, and the versions they create."""
 
+from typing import Any
+
 import pytest
 
 PAIR = [("k", "text"), ("n", "number")]
@@ -105,7 +107,7 @@ def test_deletes_by_more_columns_than_there_are_indexes_work(serve, monkeypatch)
 def test_every_version_can_be_read_page_by_page(serve, version):
     sb, call = serve(page_size=2)
     table = call.make(columns=PAIR)
-    history = [[]]
+    history: list[list[tuple[Any, Any]]] = [[]]
 
     def note():
         history.append([(row["k"], row["n"]) for row in sb.ledger.rows(table)])

@@ -533,6 +533,8 @@ def test_the_process_ends_with_its_parent(tmp_path, end):
         text=True,
         cwd=root,
     ) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
         pid, url = parent.stdout.readline().split()
         assert requests.get(url + "/account", proxies={"http": ""}, timeout=10).status_code == 401
         assert not has_ended(int(pid))

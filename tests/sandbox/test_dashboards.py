@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -211,7 +212,9 @@ def test_numbers_outside_the_range_of_a_float_are_not_drawn():
     rows = ['{"n":1e999}', '{"n":' + "9" * 1000 + "}", '{"n":-1.7e308}', '{"n":1.7e308}', '{"n":5e-324}']
     assert [value for _, value in chart([NUMBER], 5, rows).bars] == [-1.7e308, 1.7e308, 5e-324]
     rows = [f'{{"k":"a",{row[1:]}' for row in rows[3:4] * 10]
-    assert chart([TEXT, NUMBER], 10, rows).bars == (("a", pytest.approx(1.7e308)),)
+    ((label, value),) = chart([TEXT, NUMBER], 10, rows).bars
+    assert label == "a"
+    assert value == pytest.approx(1.7e308)
 
 
 ROWS = st.lists(
@@ -242,6 +245,9 @@ def test_a_dashboard_with_an_invalid_argument_is_refused(sb, call, remote):
     handle = RemoteSandbox(sb.url, sb.control_key) if remote else sb
     table = call.make("Flights", PAIR)
     first = handle.dashboard("Delays", table=table)
+    name: Any
+    description: Any
+    wrong: Any
     for name in ("", "  ", "x" * 256, 5, None, "\ud800", "dELAYS"):
         with pytest.raises(ValueError, match=r"^name |named 'dELAYS' already exists"):
             handle.dashboard(name, table=table)

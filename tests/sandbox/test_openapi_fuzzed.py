@@ -200,7 +200,7 @@ def ask(world, dialect, path, method, *, wrong):
     if not wrong:
         use_acceptable(world, one["components"]["schemas"], operation, path)
     loaded = schemathesis.openapi.from_dict(one, config=schemathesis.Config.from_dict(CONFIG))[path][method]
-    statuses = Counter()
+    statuses: Counter[int] = Counter()
     # The document of a version does not state the replies to requests without a version.
     fixed = {} if dialect == WITHOUT or path.startswith("/oauth20/") else {"api_version": dialect}
 

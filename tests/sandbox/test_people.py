@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import threading
+from typing import Any
 
 import pytest
 import requests
@@ -14,7 +15,7 @@ from pandas_clicdata.sandbox.people import Passwords, hashed
 from pandas_clicdata.sandbox.store import Store
 
 VERSIONS = [None, "2025.3"]
-GRACE = {"email_address": "grace@acme.example", "first_name": "Grace", "last_name": "Hopper"}
+GRACE: dict[str, Any] = {"email_address": "grace@acme.example", "first_name": "Grace", "last_name": "Hopper"}
 
 
 class People:
@@ -258,7 +259,12 @@ def test_passwords_are_in_no_reply_log_or_file(serve, caplog, tmp_path):
 
 def test_a_correct_password_is_hashed_slowly_only_once(monkeypatch):
     slow, calls = hashlib.scrypt, []
-    monkeypatch.setattr(hashlib, "scrypt", lambda *args, **options: calls.append(1) or slow(*args, **options))
+
+    def counted(*args, **options):
+        calls.append(1)
+        return slow(*args, **options)
+
+    monkeypatch.setattr(hashlib, "scrypt", counted)
     one, other = hashed("a word"), hashed("a word")
     assert one != other
     assert len(calls) == 2
@@ -391,20 +397,18 @@ SYNTAX = {
     "a number": b"1",
 }
 LONG = "x" * 256
-BAD = {
+BAD_ADDRESSES: list[Any] = [
+    "", " ", "x", "x@", "@x.example", "x@example", "x@y@z.example", "x y@z.example", "x@z..example",
+    "x@z.example.", "x:y@z.example", "x@z.exa:mple", "x\n@z.example", "x\x00@z.example", "x@z.example\n",
+    1, None, True, [], {}, LONG + "@z.example", "a@" + "." * 250, "a@" + "b." * 126 + "@",
+]  # fmt: skip
+BAD: dict[tuple[str, str], list[Any]] = {
     ("POST", "/user"): [
         {}, GRACE | {"more": 1}, GRACE | {"id": 5}, GRACE | {"password": ""}, GRACE | {"password": None},
         GRACE | {"password": 1}, GRACE | {"password": LONG}, GRACE | {"first_name": None}, GRACE | {"first_name": 1},
         GRACE | {"last_name": ["x"]}, GRACE | {"last_name": LONG}, GRACE | {"teams": []},
         {name: GRACE[name] for name in ("first_name", "last_name")},
-        *(
-            GRACE | {"email_address": wrong}
-            for wrong in (
-                "", " ", "x", "x@", "@x.example", "x@example", "x@y@z.example", "x y@z.example", "x@z..example",
-                "x@z.example.", "x:y@z.example", "x@z.exa:mple", "x\n@z.example", "x\x00@z.example", "x@z.example\n",
-                1, None, True, [], {}, LONG + "@z.example", "a@" + "." * 250, "a@" + "b." * 126 + "@",
-            )
-        ),
+        *(GRACE | {"email_address": wrong} for wrong in BAD_ADDRESSES),
     ],
     ("PUT", "/user/2"): [
         {}, {"more": 1}, {"password": "x"}, {"first_name": None}, {"last_name": LONG}, {"email_address": "x"},

@@ -461,6 +461,7 @@ def test_the_command_seeds_once_and_prints_the_result(look, tmp_path):
             watchdog = threading.Timer(60, process.kill)
             watchdog.start()
             try:
+                assert process.stdout is not None
                 lines = [process.stdout.readline() for _ in range(7 + lines_of_seeding)]
                 exports = dict(line.strip().split("=", 1) for line in lines if line.startswith("  export "))
                 remote = RemoteSandbox(exports["export CLICDATA_BASE_URL"], exports["export CLICDATA_SANDBOX_KEY"])

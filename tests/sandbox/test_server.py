@@ -234,6 +234,7 @@ def test_kill_9_loses_nothing_that_was_confirmed(serve, tmp_path):
     )
     confirmed = []
     with process:
+        assert process.stdout is not None
         url, key = process.stdout.readline().split()
         http = requests.Session()
         http.trust_env = False
@@ -273,7 +274,7 @@ def test_kill_9_loses_nothing_that_was_confirmed(serve, tmp_path):
 def test_many_threads_lose_no_row_and_no_request(serve):
     sb, call = serve(page_size=50)
     table = call.make(columns=PAIR)
-    failures = []
+    failures: list[str] = []
 
     def work(who):
         with requests.Session() as http:
