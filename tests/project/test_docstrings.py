@@ -1,0 +1,59 @@
+"""Every public name has a docstring that numpydoc finds complete."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+from numpydoc.validate import validate
+
+import pandas_clicdata as cd
+from pandas_clicdata import errors, sandbox
+
+MODULES = [
+    cd, errors, sandbox,
+    *([importlib.import_module("pandas_clicdata.dask")] if importlib.util.find_spec("pandas_clicdata.dask") else []),
+]  # fmt: skip
+# Extended summary, See Also, Examples: where there is something to say.
+OPTIONAL = {"ES01", "SA01", "EX01"}
+# The main verbs have See Also and Examples.
+VERBS = {"push", "append", "update_rows", "upsert", "delete_rows", "schema"}
+MAIN = {
+    *(f"pandas_clicdata.{name}" for name in (*VERBS, "read_clicdata", "connect")),
+    *(f"pandas_clicdata.ClicDataAccessor.{name}" for name in VERBS),
+}
+
+
+def public_names(module: ModuleType) -> Iterator[str]:
+    """Yield the functions and classes of ``__all__``, and the classes' own public methods and properties."""
+    for name in module.__all__:
+        thing = getattr(module, name)
+        if module is cd and name in errors.__all__:
+            continue
+        if not (inspect.isclass(thing) or inspect.isroutine(thing)):
+            continue
+        yield f"{module.__name__}.{name}"
+        if inspect.isclass(thing):
+            for member, value in inspect.getmembers(thing):
+                if not member.startswith("_") and _is_ours(thing, member, value):
+                    yield f"{module.__name__}.{name}.{member}"
+
+
+def _is_ours(kind: type, member: str, value: object) -> bool:
+    owner = next((each for each in kind.__mro__ if member in vars(each)), object)
+    documented = inspect.isroutine(value) or isinstance(value, property)
+    return documented and owner.__module__.partition(".")[0] == "pandas_clicdata"
+
+
+NAMES = [name for module in MODULES for name in public_names(module)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_docstring_is_complete(name: str) -> None:
+    optional = OPTIONAL - {"SA01", "EX01"} if name in MAIN else OPTIONAL
+    found = validate(name)["errors"]
+    assert [f"{code}: {message}" for code, message in found if code not in optional] == []
