@@ -306,7 +306,7 @@ class Address(NamedTuple):
 
 
 def parse_address(url: str, params: Sequence[tuple[str, str | Secret]] = ()) -> Address | None:
-    """Parse a URL in the same way as the libraries that connect to it.
+    r"""Parse a URL in the same way as the libraries that connect to it.
 
     requests and urllib3 parse a URL with different parsers before a connection is made. A URL is valid only if both
     find the same host in the URL that is sent, and if preparing that URL again does not change it.

@@ -985,7 +985,7 @@ class Records:
 
 
 class Picture:
-    """A picture of a dashboard.
+    r"""A picture of a dashboard.
 
     A notebook shows the picture. ``bytes(picture)`` is the content of the image file.
 

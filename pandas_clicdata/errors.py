@@ -57,7 +57,7 @@ from pandas_clicdata._docstrings import inherit_parameters
 
 
 def printable(text: str, keep: str = "") -> str:
-    """Escape the characters that a terminal executes instead of printing, such as control characters.
+    r"""Escape the characters that a terminal executes instead of printing, such as control characters.
 
     Parameters
     ----------

@@ -887,8 +887,7 @@ def _read_as(types: Any) -> Callable[[str], Any]:
 def _with_schema_columns(
     reader: pa.RecordBatchReader, restored: Mapping[str, Any], columns: Sequence[str] | None
 ) -> pa.RecordBatchReader:
-    """Return the reader; if the table is empty and the service lists no columns, one with the columns of"
-    " ``schema=``."""
+    """Return the reader; if the table is empty and its columns are not listed, one with those of ``schema=``."""
     if reader.schema.names or not restored or columns is not None or any(batch.num_rows for batch in reader):
         return reader
     return pa.schema([(name, pa.string()) for name in restored]).empty_table().to_reader()

@@ -4,7 +4,7 @@ import itertools
 
 
 def batch_ranges(rows, chunksize, api_version, workers=1):
-    """The ranges of rows of the batches of a write, in the order in which they are sent.
+    """Return the ranges of rows of the batches of a write, in the order in which they are sent.
 
     Where replies count rows, a reply to another batch shows by its count, so that batches that follow each other on a
     connection must differ in size: from ``chunksize`` down, one more size than there are workers, and then from the

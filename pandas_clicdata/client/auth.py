@@ -257,23 +257,27 @@ class Bearer:
         self._lock = threading.Lock()
 
     def headers(self) -> Mapping[str, Secret]:
+        """Return the headers that sign in a request."""
         token, since = self._token, self.clock()
         if token is None or since >= token.renew_at:
             token = self._renewed_token(token, since)
         return _TimedHeaders(token, since)
 
     def renew(self, refused: Mapping[str, Secret]) -> bool:
+        """Renew the credentials after a 401; return whether there are new ones."""
         token = self._token
         if token is not None and _bearer(token) == refused:
             self._renewed_token(token, refused.since if isinstance(refused, _TimedHeaders) else self.clock())
         return True
 
     def secrets(self) -> tuple[Secret, ...]:
+        """Return the secrets that no text may show."""
         token = self._token
         own = (token.value,) if token is not None else ()
         return (*own, *self.grant.secrets())
 
     def identity(self) -> str:
+        """Return what identifies the client, user, key or sign-in, without secrets."""
         return self.grant.identity()
 
     def _renewed_token(self, current: Token | None, since: float) -> Token:
@@ -319,13 +323,16 @@ class ClientCredentials:
     settings: Settings
 
     def secrets(self) -> tuple[Secret, ...]:
+        """Return the secrets that no text may show."""
         return self.settings.secrets
 
     def identity(self) -> str:
+        """Return what identifies the client, user, key or sign-in, without secrets."""
         # The client id identifies the account; its secret may be replaced by a new one.
         return ""
 
     def fetch(self, send: Send, current: Secret | None) -> IssuedTokens:
+        """Request a token."""
         from oauthlib.oauth2 import BackendApplicationClient
 
         client_id, client_secret = _client(self.settings)
@@ -372,6 +379,7 @@ class AuthorizationCode:
         self._unsaved = False
 
     def secrets(self) -> tuple[Secret, ...]:
+        """Return the secrets that no text may show."""
         tokens = self._tokens
         own = () if tokens is None else (tokens.access_token, tokens.refresh_token)
         return (*self.settings.secrets, *(secret for secret in own if secret is not None))
@@ -388,6 +396,7 @@ class AuthorizationCode:
         return self._key or ""
 
     def fetch(self, send: Send, current: Secret | None) -> IssuedTokens:
+        """Request a token."""
         # Runs in its own thread, because Ctrl-C is raised in the main thread and would lose a token between the reply
         # and the disk. Python waits for this thread when it ends; a pool accepts no work by then.
         stop = STOP_RETRIES.get() or threading.Event()
@@ -659,15 +668,19 @@ class FixedHeaders:
     parts: tuple[Secret, ...] = ()
 
     def headers(self) -> Mapping[str, Secret]:
+        """Return the headers that sign in a request."""
         return self.fixed
 
     def renew(self, refused: Mapping[str, Secret]) -> bool:
+        """Renew the credentials after a 401; return whether there are new ones."""
         return False
 
     def secrets(self) -> tuple[Secret, ...]:
+        """Return the secrets that no text may show."""
         return (*self.fixed.values(), *self.parts, *self.settings.secrets)
 
     def identity(self) -> str:
+        """Return what identifies the client, user, key or sign-in, without secrets."""
         return self._identity
 
     @functools.cached_property
@@ -703,15 +716,19 @@ class DeferredAuthenticator:
         self._lock = threading.Lock()
 
     def headers(self) -> Mapping[str, Secret]:
+        """Return the headers that sign in a request."""
         return self._resolve().headers()
 
     def renew(self, refused: Mapping[str, Secret]) -> bool:
+        """Renew the credentials after a 401; return whether there are new ones."""
         return self._resolve().renew(refused)
 
     def secrets(self) -> tuple[Secret, ...]:
+        """Return the secrets that no text may show."""
         return () if self._resolved is None else self._resolved.secrets()
 
     def identity(self) -> str:
+        """Return what identifies the client, user, key or sign-in, without secrets."""
         return self._identity
 
     def _resolve(self) -> Authenticator:

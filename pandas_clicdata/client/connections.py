@@ -229,10 +229,12 @@ class ConnectionAdapter(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Create the pool of direct connections."""
         super().init_poolmanager(*args, **options)
         self._make_strict(self.poolmanager)
 
     def proxy_manager_for(self, proxy: Any, **options: Any) -> Any:
+        """Return the pool of connections through a proxy."""
         known = proxy in self.proxy_manager
         manager = super().proxy_manager_for(proxy, **options)
         if not known:

@@ -54,7 +54,8 @@ class Dialect(ABC):
 
     @property
     @abstractmethod
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name of the dialect, for people."""
 
     @abstractmethod
     def ask(self, request: Request, read: Callable[[ParsedReply], T]) -> Exchange[T]:
@@ -122,6 +123,7 @@ class Unversioned(Dialect):
 
     @property
     def name(self) -> str:
+        """The name of the dialect, for people."""
         return "unversioned"
 
     def ask(self, request: Request, read: Callable[[ParsedReply], T]) -> Exchange[T]:
@@ -209,6 +211,7 @@ class Versioned(Dialect):
 
     @property
     def name(self) -> str:
+        """The name of the dialect, for people."""
         return f"versioned, {self.version}"
 
     def ask(

@@ -57,7 +57,7 @@ def dumps(value: Any) -> bytes:
 
 
 def text_literal(text: str) -> str:
-    """Encode a text as a JSON string.
+    r"""Encode a text as a JSON string.
 
     Examples
     --------

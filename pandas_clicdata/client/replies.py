@@ -78,6 +78,7 @@ class ParsedReply:
 
     @classmethod
     def parse(cls, request: Request, reply: Reply) -> ParsedReply:
+        """Parse the body of a reply."""
         try:
             return cls(request, reply, operations.loads(reply.body))
         except ValueError as exc:

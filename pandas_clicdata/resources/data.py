@@ -404,7 +404,7 @@ class Data(Resource):
 
     @parameters_from(get_data_history)
     def rebuild_data(self, rec_id: TableId, method: RefreshMethod = "reload") -> dict[str, Any]:
-        """Start a refresh of a table from its source.
+        r"""Start a refresh of a table from its source.
 
         Parameters
         ----------
@@ -687,7 +687,7 @@ def versions(table: TableId, *, session: Session | None = None) -> pd.DataFrame:
 
 @parameters_from(read_clicdata, Data.rebuild_data)
 def refresh(table: TableId, method: RefreshMethod = "reload", *, session: Session | None = None) -> dict[str, Any]:
-    """Start a refresh of a table from its source.
+    r"""Start a refresh of a table from its source.
 
     Parameters
     ----------

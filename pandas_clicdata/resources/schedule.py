@@ -80,7 +80,7 @@ class Schedule(Resource):
     def get_schedule(
         self, rec_id: RecordId | None = None, output: Output = "df"
     ) -> pd.DataFrame | list[dict[str, Any]] | dict[str, Any]:
-        """List the schedules, or return one.
+        r"""List the schedules, or return one.
 
         Parameters
         ----------
@@ -129,7 +129,7 @@ class Schedule(Resource):
         timeout: float = 600.0,
         poll: float = 2.0,
     ) -> ScheduleRun:
-        """Start a run of a schedule.
+        r"""Start a run of a schedule.
 
         The request is sent once. If its reply is lost, the error says that the run may have started.
 

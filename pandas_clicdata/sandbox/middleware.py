@@ -77,6 +77,7 @@ class Middleware:
         self._oauth = oauth
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request."""
         began = time.perf_counter()
         operation = operation_of(environ)
         path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")

@@ -137,7 +137,7 @@ def _columns(text: str) -> tuple[Column, ...]:
 def row_expression(
     columns: Sequence[Column], *, row_id: str | None = None, iso_datetimes: bool = False
 ) -> tuple[str, list[str]]:
-    """Return an SQL expression for one row as a JSON object, and the values of its parameters ``?1``, ``?2``, …
+    """Return an SQL expression for one row as a JSON object, and the values of its parameters ``?1`` and so on.
 
     Cells are the SQL columns ``c0``, ``c1``, …, and the row id is ``row``. No cell passes through Python.
     """

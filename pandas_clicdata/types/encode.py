@@ -128,10 +128,12 @@ Prepare = Callable[[pa.ChunkedArray, Location], pa.ChunkedArray]
 
 
 def unchanged(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    """Return the values unchanged."""
     return values
 
 
 def text(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    """Convert the values to text."""
     return values.cast(TEXT)
 
 
@@ -271,6 +273,7 @@ def booleans_from_numbers(values: pa.ChunkedArray, location: Location) -> pa.Chu
 
 
 def numbers_from_booleans(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    """Convert booleans to 0 and 1."""
     return values.cast(pa.int8())
 
 
@@ -301,6 +304,7 @@ def booleans_from_text(values: pa.ChunkedArray, location: Location) -> pa.Chunke
 
 
 def dates_from_text(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    """Parse dates."""
     return _parsed(
         values,
         location,
@@ -311,6 +315,7 @@ def dates_from_text(values: pa.ChunkedArray, location: Location) -> pa.ChunkedAr
 
 
 def datetimes_from_text(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    """Parse datetimes."""
     return _parsed(
         values,
         location,
@@ -341,6 +346,7 @@ def dates_from_datetimes(values: pa.ChunkedArray, location: Location) -> pa.Chun
 
 
 def datetimes_from_dates(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
+    """Convert dates to datetimes at midnight."""
     return dates(values, location).cast(pa.timestamp("s"))
 
 

@@ -77,6 +77,7 @@ class Difference:
 
     @property
     def fits(self) -> bool:
+        """Whether the columns of the frame and the table agree."""
         return not (self.missing or self.differing or set(self.extra) - set(self.left_out))
 
 

@@ -22,7 +22,7 @@ _INT64_MIN, _INT64_MAX, _UINT64_MAX = -(2**63), 2**63 - 1, 2**64 - 1
 
 
 def encode(batch: pa.RecordBatch, wires: Sequence[WireFormat], framing: Framing) -> bytes:
-    """Write the rows of a batch as JSON, separated by commas.
+    r"""Write the rows of a batch as JSON, separated by commas.
 
     Parameters
     ----------

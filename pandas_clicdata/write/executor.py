@@ -45,6 +45,7 @@ class Batch:
 
     @property
     def rows(self) -> int:
+        """The number of rows."""
         return row_ranges.count(self.ranges)
 
     def without_data(self) -> Batch:
@@ -123,6 +124,7 @@ class SendResult:
 
     @property
     def retries(self) -> int:
+        """How often requests were sent again."""
         return sum(result.retries for result in self.results)
 
     @property
@@ -132,6 +134,7 @@ class SendResult:
 
     @property
     def complete(self) -> bool:
+        """Whether every batch is confirmed."""
         return self.failure is None and all(
             result.outcome is Outcome.CONFIRMED and result.error is None for result in self.results
         )
@@ -146,11 +149,14 @@ class SendResult:
 class BatchLog(Protocol):
     """Records each batch before it is sent and when its outcome is known."""
 
-    def sending(self, batch: Batch) -> None: ...
+    def sending(self, batch: Batch) -> None:
+        """Record a batch before it is sent."""
 
-    def ended(self, result: BatchResult) -> None: ...
+    def ended(self, result: BatchResult) -> None:
+        """Record the outcome of a batch."""
 
-    def doubted(self, result: BatchResult) -> None: ...
+    def doubted(self, result: BatchResult) -> None:
+        """Record that the confirmation of a batch is in doubt."""
 
 
 class _NoLog:

@@ -114,6 +114,7 @@ class Identity:
     resumable: bool = True
 
     def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
         return {
             "operation": self.operation,
             "table": self.table,
@@ -178,6 +179,7 @@ class Baseline:
     equal: Mapping[int, int] | None = None
 
     def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
         return {
             "rows": self.rows,
             "sums": None
@@ -188,6 +190,7 @@ class Baseline:
 
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any]) -> Baseline:
+        """Load what :meth:`as_dict` returned."""
         sums = kept["sums"]
         return cls(
             kept["rows"],
@@ -261,9 +264,11 @@ class Journal:
         self.apply(entry)
 
     def sending(self, batch: Batch) -> None:
+        """Record a batch before it is sent."""
         self.record("sending", batch=batch.number, ranges=batch.ranges, mark=batch.stamp)
 
     def ended(self, result: BatchResult) -> None:
+        """Record the outcome of a batch."""
         entry: dict[str, Any] = {"event": result.outcome.value, "at": time.time(), "batch": result.batch.number}
         if result.outcome is Outcome.CONFIRMED:
             entry |= {"counted": result.counted, "retries": result.retries}
@@ -275,6 +280,7 @@ class Journal:
             self.apply(entry)
 
     def doubted(self, result: BatchResult) -> None:
+        """Record that the confirmation of a batch is in doubt."""
         ranges = [list(pair) for pair in result.batch.ranges]
         self.record("doubted", batch=result.batch.number, ranges=ranges, mark=result.batch.stamp)
 
@@ -394,6 +400,7 @@ class Journal:
 
     @property
     def unknown_ranges(self) -> list[RowRange]:
+        """The rows whose outcome is unknown."""
         return row_ranges.merged(pair for pending in self.unknown.values() for pair in pending.ranges)
 
     def unsent(self, rows: int) -> list[RowRange]:

@@ -79,10 +79,12 @@ class Payload:
 
     @property
     def rows(self) -> int | None:
+        """The number of rows; None for a stream."""
         return self.source.rows
 
     @property
     def planned(self) -> list[PlannedColumn]:
+        """The columns as they are sent."""
         return [plan.planned for plan in self.plans]
 
     @functools.cached_property
@@ -172,6 +174,7 @@ class Payload:
         return total
 
     def checksums_of(self, part: pa.RecordBatch) -> Checksums:
+        """Return the checksums of some of the rows."""
         return fingerprint.checksums_of(
             [column.name for column in self.planned], fingerprint.texts_of_batch(part, self.planned)
         )

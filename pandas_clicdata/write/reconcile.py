@@ -220,6 +220,7 @@ class ByStamp:
     context: WriteContext
 
     def reconcile(self, unknown: Sequence[UnknownBatch]) -> Reconciliation:
+        """Search the table for the rows of these batches."""
         journal = self.context.journal
         scan = self._scan()
         found = {
@@ -236,9 +237,11 @@ class ByStamp:
         return Reconciliation(found, doubt)
 
     def before_resend(self, unknown: Sequence[UnknownBatch]) -> None:
+        """Prepare the table for sending these batches again."""
         self._delete([str(each.stamp) for each in unknown])
 
     def finish(self) -> bool:
+        """Delete late arrivals; return whether rows have to be sent again because of it."""
         stale = self.context.journal.stale
         if stale:
             self._delete(stale)
@@ -305,6 +308,7 @@ class ByKeys:
     context: WriteContext
 
     def reconcile(self, unknown: Sequence[UnknownBatch]) -> Reconciliation:
+        """Search the table for the rows of these batches."""
         journal = self.context.journal
         rows = row_ranges.positions(pair for each in unknown for pair in each.ranges)
         confirmed = row_ranges.positions(journal.confirmed)
@@ -327,6 +331,7 @@ class ByKeys:
         """Do nothing: a late arrival shows as a duplicate key."""
 
     def finish(self) -> bool:
+        """Delete late arrivals; return whether rows have to be sent again because of it."""
         journal = self.context.journal
         if not journal.resent:
             return False
@@ -422,6 +427,7 @@ class ByContent:
     context: WriteContext
 
     def reconcile(self, unknown: Sequence[UnknownBatch]) -> Reconciliation:
+        """Search the table for the rows of these batches."""
         context, journal = self.context, self.context.journal
         rows = row_ranges.positions(pair for each in unknown for pair in each.ranges)
         hashes = context.payload.hashes()
@@ -508,6 +514,7 @@ class ByContent:
         """Do nothing: a late arrival cannot be told from the row that is sent again."""
 
     def finish(self) -> bool:
+        """Delete late arrivals; return whether rows have to be sent again because of it."""
         context, journal = self.context, self.context.journal
         if not journal.resent:
             return False

@@ -46,6 +46,7 @@ class RowStates:
 
     @property
     def unsent(self) -> list[RowRange]:
+        """The rows that were not sent."""
         return row_ranges.complement([*self.confirmed, *self.unknown], self.end)
 
     def fields(self) -> dict[str, Any]:

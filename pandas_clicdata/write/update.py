@@ -315,6 +315,7 @@ class Update(Batch):
     values: bytes = field(default=b"", repr=False)
 
     def without_data(self) -> Batch:
+        """Return the batch without its data, to free the memory."""
         return replace(self, body=b"", values=b"")
 
 

@@ -64,7 +64,7 @@ def main() -> int:
 
 
 def _safety(frame: pd.DataFrame, workers: int, plain: float, session: cd.Session) -> None:
-    """What it costs to be able to go on after a stop, and to look afterwards."""
+    """Measure what a journal, verify= and a stamp cost."""
     with tempfile.TemporaryDirectory() as folder:
         ways: dict[str, dict[str, Any]] = {
             "journal": {"journal": Path(folder) / "journal"},
@@ -78,7 +78,7 @@ def _safety(frame: pd.DataFrame, workers: int, plain: float, session: cd.Session
 
 
 def _loops(frame: pd.DataFrame) -> None:
-    """Encoding and decoding against what a loop over rows takes."""
+    """Compare encoding and decoding with a loop over rows."""
     door = ingest.as_source(frame)
     plans = plan.plan_columns(door)
     names = list(frame.columns)

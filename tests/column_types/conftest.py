@@ -27,5 +27,5 @@ def send(sessions, one_sandbox, name):
 
 @pytest.fixture(params=["2025.3", pytest.param("unversioned", marks=pytest.mark.slow)])
 def session(request, sessions):
-    """A session on the shared sandbox; the tests of types in the second dialect are slow tests."""
+    """Open a session on the shared sandbox; the tests of types in the second dialect are slow tests."""
     return sessions[request.param]

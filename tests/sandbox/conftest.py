@@ -100,7 +100,7 @@ def call(sb_call):
 
 @pytest.fixture(scope="module")
 def one_call(new_sandbox):
-    """A caller of a sandbox that the tests of a module share."""
+    """Return a caller of a sandbox that the tests of a module share."""
     with new_sandbox() as sandbox:
         caller = Caller(sandbox)
         yield caller

@@ -48,13 +48,13 @@ def new_sandbox(request):
 
 @pytest.fixture
 def remote(sb):
-    """A `RemoteSandbox` for a sandbox in this process or in a child process."""
+    """Yield a `RemoteSandbox` for a sandbox in this process or in a child process."""
     return RemoteSandbox(sb.url, sb.control_key)
 
 
 @pytest.fixture
 def here():
-    """A sandbox in this process, and a `RemoteSandbox` for it."""
+    """Yield a sandbox in this process, and a `RemoteSandbox` for it."""
     with Sandbox() as sandbox:
         yield sandbox, RemoteSandbox(sandbox.url, sandbox.control_key)
 

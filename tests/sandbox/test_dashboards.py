@@ -25,7 +25,7 @@ MIDDLE = SNAPSHOT[0] // 2
 
 @pytest.fixture
 def flights(sb, call):
-    """A dashboard of an empty table, and the id of the table."""
+    """Create a dashboard of an empty table; return it, and the id of the table."""
     table = call.make("Flights", PAIR)
     return sb.dashboard("Delays", table="Flights", description="Minutes late"), table
 

@@ -123,7 +123,7 @@ def look(new_sandbox):
 
 @pytest.fixture(scope="module")
 def seeded(look):
-    """A seeded sandbox that tests must not change."""
+    """Yield a seeded sandbox that tests must not change."""
     with look() as seen:
         seen.result = seen.sandbox.seed()
         yield seen
@@ -139,7 +139,7 @@ def seeded_folder(look, tmp_path_factory):
 
 @pytest.fixture
 def folder(seeded_folder, tmp_path):
-    """A copy of a seeded data folder."""
+    """Return a copy of a seeded data folder."""
     return Path(shutil.copytree(seeded_folder, tmp_path / "data"))
 
 

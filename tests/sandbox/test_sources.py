@@ -25,7 +25,7 @@ def parquet(columns):
 
 @pytest.fixture(scope="module")
 def one(new_sandbox):
-    """A sandbox for all tests that only read what a file was loaded into."""
+    """Yield a sandbox for all tests that only read what a file was loaded into."""
     with new_sandbox(page_size=10_000) as sandbox, requests.Session() as http:
         http.trust_env = False
         http.headers["CLICDATA-API-KEY"] = sandbox.api_key
