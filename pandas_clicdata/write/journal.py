@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def checksum(facts: Mapping[str, Any], before: str = "") -> str:
-    """Return the checksum of JSON facts and of the checksum of what stands before them.
+    """Return the checksum of JSON facts and of the checksum of the lines before them.
 
     Examples
     --------

@@ -28,7 +28,7 @@ class Payload:
 
     Attributes
     ----------
-    source : Door
+    source : Source
         The data as it came in.
     plans : sequence of ColumnPlan
         The ClicData type and the encoder of each column.
