@@ -884,7 +884,7 @@ class WriteResult:
         The duration of the write.
     status : {"verified", "confirmed", "unverified", "dry_run"}
         ``verified``: the rows were read back and compared. ``confirmed``: the replies counted all rows, or the rows
-        were found in the table. ``unverified``: all requests were accepted, in a dialect without counts. ``dry_run``:
+        were found in the table. ``unverified``: all requests were accepted, but not every row was counted. ``dry_run``:
         nothing was sent.
     columns : tuple of PlannedColumn, optional
         How each column was sent.

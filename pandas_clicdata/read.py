@@ -358,7 +358,7 @@ class _PageWalk:
                 if coming is None:
                     break
                 before, page, number = page, self._next(coming, number + 1, received), number + 1
-            # The start of a single page needs no more proof.
+            # A limit within the first page needs no further check.
             if not enough or (number > 1 and not more):
                 self._check_end(page, before, number, received)
         finally:
@@ -480,7 +480,7 @@ class _PageWalk:
             if received != total:
                 raise self._incomplete(f"{received:,} of {total:,} rows were received", number, received)
             return
-        # Without a total, a page that lacks rows shows only beside a full page that follows it. So the last page, and
+        # Without a total, a short page is detectable only if a full page follows. So the last page, and
         # the first of two, are requested again. An empty page at the end proves nothing.
         unproven = {number: last}
         if number == 2 or last.has_more is None:

@@ -470,7 +470,7 @@ class _DefaultSession:
     Attributes
     ----------
     managers : list of SessionManager
-        The last one provides the session. The others are those that it replaced, and return when it ends.
+        A stack; the last one provides the session.
     sandbox : Sandbox or None
         The sandbox of this process, once it is started.
     """

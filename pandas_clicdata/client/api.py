@@ -111,7 +111,7 @@ class Client:
         Parameters
         ----------
         name : str, optional
-            A hint that saves pages where the service filters by name; other tables may come, too.
+            Filters on the server if it supports that; the result may contain other tables.
         unique_key_available, refresh : bool, optional
             Filters of the service.
 
@@ -143,8 +143,8 @@ class Client:
             page += 1
         if more or (total is not None and total != received):
             raise IncompleteReadError(
-                f"The list of tables is incomplete: {received} of {total if total is not None else 'more'} tables"
-                " were received. Make the same call again.",
+                f"The list of tables is incomplete: {received} were received, but the service states that there are"
+                f" {total if total is not None else 'more'}. Make the same call again.",
                 operation="list",
                 page=page,
                 received=received,
@@ -266,7 +266,7 @@ class Client:
         return self._get(operations.PROFILE)
 
     def dashboards(self, page: int, name: str | None = None, *, thumbnails: bool = False) -> Records:
-        """Return one page of the dashboards. ``name`` is a hint; other dashboards may come, too."""
+        """Return one page of the dashboards. ``name`` filters if the service supports it; others may be contained."""
         params = {"includethumbnail": "true" if thumbnails else "false"}
         return self._list(operations.DASHBOARDS, page, params if name is None else params | {"name": name})
 
@@ -377,7 +377,7 @@ class Client:
         Returns
         -------
         bool or None
-            False if the reply is one to an insert: the replies before it came one request too early. None if the
+            False if the reply is one to an insert: the replies are shifted by one request. None if the
             request went over another connection, which shows nothing.
 
         Raises

@@ -230,8 +230,8 @@ class _TimedHeaders(dict[str, Secret]):
 class Bearer:
     """Authentication with an access token in each request.
 
-    The error of a failed renewal is raised in every thread that has used or awaited the token since before the failure.
-    So many threads together send one failing request, not one each. A later call tries again.
+    The error of a failed renewal is raised in every thread that was already using or waiting for the token when the
+    renewal failed. So many threads together send one failing request, not one each. A later call tries again.
 
     Parameters
     ----------

@@ -220,7 +220,7 @@ class ConnectionAdapter(HTTPAdapter):
         Where the connections record the exchange.
     seconds : float
         The deadline of a reply, including its status line and headers. The time-out of the socket for the last part of
-        the reply comes on top.
+        the reply is added.
     """
 
     def __init__(self, state: ExchangeState, seconds: float) -> None:

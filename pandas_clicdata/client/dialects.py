@@ -85,7 +85,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def probe(self) -> Exchange[bool]:
-        """Ask for the account, and return whether the reply is something other than the reply to an insert."""
+        """Ask for the account, and return whether the reply is an account reply, not one to an insert."""
 
     @abstractmethod
     def refresh(self, rec_id: int, method: RefreshMethod) -> Exchange[dict[str, Any]]:
@@ -177,7 +177,7 @@ class Unversioned(Dialect):
         return self.ask(operations.APPEND_CELLS.request(rec_id, content=content, rows=count), read)
 
     def probe(self) -> Exchange[bool]:
-        """``GET /account``, and whether the reply is something other than the reply to an insert."""
+        """``GET /account``, and whether the reply is an account reply, not one to an insert."""
         return self.ask(
             operations.ACCOUNT.request(),
             lambda parsed: isinstance(parsed.content, dict) and "success" not in parsed.content,
@@ -271,7 +271,7 @@ class Versioned(Dialect):
         return self.ask(replace(request, counted_rows=count), ParsedReply.insert_counts, documented_in=INSERT_VERSION)
 
     def probe(self) -> Exchange[bool]:
-        """``GET /account``, and whether the reply is something other than the reply to an insert."""
+        """``GET /account``, and whether the reply is an account reply, not one to an insert."""
         return self.ask(
             operations.ACCOUNT.request(),
             lambda parsed: bool(parsed.content) and parsed.insert_counts() == InsertCounts(),
@@ -281,7 +281,7 @@ class Versioned(Dialect):
         """``POST /table/{id}/refresh`` from 2025.3 on, as in the unversioned dialect before."""
         request = operations.REFRESHES[method].request(rec_id)
         if self._reaches(REFRESH_VERSION):
-            # The mode "rebuild" is the one left over for "recreate": both lists of names contain "reload".
+            # Assumed: the mode "rebuild" is "recreate", the only method without a mode of its name.
             mode = {"mode": "rebuild" if method == "recreate" else method}
             request = operations.REFRESH_TABLE.request(rec_id, fields=mode, repeatable=request.repeatable)
         return self.ask(request, ParsedReply.stated_fields, documented_in=REFRESH_VERSION)

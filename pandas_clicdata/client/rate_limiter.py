@@ -55,8 +55,8 @@ class RateLimiter:
     """Decide when a request may be sent. The threads of a session share one limiter.
 
     Before the first refusal, nothing is limited. A refusal halves the number of simultaneous requests, down to one;
-    further refusals then double the interval between two requests. A request that was sent before the last refusal
-    belongs to the same congestion, so its refusal does not halve again. No thread sends until the time that the service
+    further refusals then double the interval between two requests. A request that was sent before the last refusal was
+    caused by the same overload, so its refusal does not halve again. No thread sends until the time that the service
     asked for, or a backoff, is over. Then one request is sent. Each accepted request allows one more at a time, up to
     the limit (slow start), and each further round raises the limit by one, until no request has to wait.
 

@@ -252,7 +252,7 @@ class ParsedReply:
         return tuple(tables)
 
     def has_more(self) -> bool | None:
-        """Return whether more pages follow, by whichever of the two optional fields is there; None without them."""
+        """Return whether more pages follow, from either optional field; None without them."""
         more = flag(self.pagination.get("has_more_results"))
         last = flag(self.pagination.get("last_page"))
         return more if more is not None else None if last is None else not last
@@ -285,7 +285,7 @@ def bare(request: Request, read: Callable[[ParsedReply], T], *, or_empty: bool =
         if parsed.invalid and not (or_empty and not reply.body.strip()):
             parsed.unexpected(f"it is not valid JSON ({parsed.invalid})")
         if not reply.framed and not isinstance(parsed.content, dict | list):
-            # "12" may be the beginning of "123", and nothing the beginning of anything.
+            # "12" may be a truncated "123", and an empty body a truncated one.
             parsed.unexpected("the connection ended, and nothing shows that the body is complete")
         return read(parsed)
 

@@ -1,4 +1,4 @@
-"""The session of the classes for the areas of the API."""
+"""The base class of Data, Account, Dashboard, Schedule, Team and User."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ def request(
 ) -> Any:
     """Send any request to the API, with the session's credentials, dialect, retries and errors.
 
-    A GET is retried where that helps. Any other request is sent again only if it certainly did nothing. If its reply is
-    lost, the error has ``ambiguous`` set.
+    A GET is retried after network and server errors. Any other request is sent again only if it certainly did nothing.
+    If its reply is lost, the error has ``ambiguous`` set.
 
     Parameters
     ----------

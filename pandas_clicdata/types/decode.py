@@ -295,7 +295,7 @@ def durations(texts: pa.ChunkedArray, target: pa.DataType, location: DecodeLocat
 def parse_duration(text: str) -> int:
     """Return the nanoseconds of a duration in ISO 8601.
 
-    Of one text at a time, because of several, pandas 3.0 reads a coarse one in the unit of a finer one before it.
+    One text at a time: in a list, pandas 3.0 applies the unit of an earlier, finer value.
 
     Raises
     ------

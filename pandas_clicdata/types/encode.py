@@ -25,7 +25,7 @@ DATETIME_FORMAT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-
 YEAR_0 = "0000-"
 """Arrow parses this year; neither Python nor ClicData has it."""
 
-# Each message follows a value; error_text() fills the column and the cell into its code.
+# Each message follows a value; error_text() inserts the column and the row into the code example.
 _CLEAR_CELL = "Replace it first, for example with a missing value: df.loc[…] = None."
 _AS_TEXT = "Send the column as text instead: df[…] = df[…].astype('string')."
 NOT_FINITE = (

@@ -121,7 +121,7 @@ def _tick_restorer(dtype: Any, unit: str) -> Restore:
 def series_of_ticks(ticks: pa.ChunkedArray, dtype: Any) -> pd.Series[Any]:
     """Return datetimes in UTC, or durations, as a dtype of the same unit.
 
-    By their integers, which pandas accepts for every year.
+    Convert through int64, because pandas accepts every year that way.
     """
     numbers = ticks.cast(pa.int64())
     if isinstance(dtype, pd.ArrowDtype):

@@ -102,7 +102,7 @@ def _shortest(array: pa.Array) -> pa.Array:
     text = pc.cast(array, TEXT)
     if not pa.types.is_float32(array.type):
         return text
-    # The shortest text of a large float32 is another whole number: 65216090 for 65216088.
+    # The shortest text of a large float32 can denote a different integer: 65216090 for 65216088.
     as_double = pc.cast(pc.cast(array, pa.float64()), TEXT)
     return pc.if_else(pc.equal(pc.floor(array), array), as_double, text)
 

@@ -67,7 +67,7 @@ def append(
         The RecId of the table, or its name.
     on : str or list of str, optional
         Columns whose values identify a row. They must be unique and complete in the frame, and no row of the table may
-        have the same values. By them, rows whose reply was lost are found in the table, or sent again.
+        have the same values. They identify rows whose reply was lost: these are found in the table, or sent again.
     column_types : dict of str to str, optional
         ClicData types for some or all columns: ``text``, ``number``, ``datetime``, ``date``, ``percentage``,
         ``checkbox``, ``dropdown``. A type that would lose a value is refused.
@@ -98,11 +98,12 @@ def append(
         The token of an error, ``error.resume``, to continue a write that stopped. A token works once, and the frame
         must be the same.
     journal : path-like, optional
-        A file that stores the token on disk before and after each batch. The same call then continues the write, also
-        after the process was killed. For a write that is complete, the call sends nothing and says so in the receipt.
+        A file that records each batch on disk, before it is sent and with its outcome. The same call then continues the
+        write, also after the process was killed. For a write that is complete, the call sends nothing and says so in
+        the receipt.
     verify : bool, default False
         Whether to read the table after the write (and before an append) and compare the number of rows, the nulls and
-        values of each column, and which values are in the same row.
+        values of each column, and that the values are in the right rows.
     repeated_pages : {"check", "accept"}, default "check"
         As in :func:`read_clicdata`, for the reads by which this write decides what to send or delete. Reads whose
         result is only compared with known rows accept pages with equal rows.
@@ -115,7 +116,7 @@ def append(
     -------
     WriteResult
         The receipt. Its status is ``verified`` with ``verify=True``, ``confirmed`` if the service counted every row,
-        and ``unverified`` if its dialect does not count rows.
+        and ``unverified`` if it did not.
 
     Raises
     ------
@@ -192,7 +193,7 @@ def append(
 
 
 def append_rows(context: WriteContext) -> WriteResult:
-    """Append the rows of a write to an existing table, or continue to."""
+    """Append the rows of a write to an existing table; also resume such a write."""
     page = context.client.first_page(context.table)
     context = context.aligned(api.known_columns(page))
     journal, options = context.journal, context.options

@@ -122,7 +122,7 @@ def read_rows(context: WriteContext, known: api.KnownColumns | None) -> SavedRow
 
 
 def _pieces_of(pieces: Sequence[tuple[Mapping[str, DecodedColumn], int]], name: str) -> list[DecodedColumn]:
-    """Return a column of each page; of no page, an empty column."""
+    """Return the column of each page; one empty column if there are no pages."""
     return [page[name] if name in page else read.nulls(count) for page, count in pieces] or [read.nulls(0)]
 
 

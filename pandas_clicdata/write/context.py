@@ -41,7 +41,7 @@ def identity_of(
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class WriteContext:
-    """One write. It is handed down as it is, from the public function to the executor.
+    """One write. It is handed down unchanged, from the public function to the inserts and the reconcilers.
 
     Attributes
     ----------

@@ -61,7 +61,7 @@ class ExactlyOnceInsert:
     reconciler : Reconciler or None
         Finds the outcome of unknown rows. With None, unknown rows stop the write.
     hint : str
-        What an error says about continuing.
+        Advice on how to resume, for errors.
     checksums : bool, default False
         Whether to compute the checksums of a stream while it is sent.
 
@@ -161,7 +161,7 @@ class ExactlyOnceInsert:
             if reconciler is None:
                 break
             if journal.resent:
-                # Rows that counted as lost may only have been slow, so wait as long again.
+                # A request that counted as lost may still be carried out, so wait as long again.
                 _wait_until(journal.resent_at + self._reconcile_wait)
             if not reconciler.finish():
                 break
@@ -222,7 +222,7 @@ class ExactlyOnceInsert:
             raise ClicDataError("The rows that were not found came from a stream, so they cannot be sent again.")
         for each in lost:
             part = self._unknown_parts.pop(each.number, None)
-            # Recorded first: from now on a scan does not confirm these rows by their old stamp, whatever a delete does.
+            # Recorded first, so that later scans ignore the old stamp even if deleting fails.
             journal.record("absent", batch=each.number)
             self._queue(each.ranges, part)
         if lost:

@@ -192,9 +192,9 @@ def send_all(
 ) -> SendResult:
     """Send batches, ``workers`` at a time, and encode the next ones meanwhile; stop at the first failure.
 
-    After the first interrupt (Ctrl-C), the replies to the batches in flight are awaited, but no batch is sent again:
-    one that would need that is unsent. After the second interrupt nothing is awaited. Where no thread can be started,
-    as at the shutdown of the interpreter, the batches are sent one after the other.
+    After the first interrupt (Ctrl-C), the replies to the batches in flight are awaited, but no batch is sent again: a
+    batch that needs a retry stays unsent. After the second interrupt nothing is awaited. Where no thread can be
+    started, as at the shutdown of the interpreter, the batches are sent one after the other.
 
     Parameters
     ----------
@@ -272,7 +272,7 @@ class _Sending:
     # in the calling thread
 
     def _put(self, batch: Batch) -> None:
-        """Queue a batch, as soon as no more than one other waits."""
+        """Queue a batch; block while the queue is full."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._stop.is_set() or len(self._waiting) + len(self._in_flight) <= self._workers

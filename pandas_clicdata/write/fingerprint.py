@@ -222,5 +222,5 @@ def _lists(columns: int) -> Framing:
 
 
 def concatenated(hashes: Sequence[Hashes]) -> Hashes:
-    """Concatenate hashes; unlike NumPy, also none."""
+    """Concatenate hashes; an empty list gives an empty array."""
     return np.concatenate(hashes) if hashes else np.zeros(0, dtype=np.uint64)

@@ -1,7 +1,7 @@
 """The write-ahead log of a write: the events, the state they lead to, the resume token, and the journal file.
 
-The state of a write changes only by events, so replaying the events of a journal file restores the state. A journal
-file has one JSON text per line, and each line is on disk before the next request is sent.
+While rows are sent, the state of a write changes only by events, so replaying the events of a journal file restores it.
+A journal file has one JSON text per line, and each line is on disk before the next request is sent.
 """
 
 from __future__ import annotations
@@ -414,7 +414,7 @@ class Journal:
         return RowStates(self.confirmed, row_ranges.merged([*self.unknown_ranges, *in_doubt]), rows)
 
     def token(self) -> dict[str, Any] | None:
-        """Return the state as plain JSON; None where it is useless, as for a stream that is consumed."""
+        """Return the state as plain JSON; None if the write cannot be resumed, such as one of a stream."""
         rows = self.identity.rows
         if rows is None or not self.identity.resumable:
             return None
@@ -575,7 +575,7 @@ class JournalFile:
             return []
         except OSError as exc:
             raise self._unusable("read", exc) from exc
-        # The process was killed while it wrote a line without its end, before it acted on it.
+        # Drop an incomplete last line: the process was killed before it acted on it.
         whole = content[: content.rfind(b"\n") + 1]
         events = None
         with contextlib.suppress(ValueError, RecursionError):

@@ -29,7 +29,7 @@ class Payload:
     Attributes
     ----------
     source : Source
-        The data as it came in.
+        The input data.
     plans : sequence of ColumnPlan
         The ClicData type and the encoder of each column.
     ready : pyarrow.Table or None
@@ -59,7 +59,7 @@ class Payload:
         if source.stream is not None:
             return cls(source, plans, None)
         ready = plan.prepare_table(source, plans)
-        # A slice of a table passes over all chunks.
+        # Slicing a table takes time proportional to the number of chunks.
         many = max((column.num_chunks for column in ready.columns), default=0) > _MOST_CHUNKS
         return cls(source, plans, ready.combine_chunks() if many else ready)
 

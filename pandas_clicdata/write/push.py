@@ -119,7 +119,7 @@ def push(
     -------
     WriteResult
         The receipt. Its status is ``verified`` with ``verify=True``, ``confirmed`` if the service counted every row,
-        and ``unverified`` if its dialect does not count rows.
+        and ``unverified`` if it did not.
 
     Raises
     ------

@@ -42,7 +42,7 @@ _TRIES = 3
 
 @dataclass(frozen=True)
 class TableScan:
-    """What reading a table has shown.
+    """The result of a table scan.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ _STAMP = re.compile(r"[0-9a-f]{16}-[0-9]+(\.[0-9a-f]{4})?")
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """What a search for unknown rows has shown.
+    """The result of a search for unknown rows.
 
     Attributes
     ----------
@@ -202,7 +202,7 @@ def _doubt(journal: Journal, rows: int, explained: int, missing: int, *, repeate
 
 
 def _delete_equal(context: WriteContext, rows: pa.RecordBatch, planned: Sequence[PlannedColumn]) -> None:
-    """Delete every row of the table that equals one of these in these columns."""
+    """Delete the rows of the table that match any of ``rows`` in the given columns."""
     framing = operations.named_cells([column.name for column in planned])
     for find in dict.fromkeys(row_codec.encode_each(rows, [column.wire for column in planned], framing)):
         # Repeating a delete is harmless: what the first try deleted, the second does not find.
@@ -328,7 +328,7 @@ class ByKeys:
         return Reconciliation(found, doubt)
 
     def before_resend(self, unknown: Sequence[UnknownBatch]) -> None:
-        """Do nothing: a late arrival shows as a duplicate key."""
+        """Do nothing: :meth:`finish` detects a late arrival by its duplicate key."""
 
     def finish(self) -> bool:
         """Delete late arrivals; return whether rows have to be sent again because of it."""

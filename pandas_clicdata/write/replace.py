@@ -66,7 +66,7 @@ _SURELY_EQUAL = (Encoding.TEXT, Encoding.INTEGER, Encoding.BOOLEAN, Encoding.DAT
 
 
 def replace_rows(context: WriteContext) -> WriteResult:
-    """Replace the rows of an existing table, or continue to.
+    """Replace the rows of an existing table; also resume such a replace.
 
     Notes
     -----
@@ -153,7 +153,7 @@ def _check_deleting(context: WriteContext, old: Payload) -> None:
 
 
 def _absent_values(old: Payload, column: PlannedColumn) -> Iterator[tuple[int, pa.Scalar]]:
-    """Yield a value that no row has in a column, where one is easy to make, with its rank; the lowest is best."""
+    """Yield (rank, value) pairs of values that no row has in a column; the lowest rank is best."""
     values = old.table().column(column.name)
     if column.wire.encoding is Encoding.TEXT:
         if column.data_type in (ColumnType.TEXT, ColumnType.DROPDOWN):
@@ -227,7 +227,7 @@ def _condition(column: PlannedColumn, value: pa.Scalar) -> bytes:
 
 
 def _delete_conditions(old: Payload, used: Collection[str]) -> list[tuple[PlannedColumn, pa.Scalar]]:
-    """Return few values, each of a column, of which every row has at least one.
+    """Choose a small set of (column, value) conditions that covers all rows.
 
     None of them is null, because it is unknown what a condition without a value deletes. Rows with a null are matched
     by a value in another column.

@@ -205,7 +205,7 @@ def insert_receipt(
     notes: Sequence[str] = (),
     columns: Sequence[PlannedColumn] | None = None,
 ) -> WriteResult:
-    """Return the receipt of inserts, over all the runs in which the write was resumed."""
+    """Return the receipt of inserts, including those of all resumed runs."""
     journal = context.journal
     sent = row_ranges.count(journal.confirmed)
     return receipt(

@@ -284,7 +284,7 @@ def upsert_rows(context: WriteContext) -> WriteResult:
     client, options = context.client, context.options
     known = api.known_columns(client.first_page(context.table))
     payload = align(context.payload, context.table, known, options, context.keys)
-    # A repeated call is as good as a token, so the errors carry none.
+    # Repeating an upsert resumes it, so its errors have no token.
     journal = Journal(replace(context.journal.identity, resumable=False))
     context = replace(context, payload=payload, journal=journal)
     comparison = read_until_stable(lambda: _compare(context))
@@ -296,7 +296,8 @@ def upsert_rows(context: WriteContext) -> WriteResult:
     sent = _send_updates(context, comparison.differing, comparison.equal)
     journal.confirmed = row_ranges.merged([*comparison.equal, *comparison.differing])
     journal.table = context.table
-    journal.baseline = Baseline(comparison.rows - row_ranges.count(journal.confirmed))
+    # The rows of other keys: a key can have several rows in the table.
+    journal.baseline = Baseline(comparison.rows - comparison.matched)
     insert = ExactlyOnceInsert(context, ByKeys(context), hint=_HINT)
     insert.run()
     facts["notes"] += wait_for_late_requests(sent, options.reconcile_wait)

@@ -80,3 +80,20 @@ def test_readme_commands_are_those_that_continuous_integration_runs() -> None:
     assert all(shlex.split(command)[:3] == ["python3", "-m", "venv"] for command in commands)
     assert "grep -F '\".[test]\"' README.md" in (ROOT / ".ci" / "run").read_text("utf-8")
     assert sum('".[test]"' in command for command in commands) == 1
+
+
+# A path of the repository, of the package or of a folder in it.
+_PATH = re.compile(r"`((?:[a-z_]+/)*[a-z_]+(?:\.py|\.md|\.ipynb|/))`")
+
+
+@pytest.mark.parametrize("page", [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"], ids=attrgetter("name"))
+def test_the_paths_on_a_page_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    paths = set(_PATH.findall(text)) | set(re.findall(r"(?:tests|docs|pandas_clicdata)/[\w/]+\.\w+", text))
+    assert paths
+    folders = [
+        ROOT,
+        *(each for each in (ROOT / "pandas_clicdata").rglob("*") if each.is_dir()),
+        ROOT / "pandas_clicdata",
+    ]
+    assert [path for path in sorted(paths) if not any((folder / path).exists() for folder in folders)] == []

@@ -417,3 +417,20 @@ def test_a_refused_insert_of_an_upsert_reports_its_rows(fresh, name, api_version
     assert caught.value.unsent == [(8, ROWS)]
     NEW.clicdata.upsert(name, on="n", chunksize=2, session=session)
     assert rows_of(sandbox, name) == MERGED
+
+
+@every_dialect
+@pytest.mark.parametrize("copies", [1, 2])
+def test_rows_of_another_writer_keep_an_upsert_from_sending_again(fresh, name, api_version, copies, monkeypatch):
+    """They may be the unknown rows in another form, also where a key has several rows in the table."""
+    sandbox, session = fresh(api_version, pd.concat([OLD, *[OLD.tail(1)] * (copies - 1)]))
+    sandbox.faults.lose_reply(operation="append", after_commit=False)
+
+    def add_a_row(seconds: float) -> None:
+        monkeypatch.undo()
+        OLD.head(1).assign(n=-1).clicdata.append(name, session=session)
+
+    # The write sleeps before it looks for the unknown rows the last time.
+    monkeypatch.setattr("pandas_clicdata.write.exactly_once.time.sleep", add_a_row)
+    with pytest.raises(cd.AmbiguousWriteError, match="1 rows in the table are unexplained"):
+        NEW.clicdata.upsert(name, on="n", chunksize=100, reconcile_wait=0.05, session=session)
