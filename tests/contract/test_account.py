@@ -22,9 +22,7 @@ FRAME = pd.DataFrame(
         "key": [1, 2, 3],
         "name": ["Zürich", "00123", None],
         "amount": [0.1, -2.5, None],
-        "at": pd.to_datetime(["2024-02-29 23:59:59", "1970-01-01 00:00:00", None], utc=True).astype(
-            "datetime64[us, UTC]"
-        ),
+        "at": pd.Series(["2024-02-29 23:59:59", "1970-01-01", None], dtype="datetime64[us, UTC]"),
         "ok": pd.array([True, False, None], dtype="boolean"),
     }
 )
