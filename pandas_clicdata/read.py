@@ -110,7 +110,7 @@ def _read(client: Client, options: ReadOptions) -> tuple[dict[str, infer.Inferre
     TableNotFoundError, ColumnNotFoundError
         There is no such table, version or column.
     """
-    walk = _PageWalk(client, options)
+    walk = _PageReader(client, options)
     # The first page shows the columns, even if no row is wanted.
     names = row_codec.names_in(walk.first.rows, list(walk.declared))
     pieces: list[tuple[dict[str, DecodedColumn], int]] = []
@@ -136,7 +136,7 @@ def _stream(client: Client, options: ReadOptions) -> pa.RecordBatchReader:
         While the reader is consumed: the rows received are not the whole table, or do not fit the types of the first
         page.
     """
-    walk = _PageWalk(client, options)
+    walk = _PageReader(client, options)
     selected = walk.selected(row_codec.names_in(walk.first.rows, list(walk.declared)))
     first = walk.decoded(walk.first.rows, selected)
     arrow_schema = pa.schema(
@@ -189,7 +189,7 @@ def pages(
         repeated_pages=repeated_pages,
         on_repeated=on_repeated,
     )
-    yield from _PageWalk(client, options).pages()
+    yield from _PageReader(client, options).pages()
 
 
 def pages_backwards(
@@ -222,16 +222,16 @@ def pages_backwards(
         why = f"it was read a second time, from the last page to the first, and {why}"
         return _incomplete(table, why, number, received, total)
 
-    def arrived(coming: Callable[[], Page], number: int) -> Page:
+    def arrived(next_page: Callable[[], Page], number: int) -> Page:
         try:
-            return coming()
+            return next_page()
         except ClicDataError as exc:
             raise wrong(f"page {number} could not be read. {exc}", number) from exc
 
     try:
-        coming = ahead.ask(last)
+        next_page = ahead.ask(last)
         for number in range(last, 0, -1):
-            page = arrived(coming, number)
+            page = arrived(next_page, number)
             if page.number is not None and page.number != number:
                 raise wrong(f"page {page.number} came instead of page {number}", number)
             if page.total is not None and page.total != total:
@@ -241,14 +241,14 @@ def pages_backwards(
             if unproven and arrived(ahead.ask(number + 1), number + 1).rows:
                 raise wrong(f"page {number + 1} now has rows", number)
             if number > 1:
-                coming = ahead.ask(number - 1)
+                next_page = ahead.ask(number - 1)
             yield page.rows
             received += len(page.rows)
     finally:
         ahead.end()
 
 
-class _PageWalk:
+class _PageReader:
     """Reads the pages of a table; the next page is requested while one is processed."""
 
     def __init__(self, client: Client, options: ReadOptions) -> None:
@@ -349,15 +349,15 @@ class _PageWalk:
                     earlier = numbers.setdefault(_digest(page.rows), number)
                     if earlier != number:
                         self._check_repeated(page, earlier, number, received)
-                coming = ahead.ask(number + 1) if more and not enough else None
+                next_page = ahead.ask(number + 1) if more and not enough else None
                 taken = page.rows if limit is None else page.rows[: limit - received]
                 if taken:
                     yield taken
                     bar.add(len(taken))
                 received += count
-                if coming is None:
+                if next_page is None:
                     break
-                before, page, number = page, self._next(coming, number + 1, received), number + 1
+                before, page, number = page, self._next(next_page, number + 1, received), number + 1
             # A limit within the first page needs no further check.
             if not enough or (number > 1 and not more):
                 self._check_end(page, before, number, received)
@@ -370,9 +370,9 @@ class _PageWalk:
             self.table.rec_id, number, self._options.version, fresh_connection=fresh_connection
         )
 
-    def _next(self, coming: Callable[[], Page], number: int, received: int) -> Page:
+    def _next(self, next_page: Callable[[], Page], number: int, received: int) -> Page:
         try:
-            return coming()
+            return next_page()
         except ClicDataError as exc:
             raise self._incomplete(f"page {number} could not be read. {exc}", number, received) from exc
 
@@ -561,21 +561,21 @@ class _Prefetch:
             if not started(self._thread):
                 self._thread = None
                 return lambda: self._fetch(number)
-        coming: Future[Page] = Future()
-        self._requests.put((number, coming))
+        next_page: Future[Page] = Future()
+        self._requests.put((number, next_page))
         process = os.getpid()
-        return lambda: coming.result() if os.getpid() == process else self._fetch(number)
+        return lambda: next_page.result() if os.getpid() == process else self._fetch(number)
 
     def end(self) -> None:
         self._requests.put(None)
 
     def _run(self, queue: SimpleQueue[tuple[int, Future[Page]] | None]) -> None:
         while (request := queue.get()) is not None:
-            number, coming = request
+            number, next_page = request
             try:
-                coming.set_result(self._fetch(number))
+                next_page.set_result(self._fetch(number))
             except BaseException as exc:  # noqa: BLE001 - raised where the page is needed
-                coming.set_exception(exc)
+                next_page.set_exception(exc)
 
 
 def _new_columns(page_rows: Sequence[Mapping[str, Any]], selected: Sequence[str], hidden: set[str]) -> list[str]:
@@ -975,7 +975,7 @@ def _check_columns_exist(names: Sequence[str], **options: Any) -> None:
 def _chunks(reader: pa.RecordBatchReader, size: int, conversion: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
     """Yield frames of one size; the last one may be smaller. A table without rows yields one empty frame."""
     if not reader.schema.names:
-        yield from _chunks_of_nothing(reader, size)
+        yield from _chunks_without_columns(reader, size)
         return
     held = reader.schema.empty_table()
     yielded = 0
@@ -988,7 +988,7 @@ def _chunks(reader: pa.RecordBatchReader, size: int, conversion: Mapping[str, An
         yield _chunk(held, conversion, yielded)
 
 
-def _chunks_of_nothing(reader: pa.RecordBatchReader, size: int) -> Iterator[pd.DataFrame]:
+def _chunks_without_columns(reader: pa.RecordBatchReader, size: int) -> Iterator[pd.DataFrame]:
     """Yield frames without columns, whose rows an Arrow table does not count."""
     held, yielded = 0, False
     for batch in reader:

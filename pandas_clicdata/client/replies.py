@@ -49,7 +49,7 @@ VERSION_CODES = frozenset({"apiversionrequired", "invalidversion"})
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-ms-request-id", "x-correlation-id")
 _TABLE_TEXTS = ("name", "description")
 _NO_ERROR = (None, None)
-_MOST_DIGITS = 18
+_MAX_DIGITS = 18
 
 
 @dataclass(frozen=True)
@@ -311,7 +311,7 @@ def integer(value: Any) -> int | None:
     >>> integer(7), integer("7"), integer(7.0), integer(True), integer(7.5)
     (7, 7, 7, None, None)
     """
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS:
         return int(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)

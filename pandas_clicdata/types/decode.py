@@ -97,7 +97,7 @@ _TRUE, _FALSE = pa.array(["true", "1", "1.0"], TEXT), pa.array(["false", "0", "0
 _DAY_ONE = pa.scalar("1970-01-01 ", TEXT)
 _SECOND_DAY, _LAST_DAY = dt.datetime(1, 1, 2), dt.datetime(9999, 12, 31)
 _EMPTY = pa.scalar("", TEXT)
-_MOST_DIGITS = 20
+_MAX_DIGITS = 20
 
 # Each message follows "Column 'x', row 1: '300' cannot be read as int8: it ".
 OUT_OF_RANGE = "is out of range."
@@ -150,7 +150,7 @@ def integers(texts: pa.ChunkedArray, target: pa.DataType, location: DecodeLocati
 
     def integer(text: str) -> int:
         number = Decimal(text)
-        if number.adjusted() > _MOST_DIGITS:
+        if number.adjusted() > _MAX_DIGITS:
             raise ValueError(OUT_OF_RANGE)
         if number != number.to_integral_value():
             raise ValueError(_NOT_WHOLE)

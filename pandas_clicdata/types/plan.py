@@ -28,7 +28,7 @@ from pandas_clicdata.types.json_text import json_text
 from pandas_clicdata.types.recast import declared_dtype
 from pandas_clicdata.types.rules import COMPATIBLE_TYPES, LITERAL_RULE, Encoder, rule_for
 
-_MOST_LINES = 20
+_MAX_LINES = 20
 _WIDEST = 60
 _ABSENT = "-"
 _HEADER = ("column", "frame", "table", "note")
@@ -135,9 +135,9 @@ def mismatch(difference: Difference, table: str, if_extra: str) -> ColumnMismatc
 def _lines_per_kind(counts: Sequence[int]) -> list[int]:
     """Return how many columns of each kind to print: all if they are few, else about the same number of each."""
     shares = [0] * len(counts)
-    while sum(shares) < min(_MOST_LINES, sum(counts)):
+    while sum(shares) < min(_MAX_LINES, sum(counts)):
         for at, count in enumerate(counts):
-            if shares[at] < count and sum(shares) < _MOST_LINES:
+            if shares[at] < count and sum(shares) < _MAX_LINES:
                 shares[at] += 1
     return shares
 
@@ -165,8 +165,8 @@ def _joined(names: Sequence[str]) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(map(_shown_name, names[:_MOST_LINES]))
-    return shown if len(names) <= _MOST_LINES else f"{shown} and {len(names) - _MOST_LINES:,} more"
+    shown = ", ".join(map(_shown_name, names[:_MAX_LINES]))
+    return shown if len(names) <= _MAX_LINES else f"{shown} and {len(names) - _MAX_LINES:,} more"
 
 
 def _shown_name(name: str) -> str:

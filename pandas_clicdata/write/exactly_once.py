@@ -151,7 +151,7 @@ class ExactlyOnceInsert:
                 if reconciler is None:
                     raise _Stopped(self._error(sent.reason), sent.reason)
                 self._reconcile(reconciler, bar)
-                if self._to_resend or not self._is_exhausted():
+                if self._to_resend or self._queue_next_piece():
                     continue
                 if journal.unknown:
                     self._resend_lost(reconciler, bar)
@@ -191,12 +191,12 @@ class ExactlyOnceInsert:
             self._max_bytes = min(self._max_bytes, max(1, len(smallest.body) // 2))
         return bool(refused)
 
-    def _is_exhausted(self) -> bool:
-        """Return whether the frame or stream has no rows left that were never sent."""
-        following = next(self._source, None)
-        if following is not None:
-            self._to_resend.append(following)
-        return following is None
+    def _queue_next_piece(self) -> bool:
+        """Queue the next piece of the frame or stream; return whether there was one."""
+        piece = next(self._source, None)
+        if piece is not None:
+            self._to_resend.append(piece)
+        return piece is not None
 
     # reconciling
 

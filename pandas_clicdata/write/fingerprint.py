@@ -26,7 +26,7 @@ Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 _BLOCK_ROWS = 10_000
 _LONGEST_PLAIN = 5_000
-_ODD = np.uint64(0x9E3779B97F4A7C15)
+_HASH_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _NUMBERS = (ColumnType.NUMBER, ColumnType.PERCENTAGE)
 _MIDNIGHT = re.compile(r"([T ]00:00(:00(\.0+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?")
 _FINER = re.compile(r"\.[0-9]{6}0*[1-9]")
@@ -112,7 +112,7 @@ def row_hashes(columns: Sequence[Sequence[str | None]]) -> Hashes:
 def _combined(columns: Sequence[Hashes]) -> Hashes:
     combined = np.zeros(len(columns[0]) if columns else 0, dtype=np.uint64)
     for cells in columns:
-        combined = (combined ^ cells) * _ODD
+        combined = (combined ^ cells) * _HASH_MULTIPLIER
         combined ^= combined >> np.uint64(29)
     return combined
 

@@ -18,7 +18,7 @@ from pandas_clicdata.write import fingerprint, row_ranges
 from pandas_clicdata.write.fingerprint import Checksums, Hashes
 from pandas_clicdata.write.options import Options
 
-_MOST_CHUNKS = 100
+_MAX_CHUNKS = 100
 Piece = tuple[tuple[RowRange, ...], pa.RecordBatch]
 
 
@@ -60,7 +60,7 @@ class Payload:
             return cls(source, plans, None)
         ready = plan.prepare_table(source, plans)
         # Slicing a table takes time proportional to the number of chunks.
-        many = max((column.num_chunks for column in ready.columns), default=0) > _MOST_CHUNKS
+        many = max((column.num_chunks for column in ready.columns), default=0) > _MAX_CHUNKS
         return cls(source, plans, ready.combine_chunks() if many else ready)
 
     @classmethod
@@ -332,7 +332,7 @@ _REMEDY = "The API cannot add a column. Rename or drop the extra columns, or lea
 _REMEDY_IF_IGNORED = (
     "on_new_columns='ignore' leaves out neither a key (on=) nor all columns. Rename the columns as the table has them."
 )
-_MOST_LISTED = 20
+_MAX_LISTED = 20
 
 
 def align(
@@ -405,10 +405,10 @@ def left_out_note(label: str, names: Sequence[str], candidates: Iterable[str] = 
     """Return the note about columns that were left out; ``candidates`` are names that may have been intended."""
     candidates = list(candidates)
     shown = []
-    for name in names[:_MOST_LISTED]:
+    for name in names[:_MAX_LISTED]:
         similar = near(name, candidates)
         shown.append(f"{name!r} (did you mean {' or '.join(map(repr, similar))}?)" if similar else repr(name))
-    more = f" and {len(names) - _MOST_LISTED:,} more" if len(names) > _MOST_LISTED else ""
+    more = f" and {len(names) - _MAX_LISTED:,} more" if len(names) > _MAX_LISTED else ""
     return f"Left out, because table {label} does not have them: {', '.join(shown)}{more}."
 
 

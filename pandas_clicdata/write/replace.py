@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
 _ROUNDS = 4
 _LARGEST_EXACT = 2**52
-_SURELY_EQUAL = (Encoding.TEXT, Encoding.INTEGER, Encoding.BOOLEAN, Encoding.DATE)
+_COMPARED_EXACTLY = (Encoding.TEXT, Encoding.INTEGER, Encoding.BOOLEAN, Encoding.DATE)
 """Encodings of values that the service compares as we do; it may compare fractions or times of day differently."""
 
 
@@ -158,7 +158,7 @@ def _absent_values(old: Payload, column: PlannedColumn) -> Iterator[tuple[int, p
     if column.wire.encoding is Encoding.TEXT:
         if column.data_type in (ColumnType.TEXT, ColumnType.DROPDOWN):
             # A dropdown may refuse a text that is not in its list.
-            rank = 0 if column.data_type is ColumnType.TEXT else len(_SURELY_EQUAL) + 1
+            rank = 0 if column.data_type is ColumnType.TEXT else len(_COMPARED_EXACTLY) + 1
             yield rank, pa.scalar(f"no row has this: {secrets.token_hex(8)}", pa.large_string())
     elif column.wire == WireFormat(Encoding.INTEGER):
         largest = pc.max(values).as_py() or 0
@@ -247,7 +247,7 @@ def _delete_conditions(old: Payload, used: Collection[str]) -> list[tuple[Planne
             values = table.column(name).filter(pa.array(rest)).drop_null()
             if len(values):
                 distinct = values.unique()
-                cost = len(distinct) / len(values) * (1 if column.wire.encoding in _SURELY_EQUAL else 10)
+                cost = len(distinct) / len(values) * (1 if column.wire.encoding in _COMPARED_EXACTLY else 10)
                 if best is None or cost < best[0]:
                     best = cost, name, distinct
         if best is None:
