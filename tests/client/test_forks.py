@@ -134,7 +134,7 @@ say("ended")
 LOCKS = {
     "of the default session": "shared._default._lock",
     "of its source": "shared._default.current._lock",
-    "of the dialect": "session._dialect_lock",
+    "of the dialect": "session._client._dialect_lock",
     "of the token": "session._client.authenticator._lock",
     "of the connections": "session._client.transport._open_lock",
     "of the rate limit": "session._client.transport._limiter._changed",

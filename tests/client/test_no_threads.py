@@ -119,5 +119,7 @@ except cd.ConfigurationError as exc:
     print(exc)
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
-    assert "threads (can't start new thread). Run it in another process: the command clicdata sandbox" in result.stdout
+    assert (
+        "threads, and none can be started (can't start new thread). Start it in a process of its own" in result.stdout
+    )
     assert result.stderr == ""
