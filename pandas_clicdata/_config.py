@@ -327,7 +327,7 @@ def parse_address(url: str, params: Sequence[tuple[str, str | Secret]] = ()) -> 
     --------
     >>> parse_address("https://API.clicdata.com/data").origin
     ('https', 'api.clicdata.com', 443)
-    >>> parse_address("https://evil.example\\\\@api.clicdata.com/").origin
+    >>> parse_address("https://evil.example\\@api.clicdata.com/").origin
     ('https', 'evil.example', 443)
     >>> parse_address("https://me:hush@api.clicdata.com/") is None
     True

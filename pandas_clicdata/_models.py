@@ -1012,7 +1012,7 @@ class Picture:
     >>> picture
     <Picture: png, 1 x 1, 68 bytes>
     >>> bytes(picture)[:4]
-    b'\\x89PNG'
+    b'\x89PNG'
     """
 
     def __init__(self, content: bytes) -> None:

@@ -1,4 +1,8 @@
-"""``df.clicdata``: signatures, docstrings, and one call each."""
+"""``df.clicdata``: signatures, and one call each.
+
+The docstring of a method is that of its function in ``write/``, with the example from here. In those docstrings,
+placeholders such as ``{on}`` are filled from the docstring of ``append``.
+"""
 
 from __future__ import annotations
 

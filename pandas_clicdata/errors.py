@@ -73,8 +73,8 @@ def printable(text: str, keep: str = "") -> str:
 
     Examples
     --------
-    >>> printable("a\\x1b[2Jb\\u202ec\\n")
-    'a\\\\x1b[2Jb\\\\u202ec\\\\n'
+    >>> printable("a\x1b[2Jb\u202ec\n")
+    'a\\x1b[2Jb\\u202ec\\n'
     """
     if text.isprintable():
         return text

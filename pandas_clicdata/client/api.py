@@ -405,17 +405,21 @@ class Client:
         params: Mapping[str, str] | None = None,
         rec_id: int | None = None,
     ) -> Records:
+        """Request one page of a list of records."""
         # No source shows that these lists have pages, so the first is requested without a number.
         numbered = {**(params or {}), **({"page": str(page)} if page > 1 else {})}
         return self._perform(self.dialect.ask(operation.request(rec_id, params=numbered), records(operation.holds)))
 
     def _get(self, operation: Operation, rec_id: int | None = None) -> dict[str, Any]:
+        """Request one record."""
         return self._perform(self.dialect.ask(operation.request(rec_id), record(operation.holds)))
 
     def _change(self, operation: Operation, rec_id: int, fields: Fields | None = None) -> dict[str, Any]:
+        """Request a change, and return what the service states about it."""
         return self._ask_once(operation.request(rec_id, fields=fields), ParsedReply.stated_fields)
 
     def _ask_once(self, request: Request, read: Callable[[ParsedReply], T]) -> T:
+        """Send a request that must not be sent twice; its error says so if it may have been carried out."""
         try:
             return self._perform(self.dialect.ask(request, read))
         except ClicDataError as exc:
@@ -468,8 +472,10 @@ def _read(exchange: Exchange[T], reply: Reply) -> T:
 
 
 def _table_not_found(table: TableRef, version: int | None = None) -> TableNotFoundError:
-    which = f"version {version} of table" if version is not None else "table with"
-    return TableNotFoundError(f"There is no {which} {table.label} in this account.", operation="read")
+    which = f"table {'with ' if table.name is None else ''}{table.label}"
+    if version is not None:
+        which = f"version {version} of {which}"
+    return TableNotFoundError(f"There is no {which} in this account.", operation="read")
 
 
 def checked_name(name: object) -> str:

@@ -62,7 +62,7 @@ def text_literal(text: str) -> str:
     Examples
     --------
     >>> text_literal('say "é"')
-    '"say \\\\"é\\\\""'
+    '"say \\"é\\""'
     """
     return json.dumps(text, ensure_ascii=False)
 

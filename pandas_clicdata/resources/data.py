@@ -436,9 +436,9 @@ class Data(Resource):
         >>> from pandas_clicdata import Data
         >>> from pandas_clicdata.sandbox import Sandbox
         >>> with Sandbox() as sandbox, sandbox.connect() as session:
-        ...     sandbox.put_source("planes.csv", "seats\\n180\\n")
+        ...     sandbox.put_source("planes.csv", "seats\n180\n")
         ...     rec_id = sandbox.feed("Planes from a file", "planes.csv")
-        ...     sandbox.put_source("planes.csv", "seats\\n180\\n189\\n")
+        ...     sandbox.put_source("planes.csv", "seats\n180\n189\n")
         ...     reply = Data(session).rebuild_data(rec_id)
         ...     len(Data(session).get_data(rec_id))
         2
@@ -717,9 +717,9 @@ def refresh(table: TableId, method: RefreshMethod = "reload", *, session: Sessio
     >>> import pandas_clicdata as cd
     >>> from pandas_clicdata.sandbox import Sandbox
     >>> with Sandbox() as sandbox, sandbox.connect():
-    ...     sandbox.put_source("planes.csv", "seats\\n180\\n")
+    ...     sandbox.put_source("planes.csv", "seats\n180\n")
     ...     rec_id = sandbox.feed("Planes from a file", "planes.csv")
-    ...     sandbox.put_source("planes.csv", "seats\\n180\\n189\\n")
+    ...     sandbox.put_source("planes.csv", "seats\n180\n189\n")
     ...     reply = cd.refresh("Planes from a file")
     ...     len(cd.read_clicdata("Planes from a file"))
     2

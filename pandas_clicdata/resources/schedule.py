@@ -109,7 +109,7 @@ class Schedule(Resource):
         >>> import pandas_clicdata as cd
         >>> from pandas_clicdata.sandbox import Sandbox
         >>> with Sandbox() as sandbox, sandbox.connect() as session:
-        ...     sandbox.put_source("planes.csv", "seats\\n180\\n")
+        ...     sandbox.put_source("planes.csv", "seats\n180\n")
         ...     table = sandbox.feed("Planes from a file", "planes.csv")
         ...     rec_id = sandbox.schedule("Nightly", tables=[table], method="append")
         ...     cd.Schedule(session).get_schedule("Nightly", "dict")["name"]
@@ -173,7 +173,7 @@ class Schedule(Resource):
         >>> import pandas_clicdata as cd
         >>> from pandas_clicdata.sandbox import Sandbox
         >>> with Sandbox() as sandbox, sandbox.connect() as session:
-        ...     sandbox.put_source("planes.csv", "seats\\n180\\n")
+        ...     sandbox.put_source("planes.csv", "seats\n180\n")
         ...     table = sandbox.feed("Planes from a file", "planes.csv")
         ...     rec_id = sandbox.schedule("Nightly", tables=[table], method="append")
         ...     cd.Schedule(session).trigger_schedule(rec_id, wait=True, poll=0.1).status

@@ -70,7 +70,7 @@ def _pandas_dtype(dtype: object) -> Any:
         return None
     try:
         return pd.api.types.pandas_dtype(dtype)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, NotImplementedError):
         # The conversion of the column refuses it, with the name of the column.
         return None
 

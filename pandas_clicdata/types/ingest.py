@@ -389,10 +389,13 @@ def _kind_error(objects: list[Any]) -> _UnsendableValue:
     elif {kind, first[1]} == {dt.date, dt.datetime}:
         what, remedy = (
             "is of another kind than the values before it.",
-            "Make all datetimes: df[…] = pd.to_datetime(df[…])",
+            "Convert all values to datetimes: df[…] = pd.to_datetime(df[…])",
         )
     else:
-        what, remedy = "is of another kind than the values before it.", "Make all text: df[…] = df[…].astype('string')"
+        what, remedy = (
+            "is of another kind than the values before it.",
+            "Convert all values to text: df[…] = df[…].astype('string')",
+        )
     if has_json_text(objects[position]):
         remedy += "; or send each value as JSON text: column_types={…: 'text'}"
     return _UnsendableValue(position, f"{what} {remedy}.", kind=True)
@@ -528,7 +531,7 @@ def check_names(names: Sequence[str], labels: Sequence[object] | None = None) ->
             what = f"Columns {known[folded]!r} and {label!r} differ only in case or spaces"
             what = f"Column {label!r} occurs twice" if known[folded] == label else what
             raise ColumnNameError(
-                f"{what}; ClicData may treat the names as one. Rename a column: df.columns = […].", column=name
+                f"{what}; ClicData may treat the names as one. Rename a column: df.columns = ['…', '…'].", column=name
             )
         known[folded] = label
 
@@ -574,7 +577,8 @@ def _name(label: object) -> str:
             ' [" ".join(map(str, name)) for name in df.columns].'
         )
     raise ColumnNameError(
-        f"Column name {short_repr(label)} is not text. Rename it: df = df.rename(columns={{{short_repr(label)}: '…'}})."
+        f"Column name {short_repr(label)} is not text. Make all names text: df.columns = [str(name) for name in"
+        " df.columns]"
     )
 
 

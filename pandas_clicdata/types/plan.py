@@ -81,7 +81,7 @@ class Difference:
         return not (self.missing or self.differing or set(self.extra) - set(self.left_out))
 
 
-def mismatch(difference: Difference, table: str, if_extra: str) -> ColumnMismatchError:
+def mismatch(difference: Difference, table: str, if_extra: str, if_missing: str = "") -> ColumnMismatchError:
     """Return the error that prints the difference.
 
     Parameters
@@ -92,6 +92,8 @@ def mismatch(difference: Difference, table: str, if_extra: str) -> ColumnMismatc
         Label of the table.
     if_extra : str
         What to do about columns that only the frame has; empty for the default advice.
+    if_missing : str
+        What to do about columns that only the table has; empty for the default advice.
 
     Returns
     -------
@@ -117,13 +119,20 @@ def mismatch(difference: Difference, table: str, if_extra: str) -> ColumnMismatc
     text = [f"The columns of the frame do not match those of table {table}; columns are matched by name."]
     if missing:
         column = _shown_name(missing[0])
-        text.append(f"Missing columns are not filled in: rename a column, or add an empty one: df[{column}] = None.")
+        text.append(
+            if_missing
+            or f"Missing columns are not filled in: rename a column, or add an empty one: df[{column}] = None."
+        )
     if set(extra) - set(difference.left_out):
         text.append(if_extra or "Rename or drop columns that the table does not have.")
         if not difference.whole:
             text.append(f"The table has {_listed([column.name for column in difference.theirs])}.")
     if differing:
-        text.append("Convert columns of another type.")
+        column = _shown_name(differing[0])
+        text.append(
+            f"Convert the columns of another type, or request the type of the table:"
+            f" column_types={{{column}: {types[differing[0]]!r}}}."
+        )
     return ColumnMismatchError(
         "\n".join([*text, "", _aligned(lines)]) + rest,
         missing=missing,
@@ -360,6 +369,7 @@ def fit_to_table(
     whole: bool = True,
     left_out: Sequence[str] = (),
     if_extra: str = "",
+    if_missing: str = "",
 ) -> list[ColumnPlan]:
     """Plan columns for an existing table: match them by name, and choose types that its columns accept.
 
@@ -381,6 +391,8 @@ def fit_to_table(
         Columns of the data that the table need not have; they are not planned.
     if_extra : str
         What to do, in an error, about other columns that the table does not have.
+    if_missing : str
+        What to do, in an error, about columns that the data does not have.
 
     Returns
     -------
@@ -413,7 +425,7 @@ def fit_to_table(
             differing.append(name)
     difference = Difference([plan.planned for plan in plans], table_columns, differing, whole, left_out)
     if not difference.fits:
-        raise mismatch(difference, table_label, if_extra)
+        raise mismatch(difference, table_label, if_extra, if_missing)
     return fitted
 
 

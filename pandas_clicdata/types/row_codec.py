@@ -43,7 +43,7 @@ def encode(batch: pa.RecordBatch, wires: Sequence[WireFormat], framing: Framing)
     >>> batch = pa.record_batch({"a": [1, None], "b": ["x", 'say "y"']})
     >>> wires = [WireFormat(Encoding.INTEGER), WireFormat(Encoding.TEXT)]
     >>> print(encode(batch, wires, Framing("{", ('"a":', ',"b":'), "}")).decode())
-    {"a":1,"b":"x"},{"a":null,"b":"say \\"y\\""}
+    {"a":1,"b":"x"},{"a":null,"b":"say \"y\""}
     """
     rows = _row_texts(batch, wires, framing, ",")
     if rows is None:

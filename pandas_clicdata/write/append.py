@@ -25,6 +25,7 @@ from pandas_clicdata.write.results import (
     finished_before,
     insert_receipt,
     raise_from,
+    resume_hint,
 )
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def append(
         The RecId of the table, or its name.
     on : str or list of str, optional
         Columns whose values identify a row. They must be unique and complete in the frame, and no row of the table may
-        have the same values. They identify rows whose reply was lost: these are found in the table, or sent again.
+        have the same values. Rows whose reply was lost are looked up by them, and sent again only if they are missing.
     column_types : dict of str to str, optional
         ClicData types for some or all columns: ``text``, ``number``, ``datetime``, ``date``, ``percentage``,
         ``checkbox``, ``dropdown``. A type that would lose a value is refused.
@@ -78,7 +79,7 @@ def append(
         leave the columns out and name them in the receipt's ``notes``. A column in ``on`` is never left out. Columns
         that the frame lacks are refused in either case.
     dry_run : bool, default False
-        Whether to send nothing that changes anything. The receipt states what would be sent.
+        Whether to check everything and change nothing. The receipt states what would be sent.
     chunksize : int, default 500
         Maximum number of rows in a request. The service accepts at most 500. Where its replies count rows, consecutive
         requests differ slightly in size, so that a reply to another request shows.
@@ -93,7 +94,8 @@ def append(
         :class:`AmbiguousWriteError`, or search the table for rows of equal content. The search cannot rule out that the
         first try is carried out after ``reconcile_wait``, nor that other writers add or delete equal rows.
     reconcile_wait : float, default 60
-        Seconds to wait for requests that may be carried out late: before rows count as lost, and before the write ends.
+        Seconds to wait for requests that may be carried out late: before missing rows are sent again, and before the
+        end of a write that has sent rows again.
     resume : dict, optional
         The token of an error, ``error.resume``, to continue a write that stopped. A token works once, and the frame
         must be the same.
@@ -285,7 +287,7 @@ def insert_rows(context: WriteContext) -> WriteResult:
         token = journal.token()
         advice = "Do not send them again."
         if token is not None:
-            advice += " To continue, repeat the call with resume=error.resume (or with the same journal=)."
+            advice += f" {resume_hint(context)}"
         states = journal.states(row_ranges.count(journal.confirmed))
         raise_from(failed_after_sending(context, states, failed, exc, advice, token), exc)
     return insert_receipt(context, verified=options.verify, notes=(*payload.notes, *insert.notes))

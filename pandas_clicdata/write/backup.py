@@ -311,10 +311,14 @@ def load(path: StrPath) -> SavedRows:
         The file is not a backup, or is damaged.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no backup file {os.fspath(path)!r}.")
+        what = "a folder; pass the file in it" if Path(path).is_dir() else "not an existing file"
+        raise FileNotFoundError(f"A backup is a Parquet file. {os.fspath(path)!r} is {what}.")
     try:
         table = _read(path)
-        about: Any = json.loads((table.schema.metadata or {})[_METADATA])
+        metadata = (table.schema.metadata or {}).get(_METADATA)
+        if metadata is None:
+            raise ValueError("it was not made by if_exists='replace'; pass receipt.backup or error.backup")  # noqa: TRY301
+        about: Any = json.loads(metadata)
         types = {str(name): str(data_type) for name, data_type in about["types"].items()}
         saved = SavedRows(table.replace_schema_metadata(None), types, bool(about["typed"]))
         if saved.payload().hash != about["content"]:

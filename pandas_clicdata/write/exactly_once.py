@@ -22,17 +22,15 @@ from pandas_clicdata.write.journal import UnknownBatch
 from pandas_clicdata.write.options import Options
 from pandas_clicdata.write.payload import Piece
 from pandas_clicdata.write.reconcile import Reconciler, Reconciliation
-from pandas_clicdata.write.results import Wording, incomplete, raise_from
+from pandas_clicdata.write.results import Wording, incomplete, raise_from, resume_hint
 
 _ROUNDS_WITHOUT_PROGRESS = 3
 _PAYLOAD_TOO_LARGE = 413
 _WORDING = Wording(
     "insert",
-    unknown="Unknown, may or may not be in the table: {rows}; check the table before you send these again.",
+    unknown="Unknown, they may be in the table: {rows}; check the table before you send these again.",
     unsent="Not in the table: {rows}.",
 )
-_RESUME_HINT = "To continue, repeat the call with resume=error.resume (or with the same journal=)."
-_CHECK_HINT = " With on_unknown='check' it searches the table for the unknown rows, by their content."
 
 
 def batch_sizes(client: Client, chunksize: int, workers: int) -> Iterator[int]:
@@ -60,8 +58,8 @@ class ExactlyOnceInsert:
         The write; its payload is aligned with the table.
     reconciler : Reconciler or None
         Finds the outcome of unknown rows. With None, unknown rows stop the write.
-    hint : str
-        Advice on how to resume, for errors.
+    hint : str, optional
+        Advice on how to continue, for errors. Default: how to resume from a token or a journal.
     checksums : bool, default False
         Whether to compute the checksums of a stream while it is sent.
 
@@ -78,7 +76,7 @@ class ExactlyOnceInsert:
         context: WriteContext,
         reconciler: Reconciler | None,
         *,
-        hint: str = _RESUME_HINT,
+        hint: str = "",
         checksums: bool = False,
     ) -> None:
         self.notes: tuple[str, ...] = ()
@@ -130,6 +128,12 @@ class ExactlyOnceInsert:
             bar.close()
 
     def _run(self, bar: ProgressBar) -> None:
+        """Send, reconcile and resend until every row is confirmed.
+
+        Each round sends what is queued. Unknown rows are then searched in the table; those that are missing are sent
+        again after ``reconcile_wait`` seconds. When nothing is left, late arrivals are deleted, which may queue rows
+        once more. A failure that cannot be reconciled stops the write.
+        """
         journal, reconciler = self._journal, self._reconciler
         stalled, before = 0, -1
         while True:
@@ -304,16 +308,17 @@ class ExactlyOnceInsert:
             self._to_resend.append((piece, self._payload.take(piece) if part is None else part))
 
     def _error(self, reason: BaseException | None, miscounted: BatchResult | None = None) -> IncompleteWriteError:
+        token = self._journal.token()
         hint = "" if self._payload.rows is None else self._hint
-        if hint == _RESUME_HINT and self._journal.unknown and self._reconciler is None:
-            hint += _CHECK_HINT
+        if not hint and token is not None:
+            hint = resume_hint(self._context, check=bool(self._journal.unknown) and self._reconciler is None)
         return incomplete(
             self._context,
             _WORDING,
             self._journal.states(self._end),
             reason,
             miscounted=miscounted,
-            resume=self._journal.token(),
+            resume=token,
             hint=hint,
         )
 

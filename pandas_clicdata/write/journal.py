@@ -144,9 +144,9 @@ class Identity:
         if ours["table"] in (kept.get("rec_id"), kept.get("name")):
             kept = {**kept, "table": ours["table"]}
         words = {
-            "operation": "operation", "table": "table", "if_exists": "if_exists=",
-            "columns": "list of columns and types", "rows": "number of rows", "frame": "content of the frame",
-            "stamp": "stamp=", "on": "on=",
+            "operation": "the operation", "table": "the table", "if_exists": "if_exists=",
+            "columns": "the list of columns and types", "rows": "the number of rows",
+            "frame": "the content of the frame", "stamp": "stamp=", "on": "on=",
         }  # fmt: skip
         if kept.get("account") != self.account:
             raise ResumeError(
@@ -156,8 +156,8 @@ class Identity:
             )
         for key, word in words.items():
             if kept.get(key) != ours[key]:
-                shown = "" if key in ("frame", "columns") else f" ({kept.get(key)!r} there, {ours[key]!r} here)"
-                raise ResumeError(f"{where} belongs to another write: the {word} differs{shown}.")
+                shown = "" if key in ("frame", "columns") else f" ({kept.get(key)!r} there, {ours[key]!r} in this call)"
+                raise ResumeError(f"{where} belongs to another write: {word} differs{shown}.")
 
 
 @dataclass(frozen=True)

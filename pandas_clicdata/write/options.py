@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, SupportsIndex, get_args
 
+import numpy as np
+
 from pandas_clicdata._checks import check_choice, check_whole_number
 from pandas_clicdata._display import Progress
 from pandas_clicdata._models import MAX_BATCH_ROWS, RepeatedPages, StrPath
@@ -46,6 +48,9 @@ class Options:
             "chunksize", self.chunksize, least=1, most=MAX_BATCH_ROWS, why="the service takes no more at once"
         )
         check_whole_number("workers", self.workers, least=1)
+        for name in ("index", "dry_run", "verify"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise TypeError(f"{name}= must be True or False, not {getattr(self, name)!r}.")
         if self.progress is not None and not isinstance(self.progress, bool) and not callable(self.progress):
             raise TypeError(f"progress= must be True, False, None or a callable, not {self.progress!r}.")
         check_choice("if_exists", self.if_exists, get_args(IfExists))
@@ -64,7 +69,10 @@ class Options:
         if self.stamp is not None and (not isinstance(self.stamp, str) or not self.stamp.strip()):
             raise ValueError(f"stamp= must be the name of a text column, not {self.stamp!r}.")
         if self.resume is not None and not isinstance(self.resume, Mapping):
-            raise TypeError(f"resume= must be the token of an error, error.resume, not {self.resume!r}.")
+            raise TypeError(
+                f"resume= must be error.resume, a dict, not {type(self.resume).__name__}. If you stored it as JSON"
+                " text, load it first: json.loads(…)"
+            )
         if self.resume is not None and self.journal is not None:
             raise ValueError("resume= and journal= both say where to continue. Pass one of them.")
         for name, path in (("journal", self.journal), ("backup", self.backup)):

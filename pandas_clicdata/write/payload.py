@@ -343,6 +343,7 @@ def align(
     keys: Sequence[str] = (),
     *,
     left_out_before: Sequence[str] = (),
+    if_missing: str = "",
 ) -> Payload:
     """Align the rows with all columns of an existing table.
 
@@ -360,6 +361,8 @@ def align(
         Columns that are never left out.
     left_out_before : sequence of str
         Columns that were left out when this write began, in case the table does not list its columns.
+    if_missing : str
+        What to do, in an error, about columns that the rows do not have.
 
     Raises
     ------
@@ -379,7 +382,7 @@ def align(
                 missing=[options.stamp] if stamp is None else [],
             )
         columns.remove(stamp)
-    return _align(payload, table, columns, options, keys, types_known=known.typed, whole=True)
+    return _align(payload, table, columns, options, keys, types_known=known.typed, whole=True, if_missing=if_missing)
 
 
 def align_subset(
@@ -431,6 +434,7 @@ def _align(
     *,
     types_known: bool,
     whole: bool,
+    if_missing: str = "",
 ) -> Payload:
     table_names = {column.name for column in columns}
     own_names = [column.name for column in payload.planned]
@@ -446,7 +450,7 @@ def _align(
                 left_out = []
     plans = plan.fit_to_table(
         payload.source, columns, table.label, types_known=types_known, columns=column_types, whole=whole,
-        left_out=left_out, if_extra=remedy,
+        left_out=left_out, if_extra=remedy, if_missing=if_missing,
     )  # fmt: skip
     if left_out:
         missing = [column.name for column in columns if column.name not in own_names]

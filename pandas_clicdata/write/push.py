@@ -94,7 +94,10 @@ def push(
         What to do if the table exists: raise; append the rows; save the table's rows to a file, delete them and send
         these; or update the rows whose keys exist and insert the others. None of these is atomic. "upsert" needs
         ``on``.
-    {on}
+    on : str or list of str, optional
+        Columns whose values identify a row. They must be unique and complete in the frame. Rows whose reply was lost
+        are looked up by them, and sent again only if they are missing. For "upsert", rows with these values are
+        updated; otherwise no row of the table may have them.
     {column_types}
     {index}
     {on_new_columns}
@@ -217,8 +220,10 @@ def push(
         found = None if log.creating else client.find_by_name(table_name)
         if found is not None and if_exists == "fail":
             raise TableExistsError(
-                f"There is a table named {table_name!r} already (RecId {found.rec_id}). Append to it with"
-                " if_exists='append', or choose another name."
+                f"There is a table named {table_name!r} already (RecId {found.rec_id}). Nothing was sent. If an earlier"
+                " push of this frame stopped, continue it with resume= or journal=: if_exists='append' would store its"
+                " rows twice. Otherwise pass if_exists='append', 'replace' or 'upsert' (which needs on=), or choose"
+                " another name."
             )
         if found is not None:
             return _push_to_existing(replace(context, table=found))

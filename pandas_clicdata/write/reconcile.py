@@ -116,7 +116,7 @@ def scan_table(
     return read_until_stable(scan)
 
 
-def read_until_stable(read: Callable[[], T]) -> T:
+def read_until_stable(attempt: Callable[[], T]) -> T:
     """Read a table again if it changed meanwhile, because a late request changes it once.
 
     Raises
@@ -126,8 +126,8 @@ def read_until_stable(read: Callable[[], T]) -> T:
     """
     for _ in range(_TRIES - 1):
         with suppress(IncompleteReadError):
-            return read()
-    return read()
+            return attempt()
+    return attempt()
 
 
 _STAMP = re.compile(r"[0-9a-f]{16}-[0-9]+(\.[0-9a-f]{4})?")

@@ -37,6 +37,7 @@ from pandas_clicdata.client import api, operations
 from pandas_clicdata.errors import (
     AuthenticationError,
     ClicDataError,
+    ColumnMismatchError,
     PermissionDeniedError,
     ReplaceIncompleteError,
     VerificationError,
@@ -53,7 +54,7 @@ from pandas_clicdata.write.journal import Baseline, Journal
 from pandas_clicdata.write.options import RECONCILE_SECONDS, Options
 from pandas_clicdata.write.payload import Payload, align
 from pandas_clicdata.write.reconcile import ByContent, TableScan, scan_table
-from pandas_clicdata.write.results import dry_receipt, insert_receipt, raise_from, reason_text
+from pandas_clicdata.write.results import dry_receipt, insert_receipt, raise_from, reason_text, resume_hint
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -291,9 +292,7 @@ def _incomplete(context: WriteContext, reason: BaseException) -> ReplaceIncomple
         if journal.cleared
         else "while old rows were deleted; a delete in flight may still be carried out"
     )
-    resume = (
-        " To continue instead, repeat the call with resume=error.resume (or with the same journal=)." if token else ""
-    )
+    resume = f" {resume_hint(context)}".replace("To continue,", "To continue instead,") if token else ""
     return ReplaceIncompleteError(
         f"The replace of table {table.label} stopped {stage}. {where}{resume} {reason_text(reason)}",
         backup=journal.backup,
@@ -382,7 +381,16 @@ def restore(
     found = client.find(checked)
     known = api.known_columns(client.first_page(found))
     types = _restored_types(saved, known)
-    payload = align(payload, found, known, Options(column_types=types))
+    try:
+        payload = align(payload, found, known, Options(column_types=types))
+    except ColumnMismatchError as exc:
+        raise ColumnMismatchError(
+            f"The columns of the backup do not match those of table {found.label}. Restore into the table of the"
+            f" backup, or into one with its columns: {', '.join(map(repr, saved.types))}.",
+            missing=exc.missing,
+            extra=exc.extra,
+            differing=exc.differing,
+        ) from None
     context = WriteContext(
         operation="restore",
         client=client,

@@ -46,7 +46,7 @@ class RowStates:
 
     @property
     def unsent(self) -> list[RowRange]:
-        """The rows that were not sent."""
+        """The rows that are not in the table: they were not sent, or they were refused."""
         return row_ranges.complement([*self.confirmed, *self.unknown], self.end)
 
     def fields(self) -> dict[str, Any]:
@@ -102,6 +102,19 @@ def incomplete(
 def reason_text(reason: BaseException) -> str:
     """Return the sentence of an error that gives its reason."""
     return f"The reason: {str(reason) or type(reason).__name__}"
+
+
+def resume_hint(context: WriteContext, *, check: bool = False) -> str:
+    """Return the advice on how to resume; with ``check``, how to find out the outcome of unknown rows, too."""
+    journal = context.options.journal is not None
+    how = "with the same journal=" if journal else "with resume=error.resume"
+    how += ", on_unknown='check'" if check else ""
+    hint = f"To continue, repeat the call {how}"
+    if not journal:
+        hint += " (error is this exception; in a console: import sys; error = sys.last_value)"
+    if check:
+        hint += ". It searches the table for the unknown rows by their content; without it, only unsent rows are sent"
+    return f"{hint}."
 
 
 def failed_after_sending(

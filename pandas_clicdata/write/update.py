@@ -49,7 +49,12 @@ if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
 
-_HINT = "Repeat the call: it sends only what is still different."
+_UPSERT_HINT = "Repeat the call: it sends only what is still different."
+_UPDATE_HINT = "Repeat the call: it sends all updates again, which is harmless."
+# An empty column would set the column to null in the rows that exist.
+_IF_MISSING = (
+    "An upsert needs all columns of the table. To change only some columns of existing rows, use update_rows(…, on=…)."
+)
 _WORDING = Wording(
     "update",
     unknown="Unknown, may or may not be updated: {rows}; updating them again is harmless.",
@@ -163,7 +168,7 @@ def update_rows(
     rows = payload.rows or 0
     if dry_run:
         return dry_receipt(context, rows, notes=payload.notes)
-    sent = _send_updates(context, [(0, rows)] if rows else [], [])
+    sent = _send_and_require_updates(context, [(0, rows)] if rows else [], [], _UPDATE_HINT)
     notes = (*payload.notes, *wait_for_late_requests(sent, options.reconcile_wait))
     if verify:
         _verify(context)
@@ -283,7 +288,7 @@ def upsert_rows(context: WriteContext) -> WriteResult:
     """Upsert into an existing table."""
     client, options = context.client, context.options
     known = api.known_columns(client.first_page(context.table))
-    payload = align(context.payload, context.table, known, options, context.keys)
+    payload = align(context.payload, context.table, known, options, context.keys, if_missing=_IF_MISSING)
     # Repeating an upsert resumes it, so its errors have no token.
     journal = Journal(replace(context.journal.identity, resumable=False))
     context = replace(context, payload=payload, journal=journal)
@@ -293,12 +298,12 @@ def upsert_rows(context: WriteContext) -> WriteResult:
     facts: dict[str, Any] = {"matched": comparison.matched, "notes": (*payload.notes, *comparison.notes)}
     if options.dry_run:
         return dry_receipt(context, updates + count_batches(client, inserts, options), **facts)
-    sent = _send_updates(context, comparison.differing, comparison.equal)
+    sent = _send_and_require_updates(context, comparison.differing, comparison.equal, _UPSERT_HINT)
     journal.confirmed = row_ranges.merged([*comparison.equal, *comparison.differing])
     journal.table = context.table
     # The rows of other keys: a key can have several rows in the table.
     journal.baseline = Baseline(comparison.rows - comparison.matched)
-    insert = ExactlyOnceInsert(context, ByKeys(context), hint=_HINT)
+    insert = ExactlyOnceInsert(context, ByKeys(context), hint=_UPSERT_HINT)
     insert.run()
     facts["notes"] += wait_for_late_requests(sent, options.reconcile_wait)
     if options.verify:
@@ -373,7 +378,9 @@ def _compare(context: WriteContext) -> _Comparison:
     )
 
 
-def _send_updates(context: WriteContext, ranges: Sequence[RowRange], equal: Sequence[RowRange]) -> SendResult:
+def _send_and_require_updates(
+    context: WriteContext, ranges: Sequence[RowRange], equal: Sequence[RowRange], hint: str
+) -> SendResult:
     """Send one update per row.
 
     Raises
@@ -382,7 +389,7 @@ def _send_updates(context: WriteContext, ranges: Sequence[RowRange], equal: Sequ
         Some updates failed. The rows ``equal`` count as confirmed.
     """
     sent = send_updates(context, _updates(context, ranges), row_ranges.count(ranges))
-    require_complete(context, _WORDING, sent, confirmed_before=equal, hint=_HINT)
+    require_complete(context, _WORDING, sent, confirmed_before=equal, hint=hint)
     return sent
 
 
@@ -393,7 +400,7 @@ def send_updates(
 
     def send(batch: Batch) -> RequestOutcome:
         assert isinstance(batch, Update)
-        # Repeating an update is harmless: the same values set twice leave the row as it is.
+        # After a lost reply, the client repeats an update of all matching rows: the same values twice are harmless.
         return context.client.update(context.table.rec_id, batch.body, batch.values, multiple_rows)
 
     bar = ProgressBar(context.options.progress, f"update {context.table.label}", count)

@@ -158,12 +158,13 @@ def test_an_error_names_the_arrow_type_of_a_value_that_python_cannot_hold(bits, 
     [
         (
             [1, "a"],
-            "is of another kind than the values before it. Make all text: df['x'] = df['x'].astype('string'); or send"
-            " each value as JSON text: column_types={'x': 'text'}.",
+            "is of another kind than the values before it. Convert all values to text: df['x'] ="
+            " df['x'].astype('string'); or send each value as JSON text: column_types={'x': 'text'}.",
         ),
         (
             [1, object()],
-            "is of another kind than the values before it. Make all text: df['x'] = df['x'].astype('string').",
+            "is of another kind than the values before it. Convert all values to text:"
+            " df['x'] = df['x'].astype('string').",
         ),
         (
             [None, b"a", b"b"],

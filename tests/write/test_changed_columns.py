@@ -162,7 +162,7 @@ REFUSED = {
         lambda t, o: NEW[["flight", "day"]].clicdata.append(t, **o), ["delay"], ["day"], r"not filled.*df\['delay'\]",
     ),
     "missing, upsert": (
-        lambda t, o: NEW[["flight", "day"]].clicdata.upsert(t, on="flight", **o), ["delay"], ["day"], "not filled in",
+        lambda t, o: NEW[["flight", "day"]].clicdata.upsert(t, on="flight", **o), ["delay"], ["day"], "use update_rows",
     ),
     "mistyped": (
         lambda t, o: NEW.rename(columns={"delay": "dely"}).clicdata.append(t, **o), ["delay"], ["gate", "dely", "day"],
@@ -369,7 +369,7 @@ def test_the_message_begins_with_the_remedy_and_ends_with_what_is_omitted():
         "The columns of the frame do not match those of table 'T' (RecId 7); columns are matched by name.",
         "Missing columns are not filled in: rename a column, or add an empty one: df['m0'] = None.",
         "Rename or drop columns that the table does not have.",
-        "Convert columns of another type.",
+        "Convert the columns of another type, or request the type of the table: column_types={'d0': 'text'}.",
         "",
     ]
     assert said[-1] == (

@@ -154,7 +154,7 @@ def test_another_write_is_refused(fresh, name, what):
     sandbox, session = fresh()
     error = stopped(sandbox, lambda: push(session, name))
     before = len(sandbox.requests)
-    with pytest.raises(cd.ResumeError, match=f"the .*{what}"):
+    with pytest.raises(cd.ResumeError, match=f"another write: .*{what}"):
         OTHER_WRITES[what](session, error.resume, name)
     assert len(sandbox.requests) == before
 
