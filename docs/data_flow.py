@@ -26,7 +26,7 @@ READ = [
     ("types", "to_pandas, recast", "dtype=, dtype_backend=; schema= restores dtypes"),
     ("types", "infer", "JSON types and declared types → Arrow types"),
     ("types", "row_codec.decode", "rows of a page → Arrow columns"),
-    ("read", "_PageWalk", "read.py: walk the pages, prove them complete"),
+    ("read", "_PageReader", "read.py: read every page, prove them complete"),
     ("read", "_Prefetch", "read.py: request the next page meanwhile"),
 ]
 SHARED = [
