@@ -1,4 +1,4 @@
-"""For tests and doctests alike: nothing that they do is kept in the user's own folders."""
+"""Keep the files that tests and doctests write out of the user's folders."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_folders(tmp_path_factory):
+def _temporary_user_folders(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         if os.name != "nt":
             patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))

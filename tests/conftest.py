@@ -1,6 +1,6 @@
-"""What the tests of a module share: one sandbox, and a session in each dialect.
+"""Shared fixtures: a sandbox for each module, and a session in each dialect.
 
-``CLICDATA_TEST_SANDBOX=outside`` runs the suite against sandboxes in a process of their own, one process a worker.
+``CLICDATA_TEST_SANDBOX=outside`` runs the suite against sandboxes in other processes, one process per worker.
 """
 
 import collections
@@ -25,10 +25,10 @@ from pandas_clicdata import RetryPolicy, Session
 from pandas_clicdata.sandbox import Sandbox, SandboxProcess
 from pandas_clicdata.session import preserve_default_session
 
-# Read now, for tests take the variables of the environment away.
-WHERE = os.environ.get("CLICDATA_TEST_SANDBOX", "inside")
+# Read at import, because tests remove variables from the environment.
+SANDBOX_PLACE = os.environ.get("CLICDATA_TEST_SANDBOX", "inside")
 DIALECTS = ("2025.3", "unversioned")
-_CALLS_A_SANDBOX = 120
+_CALLS_PER_SANDBOX = 120
 QUICK = RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
 
 
@@ -44,27 +44,28 @@ def signed_in(sandbox, api_version="auto", **options):
 
 
 def pytest_configure(config):
-    if WHERE not in ("inside", "outside"):
-        raise pytest.UsageError(f"CLICDATA_TEST_SANDBOX is {WHERE!r}; it takes 'inside' or 'outside'.")
+    if SANDBOX_PLACE not in ("inside", "outside"):
+        raise pytest.UsageError(f"CLICDATA_TEST_SANDBOX is {SANDBOX_PLACE!r}; it takes 'inside' or 'outside'.")
     config.addinivalue_line(
         "markers", "sampled(strength=2): runs a pairwise sample of its parameters; the other cases are slow"
     )
     config.addinivalue_line("markers", "inside(reason): needs the sandbox in the process of the test")
     config.addinivalue_line(
-        "markers", "operation(*lines, dialect=None): asks these operations of the shared sandbox, in this dialect alone"
+        "markers",
+        "operation(*lines, dialect=None): requests these operations from the shared sandbox, in this dialect only",
     )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    mark_what_is_not_in_a_sample(items)
-    if WHERE == "outside":
+    mark_unsampled_cases_slow(items)
+    if SANDBOX_PLACE == "outside":
         for item in items:
             for mark in item.iter_markers("inside"):
                 item.add_marker(pytest.mark.skip(reason=f"inside only: {mark.args[0]}"))
 
 
-def mark_what_is_not_in_a_sample(items):
+def mark_unsampled_cases_slow(items):
     """Mark as slow the cases of a test marked ``sampled`` that its sample of parameters leaves out."""
     sampled = collections.defaultdict(list)
     for item in items:
@@ -87,14 +88,14 @@ def parameters_of(item):
         elif isinstance(value, str | int | float | None):
             parameters[name] = value
         else:
-            # The cases of a test share the objects.
+            # The cases of a test share these objects.
             parameters[name] = id(value)
     return parameters
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _fingerprint_once():
-    """Derive each key's fingerprint once: that takes long on purpose, and many tests have the same key."""
+def _cache_fingerprints():
+    """Derive the fingerprint of each key once: it is slow by design, and many tests have the same key."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hashlib, "pbkdf2_hmac", functools.cache(hashlib.pbkdf2_hmac))
         yield
@@ -102,8 +103,8 @@ def _fingerprint_once():
 
 @pytest.fixture(scope="session")
 def new_sandbox():
-    """Give the tests their `Sandbox`: it takes the same options, and runs in this process or in another."""
-    if WHERE == "inside":
+    """Yield a function with the parameters of `Sandbox`, whose sandboxes run in this process or in another."""
+    if SANDBOX_PLACE == "inside":
         yield Sandbox
     else:
         with SandboxProcess() as process:
@@ -112,7 +113,10 @@ def new_sandbox():
 
 @pytest.fixture(scope="module")
 def one_sandbox(new_sandbox):
-    """Start a sandbox for a module's tests, each with new table names. For all tests, a push would list thousands."""
+    """Start a sandbox for the tests of a module, which use new table names.
+
+    A sandbox for all modules would have thousands of tables, and each push lists them all.
+    """
     with new_sandbox() as sandbox:
         yield sandbox
 
@@ -127,21 +131,21 @@ def sessions(one_sandbox):
 
 @pytest.fixture
 def accounts(new_sandbox):
-    """Call it, with a sandbox's options, for one and a session in each dialect: others after some calls.
+    """Return a function that takes options of a sandbox and returns a sandbox and a session in each dialect.
 
-    For a push lists all tables.
+    They are replaced after some calls, because each push lists all tables.
     """
     opened = contextlib.ExitStack()
-    now, calls = None, 0
+    current, calls = None, 0
 
     def account(**options):
-        nonlocal now, calls
-        if calls % _CALLS_A_SANDBOX == 0:
+        nonlocal current, calls
+        if calls % _CALLS_PER_SANDBOX == 0:
             opened.close()
             sandbox = opened.enter_context(new_sandbox(**options))
-            now = sandbox, {version: opened.enter_context(signed_in(sandbox, version)) for version in DIALECTS}
+            current = sandbox, {version: opened.enter_context(signed_in(sandbox, version)) for version in DIALECTS}
         calls += 1
-        return now
+        return current
 
     with opened:
         yield account
@@ -161,7 +165,7 @@ def name():
 
 @pytest.fixture
 def open_session():
-    """Open sessions that retry without waiting and end with the test."""
+    """Return a function that opens sessions that retry without waiting; they end with the test."""
     with contextlib.ExitStack() as stack:
 
         def open_one(sandbox, api_version="2025.3", **options):
@@ -172,14 +176,14 @@ def open_session():
 
 @pytest.fixture(scope="module")
 def running(new_sandbox):
-    """Start a sandbox for those tests of a module that script faults."""
+    """Start a sandbox for the tests of a module that script faults."""
     with new_sandbox() as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def filled(running, name, open_session):
-    """Give the module's sandbox with a frame in a table, its log empty, and a session of its own."""
+    """Return a function that pushes a frame and returns the sandbox, with an empty request log, and a new session."""
 
     def make(api_version, frame, **options):
         session = open_session(running, api_version, **options)
@@ -194,7 +198,7 @@ def filled(running, name, open_session):
 
 @pytest.fixture
 def serve(new_sandbox, open_session):
-    """Start sandboxes, each with a session of its own; they end with the test."""
+    """Return a function that starts a sandbox and opens a session on it; both end with the test."""
     with contextlib.ExitStack() as stack:
 
         def start(api_version="2025.3", *, session=None, **options):
@@ -205,7 +209,7 @@ def serve(new_sandbox, open_session):
 
 
 class _Request:
-    """One request as it stood on the wire."""
+    """A request as it was received."""
 
     def __init__(self, method, target, headers, body, client):
         self.method, self.target, self.headers, self.body, self.client = method, target, headers, body, client
@@ -214,7 +218,7 @@ class _Request:
 
 
 class _QuietServer(ThreadingHTTPServer):
-    """A server that prints nothing of a connection that its client has closed."""
+    """A server that prints nothing when a client closes a connection."""
 
     def handle_error(self, request, client_address):
         pass
@@ -222,9 +226,9 @@ class _QuietServer(ThreadingHTTPServer):
 
 @pytest.fixture
 def http_service():
-    """Run an HTTP service whose answers are a function of the request.
+    """Return a context manager that runs an HTTP service; ``answer`` is a function from a request to a reply.
 
-    It returns (status, headers, body), or raw bytes, or None to close the connection without an answer.
+    A reply is (status, headers, body), raw bytes, or None to close the connection without a reply.
     """
 
     @contextlib.contextmanager
@@ -238,7 +242,7 @@ def http_service():
                 reply = answer(_Request(self.command, self.path, self.headers, body, self.client_address))
                 if isinstance(reply, tuple):
                     status, headers, content = reply
-                    lines = [f"HTTP/1.1 {status} Said", *(f"{key}: {value}" for key, value in headers.items())]
+                    lines = [f"HTTP/1.1 {status} Reason", *(f"{key}: {value}" for key, value in headers.items())]
                     lines += [] if "Content-Length" in headers else [f"Content-Length: {len(content)}"]
                     reply = "\r\n".join([*lines, "", ""]).encode("latin-1") + content
                 else:
@@ -265,7 +269,7 @@ def http_service():
 
 @pytest.fixture(scope="session")
 def generate():
-    """Import the script that writes the docs' tables."""
+    """Import the script that generates the tables in the docs."""
     spec = importlib.util.spec_from_file_location("generate", Path(__file__).parent.parent / "docs" / "generate.py")
     assert spec is not None
     assert spec.loader is not None
@@ -276,7 +280,7 @@ def generate():
 
 @pytest.fixture
 def no_settings(monkeypatch, tmp_path):
-    """No credentials in the environment, an empty folder for the profile file, and the shared session as before."""
+    """Remove the credentials from the environment, use empty user folders, and restore the default session."""
     for variable in [each for each in os.environ if each.startswith("CLICDATA_")]:
         monkeypatch.delenv(variable)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -292,8 +296,8 @@ def _line(entry):
 
 
 @pytest.fixture(autouse=True)
-def _asks_what_it_is_marked_with(request):
-    """Check that a test marked with an operation requests it, in its dialect, and gets a good reply."""
+def _check_operation_marks(request):
+    """Check that a test with the mark ``operation`` requests the operations, in its dialect, and that they succeed."""
     dialect = getattr(request.node, "callspec", None) and request.node.callspec.params.get("session")
     lines = {
         line
@@ -307,5 +311,5 @@ def _asks_what_it_is_marked_with(request):
     log = request.getfixturevalue("one_sandbox").requests
     before = max((entry.number for entry in log), default=0)
     yield
-    asked = {_line(entry) for entry in log if entry.number > before and entry.status in (200, 302)}
-    assert lines <= asked, f"never asked, or refused: {', '.join(sorted(lines - asked))}"
+    requested = {_line(entry) for entry in log if entry.number > before and entry.status in (200, 302)}
+    assert lines <= requested, f"never requested, or refused: {', '.join(sorted(lines - requested))}"

@@ -1,4 +1,4 @@
-"""Ctrl-C, pressed by another thread."""
+"""Send Ctrl-C to the main thread from another thread."""
 
 from __future__ import annotations
 

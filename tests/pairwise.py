@@ -1,4 +1,4 @@
-"""Choose, of many cases, a few that have every pair of values."""
+"""Choose a small sample of test cases that has every pair of parameter values."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Hashable, Mapping, Sequence
 
 
 def pairwise_sample(cases: Sequence[Mapping[str, Hashable]], strength: int = 2) -> list[int]:
-    """Return the positions of a few cases that have every combination of values that occurs in any case.
+    """Return the positions of a few cases that together have every combination of values.
 
-    Greedy: each choice is the case with the most combinations that are still missing, the first of several.
+    The choice is greedy: the next case is the first one with the most combinations that are still missing.
 
     Parameters
     ----------
     cases : sequence of mapping
         The cases, each as parameter → value.
     strength : int, default 2
-        How many parameters a combination has: 1 takes each value once, 2 each pair.
+        Number of parameters in a combination: 1 covers each value, 2 covers each pair of values.
     """
     combinations = [
         set(itertools.combinations(sorted(case.items(), key=_name), min(strength, len(case)))) for case in cases
     ]
     missing = set().union(*combinations) if combinations else set()
-    # Most new combinations first; a case covers no more of them later than when it was last looked at.
+    # The case with the most new combinations comes first. The number of new combinations of a case never grows.
     queue = [(-len(each), position) for position, each in enumerate(combinations)]
     heapq.heapify(queue)
     chosen = []

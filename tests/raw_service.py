@@ -1,4 +1,4 @@
-"""A service of raw sockets: it answers as ClicData does, and where a test wants, with the bytes that the test gives."""
+"""A service on raw sockets that replies as ClicData does, or with the exact bytes that a test provides."""
 
 import json
 import re
@@ -12,7 +12,7 @@ TABLE, REC_ID = "T", 7
 
 @dataclass
 class RawRequest:
-    """One request as it came."""
+    """A request as it was received."""
 
     method: str
     path: str
@@ -22,10 +22,10 @@ class RawRequest:
 
 
 class RawService:
-    """Serve ``answer``: a function of a request and its connection that sends what it likes.
+    """Serve the replies that ``answer`` sends, a function of a request and its connection.
 
-    It returns whether the connection stays open. Requests that it does not want, for which it returns None, get a good
-    answer of a small table in the dialect of ``versioned``.
+    ``answer`` returns whether the connection stays open. If it returns None, the service sends a good reply for a small
+    table, in the dialect that ``versioned`` selects.
     """
 
     def __init__(self, *, versioned, answer=lambda request, connection: None):
@@ -69,10 +69,10 @@ class RawService:
                 with self._lock:
                     self.requests.append(request)
                     request.number = len(self.requests)
-                stays = self.answer(request, connection)
-                if stays is None:
-                    connection.sendall(self.good(request))
-                elif not stays:
+                stays_open = self.answer(request, connection)
+                if stays_open is None:
+                    connection.sendall(self.good_reply(request))
+                elif not stays_open:
                     break
         with self._lock:
             self._open.discard(connection)
@@ -88,12 +88,12 @@ class RawService:
             headers[name.lower()] = value.strip()
         return RawRequest(method, path, file.read(int(headers.get("content-length", 0))), number)
 
-    def good(self, request):
-        """Return the reply of a service that works."""
+    def good_reply(self, request):
+        """Return the reply to a request that succeeds."""
         return framed(self.content(request))
 
     def content(self, request):
-        """Return the JSON of that reply."""
+        """Return the JSON body of that reply."""
         rows = rows_in(request)
         answers = (
             (r"GET /account", {"id": 1, "name": "Raw"}, {"id": 1, "name": "Raw"}),
@@ -112,7 +112,7 @@ class RawService:
 
 
 def rows_in(request):
-    """How many rows an insert carries."""
+    """Return the number of rows in an insert request."""
     return request.body.count(b'"n"')
 
 
@@ -125,11 +125,11 @@ _PAGE = {
 
 
 def framed(body, status="200 OK", headers=b""):
-    """Return a whole reply."""
+    """Return a complete reply with a Content-Length header."""
     return b"HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s" % (status.encode(), headers, len(body), body)
 
 
 def chunked(*parts, end=b"0\r\n\r\n"):
-    """Return a whole reply in chunks."""
+    """Return a complete reply in chunked encoding."""
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
     return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + end

@@ -1,4 +1,4 @@
-"""The `clicdata` command, run as a user runs it: a process of its own."""
+"""The `clicdata` command, run in another process."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ def clicdata(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPr
 
 @contextmanager
 def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], cd.Session, RemoteSandbox]]:
-    """Run a sandbox in a process of its own; give a session and a handle made from what it prints."""
+    """Run a sandbox in another process; yield a session and a handle that use what the process prints."""
     command = [sys.executable, "-m", "pandas_clicdata", "sandbox", "--port", "0", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            said = [process.stdout.readline() for _ in range(7)]
-            exports = dict(line.strip().removeprefix("export CLICDATA_").split("=", 1) for line in said if "=" in line)
+            printed = [process.stdout.readline() for _ in range(7)]
+            exports = dict(
+                line.strip().removeprefix("export CLICDATA_").split("=", 1) for line in printed if "=" in line
+            )
             handle = RemoteSandbox(exports["BASE_URL"], exports.pop("SANDBOX_KEY"))
             settings: dict[str, Any] = {name.lower(): value for name, value in exports.items()}
             with cd.Session(**settings) as session:
@@ -40,7 +42,7 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], cd.Session
             process.kill()
 
 
-def test_demo_runs_the_main_job_and_every_check_holds() -> None:
+def test_demo_runs_and_all_its_checks_pass() -> None:
     result = clicdata("demo")
 
     assert result.returncode == 0, result.stdout + result.stderr
@@ -60,7 +62,7 @@ def test_sandbox_keeps_its_data_and_credentials_through_kill_9(tmp_path: Path) -
         pd.testing.assert_frame_equal(cd.read_clicdata(receipt.rec_id, session=session), frame)
 
 
-def test_the_key_that_it_prints_opens_its_faults_and_its_ledger() -> None:
+def test_the_printed_key_gives_access_to_faults_and_ledger() -> None:
     with serving() as (_, session, sandbox):
         sandbox.faults.lose_reply(operation="append")
         with pytest.raises(cd.AmbiguousWriteError):
@@ -81,14 +83,14 @@ def test_sandbox_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
 
 @pytest.mark.sampled(0)
 @pytest.mark.parametrize("dialect", ["unversioned", "versioned"])
-def test_sandbox_speaks_the_dialect_asked_for(dialect: str) -> None:
+def test_sandbox_uses_the_dialect_of_its_option(dialect: str) -> None:
     with serving("--dialect", dialect) as (_, session, _):
         session.whoami()
         assert dialect in repr(session)
 
 
 @pytest.mark.slow
-def test_a_port_that_is_taken_is_a_sentence_not_a_traceback() -> None:
+def test_a_port_in_use_is_reported_without_a_traceback() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -100,7 +102,7 @@ def test_a_port_that_is_taken_is_a_sentence_not_a_traceback() -> None:
 
 
 @pytest.mark.slow
-def test_a_path_that_is_not_a_folder_is_named(tmp_path: Path) -> None:
+def test_an_error_about_the_data_folder_names_it(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     for data in (file, file / "below"):
@@ -113,7 +115,7 @@ def test_a_path_that_is_not_a_folder_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.sampled(0)
 @pytest.mark.parametrize(
-    ("arguments", "status", "stream", "words"),
+    ("arguments", "status", "stream", "expected"),
     [
         (["--version"], 0, "stdout", cd.__version__),
         ([], 2, "stdout", "demo"),
@@ -123,8 +125,8 @@ def test_a_path_that_is_not_a_folder_is_named(tmp_path: Path) -> None:
         (["sandbox", "--port", "70000"], 1, "stderr", "65535"),
     ],
 )
-def test_words_on_the_command_line(arguments: list[str], status: int, stream: str, words: str) -> None:
+def test_output_and_status_of_a_command_line(arguments: list[str], status: int, stream: str, expected: str) -> None:
     result = clicdata(*arguments)
 
     assert result.returncode == status
-    assert words in getattr(result, stream)
+    assert expected in getattr(result, stream)

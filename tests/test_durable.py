@@ -1,4 +1,4 @@
-"""A file that appears under its name complete, or not at all."""
+"""Atomic writes: a file under its name is complete, or does not exist."""
 
 import errno
 import os
@@ -53,10 +53,10 @@ def test_an_existing_file_is_not_overwritten(tmp_path, request, links, dangling)
 
 
 def test_a_failed_rename_leaves_no_empty_file(tmp_path, monkeypatch, no_links):
-    def full(*_):
+    def raise_no_space(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "replace", full)
+    monkeypatch.setattr(os, "replace", raise_no_space)
     with pytest.raises(OSError, match="No space left"):
         write(tmp_path / "file", b"new", overwrite=False)
     assert list(tmp_path.iterdir()) == []
@@ -85,17 +85,17 @@ def test_space_is_reserved_and_a_leftover_draft_is_removed(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="folders cannot be synced elsewhere")
-@pytest.mark.parametrize(("number", "refused"), [(errno.EINVAL, False), (errno.EACCES, False), (errno.EIO, True)])
-def test_a_folder_that_cannot_be_synced_is_no_failure_but_a_bad_disk_is(tmp_path, monkeypatch, number, refused):
+@pytest.mark.parametrize(("code", "raises"), [(errno.EINVAL, False), (errno.EACCES, False), (errno.EIO, True)])
+def test_a_failed_sync_of_a_folder_raises_only_on_an_io_error(tmp_path, monkeypatch, code, raises):
     fsync = os.fsync
 
-    def of_files(handle):
+    def fsync_file(handle):
         if stat.S_ISDIR(os.fstat(handle).st_mode):
-            raise OSError(number, os.strerror(number))
+            raise OSError(code, os.strerror(code))
         fsync(handle)
 
-    monkeypatch.setattr(os, "fsync", of_files)
-    if refused:
+    monkeypatch.setattr(os, "fsync", fsync_file)
+    if raises:
         with pytest.raises(OSError, match=os.strerror(errno.EIO)):
             write(tmp_path / "file", b"new", overwrite=True)
     else:

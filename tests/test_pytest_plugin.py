@@ -1,4 +1,4 @@
-"""The pytest plugin: there for projects that name it, and for no other."""
+"""The pytest plugin: it is active only in projects that name it."""
 
 import configparser
 import json
@@ -32,7 +32,7 @@ def test_modules():
 
 @pytest.fixture
 def run_pytest(tmp_path):
-    """Run pytest in a project of these files; return its exit status and all that it printed."""
+    """Return a function that runs pytest in a project with these files and returns the exit status and the output."""
 
     def run(files, *options):
         for name, content in files.items():
@@ -69,14 +69,14 @@ def run_pytest(tmp_path):
     ],
     ids=["conftest", "after an import", "option"],
 )
-def test_each_test_has_an_empty_sandbox_and_the_session_is_put_back(run_pytest, conftest, options):
+def test_each_test_has_an_empty_sandbox_and_the_default_session_is_restored(run_pytest, conftest, options):
     status, output = run_pytest({"conftest.py": conftest, "test_mine.py": USES}, *options)
     assert status == 0, output
     assert "3 passed" in output
 
 
 @pytest.mark.slow
-def test_pytest_loads_nothing_of_the_package_unless_it_is_named(run_pytest):
+def test_pytest_loads_no_module_of_the_package_unless_the_plugin_is_named(run_pytest):
     status, output = run_pytest({"test_mine.py": USES_NOTHING})
     assert status == 0, output
 
@@ -88,23 +88,23 @@ def test_there_is_no_entry_point():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["accessor", "function"])
-def test_another_package_that_has_a_name_stops_only_who_names_the_plugin(run_pytest, how):
-    theirs = {
+@pytest.mark.parametrize("kind", ["accessor", "function"])
+def test_a_name_conflict_fails_only_in_projects_that_name_the_plugin(run_pytest, kind):
+    other = {
         "accessor": "import pandas as pd\npd.DataFrame.clicdata = property(len)",
         "function": "import pandas as pd\npd.read_clicdata = print",
-    }[how]
-    files = {"theirs.py": theirs, "test_mine.py": "def test(): pass"}
-    status, output = run_pytest(files, "-p", "theirs")
+    }[kind]
+    files = {"other.py": other, "test_mine.py": "def test(): pass"}
+    status, output = run_pytest(files, "-p", "other")
     assert status == 0, output
-    status, output = run_pytest({**files, "conftest.py": NAMED}, "-p", "theirs")
+    status, output = run_pytest({**files, "conftest.py": NAMED}, "-p", "other")
     assert status != 0
     assert "which another package has already registered" in output
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("missing", ["flask", "waitress"])
-def test_a_missing_extra_names_the_line_for_pip(run_pytest, missing):
+def test_a_missing_extra_shows_the_pip_command(run_pytest, missing):
     conftest = f"import sys\nsys.modules[{missing!r}] = None\n{NAMED}"
     status, output = run_pytest({"conftest.py": conftest, "test_mine.py": USES})
     assert status == 1
@@ -115,7 +115,7 @@ def test_a_missing_extra_names_the_line_for_pip(run_pytest, missing):
 
 
 @pytest.mark.slow
-def test_the_package_can_be_measured(run_pytest, tmp_path):
+def test_the_coverage_of_the_package_can_be_measured(run_pytest, tmp_path):
     pytest.importorskip("pytest_cov", reason="pytest-cov is not installed")
     status, output = run_pytest(
         {"conftest.py": NAMED, "test_mine.py": USES}, "--cov=pandas_clicdata", "--cov-report=json"
@@ -123,5 +123,5 @@ def test_the_package_can_be_measured(run_pytest, tmp_path):
     assert status == 0, output
     files = json.loads((tmp_path / "coverage.json").read_text())["files"]
     (version,) = (measured for path, measured in files.items() if path.endswith("_version.py"))
-    # A line that runs only in the import.
+    # Its lines run only during the import.
     assert version["summary"]["percent_covered"] == 100

@@ -1,7 +1,7 @@
-"""All flights of 2013 to a sandbox in a process of its own and back, every value compared.
+"""Push all flights of 2013 to a sandbox in another process, read them back and compare every value.
 
-Run: ``python tests/benchmarks/flights.py [--dialect versioned|unversioned] [--workers N] [--rows N]``. Figures are
-ratios against plain loops over the same rows in the same run, for the machine's speed differs from day to day.
+Run: ``python tests/benchmarks/flights.py [--dialect versioned|unversioned] [--workers N] [--rows N]``. The
+figures are ratios to plain loops over the same rows in the same run, because the speed of a machine varies.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NULLABLE = ["dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"]
 
 
 def main() -> int:
-    """Run the benchmark; 0 if every value came home."""
+    """Run the benchmark; return 0 if all values are equal."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dialect", choices=("versioned", "unversioned"), default="versioned")
     parser.add_argument("--workers", type=int, default=1)
@@ -50,49 +50,49 @@ def main() -> int:
         seconds_plain = seconds
         pushed = _memory()
         print(f"push  {len(frame) / seconds:10,.0f} rows/s  peak +{pushed - started:,.0f} MB  {receipt.status}")
-        home, seconds = _timed(lambda: cd.read_clicdata("flights", session=session))
+        received, seconds = _timed(lambda: cd.read_clicdata("flights", session=session))
         rate, memory = len(frame) / seconds, _memory() - started
         print(f"read  {rate:10,.0f} rows/s  peak +{memory:,.0f} MB  {session._client.dialect.name}")
-        _safety(frame, options.workers, seconds_plain, session)
+        _compare_options(frame, options.workers, seconds_plain, session)
     if options.workers > 1:
         order = list(frame.columns)
-        home, frame = home.sort_values(order, ignore_index=True), frame.sort_values(order, ignore_index=True)
-    pd.testing.assert_frame_equal(home, frame)
-    print(f"every one of {frame.size:,} values is equal")
-    _loops(frame)
+        received, frame = received.sort_values(order, ignore_index=True), frame.sort_values(order, ignore_index=True)
+    pd.testing.assert_frame_equal(received, frame)
+    print(f"all {frame.size:,} values are equal")
+    _compare_with_loops(frame)
     return 0
 
 
-def _safety(frame: pd.DataFrame, workers: int, plain: float, session: cd.Session) -> None:
-    """Measure what a journal, verify= and a stamp cost."""
+def _compare_options(frame: pd.DataFrame, workers: int, plain: float, session: cd.Session) -> None:
+    """Measure the cost of a journal, a stamp and verify=."""
     with tempfile.TemporaryDirectory() as folder:
-        ways: dict[str, dict[str, Any]] = {
+        variants: dict[str, dict[str, Any]] = {
             "journal": {"journal": Path(folder) / "journal"},
             "stamp": {"stamp": "push_batch"},
             "verify": {"verify": True},
         }
-        for name, how in ways.items():
-            push = partial(frame.clicdata.push, name, workers=workers, session=session, **how)
+        for name, options in variants.items():
+            push = partial(frame.clicdata.push, name, workers=workers, session=session, **options)
             _, seconds = _timed(push)
             print(f"{name:8} {seconds / plain:4.2f} times the time of a plain push")
 
 
-def _loops(frame: pd.DataFrame) -> None:
+def _compare_with_loops(frame: pd.DataFrame) -> None:
     """Compare encoding and decoding with a loop over rows."""
-    door = ingest.as_source(frame)
-    plans = plan.plan_columns(door)
+    source = ingest.as_source(frame)
+    plans = plan.plan_columns(source)
     names = list(frame.columns)
     framing = dialects.Versioned("2022.01").row_framing(names)
-    wires = [plan.planned.wire for plan in plans]
+    formats = [plan.planned.wire for plan in plans]
 
-    def ours() -> list[bytes]:
-        ready = plan.prepare_table(door, plans)
+    def encode() -> list[bytes]:
+        prepared = plan.prepare_table(source, plans)
         return [
-            operations.rows_body(b",".join(row_codec.encode(part, wires, framing) for part in piece.to_batches()))
-            for piece in (ready.slice(at, 500).combine_chunks() for at in range(0, ready.num_rows, 500))
+            operations.rows_body(b",".join(row_codec.encode(part, formats, framing) for part in piece.to_batches()))
+            for piece in (prepared.slice(at, 500).combine_chunks() for at in range(0, prepared.num_rows, 500))
         ]
 
-    def loop() -> list[bytes]:
+    def encode_in_loop() -> list[bytes]:
         text = frame.assign(time_hour=frame["time_hour"].astype(str)).astype(object)
         text = text.where(text.notna(), None)
         return [
@@ -100,9 +100,11 @@ def _loops(frame: pd.DataFrame) -> None:
             for at in range(0, len(text), 500)
         ]
 
-    bodies, fast = _timed(ours)
-    _, slow = _timed(loop)
-    print(f"encode {slow / fast:5.1f} times as fast as to_dict and json.dumps ({len(frame) / fast:,.0f} rows/s)")
+    bodies, seconds = _timed(encode)
+    _, looped = _timed(encode_in_loop)
+    print(
+        f"encode {looped / seconds:5.1f} times as fast as to_dict and json.dumps ({len(frame) / seconds:,.0f} rows/s)"
+    )
     pages, plain = _timed(lambda: [json.loads(page)["data"] for page in bodies])
     exact, ours_exact = _timed(lambda: [operations.loads(page)["data"] for page in bodies])
     print(f"loads  {ours_exact / plain:5.1f} times the time of json.loads, numbers exact")
@@ -138,7 +140,7 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def _memory() -> float:
-    """Return the most memory this process has had, in MB."""
+    """Return the peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -1,4 +1,4 @@
-"""Every operation of the API's description has a public name, a route in the sandbox, and tests that ask it."""
+"""Every documented operation of the API has a public name, a route in the sandbox, and tests that request it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas_clicdata as cd
 from pandas_clicdata.client.operations import OPERATIONS
 from pandas_clicdata.sandbox.routes import ROUTES, Route
 
-# As the description of the API lists them, written here once more: what stands in one place only is checked by nothing.
+# The operations as the description of the API lists them. The list is repeated here to check that of the package.
 CONTRACT = [
     "POST /oauth20/token",
     "GET /oauth20/authorize",
@@ -63,7 +63,7 @@ CONTRACT = [
 ]
 
 
-def test_the_table_of_operations_is_that_of_the_contract() -> None:
+def test_the_table_of_operations_equals_the_contract() -> None:
     assert list(dict.fromkeys(operation.line for operation in OPERATIONS)) == CONTRACT
 
 
@@ -77,10 +77,10 @@ def line_of(route: Route) -> str:
 def test_an_operation_has_a_public_name(operation) -> None:
     assert operation.done_by
     for name in operation.done_by:
-        thing = cd
+        value = cd
         for part in name.split("."):
-            thing = getattr(thing, part)
-        assert callable(thing)
+            value = getattr(value, part)
+        assert callable(value)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.line)
@@ -113,7 +113,7 @@ METHODS = [
 ]
 
 
-def takes(function: ast.FunctionDef, names: set[str]) -> bool:
+def has_parameter(function: ast.FunctionDef, names: set[str]) -> bool:
     return bool(names & {argument.arg for argument in function.args.args})
 
 
@@ -122,9 +122,11 @@ def methods_called_in_each_dialect() -> set[str]:
     called = set()
     for path in Path(__file__).parent.parent.rglob("test_*.py"):
         functions = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)]
-        names = {"session"} | {each.name for each in functions if each.decorator_list and takes(each, {"session"})}
+        names = {"session"} | {
+            each.name for each in functions if each.decorator_list and has_parameter(each, {"session"})
+        }
         for test in functions:
-            if test.name.startswith("test_") and takes(test, names):
+            if test.name.startswith("test_") and has_parameter(test, names):
                 calls = [node.func for node in ast.walk(test) if isinstance(node, ast.Call)]
                 called |= {call.attr for call in calls if isinstance(call, ast.Attribute)}
     return called

@@ -1,4 +1,4 @@
-"""Replies that come twice on a kept-alive connection, so that the next request seems to be answered by them."""
+"""Replies that come twice on a kept-alive connection, so that they look like replies to the next request."""
 
 import itertools
 
@@ -8,7 +8,7 @@ from raw_service import REC_ID, RawService, framed, rows_in
 
 import pandas_clicdata as cd
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 DIALECTS = ("unversioned", "2025.3")
@@ -23,34 +23,34 @@ def is_insert(request):
 
 
 class Repeating:
-    """Answer one insert twice.
+    """Reply twice to one insert.
 
-    The second reply comes ``at once``, before that to the ``next`` request, or ``instead`` of it, which then comes one
-    request late.
+    The second reply comes ``at once``, before the reply to the ``next`` request, or ``instead`` of that reply, which
+    then comes one request late.
     """
 
-    def __init__(self, service, how, nth):
-        self.service, self.how, self.nth = service, how, nth
+    def __init__(self, service, timing, nth):
+        self.service, self.timing, self.nth = service, timing, nth
         self.inserts = itertools.count(1)
-        self.taken = 0
-        self.owed = {}
+        self.received = 0
+        self.pending = {}
 
     def __call__(self, request, connection):
         number = next(self.inserts) if is_insert(request) else None
-        reply = self.service.good(request)
+        reply = self.service.good_reply(request)
         if number is not None:
-            self.taken += rows_in(request)
-        late = self.owed.pop(request.connection, b"")
+            self.received += rows_in(request)
+        late = self.pending.pop(request.connection, b"")
         if number == self.nth:
-            if self.how == "at once":
+            if self.timing == "at once":
                 connection.sendall(reply + reply)
             else:
                 connection.sendall(reply)
-                self.owed[request.connection] = reply
-        elif late and self.how == "instead":
-            # From now on each reply of this connection is that to the request before.
+                self.pending[request.connection] = reply
+        elif late and self.timing == "instead":
+            # From now on, each reply on this connection belongs to the request before.
             connection.sendall(late)
-            self.owed[request.connection] = reply
+            self.pending[request.connection] = reply
         else:
             connection.sendall(late + reply)
         return True
@@ -69,11 +69,11 @@ def session(service):
         yield opened
 
 
-@pytest.mark.parametrize("how", ["at once", "next", "instead"])
+@pytest.mark.parametrize("timing", ["at once", "next", "instead"])
 @pytest.mark.parametrize("nth", [1, 2, 3])
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_duplicate_reply_confirms_no_other_batch(service, session, how, nth, workers):
-    service.answer = Repeating(service, how, nth)
+def test_a_duplicate_reply_confirms_no_other_batch(service, session, timing, nth, workers):
+    service.answer = Repeating(service, timing, nth)
     error = None
     try:
         receipt = FRAME.clicdata.append(REC_ID, chunksize=5, workers=workers, session=session)
@@ -84,18 +84,18 @@ def test_a_duplicate_reply_confirms_no_other_batch(service, session, how, nth, w
         ranges = sorted([*error.confirmed, *error.unknown, *error.unsent])
         assert [row for start, stop in ranges for row in range(start, stop)] == list(range(ROWS))
         unsent = sum(stop - start for start, stop in error.unsent)
-        assert service.answer.taken == ROWS - unsent
-        if service.dialect == "unversioned" and how != "at once":
-            # Nothing tells the replies of this connection apart.
+        assert service.answer.received == ROWS - unsent
+        if service.dialect == "unversioned" and timing != "at once":
+            # The replies on this connection cannot be distinguished.
             assert workers > 1 or error.confirmed == []
     else:
         # The connection was not used again.
-        assert receipt.sent == service.answer.taken == ROWS
+        assert receipt.sent == service.answer.received == ROWS
         assert workers > 1
 
 
-def test_the_last_reply_may_be_that_to_the_batch_before(service, session):
-    """Nothing follows the last insert but the request that ends the use of the connection."""
+def test_the_last_reply_may_belong_to_the_batch_before(service, session):
+    """Only the request that ends the use of the connection follows the last insert."""
     batches = len([request for request in sent_by(service, session) if is_insert(request)])
     service.answer = Repeating(service, "instead", batches - 1)
     with pytest.raises(cd.IncompleteWriteError) as caught:
@@ -114,7 +114,7 @@ def sent_by(service, session):
     return service.requests[before:]
 
 
-def test_batches_that_are_counted_differ_from_those_before_and_after_on_their_connection(service, session):
+def test_consecutive_counted_batches_on_a_connection_differ_in_size(service, session):
     for chunksize, workers in itertools.product((5, 2), (1, 3)):
         before = len(service.requests)
         FRAME.clicdata.append(REC_ID, chunksize=chunksize, workers=workers, session=session)
@@ -128,7 +128,7 @@ def test_batches_that_are_counted_differ_from_those_before_and_after_on_their_co
                 assert all(one != other for one, other in itertools.pairwise(sizes))
 
 
-def test_batches_of_one_row_take_a_connection_each_where_they_are_counted(service, session):
+def test_counted_batches_of_one_row_use_a_connection_each(service, session):
     before = len(service.requests)
     FRAME.head(4).clicdata.append(REC_ID, chunksize=1, session=session)
     connections = [request.connection for request in service.requests[before:] if is_insert(request)]
@@ -165,7 +165,7 @@ def test_an_error_to_the_last_request_adds_a_note(service, session, reply):
 
 
 @pytest.mark.parametrize("written", ["2.0", "2", '"2"', "2e0"])
-def test_counts_are_read_however_they_are_written(service, session, written):
+def test_counts_are_read_in_every_notation(service, session, written):
     counts = f'{{"rows_inserted": {written}, "rows_found": {written}}}'
     body = f'{{"success": true, "result": {counts}}}' if service.dialect != "unversioned" else None
     body = body or f'{{"success": true, "rows_inserted": {written}, "rows_found": {written}}}'

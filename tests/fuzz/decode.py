@@ -1,12 +1,13 @@
-"""Fuzz the reading of a reply: raw bytes to rows, to columns, to a DataFrame.
+"""Fuzz the decoding of a reply: from raw bytes to rows, to columns, to a DataFrame.
 
-It must end in time, and raise only errors of this package. To run it for ten minutes from the root of the project::
+Decoding must end within the time limit and raise only errors of this package. To run the fuzzer for ten minutes from
+the root of the project::
 
     pip install -e ".[fuzz]"
     python tests/fuzz/decode.py -max_total_time=600 -timeout=10 -rss_limit_mb=2048 FOLDER tests/fuzz/corpus
 
-FOLDER keeps the inputs found, and a failing input as ``crash-…``. Copy interesting inputs to ``corpus``, which
-test_corpus.py runs.
+FOLDER keeps the inputs that the fuzzer finds, and a failing input as ``crash-…``. Copy interesting inputs to
+``corpus``, which test_corpus.py runs.
 
 The mutator changes tokens of JSON, because coverage does not reach into the parser, which is written in C. The first
 byte of an input selects the dialect and the options of the read; the rest is the body.
@@ -75,13 +76,13 @@ TARGETS = tuple(
         *(pa.map_(pa.string(), pa.time32("ms")), pa.list_(pa.dictionary(pa.int8(), pa.string()))),
     )
 )
-"""What columns may have been before they were pushed."""
+"""Dtypes that columns may have had before a push."""
 BACKENDS = (None, "numpy_nullable", "pyarrow")
 _TEXTS = (ColumnType.TEXT, ColumnType.DROPDOWN)
 
 
-def one_input(data: bytes) -> None:
-    """Read one reply; errors of this package are a valid outcome."""
+def decode_input(data: bytes) -> None:
+    """Decode one reply; errors of this package are a valid outcome."""
     choice, content = (data[0], data[1:]) if data else (0, b"")
     dialect = DIALECTS[choice % 2]
     dtype, backend = DTYPES[choice // 2 % len(DTYPES)], BACKENDS[choice // 24 % len(BACKENDS)]
@@ -90,26 +91,26 @@ def one_input(data: bytes) -> None:
         # Also without the dtype, because one column that does not fit it makes the whole read an error.
         for wanted in (None, dtype):
             with contextlib.suppress(ClicDataError):
-                whole(page, wanted, backend)
+                decode_whole(page, wanted, backend)
             with contextlib.suppress(ClicDataError):
-                streamed(page, wanted)
-        restored(page, TARGETS[choice % len(TARGETS)])
+                decode_stream(page, wanted)
+        decode_restored(page, TARGETS[choice % len(TARGETS)])
 
 
-def whole(page: Page, dtype: Any, backend: str | None) -> None:
-    """Read the page as if it were two pages."""
+def decode_whole(page: Page, dtype: Any, backend: str | None) -> None:
+    """Decode the page as if it were two pages."""
     inferred = inferred_columns(page, dtype)
-    with as_a_user():
+    with ignore_warnings():
         frame = to_pandas.to_frame(inferred, len(page.rows), dtype=dtype, dtype_backend=backend)
     assert frame.shape == (len(page.rows), len(inferred))
     for values in inferred.values():
         infer.arrow_column(values)
 
 
-def restored(page: Page, target: recast.RestoreTarget) -> None:
-    """Read one column after the other with schema=, as a frame and as a batch."""
+def decode_restored(page: Page, target: recast.RestoreTarget) -> None:
+    """Decode one column after the other with schema=, as a frame and as a batch."""
     for name, column in inferred_columns(page, str).items():
-        with as_a_user():
+        with ignore_warnings():
             with contextlib.suppress(ClicDataError):
                 frame = to_pandas.to_frame({name: column}, len(page.rows), dtype={name: target})
                 assert frame[name].dtype == target.dtype
@@ -118,11 +119,11 @@ def restored(page: Page, target: recast.RestoreTarget) -> None:
 
 
 def inferred_columns(page: Page, dtype: Any) -> dict[str, infer.InferredColumn]:
-    """Return the columns of a page, read as two pages, as read.read() does."""
+    """Return the columns of a page, read as two pages, as read.read() reads them."""
     declared = {column.name: column.data_type for column in page.columns or ()}
     names = row_codec.names_in(page.rows, list(declared))
     half = len(page.rows) // 2
-    pieces = [decoded(part, names, declared, dtype) for part in (page.rows[:half], page.rows[half:])]
+    pieces = [decode_columns(part, names, declared, dtype) for part in (page.rows[:half], page.rows[half:])]
     inferred = {}
     for name in names:
         mixed = declared.get(name) in _TEXTS or infer.is_text_dtype(dtype)
@@ -132,12 +133,12 @@ def inferred_columns(page: Page, dtype: Any) -> dict[str, infer.InferredColumn]:
     return inferred
 
 
-def streamed(page: Page, dtype: Any) -> None:
-    """Read the page in chunks, as if it were two pages, as read.stream() does."""
+def decode_stream(page: Page, dtype: Any) -> None:
+    """Decode the page in chunks, as if it were two pages, as read.stream() does."""
     declared = {column.name: column.data_type for column in page.columns or ()}
     names = row_codec.names_in(page.rows, list(declared))
     half = (len(page.rows) + 1) // 2
-    first, second = (decoded(part, names, declared, dtype) for part in (page.rows[:half], page.rows[half:]))
+    first, second = (decode_columns(part, names, declared, dtype) for part in (page.rows[:half], page.rows[half:]))
     for name in names:
         target = infer.fixed_type(first[name], declared.get(name, ""), dtype)
         as_text = declared.get(name) in _TEXTS or infer.is_text_dtype(dtype)
@@ -147,18 +148,18 @@ def streamed(page: Page, dtype: Any) -> None:
             with contextlib.suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
                 array = infer.conform(piece, target, as_text=as_text, as_number=as_number)
                 assert array.type == target
-                with as_a_user():
+                with ignore_warnings():
                     to_pandas.to_frame({name: infer.InferredColumn(array)}, len(array), dtype=dtype, stable=True)
 
 
-def decoded(part: Any, names: list[str], declared: Mapping[str, str], dtype: object) -> dict[str, Any]:
+def decode_columns(part: Any, names: list[str], declared: Mapping[str, str], dtype: object) -> dict[str, Any]:
     as_text = set(names) if infer.is_text_dtype(dtype) else set()
     mixed = {name for name in names if declared.get(name) in _TEXTS}
     return dict(zip(names, row_codec.decode(part, names, as_text=as_text, mixed_as_text=mixed), strict=True))
 
 
 @contextlib.contextmanager
-def as_a_user() -> Iterator[None]:
+def ignore_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -195,7 +196,7 @@ VALUES = (
 )
 
 
-def mutated(data: bytes, max_size: int, seed: int) -> bytes:
+def mutate(data: bytes, max_size: int, seed: int) -> bytes:
     """Change tokens of an input, or sometimes its bytes."""
     chance = random.Random(seed)
     if len(data) < 3 or chance.random() < 0.2:
@@ -218,5 +219,5 @@ def mutated(data: bytes, max_size: int, seed: int) -> bytes:
 
 
 if __name__ == "__main__":
-    atheris.Setup(sys.argv, one_input, custom_mutator=mutated)
+    atheris.Setup(sys.argv, decode_input, custom_mutator=mutate)
     atheris.Fuzz()

@@ -1,4 +1,4 @@
-"""The code on the pages runs, and their generated parts are up to date."""
+"""The code in the docs runs, and their generated parts are up to date."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def test_generated_tables_are_up_to_date(file: str, generate: ModuleType) -> Non
 def test_the_type_page_has_an_example_of_each_row(generate: ModuleType) -> None:
     for rule in (*RULES, LITERAL_RULE):
         column = eval(generate.EXAMPLES[rule.arrow][0], vars(generate))
-        door = ingest.as_source(pa.table({"x": column}) if isinstance(column, pa.Array) else column.to_frame("x"))
-        (source,) = door.columns
+        frame = ingest.as_source(pa.table({"x": column}) if isinstance(column, pa.Array) else column.to_frame("x"))
+        (source,) = frame.columns
         assert rule is (LITERAL_RULE if source.numerals else rule_for(source.arrow_type))
     assert len(generate.EXAMPLES) == len(RULES) + 1
 
@@ -61,19 +61,19 @@ def test_every_public_name_has_a_page() -> None:
     assert sorted(listed) == sorted({*cd.__all__} - {"__version__"})
 
 
-def test_the_drawing_of_the_data_flow_is_up_to_date() -> None:
+def test_the_data_flow_diagram_is_up_to_date() -> None:
     drawn = runpy.run_path(str(ROOT / "docs" / "data_flow.py"))["drawing"]()
 
     assert (ROOT / "docs" / "_static" / "data-flow.svg").read_text("utf-8") == "\n".join(drawn) + "\n"
 
 
-def test_links_between_pages_lead_somewhere() -> None:
+def test_links_between_pages_are_valid() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_readme_commands_are_those_that_continuous_integration_runs() -> None:
+def test_readme_commands_are_those_that_ci_runs() -> None:
     commands = [line for line in (ROOT / "README.md").read_text("utf-8").splitlines() if line.startswith("python3 -m")]
 
     assert len(commands) == 2

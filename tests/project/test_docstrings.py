@@ -18,9 +18,9 @@ MODULES = [
     cd, errors, sandbox,
     *([importlib.import_module("pandas_clicdata.dask")] if importlib.util.find_spec("pandas_clicdata.dask") else []),
 ]  # fmt: skip
-# Extended summary, See Also, Examples: where there is something to say.
+# Extended summary, See Also and Examples are optional.
 OPTIONAL = {"ES01", "SA01", "EX01"}
-# The main verbs have See Also and Examples.
+# For the main verbs, See Also and Examples are required.
 VERBS = {"push", "append", "update_rows", "upsert", "delete_rows", "schema"}
 MAIN = {
     *(f"pandas_clicdata.{name}" for name in (*VERBS, "read_clicdata", "connect")),
@@ -29,17 +29,17 @@ MAIN = {
 
 
 def public_names(module: ModuleType) -> Iterator[str]:
-    """Yield the functions and classes of ``__all__``, and the classes' own public methods and properties."""
+    """Yield the functions and classes in ``__all__``, and the public methods and properties that the classes define."""
     for name in module.__all__:
-        thing = getattr(module, name)
+        value = getattr(module, name)
         if module is cd and name in errors.__all__:
             continue
-        if not (inspect.isclass(thing) or inspect.isroutine(thing)):
+        if not (inspect.isclass(value) or inspect.isroutine(value)):
             continue
         yield f"{module.__name__}.{name}"
-        if inspect.isclass(thing):
-            for member, value in inspect.getmembers(thing):
-                if not member.startswith("_") and _is_ours(thing, member, value):
+        if inspect.isclass(value):
+            for member, attribute in inspect.getmembers(value):
+                if not member.startswith("_") and _is_ours(value, member, attribute):
                     yield f"{module.__name__}.{name}.{member}"
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pandas_clicdata as cd
 
 
-def test_public_names_are_all_there_sorted_and_documented() -> None:
+def test_public_names_exist_and_are_sorted_and_documented() -> None:
     own = [name for name in cd.__all__ if name not in cd.errors.__all__]
 
     assert own == sorted(own)
@@ -17,20 +17,20 @@ def test_public_names_are_all_there_sorted_and_documented() -> None:
         assert name == "__version__" or (getattr(cd, name).__doc__ or "").strip(), name
 
 
-def test_dir_lists_the_public_names_alone() -> None:
+def test_dir_lists_only_the_public_names() -> None:
     assert dir(cd) == sorted(cd.__all__)
 
 
-def test_every_error_is_in_the_tree_and_the_tree_is_printed() -> None:
+def test_the_docstring_of_errors_shows_the_tree_of_all_errors() -> None:
     for name in cd.errors.__all__:
         error = getattr(cd.errors, name)
         assert issubclass(error, cd.ClicDataError | cd.IndexNotSentWarning)
         assert issubclass(error, Warning) or name in (cd.errors.__doc__ or "")
 
 
-def test_the_accessor_keeps_no_state_and_does_nothing_by_being_there() -> None:
+def test_the_accessor_has_no_state_and_lists_its_methods() -> None:
     frame = pd.DataFrame({"a": [1]})
 
     assert set(vars(frame.clicdata)) == {"_frame"}
-    doors = "push, append, update_rows, upsert, delete_rows, schema"
-    assert repr(frame.clicdata) == f"<df.clicdata of 1 rows, 1 columns: {doors}>"
+    methods = "push, append, update_rows, upsert, delete_rows, schema"
+    assert repr(frame.clicdata) == f"<df.clicdata of 1 rows, 1 columns: {methods}>"

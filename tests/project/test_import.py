@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 
-def test_registering_twice_works_and_never_replaces_a_foreign_name() -> None:
+def test_registering_again_works_and_never_replaces_a_name_of_another_package() -> None:
     code = (
         "import importlib, warnings, pandas as pd; warnings.simplefilter('error'); import pandas_clicdata as cd;"
         "importlib.reload(cd); assert pd.read_clicdata is cd.read_clicdata; assert hasattr(pd.DataFrame(), 'clicdata')"
@@ -17,7 +17,7 @@ def test_registering_twice_works_and_never_replaces_a_foreign_name() -> None:
     assert "DataFrame.clicdata, which another package has already registered" in result.stderr
 
 
-def test_importing_loads_only_what_is_used() -> None:
+def test_the_import_loads_no_heavy_module() -> None:
     heavy = [
         "PIL", "filelock", "flask", "oauthlib", "platformdirs", "pyarrow.parquet", "requests", "sqlite3", "tqdm",
         "waitress",

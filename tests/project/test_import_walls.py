@@ -1,4 +1,4 @@
-"""Each part of the package imports what the table here allows, and nothing else."""
+"""Each part of the package imports only what the tables in this file allow."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "pandas_clicdata"
 PUBLIC = "pandas_clicdata"
 
-# What each room may import at run time, beside itself, `errors` and the leaves. `PUBLIC` stands for the public names.
-WALLS: dict[str, set[str]] = {
+# What each part may import at run time, besides itself, `errors` and the leaves. `PUBLIC` means the public names.
+ALLOWED: dict[str, set[str]] = {
     "__init__": {"accessor", "client", "read", "resources", "session", "write"},
     "accessor": {"types", "write"},
     "read": {"client", "session", "types"},
     "resources": {"client", "read", "session", "write"},
-    # It reads back what it wrote, and before it takes anything away.
+    # Writes read rows to verify them, and before they delete any.
     "write": {"client", "read", "session", "types"},
     "session": {"client", "sandbox"},
     "client": set(),
@@ -29,7 +29,7 @@ WALLS: dict[str, set[str]] = {
     "pytest_plugin": {"sandbox", "session"},
     "sandbox": {PUBLIC},
 }
-# What each leaf may import of the others.
+# What each leaf module may import from the other leaves.
 LEAVES: dict[str, set[str]] = {
     "_checks": set(),
     "_config": {"_models", "_threads"},
@@ -41,21 +41,21 @@ LEAVES: dict[str, set[str]] = {
     "_version": set(),
     "errors": {"_docstrings"},
 }
-# The doors to the sandbox, and its one door out: each a single line inside a function.
-SANDBOX_DOORS = {"session": 1, "cli": 1, "demo": 1, "pytest_plugin": 1, "sandbox": 1}
+# The number of imports of the sandbox, and of the public names by the sandbox. Each is a line inside a function.
+SANDBOX_IMPORTS = {"session": 1, "cli": 1, "demo": 1, "pytest_plugin": 1, "sandbox": 1}
 
 
 def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
-def room_of(path: Path) -> str:
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return parts[0]
+def part_of(path: Path) -> str:
+    names = path.relative_to(PACKAGE).with_suffix("").parts
+    return names[0]
 
 
 def runtime_imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Every module imported by absolute name, but for those under ``if TYPE_CHECKING``."""
+    """Yield the modules imported by absolute name, except those under ``if TYPE_CHECKING``."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             continue
@@ -70,43 +70,43 @@ def runtime_imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
         yield from runtime_imports(node)
 
 
-def rooms_imported(path: Path) -> list[str]:
-    rooms = []
+def parts_imported(path: Path) -> list[str]:
+    parts = []
     for module, _ in runtime_imports(ast.parse(path.read_text("utf-8"))):
         first, *rest = module.split(".")
         if first == PUBLIC:
             known = bool(rest) and ((PACKAGE / f"{rest[0]}.py").exists() or (PACKAGE / rest[0]).is_dir())
-            rooms.append(rest[0] if known else PUBLIC)
-    return rooms
+            parts.append(rest[0] if known else PUBLIC)
+    return parts
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_only_what_its_wall_allows(path: Path) -> None:
-    room = room_of(path)
-    imported = set(rooms_imported(path)) - {room}
-    if room == "sandbox":
-        assert imported <= WALLS[room]
-    elif room in LEAVES:
-        assert imported <= LEAVES[room] | {"errors"}
+def test_a_module_imports_only_what_its_part_allows(path: Path) -> None:
+    part = part_of(path)
+    imported = set(parts_imported(path)) - {part}
+    if part == "sandbox":
+        assert imported <= ALLOWED[part]
+    elif part in LEAVES:
+        assert imported <= LEAVES[part] | {"errors"}
     else:
-        assert imported <= WALLS[room] | LEAVES.keys()
+        assert imported <= ALLOWED[part] | LEAVES.keys()
 
 
-def test_every_module_has_a_wall() -> None:
-    assert {room_of(path) for path in modules()} == WALLS.keys() | LEAVES.keys()
+def test_every_module_belongs_to_a_part() -> None:
+    assert {part_of(path) for path in modules()} == ALLOWED.keys() | LEAVES.keys()
 
 
-@pytest.mark.parametrize("room", sorted(WALLS))
-def test_sandbox_and_client_import_each_other_in_single_lines_only(room: str) -> None:
-    across = PUBLIC if room == "sandbox" else "sandbox"
+@pytest.mark.parametrize("part", sorted(ALLOWED))
+def test_sandbox_and_package_import_each_other_only_in_the_listed_lines(part: str) -> None:
+    across = PUBLIC if part == "sandbox" else "sandbox"
     crossings = [
         imported
         for path in modules()
-        if room_of(path) == room
-        for imported in rooms_imported(path)
+        if part_of(path) == part
+        for imported in parts_imported(path)
         if imported == across
     ]
-    assert len(crossings) == SANDBOX_DOORS.get(room, 0)
+    assert len(crossings) == SANDBOX_IMPORTS.get(part, 0)
 
 
 @pytest.mark.parametrize("module", ["operations", "replies", "dialects"])
@@ -116,5 +116,5 @@ def test_dialects_import_neither_pandas_nor_the_network(module: str) -> None:
     assert not imported & {"numpy", "pandas", "pyarrow", "requests", "urllib3", "socket"}
 
 
-def test_there_is_no_module_for_miscellanea() -> None:
+def test_no_module_has_a_generic_name() -> None:
     assert not {path.stem for path in modules()} & {"utils", "util", "common", "misc", "helpers"}

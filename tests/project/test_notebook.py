@@ -1,4 +1,4 @@
-"""The tour runs in a real Jupyter kernel, shows what it promises to show, and leaves nothing out and nothing behind."""
+"""The tour runs in a Jupyter kernel, shows the expected outputs, calls the whole API and leaves no files."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ import pandas_clicdata as cd
 TOUR = Path(__file__).parent.parent.parent / "docs" / "tour.ipynb"
 CLASSES = (cd.Account, cd.Dashboard, cd.Data, cd.Schedule, cd.Team, cd.User)
 CONNECTING = {"authorization_url", "connect"}
-SHOW_THEMSELVES = ("AccountInfo(", "ScheduleRun(", "WriteResult(", "<Session ")
+WITH_HTML = ("AccountInfo(", "ScheduleRun(", "WriteResult(", "<Session ")
 
 
 def tour() -> Any:
-    # A specimen of its own, for an execution writes into it.
+    # A new copy, because an execution changes it.
     return nbformat.read(TOUR, as_version=nbformat.NO_CONVERT)
 
 
@@ -38,10 +38,10 @@ def tags(cell: Any) -> list[str]:
     return list(cell.metadata.get("tags", []))
 
 
-# what stands in it
+# contents
 
 
-def test_the_file_holds_no_outputs_and_is_a_valid_notebook() -> None:
+def test_the_file_is_a_valid_notebook_without_outputs() -> None:
     notebook = tour()
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.metadata.kernelspec.name) == (4, "python3")
@@ -51,7 +51,10 @@ def test_the_file_holds_no_outputs_and_is_a_valid_notebook() -> None:
 
 
 def called(notebook: Any) -> Iterator[str]:
-    """Each call as `function`, `Class.method` or `df.clicdata.method`; whatever is bound to `cd.Class()` is one."""
+    """Yield each call as `function`, `Class.method` or `df.clicdata.method`.
+
+    A variable that is bound to `cd.Class()` counts as `Class`.
+    """
     code = "\n".join(TransformerManager().transform_cell(cell.source) for cell in code_cells(notebook))
     kinds: dict[str, str] = {}
     for node in ast.walk(ast.parse(code)):
@@ -72,12 +75,12 @@ def called(notebook: Any) -> Iterator[str]:
                 yield f"df.clicdata.{method}"
 
 
-def test_nothing_of_the_api_is_left_out() -> None:
+def test_the_tour_calls_every_function_and_method() -> None:
     functions = {name for name in cd.__all__ if inspect.isfunction(getattr(cd, name))} - CONNECTING
-    doors = {kind.__name__: kind for kind in CLASSES} | {"df.clicdata": cd.ClicDataAccessor}
+    owners = {kind.__name__: kind for kind in CLASSES} | {"df.clicdata": cd.ClicDataAccessor}
     methods = {
         f"{name}.{method}"
-        for name, kind in doors.items()
+        for name, kind in owners.items()
         for method, _ in inspect.getmembers(kind, inspect.isfunction)
         if not method.startswith("_")
     }
@@ -85,32 +88,34 @@ def test_nothing_of_the_api_is_left_out() -> None:
     assert not sorted((functions | methods) - set(called(tour())))
 
 
-def test_its_links_lead_somewhere() -> None:
+def test_links_in_the_tour_are_valid() -> None:
     text = "\n".join(cell.source for cell in tour().cells if cell.cell_type == "markdown")
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
     assert links
     assert not [link for link in links if not (TOUR.parent / link).exists()]
 
 
-# what it does
+# execution
 
 
 @pytest.fixture
 def executed(no_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run the notebook in a folder of its own, and check that its kernel ends and leaves no file anywhere."""
-    places = {name: tmp_path / name.lower() for name in ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "TMPDIR")}
-    here = tmp_path / "here"
-    for folder in (here, *places.values()):
+    """Run the notebook in an empty folder, and check that its kernel ends and leaves no files."""
+    user_folders = {
+        name: tmp_path / name.lower() for name in ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "TMPDIR")
+    }
+    working_folder = tmp_path / "work"
+    for folder in (working_folder, *user_folders.values()):
         folder.mkdir()
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.delenv("JUPYTER_PATH", raising=False)
-    environment = {**os.environ, **{name: str(folder) for name, folder in places.items()}}
-    # With it, a kernel does not catch what is written to standard error past Python.
+    environment = {**os.environ, **{name: str(folder) for name, folder in user_folders.items()}}
+    # With this variable, a kernel does not capture what is written to standard error outside of Python.
     environment.pop("PYTEST_CURRENT_TEST", None)
     # The kernel imports what the tests import.
     environment["PYTHONPATH"] = str(Path(cd.__file__).parent.parent)
-    # The path of a socket may have a hundred characters or so, and that of the test has as many.
+    # The path of a socket is limited to about a hundred characters, and the folder of the test has a long path.
     with tempfile.TemporaryDirectory() as sockets:
         monkeypatch.setenv("JUPYTER_RUNTIME_DIR", sockets)
         notebook = tour()
@@ -119,7 +124,7 @@ def executed(no_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             timeout=60,
             startup_timeout=60,
             config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
-            resources={"metadata": {"path": str(here)}},
+            resources={"metadata": {"path": str(working_folder)}},
         )
         pids = []
 
@@ -132,19 +137,19 @@ def executed(no_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(ProcessLookupError):
             os.kill(pids[0], 0)
         assert not list(Path(sockets).iterdir())
-    left = [path for folder in (here, *places.values()) for path in folder.rglob("*")]
-    assert not left, "the tour leaves files behind"
+    left_files = [path for folder in (working_folder, *user_folders.values()) for path in folder.rglob("*")]
+    assert not left_files, "the tour leaves files behind"
     return notebook
 
 
-def test_the_notebook_runs_and_shows_what_its_text_says(executed: Any) -> None:
+def test_the_notebook_runs_and_shows_the_expected_outputs(executed: Any) -> None:
     for cell in code_cells(executed):
         kinds = [output.output_type for output in cell.outputs]
-        # A wrong turn that is none any more makes the text around it wrong.
+        # If a cell that shows an error no longer raises it, the text around the cell is wrong.
         assert ("error" in kinds) == ("raises-exception" in tags(cell)), cell.source
         streams = {output.name for output in cell.outputs if output.output_type == "stream"}
-        asked = "print(" in cell.source or cell.source.startswith("%")
-        assert streams == ({"stdout"} if asked else set()), cell.source
+        prints = "print(" in cell.source or cell.source.startswith("%")
+        assert streams == ({"stdout"} if prints else set()), cell.source
 
     outputs = [output for cell in code_cells(executed) for output in cell.outputs]
     errors = [output.ename for output in outputs if output.output_type == "error"]
@@ -152,10 +157,10 @@ def test_the_notebook_runs_and_shows_what_its_text_says(executed: Any) -> None:
     assert {"TableNotFoundError", "TableExistsError", "CellValueError", "ScheduleFailedError"} <= set(errors)
 
     results = [output.data for output in outputs if output.output_type == "execute_result"]
-    proud = [data for data in results if data["text/plain"].startswith(SHOW_THEMSELVES)]
-    assert all(data["text/html"].startswith("<table>") for data in proud)
+    displayed = [data for data in results if data["text/plain"].startswith(WITH_HTML)]
+    assert all(data["text/html"].startswith("<table>") for data in displayed)
     captions = {
-        caption for data in proud for caption in re.findall("<caption>ClicData (.*?)</caption>", data["text/html"])
+        caption for data in displayed for caption in re.findall("<caption>ClicData (.*?)</caption>", data["text/html"])
     }
     assert captions >= {"session", "account", "schedule", "push", "append", "update_rows", "delete_rows"}
 
@@ -164,5 +169,5 @@ def test_the_notebook_runs_and_shows_what_its_text_says(executed: Any) -> None:
     assert all(cell.outputs[0].data.get("image/png") for cell in pictures)
 
     ledger = next(cell for cell in code_cells(executed) if "sandbox.ledger.count" in cell.source)
-    there, sent = ast.literal_eval(ledger.outputs[0].data["text/plain"])
-    assert there == sent > 1000
+    stored, sent = ast.literal_eval(ledger.outputs[0].data["text/plain"])
+    assert stored == sent > 1000

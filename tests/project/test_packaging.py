@@ -1,4 +1,4 @@
-"""What setup.cfg and pyproject.toml say, and the versions that CI installs."""
+"""The contents of setup.cfg and pyproject.toml, and the versions that CI installs."""
 
 from __future__ import annotations
 

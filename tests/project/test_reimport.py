@@ -1,4 +1,4 @@
-"""The package imported again in one process, as IDEs do, and reloaded: both names belong to the latest copy."""
+"""A second import in one process, as IDEs do it, and a reload: both names belong to the latest copy of the package."""
 
 import subprocess
 import sys
@@ -14,17 +14,17 @@ import pandas_clicdata as cd
 first, (url, key) = cd, sys.argv[1:]
 frame = pd.DataFrame({"a": [1]})
 frame.clicdata  # pandas 2 keeps the accessor on the frame
-cd.connect(api_key="of another account", base_url="http://127.0.0.1:1", retry=cd.RetryPolicy(attempts=1))
+cd.connect(api_key="key of another account", base_url="http://127.0.0.1:1", retry=cd.RetryPolicy(attempts=1))
 """
 OURS = "[name for name in list(sys.modules) if name.split('.')[0] == 'pandas_clicdata']"
 PURGE = f"for name in {OURS}: del sys.modules[name]\n"
 AGAIN = {
     "purged": f"{PURGE}import pandas_clicdata as cd",
     "purged twice": f"{PURGE}import pandas_clicdata\n{PURGE}import pandas_clicdata as cd",
-    "purged by its package alone": "del sys.modules['pandas_clicdata']\nimport pandas_clicdata as cd",
+    "only the package purged": "del sys.modules['pandas_clicdata']\nimport pandas_clicdata as cd",
     "reloaded": "importlib.reload(cd)",
-    "reloaded with all its modules": f"for name in {OURS}: importlib.reload(sys.modules[name])",
-    "a module of it reloaded": "importlib.reload(sys.modules['pandas_clicdata.accessor'])\nimportlib.reload(cd)",
+    "all modules reloaded": f"for name in {OURS}: importlib.reload(sys.modules[name])",
+    "one module reloaded": "importlib.reload(sys.modules['pandas_clicdata.accessor'])\nimportlib.reload(cd)",
 }
 
 
@@ -36,7 +36,7 @@ def run(code, *arguments):
 
 @pytest.mark.sampled(0)
 @pytest.mark.parametrize("again", AGAIN.values(), ids=list(AGAIN))
-def test_the_latest_copy_has_both_names_its_account_and_its_errors(one_sandbox, name, again):
+def test_the_latest_copy_has_both_names_the_account_and_the_errors(one_sandbox, name, again):
     code = f"""{BEGIN}
 {again}
 assert pd.DataFrame.clicdata is cd.ClicDataAccessor and pd.read_clicdata is cd.read_clicdata
@@ -70,10 +70,10 @@ importlib.reload(cd)
 try:
     frame.clicdata.push("T")
 except cd.ConnectionFailedError:
-    print("the account of before")
+    print("the previous account")
 """
     result = run(code, "", "")
-    assert (result.stdout, result.stderr) == ("the account of before\n", "")
+    assert (result.stdout, result.stderr) == ("the previous account\n", "")
 
 
 @pytest.mark.slow
@@ -90,7 +90,7 @@ print(pd.read_clicdata("T")["a"].tolist())
     assert (result.stdout, result.stderr) == ("[1]\n", "")
 
 
-def test_a_session_of_an_earlier_copy_is_refused_with_what_to_do():
+def test_a_session_of_an_earlier_copy_is_refused_with_a_remedy():
     code = f"""{BEGIN}
 session = cd.SessionManager.get_session()
 {AGAIN["purged"]}

@@ -1,4 +1,4 @@
-"""Bodies that are too large: batches are bounded in bytes and halved when refused, replies are bounded."""
+"""Size limits: batches are limited in bytes and halved after a 413, and replies are limited in bytes."""
 
 import gzip
 import itertools
@@ -41,8 +41,8 @@ def inserts(service):
     return [request for request in service.requests if request.path.startswith(f"/data/{REC_ID}/") and request.body]
 
 
-def rows_taken(requests):
-    """Return the ``n`` of each row, in the order in which they came."""
+def received_numbers(requests):
+    """Return the ``n`` of each row, in the order of the requests."""
     rows = [row for request in requests for row in json.loads(request.body)["data"]]
     return [next(cell["value"] for cell in row if cell["column"] == "n") if isinstance(row, list) else row["n"]
             for row in rows]  # fmt: skip
@@ -53,49 +53,49 @@ def test_a_batch_is_no_larger_than_the_session_allows(service, open_session, wor
     session = open_session(max_request_bytes=50_000)
     receipt = FRAME.clicdata.append(REC_ID, workers=workers, session=session)
     sent = inserts(service)
-    assert sorted(rows_taken(sent)) == list(range(ROWS))
+    assert sorted(received_numbers(sent)) == list(range(ROWS))
     assert max(len(request.body) for request in sent) <= 50_000
-    # Close to what is allowed: the first one is cut by what it would have had, the others by what the first one had.
+    # The batches are close to the limit: the first is cut by its own size, the others by the size of the first.
     assert ROWS * 1000 / 50_000 <= len(sent) == receipt.batches <= 12
 
 
-def test_a_row_that_is_larger_is_sent_by_itself(service, open_session):
+def test_a_row_larger_than_the_limit_is_sent_alone(service, open_session):
     FRAME.head(3).clicdata.append(REC_ID, session=open_session(max_request_bytes=1))
     assert [rows_in(request) for request in inserts(service)] == [1, 1, 1]
 
 
-def test_rows_of_different_sizes(service, open_session):
+def test_batches_of_rows_of_different_sizes_are_within_the_limit(service, open_session):
     frame = pd.DataFrame({"n": range(200), "t": ["x" * (10 if n % 50 else 30_000) for n in range(200)]})
     frame.clicdata.append(REC_ID, session=open_session(max_request_bytes=40_000))
-    assert rows_taken(inserts(service)) == list(range(200))
+    assert received_numbers(inserts(service)) == list(range(200))
     assert max(len(request.body) for request in inserts(service)) <= 40_000
 
 
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("workers", [1, 3])
-@pytest.mark.parametrize("most", [150_000, 40_000, 2_000])
-def test_a_batch_that_is_refused_as_too_large_is_halved(service, open_session, workers, most):
-    taken = []
+@pytest.mark.parametrize("limit", [150_000, 40_000, 2_000])
+def test_a_batch_refused_with_413_is_halved(service, open_session, workers, limit):
+    received = []
 
     def answer(request, connection):
         if not request.path.startswith(f"/data/{REC_ID}/") or not request.body:
             return None
-        if len(request.body) > most:
+        if len(request.body) > limit:
             connection.sendall(framed(b'{"message": "Too large."}', "413 Content Too Large"))
         else:
-            taken.append(request)
-            connection.sendall(service.good(request))
+            received.append(request)
+            connection.sendall(service.good_reply(request))
         return True
 
     service.answer = answer
     receipt = FRAME.clicdata.append(REC_ID, workers=workers, session=open_session())
-    assert sorted(rows_taken(taken)) == list(range(ROWS))
-    assert (receipt.sent, receipt.batches) == (ROWS, len(taken))
-    refused = len(inserts(service)) - len(taken)
+    assert sorted(received_numbers(received)) == list(range(ROWS))
+    assert (receipt.sent, receipt.batches) == (ROWS, len(received))
+    refused = len(inserts(service)) - len(received)
     assert refused <= workers * 9
 
 
-def test_a_single_row_that_is_refused_as_too_large_is_not_in_the_table(service, open_session):
+def test_a_single_row_refused_with_413_is_unsent(service, open_session):
     def answer(request, connection):
         if b"x" * 2000 not in request.body:
             return None
@@ -111,11 +111,11 @@ def test_a_single_row_that_is_refused_as_too_large_is_not_in_the_table(service, 
     unsent = [row for start, stop in caught.value.unsent for row in range(start, stop)]
     assert 5 in unsent
     good = [request for request in inserts(service) if b"x" * 2000 not in request.body]
-    assert sorted([*rows_taken(good), *unsent]) == list(range(8))
+    assert sorted([*received_numbers(good), *unsent]) == list(range(8))
 
 
-def test_a_connection_that_is_closed_for_its_size_is_unknown(service, open_session):
-    """Some servers close the connection without a reply that says why."""
+def test_rows_are_unknown_if_the_service_closes_the_connection(service, open_session):
+    """Some servers close the connection on a large body, without a reply."""
     service.answer = lambda request, connection: False if request.body else None
     with pytest.raises(cd.AmbiguousWriteError) as caught:
         FRAME.clicdata.append(REC_ID, session=open_session())
@@ -124,7 +124,7 @@ def test_a_connection_that_is_closed_for_its_size_is_unknown(service, open_sessi
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 BOMB = gzip.compress(b" " * 50_000_000)
-# What never ends, or is far larger than a session of 1 MB allows.
+# Replies that never end, or are far larger than the limit of 1 MB.
 ENDLESS = {
     "a length of 5 GB": (HEAD + b"Content-Length: 5000000000\r\n\r\n", b" " * 100_000),
     "no length": (HEAD + b"\r\n", b" " * 100_000),
@@ -137,8 +137,8 @@ ENDLESS = {
 }
 
 
-def pour(reply):
-    """Send a reply that has no end, until the other side has enough."""
+def send_endlessly(reply):
+    """Return a function that sends an endless reply until the client closes the connection."""
     start, more = reply
 
     def answer(request, connection):
@@ -150,32 +150,32 @@ def pour(reply):
     return answer
 
 
-@pytest.mark.parametrize("what", ENDLESS)
-def test_an_endless_reply_raises(service, open_session, what):
+@pytest.mark.parametrize("case", ENDLESS)
+def test_an_endless_reply_raises(service, open_session, case):
     session = open_session(max_reply_bytes=1_000_000, timeout=10)
-    service.answer = pour(ENDLESS[what])
+    service.answer = send_endlessly(ENDLESS[case])
     with pytest.raises(cd.ClicDataError) as caught:
         cd.read_clicdata(REC_ID, session=session)
-    bounded = what not in ("headers", "interim replies")
+    bounded = case not in ("headers", "interim replies")
     assert isinstance(caught.value.__cause__, cd.ReplyTooLargeError) == bounded
     if bounded:
         assert "max_reply_bytes" in str(caught.value)
-        # Asking again would bring the same.
+        # A retry would get the same reply.
         assert len(service.requests) == 1
 
 
 @pytest.mark.sampled(1)
-@pytest.mark.parametrize("what", ENDLESS)
-def test_an_endless_reply_to_a_write_is_an_unknown_outcome(service, open_session, what):
+@pytest.mark.parametrize("case", ENDLESS)
+def test_an_endless_reply_to_a_write_is_an_unknown_outcome(service, open_session, case):
     session = open_session(max_reply_bytes=1_000_000, timeout=10)
-    reply = pour(ENDLESS[what])
+    reply = send_endlessly(ENDLESS[case])
     service.answer = lambda request, connection: reply(request, connection) if request.body else None
     with pytest.raises(cd.AmbiguousWriteError) as caught:
         FRAME.head(2).clicdata.append(REC_ID, session=session)
     assert caught.value.unknown == [(0, 2)]
 
 
-def test_a_reply_of_just_the_size_allowed_is_read(service, open_session):
+def test_a_reply_of_exactly_the_limit_is_read(service, open_session):
     size = len(service.content(type("R", (), {"method": "GET", "path": f"/data/{REC_ID}?page=1", "body": b""})))
     assert len(cd.read_clicdata(REC_ID, session=open_session(max_reply_bytes=size))) == 1
     with pytest.raises(cd.IncompleteReadError):
@@ -184,6 +184,6 @@ def test_a_reply_of_just_the_size_allowed_is_read(service, open_session):
 
 @pytest.mark.parametrize("option", ["max_request_bytes", "max_reply_bytes"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "1", True, None])
-def test_sizes_that_are_none(option, value):
+def test_invalid_limits_are_refused(option, value):
     with pytest.raises(ValueError, match=option):
         cd.Session(api_key="k", **{option: value})
