@@ -1,18 +1,18 @@
-"""The fault matrix: every fault, at every place, in every write and mode, held against the ledger row by row.
+"""The fault matrix: every fault, at every request, in every write and mode, compared with the ledger row by row.
 
-The scenarios are generated from the tables below. Whatever happens, no row is in the table twice, none is called
-confirmed that is not there, none is called unsent that is, and the ranges cover the frame; a receipt means that every
-row is there once, and an error's token brings a write to that.
+The scenarios are generated from the tables below. In every scenario, no row is stored twice, confirmed rows are stored,
+unsent rows are not stored, and the ranges cover the frame. A receipt means that every row is stored once; a resume with
+the token of an error leads to the same.
 
-What a mode promises when a request that was given up is carried out after all, and when (`PROMISED`):
+What a mode promises if a request that counted as lost is carried out later (`PROMISED`):
 
-| mode                    | before its rows are taken | after they went again,    | after the call       |
-|                         | for lost                  | before the end            | has returned         |
-|-------------------------|---------------------------|---------------------------|----------------------|
-| ``on_unknown="raise"``  | once: never sent again    | once: never sent again    | once                 |
-| ``stamp=``              | once                      | once                      | twice, told by marks |
-| ``on=``, ``upsert``     | once                      | once                      | twice                |
-| ``on_unknown="check"``  | once                      | twice, and an error of it | twice                |
+| mode                    | before its rows        | after they were sent   | after the call         |
+|                         | count as lost          | again, before the end  | has returned           |
+|-------------------------|------------------------|------------------------|------------------------|
+| ``on_unknown="raise"``  | once: never sent again | once: never sent again | once                   |
+| ``stamp=``              | once                   | once                   | twice, shown by stamps |
+| ``on=``, ``upsert``     | once                   | once                   | twice                  |
+| ``on_unknown="check"``  | once                   | twice, and an error    | twice                  |
 """
 
 import contextlib
@@ -32,11 +32,11 @@ from pandas_clicdata._models import Column
 
 DIALECTS = ("2025.3", "unversioned")
 OPERATIONS = ("push", "append", "replace", "upsert")
-# With four workers, too, each batch has enough rows that a part of them can be accepted.
+# Even with four workers, each batch has enough rows to be accepted in part.
 BATCH, BATCHES = 6, 4
-# A hung request costs a scenario this long; every other request of it must be answered within.
+# A request that hangs takes this long; every other request must be answered within this time.
 TIMEOUT = 2
-MARK = "batch"
+STAMP = "batch"
 QUICK = cd.RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
 COLUMNS = {"n": "number", "t": "text", "g": "text"}
 
@@ -51,13 +51,13 @@ def plain(frame):
 
 
 OLD = rows_of(range(100, 104), "old")
-# For an upsert: two to change, one that is so already; one that is in the table is not in the frame.
+# For an upsert: two rows change, and one is already equal; one row of the table is not in the frame.
 CHANGED = rows_of(range(100, 102), "changed")
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The frame of a write, the rows of the table after it, and which rows of the frame each insert carries."""
+    """The frame of a write, the rows of the table after it, and the row range of each insert."""
 
     frame: pd.DataFrame
     afterwards: list[tuple[Any, ...]]
@@ -66,7 +66,7 @@ class Rows:
 
 @functools.cache
 def rows_for(write, dialect, workers):
-    """Return the rows of a write of BATCHES inserts."""
+    """Return the rows of a write that makes BATCHES inserts."""
     count = rows_of_batches(BATCHES, BATCH, dialect, workers)
     new = frame = rows_of(range(count), "new")
     before = {"append": plain(OLD), "upsert": plain(OLD.iloc[[3]])}.get(write, [])
@@ -78,25 +78,25 @@ def rows_for(write, dialect, workers):
 MODES: dict[str, Any] = {
     "raise": {},
     "verify": {"verify": True},
-    "stamp": {"stamp": MARK},
+    "stamp": {"stamp": STAMP},
     "on": {"on": "n"},
     "check": {"on_unknown": "check"},
 }
-SETTLING = ("stamp", "on", "check")
-# What is in the table of a batch that was given up, and is carried out: "soon", once it went "again", at the "end".
+RECONCILING = ("stamp", "on", "check")
+# How often the rows of a lost batch are stored if it is carried out "soon", after it was sent "again", or at the "end".
 PROMISED = {
     "raise": {"end": "once"},
     "verify": {"end": "once"},
-    "stamp": {"soon": "once", "again": "once", "end": "twice, told by marks"},
+    "stamp": {"soon": "once", "again": "once", "end": "twice, shown by stamps"},
     "on": {"soon": "once", "again": "once", "end": "twice"},
     "upsert": {"soon": "once", "again": "once", "end": "twice"},
-    "check": {"soon": "once", "again": "twice, and an error of it", "end": "twice"},
+    "check": {"soon": "once", "again": "twice, and an error", "end": "twice"},
 }
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault, and what is known after it: that it did "nothing", nothing ("unknown"), or that it did a "part"."""
+    """A fault, and what is known of its request: it did "nothing" or a "part", or its outcome is "unknown"."""
 
     kind: str
     options: dict[str, Any]
@@ -107,19 +107,19 @@ class Fault:
 
 FAULTS = {
     "reply lost after the commit": Fault("lose_reply", {"after_commit": True}, "unknown"),
-    "reset before": Fault("lose_reply", {"after_commit": False}, "unknown"),
+    "reset before the commit": Fault("lose_reply", {"after_commit": False}, "unknown"),
     "504 after the commit": Fault("status", {"code": 504, "after_commit": True}, "unknown"),
-    "504 before": Fault("status", {"code": 504}, "unknown"),
+    "504 before the commit": Fault("status", {"code": 504}, "unknown"),
     "500 after the commit": Fault("status", {"code": 500, "after_commit": True}, "unknown"),
-    "500 before": Fault("status", {"code": 500}, "unknown"),
+    "500 before the commit": Fault("status", {"code": 500}, "unknown"),
     "reply truncated": Fault("truncate_body", {}, "unknown"),
     "reply is garbage": Fault("garbage", {}, "unknown"),
     "late, at the end": Fault("late_commit", {}, "unknown", "end"),
-    "late, after it went again": Fault("late_commit", {}, "unknown", "again"),
+    "late, after the second send": Fault("late_commit", {}, "unknown", "again"),
     "late, but soon": Fault("late_commit", {"delay": 0.01}, "unknown", "soon", reconcile_wait=0.25),
     "late, within reconcile_wait": Fault("late_commit", {"delay": 0.15}, "unknown", "soon", reconcile_wait=0.5),
     "hang after the commit": Fault("hang", {"after_commit": True}, "unknown"),
-    "hang before": Fault("hang", {}, "unknown", "end"),
+    "hang before the commit": Fault("hang", {}, "unknown", "end"),
     "partly accepted": Fault("accept_fewer", {"rows": 1}, "part"),
     "503 with Retry-After": Fault("status", {"code": 503, "retry_after": 0}, "unknown"),
     "429": Fault("status", {"code": 429}, "nothing"),
@@ -127,16 +127,23 @@ FAULTS = {
     "token expired": Fault("expire_token", {}, "nothing"),
 }
 AT_ONCE = [name for name, fault in FAULTS.items() if fault.kind != "hang" and fault.late in (None, "end")]
-LATE = ["late, at the end", "late, after it went again", "late, but soon"]
+LATE = ["late, at the end", "late, after the second send", "late, but soon"]
 KNOWN = [name for name, fault in FAULTS.items() if fault.known != "unknown"]
-# Of those after which nothing is known; what a status of 5xx says is no other than what a lost reply says.
-UNKNOWN = ["reply lost after the commit", "reset before", "504 before", "reply truncated", "reply is garbage", *LATE]
+# Some of the faults with an unknown outcome; a status of 5xx is the same as a lost reply.
+UNKNOWN = [
+    "reply lost after the commit",
+    "reset before the commit",
+    "504 before the commit",
+    "reply truncated",
+    "reply is garbage",
+    *LATE,
+]
 HANGS = [name for name, fault in FAULTS.items() if fault.kind == "hang"]
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One write in which one request suffers one fault."""
+    """A write in which one request has a fault."""
 
     write: str
     mode: str
@@ -148,41 +155,41 @@ class Scenario:
     times: int = 1
 
     def __str__(self):
-        often = "" if self.times == 1 else " each time"
-        what = f"{self.fault}{often} at {self.request} {self.nth}"
-        return f"{self.write}, {self.mode}, {self.dialect}, {self.workers} workers: {what}"
+        repeated = "" if self.times == 1 else " each time"
+        fault = f"{self.fault}{repeated} at {self.request} {self.nth}"
+        return f"{self.write}, {self.mode}, {self.dialect}, {self.workers} workers: {fault}"
 
     @property
     def promised(self):
         return PROMISED["upsert" if self.write == "upsert" else self.mode]
 
     @property
-    def settles(self):
-        """Whether rows of unknown fate are looked for in the call itself."""
-        return self.write == "upsert" or self.mode in SETTLING
+    def reconciles(self):
+        """Whether the call itself reconciles unknown rows."""
+        return self.write == "upsert" or self.mode in RECONCILING
 
 
 def of_inserts():
-    """Faults at the requests that carry the rows."""
-    places = {"first": 1, "middle": BATCHES // 2, "last": BATCHES}
+    """Yield scenarios with a fault at an insert."""
+    positions = {"first": 1, "middle": BATCHES // 2, "last": BATCHES}
     for dialect in DIALECTS:
         for write in OPERATIONS:
             for workers in (1, 4):
-                for nth in places.values():
+                for nth in positions.values():
                     for fault in AT_ONCE:
                         yield Scenario(write, "raise", dialect, fault, nth=nth, workers=workers)
                 for fault in HANGS:
-                    yield Scenario(write, "raise", dialect, fault, nth=places["middle"], workers=workers)
+                    yield Scenario(write, "raise", dialect, fault, nth=positions["middle"], workers=workers)
             for fault in ("reply lost after the commit", "late, at the end", "503 with Retry-After", *KNOWN):
-                yield Scenario(write, "verify", dialect, fault, nth=places["middle"], workers=4)
+                yield Scenario(write, "verify", dialect, fault, nth=positions["middle"], workers=4)
         for nth, workers in ((1, 1), (2, 4), (BATCHES, 4)):
             for fault in UNKNOWN:
-                for mode in SETTLING:
+                for mode in RECONCILING:
                     for write in ("push", "append"):
                         yield Scenario(write, mode, dialect, fault, nth=nth, workers=workers)
-            for fault in ("late, after it went again", "late, but soon"):
+            for fault in ("late, after the second send", "late, but soon"):
                 yield Scenario("upsert", "raise", dialect, fault, nth=nth, workers=workers)
-        for mode in SETTLING:
+        for mode in RECONCILING:
             for fault in (*KNOWN, "503 with Retry-After", "hang after the commit"):
                 for write in ("push", "append"):
                     yield Scenario(write, mode, dialect, fault, nth=2, workers=4)
@@ -193,8 +200,8 @@ def of_inserts():
 INSERTS = list(dict.fromkeys(of_inserts()))
 
 
-# The requests of a write that nothing disturbs, but for its inserts. Where nothing counts the rows, more is read again,
-# and the account is asked for in the end to see that each reply belongs to its insert.
+# The requests of a write without faults, except its inserts. Where replies do not count rows, more pages are read
+# again, and a request for the account at the end checks that each reply belongs to its insert.
 OTHERS = {
     "2025.3": {
         "push": {"list": 1, "create": 1},
@@ -211,15 +218,22 @@ OTHERS = {
 }
 
 
-EACH_TIME = ("reply lost after the commit", "500 before", "429", "401")
-# New rows, which a deletion could meet, go only after `reconcile_wait` seconds; a change may come at any time.
+EACH_TIME = ("reply lost after the commit", "500 before the commit", "429", "401")
+# A late deletion could delete new rows, so these are sent after `reconcile_wait`; another change may come at any time.
 COMES_LATE = {"delete": "late, within reconcile_wait", "update": "late, at the end", "create": "late, at the end"}
-OF_A_READ = ("reset before", "504 before", "reply truncated", "reply is garbage", "429", "token expired")
+OF_A_READ = (
+    "reset before the commit",
+    "504 before the commit",
+    "reply truncated",
+    "reply is garbage",
+    "429",
+    "token expired",
+)
 OF_A_CHANGE = [name for name in AT_ONCE if FAULTS[name].known != "part" and FAULTS[name].late is None]
 
 
 def of_other_requests():
-    """Faults at the requests that a write makes beside its inserts."""
+    """Yield scenarios with a fault at another request of a write."""
     for dialect, writes in OTHERS.items():
         for write, requests in writes.items():
             for request, count in requests.items():
@@ -240,7 +254,7 @@ OTHER = list(of_other_requests())
 
 
 class Run:
-    """A scenario's table, its session, and what became of it."""
+    """A run of a scenario: its table, its session, and checks of its outcome."""
 
     def __init__(self, scenario, sandbox, session, name, folder):
         self.scenario, self.sandbox, self.session, self.name, self.folder = scenario, sandbox, session, name, folder
@@ -249,11 +263,11 @@ class Run:
         self.frame, self.afterwards, self.batches = rows.frame, rows.afterwards, rows.batches
 
     def prepare(self):
-        """Make the table with the old rows, unless the write makes it."""
+        """Create the table with the old rows, unless the write creates it."""
         if self.scenario.write == "push":
             return
-        stamp = MARK if self.scenario.mode == "stamp" else None
-        names = {**COLUMNS, MARK: "text"} if stamp else COLUMNS
+        stamp = STAMP if self.scenario.mode == "stamp" else None
+        names = {**COLUMNS, STAMP: "text"} if stamp else COLUMNS
         columns = [Column(name, data_type) for name, data_type in names.items()]
         self.rec_id = self.session._client.create_table(self.name, "", columns)
         OLD.clicdata.append(self.rec_id, stamp=stamp, session=self.session)
@@ -265,7 +279,7 @@ class Run:
         self.sandbox.faults.script(fault.kind, **where, **fault.options)
 
     def write(self, **more):
-        """Return the outcome of the call: a receipt, or an error of ours."""
+        """Return the outcome of the call: a receipt, or an error of this package."""
         scenario, late = self.scenario, FAULTS[self.scenario.fault].late
         options = {
             "chunksize": BATCH,
@@ -290,17 +304,17 @@ class Run:
             return exc
 
     def release_at_the_end(self, done, total):
-        """All batches are confirmed, the one that was given up when it was sent again."""
+        """Release the late request when all batches are confirmed, the lost one after its second send."""
         if done >= total:
             self.sandbox.faults.release()
 
     def release(self):
-        """Let come what is late."""
+        """Let the sandbox carry out late requests."""
         before = self.count()
         if not self.sandbox.faults.release():
             return
-        if self.scenario.fault == "hang before":
-            # It is carried out in a thread of its own.
+        if self.scenario.fault == "hang before the commit":
+            # Another thread carries it out.
             deadline = time.monotonic() + 10
             while self.count() == before and time.monotonic() < deadline:
                 time.sleep(0.001)
@@ -317,58 +331,58 @@ class Run:
             self.rec_id = self.sandbox.ledger.tables().get(self.name)
         return self.rec_id
 
-    def rows(self, but_marks=()):
+    def rows(self, without_stamps=()):
         """Return the table's rows as they are in frames."""
         rows = self.sandbox.ledger.rows(self.table) if self.table is not None else []
-        return [(row["n"], row["t"], row["g"]) for row in rows if row.get(MARK) not in but_marks]
+        return [(row["n"], row["t"], row["g"]) for row in rows if row.get(STAMP) not in without_stamps]
 
-    def check_whole(self, but_marks=()):
-        assert Counter(self.rows(but_marks)) == Counter(self.afterwards)
+    def check_whole(self, without_stamps=()):
+        assert Counter(self.rows(without_stamps)) == Counter(self.afterwards)
 
     def check_error(self, error):
-        """Nothing is twice, and the ranges are right."""
-        there = self.rows()
-        assert max(Counter(n for n, _, _ in there).values(), default=1) == 1, "a row is there twice"
+        """Check that no row is stored twice and that the ranges are correct."""
+        stored = self.rows()
+        assert max(Counter(n for n, _, _ in stored).values(), default=1) == 1, "a row is stored twice"
         if isinstance(error, cd.IncompleteWriteError):
-            self.check_ranges(error, there)
+            self.check_ranges(error, stored)
         if self.scenario.write == "replace":
-            self.check_old_rows(error, there)
+            self.check_old_rows(error, stored)
         elif self.scenario.write != "push":
-            numbers = {n for n, _, _ in there}
+            numbers = {n for n, _, _ in stored}
             assert numbers >= set(OLD["n"])
 
-    def check_ranges(self, error, there):
+    def check_ranges(self, error, stored):
         ranges = (error.confirmed, error.unknown, error.unsent)
         confirmed, unknown, unsent = ([n for pair in each for n in range(*pair)] for each in ranges)
         assert sorted(confirmed + unknown + unsent) == list(range(len(self.frame)))
         of_frame = plain(self.frame)
-        assert {of_frame[n] for n in confirmed} <= set(there)
-        assert not {of_frame[n] for n in unsent} & set(there)
+        assert {of_frame[n] for n in confirmed} <= set(stored)
+        assert not {of_frame[n] for n in unsent} & set(stored)
 
-    def check_old_rows(self, error, there):
+    def check_old_rows(self, error, stored):
         saved = plain(pd.read_parquet(error.backup)[list(COLUMNS)]) if getattr(error, "backup", None) else []
-        assert set(plain(OLD)) <= {*there, *saved}
+        assert set(plain(OLD)) <= {*stored, *saved}
 
     def finish(self, error):
-        """Go on from an error as it says, to the end."""
+        """Complete the write after an error, as the error says."""
         if self.scenario.write == "upsert" or not isinstance(error, cd.IncompleteWriteError):
             receipt = self.write()
         else:
-            settling = {} if self.scenario.settles else {"on_unknown": "check"}
-            receipt = self.write(resume=json.loads(json.dumps(error.resume)), **settling)
+            mode = {} if self.scenario.reconciles else {"on_unknown": "check"}
+            receipt = self.write(resume=json.loads(json.dumps(error.resume)), **mode)
         assert isinstance(receipt, cd.WriteResult), receipt
         self.check_whole()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """For the backups; a folder a scenario would take longer than most scenarios."""
+    """Create one folder for all backups; a folder for each scenario would take longer than most scenarios."""
     return tmp_path_factory.mktemp("backups")
 
 
 @pytest.fixture(scope="module")
 def shared(running):
-    """Open a session in each dialect, for the faults that leave no trace in a session."""
+    """Open a session in each dialect, for the faults that do not affect a session."""
     credentials = {"client_id": running.client_id, "client_secret": running.client_secret, "base_url": running.url}
     with contextlib.ExitStack() as stack:
         yield {each: stack.enter_context(cd.Session(api_version=each, retry=QUICK, **credentials)) for each in DIALECTS}
@@ -376,7 +390,7 @@ def shared(running):
 
 @pytest.fixture
 def run(running, shared, open_session, name, folder):
-    """Run a scenario up to the end of the call."""
+    """Return a function that runs a scenario to the end of the call."""
 
     def start(scenario):
         if scenario.fault in HANGS:
@@ -396,7 +410,7 @@ def run(running, shared, open_session, name, folder):
 
 
 def params(scenarios):
-    """Return the scenarios as parameters. Of those that wait for a time-out, only the first of each fault is fast."""
+    """Return the scenarios as parameters; of those that wait for a timeout, only the first of each fault is fast."""
     firsts = {scenario.fault: scenario for scenario in reversed(scenarios) if scenario.fault in HANGS}
     slow = {scenario for scenario in scenarios if scenario.fault in HANGS and scenario is not firsts[scenario.fault]}
     return [
@@ -412,9 +426,9 @@ def expected(scenario):
     if fault.known == "part":
         if counted:
             return cd.PartialWriteError
-        # Without counts nobody can tell, unless it is read back.
+        # Without counts, only verify= detects it.
         return cd.VerificationError if scenario.mode == "verify" else cd.WriteResult
-    if fault.known == "unknown" and not scenario.settles:
+    if fault.known == "unknown" and not scenario.reconciles:
         return cd.AmbiguousWriteError
     if fault.late is not None and "error" in scenario.promised[fault.late]:
         return cd.VerificationError
@@ -465,34 +479,34 @@ def check_receipt(one, receipt):
         one.release()
         twice = Counter(one.rows()) - Counter(one.afterwards)
         # With several workers, the n-th request may carry another batch than the n-th.
-        given_up = one.batches if scenario.workers > 1 else [one.batches[scenario.nth - 1]]
-        assert twice in [Counter(plain(one.frame)[start:stop]) for start, stop in given_up], "see PROMISED"
-        if "marks" in scenario.promised["end"]:
-            one.check_whole(but_marks=receipt.stale_stamps)
+        lost = one.batches if scenario.workers > 1 else [one.batches[scenario.nth - 1]]
+        assert twice in [Counter(plain(one.frame)[start:stop]) for start, stop in lost], "see PROMISED"
+        if "stamps" in scenario.promised["end"]:
+            one.check_whole(without_stamps=receipt.stale_stamps)
 
 
 def check_unverified(one, error):
-    """Check an error after all rows were sent: the table is not what it should be."""
-    there, of_frame = Counter(one.rows()), plain(one.frame)
+    """Check an error after all rows were sent: the table differs from the frame."""
+    stored, of_frame = Counter(one.rows()), plain(one.frame)
     for start, stop in error.confirmed:
-        assert {there[row] for row in of_frame[start:stop]} == {1}
-    wrong = {row for row in of_frame if there[row] != 1}
+        assert {stored[row] for row in of_frame[start:stop]} == {1}
+    wrong = {row for row in of_frame if stored[row] != 1}
     assert wrong
     assert wrong <= {row for start, stop in error.unknown for row in of_frame[start:stop]}
     assert Counter(one.rows()) != Counter(one.afterwards)
 
 
 def expected_elsewhere(scenario):
-    """Return the type of the call's outcome if the fault is at another request than an insert."""
+    """Return the type of the call's outcome if the fault is not at an insert."""
     if scenario.request == "account":
-        # It may fail: the rows are there.
+        # It may fail, because the rows are already stored.
         return cd.WriteResult
     if scenario.request == "create":
-        # It is looked up.
+        # After a lost reply, the table is looked up.
         fails = scenario.times > 1 and scenario.fault != "reply lost after the commit"
         return cd.ClicDataError if fails else cd.WriteResult
     if scenario.fault == "reply is garbage" and scenario.request == "read":
-        # Where a page is read again to be sure, a look is made again too.
+        # Where pages are read twice, a failed read may be repeated, too.
         return cd.ClicDataError, cd.WriteResult
     fails = scenario.times > 1 or scenario.fault == "reply is garbage"
     return cd.ClicDataError if fails else cd.WriteResult
@@ -519,14 +533,14 @@ def test_a_fault_at_another_request(run, scenario):
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("write", OPERATIONS)
-def test_the_requests_of_a_write_are_those_of_the_table(running, open_session, name, folder, write, dialect):
+def test_the_requests_of_a_write_are_as_listed(running, open_session, name, folder, write, dialect):
     one = Run(Scenario(write, "raise", dialect, "429"), running, open_session(running, dialect), name, folder)
     one.prepare()
     before = running.requests.counts()
     receipt = one.write()
     assert isinstance(receipt, cd.WriteResult)
     made = running.requests.counts() - before
-    # A list is walked page by page.
+    # A list may have several pages.
     pages = made.pop("list", 0)
     made.pop("token", 0)
     assert (pages > 0) == ("list" in OTHERS[dialect][write])

@@ -1,4 +1,4 @@
-"""A process that is killed while it writes, at any moment: the same call made again goes on where it stopped."""
+"""A process that is killed at any time during a write: the same call resumes the write."""
 
 import json
 import os
@@ -12,13 +12,13 @@ import pytest
 
 ROWS, BATCHES = 20_000, 200
 DIALECTS = ("2025.3", "unversioned")
-LINE = 150  # bytes in a journal, about
+LINE = 150  # approximate number of bytes of a line in a journal
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
-# Imports what takes long, then forks a child a call, so that a kill costs no import. An order is a line of JSON; a
-# child is killed after so many seconds, when its journal has grown so far, or on a second line. The answer is
-# how it ended.
+# Import once, then fork a child for each call, so that a kill costs no import. An order is a line of JSON. A child is
+# killed after ``seconds``, when its journal has grown by ``grown`` bytes, or on a second line. The answer is the result
+# of the child.
 FORKS = """
 import json, os, select, signal, time
 import pandas as pd
@@ -44,10 +44,10 @@ for line in open(0, "rb", buffering=0):
     child = os.fork()
     if child == 0:
         try:
-            told = {"done": write(order)}
+            result = {"done": write(order)}
         except BaseException as exc:
-            told = {"failed": f"{type(exc).__name__}: {exc}"}
-        os.write(end, json.dumps(told).encode())
+            result = {"failed": f"{type(exc).__name__}: {exc}"}
+        os.write(end, json.dumps(result).encode())
         os._exit(0)
     os.close(end)
     while os.waitpid(child, os.WNOHANG)[0] == 0:
@@ -58,8 +58,8 @@ for line in open(0, "rb", buffering=0):
             os.waitpid(child, 0)
             break
     with open(answer, "rb") as file:
-        told = file.read()
-    print(told.decode() or '{"killed": true}', flush=True)
+        result = file.read()
+    print(result.decode() or '{"killed": true}', flush=True)
 """
 
 
@@ -80,10 +80,10 @@ class Forks:
         self.stdin.write(b"kill\n")
 
     def answer(self):
-        """None of a child that was killed; its receipt's sent, status and notes of one that was done."""
-        told = json.loads(self.stdout.readline())
-        assert "failed" not in told, told["failed"]
-        return told.get("done")
+        """Return None if the child was killed, otherwise sent, status and notes of its receipt."""
+        result = json.loads(self.stdout.readline())
+        assert "failed" not in result, result["failed"]
+        return result.get("done")
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def order_for(sandbox, table, journal, rows, version="2025.3", **options):
     return {"operation": "push", "table": table, "rows": rows, "session": session, "options": options}
 
 
-# How rows are told apart; the first of each is the call that is killed first, the second the one that goes on.
+# How rows are recognized: the options of each call, and the further options of calls that resume.
 MODES = {
     "stamp": ({"stamp": "mark"}, {}),
     "on": ({"on": "n"}, {}),
@@ -124,19 +124,17 @@ MODES = {
 @pytest.mark.parametrize(
     ("mode", "kills"), [("stamp", 5), *(pytest.param(mode, 56, marks=pytest.mark.slow) for mode in MODES)]
 )
-def test_a_push_killed_at_random_moments(sandbox, forks, name, tmp_path, mode, kills):
+def test_a_push_killed_at_random_times(sandbox, forks, name, tmp_path, mode, kills):
     killed = pushes = 0
     while killed < kills:
-        # How far a push comes before its kill is the machine's affair: one that came to its end gives way to another.
+        # A push may end before its kills, depending on the speed of the machine; then another push starts.
         pushes += 1
-        killed += kill_until_it_is_done(
-            sandbox, forks, f"{name} {pushes}", tmp_path / f"{pushes}.push", mode, kills - killed
-        )
+        killed += kill_until_done(sandbox, forks, f"{name} {pushes}", tmp_path / f"{pushes}.push", mode, kills - killed)
         assert pushes <= 5, "kills come too late for this to be a test"
 
 
-def kill_until_it_is_done(sandbox, forks, table, journal, mode, kills):
-    """Push, kill and go on; the table must equal the frame then. Returns the kills before its end, at most so many."""
+def kill_until_done(sandbox, forks, table, journal, mode, kills):
+    """Push, kill and resume until the table equals the frame; return the number of kills, at most ``kills``."""
     first, later = MODES[mode]
     chance = random.Random()
     killed = 0
@@ -150,12 +148,12 @@ def kill_until_it_is_done(sandbox, forks, table, journal, mode, kills):
         }
         order = order_for(sandbox, table, journal, ROWS, **options)
         if killed < kills:
-            # Two lines a batch: as far that all kills together come to about its end, and none beyond it.
+            # The journal has two lines per batch; the kills together come to about its end.
             lines = 2 * BATCHES - len(journal.read_bytes().splitlines()) if journal.exists() else 2 * BATCHES
             step = 2 * max(lines, 1) / (kills - killed + 1)
             order |= {"grown": chance.uniform(0, step) * LINE, "more": chance.uniform(0, 0.003)}
             if chance.random() < 0.4:
-                # By the clock it may also fall before the first batch, or while the table is looked at.
+                # A kill by time may also come before the first batch, or while the table is read.
                 order["seconds"] = chance.uniform(0, 0.5)
         forks.order(**order)
         receipt = forks.answer()
@@ -163,16 +161,16 @@ def kill_until_it_is_done(sandbox, forks, table, journal, mode, kills):
     assert receipt[:2] == [ROWS, "confirmed"]
     assert Counter(row["n"] for row in sandbox.ledger.rows(table)) == Counter(range(ROWS))
     if mode in ("check", "raise"):
-        # By content, too, nothing was sent twice: no first try came late.
+        # No row was sent twice, because no first try was late.
         sent = [row["n"] for _, rows in sandbox.ledger.inserts(table) for row in rows]
         assert sorted(sent) == list(range(ROWS))
     return killed
 
 
-def wait_until(happens):
-    until = time.monotonic() + 10
-    while not happens():
-        assert time.monotonic() < until
+def wait_until(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.002)
 
 
@@ -202,7 +200,7 @@ def test_a_push_killed_at_each_of_its_requests(sandbox, forks, name, tmp_path, m
             sandbox.faults.wait_held()
             forks.kill()
             assert forks.answer() is None
-            # Its work is done before the next call looks.
+            # The request ends before the next call reads the table.
             held = sandbox.requests[nth - 1].number
             sandbox.faults.release()
             wait_until(lambda held=held: next(each for each in sandbox.requests if each.number == held).seconds > 0)
@@ -210,7 +208,7 @@ def test_a_push_killed_at_each_of_its_requests(sandbox, forks, name, tmp_path, m
             receipt = forks.answer()
             assert receipt[0] == rows
             assert sorted(row["n"] for row in sandbox.ledger.rows(table)) == list(range(rows))
-    # And once it is done, it is done.
+    # A call after the end sends nothing.
     before = len(sandbox.requests)
     forks.order(**push(table, **first))
     assert "Nothing was sent" in forks.answer()[2][0]

@@ -1,7 +1,7 @@
-"""Replies that are wrong in one part, to every operation that changes something.
+"""Replies that are wrong in one part, for every operation that changes something.
 
-Once a byte of a request has left, a reply that is not certain makes it neither done nor undone: the error says that it
-may have been carried out.
+As soon as a byte of a request was sent, a reply that is not intact leaves the outcome unknown: the error says that the
+request may have been carried out.
 """
 
 import gzip
@@ -46,7 +46,7 @@ def post(session):
     return cd.request("POST", "/team", json={"name": "a"}, session=session)
 
 
-# How it is asked for, and how its request begins.
+# The call, and the beginning of its request line in each dialect.
 OPERATIONS = {
     "insert": (insert, {"unversioned": f"POST /data/{REC_ID}/row", "2025.3": f"POST /data/{REC_ID}/insert"}),
     "create": (create, dict.fromkeys(DIALECTS, "POST /data")),
@@ -57,12 +57,12 @@ OPERATIONS = {
 }
 
 
-def is_of(operation, dialect, request):
+def is_request_of(operation, dialect, request):
     line = f"{request.method} {request.path}".partition("?")[0]
     return line == OPERATIONS[operation][1][dialect]
 
 
-# Else the next request may go on a connection that is being closed just then.
+# Otherwise the next request may use a connection that the service is closing.
 CLOSING = b"Connection: close\r\n"
 UNDECIDED = (
     402, 406, 407, 408, 410, 412, 417, 418, 421, 423, 424, 425, 428, 431, 451, 499, 500, 501, 502, 503, 504, 507, 511,
@@ -71,7 +71,7 @@ UNDECIDED = (
 
 
 def refused(body, status, headers):
-    """Return a refusal, whatever the body of a good reply."""
+    """Return a refusal; the body of the good reply is not used."""
     return framed(b"{}", status, headers)
 
 
@@ -106,9 +106,9 @@ WRONG = {
         if status != 304 or where == "without Location"
     },
     **{
-        f"{status} {what} Retry-After": partial(refused, status=f"{status} No", headers=header)
+        f"{status} {with_or_without} Retry-After": partial(refused, status=f"{status} No", headers=header)
         for status in UNDECIDED
-        for what, header in (("without", b""), ("with", b"Retry-After: 0\r\n"))
+        for with_or_without, header in (("without", b""), ("with", b"Retry-After: 0\r\n"))
     },
     # the headers
     "a header without a colon": lambda body: framed(body, headers=b"what is this\r\n"),
@@ -130,8 +130,8 @@ WRONG = {
     "a length beyond the body": lambda body: framed(body + b" ")[:-1],
     "a length far beyond the body": lambda body: framed(body).replace(b"Length: ", b"Length: 999999999"),
     "a length within the body": lambda body: framed(body) + b" ",
-    "another reply behind it": lambda body: framed(body) * 2,
-    "a line end behind it": lambda body: framed(body) + b"\r\n",
+    "another reply after it": lambda body: framed(body) * 2,
+    "a line end after it": lambda body: framed(body) + b"\r\n",
     "a 204 with a body": lambda body: b"HTTP/1.1 204 No Content\r\n\r\n" + body,
     "length and chunks": lambda body: chunked(body).replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n", 1),
     "chunks within gzip": lambda body: chunked(body).replace(b"chunked", b"gzip, chunked"),
@@ -141,20 +141,20 @@ WRONG = {
     "a last chunk cut off": lambda body: chunked(body, end=b"0\r\n"),
     "a trailer cut off": lambda body: chunked(body, end=b"0\r\nX: y"),
     "a chunk cut off": lambda body: chunked(body)[: -len(body) // 2 - 7],
-    "a chunk longer than it says": lambda body: chunked(body[:-3]).replace(b"\r\n0", body[-3:] + b"\r\n0"),
+    "a chunk longer than its length": lambda body: chunked(body[:-3]).replace(b"\r\n0", body[-3:] + b"\r\n0"),
     "a chunk with a sign": lambda body: chunked(body).replace(b"\r\n\r\n", b"\r\n\r\n+", 1),
     "a chunk with 0x": lambda body: chunked(body).replace(b"\r\n\r\n", b"\r\n\r\n0x", 1),
     "a chunk without a length": lambda body: chunked(body).replace(b"\r\n\r\n", b"\r\n\r\n;", 1),
-    "bytes behind the last chunk": lambda body: chunked(body) + b"x",
+    "bytes after the last chunk": lambda body: chunked(body) + b"x",
     # the encoding
-    "gzip that is none": lambda body: framed(body, headers=b"Content-Encoding: gzip\r\n"),
+    "invalid gzip": lambda body: framed(body, headers=b"Content-Encoding: gzip\r\n"),
     "gzip cut off": lambda body: framed(gzip.compress(body)[:-1], headers=b"Content-Encoding: gzip\r\n"),
     "gzip without its end": lambda body: framed(gzip.compress(body)[:-8], headers=b"Content-Encoding: gzip\r\n"),
     "gzip with a wrong checksum": lambda body: framed(
         gzip.compress(body)[:-8] + b"\0" * 8, headers=b"Content-Encoding: gzip\r\n"
     ),
     "gzip and more": lambda body: framed(gzip.compress(body) + b"x", headers=b"Content-Encoding: gzip\r\n"),
-    "an encoding not asked for": lambda body: framed(body, headers=b"Content-Encoding: br\r\n"),
+    "an encoding that was not requested": lambda body: framed(body, headers=b"Content-Encoding: br\r\n"),
     "two encodings": lambda body: framed(gzip.compress(body), headers=b"Content-Encoding: gzip, gzip\r\n"),
     # the body
     "HTML": lambda body: framed(b"<html>Welcome</html>", headers=b"Content-Type: text/html\r\n"),
@@ -184,7 +184,7 @@ def service(dialect):
 
 @pytest.fixture
 def session(service, dialect):
-    """Open a session for each test: no test takes the half-closed connection of another."""
+    """Open a new session for each test, so that no test uses the half-closed connection of another."""
     with cd.Session(
         api_key="canary-of-the-key", base_url=service.url, api_version=dialect, retry=QUICK, timeout=10
     ) as opened:
@@ -193,11 +193,11 @@ def session(service, dialect):
 
 @pytest.fixture
 def answered(service, dialect):
-    """Answer an operation with these bytes, and then close the connection."""
+    """Return a function that scripts the reply to an operation; the connection is closed after it."""
 
     def script(operation, reply):
         def answer(request, connection):
-            if not is_of(operation, dialect, request):
+            if not is_request_of(operation, dialect, request):
                 return None
             connection.sendall(reply(service.content(request)))
             return False
@@ -209,14 +209,14 @@ def answered(service, dialect):
 
 
 def check_uncertain(error):
-    """Check that the error says that the request may have been carried out, and calls no row unsent that was sent."""
+    """Check that the error says that the request may have been carried out, and that no sent row counts as unsent."""
     assert error.ambiguous
     if isinstance(error, cd.IncompleteWriteError) and error.operation not in ("create", "refresh"):
         assert (error.confirmed, error.unknown, error.unsent) == ([], [(0, 1)], [])
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_good_reply_is_done(session, operation):
+def test_an_operation_with_a_good_reply_succeeds(session, operation):
     OPERATIONS[operation][0](session)
 
 
@@ -225,7 +225,7 @@ def test_a_good_reply_is_done(session, operation):
 @pytest.mark.parametrize(
     "reply",
     [
-        pytest.param(lambda body: b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + framed(body), id="behind 103"),
+        pytest.param(lambda body: b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + framed(body), id="after 103"),
         pytest.param(lambda body: chunked(*filter(None, (body[:1], body[1:]))), id="chunks"),
         pytest.param(lambda body: chunked(body, end=b"0\r\nX: y\r\n\r\n"), id="a trailer"),
         pytest.param(
@@ -236,7 +236,7 @@ def test_a_good_reply_is_done(session, operation):
         pytest.param(lambda body: framed(body, "201 Created"), id="201"),
     ],
 )  # fmt: skip
-def test_other_good_replies_are_done(session, answered, operation, reply):
+def test_an_operation_with_another_good_reply_succeeds(session, answered, operation, reply):
     # Without `Connection: close`, the next request could go out on the connection that the service is closing.
     header = re.compile(rb"\r\n(Content|Transfer)-")
     answered(operation, lambda body: header.sub(rb"\r\n" + CLOSING + rb"\1-", reply(body), count=1))
@@ -245,27 +245,27 @@ def test_other_good_replies_are_done(session, answered, operation, reply):
 
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("what", WRONG)
-def test_a_reply_that_is_wrong_in_one_part_decides_nothing(session, answered, operation, what):
-    if operation == "create" and what in ("no success", "an error", "success as text"):
+@pytest.mark.parametrize("case", WRONG)
+def test_the_outcome_is_unknown_after_a_reply_that_is_wrong_in_one_part(session, answered, operation, case):
+    if operation == "create" and case in ("no success", "an error", "success as text"):
         pytest.skip("the service says that it did not create the table, and no row has left")
-    answered(operation, WRONG[what])
+    answered(operation, WRONG[case])
     with pytest.raises(cd.ClicDataError) as caught:
         OPERATIONS[operation][0](session)
     check_uncertain(caught.value)
 
 
-def prefixes(operation):
-    """Where a good reply is cut off: at each place for an insert and a delete, at some for the others."""
+def cut_positions(operation):
+    """Return where a good reply is cut off: at each byte for an insert and a delete, at some for the others."""
     return range(1, 400, 1 if operation in ("insert", "delete") else 7)
 
 
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("make", [framed, chunked], ids=["length", "chunks"])
-def test_a_reply_that_is_cut_off_anywhere_decides_nothing(session, service, answered, operation, make):
+def test_the_outcome_is_unknown_after_a_reply_that_is_cut_off_anywhere(session, service, answered, operation, make):
     tried = 0
-    for length in prefixes(operation):
+    for length in cut_positions(operation):
         whole: list[bytes] = []
         answered(operation, lambda body, length=length, whole=whole: whole.append(make(body)) or whole[-1][:length])
         try:
@@ -285,14 +285,16 @@ def reset(connection):
 
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("what", ["closed", "reset", "no more to come"])
-def test_a_connection_that_ends_without_a_reply_decides_nothing(session, service, dialect, operation, what):
+@pytest.mark.parametrize("case", ["closed", "reset", "half-closed"])
+def test_the_outcome_is_unknown_after_a_connection_that_ends_without_a_reply(
+    session, service, dialect, operation, case
+):
     def answer(request, connection):
-        if not is_of(operation, dialect, request):
+        if not is_request_of(operation, dialect, request):
             return None
-        if what == "reset":
+        if case == "reset":
             reset(connection)
-        elif what == "no more to come":
+        elif case == "half-closed":
             connection.shutdown(socket.SHUT_WR)
         return False
 
@@ -308,13 +310,13 @@ def test_a_connection_that_ends_without_a_reply_decides_nothing(session, service
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("operation", ["insert", "create", "refresh", "post"])
 @pytest.mark.parametrize("status", ["408 Late", "425 Early", "499 Closed", "500 No", "502 No", "503 No", "504 No"])
-def test_what_cannot_be_repeated_is_sent_once(session, service, answered, dialect, operation, status):
+def test_a_request_that_cannot_be_repeated_is_sent_once(session, service, answered, dialect, operation, status):
     answered(operation, lambda body: framed(b"{}", status, CLOSING + b"Retry-After: 0\r\n"))
     before = len(service.requests)
     with pytest.raises(cd.ClicDataError):
         OPERATIONS[operation][0](session)
-    sent = [request for request in service.requests[before:] if is_of(operation, dialect, request)]
-    # A lost create is looked for, and asked for again when the table is not there: its name cannot be taken twice.
+    sent = [request for request in service.requests[before:] if is_request_of(operation, dialect, request)]
+    # A lost create is looked up and repeated if the table does not exist, because a name cannot be used twice.
     assert len(sent) == (3 if operation == "create" else 1)
 
 
@@ -324,7 +326,7 @@ DECISIVE = (400, 401, 403, 404, 405, 409, 413, 415, 422, 429)
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("operation", ["insert", "update", "delete"])
 @pytest.mark.parametrize("status", DECISIVE)
-def test_a_whole_refusal_is_a_row_not_sent(session, answered, operation, status):
+def test_a_row_is_unsent_after_a_complete_refusal(session, answered, operation, status):
     answered(operation, lambda body: framed(b'{"message": "No."}', f"{status} No", CLOSING + b"Retry-After: 0\r\n"))
     with pytest.raises(cd.IncompleteWriteError) as caught:
         OPERATIONS[operation][0](session)
@@ -335,15 +337,15 @@ def test_a_whole_refusal_is_a_row_not_sent(session, answered, operation, status)
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("operation", ["insert", "update", "delete"])
 @pytest.mark.parametrize("status", DECISIVE)
-def test_a_refusal_that_is_cut_off_decides_nothing(session, answered, operation, status):
+def test_the_outcome_is_unknown_after_a_refusal_that_is_cut_off(session, answered, operation, status):
     answered(operation, lambda body: framed(b'{"message": "No."}', f"{status} No")[:-1])
     with pytest.raises(cd.AmbiguousWriteError) as caught:
         OPERATIONS[operation][0](session)
     check_uncertain(caught.value)
 
 
-def test_a_reply_before_the_whole_request_decides_nothing(dialect):
-    """A proxy may answer a request of which it has not read the end, and which the service never gets."""
+def test_the_outcome_is_unknown_after_a_reply_before_the_whole_request(dialect):
+    """A proxy may reply before it has read the whole request, which the service then never receives."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve():
@@ -368,7 +370,7 @@ def test_the_number_of_cases():
 
 @pytest.mark.parametrize("where", ["a row", "the page", "a nested value"])
 def test_a_page_with_a_key_twice_is_not_read(service, session, where):
-    """Of two values of one cell, none is known to be the right one."""
+    """If a cell has two values, it is unknown which of them is correct."""
     pages = {
         "a row": b'{"data": [{"n": 1, "t": "a", "n": 2}], "has_more_data": false}',
         "the page": b'{"data": [{"n": 1, "t": "a"}], "data": [], "has_more_data": false}',

@@ -1,4 +1,4 @@
-"""Reads that go wrong: a page that fails, repeats or lacks rows never yields a frame."""
+"""Faults during reads: a page that fails, repeats or lacks rows never yields a frame."""
 
 import contextlib
 import itertools
@@ -12,11 +12,11 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 PAGE = 10
-# A dialect and how much its replies say of their paging.
+# A dialect, and the paging fields in its replies.
 MODES = {
     "unversioned": ("unversioned", "full"),
     "full": ("2025.3", "full"),
@@ -27,7 +27,7 @@ MODES = {
 
 @pytest.fixture(scope="module")
 def sandboxes(new_sandbox):
-    """One sandbox for each amount of paging."""
+    """Start a sandbox for each form of paging."""
     with contextlib.ExitStack() as stack:
         yield {
             form: stack.enter_context(new_sandbox(page_size=PAGE, assume=Assumptions(pagination=form)))
@@ -37,7 +37,7 @@ def sandboxes(new_sandbox):
 
 @pytest.fixture
 def filled(sandboxes, open_session, name):
-    """Create a table of so many pages, with three rows on the last one, and a session in the mode."""
+    """Return a function that creates a table of several pages, the last with three rows, and opens a session."""
     used = []
 
     def make(mode, pages, *, column=None, **options):
@@ -58,7 +58,7 @@ def filled(sandboxes, open_session, name):
 
 every_mode = pytest.mark.parametrize("mode", MODES)
 
-WAYS = {
+READS = {
     "whole": lambda rec_id, session: cd.read_clicdata(rec_id, session=session),
     "chunks": lambda rec_id, session: pd.concat(cd.read_clicdata(rec_id, chunksize=7, session=session)),
     "batches": lambda rec_id, session: cd.read_clicdata_batches(rec_id, session=session).read_all(),
@@ -71,8 +71,8 @@ FAULTS: dict[str, Any] = {
     "is an error under HTTP 200": ("error_200", {"code": "Busy", "description": "Not now."}),
     "is lost": ("lose_reply", {"times": 3}),
     "is cut off": ("truncate_body", {"times": 3}),
-    "is no JSON": ("garbage", {}),
-    "is another JSON": ("status", {"code": 200, "body": {"success": True, "result": {}}}),
+    "is not JSON": ("garbage", {}),
+    "is other JSON": ("status", {"code": 200, "body": {"success": True, "result": {}}}),
     "is empty": ("empty_page", {}),
     "lacks a row": ("short_page", {"rows": 1}),
     "lacks all but one row": ("short_page", {"rows": PAGE - 1}),
@@ -83,17 +83,17 @@ PLACES = [(pages, page) for pages in (1, 2, 4) for page in sorted({1, (pages + 1
 
 @every_mode
 @pytest.mark.parametrize(("pages", "page"), PLACES)
-@pytest.mark.parametrize("what", FAULTS)
-def test_a_page_that_is_wrong_yields_no_frame(filled, mode, pages, page, what):
-    kind, options = FAULTS[what]
+@pytest.mark.parametrize("case", FAULTS)
+def test_a_faulty_page_yields_no_frame(filled, mode, pages, page, case):
+    kind, options = FAULTS[case]
     sandbox, session, rec_id, frame = filled(mode, pages)
     sandbox.faults.script(kind, operation="read", nth=page, **options)
-    if page == 1 and what == "repeats":
-        # There is no page before the first, so the sandbox gives the right one.
+    if page == 1 and case == "repeats":
+        # There is no page before the first, so the sandbox returns the correct one.
         pd.testing.assert_frame_equal(cd.read_clicdata(rec_id, session=session), frame)
         return
     with pytest.raises((cd.IncompleteReadError, cd.ApiError)) as caught:
-        WAYS["whole"](rec_id, session)
+        READS["whole"](rec_id, session)
     if page > 1:
         assert isinstance(caught.value, cd.IncompleteReadError)
         assert caught.value.rec_id == rec_id
@@ -102,15 +102,15 @@ def test_a_page_that_is_wrong_yields_no_frame(filled, mode, pages, page, what):
 
 
 @every_mode
-@pytest.mark.parametrize("way", ["chunks", "batches"])
-@pytest.mark.parametrize("what", ["fails", "lacks a row", "repeats", "is empty"])
-def test_a_stream_that_is_wrong_ends_in_an_error(filled, mode, way, what):
-    kind, options = FAULTS[what]
+@pytest.mark.parametrize("method", ["chunks", "batches"])
+@pytest.mark.parametrize("case", ["fails", "lacks a row", "repeats", "is empty"])
+def test_a_stream_with_a_faulty_page_raises(filled, mode, method, case):
+    kind, options = FAULTS[case]
     sandbox, session, rec_id, _ = filled(mode, 4)
     for page in (2, 4):
         sandbox.faults.script(kind, operation="read", nth=page, **options)
         with pytest.raises(cd.IncompleteReadError):
-            WAYS[way](rec_id, session)
+            READS[method](rec_id, session)
         sandbox.faults.clear()
 
 
@@ -147,7 +147,7 @@ def test_a_page_that_succeeds_on_retry_is_used(filled, mode, kind):
 
 @pytest.mark.sampled(0)
 @every_mode
-def test_a_page_that_times_out(filled, mode):
+def test_a_page_that_times_out_raises(filled, mode):
     sandbox, session, rec_id, _ = filled(mode, 2, timeout=2, retry=cd.RetryPolicy(attempts=1))
     sandbox.faults.hang(operation="read", nth=2)
     with pytest.raises(cd.IncompleteReadError, match="page 2") as caught:
@@ -156,20 +156,20 @@ def test_a_page_that_times_out(filled, mode):
 
 
 @every_mode
-def test_equal_rows_over_whole_pages(filled, mode):
+def test_pages_of_equal_rows_are_read_or_refused(filled, mode):
     _, session, rec_id, frame = filled(mode, 4, column=["x"] * 33)
-    how: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if mode != "full":
-        # Only these replies say both which page they are and how many rows there are.
+        # Only full paging states both the number of the page and the number of rows.
         with pytest.raises(cd.IncompleteReadError, match='repeated_pages="accept"'):
             cd.read_clicdata(rec_id, session=session)
-        how = {"repeated_pages": "accept"}
-    read = cd.read_clicdata(rec_id, session=session, **how)
+        options = {"repeated_pages": "accept"}
+    read = cd.read_clicdata(rec_id, session=session, **options)
     pd.testing.assert_frame_equal(read, frame, check_dtype=False)
 
 
 @every_mode
-def test_a_repeated_page_among_equal_rows(filled, mode):
+def test_a_repeated_page_among_equal_rows_is_detected(filled, mode):
     sandbox, session, rec_id, _ = filled(mode, 3, column=["x"] * PAGE + ["y"] * PAGE + ["x"] * PAGE)
     sandbox.faults.repeat_page(operation="read", nth=2)
     with pytest.raises(cd.IncompleteReadError, match="repeated"):
@@ -177,8 +177,8 @@ def test_a_repeated_page_among_equal_rows(filled, mode):
 
 
 @every_mode
-def test_a_table_that_grows_meanwhile_is_never_half_read(filled, mode):
-    # A reply that counts the table has read one page of it whole; of two, the second tells.
+def test_a_table_that_grows_during_a_read_raises(filled, mode):
+    # With full paging, one page is complete by its count; with two pages, the second shows the change.
     _, session, rec_id, frame = filled(mode, 2 if mode == "full" else 1)
     reader = cd.read_clicdata_batches(rec_id, session=session)
     frame.clicdata.append(rec_id, session=session)
@@ -187,7 +187,7 @@ def test_a_table_that_grows_meanwhile_is_never_half_read(filled, mode):
 
 
 class Pages:
-    """A service of our own that answers each page with what it is given."""
+    """A service that replies with the content that a function returns for the number of a page."""
 
     def __init__(self, pages):
         self.pages = pages
@@ -198,7 +198,7 @@ class Pages:
 
 
 def bare_service(lengths):
-    """Versioned pages of such lengths that say nothing of their paging."""
+    """Return a service of versioned pages with these numbers of rows, without paging fields."""
 
     def pages(page):
         start = sum(lengths[: page - 1])
@@ -209,7 +209,7 @@ def bare_service(lengths):
 
 
 @pytest.mark.parametrize("lengths", [[], [4], [10], [10, 4], [10, 10], [10, 10, 4], [10, 10, 10]])
-def test_replies_without_any_paging_are_read_to_the_empty_page(http_service, lengths):
+def test_replies_without_paging_are_read_to_the_empty_page(http_service, lengths):
     with http_service(bare_service(lengths)) as url:
         session = cd.Session(api_key="canary", base_url=url, api_version="2025.3")
         assert len(cd.read_clicdata(7, session=session)) == sum(lengths)
@@ -217,7 +217,7 @@ def test_replies_without_any_paging_are_read_to_the_empty_page(http_service, len
 
 
 @pytest.mark.parametrize("lengths", [[10, 4, 10], [10, 4, 4], [4, 10], [10, 11]])
-def test_replies_without_paging_and_an_incomplete_page(http_service, lengths):
+def test_replies_without_paging_and_with_an_incomplete_page_raise(http_service, lengths):
     with http_service(bare_service(lengths)) as url:
         session = cd.Session(api_key="canary", base_url=url, api_version="2025.3")
         with pytest.raises(cd.IncompleteReadError, match="lacks rows"):
@@ -257,20 +257,20 @@ def test_a_service_that_repeats_one_page_forever_raises(http_service):
         session.close()
 
 
-@pytest.mark.parametrize("interrupted", [False, True], ids=["left", "interrupted"])
-def test_a_stream_that_is_left_waits_for_no_page(http_service, interrupted):
-    """The second page is on its way, and comes only when the reader is gone."""
-    asked, gone = threading.Event(), threading.Event()
+@pytest.mark.parametrize("interrupted", [False, True], ids=["abandoned", "interrupted"])
+def test_an_abandoned_stream_does_not_wait_for_a_page(http_service, interrupted):
+    """The reply to the request for the second page comes only after the reader has stopped."""
+    requested, stopped = threading.Event(), threading.Event()
 
     def answer(request):
         page = int(request.query.get("page", 1))
         if page > 1:
-            asked.set()
-            assert gone.wait(10)
+            requested.set()
+            assert stopped.wait(10)
         return 200, {}, json.dumps({"data": [{"n": page}], "has_more_data": page < 3}).encode()
 
     def interrupt(rows, total):
-        assert asked.wait(10)
+        assert requested.wait(10)
         raise KeyboardInterrupt
 
     before = set(threading.enumerate())
@@ -283,14 +283,14 @@ def test_a_stream_that_is_left_waits_for_no_page(http_service, interrupted):
             else:
                 chunks = cd.read_clicdata(7, chunksize=1, session=session)
                 assert len(next(chunks)) == 1
-                assert asked.wait(10)
+                assert requested.wait(10)
                 del chunks
             waiting = [each for each in threading.enumerate() if each.name.startswith("clicdata-read")]
-            assert not gone.is_set()
-            # Neither the interpreter's end waits for it.
+            assert not stopped.is_set()
+            # The exit of the interpreter does not wait for it, either.
             assert [each.daemon for each in waiting if each not in before] == [True]
         finally:
-            gone.set()
+            stopped.set()
         for each in waiting:
             each.join(10)
         assert not any(each.is_alive() for each in waiting)
@@ -298,10 +298,10 @@ def test_a_stream_that_is_left_waits_for_no_page(http_service, interrupted):
 
 
 def test_a_read_of_many_pages_takes_few_connections(http_service):
-    callers = set()
+    connections = set()
 
     def answer(request):
-        callers.add(request.client)
+        connections.add(request.client)
         page = int(request.query["page"])
         return 200, {}, json.dumps({"data": [{"n": page}], "has_more_data": page < 20}).encode()
 
@@ -310,4 +310,4 @@ def test_a_read_of_many_pages_takes_few_connections(http_service):
         cd.Session(api_key="hush", base_url=url, api_version="unversioned") as session,
     ):
         assert cd.read_clicdata(7, session=session)["n"].to_list() == list(range(1, 21))
-    assert len(callers) <= 2
+    assert len(connections) <= 2

@@ -1,4 +1,4 @@
-"""Writes that go wrong on the way: no row arrives twice, and the error says exactly which rows are where."""
+"""Faults during writes: no row is stored twice, and the error reports the exact row ranges."""
 
 import contextlib
 import itertools
@@ -19,7 +19,7 @@ from interrupts import main_thread_id, press_ctrl_c
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 DIALECTS = ("2025.3", "unversioned")
@@ -37,13 +37,13 @@ FRAME = frame_of(ROWS)
 
 
 def whole_batches(api_version, workers, chunksize=BATCH):
-    """Return a frame that makes BATCHES batches, and the rows of each batch."""
+    """Return a frame that fills BATCHES batches, and the row range of each batch."""
     rows = rows_of_batches(BATCHES, chunksize, api_version, workers)
     return frame_of(rows), batch_ranges(rows, chunksize, api_version, workers)
 
 
 def rows_that_fill_batches(rows, api_version, workers=1):
-    """How many of the first rows of a stream make batches that are full."""
+    """Return how many of the first rows of a stream fill complete batches."""
     return max(stop for _, stop in batch_ranges(2 * rows, BATCH, api_version, workers) if stop <= rows)
 
 
@@ -52,7 +52,7 @@ def positions_in(ranges):
 
 
 def committed(sandbox, table):
-    """Every row ever inserted, by its position in the frame."""
+    """Return every inserted row, by its position in the frame."""
     return sorted(row["n"] for _, rows in sandbox.ledger.inserts(table) for row in rows)
 
 
@@ -60,10 +60,10 @@ def check_ranges(error, sandbox, table, rows=ROWS):
     """Check that the ranges are disjoint, cover the frame, and agree with what the sandbox has committed."""
     confirmed, unknown, unsent = map(positions_in, (error.confirmed, error.unknown, error.unsent))
     assert sorted(confirmed + unknown + unsent) == list(range(rows))
-    there = committed(sandbox, table)
-    assert len(there) == len(set(there)), "a row was inserted twice"
-    assert set(confirmed) <= set(there)
-    assert not set(unsent) & set(there)
+    stored = committed(sandbox, table)
+    assert len(stored) == len(set(stored)), "a row was inserted twice"
+    assert set(confirmed) <= set(stored)
+    assert not set(unsent) & set(stored)
 
 
 def append(session, table, workers=1, frame=FRAME, chunksize=BATCH):
@@ -77,7 +77,7 @@ def table(name):
 
 @pytest.fixture
 def fresh(running, table, open_session):
-    """Return the sandbox, with nothing scripted and nothing logged, and a session of its own."""
+    """Return a function that returns the sandbox, with an empty request log, and a new session."""
 
     def make(api_version, **options):
         running.requests.clear()
@@ -90,7 +90,7 @@ def fresh(running, table, open_session):
 
 @pytest.fixture
 def ready(fresh, table):
-    """As fresh, with the table there and empty."""
+    """Return a function like ``fresh`` that also creates the empty table."""
 
     def make(api_version, **options):
         sandbox, session = fresh(api_version, **options)
@@ -104,14 +104,14 @@ every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
 one_or_four = pytest.mark.parametrize("workers", [1, 4])
 
 
-def everywhere(faults, *others):
-    """Each fault at each place and with one worker and four; the others once."""
-    cases = [*itertools.product(faults, POSITIONS, [1, 4]), *((what, "middle", 1) for what in others)]
-    return pytest.mark.parametrize(("what", "place", "workers"), cases)
+def at_each_position(faults, *others):
+    """Parametrize a test with each fault at each position, with one worker and four, and with the others once."""
+    cases = [*itertools.product(faults, POSITIONS, [1, 4]), *((case, "middle", 1) for case in others)]
+    return pytest.mark.parametrize(("case", "position", "workers"), cases)
 
 
 # What happens to one insert, and whether its rows are in the table afterwards.
-FATE_UNKNOWN: dict[str, Any] = {
+UNKNOWN_OUTCOME: dict[str, Any] = {
     "reply lost after the commit": ("lose_reply", {"after_commit": True}, True),
     "reply lost before the commit": ("lose_reply", {"after_commit": False}, False),
     "committed after the connection was lost": ("late_commit", {}, False),
@@ -123,7 +123,7 @@ FATE_UNKNOWN: dict[str, Any] = {
     "503 with Retry-After": ("status", {"code": 503, "retry_after": 1}, False),
     "503 with Retry-After again and again": ("status", {"code": 503, "retry_after": 0, "times": 20}, False),
     "reply cut off": ("truncate_body", {}, True),
-    "reply that is no JSON": ("garbage", {}, True),
+    "reply that is not JSON": ("garbage", {}, True),
     "error under HTTP 200": ("error_200", {"code": "Busy", "description": "Not now."}, False),
     "204 without a body": ("status", {"code": 204, "body": "", "after_commit": True}, True),
     "303": ("status", {"code": 303, "after_commit": True}, True),
@@ -131,12 +131,12 @@ FATE_UNKNOWN: dict[str, Any] = {
 
 
 @every_dialect
-@everywhere(list(FATE_UNKNOWN)[:5], *list(FATE_UNKNOWN)[5:])
-def test_an_insert_of_unknown_outcome_is_not_sent_again(ready, table, api_version, what, place, workers):
-    kind, options, in_table = FATE_UNKNOWN[what]
+@at_each_position(list(UNKNOWN_OUTCOME)[:5], *list(UNKNOWN_OUTCOME)[5:])
+def test_an_insert_of_unknown_outcome_is_not_sent_again(ready, table, api_version, case, position, workers):
+    kind, options, in_table = UNKNOWN_OUTCOME[case]
     frame, ranges = whole_batches(api_version, workers)
     sandbox, session = ready(api_version)
-    sandbox.faults.script(kind, operation="append", nth=POSITIONS[place], **options)
+    sandbox.faults.script(kind, operation="append", nth=POSITIONS[position], **options)
     with pytest.raises(cd.AmbiguousWriteError) as caught:
         append(session, table, workers, frame)
     error = caught.value
@@ -146,11 +146,11 @@ def test_an_insert_of_unknown_outcome_is_not_sent_again(ready, table, api_versio
     unknown = positions_in(error.unknown)
     assert set(unknown) & set(committed(sandbox, table)) == (set(unknown) if in_table else set())
     if workers == 1:
-        start, stop = ranges[POSITIONS[place] - 1]
+        start, stop = ranges[POSITIONS[position] - 1]
         assert error.confirmed == ([(0, start)] if start else [])
         assert error.unknown == [(start, stop)]
         assert error.unsent == ([(stop, len(frame))] if stop < len(frame) else [])
-        assert len(sandbox.requests.of("append")) == POSITIONS[place]
+        assert len(sandbox.requests.of("append")) == POSITIONS[position]
     assert error.ambiguous
     assert error.rec_id == sandbox.ledger.table_id(table)
     assert error.__cause__ is not None
@@ -160,46 +160,46 @@ def test_an_insert_of_unknown_outcome_is_not_sent_again(ready, table, api_versio
 
 @pytest.mark.sampled(0)
 @every_dialect
-@everywhere(["before"], "after")
-def test_a_time_out_is_an_unknown_outcome(ready, table, api_version, what, place, workers):
+@at_each_position(["before"], "after")
+def test_a_timeout_is_an_unknown_outcome(ready, table, api_version, case, position, workers):
     frame, ranges = whole_batches(api_version, workers)
     sandbox, session = ready(api_version, timeout=2)
-    sandbox.faults.hang(operation="append", nth=POSITIONS[place], after_commit=what == "after")
+    sandbox.faults.hang(operation="append", nth=POSITIONS[position], after_commit=case == "after")
     with pytest.raises(cd.AmbiguousWriteError) as caught:
         append(session, table, workers, frame)
     assert isinstance(caught.value.__cause__, cd.RequestTimeoutError)
     check_ranges(caught.value, sandbox, table, len(frame))
     assert caught.value.unknown in [[each] for each in ranges]
-    assert workers > 1 or caught.value.unknown == [ranges[POSITIONS[place] - 1]]
+    assert workers > 1 or caught.value.unknown == [ranges[POSITIONS[position] - 1]]
 
 
-# What says that nothing was done, so that the batch goes again.
+# Replies that show that nothing was done, so that the batch is sent again.
 DID_NOTHING: dict[str, Any] = {
     "429": ("status", {"code": 429}),
     "401": ("status", {"code": 401}),
-    "token that ended": ("expire_token", {}),
+    "expired token": ("expire_token", {}),
     "429 with seconds": ("status", {"code": 429, "retry_after": 3}),
     "429 with a date": ("status", {"code": 429, "retry_after": "Wed, 21 Oct 2015 07:28:00 GMT"}),
 }
 
 
 @every_dialect
-@everywhere(list(DID_NOTHING)[:3], *list(DID_NOTHING)[3:])
-def test_an_insert_that_did_nothing_is_sent_again(ready, table, api_version, what, place, workers):
-    kind, options = DID_NOTHING[what]
+@at_each_position(list(DID_NOTHING)[:3], *list(DID_NOTHING)[3:])
+def test_an_insert_that_did_nothing_is_sent_again(ready, table, api_version, case, position, workers):
+    kind, options = DID_NOTHING[case]
     frame, _ = whole_batches(api_version, workers)
     sandbox, session = ready(api_version)
-    sandbox.faults.script(kind, operation="append", nth=POSITIONS[place], **options)
+    sandbox.faults.script(kind, operation="append", nth=POSITIONS[position], **options)
     receipt = append(session, table, workers, frame)
     assert committed(sandbox, table) == list(range(len(frame)))
     assert (receipt.sent, receipt.batches) == (len(frame), BATCHES)
     assert receipt.status == ("unverified" if api_version == "unversioned" else "confirmed")
-    # A token that ended may refuse several workers at once.
-    assert receipt.retries == 1 or (what == "token that ended" and receipt.retries <= workers)
+    # An expired token may affect several workers at once.
+    assert receipt.retries == 1 or (case == "expired token" and receipt.retries <= workers)
     assert sandbox.faults.pending == []
 
 
-# What refuses a batch for good: known not to be in the table.
+# Replies that refuse a batch finally; its rows are not in the table.
 REFUSED = {
     "400": ({"code": 400}, cd.ApiError),
     "429 again and again": ({"code": 429, "times": 20}, cd.RateLimitError),
@@ -210,12 +210,12 @@ REFUSED = {
 
 
 @every_dialect
-@everywhere(list(REFUSED)[:2], *list(REFUSED)[2:])
-def test_a_batch_refused_is_not_in_the_table(ready, table, api_version, what, place, workers):
-    options, kind = REFUSED[what]
+@at_each_position(list(REFUSED)[:2], *list(REFUSED)[2:])
+def test_a_refused_batch_is_not_in_the_table(ready, table, api_version, case, position, workers):
+    options, kind = REFUSED[case]
     frame, ranges = whole_batches(api_version, workers)
     sandbox, session = ready(api_version)
-    sandbox.faults.status(operation="append", nth=POSITIONS[place], **options)
+    sandbox.faults.status(operation="append", nth=POSITIONS[position], **options)
     with pytest.raises(cd.IncompleteWriteError) as caught:
         append(session, table, workers, frame)
     error = caught.value
@@ -225,13 +225,13 @@ def test_a_batch_refused_is_not_in_the_table(ready, table, api_version, what, pl
     assert error.unknown == []
     check_ranges(error, sandbox, table, len(frame))
     assert set(positions_in(error.confirmed)) == set(committed(sandbox, table))
-    assert workers > 1 or error.unsent == [(ranges[POSITIONS[place] - 1][0], len(frame))]
+    assert workers > 1 or error.unsent == [(ranges[POSITIONS[position] - 1][0], len(frame))]
 
 
 @one_or_four
 @pytest.mark.parametrize("position", sorted(POSITIONS.values()))
-def test_a_batch_of_which_fewer_rows_are_counted(ready, table, workers, position):
-    # Batches of which each has more than two rows.
+def test_a_batch_with_a_lower_count_is_unknown(ready, table, workers, position):
+    # Each batch has more than two rows.
     chunksize = 7
     frame, ranges = whole_batches("2025.3", workers, chunksize)
     sandbox, session = ready("2025.3")
@@ -271,7 +271,7 @@ def test_a_token_that_cannot_be_renewed_leaves_no_row_unknown(ready, table, api_
 
 
 @every_dialect
-def test_a_token_that_ends_while_four_workers_send_is_renewed_once(ready, table, api_version):
+def test_a_token_that_expires_while_four_workers_send_is_renewed_once(ready, table, api_version):
     sandbox, session = ready(api_version)
     sandbox.requests.clear()
     sandbox.faults.expire_token(operation="append", nth=BATCHES // 2)
@@ -280,46 +280,46 @@ def test_a_token_that_ends_while_four_workers_send_is_renewed_once(ready, table,
     assert committed(sandbox, table) == list(range(ROWS))
 
 
-# What happens to the reply of a create that was carried out, and to a create that was not.
-MADE: dict[str, Any] = {
+# Faults of a create that was carried out, and of a create that was not.
+CREATED: dict[str, Any] = {
     "reply lost": ("lose_reply", {}),
     "504": ("status", {"code": 504, "after_commit": True}),
     "500": ("status", {"code": 500, "after_commit": True}),
     "reply cut off": ("truncate_body", {}),
-    "reply that is no JSON": ("garbage", {}),
+    "reply that is not JSON": ("garbage", {}),
 }
-NOT_MADE: dict[str, Any] = {
+NOT_CREATED: dict[str, Any] = {
     "reset": ("lose_reply", {"after_commit": False}),
     "504": ("status", {"code": 504}),
     "500": ("status", {"code": 500}),
 }
 
 
-def check_made_once(sandbox, table, receipt):
+def check_created_once(sandbox, table, receipt):
     assert receipt.rec_id == sandbox.ledger.table_id(table)
     assert list(sandbox.ledger.tables()).count(table) == 1
     assert committed(sandbox, table) == list(range(ROWS))
 
 
 @every_dialect
-@pytest.mark.parametrize("what", MADE)
-def test_a_create_with_a_lost_reply_is_looked_up_and_used(fresh, table, api_version, what):
+@pytest.mark.parametrize("case", CREATED)
+def test_a_create_with_a_lost_reply_is_looked_up_and_used(fresh, table, api_version, case):
     sandbox, session = fresh(api_version)
-    kind, options = MADE[what]
+    kind, options = CREATED[case]
     sandbox.faults.script(kind, operation="create", **options)
     receipt = FRAME.clicdata.push(table, stamp="batch", session=session)
-    check_made_once(sandbox, table, receipt)
+    check_created_once(sandbox, table, receipt)
     assert len(sandbox.requests.of("create")) == 1
 
 
 @every_dialect
-@pytest.mark.parametrize("what", NOT_MADE)
-def test_a_lost_create_is_retried(fresh, table, api_version, what):
+@pytest.mark.parametrize("case", NOT_CREATED)
+def test_a_lost_create_is_retried(fresh, table, api_version, case):
     sandbox, session = fresh(api_version)
-    kind, options = NOT_MADE[what]
+    kind, options = NOT_CREATED[case]
     sandbox.faults.script(kind, operation="create", times=2, **options)
     receipt = FRAME.clicdata.push(table, session=session)
-    check_made_once(sandbox, table, receipt)
+    check_created_once(sandbox, table, receipt)
     assert len(sandbox.requests.of("create")) == 3
 
 
@@ -334,17 +334,17 @@ def test_a_refused_create_is_not_retried(fresh, table, api_version):
 
 
 @every_dialect
-def test_a_late_create_after_its_retry_makes_no_second_table(fresh, table, api_version):
+def test_a_late_create_after_its_retry_creates_no_second_table(fresh, table, api_version):
     sandbox, session = fresh(api_version)
     sandbox.faults.late_commit(operation="create")
     receipt = FRAME.clicdata.push(table, session=session)
     assert sandbox.faults.release() == 1
-    check_made_once(sandbox, table, receipt)
+    check_created_once(sandbox, table, receipt)
 
 
 @contextlib.contextmanager
-def once_held(sandbox, count, act):
-    """Do something, in another thread, when so many requests are held; then let go of them."""
+def call_when_held(sandbox, count, act):
+    """Call ``act`` in another thread when ``count`` requests are held; then release the requests."""
 
     def wait_and_act():
         sandbox.faults.wait_held(count)
@@ -365,15 +365,15 @@ def once_held(sandbox, count, act):
 def test_a_late_create_before_its_retry_is_used(serve, table, api_version):
     sandbox, session = serve(api_version)
     sandbox.faults.late_commit(operation="create")
-    # The look after the lost reply sees no table, and is told so only when there is one.
+    # The lookup after the lost reply finds no table; its reply comes only when the table exists.
     sandbox.faults.hang(operation="list", nth=2, after_commit=True)
-    with once_held(sandbox, 2, lambda: None):
+    with call_when_held(sandbox, 2, lambda: None):
         receipt = FRAME.clicdata.push(table, session=session)
-    check_made_once(sandbox, table, receipt)
+    check_created_once(sandbox, table, receipt)
     assert len(sandbox.requests.of("create")) == 2
 
 
-# What somebody else makes of the name meanwhile, and what the error says of it; None if it cannot be told from ours.
+# What another writer creates under the name, and the error; None if the table cannot be distinguished from ours.
 OTHERS = {
     "rows": (FRAME.head(1), "it has rows"),
     "other columns": (FRAME.head(0)[["n"]], r"it has other columns \('n'\)"),
@@ -383,45 +383,45 @@ OTHERS = {
 
 
 @every_dialect
-@pytest.mark.parametrize("what", OTHERS)
-def test_a_lost_create_does_not_use_the_table_of_another_user(serve, open_session, table, api_version, what):
+@pytest.mark.parametrize("case", OTHERS)
+def test_a_lost_create_does_not_use_the_table_of_another_writer(serve, open_session, table, api_version, case):
     sandbox, session = serve(api_version)
-    other, frame = open_session(sandbox, api_version), OTHERS[what][0]
-    # We are told that there is no such table when there is one.
+    other, frame = open_session(sandbox, api_version), OTHERS[case][0]
+    # The reply that the table does not exist comes only after the other writer has created it.
     sandbox.faults.hang(operation="list", after_commit=True)
     sandbox.faults.lose_reply(operation="create", nth=2, after_commit=False)
-    said = OTHERS[what][1]
-    expecting = pytest.raises(cd.TableExistsError, match=said) if said else contextlib.nullcontext()
-    with once_held(sandbox, 1, lambda: frame.clicdata.push(table, session=other)), expecting:
+    message = OTHERS[case][1]
+    expected = pytest.raises(cd.TableExistsError, match=message) if message else contextlib.nullcontext()
+    with call_when_held(sandbox, 1, lambda: frame.clicdata.push(table, session=other)), expected:
         FRAME.clicdata.push(table, session=session)
     assert sandbox.faults.pending == []
     assert len(sandbox.requests.of("create")) == 2
-    assert sandbox.ledger.count(table) == (len(frame) if said else ROWS)
+    assert sandbox.ledger.count(table) == (len(frame) if message else ROWS)
 
 
 @every_dialect
-@pytest.mark.parametrize("made", [True, False])
-def test_a_lost_create_where_columns_are_not_listed(serve, table, api_version, made):
+@pytest.mark.parametrize("created", [True, False])
+def test_a_lost_create_on_a_service_that_does_not_list_columns(serve, table, api_version, created):
     sandbox, session = serve(api_version, assume=Assumptions(column_metadata=False))
-    sandbox.faults.lose_reply(operation="create", after_commit=made)
-    if made:
+    sandbox.faults.lose_reply(operation="create", after_commit=created)
+    if created:
         with pytest.raises(cd.TableExistsError, match=r"does not list its columns.*if_exists='append'"):
             FRAME.clicdata.push(table, session=session)
         assert sandbox.requests.of("append") == []
         FRAME.clicdata.push(table, if_exists="append", session=session)
         assert committed(sandbox, table) == list(range(ROWS))
     else:
-        check_made_once(sandbox, table, FRAME.clicdata.push(table, session=session))
+        check_created_once(sandbox, table, FRAME.clicdata.push(table, session=session))
 
 
 @every_dialect
-@pytest.mark.parametrize("lost", ["the create each time", "the look"])
-@pytest.mark.parametrize("made_later", [False, True])
-def test_no_row_is_sent_after_a_create_of_unknown_outcome(serve, table, api_version, lost, made_later):
+@pytest.mark.parametrize("lost", ["every create", "the lookup"])
+@pytest.mark.parametrize("created_later", [False, True])
+def test_no_row_is_sent_after_a_create_of_unknown_outcome(serve, table, api_version, lost, created_later):
     sandbox, session = serve(api_version)
-    kind, options = ("late_commit", {}) if made_later else ("lose_reply", {"after_commit": False})
+    kind, options = ("late_commit", {}) if created_later else ("lose_reply", {"after_commit": False})
     sandbox.faults.script(kind, operation="create", times=50, **options)
-    if lost == "the look":
+    if lost == "the lookup":
         sandbox.faults.status(500, operation="list", nth=2, times=50)
     with pytest.raises(cd.AmbiguousWriteError, match="resume=error") as caught:
         FRAME.clicdata.push(table, session=session)
@@ -430,9 +430,9 @@ def test_no_row_is_sent_after_a_create_of_unknown_outcome(serve, table, api_vers
     assert sandbox.requests.of("append") == []
     sandbox.faults.clear()
     sandbox.faults.release()
-    assert (table in sandbox.ledger.tables()) is made_later
+    assert (table in sandbox.ledger.tables()) is created_later
     receipt = FRAME.clicdata.push(table, resume=error.resume, session=session)
-    check_made_once(sandbox, table, receipt)
+    check_created_once(sandbox, table, receipt)
 
 
 @every_dialect
@@ -467,14 +467,14 @@ def test_a_delete_is_retried(ready, table, api_version, workers, kind, options):
 
 
 @every_dialect
-def test_a_delete_that_fails_for_good_names_its_rows(ready, table, api_version):
+def test_a_delete_that_always_fails_reports_its_rows(ready, table, api_version):
     sandbox, session = ready(api_version)
     append(session, table)
     sandbox.faults.lose_reply(operation="delete", nth=3, times=20)
     frame = FRAME.iloc[[4, 7, 4, 9, 12]]
     with pytest.raises(cd.AmbiguousWriteError, match="deleting again is harmless") as caught:
         frame.clicdata.delete_rows(table, on="n", session=session)
-    # Rows 0 and 2 are alike, and went as one condition.
+    # Rows 0 and 2 are equal and were sent as one condition.
     assert caught.value.confirmed == [(0, 3)]
     assert caught.value.unknown == [(3, 4)]
     assert caught.value.unsent == [(4, 5)]
@@ -482,7 +482,7 @@ def test_a_delete_that_fails_for_good_names_its_rows(ready, table, api_version):
 
 @every_dialect
 @pytest.mark.parametrize("first", [("lose_reply", {}), ("status", {"code": 504, "after_commit": True})])
-def test_a_delete_that_may_be_done_is_not_unsent_after_a_later_refusal(ready, table, api_version, first):
+def test_a_delete_that_may_have_been_carried_out_is_not_unsent_after_a_refusal(ready, table, api_version, first):
     sandbox, session = ready(api_version)
     append(session, table)
     kind, options = first
@@ -495,7 +495,7 @@ def test_a_delete_that_may_be_done_is_not_unsent_after_a_later_refusal(ready, ta
 
 
 class Stop(BaseException):
-    """As Ctrl-C: not an Exception."""
+    """Like KeyboardInterrupt, not an Exception."""
 
 
 @every_dialect
@@ -516,8 +516,8 @@ def test_an_interrupt_reports_the_ranges_and_is_raised(ready, table, api_version
 
 
 @contextlib.contextmanager
-def meanwhile(act):
-    """Do something in another thread, while Ctrl-C raises KeyboardInterrupt in this one."""
+def acting_in_another_thread(act):
+    """Call ``act`` in another thread, while Ctrl-C raises KeyboardInterrupt in this one."""
     INTERRUPTED.clear()
     before = signal.signal(signal.SIGINT, interrupt)
     thread = threading.Thread(target=act)
@@ -538,11 +538,11 @@ def interrupt(signum, frame):
     raise KeyboardInterrupt
 
 
-def wait_until_it_waits_again():
-    """Return when the main thread, after an interrupt, waits on a condition once more."""
-    until = time.monotonic() + 10
+def wait_until_main_thread_waits_again():
+    """Return when the main thread waits on a condition again after an interrupt."""
+    deadline = time.monotonic() + 10
     while True:
-        assert time.monotonic() < until
+        assert time.monotonic() < deadline
         frame = sys._current_frames()[main_thread_id()]
         if INTERRUPTED and frame.f_code is threading.Condition.wait.__code__ and frame not in INTERRUPTED:
             return
@@ -550,7 +550,7 @@ def wait_until_it_waits_again():
 
 
 @one_or_four
-def test_ctrl_c_does_not_wait_for_another_try(ready, table, workers):
+def test_ctrl_c_does_not_wait_for_a_retry(ready, table, workers):
     sandbox, session = ready("2025.3", retry=cd.RetryPolicy())
     sandbox.faults.status(429, retry_after=60, operation="append", times=20)
 
@@ -560,7 +560,7 @@ def test_ctrl_c_does_not_wait_for_another_try(ready, table, workers):
         press_ctrl_c()
 
     started = time.monotonic()
-    with meanwhile(press), pytest.raises(KeyboardInterrupt) as caught:
+    with acting_in_another_thread(press), pytest.raises(KeyboardInterrupt) as caught:
         append(session, table, workers)
     assert time.monotonic() - started < 20
     error = caught.value.__cause__
@@ -569,36 +569,36 @@ def test_ctrl_c_does_not_wait_for_another_try(ready, table, workers):
     check_ranges(error, sandbox, table)
 
 
-def test_a_batch_that_fails_ends_the_waiting_of_the_others(ready, table):
+def test_a_failed_batch_ends_the_wait_of_the_others(ready, table):
     sandbox, session = ready("2025.3", retry=cd.RetryPolicy(), timeout=2)
-    # The one that fails is on the wire when the other is told to wait, and so is not made to wait itself.
+    # The batch that fails is in flight when the other has to wait, and so does not wait itself.
     sandbox.faults.hang(operation="append")
     sandbox.faults.status(429, retry_after=60, operation="append", nth=2)
     started = time.monotonic()
     with pytest.raises(cd.AmbiguousWriteError) as caught:
         append(session, table, workers=2)
     assert time.monotonic() - started < 20
-    assert isinstance(caught.value.__cause__, cd.RequestTimeoutError), "the reason, not what it brought about"
-    # The first request is of one of the two batches that are on the wire at once.
+    assert isinstance(caught.value.__cause__, cd.RequestTimeoutError), "the cause, not its effect"
+    # The first request carries one of the two batches in flight.
     assert caught.value.unknown in [[each] for each in batch_ranges(ROWS, BATCH, "2025.3", workers=2)[:2]]
     check_ranges(caught.value, sandbox, table)
 
 
 @pytest.mark.parametrize("presses", [1, 2])
-def test_the_first_ctrl_c_waits_for_what_is_on_the_wire_and_the_second_does_not(ready, table, presses):
+def test_only_the_first_ctrl_c_waits_for_the_batches_in_flight(ready, table, presses):
     sandbox, session = ready("2025.3")
     sandbox.faults.hang(after_commit=True, operation="append")
 
     def press():
         sandbox.faults.wait_held()
         press_ctrl_c()
-        wait_until_it_waits_again()
+        wait_until_main_thread_waits_again()
         if presses == 2:
             press_ctrl_c()
         else:
             sandbox.faults.release()
 
-    with meanwhile(press), pytest.raises(KeyboardInterrupt) as caught:
+    with acting_in_another_thread(press), pytest.raises(KeyboardInterrupt) as caught:
         FRAME.clicdata.append(table, session=session)
     error = caught.value.__cause__
     assert isinstance(error, cd.IncompleteWriteError)
@@ -608,7 +608,7 @@ def test_the_first_ctrl_c_waits_for_what_is_on_the_wire_and_the_second_does_not(
 
 @every_dialect
 @pytest.mark.parametrize("batches_done", [3, BATCHES])
-def test_a_progress_call_that_fails_loses_no_account(ready, table, api_version, batches_done):
+def test_a_progress_function_that_raises_leaves_the_ranges_exact(ready, table, api_version, batches_done):
     frame, ranges = whole_batches(api_version, workers=1)
     sandbox, session = ready(api_version)
 
@@ -630,8 +630,8 @@ def test_a_stream_that_breaks_reports_what_was_sent(ready, table, api_version, w
     sandbox, session = ready(api_version)
     arrow = pa.Table.from_pandas(FRAME, preserve_index=False)
     taken = 13
-    went = rows_that_fill_batches(taken, api_version, workers)
-    assert went < taken
+    sent_rows = rows_that_fill_batches(taken, api_version, workers)
+    assert sent_rows < taken
 
     def batches():
         yield from arrow.slice(0, taken).to_batches()
@@ -640,13 +640,13 @@ def test_a_stream_that_breaks_reports_what_was_sent(ready, table, api_version, w
     reader = pa.RecordBatchReader.from_batches(arrow.schema, batches())
     with pytest.raises((cd.IncompleteWriteError, KeyboardInterrupt)) as caught:
         cd.append(reader, table, chunksize=BATCH, workers=workers, session=session)
-    told = caught.value if isinstance(error, Exception) else caught.value.__cause__
-    assert isinstance(told, cd.IncompleteWriteError)
-    # More rows had been taken from the stream, but made no whole batch.
-    check_ranges(told, sandbox, table, rows=went)
-    assert told.unknown == []
-    assert set(positions_in(told.confirmed)) == set(committed(sandbox, table))
-    assert f"from row {went} on" in str(told)
+    raised = caught.value if isinstance(error, Exception) else caught.value.__cause__
+    assert isinstance(raised, cd.IncompleteWriteError)
+    # More rows were taken from the stream, but did not fill a batch.
+    check_ranges(raised, sandbox, table, rows=sent_rows)
+    assert raised.unknown == []
+    assert set(positions_in(raised.confirmed)) == set(committed(sandbox, table))
+    assert f"from row {sent_rows} on" in str(raised)
 
 
 @every_dialect

@@ -1,4 +1,4 @@
-"""A frame whose columns are not the table's: what is left out if the user says so, and what a mismatch prints."""
+"""Frames whose columns differ from those of the table: columns that are left out, and the message of a mismatch."""
 
 import inspect
 import re
@@ -18,7 +18,7 @@ from pandas_clicdata.sandbox import Assumptions
 from pandas_clicdata.types.plan import Difference, mismatch
 from pandas_clicdata.write.journal import with_checksum
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 every_dialect = pytest.mark.parametrize("api_version", ["2025.3", "unversioned"])
@@ -31,7 +31,7 @@ def writes(sandbox):
     return [each.operation for each in sandbox.requests if each.operation in ("create", "append", "update", "delete")]
 
 
-def held(sandbox, table):
+def rows_in(sandbox, table):
     """Return the rows of a table, by flight."""
     return sorted((row["flight"], row["delay"]) for row in sandbox.ledger.rows(table))
 
@@ -44,27 +44,29 @@ def without_columns(new_sandbox):
 
 @pytest.fixture
 def unlisted(without_columns, open_session):
-    """Start a service that does not list the columns of a table, so that only its rows show them."""
+    """Return a function that opens a session on a service that does not list columns, so that only rows show them."""
     yield lambda api_version: (without_columns, open_session(without_columns, api_version))
     without_columns.faults.clear()
 
 
-# left out
+# columns that are left out
 
-ACTS = {
+CALLS = {
     "append": lambda frame, table, options: cd.append(frame, table, **options),
     "append by key": lambda frame, table, options: cd.append(frame, table, on=["flight", "delay"], **options),
-    "append to check": lambda frame, table, options: cd.append(frame, table, on_unknown="check", **options),
+    "append with check": lambda frame, table, options: cd.append(frame, table, on_unknown="check", **options),
     "push to append": lambda frame, table, options: cd.push(frame, table, if_exists="append", **options),
     "push to replace": lambda frame, table, options: cd.push(frame, table, if_exists="replace", **options),
     "push to upsert": lambda frame, table, options: cd.push(frame, table, if_exists="upsert", on="flight", **options),
     "upsert": lambda frame, table, options: cd.upsert(frame, table, on="flight", **options),
     "update_rows": lambda frame, table, options: cd.update_rows(frame, table, on="flight", **options),
-    "by the accessor": lambda frame, table, options: frame.clicdata.append(table, **options),
-    "by the class": lambda frame, table, options: cd.Data(options.pop("session")).append_data(table, frame, **options),
+    "accessor": lambda frame, table, options: frame.clicdata.append(table, **options),
+    "Data.append_data": lambda frame, table, options: cd.Data(options.pop("session")).append_data(
+        table, frame, **options
+    ),
 }
 ADDED = sorted([("UA1", 1), ("UA2", 2), ("UA3", 3), ("UA2", 7), ("UA4", 8)])
-HELD = {
+ROWS_AFTER = {
     "push to replace": [("UA2", 7), ("UA4", 8)],
     "push to upsert": [("UA1", 1), ("UA2", 7), ("UA3", 3), ("UA4", 8)],
     "upsert": [("UA1", 1), ("UA2", 7), ("UA3", 3), ("UA4", 8)],
@@ -79,41 +81,41 @@ def backups(monkeypatch, tmp_path):
 
 
 @every_dialect
-@pytest.mark.parametrize("how", ACTS)
-def test_new_columns_are_refused_or_left_out(filled, name, backups, api_version, how):
+@pytest.mark.parametrize("call", CALLS)
+def test_new_columns_are_refused_or_left_out(filled, name, backups, api_version, call):
     sandbox, session = filled(api_version, OLD)
-    options = {**backups.get(how, {}), "session": session, "reconcile_wait": 0}
+    options = {**backups.get(call, {}), "session": session, "reconcile_wait": 0}
     with pytest.raises(cd.ColumnMismatchError, match="on_new_columns='ignore'") as caught:
-        ACTS[how](NEW, name, dict(options))
+        CALLS[call](NEW, name, dict(options))
     assert (caught.value.extra, caught.value.missing, caught.value.differing) == (["gate", "day"], [], [])
     assert writes(sandbox) == []
-    assert held(sandbox, name) == held_of(OLD)
+    assert rows_in(sandbox, name) == rows_of(OLD)
 
     options["on_new_columns"] = "ignore"
-    dry = ACTS[how](NEW, name, {**options, "dry_run": True})
+    dry = CALLS[call](NEW, name, {**options, "dry_run": True})
     assert writes(sandbox) == []
-    # An update by a key that no row has changes nothing, and reading back would show that.
-    receipt = ACTS[how](NEW, name, {**options, "verify": how != "update_rows"})
-    assert held(sandbox, name) == HELD.get(how, ADDED)
+    # An update of a key that no row has changes nothing, and verify= would report it.
+    receipt = CALLS[call](NEW, name, {**options, "verify": call != "update_rows"})
+    assert rows_in(sandbox, name) == ROWS_AFTER.get(call, ADDED)
     for each in (dry, receipt):
         assert each.notes[0] == f"Left out, because table {label(receipt)} does not have them: 'gate', 'day'."
         assert [column.name for column in each.columns] == ["delay", "flight"]
-    assert receipt.status == ("unverified" if how == "update_rows" else "verified")
+    assert receipt.status == ("unverified" if call == "update_rows" else "verified")
     assert "&#x27;gate&#x27;" in receipt._repr_html_()
 
 
-def held_of(frame):
+def rows_of(frame):
     return sorted(zip(frame["flight"], frame["delay"].tolist(), strict=True))
 
 
 def label(receipt):
-    """How a sentence names the table, which a call by RecId does not know the name of."""
+    """Return the table as messages name it."""
     return f"{receipt.name!r} (RecId {receipt.rec_id})"
 
 
 @every_dialect
 @pytest.mark.parametrize("if_exists", ["fail", "append", "replace", "upsert"])
-def test_a_table_that_is_made_has_all_columns(running, open_session, name, api_version, if_exists):
+def test_a_new_table_has_all_columns(running, open_session, name, api_version, if_exists):
     session = open_session(running, api_version)
     on = "flight" if if_exists == "upsert" else None
     receipt = NEW.clicdata.push(name, if_exists=if_exists, on=on, session=session, **IGNORE)
@@ -121,7 +123,7 @@ def test_a_table_that_is_made_has_all_columns(running, open_session, name, api_v
 
 
 @every_dialect
-def test_no_new_rows_give_no_message(filled, name, api_version):
+def test_a_frame_without_new_columns_adds_no_note(filled, name, api_version):
     _, session = filled(api_version, OLD)
     assert OLD[["delay", "flight"]].clicdata.append(name, session=session, **IGNORE).notes == ()
 
@@ -131,21 +133,21 @@ def test_column_types_apply_to_sent_and_unsent_columns(filled, name, api_version
     sandbox, session = filled(api_version, OLD.assign(delay=OLD["delay"].astype("str")))
     types = {"delay": "text", "day": "text"}
     NEW.clicdata.append(name, column_types=types, session=session, **IGNORE)
-    assert ("UA4", "8") in held(sandbox, name)
+    assert ("UA4", "8") in rows_in(sandbox, name)
 
 
 @every_dialect
-@pytest.mark.parametrize("stamp", [None, "mark"])
-def test_a_stream_leaves_out_too(running, open_session, name, api_version, stamp):
+@pytest.mark.parametrize("stamp", [None, "push_batch"])
+def test_columns_of_a_stream_are_left_out(running, open_session, name, api_version, stamp):
     session = open_session(running, api_version)
     OLD.clicdata.push(name, stamp=stamp, session=session)
     reader = pa.Table.from_pandas(NEW, preserve_index=False).to_reader(max_chunksize=1)
     receipt = cd.append(reader, name, stamp=stamp, verify=True, session=session, **IGNORE)
-    assert (receipt.sent, len(receipt.notes), held(running, name)) == (2, 1, ADDED)
+    assert (receipt.sent, len(receipt.notes), rows_in(running, name)) == (2, 1, ADDED)
 
 
 @every_dialect
-def test_what_may_be_meant_is_in_the_note(filled, name, api_version):
+def test_the_note_suggests_similar_names(filled, name, api_version):
     _, session = filled(api_version, OLD)
     frame = pd.DataFrame({"flight": ["UA1"], "dely": [7], "gate": ["A"]})
     receipt = frame.assign(delay=1).clicdata.append(name, session=session, **IGNORE)
@@ -187,11 +189,11 @@ REFUSED = {
 
 
 @every_dialect
-@pytest.mark.parametrize("what", REFUSED)
-def test_a_write_that_is_still_refused_changes_nothing(filled, name, api_version, what):
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_write_that_is_still_refused_changes_nothing(filled, name, api_version, case):
     sandbox, session = filled(api_version, OLD)
-    act, missing, extra, says = REFUSED[what]
-    with pytest.raises(cd.ColumnMismatchError, match=says) as caught:
+    act, missing, extra, message = REFUSED[case]
+    with pytest.raises(cd.ColumnMismatchError, match=message) as caught:
         act(name, {**IGNORE, "session": session})
     assert (caught.value.missing, caught.value.extra) == (missing, extra)
     assert writes(sandbox) == []
@@ -199,7 +201,7 @@ def test_a_write_that_is_still_refused_changes_nothing(filled, name, api_version
 
 @pytest.mark.parametrize("value", ["", "add", "ERROR", None, True, ["ignore"]])
 @pytest.mark.parametrize("act", ["push", "append", "update_rows", "upsert"])
-def test_other_words_are_refused_before_any_request(filled, name, act, value):
+def test_other_values_of_on_new_columns_are_refused_before_any_request(filled, name, act, value):
     sandbox, session = filled("2025.3", OLD)
     on = {"on": "flight"} if act in ("update_rows", "upsert") else {}
     with pytest.raises(ValueError, match="on_new_columns= must be one of 'error', 'ignore'"):
@@ -207,7 +209,7 @@ def test_other_words_are_refused_before_any_request(filled, name, act, value):
     assert len(sandbox.requests) == 0
 
 
-def test_a_column_that_cannot_be_sent_is_refused_before_any_request_also_where_it_would_be_left_out(filled, name):
+def test_an_unsupported_column_is_refused_before_any_request_even_if_it_would_be_left_out(filled, name):
     sandbox, session = filled("2025.3", OLD)
     with pytest.raises(cd.FrameError, match="'gate'"):
         NEW.assign(gate=[1, "a"]).clicdata.append(name, session=session, **IGNORE)
@@ -220,42 +222,42 @@ def test_an_empty_table_that_does_not_list_its_columns_leaves_nothing_out(unlist
     OLD.head(0).clicdata.push(name, session=session)
     receipt = OLD.clicdata.append(name, session=session, **IGNORE)
     assert receipt.notes[0].startswith("No column was left out: table")
-    assert held(sandbox, name) == held_of(OLD)
+    assert rows_in(sandbox, name) == rows_of(OLD)
 
 
-# going on
+# resume
 
 
 @every_dialect
-@pytest.mark.parametrize("kept", ["journal", "token"])
-@pytest.mark.parametrize("act", ["append", "push to append", "push to replace"])
-def test_the_same_call_resumes(filled, name, backups, tmp_path, api_version, kept, act):
+@pytest.mark.parametrize("resume_by", ["journal", "token"])
+@pytest.mark.parametrize("call", ["append", "push to append", "push to replace"])
+def test_the_same_call_resumes(filled, name, backups, tmp_path, api_version, resume_by, call):
     sandbox, session = filled(api_version, OLD)
-    options = {**IGNORE, **backups.get(act, {}), "chunksize": 1, "session": session}
-    if kept == "journal":
+    options = {**IGNORE, **backups.get(call, {}), "chunksize": 1, "session": session}
+    if resume_by == "journal":
         options["journal"] = tmp_path / "journal"
     sandbox.faults.status(400, operation="append", nth=2)
     with pytest.raises(cd.ClicDataError) as caught:
-        ACTS[act](NEW, name, dict(options))
+        CALLS[call](NEW, name, dict(options))
     assert isinstance(caught.value, cd.IncompleteWriteError)
-    again = {**options, "resume": caught.value.resume} if kept == "token" else options
+    again = {**options, "resume": caught.value.resume} if resume_by == "token" else options
     before = writes(sandbox)
     for changed in (NEW.drop(columns="day"), NEW.assign(day=9)):
         with pytest.raises(cd.ResumeError, match=r"the (list of columns and types|content of the frame) differs"):
-            ACTS[act](changed, name, dict(again))
+            CALLS[call](changed, name, dict(again))
     with pytest.raises(cd.ColumnMismatchError):
-        ACTS[act](NEW, name, {**again, "on_new_columns": "error"})
+        CALLS[call](NEW, name, {**again, "on_new_columns": "error"})
     assert writes(sandbox) == before
-    receipt = ACTS[act](NEW, name, dict(again))
-    assert held(sandbox, name) == HELD.get(act, ADDED)
+    receipt = CALLS[call](NEW, name, dict(again))
+    assert rows_in(sandbox, name) == ROWS_AFTER.get(call, ADDED)
     assert receipt.sent == 2
     assert receipt.notes[0].endswith("does not have them: 'gate', 'day'.")
-    if kept == "journal":
-        done = ACTS[act](NEW, name, dict(again))
+    if resume_by == "journal":
+        done = CALLS[call](NEW, name, dict(again))
         assert done.notes[0].startswith("Nothing was sent")
         assert done.notes[1] == receipt.notes[0]
         assert [column.name for column in done.columns] == ["delay", "flight"]
-        assert held(sandbox, name) == HELD.get(act, ADDED)
+        assert rows_in(sandbox, name) == ROWS_AFTER.get(call, ADDED)
 
 
 @every_dialect
@@ -268,25 +270,25 @@ def test_a_replace_that_emptied_its_table_can_be_resumed(filled, unlisted, name,
     sandbox.faults.status(400, operation="append")
     with pytest.raises(cd.ReplaceIncompleteError) as caught:
         NEW.clicdata.push(name, **options)
-    assert held(sandbox, name) == []
+    assert rows_in(sandbox, name) == []
     receipt = NEW.clicdata.push(name, **options, resume=caught.value.resume)
-    assert held(sandbox, name) == held_of(NEW)
+    assert rows_in(sandbox, name) == rows_of(NEW)
     assert receipt.notes[0].endswith("does not have them: 'gate', 'day'.")
 
 
 def test_a_write_to_a_table_with_another_column_is_not_resumed(filled, name, tmp_path):
-    """The first rows went without it; the table of the same RecId and name is another sandbox's here."""
+    """The first rows were sent without the column. The RecId of another table in the token simulates the change."""
     sandbox, session = filled("2025.3", OLD)
     options = {**IGNORE, "chunksize": 1, "session": session}
     sandbox.faults.status(400, operation="append", nth=2)
     with pytest.raises(cd.IncompleteWriteError) as caught:
         NEW.clicdata.append(name, **options)
-    kept = caught.value.resume
-    assert kept is not None
-    assert kept["left_out"] == ["gate", "day"]
+    token = caught.value.resume
+    assert token is not None
+    assert token["left_out"] == ["gate", "day"]
     before = writes(sandbox)
     other = OLD.assign(day=1).clicdata.push(f"{name} other", session=session)
-    moved = {key: value for key, value in kept.items() if key != "seal"} | {"rec_id": other.rec_id}
+    moved = {key: value for key, value in token.items() if key != "seal"} | {"rec_id": other.rec_id}
     sandbox.requests.clear()
     with pytest.raises(cd.ResumeError, match=r"then lacked: 'gate', 'day'; now it lacks: 'gate'"):
         NEW.clicdata.append(name, **options, resume=with_checksum(moved))
@@ -294,16 +296,16 @@ def test_a_write_to_a_table_with_another_column_is_not_resumed(filled, name, tmp
     assert writes(sandbox) == []
 
 
-# what a mismatch prints
+# the message of a mismatch
 
 LINES = 20
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=80).filter(str.strip)
 some_names = st.lists(names, unique_by=lambda each: each.strip().casefold(), max_size=60)
 
 
-def compared(ours, theirs, differing, whole=True):
-    planned = [PlannedColumn(each, "int64", ColumnType.NUMBER, WireFormat(Encoding.INTEGER), "") for each in ours]
-    columns = [Column(each, "text" if each in differing else "number") for each in theirs]
+def mismatch_of(ours, theirs, differing, whole=True):
+    planned = [PlannedColumn(name, "int64", ColumnType.NUMBER, WireFormat(Encoding.INTEGER), "") for name in ours]
+    columns = [Column(name, "text" if name in differing else "number") for name in theirs]
     return mismatch(Difference(planned, columns, differing, whole), "'T' (RecId 7)", "")
 
 
@@ -314,7 +316,7 @@ def width(text):
 
 
 def lines_of(error):
-    """Return the lines of the table, without its head, and what follows it."""
+    """Return the header, the lines and the last line of the table in a message."""
     head, _, table = str(error).partition("\n\n")
     assert all(len(line) < 200 for line in head.split("\n"))
     header, *lines = table.split("\n")
@@ -330,7 +332,7 @@ def test_each_column_that_differs_is_named_or_counted(universe, data):
     ours = [each for each, place in zip(universe, where, strict=True) if place != "theirs"]
     theirs = [each for each, place in zip(universe, where, strict=True) if place != "ours"]
     differing = [each for each, place in zip(universe, where, strict=True) if place == "differing"]
-    error = compared(ours, theirs, differing)
+    error = mismatch_of(ours, theirs, differing)
     missing, extra = [each for each in theirs if each not in ours], [each for each in ours if each not in theirs]
     assert (error.missing, error.extra) == (missing, extra)
     assert error.differing == [(each, "number", "text") for each in differing]
@@ -356,29 +358,29 @@ def test_each_column_that_differs_is_named_or_counted(universe, data):
 @given(some_names, some_names)
 @example(["a"], ["A"])
 def test_a_selection_of_columns_is_complete(ours, theirs):
-    error = compared(ours, theirs, [], whole=False)
+    error = mismatch_of(ours, theirs, [], whole=False)
     assert error.missing == []
     assert error.extra == [each for each in ours if each not in theirs]
 
 
-def test_the_message_begins_with_the_remedy_and_ends_with_what_is_omitted():
+def test_the_message_begins_with_the_remedy_and_ends_with_the_number_of_omitted_columns():
     ours, theirs = [f"x{n}" for n in range(9)], [f"m{n}" for n in range(8)]
     both = [f"d{n}" for n in range(7)]
-    said = str(compared([*ours, *both], [*theirs, *both], both)).split("\n")
-    assert said[:5] == [
+    lines = str(mismatch_of([*ours, *both], [*theirs, *both], both)).split("\n")
+    assert lines[:5] == [
         "The columns of the frame do not match those of table 'T' (RecId 7); columns are matched by name.",
         "Missing columns are not filled in: rename a column, or add an empty one: df['m0'] = None.",
         "Rename or drop columns that the table does not have.",
         "Convert the columns of another type, or request the type of the table: column_types={'d0': 'text'}.",
         "",
     ]
-    assert said[-1] == (
+    assert lines[-1] == (
         "… and 1 more missing, 2 more not in the table, 1 more of another type:"
         " error.missing, error.extra and error.differing list all."
     )
 
 
-def test_long_names_and_types_are_cut_and_accents_take_no_room():
+def test_long_names_and_types_are_cut_and_combining_accents_have_no_width():
     shown = [("k" * 58, "s" * 53), ("k" * 59, "s" * 54), ("e\u0301", "a  b\n\tc")]
     planned = [PlannedColumn(each, dtype, ColumnType.TEXT, WireFormat(Encoding.TEXT), "") for each, dtype in shown]
     error = mismatch(Difference(planned, [Column("z", "number")], [], whole=False), "'T'", "")
@@ -390,18 +392,18 @@ def test_long_names_and_types_are_cut_and_accents_take_no_room():
     ]
 
 
-def test_of_many_columns_of_the_table_twenty_are_listed():
-    some = ", ".join(f"'c{n}'" for n in range(20))
+def test_at_most_twenty_columns_of_the_table_are_listed():
+    listed = ", ".join(f"'c{n}'" for n in range(20))
     for count, rest in ((20, "."), (21, " and 1 more."), (1500, " and 1,480 more.")):
-        error = compared(["x"], [f"c{n}" for n in range(count)], [], whole=False)
-        said = str(error).split("\n\n")[0].split("\n")
-        assert said[1:] == ["Rename or drop columns that the table does not have.", f"The table has {some}{rest}"]
+        error = mismatch_of(["x"], [f"c{n}" for n in range(count)], [], whole=False)
+        lines = str(error).split("\n\n")[0].split("\n")
+        assert lines[1:] == ["Rename or drop columns that the table does not have.", f"The table has {listed}{rest}"]
 
 
-def test_several_near_names_are_all_suggested():
-    assert "did you mean 'row2' or 'row1'?" in str(compared(["row"], ["row1", "row2"], []))
-    assert "is it 'row2' or 'row1'?" in str(compared(["row1", "row2"], ["row"], []))
-    lines = str(compared(["flight"], ["seats"], [])).split("\n")
+def test_all_similar_names_are_suggested():
+    assert "did you mean 'row2' or 'row1'?" in str(mismatch_of(["row"], ["row1", "row2"], []))
+    assert "is it 'row2' or 'row1'?" in str(mismatch_of(["row1", "row2"], ["row"], []))
+    lines = str(mismatch_of(["flight"], ["seats"], [])).split("\n")
     assert lines[-2].endswith("  missing in the frame")
     assert lines[-1].endswith("  not in the table")
 
@@ -410,18 +412,18 @@ def test_several_near_names_are_all_suggested():
     ("counts", "shown"),
     [((10, 10, 10), (7, 7, 6)), ((30, 2, 0), (18, 2, 0)), ((0, 0, 25), (0, 0, 20)), ((9, 9, 2), (9, 9, 2))],
 )
-def test_of_many_some_of_each_kind_are_shown(counts, shown):
+def test_a_long_message_has_columns_of_each_kind(counts, shown):
     missing, extra, differing = (
         [f"{kind}{n}" for n in range(count)] for kind, count in zip("mxd", counts, strict=True)
     )
-    error = compared([*extra, *differing], [*missing, *differing], differing)
+    error = mismatch_of([*extra, *differing], [*missing, *differing], differing)
     _, lines, rest = lines_of(error)
     assert tuple(sum(line.startswith(f"'{kind}") for line in lines) for kind in "mxd") == shown
     assert sum(int(number) for number in re.findall(r"(\d+) more", rest)) == sum(counts) - sum(shown)
     assert (error.missing, error.extra, [each[0] for each in error.differing]) == (missing, extra, differing)
 
 
-def test_a_mismatch_side_by_side(filled, name):
+def test_the_message_compares_both_sides(filled, name):
     _, session = filled("2025.3", OLD.assign(**{"gate 東京": "A"}))
     frame = OLD.rename(columns={"flight": "flght"}).assign(delay="1", **{"gate 東京": 1.5})
     with pytest.raises(cd.ColumnMismatchError) as caught:
@@ -438,7 +440,7 @@ def test_a_mismatch_side_by_side(filled, name):
 
 
 @every_dialect
-def test_of_thousands_of_columns_twenty_are_printed_at_once(filled, name, api_version):
+def test_at_most_twenty_of_hundreds_of_columns_are_printed(filled, name, api_version):
     _, session = filled(api_version, pd.DataFrame({f"column {n}": [n] for n in range(300)}))
     frame = pd.DataFrame({f"Column{n}": [n] for n in range(500)})
     with pytest.raises(cd.ColumnMismatchError) as caught:
@@ -450,14 +452,14 @@ def test_of_thousands_of_columns_twenty_are_printed_at_once(filled, name, api_ve
 
 
 @every_dialect
-def test_a_column_is_found_where_types_are_not_listed(unlisted, name, api_version):
+def test_a_missing_column_is_named_where_types_are_not_listed(unlisted, name, api_version):
     _, session = unlisted(api_version)
     OLD.clicdata.push(name, session=session)
     with pytest.raises(cd.ColumnMismatchError, match=r"'flight' +- +type unknown +missing in the frame"):
         OLD[["delay"]].clicdata.append(name, session=session)
 
 
-# near names
+# similar names
 
 NEAR = [
     ("flght", ["flight", "seats"], ["flight"]),
@@ -475,15 +477,15 @@ NEAR = [
 
 
 @pytest.mark.parametrize(("name", "among", "expected"), NEAR, ids=range(len(NEAR)))
-def test_near_names(name, among, expected):
+def test_similar_names(name, among, expected):
     assert sorted(near(name, among)) == sorted(expected) if name != "row" else len(near(name, among)) == 3
     assert (did_you_mean(name, among) != "") is bool(expected)
 
 
-def test_help_is_whole():
+def test_docstrings_have_examples_and_all_parameters():
     for method in ("push", "append", "update_rows", "upsert", "delete_rows", "schema"):
-        door = getattr(OLD.clicdata, method)
-        assert re.search(r"Examples\n-+", inspect.getdoc(door) or ""), method
+        function = getattr(OLD.clicdata, method)
+        assert re.search(r"Examples\n-+", inspect.getdoc(function) or ""), method
     documented = inspect.getdoc(OLD.clicdata.push) or ""
     for parameter in inspect.signature(OLD.clicdata.push).parameters:
         assert re.search(rf"^{parameter} : ", documented, re.MULTILINE), parameter

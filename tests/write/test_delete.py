@@ -1,4 +1,4 @@
-"""delete_rows: bounded, shown before, in as few requests as there can be, and safe to repeat."""
+"""delete_rows: limits, previews, the number of requests, and repetition."""
 
 import datetime as dt
 from decimal import Decimal
@@ -12,7 +12,7 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 DIALECTS = ("2025.3", "unversioned")
@@ -29,7 +29,7 @@ FRAME = pd.DataFrame(
 
 @pytest.fixture
 def fresh(filled):
-    """Return the sandbox with the rows in a table, its log empty, and a session of its own."""
+    """Return a function that pushes the rows and returns the sandbox, with an empty request log, and a new session."""
 
     def make(api_version="2025.3", frame=FRAME, **options):
         return filled(api_version, frame, **options)
@@ -55,7 +55,7 @@ def test_a_dry_run_counts_and_shows_the_rows(fresh, name, api_version):
 
 
 @every_dialect
-def test_a_dry_run_that_meets_nothing_shows_no_rows(fresh, name, api_version):
+def test_a_dry_run_without_matches_shows_no_rows(fresh, name, api_version):
     _, session = fresh(api_version)
     receipt = pd.DataFrame({"n": [99]}).clicdata.delete_rows(name, on="n", dry_run=True, session=session)
     assert (receipt.matched, receipt.batches, len(receipt.preview)) == (0, 0, 0)
@@ -63,28 +63,28 @@ def test_a_dry_run_that_meets_nothing_shows_no_rows(fresh, name, api_version):
 
 
 @pytest.mark.parametrize("row_id", ["id", "rec_id"])
-def test_the_rows_shown_are_those_of_a_read_without_the_row_id(serve, row_id):
+def test_a_preview_has_no_row_id(serve, row_id):
     sandbox, session = serve(assume=Assumptions(row_id=row_id))
     FRAME.clicdata.push("T", session=session)
     receipt = FRAME.head(1).clicdata.delete_rows("T", on="n", dry_run=True, session=session)
     pd.testing.assert_frame_equal(receipt.preview, cd.read_clicdata("T", session=session).head(1))
-    # By the row id, rows can be deleted all the same.
+    # Rows can still be deleted by the row id.
     pd.DataFrame({row_id: [2, 3]}).clicdata.delete_rows("T", on=row_id, max_rows=2, session=session)
     assert numbers(sandbox, "T") == [1, 4, 5, 6]
 
 
 @every_dialect
-@pytest.mark.parametrize("most", [0, 2, 3, 100, np.int64(3)])
-def test_max_rows_stops_before_the_first_deletion(fresh, name, api_version, most):
+@pytest.mark.parametrize("max_rows", [0, 2, 3, 100, np.int64(3)])
+def test_max_rows_stops_before_the_first_deletion(fresh, name, api_version, max_rows):
     sandbox, session = fresh(api_version)
 
     def delete():
-        return pd.DataFrame({"t": ["a"]}).clicdata.delete_rows(name, on="t", max_rows=most, session=session)
+        return pd.DataFrame({"t": ["a"]}).clicdata.delete_rows(name, on="t", max_rows=max_rows, session=session)
 
-    if most < 3:
+    if max_rows < 3:
         with pytest.raises(cd.TooManyRowsError, match="3 rows of table") as caught:
             delete()
-        assert (caught.value.rows, caught.value.max_rows) == (3, most)
+        assert (caught.value.rows, caught.value.max_rows) == (3, max_rows)
         assert sandbox.requests.of("delete") == []
         assert sandbox.ledger.count(name) == 6
     else:
@@ -92,15 +92,15 @@ def test_max_rows_stops_before_the_first_deletion(fresh, name, api_version, most
         assert numbers(sandbox, name) == [2, 4, 6]
 
 
-@pytest.mark.parametrize("most", [-1, 2.5, True, "3"])
-def test_max_rows_is_a_whole_number(fresh, name, most):
+@pytest.mark.parametrize("max_rows", [-1, 2.5, True, "3"])
+def test_max_rows_is_a_whole_number(fresh, name, max_rows):
     sandbox, session = fresh()
     with pytest.raises(ValueError, match="max_rows"):
-        FRAME.clicdata.delete_rows(name, on="n", max_rows=most, session=session)
+        FRAME.clicdata.delete_rows(name, on="n", max_rows=max_rows, session=session)
     assert len(sandbox.requests) == 0
 
 
-# how many requests
+# the number of requests
 
 NUMBER_OF_REQUESTS: dict[str, Any] = {
     "equal keys are one": ({"t": ["a", "a", "b", "a"]}, "t", None, 2),
@@ -108,25 +108,25 @@ NUMBER_OF_REQUESTS: dict[str, Any] = {
     "other columns do not count": ({"t": ["a", "a"], "n": [1, 2]}, "t", None, 1),
     "1 and 1.0 are one": ({"n": pd.Series([1, Decimal("1.0"), Decimal("1.00"), 2], dtype=object)}, "n", None, 2),
     "zero has no sign": ({"n": [0.0, -0.0]}, "n", None, 1),
-    "those not found need none": ({"n": [1, 77, 78, 79, 2]}, "n", 2, 2),
-    "none is found": ({"n": [77, 78]}, "n", 0, 0),
-    "without a look all are asked for": ({"n": [1, 77, 78]}, "n", None, 3),
+    "missing keys need none": ({"n": [1, 77, 78, 79, 2]}, "n", 2, 2),
+    "all keys are missing": ({"n": [77, 78]}, "n", 0, 0),
+    "without max_rows= missing keys count": ({"n": [1, 77, 78]}, "n", None, 3),
 }
 
 
 @every_dialect
 @one_or_four
-@pytest.mark.parametrize("what", NUMBER_OF_REQUESTS)
-def test_there_is_one_request_a_combination_of_keys(fresh, name, api_version, workers, what):
-    keys, on, most, requests = NUMBER_OF_REQUESTS[what]
+@pytest.mark.parametrize("case", NUMBER_OF_REQUESTS)
+def test_each_combination_of_keys_takes_one_request(fresh, name, api_version, workers, case):
+    keys, on, max_rows, requests = NUMBER_OF_REQUESTS[case]
     sandbox, session = fresh(api_version)
     frame = pd.DataFrame(keys)
-    receipt = frame.clicdata.delete_rows(name, on=on, max_rows=most, workers=workers, session=session)
+    receipt = frame.clicdata.delete_rows(name, on=on, max_rows=max_rows, workers=workers, session=session)
     assert len(sandbox.requests.of("delete")) == receipt.batches == requests
-    gone = {tuple(row) for row in frame[[on] if isinstance(on, str) else on].itertuples(index=False)}
+    deleted = {tuple(row) for row in frame[[on] if isinstance(on, str) else on].itertuples(index=False)}
     names = [on] if isinstance(on, str) else on
     assert numbers(sandbox, name) == [
-        row["n"] for row in FRAME.to_dict("records") if tuple(row[key] for key in names) not in gone
+        row["n"] for row in FRAME.to_dict("records") if tuple(row[key] for key in names) not in deleted
     ]
 
 
@@ -155,27 +155,27 @@ KEYS: dict[str, Any] = {
 
 
 @every_dialect
-@pytest.mark.parametrize("looked", [False, True])
+@pytest.mark.parametrize("limited", [False, True])
 @pytest.mark.parametrize("datetime_form", ["space", "iso_offset"])
-@pytest.mark.parametrize("what", KEYS)
+@pytest.mark.parametrize("case", KEYS)
 def test_keys_of_every_type_match_equal_values(
-    running, serve, open_session, name, api_version, what, looked, datetime_form
+    running, serve, open_session, name, api_version, case, limited, datetime_form
 ):
-    there, keys = KEYS[what]
+    stored, keys = KEYS[case]
     if datetime_form == "iso_offset":
         sandbox, session = serve(api_version, assume=Assumptions(datetime_form="iso_offset"))
     else:
         sandbox, session = running, open_session(running, api_version)
-    cd.push(pa.table({"key": there, "n": range(len(there))}), name, session=session)
-    most = len(keys) + 1 if looked else None
-    gone = pa.table({"key": keys})
-    dry = cd.delete_rows(gone, name, on="key", dry_run=True, session=session)
-    receipt = cd.delete_rows(gone, name, on="key", max_rows=most, session=session)
-    wanted = {key.astimezone(dt.UTC).replace(tzinfo=None) if getattr(key, "tzinfo", None) else key for key in keys}
-    wanted |= {dt.datetime(key.year, key.month, key.day) for key in wanted if type(key) is dt.date}
-    assert numbers(sandbox, name) == [at for at, key in enumerate(there) if key not in wanted]
-    assert dry.matched == len(there) - sandbox.ledger.count(name)
-    if looked:
+    cd.push(pa.table({"key": stored, "n": range(len(stored))}), name, session=session)
+    max_rows = len(keys) + 1 if limited else None
+    keys_to_delete = pa.table({"key": keys})
+    dry = cd.delete_rows(keys_to_delete, name, on="key", dry_run=True, session=session)
+    receipt = cd.delete_rows(keys_to_delete, name, on="key", max_rows=max_rows, session=session)
+    deleted = {key.astimezone(dt.UTC).replace(tzinfo=None) if getattr(key, "tzinfo", None) else key for key in keys}
+    deleted |= {dt.datetime(key.year, key.month, key.day) for key in deleted if type(key) is dt.date}
+    assert numbers(sandbox, name) == [at for at, key in enumerate(stored) if key not in deleted]
+    assert dry.matched == len(stored) - sandbox.ledger.count(name)
+    if limited:
         assert receipt.matched == dry.matched
 
 
@@ -201,7 +201,7 @@ def test_an_index_can_hold_the_keys(fresh, name):
     assert numbers(sandbox, name) == [2, 3, 4, 5]
 
 
-# on a bad day
+# faults
 
 
 @every_dialect
@@ -231,7 +231,7 @@ def test_a_deletion_with_a_lost_reply_is_retried(fresh, name, api_version, worke
 
 @every_dialect
 @pytest.mark.parametrize("code", [400, 403, 404])
-def test_a_deletion_refused_names_the_rows_and_can_be_made_again(fresh, name, api_version, code):
+def test_a_refused_deletion_reports_its_rows_and_can_be_repeated(fresh, name, api_version, code):
     sandbox, session = fresh(api_version)
     sandbox.faults.status(code, operation="delete", nth=2)
     frame = FRAME.iloc[[0, 2, 0, 4]]
@@ -246,7 +246,7 @@ def test_a_deletion_refused_names_the_rows_and_can_be_made_again(fresh, name, ap
 
 
 @every_dialect
-def test_a_look_that_fails_deletes_nothing(fresh, name, api_version):
+def test_a_failed_read_deletes_nothing(fresh, name, api_version):
     sandbox, session = fresh(api_version)
     sandbox.faults.status(500, operation="read", nth=2, times=20)
     with pytest.raises(cd.IncompleteReadError):

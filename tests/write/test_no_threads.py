@@ -1,4 +1,4 @@
-"""Writes at the end of the interpreter, and where no thread can be started, or not as many as were asked for."""
+"""Writes at the exit of the interpreter, and where no thread, or fewer threads than workers, can be started."""
 
 import os
 import subprocess
@@ -60,7 +60,7 @@ threading.Thread(target=late).start()
 
 @pytest.fixture(params=DIALECTS)
 def run(request, running, open_session, name):
-    """Run a script that writes to a table of its own; give the rows that are there then."""
+    """Return a function that runs a script with a new table and returns its result and the rows in the table."""
     session = open_session(running, request.param)
     pd.DataFrame({"n": [-1], "t": ["before"]}).clicdata.push(name, session=session)
     settings = {
@@ -115,8 +115,8 @@ def test_a_stop_without_threads_reports_the_ranges(run):
 
 
 @pytest.mark.slow
-def test_there_is_an_error_where_the_service_is_gone_at_exit():
-    """It is raised in the handler, which prints it, and the interpreter ends."""
+def test_a_write_at_exit_without_a_service_prints_the_error():
+    """The exit handler prints the error, and the interpreter ends."""
     result = subprocess.run(
         [sys.executable, "-c", SCRIPTS["at exit"], "T"],
         env={**os.environ, "CLICDATA_API_KEY": "k", "CLICDATA_BASE_URL": "http://127.0.0.1:9", "NO_COLOR": "1"},

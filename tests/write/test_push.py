@@ -1,4 +1,4 @@
-"""push, append and delete_rows where all goes well, and all that is refused before the first request."""
+"""push, append and delete_rows without faults, and the input that is refused before the first request."""
 
 import itertools
 import threading
@@ -20,7 +20,7 @@ from pandas_clicdata.write import row_ranges
 from pandas_clicdata.write.executor import Batch, Outcome, send_all
 from pandas_clicdata.write.row_ranges import ranges_text
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 FRAME = pd.DataFrame({"n": range(1203), "t": [f"row {n}" for n in range(1203)]})
@@ -45,7 +45,7 @@ def sizes(ranges):
     return [stop - start for start, stop in ranges]
 
 
-def test_push_makes_the_table_and_sends_each_row_once(ready, api_version):
+def test_push_creates_the_table_and_sends_each_row_once(ready, api_version):
     sandbox, session = ready
     receipt = FRAME.clicdata.push("T", description="Some rows", session=session)
     assert sandbox.ledger.rows("T") == FRAME.to_dict("records")
@@ -74,7 +74,7 @@ def test_workers_and_batches_send_each_row_once(ready, api_version, workers, chu
         assert sent == expected
 
 
-def test_an_empty_frame_makes_an_empty_table(ready):
+def test_an_empty_frame_creates_an_empty_table(ready):
     sandbox, session = ready
     receipt = FRAME.head(0).clicdata.push("T", session=session)
     assert sandbox.ledger.count("T") == 0
@@ -92,7 +92,7 @@ def test_append(ready, by):
     assert (receipt.operation, receipt.rec_id, receipt.sent) == ("append", rec_id, 7)
 
 
-def test_push_to_a_table_that_is_there(ready):
+def test_push_to_an_existing_table(ready):
     sandbox, session = ready
     SMALL.clicdata.push("T", session=session)
     with pytest.raises(cd.TableExistsError, match="if_exists='append'"):
@@ -107,44 +107,44 @@ def test_push_to_a_table_that_is_there(ready):
 def test_delete_rows(ready, on):
     sandbox, session = ready
     SMALL.clicdata.push("T", session=session)
-    gone = SMALL.iloc[[1, 4, 4]]
-    receipt = gone.clicdata.delete_rows("T", on=on, session=session)
+    deleted = SMALL.iloc[[1, 4, 4]]
+    receipt = deleted.clicdata.delete_rows("T", on=on, session=session)
     assert numbers(sandbox, "T") == [0, 2, 3, 5, 6]
     assert (receipt.operation, receipt.batches, receipt.status) == ("delete_rows", 2, "unverified")
     assert len(sandbox.requests.of("delete")) == 2
 
 
-def test_a_delete_of_rows_that_are_not_there_changes_nothing(ready):
+def test_a_delete_of_missing_rows_changes_nothing(ready):
     sandbox, session = ready
     SMALL.clicdata.push("T", session=session)
     pd.DataFrame({"n": [100]}).clicdata.delete_rows("T", on="n", session=session)
     assert sandbox.ledger.count("T") == 7
 
 
-@pytest.mark.parametrize("what", ["push", "push to a table", "append", "delete_rows", "stream"])
-def test_a_dry_run_changes_nothing(ready, api_version, what):
+@pytest.mark.parametrize("case", ["push", "push to a table", "append", "delete_rows", "stream"])
+def test_a_dry_run_changes_nothing(ready, api_version, case):
     sandbox, session = ready
-    if what not in ("push", "stream"):
+    if case not in ("push", "stream"):
         SMALL.clicdata.push("T", session=session)
     before = sandbox.ledger.tables(), sandbox.requests.counts()["append"]
-    act = {
+    call = {
         "push": lambda: FRAME.clicdata.push("T", dry_run=True, session=session),
         "push to a table": lambda: FRAME.clicdata.push("T", if_exists="append", dry_run=True, session=session),
         "append": lambda: FRAME.clicdata.append("T", dry_run=True, session=session),
         "delete_rows": lambda: SMALL.clicdata.delete_rows("T", on="n", dry_run=True, session=session),
         "stream": lambda: cd.push(pa.table(dict(FRAME)).to_reader(), "T", dry_run=True, session=session),
-    }[what]
-    receipt = act()
+    }[case]
+    receipt = call()
     assert (receipt.status, receipt.sent, receipt.confirmed) == ("dry_run", 0, 0)
-    assert receipt.batches == {"delete_rows": 7, "stream": 0}.get(what, len(batch_ranges(1203, 500, api_version)))
+    assert receipt.batches == {"delete_rows": 7, "stream": 0}.get(case, len(batch_ranges(1203, 500, api_version)))
     assert (sandbox.ledger.tables(), sandbox.requests.counts()["append"]) == before
     assert not sandbox.requests.of("delete")
-    if what not in ("push", "stream"):
+    if case not in ("push", "stream"):
         assert sandbox.ledger.count("T") == 7
 
 
 @pytest.mark.parametrize("size", [1, 3, 500])
-def test_a_stream_is_cut_as_a_frame_is(ready, api_version, size):
+def test_a_stream_has_the_same_batches_as_a_frame(ready, api_version, size):
     sandbox, session = ready
     table = pa.table({"n": pa.array(range(20))})
     reader = pa.RecordBatchReader.from_batches(table.schema, iter(table.to_batches(max_chunksize=7)))
@@ -157,14 +157,14 @@ def test_a_stream_is_cut_as_a_frame_is(ready, api_version, size):
 
 def test_progress_is_called_for_each_batch(ready, api_version):
     _, session = ready
-    told = []
-    FRAME.clicdata.push("T", progress=lambda done, total: told.append((done, total)), session=session)
-    assert told == [(stop, 1203) for _, stop in batch_ranges(1203, 500, api_version)]
+    calls = []
+    FRAME.clicdata.push("T", progress=lambda done, total: calls.append((done, total)), session=session)
+    assert calls == [(stop, 1203) for _, stop in batch_ranges(1203, 500, api_version)]
 
 
 INFINITE = pd.DataFrame({"n": [1.0, np.inf]})
 NULL_KEY = pd.DataFrame({"n": [1, None], "t": ["a", "b"]})
-NO_FRAME: Any = [1, 2]
+NOT_A_FRAME: Any = [1, 2]
 REFUSED = {
     "value": (lambda s: INFINITE.clicdata.push("T", session=s), cd.CellValueError, "'n'.*row 1.*inf"),
     "value to append": (lambda s: INFINITE.clicdata.append("T", session=s), cd.CellValueError, "'n'.*row 1.*inf"),
@@ -173,19 +173,19 @@ REFUSED = {
     ),
     "dtype": (lambda s: pd.DataFrame({"z": [1j]}).clicdata.push("T", session=s), cd.UnsupportedTypeError, "'z'"),
     "no columns": (lambda s: pd.DataFrame().clicdata.push("T", session=s), cd.FrameError, "column"),
-    "override": (lambda s: SMALL.clicdata.push("T", column_types={"n": "wat"}, session=s), cd.FrameError, "wat"),
+    "unknown type": (lambda s: SMALL.clicdata.push("T", column_types={"n": "wat"}, session=s), cd.FrameError, "wat"),
     "if_exists": (lambda s: SMALL.clicdata.push("T", if_exists="replace_", session=s), ValueError, "if_exists"),
     "blank name": (lambda s: SMALL.clicdata.push(" ", session=s), ValueError, "blank"),
-    "no name": (lambda s: SMALL.clicdata.push(7, session=s), TypeError, "name"),
+    "number for a name": (lambda s: SMALL.clicdata.push(7, session=s), TypeError, "name"),
     "no table": (lambda s: SMALL.clicdata.append(None, session=s), TypeError, "RecId"),
     "no RecId": (lambda s: SMALL.clicdata.append(0, session=s), ValueError, "RecId"),
-    "true for a RecId": (lambda s: SMALL.clicdata.append(True, session=s), TypeError, "RecId"),
+    "bool for a RecId": (lambda s: SMALL.clicdata.append(True, session=s), TypeError, "RecId"),
     "batch too large": (lambda s: SMALL.clicdata.push("T", chunksize=501, session=s), ValueError, "from 1 to 500"),
-    "no batch": (lambda s: SMALL.clicdata.push("T", chunksize=0, session=s), ValueError, "chunksize"),
-    "half a batch": (lambda s: SMALL.clicdata.push("T", chunksize=2.5, session=s), ValueError, "chunksize"),
+    "batch of no rows": (lambda s: SMALL.clicdata.push("T", chunksize=0, session=s), ValueError, "chunksize"),
+    "fraction for a batch": (lambda s: SMALL.clicdata.push("T", chunksize=2.5, session=s), ValueError, "chunksize"),
     "no workers": (lambda s: SMALL.clicdata.push("T", workers=0, session=s), ValueError, "workers"),
-    "true workers": (lambda s: SMALL.clicdata.push("T", workers=True, session=s), ValueError, "workers"),
-    "no frame": (lambda s: cd.push(NO_FRAME, "T", session=s), TypeError, "list"),
+    "bool for workers": (lambda s: SMALL.clicdata.push("T", workers=True, session=s), ValueError, "workers"),
+    "not a frame": (lambda s: cd.push(NOT_A_FRAME, "T", session=s), TypeError, "list"),
     "delete: null key": (
         lambda s: NULL_KEY.clicdata.delete_rows("T", on="n", session=s), cd.FrameError, "'n'.*row 1.*missing",
     ),
@@ -201,17 +201,17 @@ REFUSED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_can_be_refused_is_refused_before_the_first_request(ready, what):
-    act, kind, says = REFUSED[what]
+@pytest.mark.parametrize("case", REFUSED)
+def test_invalid_input_is_refused_before_the_first_request(ready, case):
+    act, kind, message = REFUSED[case]
     sandbox, session = ready
-    with pytest.raises(kind, match=says):
+    with pytest.raises(kind, match=message):
         act(session)
     assert len(sandbox.requests) == 0
 
 
 @pytest.mark.parametrize(
-    ("act", "kind", "says"),
+    ("act", "kind", "message"),
     [
         (lambda s: SMALL.clicdata.append("Flihgts", session=s), cd.TableNotFoundError, "Did you mean 'Flights'"),
         (lambda s: SMALL.clicdata.append(999999, session=s), cd.TableNotFoundError, "999999"),
@@ -224,22 +224,22 @@ def test_what_can_be_refused_is_refused_before_the_first_request(ready, what):
             "'x'",
         ),
     ],
-    ids=["name", "RecId", "column missing", "column more", "type", "key"],
+    ids=["name", "RecId", "missing column", "extra column", "type", "key"],
 )
-def test_what_does_not_fit_the_table_changes_nothing(ready, act, kind, says):
+def test_input_that_does_not_fit_the_table_changes_nothing(ready, act, kind, message):
     sandbox, session = ready
     SMALL.clicdata.push("Flights", session=session)
     before = sandbox.requests.counts()["append"]
-    with pytest.raises(kind, match=says):
+    with pytest.raises(kind, match=message):
         act(session)
     assert sandbox.requests.counts()["append"] == before
     assert sandbox.requests.of("delete") == []
 
 
-# Every batch's fate, whatever happens to them.
+# The outcome of each batch after any combination of replies.
 
-FATES = st.sampled_from(
-    ["confirmed", "confirmed", "confirmed", "lost", "lost but there", "refused", "miscounted", "bug"]
+REPLIES = st.sampled_from(
+    ["confirmed", "confirmed", "confirmed", "lost", "lost but stored", "refused", "miscounted", "bug"]
 )
 
 
@@ -251,89 +251,88 @@ def numbered(batches):
 @settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 4), max_size=12),
-    fates=st.lists(FATES, min_size=12, max_size=12),
+    replies=st.lists(REPLIES, min_size=12, max_size=12),
     workers=st.integers(1, 5),
     breaks_at=st.none() | st.integers(0, 12),
 )
-def test_ranges_are_disjoint_complete_and_correct(sizes, fates, workers, breaks_at):
+def test_ranges_are_disjoint_complete_and_correct(sizes, replies, workers, breaks_at):
     ends = np.cumsum([0, *sizes]).tolist()
     committed: set[int] = set()
     sent: list[Any] = []
     lock = threading.Lock()
-    seen = 0
+    produced = 0
 
     def batches():
-        nonlocal seen
-        for place, (start, stop) in enumerate(itertools.pairwise(ends)):
-            if place == breaks_at:
+        nonlocal produced
+        for number, (start, stop) in enumerate(itertools.pairwise(ends)):
+            if number == breaks_at:
                 raise RuntimeError("the frame is gone")
-            seen = stop
-            yield Batch(((start, stop),), str(place).encode())
+            produced = stop
+            yield Batch(((start, stop),), str(number).encode())
 
     def send(batch):
-        fate = fates[int(batch.body)]
+        reply = replies[int(batch.body)]
         rows = range(*batch.ranges[0])
         with lock:
             sent.extend(rows)
-            if fate not in ("lost", "refused", "bug"):
+            if reply not in ("lost", "refused", "bug"):
                 committed.update(rows)
-        if fate.startswith("lost"):
+        if reply.startswith("lost"):
             raise cd.ConnectionLostError("lost", ambiguous=True)
-        if fate == "refused":
+        if reply == "refused":
             raise cd.ApiError("refused")
-        if fate == "bug":
+        if reply == "bug":
             raise ZeroDivisionError
-        return RequestOutcome(InsertCounts(batch.rows + (fate == "miscounted"), None))
+        return RequestOutcome(InsertCounts(batch.rows + (reply == "miscounted"), None))
 
     delivery = send_all(numbered(batches()), send, workers=workers, bar=ProgressBar(None, "", None))
     confirmed, unknown, unsent = (row_ranges.positions(delivery.ranges(outcome)) for outcome in Outcome)
     left = row_ranges.positions(pair for batch in delivery.not_started for pair in batch.ranges)
-    assert sorted(confirmed + unknown + unsent + left) == list(range(seen))
+    assert sorted(confirmed + unknown + unsent + left) == list(range(produced))
     assert set(confirmed) <= committed
     assert not {*unsent, *left} & committed
     if delivery.complete:
         assert breaks_at is None or breaks_at >= len(sizes)
-        assert set(fates[: len(sizes)]) <= {"confirmed"}
+        assert set(replies[: len(sizes)]) <= {"confirmed"}
         assert sorted(committed) == list(range(ends[-1]))
         assert sum(result.counted or 0 for result in delivery.results) == ends[-1]
     elif workers == 1:
-        # Nothing goes after the first that failed.
+        # No batch is sent after the first failure.
         assert confirmed == list(range(len(confirmed)))
     assert len(sent) == len(set(sent))
 
 
-def test_no_more_batches_are_on_the_wire_than_workers():
-    lock, now, most = threading.Lock(), 0, 0
+def test_no_more_batches_are_in_flight_than_workers():
+    lock, in_flight, maximum = threading.Lock(), 0, 0
     barrier = threading.Barrier(3)
 
     def send(batch):
-        nonlocal now, most
+        nonlocal in_flight, maximum
         with lock:
-            now += 1
-            most = max(most, now)
+            in_flight += 1
+            maximum = max(maximum, in_flight)
         barrier.wait(5)
         with lock:
-            now -= 1
+            in_flight -= 1
         return RequestOutcome()
 
     batches = numbered(Batch(((n, n + 1),), b"") for n in range(12))
     assert send_all(batches, send, workers=3, bar=ProgressBar(None, "", None)).complete
-    assert most == 3
+    assert maximum == 3
 
 
-def test_an_interrupt_waits_for_what_is_on_the_wire():
-    """And a second one does not: what was on the wire then is unknown."""
-    started, go_on = threading.Event(), threading.Event()
+def test_an_interrupt_waits_for_the_batches_in_flight():
+    started, proceed = threading.Event(), threading.Event()
 
     def send(batch):
         started.set()
-        go_on.wait(5)
+        proceed.wait(5)
         return RequestOutcome(InsertCounts(batch.rows, None))
 
     def batches():
         yield Batch(((0, 5),), b"")
         started.wait(5)
-        threading.Timer(0.05, go_on.set).start()
+        threading.Timer(0.05, proceed.set).start()
         raise KeyboardInterrupt
 
     delivery = send_all(numbered(batches()), send, workers=2, bar=ProgressBar(None, "", None))
@@ -341,13 +340,13 @@ def test_an_interrupt_waits_for_what_is_on_the_wire():
     assert (delivery.ranges(Outcome.CONFIRMED), delivery.ranges(Outcome.UNKNOWN)) == ([(0, 5)], [])
 
 
-def test_a_second_interrupt_leaves_what_is_on_the_wire_unknown(monkeypatch):
-    started, go_on = threading.Event(), threading.Event()
+def test_a_second_interrupt_leaves_the_batches_in_flight_unknown(monkeypatch):
+    started, proceed = threading.Event(), threading.Event()
     wait_for = threading.Condition.wait_for
 
     def send(batch):
         started.set()
-        go_on.wait(5)
+        proceed.wait(5)
         return RequestOutcome(InsertCounts(batch.rows, None))
 
     def interrupted(condition, *args, **options):
@@ -362,7 +361,7 @@ def test_a_second_interrupt_leaves_what_is_on_the_wire_unknown(monkeypatch):
         raise KeyboardInterrupt
 
     delivery = send_all(numbered(batches()), send, workers=2, bar=ProgressBar(None, "", None))
-    go_on.set()
+    proceed.set()
     assert isinstance(delivery.failure, KeyboardInterrupt)
     assert (delivery.ranges(Outcome.CONFIRMED), delivery.ranges(Outcome.UNKNOWN)) == ([], [(0, 5)])
 
@@ -372,7 +371,7 @@ def test_many_ranges_are_abbreviated():
 
 
 @pytest.mark.parametrize("version", ["2021.08", "2022.1", "2025.3"])
-def test_every_version_takes_rows_by_the_operation_it_has(serve, version):
+def test_each_version_inserts_rows_with_its_own_operation(serve, version):
     sandbox, session = serve(version)
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
     receipt = frame.clicdata.push("Old and new", session=session)
@@ -381,7 +380,7 @@ def test_every_version_takes_rows_by_the_operation_it_has(serve, version):
     pd.testing.assert_frame_equal(cd.read_clicdata("Old and new", session=session), frame)
 
 
-def test_an_empty_reply_to_a_delete_is_not_success_where_success_is_documented(http_service):
+def test_an_empty_reply_to_a_delete_raises_where_a_body_is_documented(http_service):
     with (
         http_service(lambda request: (200, {}, b"")) as url,
         cd.Session(api_key="hush", base_url=url, api_version="2025.3") as session,

@@ -1,6 +1,6 @@
-"""What could lose or double a row although each part works.
+"""Rows that could be lost or doubled although each part works.
 
-The order of events, old tokens, late deletions, other writers, and values that come back in another form.
+The causes are the order of events, used tokens, late deletions, other writers, and values in another form.
 """
 
 import sys
@@ -13,7 +13,7 @@ from batches import batch_ranges
 import pandas_clicdata as cd
 from pandas_clicdata.write.journal import Identity, Journal
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 BATCH = 5
@@ -39,7 +39,7 @@ def session(version, running, open_session):
     running.faults.release()
 
 
-def there(sandbox, table):
+def stored(sandbox, table):
     return sorted(row["n"] for row in sandbox.ledger.rows(table))
 
 
@@ -47,7 +47,7 @@ def send(table, session, frame=FRAME, **options):
     return frame.clicdata.append(table, chunksize=BATCH, session=session, **{"reconcile_wait": 0.1, **options})
 
 
-def stopped(table, session, **options):
+def stop_write(table, session, **options):
     with pytest.raises(cd.IncompleteWriteError) as caught:
         send(table, session, **options)
     return caught.value
@@ -55,14 +55,14 @@ def stopped(table, session, **options):
 
 @pytest.fixture
 def table(name, session):
-    """Create a table with a column for marks and one row without a mark."""
+    """Create a table with a column for stamps and one row without a stamp."""
     pd.DataFrame({"n": [-1], "t": ["before"]}).clicdata.push(name, stamp="push_batch", session=session)
     return name
 
 
 @pytest.fixture
 def plain(name, session):
-    """Create a table without marks."""
+    """Create a table without a column for stamps."""
     pd.DataFrame({"n": [-1], "t": ["before"]}).clicdata.push(name, session=session)
     return name
 
@@ -74,25 +74,25 @@ def mode(request):
 
 @pytest.fixture
 def target(mode, request):
-    """Return the table that goes with a mode."""
+    """Return the table for a mode."""
     return request.getfixturevalue("table" if "stamp" in mode else "plain")
 
 
-def test_no_number_is_given_to_two_batches_while_threads_note_what_they_send():
-    record = Journal(Identity(operation="push", table="T", account="", rows=0, columns=[], frame=str))
+def test_batch_numbers_are_unique_while_another_thread_records_events():
+    journal = Journal(Identity(operation="push", table="T", account="", rows=0, columns=[], frame=str))
     begun, done, before = threading.Event(), threading.Event(), sys.getswitchinterval()
 
-    def note():
+    def record_events():
         while not done.is_set():
             begun.set()
-            record.apply({"event": "sending", "batch": 0, "ranges": [(0, 1)], "mark": None})
+            journal.apply({"event": "sending", "batch": 0, "ranges": [(0, 1)], "mark": None})
 
-    thread = threading.Thread(target=note)
+    thread = threading.Thread(target=record_events)
     sys.setswitchinterval(1e-6)
     try:
         thread.start()
         begun.wait()
-        given = [record.next_number() for _ in range(100_000)]
+        given = [journal.next_number() for _ in range(100_000)]
     finally:
         done.set()
         thread.join()
@@ -100,57 +100,57 @@ def test_no_number_is_given_to_two_batches_while_threads_note_what_they_send():
     assert len(set(given)) == 100_000
 
 
-def test_a_token_is_good_once(running, session, target, mode):
+def test_a_token_can_be_used_once(running, session, target, mode):
     running.faults.status(400, operation="append", nth=3)
-    error = stopped(target, session, **mode)
+    error = stop_write(target, session, **mode)
     assert send(target, session, resume=error.resume, **mode).sent == ROWS
     with pytest.raises((cd.ResumeError, cd.RowsExistError), match="used before"):
         send(target, session, resume=error.resume, **mode)
-    assert there(running, target) == [-1, *range(ROWS)]
+    assert stored(running, target) == [-1, *range(ROWS)]
 
 
-def test_a_token_of_which_nothing_was_sent_is_good_once_too(running, session, target, mode):
+def test_a_token_of_a_write_that_sent_nothing_can_be_used_once(running, session, target, mode):
     running.faults.status(400, operation="append")
-    error = stopped(target, session, **mode)
+    error = stop_write(target, session, **mode)
     send(target, session, resume=error.resume, **mode)
     with pytest.raises((cd.ResumeError, cd.RowsExistError), match="used before"):
         send(target, session, resume=error.resume, **mode)
-    assert there(running, target) == [-1, *range(ROWS)]
+    assert stored(running, target) == [-1, *range(ROWS)]
 
 
-def test_other_rows_of_other_users_do_not_prevent_a_resume(running, session, target, mode):
+def test_rows_of_another_writer_do_not_prevent_a_resume(running, session, target, mode):
     running.faults.status(400, operation="append", nth=3)
-    error = stopped(target, session, **mode)
-    others = pd.DataFrame({"n": [100, 101], "t": ["theirs", "theirs"]})
-    others = others.assign(push_batch="theirs") if "stamp" in mode else others
-    others.clicdata.append(target, session=session)
+    error = stop_write(target, session, **mode)
+    other_rows = pd.DataFrame({"n": [100, 101], "t": ["other", "other"]})
+    other_rows = other_rows.assign(push_batch="other") if "stamp" in mode else other_rows
+    other_rows.clicdata.append(target, session=session)
     send(target, session, resume=error.resume, **mode)
-    assert there(running, target) == [-1, *range(ROWS), 100, 101]
+    assert stored(running, target) == [-1, *range(ROWS), 100, 101]
 
 
-@pytest.mark.parametrize("kept", ["token", "journal"])
-def test_keys_sent_by_another_user_are_not_sent_again(running, session, plain, kept, tmp_path):
-    how = {"on": "n", "journal": tmp_path / "journal"} if kept == "journal" else {"on": "n"}
+@pytest.mark.parametrize("resume_by", ["token", "journal"])
+def test_keys_sent_by_another_writer_are_not_sent_again(running, session, plain, resume_by, tmp_path):
+    options = {"on": "n", "journal": tmp_path / "journal"} if resume_by == "journal" else {"on": "n"}
     running.faults.status(403, operation="append")
-    error = stopped(plain, session, **how)
+    error = stop_write(plain, session, **options)
     FRAME.clicdata.append(plain, session=session)
     with pytest.raises(cd.RowsExistError):
-        send(plain, session, **how, **({} if kept == "journal" else {"resume": error.resume}))
-    assert there(running, plain) == [-1, *range(ROWS)]
+        send(plain, session, **options, **({} if resume_by == "journal" else {"resume": error.resume}))
+    assert stored(running, plain) == [-1, *range(ROWS)]
 
 
-def test_a_late_deletion_of_a_mark_takes_no_row_that_was_found(running, session, table):
-    """The first try commits after it was taken for lost, its deletion is lost too, and comes after the next look."""
+def test_a_late_deletion_by_stamp_deletes_no_row_that_was_found(running, session, table):
+    """The first try commits after it counted as lost; its deletion is late, too, and commits after the next read."""
     mode = MODES["stamp"]
     running.faults.late_commit(operation="append", nth=2)
     running.faults.late_commit(operation="delete", times=3)
 
-    error = stopped(table, session, **mode)
-    # Both the rows and their deletions are carried out now, in the order in which they were asked for.
+    error = stop_write(table, session, **mode)
+    # The rows and their deletions are carried out now, in the order of the requests.
     running.faults.release()
     send(table, session, resume=error.resume, **mode)
     running.faults.release()
-    assert there(running, table) == [-1, *range(ROWS)]
+    assert stored(running, table) == [-1, *range(ROWS)]
 
 
 def test_a_row_deleted_by_a_late_deletion_by_key_is_sent_again(running, session, plain):
@@ -159,30 +159,30 @@ def test_a_row_deleted_by_a_late_deletion_by_key_is_sent_again(running, session,
     receipt = send(plain, session, reconcile_wait=0.2, on="n", verify=True)
     running.faults.release()
     assert running.faults.pending == []
-    assert there(running, plain) == [-1, *range(ROWS)]
+    assert stored(running, plain) == [-1, *range(ROWS)]
     assert receipt.sent == ROWS
 
 
 @pytest.mark.parametrize("mode", ["check", "on"])
 def test_rows_that_cannot_be_recognized_are_not_sent_again(running, session, version, plain, mode):
-    """As a service does that gives values back in another form, here somebody changes what is confirmed."""
+    """Another writer changes confirmed rows, as if the service returned values in another form."""
     start, stop = batch_ranges(ROWS, BATCH, version)[2]
     running.faults.lose_reply(operation="append", after_commit=False, nth=3)
-    other = pd.DataFrame({"n": [0], "t": ["other"]})
+    changed = pd.DataFrame({"n": [0], "t": ["other"]})
 
-    def change(done, total):
+    def change_row(done, total):
         if done == start:
-            other.clicdata.update_rows(plain, on="n", session=session)
+            changed.clicdata.update_rows(plain, on="n", session=session)
 
-    how = {"on_unknown": "check"} if mode == "check" else {"on": "t"}
-    error = stopped(plain, session, progress=change, **how)
+    options = {"on_unknown": "check"} if mode == "check" else {"on": "t"}
+    error = stop_write(plain, session, progress=change_row, **options)
     assert "not sent again" in str(error)
     assert error.unknown == [(start, stop)]
-    assert len(there(running, plain)) == 1 + ROWS - (stop - start)
+    assert len(stored(running, plain)) == 1 + ROWS - (stop - start)
 
 
-def test_rows_that_nothing_explains_are_a_reason_not_to_send_again(running, session, name):
-    """The rows of the lost reply are there in another form, and none is confirmed that would show it."""
+def test_rows_are_not_sent_again_if_the_table_has_unexplained_rows(running, session, name):
+    """The rows of the lost reply are stored in another form, and no confirmed row shows that form."""
     frame = FRAME.head(BATCH)
     frame.head(0).clicdata.push(name, session=session)
     running.faults.lose_reply(operation="append", after_commit=False)
@@ -191,7 +191,7 @@ def test_rows_that_nothing_explains_are_a_reason_not_to_send_again(running, sess
     frame.assign(t="in another form").clicdata.append(name, session=session)
     with pytest.raises(cd.AmbiguousWriteError, match="unexplained"):
         frame.clicdata.append(name, resume=caught.value.resume, on_unknown="check", reconcile_wait=0, session=session)
-    assert len(there(running, name)) == BATCH
+    assert len(stored(running, name)) == BATCH
 
 
 def test_a_late_deletion_deletes_no_row_sent_after_it(running, session, plain):
@@ -200,11 +200,11 @@ def test_a_late_deletion_deletes_no_row_sent_after_it(running, session, plain):
     receipt = FRAME.head(3).clicdata.delete_rows(plain, on="n", reconcile_wait=0.3, session=session)
     FRAME.head(3).clicdata.append(plain, session=session)
     running.faults.release()
-    assert there(running, plain) == [-1, *range(ROWS)]
+    assert stored(running, plain) == [-1, *range(ROWS)]
     assert "late" in receipt.notes[0]
 
 
-def test_an_update_that_comes_late_does_not_undo_a_later_one(running, session, plain):
+def test_a_late_update_does_not_undo_a_later_update(running, session, plain):
     first, second = (pd.DataFrame({"n": [-1], "t": [text]}) for text in ("first", "second"))
     running.faults.late_commit(operation="update", delay=0.1)
     assert first.clicdata.upsert(plain, on="n", reconcile_wait=0.3, session=session).notes
@@ -214,7 +214,7 @@ def test_an_update_that_comes_late_does_not_undo_a_later_one(running, session, p
 
 
 def test_rows_sent_again_by_content_are_verified_after_a_resume(running, session, version, plain):
-    """Stopped in the last wait: without the mode there would be no last look."""
+    """The write stops in the last wait; without the mode, a resume would not read the table again."""
     running.faults.late_commit(operation="append", nth=len(batch_ranges(ROWS, BATCH, version)))
 
     def stop_when_all_is_sent(done, total):

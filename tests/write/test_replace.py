@@ -1,4 +1,4 @@
-"""if_exists="replace" and restore: at every moment an old row is in the table or in the backup."""
+"""if_exists="replace" and restore: at any time, each old row is in the table or in the backup."""
 
 import datetime as dt
 import json
@@ -26,21 +26,21 @@ import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 from pandas_clicdata.write import backup
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 DIALECTS = ("2025.3", "unversioned")
 every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
-SETTLE = 0.05
+RECONCILE_WAIT = 0.05
 
-# One row has no "k", so that two columns are needed to delete all.
+# Some rows have no "k", so that two columns are needed to delete all rows.
 OLD = pd.DataFrame({"n": [1, 2, 3, 4, 4], "k": ["a", "b", "a", None, None], "f": [0.5, None, 2.0, 0.1, 0.1]})
 NEW = pd.DataFrame({"n": [10, 11, 12, 4], "k": ["a", "c", None, None], "f": [1.5, 0.5, None, 0.1]})
 WRITES = ("create", "append", "update", "delete")
 
 
 def counted(rows):
-    """Rows as a bag of plain values."""
+    """Return the rows as a multiset of plain values."""
     plain = [{name: None if pd.isna(value) else value for name, value in row.items()} for row in rows]
     return Counter(
         tuple(float(value) if isinstance(value, int | float | Decimal) else value for value in row.values())
@@ -64,12 +64,14 @@ def writes(sandbox):
 
 
 def replace(session, table, frame=NEW, **options):
-    return frame.clicdata.push(table, if_exists="replace", **{"reconcile_wait": SETTLE, "session": session, **options})
+    return frame.clicdata.push(
+        table, if_exists="replace", **{"reconcile_wait": RECONCILE_WAIT, "session": session, **options}
+    )
 
 
 @pytest.fixture
 def fresh(running, name, open_session, tmp_path):
-    """Return the sandbox with the old rows in a table, its log empty, and a session of its own."""
+    """Return a function that pushes the old rows and returns the sandbox, with an empty request log, and a session."""
 
     def make(api_version="2025.3", old=OLD, **options):
         session = open_session(running, api_version, **options)
@@ -83,8 +85,8 @@ def fresh(running, name, open_session, tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def home(monkeypatch, tmp_path):
-    """Save what a restore takes away in a folder of the test, not in that of the user who runs it."""
+def data_home(monkeypatch, tmp_path):
+    """Save the backups of a restore in a folder of the test, not in that of the user."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data home"))
 
 
@@ -95,11 +97,11 @@ def folder(tmp_path):
     return made
 
 
-def kept(folder):
+def files_in(folder):
     return sorted(folder.iterdir())
 
 
-# what a replace does
+# replace and restore
 
 
 @every_dialect
@@ -109,7 +111,7 @@ def test_a_replace_saves_the_old_rows_and_sends_the_new_ones(fresh, name, folder
     assert in_table(sandbox, name) == NEW_ROWS
     assert (receipt.operation, receipt.sent, receipt.status) == ("push", 4, "verified")
     assert receipt.batches == len(batch_ranges(len(NEW), 2, api_version))
-    assert [str(path) for path in kept(folder)] == [receipt.backup]
+    assert [str(path) for path in files_in(folder)] == [receipt.backup]
     assert in_file(receipt.backup) == OLD_ROWS
     assert receipt.backup in receipt._repr_html_()
     first = writes(sandbox)[0]
@@ -117,7 +119,7 @@ def test_a_replace_saves_the_old_rows_and_sends_the_new_ones(fresh, name, folder
     back = cd.restore(receipt.backup, name, session=session)
     assert in_table(sandbox, name) == OLD_ROWS
     assert (back.operation, back.sent) == ("restore", 5)
-    # The new rows, which had to go for the old ones, are in a file of their own.
+    # The new rows, which the restore deleted, are in another backup.
     assert in_file(back.backup) == NEW_ROWS
     assert back.backup is not None
     Path(back.backup).unlink()
@@ -138,14 +140,14 @@ def test_a_second_restore_changes_nothing(fresh, name, folder, api_version):
 
 
 @every_dialect
-@pytest.mark.parametrize("lacking", [{"n": [4]}, {"n": [1]}, {"n": [1, 2, 3, 4]}])
-def test_restore_inserts_what_is_not_there(fresh, name, folder, api_version, lacking):
+@pytest.mark.parametrize("missing", [{"n": [4]}, {"n": [1]}, {"n": [1, 2, 3, 4]}])
+def test_restore_inserts_only_missing_rows(fresh, name, folder, api_version, missing):
     sandbox, session = fresh(api_version)
     path = replace(session, name, backup=folder).backup
     cd.restore(path, name, reconcile_wait=0, session=session)
-    pd.DataFrame(lacking).clicdata.delete_rows(name, on="n", session=session)
-    there = sandbox.ledger.count(name)
-    assert cd.restore(path, name, session=session).sent == 5 - there
+    pd.DataFrame(missing).clicdata.delete_rows(name, on="n", session=session)
+    stored = sandbox.ledger.count(name)
+    assert cd.restore(path, name, session=session).sent == 5 - stored
     assert in_table(sandbox, name) == OLD_ROWS
 
 
@@ -153,13 +155,13 @@ def test_restore_inserts_what_is_not_there(fresh, name, folder, api_version, lac
 def test_an_empty_table_needs_neither_deletion_nor_backup(fresh, name, folder, api_version):
     sandbox, session = fresh(api_version, OLD.head(0))
     receipt = replace(session, name, backup=folder)
-    assert (receipt.backup, kept(folder)) == (None, [])
+    assert (receipt.backup, files_in(folder)) == (None, [])
     assert sandbox.requests.of("delete") == []
     assert in_table(sandbox, name) == NEW_ROWS
 
 
 @every_dialect
-def test_a_table_that_is_not_there_is_made(running, open_session, name, folder, api_version):
+def test_a_missing_table_is_created(running, open_session, name, folder, api_version):
     receipt = replace(open_session(running, api_version), name, backup=folder)
     assert (receipt.backup, receipt.sent) == (None, 4)
     assert in_table(running, name) == NEW_ROWS
@@ -184,35 +186,35 @@ def test_a_stream_is_read_to_its_end_before_anything_is_deleted(fresh, name, fol
 
 
 @every_dialect
-@pytest.mark.parametrize("begun", [False, True])
-def test_a_dry_run_counts_and_changes_nothing(fresh, name, folder, api_version, begun):
+@pytest.mark.parametrize("stopped_before", [False, True])
+def test_a_dry_run_counts_and_changes_nothing(fresh, name, folder, api_version, stopped_before):
     sandbox, session = fresh(api_version)
     resume = None
-    if begun:
+    if stopped_before:
         sandbox.faults.lose_reply(operation="delete", nth=3, times=3, after_commit=False)
         with pytest.raises(cd.ReplaceIncompleteError) as caught:
             replace(session, name, backup=folder)
         resume = caught.value.resume
         sandbox.requests.clear()
-    before = in_table(sandbox, name), kept(folder)
+    before = in_table(sandbox, name), files_in(folder)
     receipt = replace(session, name, dry_run=True, backup=folder, chunksize=3, resume=resume)
     assert (receipt.status, receipt.batches, receipt.sent) == ("dry_run", 2, 0)
-    assert (in_table(sandbox, name), kept(folder)) == before
+    assert (in_table(sandbox, name), files_in(folder)) == before
     assert writes(sandbox) == []
-    if not begun:
+    if not stopped_before:
         assert receipt.matched == 5
         assert receipt.notes == ("3 delete requests would remove the 5 existing rows.",)
 
 
 @every_dialect
-@pytest.mark.parametrize("how", [{"stamp": "mark"}, {"on": ["n"]}, {"on_unknown": "check"}])
+@pytest.mark.parametrize("mode", [{"stamp": "push_batch"}, {"on": ["n"]}, {"on_unknown": "check"}])
 @pytest.mark.parametrize("fault", ["lose_reply", "late_commit"])
-def test_unknown_new_rows_are_reconciled(fresh, name, folder, api_version, how, fault):
-    old = OLD.assign(mark="an old mark") if "stamp" in how else OLD
+def test_unknown_new_rows_are_reconciled(fresh, name, folder, api_version, mode, fault):
+    old = OLD.assign(push_batch="an old stamp") if "stamp" in mode else OLD
     sandbox, session = fresh(api_version, old)
     sandbox.faults.script(fault, operation="append", nth=2, **({"delay": 0.02} if fault == "late_commit" else {}))
-    receipt = replace(session, name, backup=folder, chunksize=2, reconcile_wait=0.3, **how)
-    rows = [{key: value for key, value in row.items() if key != "mark"} for row in sandbox.ledger.rows(name)]
+    receipt = replace(session, name, backup=folder, chunksize=2, reconcile_wait=0.3, **mode)
+    rows = [{key: value for key, value in row.items() if key != "push_batch"} for row in sandbox.ledger.rows(name)]
     assert counted(rows) == NEW_ROWS
     assert receipt.sent == 4
     cd.restore(receipt.backup, name, reconcile_wait=0, session=session)
@@ -221,11 +223,11 @@ def test_unknown_new_rows_are_reconciled(fresh, name, folder, api_version, how, 
     )
 
 
-# what is refused before anything
+# refused before any change
 
 COLUMNS = {
     "missing": NEW[["n", "k"]],
-    "more": NEW.assign(x=1),
+    "extra": NEW.assign(x=1),
     "another name": NEW.rename(columns={"k": "K"}),
     "another type": NEW.assign(k=1),
     "a value": NEW.assign(f=[1.0, 2.0, 3.0, np.inf]),
@@ -233,17 +235,17 @@ COLUMNS = {
 
 
 @every_dialect
-@pytest.mark.parametrize("what", COLUMNS)
-def test_columns_that_differ_are_refused_before_anything(fresh, name, folder, api_version, what):
+@pytest.mark.parametrize("case", COLUMNS)
+def test_columns_that_differ_are_refused_before_any_change(fresh, name, folder, api_version, case):
     sandbox, session = fresh(api_version)
     with pytest.raises(cd.FrameError):
-        replace(session, name, COLUMNS[what], backup=folder)
+        replace(session, name, COLUMNS[case], backup=folder)
     assert writes(sandbox) == []
-    assert kept(folder) == []
+    assert files_in(folder) == []
 
 
 @every_dialect
-def test_without_the_right_to_write_nothing_is_deleted(new_sandbox, open_session, folder, tmp_path, api_version):
+def test_nothing_is_deleted_without_permission_to_write(new_sandbox, open_session, folder, tmp_path, api_version):
     data = tmp_path / "data"
     with new_sandbox(data=data) as sandbox:
         OLD.clicdata.push("T", session=open_session(sandbox, api_version))
@@ -254,7 +256,7 @@ def test_without_the_right_to_write_nothing_is_deleted(new_sandbox, open_session
             replace(session, "T", backup=folder)
         assert in_table(sandbox, "T") == OLD_ROWS
         assert len(sandbox.requests.of("delete")) == 1
-        assert kept(folder) == []
+        assert files_in(folder) == []
 
 
 def test_a_frame_of_rows_empty_in_every_column_is_refused_before_the_first_deletion(fresh, name, folder):
@@ -264,7 +266,7 @@ def test_a_frame_of_rows_empty_in_every_column_is_refused_before_the_first_delet
         with pytest.raises(cd.ClicDataError, match="1 rows of the table are empty in every column"):
             replace(session, name, old, backup=folder, dry_run=dry_run)
     assert writes(sandbox) == []
-    assert kept(folder) == []
+    assert files_in(folder) == []
 
 
 def test_columns_that_are_all_null_are_saved_with_their_types(fresh, name, folder):
@@ -284,21 +286,21 @@ def test_columns_that_are_all_null_are_saved_with_their_types(fresh, name, folde
     assert sandbox.ledger.rows(name) == before
 
 
-# where the backup is
+# the backup
 
 
-@pytest.mark.parametrize("what", ["a file", "a folder as a file", "no folder", "a broken link", "a long name"])
-def test_a_place_that_cannot_be_is_refused_before_the_first_request(running, open_session, name, tmp_path, what):
+@pytest.mark.parametrize("case", ["a file", "a folder as a file", "no folder", "a broken link", "a long name"])
+def test_an_invalid_backup_path_is_refused_before_the_first_request(running, open_session, name, tmp_path, case):
     session = open_session(running)
     path = tmp_path / "b.parquet"
-    if what == "a file":
+    if case == "a file":
         path.write_text("mine")
-    elif what == "a folder as a file":
+    elif case == "a folder as a file":
         (tmp_path / "file").write_text("")
         path = tmp_path / "file" / "b.parquet"
-    elif what == "a long name":
+    elif case == "a long name":
         path = tmp_path / ("x" * 300)
-    elif what == "no folder":
+    elif case == "no folder":
         path = tmp_path / "nowhere" / "b.parquet"
     else:
         path.symlink_to(tmp_path / "gone")
@@ -306,16 +308,16 @@ def test_a_place_that_cannot_be_is_refused_before_the_first_request(running, ope
     with pytest.raises(ValueError, match=r"overwrites nothing|does not exist|not a valid path"):
         replace(session, name, backup=path)
     assert len(running.requests) == 0
-    if what == "a file":
+    if case == "a file":
         assert path.read_text() == "mine"
 
 
-def test_backup_is_for_replace_alone(running, open_session, name, tmp_path):
+def test_backup_is_only_for_replace(running, open_session, name, tmp_path):
     with pytest.raises(ValueError, match="if_exists='replace'"):
         NEW.clicdata.push(name, if_exists="append", backup=tmp_path, session=open_session(running))
 
 
-def test_a_backup_is_for_its_owners_eyes_and_overwrites_none(fresh, name, folder):
+def test_a_backup_is_private_and_overwrites_no_file(fresh, name, folder):
     sandbox, session = fresh()
     path = folder / "b.parquet"
     assert replace(session, name, backup=path).backup == str(path)
@@ -327,11 +329,11 @@ def test_a_backup_is_for_its_owners_eyes_and_overwrites_none(fresh, name, folder
     assert writes(sandbox) == []
     assert path.read_bytes() == before
     assert in_table(sandbox, name) == NEW_ROWS
-    assert kept(folder) == [path]
+    assert files_in(folder) == [path]
 
 
-def test_a_backup_of_just_these_rows_is_used_as_it_is(fresh, name, folder):
-    """It is that of a call that was killed before its journal could say so."""
+def test_a_backup_of_the_same_rows_is_reused(fresh, name, folder):
+    """Such a backup remains if a call is killed before its journal records the backup."""
     sandbox, session = fresh()
     path = folder / "b.parquet"
     replace(session, name, backup=path)
@@ -343,12 +345,12 @@ def test_a_backup_of_just_these_rows_is_used_as_it_is(fresh, name, folder):
 
 
 def swap_cells(session, name):
-    """Let the first two rows change the values of a column."""
+    """Swap the values of a column between the first two rows."""
     OLD.head(2).assign(f=pd.Series([None, 0.5])).clicdata.update_rows(name, on="n", session=session)
 
 
 @every_dialect
-def test_a_backup_with_the_same_values_in_other_rows_does_not_count(fresh, name, folder, api_version):
+def test_a_backup_with_the_same_values_in_other_rows_is_not_reused(fresh, name, folder, api_version):
     sandbox, session = fresh(api_version)
     path = folder / "b.parquet"
     replace(session, name, backup=path)
@@ -366,7 +368,7 @@ def test_a_backup_with_the_same_values_in_other_rows_does_not_count(fresh, name,
     assert in_file(back.backup) == before
 
 
-def test_without_backup_the_file_is_in_a_folder_of_the_users_own(fresh, name, tmp_path, monkeypatch):
+def test_the_default_backup_is_in_a_private_folder_of_the_user(fresh, name, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     _, session = fresh()
@@ -380,7 +382,7 @@ def test_without_backup_the_file_is_in_a_folder_of_the_users_own(fresh, name, tm
     "place",
     ["default", pytest.param("given", marks=pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc"))],
 )
-def test_where_the_backup_cannot_be_written_nothing_is_changed(fresh, name, tmp_path, monkeypatch, place):
+def test_nothing_is_changed_if_the_backup_cannot_be_written(fresh, name, tmp_path, monkeypatch, place):
     sandbox, session = fresh()
     blocked = tmp_path / "blocked"
     if place == "default":
@@ -388,7 +390,7 @@ def test_where_the_backup_cannot_be_written_nothing_is_changed(fresh, name, tmp_
         monkeypatch.setenv("XDG_DATA_HOME", str(blocked))
         given = None
     else:
-        # A folder that takes no files, not even root's.
+        # A folder in which even root cannot create a file.
         given = Path("/proc")
     with pytest.raises(cd.ClicDataError, match=r"could not be saved.*nothing was changed"):
         replace(session, name, backup=given)
@@ -396,9 +398,9 @@ def test_where_the_backup_cannot_be_written_nothing_is_changed(fresh, name, tmp_
     assert in_table(sandbox, name) == OLD_ROWS
 
 
-def damaged(path, what):
+def damage(path, kind):
     content = bytearray(path.read_bytes())
-    match what:
+    match kind:
         case "half":
             path.write_bytes(content[: len(content) // 2])
         case "a byte":
@@ -409,7 +411,7 @@ def damaged(path, what):
             path.write_bytes(b"")
         case "text":
             path.write_text("a,b\n1,2\n")
-        case "another's":
+        case "another program's":
             pq.write_table(pa.table({"n": [1]}), path)
         case "metadata":
             pq.write_table(pa.table({"n": [1]}).replace_schema_metadata({"pandas_clicdata backup 1": "[1]"}), path)
@@ -418,24 +420,24 @@ def damaged(path, what):
             pq.write_table(pa.table({"n": [1]}).replace_schema_metadata({"pandas_clicdata backup 1": about}), path)
 
 
-@pytest.mark.parametrize("what", ["half", "a byte", "empty", "text", "another's", "metadata", "columns"])
-def test_a_file_that_is_no_backup_is_refused_before_any_request(fresh, name, folder, what):
+@pytest.mark.parametrize("case", ["half", "a byte", "empty", "text", "another program's", "metadata", "columns"])
+def test_a_file_that_is_not_a_backup_is_refused_before_any_request(fresh, name, folder, case):
     sandbox, session = fresh()
     path = Path(replace(session, name, backup=folder / "b.parquet").backup)
-    damaged(path, what)
+    damage(path, case)
     sandbox.requests.clear()
     with pytest.raises(ValueError, match="not a backup written by a replace"):
         cd.restore(path, name, session=session)
     with pytest.raises(FileNotFoundError):
         cd.restore(folder / "none.parquet", name, session=session)
-    no_path: Any = 7
+    not_a_path: Any = 7
     with pytest.raises(TypeError, match="path"):
-        cd.restore(no_path, name, session=session)
+        cd.restore(not_a_path, name, session=session)
     assert len(sandbox.requests) == 0
 
 
 @pytest.mark.parametrize("other", [NEW[["n"]], NEW.assign(x=1), NEW.assign(k=[1, 2, 3, 4])])
-def test_restore_to_a_table_of_other_columns_is_refused(fresh, name, folder, other):
+def test_restore_to_a_table_with_other_columns_is_refused(fresh, name, folder, other):
     sandbox, session = fresh()
     path = replace(session, name, backup=folder).backup
     other.clicdata.push(f"{name} other", session=session)
@@ -445,7 +447,7 @@ def test_restore_to_a_table_of_other_columns_is_refused(fresh, name, folder, oth
     assert writes(sandbox) == []
 
 
-# every type comes back as it was
+# values of every type
 
 MOMENT = dt.datetime(2013, 1, 1, 5, 15, 0, 123456)
 TYPED = pd.DataFrame(
@@ -469,12 +471,12 @@ TYPED = pd.DataFrame(
 )  # fmt: skip
 TYPES = {"percentage": "percentage", "dropdown": "dropdown", "long": "number", "beyond": "number"}
 ASSUMED: dict[str, Any] = {
-    "as assumed": {},
+    "defaults": {},
     "no column types": {"column_metadata": False},
     "datetimes with an offset": {"datetime_form": "iso_offset"},
-    "both of these": {"column_metadata": False, "datetime_form": "iso_offset"},
-    "little paging": {"pagination": "minimal"},
-    "hardly any paging": {"pagination": "bare"},
+    "no column types, datetimes with an offset": {"column_metadata": False, "datetime_form": "iso_offset"},
+    "minimal paging": {"pagination": "minimal"},
+    "bare paging": {"pagination": "bare"},
     "errors under 200": {"refusal_status": "ok"},
     "a row id": {"row_id": "rec_id"},
     "a row id and no column types": {"row_id": "rec_id", "column_metadata": False},
@@ -483,7 +485,7 @@ ASSUMED: dict[str, Any] = {
 
 
 def exact(rows):
-    """Rows with each value's JSON type, numbers by what they are."""
+    """Return each row as text, sorted: values with their JSON types, numbers without their notation."""
 
     def one(value):
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
@@ -496,14 +498,14 @@ def exact(rows):
 
 
 @every_dialect
-@pytest.mark.parametrize("what", ASSUMED)
-def test_values_of_every_type_come_back_as_they_were(serve, folder, api_version, what):
-    sandbox, session = serve(api_version, page_size=4, assume=Assumptions(**ASSUMED[what]))
+@pytest.mark.parametrize("case", ASSUMED)
+def test_values_of_every_type_are_restored_exactly(serve, folder, api_version, case):
+    sandbox, session = serve(api_version, page_size=4, assume=Assumptions(**ASSUMED[case]))
     TYPED.clicdata.push("T", column_types=TYPES, session=session)
     before = exact(sandbox.ledger.rows("T"))
     receipt = replace(session, "T", TYPED.head(2), column_types=TYPES, backup=folder)
     assert sandbox.ledger.count("T") == 2
-    # Without the rows that replaced them, and after others that have to go.
+    # This restore also deletes the rows that replaced the old ones.
     cd.restore(receipt.backup, "T", reconcile_wait=0, session=session)
     assert exact(sandbox.ledger.rows("T")) == before
     sandbox.requests.clear()
@@ -516,7 +518,7 @@ def test_values_of_every_type_come_back_as_they_were(serve, folder, api_version,
 
 @pytest.mark.parametrize("column", sorted(set(map(str, TYPED)) - {"nothing", "id", "beyond"}))
 def test_a_table_of_one_column_is_replaced(serve, folder, column):
-    """Whatever the type, there is a condition that deletes rows by it."""
+    """For each type, there is a condition that deletes rows by their values."""
     sandbox, session = serve(page_size=4)
     types = {name: data_type for name, data_type in TYPES.items() if name == column}
     frame = TYPED[[column]].dropna().reset_index(drop=True)
@@ -528,8 +530,8 @@ def test_a_table_of_one_column_is_replaced(serve, folder, column):
     assert exact(sandbox.ledger.rows("T")) == before
 
 
-def test_what_could_not_be_put_back_is_refused_before_anything(serve, folder):
-    """Where columns have no types, text may be text or datetimes, and whole numbers a row id."""
+def test_rows_that_could_not_be_restored_are_refused_before_any_change(serve, folder):
+    """Without column types, text may be text or datetimes, and whole numbers may be a row id."""
     sandbox, session = serve(assume=Assumptions(column_metadata=False, datetime_form="iso_offset"))
     old = pd.DataFrame({"a": [1], "at": [MOMENT]})
     old.clicdata.push("moments", session=session)
@@ -540,11 +542,11 @@ def test_what_could_not_be_put_back_is_refused_before_anything(serve, folder):
     with pytest.raises(cd.ColumnMismatchError, match=r"'id'.*row id"):
         replace(session, "ids", pd.DataFrame({"id": [3], "a": ["z"]}), backup=folder)
     assert writes(sandbox) == []
-    assert kept(folder) == []
+    assert files_in(folder) == []
 
 
-def test_a_row_id_of_no_type_is_kept_in_the_file(serve, folder):
-    """It may be a column of the user's that the new frame lacks; the file has all that there was."""
+def test_a_row_id_without_a_type_is_saved_in_the_backup(serve, folder):
+    """It may be a column of the user that the new frame does not have, so the backup has it, too."""
     sandbox, session = serve(assume=Assumptions(column_metadata=False, row_id="id"))
     pd.DataFrame({"a": ["x", "y"]}).clicdata.push("T", session=session)
     path = replace(session, "T", pd.DataFrame({"a": ["z"]}), backup=folder).backup
@@ -553,7 +555,7 @@ def test_a_row_id_of_no_type_is_kept_in_the_file(serve, folder):
     assert [row["a"] for row in sandbox.ledger.rows("T")] == ["x", "y"]
 
 
-# how rows are deleted
+# deletion
 
 
 @pytest.mark.sampled(0)
@@ -567,25 +569,25 @@ def test_a_large_table_needs_few_deletions(serve, folder, api_version, workers):
     old.clicdata.push("T", workers=4, session=session)
     sandbox.requests.clear()
     receipt = replace(session, "T", old.head(10), backup=folder, workers=workers)
-    # The trial; all with a "dest"; of the others, those with a "carrier"; and those with neither by "f".
+    # The trial; all rows with a "dest"; of the others, those with a "carrier"; then the rest by "f".
     assert len(sandbox.requests.of("delete")) == 1 + 1 + 3 + 3
     assert sandbox.ledger.count("T") == 10
     assert backup.load(receipt.backup).table.num_rows == n
 
 
-def deleting_otherwise(sandbox, monkeypatch, rule):
-    """Let the service find rows in its own way: SQL in the place of each of its terms."""
+def change_comparison(sandbox, monkeypatch, rule):
+    """Change how the sandbox compares values: ``rule`` edits its SQL conditions."""
     store = sandbox._running().store
     where = store._where
 
-    def otherwise(table, match):
+    def changed_where(table, match):
         terms, values = where(table, match)
         return rule(terms), values
 
-    monkeypatch.setattr(store, "_where", otherwise)
+    monkeypatch.setattr(store, "_where", changed_where)
 
 
-OTHERWISE = {
+COMPARISONS = {
     "text without regard to case": lambda terms: terms.replace(" = ?", " = ? COLLATE NOCASE"),
     "no fraction is found": lambda terms: terms + (" AND 0" if "c2" in terms else ""),
     "no text is found": lambda terms: terms + (" AND 0" if "c1" in terms else ""),
@@ -594,13 +596,13 @@ OTHERWISE = {
 
 
 @pytest.mark.inside("changes how the sandbox compares")
-@pytest.mark.parametrize("what", OTHERWISE)
-def test_a_service_that_compares_in_its_own_way_loses_no_row(serve, folder, monkeypatch, what):
+@pytest.mark.parametrize("case", COMPARISONS)
+def test_no_row_is_lost_if_the_service_compares_differently(serve, folder, monkeypatch, case):
     sandbox, session = serve()
     old = OLD.assign(k=pd.Series(["a", "A", "b", "B", None]))
     old.clicdata.push("T", session=session)
-    deleting_otherwise(sandbox, monkeypatch, OTHERWISE[what])
-    if what == "nothing is found":
+    change_comparison(sandbox, monkeypatch, COMPARISONS[case])
+    if case == "nothing is found":
         with pytest.raises(cd.ReplaceIncompleteError, match="no known condition") as caught:
             replace(session, "T", backup=folder)
         assert in_table(sandbox, "T") == counted(old.to_dict("records"))
@@ -613,32 +615,32 @@ def test_a_service_that_compares_in_its_own_way_loses_no_row(serve, folder, monk
 
 @every_dialect
 @pytest.mark.parametrize("when", ["before the first deletion", "between deletions"])
-def test_rows_written_by_another_user_are_noticed_and_kept(fresh, open_session, name, folder, api_version, when):
+def test_rows_of_another_writer_are_detected_and_kept(fresh, open_session, name, folder, api_version, when):
     sandbox, session = fresh(api_version)
-    theirs = pd.DataFrame({"n": [99], "k": ["theirs"], "f": [9.5]})
+    other_rows = pd.DataFrame({"n": [99], "k": ["other"], "f": [9.5]})
     nth = 1 if when == "before the first deletion" else 2
     sandbox.faults.hang(operation="delete", nth=nth)
     caught = []
 
-    def act():
+    def replace_and_catch():
         try:
             replace(session, name, backup=folder)
         except cd.ReplaceIncompleteError as exc:
             caught.append(exc)
 
-    thread = threading.Thread(target=act)
+    thread = threading.Thread(target=replace_and_catch)
     thread.start()
     sandbox.faults.wait_held()
-    theirs.clicdata.append(name, session=open_session(sandbox, api_version))
+    other_rows.clicdata.append(name, session=open_session(sandbox, api_version))
     sandbox.faults.release()
     thread.join()
     assert "Another writer is changing it" in str(caught[0])
-    there = in_table(sandbox, name)
-    assert counted(theirs.to_dict("records")) <= there
-    assert there + in_file(caught[0].backup) >= OLD_ROWS
-    # As the error says: anew, without its token; then theirs are saved, too.
+    stored = in_table(sandbox, name)
+    assert counted(other_rows.to_dict("records")) <= stored
+    assert stored + in_file(caught[0].backup) >= OLD_ROWS
+    # As the error says, start again without the token; the new backup also has the other rows.
     receipt = replace(session, name, backup=folder)
-    assert counted(theirs.to_dict("records")) <= in_file(receipt.backup)
+    assert counted(other_rows.to_dict("records")) <= in_file(receipt.backup)
     assert in_table(sandbox, name) == NEW_ROWS
 
 
@@ -650,7 +652,7 @@ def test_a_late_deletion_deletes_no_new_row(fresh, name, folder, api_version, mo
     really_sleep, waited = time.sleep, []
 
     def sleep(seconds):
-        """Carry out the deletion at the end of the wait, which takes no time here."""
+        """Carry out the deletion at the end of the wait, without the wait itself."""
         if seconds <= 30:
             really_sleep(seconds)
             return
@@ -663,7 +665,7 @@ def test_a_late_deletion_deletes_no_new_row(fresh, name, folder, api_version, mo
     assert in_table(sandbox, name) == counted(OLD.assign(f=7.5).to_dict("records"))
 
 
-# stopped on its way
+# stopped replaces
 
 CHILD = """
 import json, os, sys
@@ -687,13 +689,13 @@ for line in sys.stdin:
 """
 
 
-class Killing:
-    """A process that begins replaces in children of its own, each to be killed."""
+class ReplaceProcess:
+    """A process that starts replaces in child processes, which can be killed."""
 
     def __init__(self, process):
         self._process = process
 
-    def begin(self, **order):
+    def start(self, **order):
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
@@ -704,29 +706,29 @@ class Killing:
 
 
 @pytest.fixture(scope="module")
-def killing():
+def replace_process():
     if not hasattr(os, "fork"):
         pytest.skip("no fork here")
     command = [sys.executable, "-c", CHILD]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
-        yield Killing(process)
+        yield ReplaceProcess(process)
         process.stdin.close()
 
 
-OPTIONS = {"chunksize": 2, "reconcile_wait": SETTLE, "on_unknown": "check"}
+OPTIONS = {"chunksize": 2, "reconcile_wait": RECONCILE_WAIT, "on_unknown": "check"}
 
 
 def requests_of_a_replace(sandbox, open_session, api_version, table, folder):
-    """How many requests one is made of, with a session that has still to sign in."""
+    """Return the operations that a replace requests in a new session."""
     OLD.clicdata.push(table, session=open_session(sandbox, api_version))
     sandbox.requests.clear()
     replace(open_session(sandbox, api_version), table, backup=folder, **OPTIONS)
     return [entry.operation for entry in sandbox.requests]
 
 
-def let_go(sandbox):
-    """Release what hangs, and wait until it is done."""
+def release_held_requests(sandbox):
+    """Release the requests that hang, and wait until they are done."""
     sandbox.faults.release()
     until = time.monotonic() + 5
     while any(entry.fault == "hang" and entry.status is None for entry in sandbox.requests):
@@ -737,8 +739,8 @@ def let_go(sandbox):
 @pytest.mark.sampled(0)
 @every_dialect
 @pytest.mark.parametrize("after_commit", [True, False])
-def test_killed_at_each_request_no_old_row_is_lost(
-    running, open_session, killing, name, tmp_path, api_version, after_commit
+def test_no_old_row_is_lost_by_a_kill_at_any_request(
+    running, open_session, replace_process, name, tmp_path, api_version, after_commit
 ):
     sandbox = running
     (tmp_path / "first").mkdir()
@@ -748,16 +750,16 @@ def test_killed_at_each_request_no_old_row_is_lost(
     session = open_session(sandbox, api_version)
     for nth, operation in enumerate(operations, 1):
         if after_commit and operation not in WRITES:
-            continue  # It is the same to everyone.
+            continue  # Both cases are the same.
         table, folder = f"{name} {nth}", tmp_path / str(nth)
         folder.mkdir()
         OLD.clicdata.push(table, session=session)
-        # Restore from some, go on with the others by their journal.
+        # Restore some of the tables, resume the others by their journals.
         journal = str(folder / "journal") if (nth + after_commit) % 2 else None
         options = {**OPTIONS, "backup": str(folder / "backup.parquet"), "journal": journal}
         sandbox.requests.clear()
         sandbox.faults.hang(nth=nth, after_commit=after_commit)
-        child = killing.begin(
+        child = replace_process.start(
             session={
                 "client_id": sandbox.client_id, "client_secret": sandbox.client_secret,
                 "base_url": sandbox.url, "api_version": api_version,
@@ -767,35 +769,35 @@ def test_killed_at_each_request_no_old_row_is_lost(
             options=options,
         )  # fmt: skip
         sandbox.faults.wait_held()
-        killing.kill(child)
-        where = f"killed at request {nth}, {operation}"
+        replace_process.kill(child)
+        moment = f"killed at request {nth}, {operation}"
 
-        def all_there(table=table, folder=folder):
+        def no_row_is_lost(table=table, folder=folder):
             files: Counter[Any] = sum((in_file(path) for path in folder.glob("*.parquet")), Counter())
             return in_table(sandbox, table) + files >= OLD_ROWS
 
-        assert all_there(), where
-        let_go(sandbox)
-        assert all_there(), where
+        assert no_row_is_lost(), moment
+        release_held_requests(sandbox)
+        assert no_row_is_lost(), moment
         files = list(folder.glob("*.parquet"))
-        first = [path.read_bytes() for path in files]
+        contents = [path.read_bytes() for path in files]
         if journal is not None:
             replace(session, table, **options)
-            assert in_table(sandbox, table) == NEW_ROWS, where
+            assert in_table(sandbox, table) == NEW_ROWS, moment
         else:
             if files:
                 cd.restore(files[0], table, reconcile_wait=0, session=session)
-            assert in_table(sandbox, table) == OLD_ROWS, where
-        assert [path.read_bytes() for path in files] == first, where
+            assert in_table(sandbox, table) == OLD_ROWS, moment
+        assert [path.read_bytes() for path in files] == contents, moment
 
 
 @every_dialect
-@pytest.mark.parametrize(("how", "workers"), [("resume", 1), ("journal", 3), ("restore", 1)])
-def test_when_replies_are_lost_for_good_the_error_has_all_that_is_needed(
-    fresh, name, tmp_path, api_version, workers, how
+@pytest.mark.parametrize(("continue_by", "workers"), [("resume", 1), ("journal", 3), ("restore", 1)])
+def test_the_error_after_lost_replies_is_enough_to_continue_or_restore(
+    fresh, name, tmp_path, api_version, workers, continue_by
 ):
     sandbox, session = fresh(api_version)
-    # The trial is the first deletion; an insert is not sent again.
+    # The first deletion is the trial; an insert is not sent again.
     inserts = len(batch_ranges(len(NEW), 2, api_version, workers))
     for operation, nth in [*(("delete", nth) for nth in (1, 2, 3)), *(("append", nth + 1) for nth in range(inserts))]:
         folder = tmp_path / f"{operation} {nth}"
@@ -803,7 +805,7 @@ def test_when_replies_are_lost_for_good_the_error_has_all_that_is_needed(
         times = 20 if operation == "delete" else 1
         sandbox.faults.lose_reply(operation=operation, nth=nth, times=times, after_commit=bool(nth % 2))
         options = {"chunksize": 2, "workers": workers, "backup": folder / "b.parquet"}
-        options |= {"journal": folder / "journal"} if how == "journal" else {}
+        options |= {"journal": folder / "journal"} if continue_by == "journal" else {}
         with pytest.raises(cd.ReplaceIncompleteError) as caught:
             replace(session, name, **options)
         error = caught.value
@@ -817,19 +819,19 @@ def test_when_replies_are_lost_for_good_the_error_has_all_that_is_needed(
         assert covered == list(range(4))
         assert json.loads(json.dumps(error.resume)) == error.resume
         sandbox.faults.clear()
-        first = Path(error.backup).read_bytes()
-        if how == "restore":
-            cd.restore(error.backup, name, workers=workers, reconcile_wait=SETTLE, session=session)
+        content = Path(error.backup).read_bytes()
+        if continue_by == "restore":
+            cd.restore(error.backup, name, workers=workers, reconcile_wait=RECONCILE_WAIT, session=session)
         else:
-            more = {"resume": error.resume} if how == "resume" else {}
-            receipt = replace(session, name, **{**options, "on_unknown": "check", **more})
+            extra = {"resume": error.resume} if continue_by == "resume" else {}
+            receipt = replace(session, name, **{**options, "on_unknown": "check", **extra})
             assert receipt.backup == error.backup
             assert in_table(sandbox, name) == NEW_ROWS
-            if how == "journal":
+            if continue_by == "journal":
                 again = replace(session, name, **options)
                 assert "Nothing was sent" in again.notes[0]
             cd.restore(error.backup, name, reconcile_wait=0, session=session)
-        assert Path(error.backup).read_bytes() == first
+        assert Path(error.backup).read_bytes() == content
         assert in_table(sandbox, name) == OLD_ROWS
 
 
@@ -849,7 +851,7 @@ def test_a_lost_reply_to_any_single_request_is_reconciled(running, open_session,
 
 @every_dialect
 @pytest.mark.parametrize(("operation", "nth"), [("read", 2), ("delete", 1), ("delete", 2), ("append", 1)])
-def test_ctrl_c(fresh, name, folder, api_version, operation, nth):
+def test_ctrl_c_during_a_replace(fresh, name, folder, api_version, operation, nth):
     sandbox, session = fresh(api_version)
     sandbox.faults.hang(operation=operation, nth=nth, after_commit=True)
 
@@ -889,13 +891,13 @@ def test_ctrl_c(fresh, name, folder, api_version, operation, nth):
     assert in_table(sandbox, name) == OLD_ROWS
 
 
-def lists(error):
+def ranges_of(error):
     return error.confirmed, error.unknown, error.unsent
 
 
 @every_dialect
-def test_a_token_that_cannot_be_resumed_this_way_reports_the_confirmed_rows(fresh, name, folder, api_version):
-    """All new rows are in the table, some of them sent again, when the call without the mode is refused."""
+def test_a_refused_resume_reports_the_confirmed_rows(fresh, name, folder, api_version):
+    """All new rows are in the table, some of them after a second send, when the call without the mode is refused."""
     sandbox, session = fresh(api_version)
     sandbox.faults.lose_reply(operation="append", nth=2, after_commit=False)
 
@@ -908,38 +910,38 @@ def test_a_token_that_cannot_be_resumed_this_way_reports_the_confirmed_rows(fres
         replace(session, name, on_unknown="check", progress=stop_when_all_is_sent, **options)
     stopped = caught.value.__cause__
     assert isinstance(stopped, cd.IncompleteWriteError)
-    assert lists(stopped) == ([(0, 4)], [], [])
+    assert ranges_of(stopped) == ([(0, 4)], [], [])
     assert in_table(sandbox, name) == NEW_ROWS
     with pytest.raises(cd.ReplaceIncompleteError, match="on_unknown='check'") as refused:
         replace(session, name, resume=stopped.resume, **options)
     assert isinstance(refused.value.__cause__, cd.ResumeError)
-    assert lists(refused.value) == ([(0, 4)], [], [])
+    assert ranges_of(refused.value) == ([(0, 4)], [], [])
     replace(session, name, resume=refused.value.resume, on_unknown="check", **options)
     assert in_table(sandbox, name) == NEW_ROWS
 
 
 @every_dialect
-@pytest.mark.parametrize("by", ["token", "journal"])
-def test_a_refused_call_reports_the_same_ranges_as_the_call_before(fresh, name, folder, api_version, by):
-    """The second batch was taken for lost and refused when it was sent again."""
+@pytest.mark.parametrize("resume_by", ["token", "journal"])
+def test_a_refused_call_reports_the_same_ranges_as_the_call_before(fresh, name, folder, api_version, resume_by):
+    """The second batch counted as lost and was refused when it was sent again."""
     sandbox, session = fresh(api_version)
     frame = pd.concat([NEW] * 3, ignore_index=True).assign(n=range(12))
     options = {"backup": folder, "chunksize": 2}
-    options |= {"journal": folder / "journal"} if by == "journal" else {}
+    options |= {"journal": folder / "journal"} if resume_by == "journal" else {}
     batches = batch_ranges(len(frame), 2, api_version)
     start, stop = batches[1]
     sandbox.faults.lose_reply(operation="append", nth=2, after_commit=False)
     sandbox.faults.status(400, operation="append", nth=len(batches) + 1)
     with pytest.raises(cd.ReplaceIncompleteError) as caught:
         replace(session, name, frame, on_unknown="check", **options)
-    told: tuple[list[tuple[int, int]], ...] = ([(0, start), (stop, 12)], [(start, stop)], [])
-    assert lists(caught.value) == told
-    more = {"resume": caught.value.resume} if by == "token" else {}
+    expected: tuple[list[tuple[int, int]], ...] = ([(0, start), (stop, 12)], [(start, stop)], [])
+    assert ranges_of(caught.value) == expected
+    extra = {"resume": caught.value.resume} if resume_by == "token" else {}
     for _ in range(2):
         with pytest.raises(cd.ReplaceIncompleteError, match="Resume it with on_unknown='check'") as caught:
-            replace(session, name, frame, **options, **more)
-        assert lists(caught.value) == told
-    replace(session, name, frame, on_unknown="check", **options, **more)
+            replace(session, name, frame, **options, **extra)
+        assert ranges_of(caught.value) == expected
+    replace(session, name, frame, on_unknown="check", **options, **extra)
     assert in_table(sandbox, name) == counted(frame.to_dict("records"))
 
 
@@ -950,24 +952,24 @@ def test_a_restore_that_stopped_can_be_repeated(fresh, name, folder, api_version
     path = replace(session, name, backup=folder).backup
     sandbox.faults.status(500, operation=operation, nth=nth, times=times)
     if operation == "append":
-        # It is looked for, and sent again.
+        # The insert is reconciled and sent again.
         sandbox.faults.status(400, operation=operation, nth=times + 1)
     with pytest.raises(cd.ReplaceIncompleteError, match="Not all rows") as caught:
-        cd.restore(path, name, reconcile_wait=SETTLE, session=session)
+        cd.restore(path, name, reconcile_wait=RECONCILE_WAIT, session=session)
     error = caught.value
     assert (error.backup, error.operation, error.resume) == (path, "restore", None)
     assert in_table(sandbox, name) + in_file(path) >= OLD_ROWS
     sandbox.faults.clear()
-    cd.restore(path, name, reconcile_wait=SETTLE, session=session)
+    cd.restore(path, name, reconcile_wait=RECONCILE_WAIT, session=session)
     assert in_table(sandbox, name) == OLD_ROWS
 
 
 @every_dialect
 @pytest.mark.parametrize("after_commit", [True, False])
-@pytest.mark.parametrize("instead", [NEW, NEW.head(0)], ids=["of other rows", "of no rows"])
-def test_a_restore_reconciles_its_rows(fresh, name, folder, api_version, after_commit, instead):
+@pytest.mark.parametrize("new", [NEW, NEW.head(0)], ids=["other rows", "no rows"])
+def test_a_restore_reconciles_its_rows(fresh, name, folder, api_version, after_commit, new):
     sandbox, session = fresh(api_version)
-    path = replace(session, name, instead, backup=folder).backup
+    path = replace(session, name, new, backup=folder).backup
     sandbox.faults.lose_reply(operation="append", after_commit=after_commit)
-    cd.restore(path, name, reconcile_wait=SETTLE, session=session)
+    cd.restore(path, name, reconcile_wait=RECONCILE_WAIT, session=session)
     assert in_table(sandbox, name) == OLD_ROWS

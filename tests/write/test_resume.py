@@ -1,4 +1,4 @@
-"""Going on with a write that stopped: tokens and journals, marks, keys and contents, and reading back."""
+"""Resume of a stopped write: by token and journal, with stamps, keys and contents, and with verification."""
 
 import json
 import os
@@ -20,16 +20,16 @@ from hypothesis import strategies as st
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 BATCH = 5
 ROWS = 30
 CANARY = "canary-7f3a"
 FRAME = pd.DataFrame({"n": range(ROWS), "t": [f"{CANARY} {n}" for n in range(ROWS)]})
-SETTLE = 0.05
-# How rows are told apart.
-MODES: dict[str, Any] = {"stamp": {"stamp": "mark"}, "on": {"on": "n"}, "check": {"on_unknown": "check"}}
+RECONCILE_WAIT = 0.05
+# How rows are recognized.
+MODES: dict[str, Any] = {"stamp": {"stamp": "push_batch"}, "on": {"on": "n"}, "check": {"on_unknown": "check"}}
 WRITES = ("append", "create", "update", "delete")
 
 
@@ -46,7 +46,7 @@ def version(request):
 
 @pytest.fixture
 def fresh(running, open_session):
-    """Return the sandbox with nothing scripted and nothing logged, and a session of its own."""
+    """Return a function that returns the sandbox, with an empty request log, and a new session."""
 
     def make(version="2025.3", **options):
         running.requests.clear()
@@ -58,14 +58,18 @@ def fresh(running, open_session):
 
 
 def push(session, table, frame=FRAME, **options):
-    return frame.clicdata.push(table, **{"chunksize": BATCH, "reconcile_wait": SETTLE, "session": session, **options})
+    return frame.clicdata.push(
+        table, **{"chunksize": BATCH, "reconcile_wait": RECONCILE_WAIT, "session": session, **options}
+    )
 
 
 def append(session, table, frame=FRAME, **options):
-    return frame.clicdata.append(table, **{"chunksize": BATCH, "reconcile_wait": SETTLE, "session": session, **options})
+    return frame.clicdata.append(
+        table, **{"chunksize": BATCH, "reconcile_wait": RECONCILE_WAIT, "session": session, **options}
+    )
 
 
-def make_empty(session, table, frame=FRAME, **options):
+def create_empty(session, table, frame=FRAME, **options):
     return frame.head(0).clicdata.push(table, session=session, **options)
 
 
@@ -73,13 +77,13 @@ def numbers(sandbox, table):
     return sorted(row["n"] for row in sandbox.ledger.rows(table))
 
 
-def written(sandbox):
-    """How many requests there were that change something."""
+def count_writes(sandbox):
+    """Return the number of requests that change something."""
     counts = sandbox.requests.counts()
     return sum(counts[operation] for operation in WRITES)
 
 
-def stopped(sandbox, act, *, kind="lose_reply", nth=3, **fault):
+def stop_write(sandbox, act, *, kind="lose_reply", nth=3, **fault):
     """Return the error of a write when the reply to its third batch is lost."""
     sandbox.faults.script(kind, operation="append", nth=nth, **fault)
     with pytest.raises(cd.IncompleteWriteError) as caught:
@@ -98,7 +102,7 @@ def test_a_token_is_plain_json_without_secrets_or_values(fresh, name, mode, vers
     if mode == "check":
         options = {**options, "verify": True}
     sandbox.faults.status(400, operation="append", nth=4)
-    error = stopped(sandbox, lambda: push(session, name, **options), nth=3)
+    error = stop_write(sandbox, lambda: push(session, name, **options), nth=3)
     text = json.dumps(error.resume, allow_nan=False)
     assert json.loads(text) == error.resume
     assert not any(isinstance(each, tuple) for each in error.resume.values())
@@ -123,16 +127,16 @@ OTHER_FRAMES = {
 }
 
 
-@pytest.mark.parametrize("kept", ["token", "journal"])
+@pytest.mark.parametrize("resume_by", ["token", "journal"])
 @pytest.mark.parametrize("other", OTHER_FRAMES)
-def test_another_frame_is_refused(fresh, name, tmp_path, kept, other):
+def test_another_frame_is_refused(fresh, name, tmp_path, resume_by, other):
     sandbox, session = fresh()
-    journal = {"journal": tmp_path / "a"} if kept == "journal" else {}
-    error = stopped(sandbox, lambda: push(session, name, **journal))
-    before = written(sandbox)
+    journal = {"journal": tmp_path / "a"} if resume_by == "journal" else {}
+    error = stop_write(sandbox, lambda: push(session, name, **journal))
+    before = count_writes(sandbox)
     with pytest.raises(cd.ResumeError, match="another write"):
         push(session, name, OTHER_FRAMES[other], **(journal or {"resume": error.resume}))
-    assert written(sandbox) == before
+    assert count_writes(sandbox) == before
     # The same values in another frame are the same frame.
     same = FRAME.set_axis(range(5, ROWS + 5))
     push(session, name, same, on_unknown="check", **(journal or {"resume": error.resume}))
@@ -143,25 +147,25 @@ OTHER_WRITES = {
     "table": lambda session, token, name: push(session, "another table", resume=token),
     "operation": lambda session, token, name: append(session, name, resume=token),
     "if_exists": lambda session, token, name: push(session, name, if_exists="append", resume=token),
-    "stamp": lambda session, token, name: push(session, name, stamp="mark", resume=token),
+    "stamp": lambda session, token, name: push(session, name, stamp="push_batch", resume=token),
     "on": lambda session, token, name: push(session, name, on="n", resume=token),
     "columns": lambda session, token, name: push(session, name, column_types={"t": "dropdown"}, resume=token),
 }
 
 
-@pytest.mark.parametrize("what", OTHER_WRITES)
-def test_another_write_is_refused(fresh, name, what):
+@pytest.mark.parametrize("case", OTHER_WRITES)
+def test_another_write_is_refused(fresh, name, case):
     sandbox, session = fresh()
-    error = stopped(sandbox, lambda: push(session, name))
+    error = stop_write(sandbox, lambda: push(session, name))
     before = len(sandbox.requests)
-    with pytest.raises(cd.ResumeError, match=f"another write: .*{what}"):
-        OTHER_WRITES[what](session, error.resume, name)
+    with pytest.raises(cd.ResumeError, match=f"another write: .*{case}"):
+        OTHER_WRITES[case](session, error.resume, name)
     assert len(sandbox.requests) == before
 
 
 def test_another_service_is_refused(fresh, serve, name):
     sandbox, session = fresh()
-    error = stopped(sandbox, lambda: push(session, name))
+    error = stop_write(sandbox, lambda: push(session, name))
     other, elsewhere = serve()
     with pytest.raises(cd.ResumeError, match="account"):
         push(elsewhere, name, resume=error.resume)
@@ -175,12 +179,12 @@ USER = {"client_id": CLIENT["client_id"], "username": lambda box: box.username, 
 OTHER_ACCOUNTS = {
     "another key": (KEY, {"api_key": "another-secret-key"}),
     "the key in capitals": (KEY, {"api_key": lambda box: box.api_key.swapcase()}),
-    "a client in the place of a key": (KEY, CLIENT),
-    "a key in the place of a client": (CLIENT, KEY),
+    "a client instead of a key": (KEY, CLIENT),
+    "a key instead of a client": (CLIENT, KEY),
     "another client": (CLIENT, {**CLIENT, "client_id": "another"}),
     "another user": (USER, {**USER, "username": "another@acme.example"}),
     "another client of the user": (USER, {**USER, "client_id": "another"}),
-    "a client in the place of a user": (USER, CLIENT),
+    "a client instead of a user": (USER, CLIENT),
 }
 
 
@@ -188,18 +192,18 @@ def credentials(sandbox, given):
     return {name: value(sandbox) if callable(value) else value for name, value in given.items()}
 
 
-@pytest.mark.parametrize("kept", ["token", "journal"])
+@pytest.mark.parametrize("resume_by", ["token", "journal"])
 @pytest.mark.parametrize("write", [push, append])
 @pytest.mark.parametrize("other", OTHER_ACCOUNTS)
-def test_another_account_is_refused(fresh, name, tmp_path, version, kept, write, other):
+def test_another_account_is_refused(fresh, name, tmp_path, version, resume_by, write, other):
     sandbox, session = fresh(version)
-    make_empty(session, name)
+    create_empty(session, name)
     ours, theirs = (credentials(sandbox, given) for given in OTHER_ACCOUNTS[other])
-    journal = {"journal": tmp_path / "a"} if kept == "journal" else {}
+    journal = {"journal": tmp_path / "a"} if resume_by == "journal" else {}
     options = {"if_exists": "append", **journal} if write is push else journal
     where = {"base_url": sandbox.url, "api_version": version}
     with cd.Session(**ours, **where) as session, cd.Session(**theirs, **where) as another:
-        error = stopped(sandbox, lambda: write(session, name, **options))
+        error = stop_write(sandbox, lambda: write(session, name, **options))
         sandbox.requests.clear()
         again = options if journal else {**options, "resume": error.resume}
         with pytest.raises(cd.ResumeError, match=r"another account.*Pass a session") as caught:
@@ -210,14 +214,14 @@ def test_another_account_is_refused(fresh, name, tmp_path, version, kept, write,
         ]
         kept_text = (tmp_path / "a").read_text() if journal else json.dumps(error.resume)
         assert not any(secret in text for secret in secrets for text in (str(caught.value), kept_text))
-        # A session of the same account goes on with it.
+        # A session of the same account resumes the write.
         with cd.Session(**ours, **where) as same:
             write(same, name, **{"on_unknown": "check", **again})
     assert numbers(sandbox, name) == list(range(ROWS))
 
 
 @pytest.mark.parametrize("token", ["text", ["list"], 7, b"bytes"])
-def test_what_is_no_token_at_all(fresh, name, token):
+def test_an_object_that_is_not_a_token_is_refused(fresh, name, token):
     sandbox, session = fresh()
     with pytest.raises(TypeError, match=r"error\.resume"):
         push(session, name, resume=token)
@@ -231,18 +235,18 @@ JUNK = st.recursive(
 )
 
 
-def damaged(draw, value):
-    """Return the value with one place in it changed, taken away, or added to."""
+def damage(draw, value):
+    """Return the value with one place in it changed or removed."""
     if isinstance(value, dict) and value and draw(st.booleans()):
         key = draw(st.sampled_from(sorted(value)))
         if draw(st.booleans()):
             return {k: v for k, v in value.items() if k != key}
-        return {**value, key: damaged(draw, value[key])}
+        return {**value, key: damage(draw, value[key])}
     if isinstance(value, list) and value and draw(st.booleans()):
         at = draw(st.integers(0, len(value) - 1))
         if draw(st.booleans()):
             return value[:at] + value[at + 1 :]
-        return [*value[:at], damaged(draw, value[at]), *value[at + 1 :]]
+        return [*value[:at], damage(draw, value[at]), *value[at + 1 :]]
     if isinstance(value, int) and draw(st.booleans()):
         return value + draw(st.sampled_from([-1, 1, 10**9]))
     return draw(JUNK)
@@ -251,17 +255,17 @@ def damaged(draw, value):
 @pytest.mark.slow
 def test_a_damaged_token_is_refused_before_any_request(fresh, name):
     sandbox, session = fresh()
-    token = stopped(sandbox, lambda: push(session, name)).resume
+    token = stop_write(sandbox, lambda: push(session, name)).resume
     before = len(sandbox.requests)
 
     @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def refused(data):
-        worse = damaged(data.draw, token)
-        if not isinstance(worse, dict) or repr(worse) == repr(token):
+        damaged = damage(data.draw, token)
+        if not isinstance(damaged, dict) or repr(damaged) == repr(token):
             return
         with pytest.raises(cd.ResumeError):
-            push(session, name, on_unknown="check", resume=worse)
+            push(session, name, on_unknown="check", resume=damaged)
         assert len(sandbox.requests) == before
 
     refused()
@@ -269,12 +273,12 @@ def test_a_damaged_token_is_refused_before_any_request(fresh, name):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("workers", [1, 4])
-def test_the_receipt_is_of_the_whole(fresh, name, mode, workers, version):
+def test_the_receipt_describes_the_whole_write(fresh, name, mode, workers, version):
     sandbox, session = fresh(version)
-    make_empty(session, name, **({"stamp": "mark"} if mode == "stamp" else {}))
+    create_empty(session, name, **({"stamp": "push_batch"} if mode == "stamp" else {}))
     sandbox.faults.status(429, operation="append", nth=1)
     sandbox.faults.status(400, operation="append", nth=6, times=50)
-    error = stopped(sandbox, lambda: append(session, name, workers=workers, **MODES[mode]), nth=3)
+    error = stop_write(sandbox, lambda: append(session, name, workers=workers, **MODES[mode]), nth=3)
     assert error.confirmed
     assert workers > 1 or type(error) is cd.IncompleteWriteError
     arrived = len(sandbox.ledger.inserts(name))
@@ -282,9 +286,9 @@ def test_the_receipt_is_of_the_whole(fresh, name, mode, workers, version):
     receipt = append(session, name, workers=workers, resume=error.resume, **MODES[mode])
     assert (receipt.rows, receipt.sent, receipt.rejected) == (ROWS, ROWS, 0)
     assert receipt.batches == arrived + len(rest) == len(sandbox.ledger.inserts(name))
-    # With several workers the batch that is to go again may be kept back by the one that is refused.
+    # With several workers, the refusal of a batch may prevent the retry of another.
     assert receipt.retries == 1 or workers > 1
-    # Rows that were found were counted.
+    # Rows that were found count as confirmed.
     assert receipt.confirmed == (ROWS if version != "unversioned" else BATCH)
     assert receipt.status == ("confirmed" if version != "unversioned" else "unverified")
     assert numbers(sandbox, name) == list(range(ROWS))
@@ -293,12 +297,16 @@ def test_the_receipt_is_of_the_whole(fresh, name, mode, workers, version):
 def test_by_default_a_resume_sends_what_is_unsent_and_raises_for_the_rest(fresh, name, version):
     sandbox, session = fresh(version)
     start, stop = batch_ranges(ROWS, BATCH, version)[2]
-    first = stopped(sandbox, lambda: push(session, name))
+    first = stop_write(sandbox, lambda: push(session, name))
     assert (first.confirmed, first.unknown, first.unsent) == ([(0, start)], [(start, stop)], [(stop, ROWS)])
     with pytest.raises(cd.AmbiguousWriteError) as caught:
         push(session, name, resume=first.resume)
     second = caught.value
-    assert (second.confirmed, second.unknown, second.unsent) == ([(0, start), (stop, ROWS)], [(start, stop)], [])
+    assert (second.confirmed, second.unknown, second.unsent) == (
+        [(0, start), (stop, ROWS)],
+        [(start, stop)],
+        [],
+    )
     assert numbers(sandbox, name) == list(range(ROWS))
     assert push(session, name, resume=second.resume, on_unknown="check").sent == ROWS
     assert numbers(sandbox, name) == list(range(ROWS))
@@ -311,7 +319,7 @@ def events(path):
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
-def test_a_journal_names_each_batch_before_it_goes_and_after(fresh, name, tmp_path, version):
+def test_a_journal_records_each_batch_before_and_after_its_request(fresh, name, tmp_path, version):
     sandbox, session = fresh(version, timeout=10)
     ranges = batch_ranges(ROWS, BATCH, version)
     path = tmp_path / "a.push"
@@ -320,33 +328,33 @@ def test_a_journal_names_each_batch_before_it_goes_and_after(fresh, name, tmp_pa
     thread.start()
     try:
         sandbox.faults.wait_held()
-        kept = events(path)
+        before = events(path)
     finally:
         sandbox.faults.release()
         thread.join()
-    assert [event.get("event") for event in kept] == [
+    assert [event.get("event") for event in before] == [
         *(None, "creating", "table", "sending", "confirmed", "sending", "confirmed", "sending")
     ]
-    assert kept[-1]["ranges"] == [list(ranges[2])]
+    assert before[-1]["ranges"] == [list(ranges[2])]
     after = events(path)
-    assert after[: len(kept)] == kept
+    assert after[: len(before)] == before
     batches = ["sending", "confirmed"] * len(ranges[3:])
-    assert [event["event"] for event in after[len(kept) :]] == ["confirmed", *batches, "done"]
+    assert [event["event"] for event in after[len(before) :]] == ["confirmed", *batches, "done"]
 
 
-def test_a_journal_is_on_the_disk_before_a_request_goes(fresh, name, tmp_path, monkeypatch):
+def test_a_journal_is_synced_before_each_request(fresh, name, tmp_path, monkeypatch):
     sandbox, session = fresh()
     synced = []
     fsync = os.fsync
 
-    def counting(handle):
+    def counting_fsync(handle):
         fsync(handle)
         if stat.S_ISREG(os.fstat(handle).st_mode):
-            synced.append((os.fstat(handle).st_size, written(sandbox)))
+            synced.append((os.fstat(handle).st_size, count_writes(sandbox)))
 
-    monkeypatch.setattr(os, "fsync", counting)
+    monkeypatch.setattr(os, "fsync", counting_fsync)
     push(session, name, journal=tmp_path / "a.push")
-    # creating | create | table, then each batch between its two, and done.
+    # creating, the create, table; then each batch between its two events; done.
     batches = len(batch_ranges(ROWS, BATCH, "2025.3"))
     assert [requests for _, requests in synced] == [
         0, 1, *(each for batch in range(1, batches + 1) for each in (batch, batch + 1)), batches + 1
@@ -354,13 +362,13 @@ def test_a_journal_is_on_the_disk_before_a_request_goes(fresh, name, tmp_path, m
     assert synced[-1][0] == (tmp_path / "a.push").stat().st_size
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
-def test_a_journal_is_for_its_owner_and_holds_no_secret(fresh, name, tmp_path):
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_a_journal_is_private_and_has_no_secret(fresh, name, tmp_path):
     sandbox, session = fresh()
     path = tmp_path / "a.push"
     old = os.umask(0)
     try:
-        push(session, name, journal=path, stamp="mark", verify=True)
+        push(session, name, journal=path, stamp="push_batch", verify=True)
     finally:
         os.umask(old)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -371,7 +379,7 @@ def test_a_journal_is_for_its_owner_and_holds_no_secret(fresh, name, tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["raise", *MODES])
-def test_a_finished_journal_sends_nothing_and_says_so(fresh, name, tmp_path, mode, version):
+def test_a_finished_journal_sends_nothing_and_adds_a_note(fresh, name, tmp_path, mode, version):
     sandbox, session = fresh(version)
     options = {"journal": tmp_path / "a.push", **MODES.get(mode, {})}
     first = push(session, name, **options)
@@ -391,13 +399,13 @@ def test_a_finished_journal_sends_nothing_and_says_so(fresh, name, tmp_path, mod
 def test_the_last_line_of_a_journal_may_be_torn(fresh, name, tmp_path, torn):
     sandbox, session = fresh()
     path = tmp_path / "a.push"
-    stopped(sandbox, lambda: push(session, name, journal=path))
+    stop_write(sandbox, lambda: push(session, name, journal=path))
     *lines, last = path.read_bytes().splitlines(keepends=True)
     assert json.loads(last)["event"] == "unknown"
     path.write_bytes(b"".join(lines) + last[: int(torn * (len(last) - 1))])
     with pytest.raises(cd.AmbiguousWriteError) as caught:
         push(session, name, journal=path)
-    # It was on the wire, and nothing says what became of it.
+    # The batch was in flight, and its outcome is unknown.
     assert caught.value.unknown == [batch_ranges(ROWS, BATCH, "2025.3")[2]]
     assert push(session, name, journal=path, on_unknown="check").sent == ROWS
     assert numbers(sandbox, name) == list(range(ROWS))
@@ -405,25 +413,25 @@ def test_the_last_line_of_a_journal_may_be_torn(fresh, name, tmp_path, torn):
 
 DAMAGE = {
     "a digit": lambda lines: [*lines[:4], lines[4].replace(b'"batch":', b'"batch":1'), *lines[5:]],
-    "no JSON": lambda lines: [*lines[:3], b"torn\n", *lines[4:]],
-    "a line less": lambda lines: [*lines[:3], *lines[5:]],
+    "not JSON": lambda lines: [*lines[:3], b"torn\n", *lines[4:]],
+    "a missing line": lambda lines: [*lines[:3], *lines[5:]],
     "a line twice": lambda lines: [*lines[:4], lines[3], *lines[4:]],
     "another order": lambda lines: [*lines[:3], lines[4], lines[3], *lines[5:]],
-    "no beginning": lambda lines: lines[1:],
+    "no first line": lambda lines: lines[1:],
     "another file": lambda lines: [b"a,b\n", b"1,2\n"],
-    "no line at all": lambda lines: [b"half a li"],
+    "no complete line": lambda lines: [b"half a li"],
     "bytes": lambda lines: [b"\xff\xfe\n", *lines],
     "a list": lambda lines: [b"[]\n", *lines],
     "another version": lambda lines: [lines[0].replace(b"write 2", b"write 9"), *lines[1:]],
 }
 
 
-@pytest.mark.parametrize("what", DAMAGE)
-def test_a_damaged_journal_is_refused_and_left_as_it_is(fresh, name, tmp_path, what):
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_journal_is_refused_and_not_changed(fresh, name, tmp_path, case):
     sandbox, session = fresh()
     path = tmp_path / "a.push"
-    stopped(sandbox, lambda: push(session, name, journal=path))
-    content = b"".join(DAMAGE[what](path.read_bytes().splitlines(keepends=True)))
+    stop_write(sandbox, lambda: push(session, name, journal=path))
+    content = b"".join(DAMAGE[case](path.read_bytes().splitlines(keepends=True)))
     path.write_bytes(content)
     before = len(sandbox.requests)
     with pytest.raises(cd.ResumeError, match=r"a\.push|journal"):
@@ -432,10 +440,10 @@ def test_a_damaged_journal_is_refused_and_left_as_it_is(fresh, name, tmp_path, w
     assert path.read_bytes() == content
 
 
-def test_any_byte_of_a_journal_that_changes_is_noticed(fresh, name, tmp_path):
+def test_a_changed_byte_in_a_journal_is_detected(fresh, name, tmp_path):
     sandbox, session = fresh()
     path = tmp_path / "a.push"
-    stopped(sandbox, lambda: push(session, name, journal=path))
+    stop_write(sandbox, lambda: push(session, name, journal=path))
     content = path.read_bytes()
     before = len(sandbox.requests)
     last = content[:-1].rfind(b"\n")
@@ -459,7 +467,7 @@ def test_any_byte_of_a_journal_that_changes_is_noticed(fresh, name, tmp_path):
 
 
 @pytest.mark.parametrize("where", ["missing/a.push", ".", "file/a.push"])
-def test_a_journal_where_no_file_can_be(fresh, name, tmp_path, where):
+def test_a_journal_in_an_invalid_place_is_refused(fresh, name, tmp_path, where):
     sandbox, session = fresh()
     (tmp_path / "file").write_text("a file")
     with pytest.raises(cd.ResumeError, match="in an existing folder"):
@@ -468,14 +476,14 @@ def test_a_journal_where_no_file_can_be(fresh, name, tmp_path, where):
 
 
 @pytest.mark.parametrize("journal", [7, b"", "", True])
-def test_a_journal_that_is_no_path(fresh, name, journal):
+def test_a_journal_that_is_not_a_path_is_refused(fresh, name, journal):
     sandbox, session = fresh()
     with pytest.raises(TypeError, match="journal="):
         push(session, name, journal=journal)
     assert len(sandbox.requests) == 0
 
 
-def test_two_threads_on_one_journal(fresh, name, tmp_path):
+def test_two_threads_cannot_use_one_journal(fresh, name, tmp_path):
     sandbox, session = fresh()
     path = tmp_path / "a.push"
     sandbox.faults.hang(operation="append", nth=2)
@@ -495,7 +503,7 @@ def test_two_threads_on_one_journal(fresh, name, tmp_path):
     assert numbers(sandbox, name) == list(range(ROWS))
 
 
-# in a process of its own
+# in another process
 
 CHILD = """
 import json, os, resource, signal, sys
@@ -503,43 +511,43 @@ import pandas as pd
 import pandas_clicdata as cd
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-told = json.loads(sys.argv[1])
+order = json.loads(sys.argv[1])
 frame = pd.DataFrame({"n": range(30), "t": [f"canary-7f3a {n}" for n in range(30)]})
-session = cd.Session(**told["session"])
-if told.get("bytes"):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (told["bytes"], told["bytes"]))
-said = {}
+session = cd.Session(**order["session"])
+if order.get("bytes"):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (order["bytes"], order["bytes"]))
+result = {}
 try:
-    receipt = frame.clicdata.push(told["table"], chunksize=5, session=session, **told["options"])
-    said = {"sent": receipt.sent}
+    receipt = frame.clicdata.push(order["table"], chunksize=5, session=session, **order["options"])
+    result = {"sent": receipt.sent}
 except BaseException as exc:
     error = exc if isinstance(exc, cd.ClicDataError) else exc.__cause__
-    said = {"raised": type(exc).__name__, "told": type(error).__name__, "message": str(error)}
+    result = {"raised": type(exc).__name__, "error": type(error).__name__, "message": str(error)}
     for ranges in ("confirmed", "unknown", "unsent", "resume"):
-        said[ranges] = getattr(error, ranges, None)
-print(json.dumps(said))
+        result[ranges] = getattr(error, ranges, None)
+print(json.dumps(result))
 """
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and limits of POSIX")
 
 
-def start(sandbox, table, limit=None, **options):
+def start_push(sandbox, table, limit=None, **options):
     session = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret, "base_url": sandbox.url}
-    told = {"session": {**session, "api_version": "2025.3"}, "table": table, "options": options, "bytes": limit}
-    return subprocess.Popen([sys.executable, "-c", CHILD, json.dumps(told)], stdout=subprocess.PIPE, text=True)
+    order = {"session": {**session, "api_version": "2025.3"}, "table": table, "options": options, "bytes": limit}
+    return subprocess.Popen([sys.executable, "-c", CHILD, json.dumps(order)], stdout=subprocess.PIPE, text=True)
 
 
-def ended(process):
-    said, _ = process.communicate(timeout=30)
-    return json.loads(said)
+def result_of(process):
+    output, _ = process.communicate(timeout=30)
+    return json.loads(output)
 
 
 @posix
-def test_two_processes_on_one_journal(fresh, name, tmp_path):
+def test_two_processes_cannot_use_one_journal(fresh, name, tmp_path):
     sandbox, session = fresh()
     path = tmp_path / "a.push"
     sandbox.faults.hang(operation="append", nth=2)
-    process = start(sandbox, name, journal=str(path))
+    process = start_push(sandbox, name, journal=str(path))
     sandbox.faults.wait_held(timeout=30)
     before = len(sandbox.requests)
     try:
@@ -548,77 +556,77 @@ def test_two_processes_on_one_journal(fresh, name, tmp_path):
         assert len(sandbox.requests) == before
     finally:
         sandbox.faults.release()
-        assert ended(process) == {"sent": ROWS}
+        assert result_of(process) == {"sent": ROWS}
     assert numbers(sandbox, name) == list(range(ROWS))
 
 
 @pytest.mark.sampled(0)
 @posix
 @pytest.mark.parametrize("workers", [1, 3])
-def test_ctrl_c_inside_a_request_and_the_same_call_again(fresh, name, tmp_path, workers):
+def test_the_same_call_resumes_after_ctrl_c_during_a_request(fresh, name, tmp_path, workers):
     sandbox, session = fresh()
     path = tmp_path / "a.push"
     sandbox.faults.hang(operation="append", nth=3)
-    process = start(sandbox, name, journal=str(path), workers=workers)
+    process = start_push(sandbox, name, journal=str(path), workers=workers)
     sandbox.faults.wait_held(timeout=30)
     process.send_signal(signal.SIGINT)
-    # The first Ctrl-C waits for the reply to what is on the wire, and sends nothing more.
+    # After the first Ctrl-C, the write waits for the batches in flight and sends nothing more.
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.3)
     sandbox.faults.release()
-    said = ended(process)
-    assert (said["raised"], said["told"]) == ("KeyboardInterrupt", "IncompleteWriteError")
-    assert said["unknown"] == []
-    confirmed = [row for first, last in said["confirmed"] for row in range(first, last)]
+    result = result_of(process)
+    assert (result["raised"], result["error"]) == ("KeyboardInterrupt", "IncompleteWriteError")
+    assert result["unknown"] == []
+    confirmed = [row for first, last in result["confirmed"] for row in range(first, last)]
     assert confirmed == numbers(sandbox, name)
     assert len(confirmed) < ROWS or workers > 1
-    assert said["resume"]["confirmed"] == said["confirmed"]
+    assert result["resume"]["confirmed"] == result["confirmed"]
     assert push(session, name, journal=path).sent == ROWS
     assert numbers(sandbox, name) == list(range(ROWS))
 
 
 @posix
-def test_ctrl_c_while_the_table_is_made(fresh, name, tmp_path):
+def test_a_token_resumes_after_ctrl_c_during_the_create(fresh, name, tmp_path):
     sandbox, session = fresh()
     sandbox.faults.hang(operation="create", after_commit=True)
-    process = start(sandbox, name)
+    process = start_push(sandbox, name)
     sandbox.faults.wait_held(timeout=30)
     process.send_signal(signal.SIGINT)
-    said = ended(process)
-    assert (said["raised"], said["told"]) == ("KeyboardInterrupt", "AmbiguousWriteError")
-    assert said["unsent"] == [[0, ROWS]]
-    assert push(session, name, resume=said["resume"]).sent == ROWS
+    result = result_of(process)
+    assert (result["raised"], result["error"]) == ("KeyboardInterrupt", "AmbiguousWriteError")
+    assert result["unsent"] == [[0, ROWS]]
+    assert push(session, name, resume=result["resume"]).sent == ROWS
     assert numbers(sandbox, name) == list(range(ROWS))
 
 
 @pytest.mark.slow
 @posix
-def test_a_disk_that_is_full_stops_the_write_with_exact_ranges(fresh, name, tmp_path):
+def test_a_full_disk_stops_the_write_with_exact_ranges(fresh, name, tmp_path):
     sandbox, session = fresh()
     whole = tmp_path / "whole.push"
     push(session, f"{name} 00", journal=whole)
     lines = whole.read_bytes().splitlines(keepends=True)
-    # In the middle of what is noted before the third batch, after it, before the table is made, and in the end.
+    # In the event before the third batch, in that after it, before the table is created, and at the end.
     third = [at for at, line in enumerate(lines) if b'"sending"' in line][2]
     for at in (third, third + 1, 1, len(lines) - 1):
         table, path = f"{name} {at:02}", tmp_path / f"{at}.push"
         limit = sum(map(len, lines[: at + 1])) - 40
-        said = ended(start(sandbox, table, limit, journal=str(path)))
+        result = result_of(start_push(sandbox, table, limit, journal=str(path)))
         if at == 1:
-            assert said["told"] == "ResumeError"
+            assert result["error"] == "ResumeError"
             assert table not in sandbox.ledger.tables()
             continue
-        assert said["told"] == "IncompleteWriteError"
-        assert "cannot be written" in said["message"]
-        confirmed = [row for first, last in said["confirmed"] for row in range(first, last)]
-        assert (confirmed, said["unknown"]) == (numbers(sandbox, table), [])
-        noted = [each["ranges"] for each in events_of_whole_lines(path) if each.get("event") == "sending"]
-        assert {row for ranges in noted for first, last in ranges for row in range(first, last)} >= set(confirmed)
+        assert result["error"] == "IncompleteWriteError"
+        assert "cannot be written" in result["message"]
+        confirmed = [row for first, last in result["confirmed"] for row in range(first, last)]
+        assert (confirmed, result["unknown"]) == (numbers(sandbox, table), [])
+        recorded = [each["ranges"] for each in complete_events(path) if each.get("event") == "sending"]
+        assert {row for ranges in recorded for first, last in ranges for row in range(first, last)} >= set(confirmed)
         receipt = push(session, table, journal=path, on_unknown="check")
         assert (receipt.sent, numbers(sandbox, table)) == (ROWS, list(range(ROWS)))
 
 
-def test_nothing_is_written_behind_a_line_that_was_torn(fresh, name, tmp_path, monkeypatch):
+def test_nothing_is_written_after_a_torn_line(fresh, name, tmp_path, monkeypatch):
     sandbox, session = fresh()
     path = tmp_path / "a.push"
     sandbox.faults.hang(operation="append")
@@ -644,74 +652,74 @@ def test_nothing_is_written_behind_a_line_that_was_torn(fresh, name, tmp_path, m
     assert numbers(sandbox, name) == list(range(ROWS))
 
 
-def events_of_whole_lines(path):
+def complete_events(path):
     content = path.read_bytes()
     return [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
 
 
-# marks
+# stamps
 
 
-def marks_of(sandbox, table):
-    """Return the marks of each insert on the ledger."""
-    return [{row["mark"] for row in rows} for _, rows in sandbox.ledger.inserts(table)]
+def stamps_of(sandbox, table):
+    """Return the stamps of each insert in the ledger."""
+    return [{row["push_batch"] for row in rows} for _, rows in sandbox.ledger.inserts(table)]
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_marks_are_of_one_push_and_one_batch(fresh, name, workers, version):
+def test_a_stamp_belongs_to_one_push_and_one_batch(fresh, name, workers, version):
     sandbox, session = fresh(version)
-    push(session, name, stamp="mark", workers=workers)
-    append(session, name, stamp="mark", workers=workers)
-    marks = marks_of(sandbox, name)
-    assert len(marks) == 2 * len(batch_ranges(ROWS, BATCH, version, workers))
-    assert all(len(each) == 1 for each in marks)
-    flat = [mark for each in marks for mark in each]
-    assert len(set(flat)) == len(flat)
-    assert len({mark.rsplit("-", 1)[0] for mark in flat}) == 2
+    push(session, name, stamp="push_batch", workers=workers)
+    append(session, name, stamp="push_batch", workers=workers)
+    stamps = stamps_of(sandbox, name)
+    assert len(stamps) == 2 * len(batch_ranges(ROWS, BATCH, version, workers))
+    assert all(len(each) == 1 for each in stamps)
+    all_stamps = [stamp for each in stamps for stamp in each]
+    assert len(set(all_stamps)) == len(all_stamps)
+    assert len({stamp.rsplit("-", 1)[0] for stamp in all_stamps}) == 2
 
 
-@pytest.mark.parametrize("released", ["while it goes on", "after its end"])
-def test_a_late_first_try_is_recognized_by_its_mark(fresh, name, released, version):
+@pytest.mark.parametrize("released", ["during the write", "after the write"])
+def test_a_late_first_try_is_recognized_by_its_stamp(fresh, name, released, version):
     sandbox, session = fresh(version)
-    make_empty(session, name, stamp="mark")
+    create_empty(session, name, stamp="push_batch")
     sandbox.faults.late_commit(operation="append", nth=2)
 
     def progress(done, total):
-        if done == ROWS and released == "while it goes on":
+        if done == ROWS and released == "during the write":
             sandbox.faults.release()
 
-    receipt = append(session, name, stamp="mark", progress=progress)
+    receipt = append(session, name, stamp="push_batch", progress=progress)
     assert len(receipt.stale_stamps) == 1
     assert receipt.sent == ROWS
     assert numbers(sandbox, name) == list(range(ROWS))
     assert receipt.stale_stamps[0] in receipt._repr_html_()
-    if released == "after its end":
+    if released == "after the write":
         sandbox.faults.release()
-        # What is possible still: it shows, and can be taken away by anybody at any time.
+        # This is still possible. The receipt has the stamps by which the rows can be deleted at any time.
         start, stop = batch_ranges(ROWS, BATCH, version)[1]
         assert numbers(sandbox, name) == sorted([*range(ROWS), *range(start, stop)])
-        stale = pd.DataFrame({"mark": list(receipt.stale_stamps)})
-        stale.clicdata.delete_rows(name, on="mark", session=session)
+        stale = pd.DataFrame({"push_batch": list(receipt.stale_stamps)})
+        stale.clicdata.delete_rows(name, on="push_batch", session=session)
     assert numbers(sandbox, name) == list(range(ROWS))
-    ours = {mark for each in marks_of(sandbox, name) for mark in each}
+    ours = {stamp for each in stamps_of(sandbox, name) for stamp in each}
     assert set(receipt.stale_stamps) <= ours
 
 
-@pytest.mark.parametrize("columns", [["n", "t"], ["n", "t", "Mark"], ["n", "t", "mark as a number"]])
+@pytest.mark.parametrize("columns", [["n", "t"], ["n", "t", "Push_Batch"], ["n", "t", "push_batch as a number"]])
 def test_a_stamp_needs_a_text_column_of_the_table(fresh, name, columns, version):
     sandbox, session = fresh(version)
     frame = FRAME.head(0).assign(**{column: pd.Series(dtype="str") for column in columns[2:]})
-    if columns[-1] == "mark as a number":
-        frame = FRAME.head(0).assign(mark=pd.Series(dtype="int64"))
+    if columns[-1] == "push_batch as a number":
+        frame = FRAME.head(0).assign(push_batch=pd.Series(dtype="int64"))
     frame.clicdata.push(name, session=session)
-    before = written(sandbox)
+    before = count_writes(sandbox)
     with pytest.raises(cd.ColumnMismatchError, match="no text column of that name"):
-        append(session, name, stamp="mark")
-    assert written(sandbox) == before
+        append(session, name, stamp="push_batch")
+    assert count_writes(sandbox) == before
 
 
 @pytest.mark.parametrize("stamp", ["n", "N", "", " ", 7])
-def test_a_stamp_that_cannot_be(fresh, name, stamp):
+def test_an_invalid_stamp_is_refused(fresh, name, stamp):
     sandbox, session = fresh()
     with pytest.raises(ValueError):
         push(session, name, stamp=stamp)
@@ -726,10 +734,10 @@ def stream(frame=FRAME, size=7):
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_stream_is_stamped_and_verified(fresh, name, workers, version):
     sandbox, session = fresh(version)
-    options = {"chunksize": BATCH, "workers": workers, "reconcile_wait": SETTLE, "session": session}
+    options = {"chunksize": BATCH, "workers": workers, "reconcile_wait": RECONCILE_WAIT, "session": session}
     sandbox.faults.lose_reply(operation="append", nth=2, after_commit=False)
     sandbox.faults.late_commit(operation="append", nth=4)
-    receipt = cd.push(stream(), name, stamp="mark", verify=True, **options)
+    receipt = cd.push(stream(), name, stamp="push_batch", verify=True, **options)
     assert (receipt.rows, receipt.sent, receipt.confirmed, receipt.status) == (ROWS, ROWS, ROWS, "verified")
     assert len(receipt.stale_stamps) == 2
     assert numbers(sandbox, name) == list(range(ROWS))
@@ -746,21 +754,21 @@ def test_a_stream_cannot_be_read_twice(fresh, name, options):
 # keys
 
 
-def test_keys_that_are_there_are_refused(fresh, name, version):
+def test_existing_keys_are_refused(fresh, name, version):
     sandbox, session = fresh(version)
     push(session, name, FRAME.head(3))
-    before = written(sandbox)
+    before = count_writes(sandbox)
     with pytest.raises(cd.RowsExistError, match="2 rows") as caught:
         append(session, name, FRAME.iloc[1:], on="n")
     assert caught.value.rows == 2
-    assert written(sandbox) == before
-    # By another value of any key it is another row.
+    assert count_writes(sandbox) == before
+    # A row with another value of one key is another row.
     append(session, name, FRAME.assign(t="other"), on=["n", "t"])
     assert sandbox.ledger.count(name) == ROWS + 3
 
 
 @pytest.mark.parametrize(
-    ("keys", "why"),
+    ("keys", "message"),
     [
         ([1, 2, None], "missing"),
         ([1, 2, 1], "same keys"),
@@ -769,10 +777,10 @@ def test_keys_that_are_there_are_refused(fresh, name, version):
         (pd.to_datetime(["2013-01-01T06:00+01:00", "2013-01-01T05:00+00:00", "2013-01-02T05:00Z"], utc=True), "same"),
     ],
 )
-def test_duplicate_keys_are_refused_before_any_request(fresh, name, keys, why):
+def test_duplicate_keys_are_refused_before_any_request(fresh, name, keys, message):
     sandbox, session = fresh()
     frame = pd.DataFrame({"n": keys, "t": ["a", "b", "c"]})
-    with pytest.raises(cd.FrameError, match=why):
+    with pytest.raises(cd.FrameError, match=message):
         push(session, name, frame, on="n")
     assert len(sandbox.requests) == 0
 
@@ -790,7 +798,7 @@ def test_late_rows_are_recognized_by_key_before_the_end(fresh, name, workers, ve
     assert (receipt.sent, receipt.confirmed <= ROWS) == (ROWS, True)
     assert numbers(sandbox, name) == list(range(ROWS))
     inserted = Counter(row["n"] for _, rows in sandbox.ledger.inserts(name) for row in rows)
-    assert set(inserted.values()) == {1, 3}, "it came, came late, and went once more after both were deleted"
+    assert set(inserted.values()) == {1, 3}, "sent, sent late, and sent again after both were deleted"
 
 
 # contents
@@ -800,15 +808,15 @@ EQUAL = pd.DataFrame({"n": [row % 4 for row in range(ROWS)], "t": ["same"] * ROW
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-@pytest.mark.parametrize("there", [True, False])
-def test_equal_rows_are_counted_against_what_was_there(fresh, name, workers, there, version):
+@pytest.mark.parametrize("arrived", [True, False])
+def test_equal_rows_are_counted_against_the_rows_before(fresh, name, workers, arrived, version):
     sandbox, session = fresh(version)
     push(session, name, EQUAL.head(9))
-    # Of several batches, one arrives or does not, and one arrives in part where the dialect says so.
-    sandbox.faults.lose_reply(operation="append", nth=1, after_commit=there)
-    sandbox.faults.lose_reply(operation="append", nth=3, after_commit=not there)
+    # The replies to several batches are lost; some of the batches arrive.
+    sandbox.faults.lose_reply(operation="append", nth=1, after_commit=arrived)
+    sandbox.faults.lose_reply(operation="append", nth=3, after_commit=not arrived)
     if version != "unversioned":
-        sandbox.faults.lose_reply(operation="append", nth=5, after_commit=there)
+        sandbox.faults.lose_reply(operation="append", nth=5, after_commit=arrived)
     receipt = append(session, name, EQUAL, on_unknown="check", workers=workers)
     assert receipt.sent == ROWS
     assert Counter(numbers(sandbox, name)) == Counter(EQUAL["n"]) + Counter(EQUAL["n"].head(9))
@@ -817,7 +825,7 @@ def test_equal_rows_are_counted_against_what_was_there(fresh, name, workers, the
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_partly_inserted_batch_is_completed(fresh, name, workers):
     sandbox, session = fresh()
-    # Batches of which each has more than two rows.
+    # Each batch has more than two rows.
     ranges = batch_ranges(ROWS, 8, "2025.3", workers)
     for mode, options in MODES.items():
         table = f"{name} {mode}"
@@ -835,27 +843,27 @@ def test_a_partly_inserted_batch_is_completed(fresh, name, workers):
 
 @pytest.mark.parametrize("arrived", [True, False])
 @pytest.mark.parametrize("equal", [0, 2])
-def test_reconciling_by_content_without_a_look_before(fresh, name, arrived, equal):
-    """Absent is decided, present by the number of rows, and what was there before makes it undecided."""
+def test_reconcile_by_content_without_a_read_before_the_write(fresh, name, arrived, equal):
+    """The number of rows shows whether they arrived, unless the table had equal rows before."""
     sandbox, session = fresh()
     start, stop = batch_ranges(ROWS, BATCH, "2025.3")[2]
     before = pd.concat([FRAME.iloc[start : start + equal], FRAME.head(3).assign(n=-1)])
     push(session, name, before)
-    error = stopped(sandbox, lambda: append(session, name), after_commit=arrived)
+    error = stop_write(sandbox, lambda: append(session, name), after_commit=arrived)
     assert error.unknown == [(start, stop)]
     if equal:
         with pytest.raises(cd.AmbiguousWriteError, match="not known") as caught:
             append(session, name, resume=error.resume, on_unknown="check")
         assert caught.value.unknown == [(start, stop)]
-        there = Counter(numbers(sandbox, name))
+        stored = Counter(numbers(sandbox, name))
         expected = [arrived + (row < start + equal) for row in range(start, stop)]
-        assert [there[row] for row in range(start, stop)] == expected
+        assert [stored[row] for row in range(start, stop)] == expected
     else:
         assert append(session, name, resume=error.resume, on_unknown="check").sent == ROWS
         assert numbers(sandbox, name) == [-1] * 3 + list(range(ROWS))
 
 
-def test_a_late_first_try_is_noticed_by_content(fresh, name, version):
+def test_a_late_first_try_is_detected_by_content(fresh, name, version):
     sandbox, session = fresh(version)
     sandbox.faults.late_commit(operation="append", nth=2)
 
@@ -871,10 +879,10 @@ def test_a_late_first_try_is_noticed_by_content(fresh, name, version):
     assert caught.value.differences == [f"{stop - start} rows too many"]
 
 
-def test_a_late_first_try_is_noticed_without_a_look_before(fresh, name, version):
+def test_a_late_first_try_is_detected_without_a_read_before_the_write(fresh, name, version):
     sandbox, session = fresh(version)
     push(session, name, FRAME.head(3).assign(n=-1))
-    error = stopped(sandbox, lambda: append(session, name), kind="late_commit")
+    error = stop_write(sandbox, lambda: append(session, name), kind="late_commit")
     third = batch_ranges(ROWS, BATCH, version)[2]
     assert error.unknown == [third]
 
@@ -887,9 +895,9 @@ def test_a_late_first_try_is_noticed_without_a_look_before(fresh, name, version)
     assert caught.value.unknown == [third]
 
 
-def test_rows_that_vanish_leave_nothing_to_count_by(fresh, name):
+def test_rows_cannot_be_counted_if_earlier_rows_are_missing(fresh, name):
     sandbox, session = fresh()
-    error = stopped(sandbox, lambda: push(session, name, EQUAL, on_unknown="check"), kind="status", code=400)
+    error = stop_write(sandbox, lambda: push(session, name, EQUAL, on_unknown="check"), kind="status", code=400)
     frame = FRAME.assign(n=0, t="same").head(1)
     frame.clicdata.delete_rows(name, on=["n", "t"], session=session)
     sandbox.faults.lose_reply(operation="append")
@@ -897,7 +905,7 @@ def test_rows_that_vanish_leave_nothing_to_count_by(fresh, name):
         push(session, name, EQUAL, on_unknown="check", resume=error.resume)
 
 
-# reading back
+# verification
 
 
 def every_type():
@@ -930,12 +938,12 @@ def every_type():
     ],
     ids=str,
 )
-def test_what_is_read_back_is_what_was_sent(serve, name, assume, version):
+def test_values_of_every_type_are_verified(serve, name, assume, version):
     sandbox, session = serve(version, assume=Assumptions(**assume), page_size=3)
     frame, columns = every_type(), {"share": "percentage"}
     first = push(session, name, frame, column_types=columns, verify=True)
     assert (first.status, first.confirmed) == ("verified", 4)
-    # To a table with rows, only the new ones count.
+    # In a table that had rows, only the new rows count.
     second = append(
         session, name, frame, column_types=columns if assume.get("column_metadata", True) else None, verify=True
     )
@@ -946,19 +954,19 @@ IN_OTHER_ROWS = "each column has the right values, but some are in other rows"
 
 
 def swap_cells(session, table, frame=FRAME):
-    """Let two rows of the table change the values of a column."""
+    """Swap the values of a column between two rows of the table."""
     two = frame.iloc[-2:]
     two.assign(t=two["t"].to_numpy()[::-1]).clicdata.update_rows(table, on="n", session=session)
 
 
-def meanwhile_by_another(session, table, what):
-    """Something that somebody else does when the last batch has gone."""
+def change_by_another_writer(session, table, case):
+    """Return a progress function that changes the table, as another writer, after the last batch."""
     act = {
         "adds a row": lambda: append(session, table, FRAME.head(1)),
-        "takes rows": lambda: FRAME.iloc[2:4].clicdata.delete_rows(table, on="n", session=session),
+        "deletes rows": lambda: FRAME.iloc[2:4].clicdata.delete_rows(table, on="n", session=session),
         "changes a value": lambda: FRAME.iloc[2:3].assign(t="x").clicdata.update_rows(table, on="n", session=session),
         "swaps cells": lambda: swap_cells(session, table),
-    }[what]
+    }[case]
 
     def progress(done, total):
         if done == ROWS:
@@ -967,61 +975,61 @@ def meanwhile_by_another(session, table, what):
     return progress
 
 
-@pytest.mark.parametrize("by", ["push", "append", "stream", "journal"])
+@pytest.mark.parametrize("call", ["push", "append", "stream", "journal"])
 @pytest.mark.parametrize(
-    ("what", "rows", "columns"),
+    ("case", "rows", "columns"),
     [
         ("adds a row", 1, ["n", "t"]),
-        ("takes rows", -2, ["n", "t"]),
+        ("deletes rows", -2, ["n", "t"]),
         ("changes a value", 0, ["t"]),
         ("swaps cells", 0, []),
     ],
 )
-def test_changes_by_another_user_are_noticed(fresh, open_session, name, tmp_path, by, what, rows, columns):
+def test_changes_by_another_writer_are_detected(fresh, open_session, name, tmp_path, call, case, rows, columns):
     sandbox, session = fresh()
     other = open_session(sandbox)
-    start_with = 0
-    if by in ("append", "journal"):
+    rows_before = 0
+    if call in ("append", "journal"):
         push(session, name, FRAME.head(3).assign(n=-1))
-        start_with = 3
-    options = {"verify": True, "progress": meanwhile_by_another(other, name, what)}
-    journal = {"journal": tmp_path / "a.push"} if by == "journal" else {}
-    act = {
+        rows_before = 3
+    options = {"verify": True, "progress": change_by_another_writer(other, name, case)}
+    journal = {"journal": tmp_path / "a.push"} if call == "journal" else {}
+    write = {
         "push": lambda: push(session, name, **options),
         "stream": lambda: cd.push(stream(size=ROWS), name, session=session, **options),
-    }.get(by, lambda: append(session, name, **options, **journal))
+    }.get(call, lambda: append(session, name, **options, **journal))
     with pytest.raises(cd.VerificationError) as caught:
-        act()
+        write()
     error = caught.value
-    should = ROWS + start_with
-    said = [f"{should + rows} rows instead of {should}"] if rows else []
-    said += [f"column {column!r} has other values" for column in columns]
-    assert error.differences == (said or [IN_OTHER_ROWS])
+    expected = ROWS + rows_before
+    differences = [f"{expected + rows} rows instead of {expected}"] if rows else []
+    differences += [f"column {column!r} has other values" for column in columns]
+    assert error.differences == (differences or [IN_OTHER_ROWS])
     assert all(difference in str(error) for difference in error.differences)
     assert error.unknown == [(0, ROWS)]
     if journal:
-        # It is not done, and the same call looks again and sends nothing.
-        before = written(sandbox)
+        # The write is not done: the same call reads the table again and sends nothing.
+        before = count_writes(sandbox)
         with pytest.raises(cd.VerificationError):
             append(session, name, verify=True, **journal)
-        assert written(sandbox) == before
+        assert count_writes(sandbox) == before
 
 
-@pytest.mark.parametrize("kept", ["token", "journal"])
-def test_cells_of_the_rows_before_that_are_swapped_meanwhile_are_noticed(fresh, name, tmp_path, kept, version):
-    """What the table held before is kept with the write, checksum over whole rows and all."""
+@pytest.mark.parametrize("resume_by", ["token", "journal"])
+def test_swapped_cells_in_the_rows_before_are_detected(fresh, name, tmp_path, resume_by, version):
+    """The token and the journal have a checksum of the rows that the table had before."""
     sandbox, session = fresh(version)
     before = FRAME.head(4).assign(n=[-4, -3, -2, -1])
     push(session, name, before)
-    how = {"verify": True, "on_unknown": "check"}
-    how |= {"journal": tmp_path / "a.push"} if kept == "journal" else {}
+    options = {"verify": True, "on_unknown": "check"}
+    options |= {"journal": tmp_path / "a.push"} if resume_by == "journal" else {}
     sandbox.faults.status(400, operation="append", nth=3)
     with pytest.raises(cd.IncompleteWriteError) as caught:
-        append(session, name, **how)
+        append(session, name, **options)
     swap_cells(session, name, before)
-    how |= {"resume": caught.value.resume} if kept == "token" else {}
+    options |= {"resume": caught.value.resume} if resume_by == "token" else {}
     with pytest.raises(cd.VerificationError) as caught:
-        append(session, name, **how)
+        append(session, name, **options)
     assert caught.value.differences == [IN_OTHER_ROWS]
 
 
@@ -1033,17 +1041,17 @@ def test_rows_that_cannot_be_read_back_are_reported_as_sent(fresh, name, version
     error = caught.value
     assert (error.confirmed, error.unknown, error.unsent) == ([(0, ROWS)], [], [])
     sandbox.faults.clear()
-    before = written(sandbox)
+    before = count_writes(sandbox)
     receipt = push(session, name, verify=True, resume=error.resume)
     assert (receipt.status, receipt.sent) == ("verified", ROWS)
-    assert written(sandbox) == before
+    assert count_writes(sandbox) == before
 
 
-def test_to_verify_a_write_that_was_begun_without_is_refused(fresh, name):
+def test_verify_is_refused_for_a_write_that_began_without_it(fresh, name):
     sandbox, session = fresh()
-    make_empty(session, name)
-    error = stopped(sandbox, lambda: append(session, name))
-    before = written(sandbox)
+    create_empty(session, name)
+    error = stop_write(sandbox, lambda: append(session, name))
+    before = count_writes(sandbox)
     with pytest.raises(cd.ResumeError, match="began without"):
         append(session, name, verify=True, on_unknown="check", resume=error.resume)
-    assert written(sandbox) == before
+    assert count_writes(sandbox) == before

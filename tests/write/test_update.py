@@ -1,4 +1,4 @@
-"""update_rows and upsert: by key, the same whether once or twice, and exact about what is not known."""
+"""update_rows and upsert: they match rows by key, can be repeated, and report unknown rows exactly."""
 
 import datetime as dt
 from decimal import Decimal
@@ -11,7 +11,7 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 DIALECTS = ("2025.3", "unversioned")
@@ -19,7 +19,7 @@ every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
 one_or_four = pytest.mark.parametrize("workers", [1, 4])
 ROWS = 12
 OLD = pd.DataFrame({"n": range(ROWS), "t": [f"row {n}" for n in range(ROWS)], "f": [n / 4 for n in range(ROWS)]})
-# Every second one is changed, and three are new.
+# Of the six rows that exist, every second one changes; six rows are new.
 NEW = pd.DataFrame(
     {
         "n": range(6, 6 + ROWS),
@@ -28,8 +28,6 @@ NEW = pd.DataFrame(
     }
 )
 MERGED = [*OLD.head(6).to_dict("records"), *NEW.to_dict("records")]
-CHANGED = [1, 3, 5]
-ADDED = list(range(6, 12))
 
 
 def positions_in(ranges):
@@ -46,7 +44,7 @@ def writes(sandbox):
 
 @pytest.fixture
 def fresh(filled):
-    """Return the sandbox with the rows in a table, its log empty, and a session of its own."""
+    """Return a function that pushes the rows and returns the sandbox, with an empty request log, and a new session."""
 
     def make(api_version="2025.3", frame=OLD, **options):
         return filled(api_version, frame, **options)
@@ -60,7 +58,7 @@ def fresh(filled):
 @every_dialect
 @one_or_four
 @pytest.mark.parametrize("verify", [False, True])
-def test_update_changes_the_rows_of_these_keys(fresh, name, api_version, workers, verify):
+def test_update_rows_changes_the_rows_with_these_keys(fresh, name, api_version, workers, verify):
     sandbox, session = fresh(api_version)
     changes = pd.DataFrame({"t": ["a", None, "c"], "n": [3, 0, 11]})
     for _ in range(2):
@@ -94,7 +92,7 @@ def test_an_update_of_a_missing_key_changes_nothing_and_verify_reports_it(fresh,
 
 @every_dialect
 @pytest.mark.parametrize("act", ["update_rows", "upsert"])
-def test_cells_swapped_by_another_user_are_noticed(fresh, open_session, name, api_version, act):
+def test_cells_swapped_by_another_writer_are_detected(fresh, open_session, name, api_version, act):
     sandbox, session = fresh(api_version)
     other = open_session(sandbox, api_version)
     two = OLD.iloc[[3, 5]].assign(t=["new 5", "new 3"])
@@ -115,18 +113,18 @@ def test_changes_that_cannot_be_read_back_are_reported_as_sent(fresh, name, api_
     sandbox, session = fresh(api_version)
     changes = OLD.iloc[3:6].assign(t="x")
 
-    def nothing_is_read(done, total):
+    def fail_reads(done, total):
         if done == total:
             sandbox.faults.status(500, operation="read", times=50)
 
     with pytest.raises(cd.IncompleteWriteError, match=r"All rows were sent .* is harmless") as caught:
-        getattr(changes.clicdata, act)(name, on="n", verify=True, progress=nothing_is_read, session=session)
+        getattr(changes.clicdata, act)(name, on="n", verify=True, progress=fail_reads, session=session)
     error = caught.value
     assert (error.confirmed, error.unknown, error.unsent) == ([(0, 3)], [], [])
     assert [row["t"] for row in rows_of(sandbox, name)[3:6]] == ["x"] * 3
 
 
-def test_a_dry_run_of_an_update_sends_none(fresh, name):
+def test_a_dry_run_of_an_update_sends_no_update(fresh, name):
     sandbox, session = fresh()
     receipt = NEW.clicdata.update_rows(name, on="n", dry_run=True, session=session)
     assert (receipt.status, receipt.sent, receipt.batches) == ("dry_run", 0, ROWS)
@@ -152,26 +150,26 @@ VALUES: dict[str, Any] = {
 
 @every_dialect
 @pytest.mark.parametrize("assume", [{}, {"datetime_form": "iso_offset"}, {"column_metadata": False}])
-@pytest.mark.parametrize("what", VALUES)
-def test_values_of_every_type_are_keys_and_changes(running, new_sandbox, open_session, name, api_version, what, assume):
-    keys, values, data_type = VALUES[what]
+@pytest.mark.parametrize("case", VALUES)
+def test_values_of_every_type_are_keys_and_changes(running, new_sandbox, open_session, name, api_version, case, assume):
+    keys, values, data_type = VALUES[case]
     columns = None if data_type is None else {"key": data_type, "value": data_type}
     old = pa.table({"key": keys, "value": keys})
     new = pa.table({"key": keys, "value": pa.array(values, pa.array(keys).type)})
 
     def check(sandbox):
-        with_session = {"session": open_session(sandbox, api_version), "column_types": columns}
-        cd.push(old, name, **with_session)
-        assert cd.update_rows(new, name, on="key", verify=True, **with_session).status == "verified"
+        options = {"session": open_session(sandbox, api_version), "column_types": columns}
+        cd.push(old, name, **options)
+        assert cd.update_rows(new, name, on="key", verify=True, **options).status == "verified"
         after = sandbox.ledger.rows(name)
         assert [row["key"] for row in after] == [row["key"] for row in sandbox.ledger.rows(name, version=2)]
         assert [row["value"] for row in after] != [row["key"] for row in after]
         sandbox.requests.clear()
-        # An upsert sees that all is as it should be.
-        receipt = cd.upsert(new, name, on="key", **with_session)
+        # An upsert finds that no row has to change.
+        receipt = cd.upsert(new, name, on="key", **options)
         assert (receipt.sent, receipt.matched) == (0, len(keys))
         assert writes(sandbox) == []
-        receipt = cd.upsert(old, name, on="key", verify=True, **with_session)
+        receipt = cd.upsert(old, name, on="key", verify=True, **options)
         assert receipt.status == "verified"
         assert [row["value"] for row in sandbox.ledger.rows(name)] == [row["key"] for row in after]
 
@@ -187,13 +185,13 @@ def test_values_of_every_type_are_keys_and_changes(running, new_sandbox, open_se
 
 @every_dialect
 @one_or_four
-@pytest.mark.parametrize("how", ["upsert", "push"])
-def test_upsert_changes_what_differs_and_inserts_what_is_not_there(fresh, name, api_version, workers, how):
+@pytest.mark.parametrize("operation", ["upsert", "push"])
+def test_upsert_updates_rows_that_differ_and_inserts_missing_rows(fresh, name, api_version, workers, operation):
     sandbox, session = fresh(api_version)
 
     def upsert(**options):
         options |= {"on": "n", "chunksize": 4, "workers": workers, "verify": True, "session": session}
-        if how == "push":
+        if operation == "push":
             return NEW.clicdata.push(name, if_exists="upsert", **options)
         return NEW.clicdata.upsert(name, **options)
 
@@ -202,7 +200,7 @@ def test_upsert_changes_what_differs_and_inserts_what_is_not_there(fresh, name, 
     assert writes(sandbox) == []
     receipt = upsert()
     assert rows_of(sandbox, name) == MERGED
-    assert (receipt.operation, receipt.rows, receipt.sent, receipt.batches) == (how, ROWS, 9, 5)
+    assert (receipt.operation, receipt.rows, receipt.sent, receipt.batches) == (operation, ROWS, 9, 5)
     assert (receipt.matched, receipt.status, receipt.notes) == (6, "verified", ())
     assert writes(sandbox) == ["update"] * 3 + ["append"] * 2
     sandbox.requests.clear()
@@ -212,7 +210,7 @@ def test_upsert_changes_what_differs_and_inserts_what_is_not_there(fresh, name, 
 
 
 @every_dialect
-def test_push_makes_the_table_that_an_upsert_finds_missing(running, open_session, name, api_version):
+def test_an_upsert_by_push_creates_a_missing_table(running, open_session, name, api_version):
     session = open_session(running, api_version)
     first = NEW.clicdata.push(name, if_exists="upsert", on="n", session=session)
     assert (first.operation, first.sent) == ("push", ROWS)
@@ -231,9 +229,9 @@ def test_a_frame_of_no_rows_changes_nothing(fresh, name, api_version):
 
 
 @every_dialect
-def test_duplicate_keys_in_the_table_are_all_changed_and_noted(fresh, name, api_version):
-    # Of the second, one is as it should be, and the other is not.
-    old = pd.concat([OLD, OLD.iloc[[7, 8]].assign(t="its double")])
+def test_all_rows_of_duplicate_keys_in_the_table_change_with_a_note(fresh, name, api_version):
+    # Of the second key, one row is already equal and the other is not.
+    old = pd.concat([OLD, OLD.iloc[[7, 8]].assign(t="duplicate")])
     sandbox, session = fresh(api_version, old)
     receipt = NEW.clicdata.upsert(name, on="n", session=session)
     assert receipt.matched == 8
@@ -267,18 +265,18 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("act", ["update_rows", "upsert", "push"])
-@pytest.mark.parametrize("what", REFUSED)
-def test_invalid_keys_are_refused_before_the_first_request(fresh, name, act, what):
-    frame, on, says = REFUSED[what]
+@pytest.mark.parametrize("case", REFUSED)
+def test_invalid_keys_are_refused_before_the_first_request(fresh, name, act, case):
+    frame, on, message = REFUSED[case]
     sandbox, session = fresh()
     options = {"if_exists": "upsert"} if act == "push" else {}
-    with pytest.raises(cd.FrameError, match=says):
+    with pytest.raises(cd.FrameError, match=message):
         getattr(frame.clicdata, act)(name, on=on, session=session, **options)
     assert len(sandbox.requests) == 0
 
 
 @pytest.mark.parametrize(
-    ("act", "kind", "says"),
+    ("act", "kind", "message"),
     [
         (lambda s: cd.update_rows(pa.table({"n": [1]}).to_reader(), "T", on="n", session=s), TypeError, "memory"),
         (lambda s: cd.upsert(pa.table({"n": [1]}).to_reader(), "T", on="n", session=s), TypeError, "memory"),
@@ -294,10 +292,10 @@ def test_invalid_keys_are_refused_before_the_first_request(fresh, name, act, wha
     ],
     ids=["update of a stream", "upsert of a stream", "only keys", "no on", "stamp", "journal", "a number"],
 )
-def test_what_an_update_cannot_be_is_refused_before_the_first_request(running, open_session, act, kind, says):
+def test_invalid_updates_are_refused_before_the_first_request(running, open_session, act, kind, message):
     session = open_session(running)
     running.requests.clear()
-    with pytest.raises(kind, match=says):
+    with pytest.raises(kind, match=message):
         act(session)
     assert len(running.requests) == 0
 
@@ -320,7 +318,7 @@ def test_columns_that_differ_change_nothing(fresh, name, api_version, act, frame
     assert writes(sandbox) == []
 
 
-# on a bad day
+# faults
 
 RETRIED: dict[str, Any] = {
     "lost after": ("lose_reply", {"after_commit": True}),
@@ -333,9 +331,9 @@ RETRIED: dict[str, Any] = {
 
 @every_dialect
 @one_or_four
-@pytest.mark.parametrize("what", RETRIED)
-def test_an_update_is_retried(fresh, name, api_version, workers, what):
-    kind, options = RETRIED[what]
+@pytest.mark.parametrize("case", RETRIED)
+def test_an_update_is_retried(fresh, name, api_version, workers, case):
+    kind, options = RETRIED[case]
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation="update", nth=2, **options)
     receipt = NEW.clicdata.upsert(name, on="n", workers=workers, reconcile_wait=0, session=session)
@@ -355,9 +353,9 @@ FAILS = {
 
 @every_dialect
 @one_or_four
-@pytest.mark.parametrize("what", FAILS)
-def test_a_failed_update_reports_its_rows_and_can_be_repeated(fresh, name, api_version, workers, what):
-    kind, options, raised = FAILS[what]
+@pytest.mark.parametrize("case", FAILS)
+def test_a_failed_update_reports_its_rows_and_can_be_repeated(fresh, name, api_version, workers, case):
+    kind, options, raised = FAILS[case]
     sandbox, session = fresh(api_version)
     sandbox.faults.script(kind, operation="update", nth=2, **options)
     with pytest.raises(cd.IncompleteWriteError, match="Repeat the call") as caught:
@@ -401,7 +399,7 @@ def test_inserts_of_an_upsert_are_reconciled_by_key(fresh, name, api_version, wo
 @every_dialect
 def test_late_inserts_after_their_retry_are_deleted(fresh, name, api_version):
     sandbox, session = fresh(api_version)
-    # Later than the first wait, and before the second one's end.
+    # After the first wait and before the end of the second.
     sandbox.faults.late_commit(operation="append", nth=2, delay=0.3)
     NEW.clicdata.upsert(name, on="n", chunksize=2, reconcile_wait=0.2, session=session)
     assert rows_of(sandbox, name) == MERGED
