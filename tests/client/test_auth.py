@@ -1,4 +1,4 @@
-"""Ways to sign in, and the life of a token."""
+"""Authentication methods, and the lifetime of a token."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ def token_reply(body, status=200):
 
 
 @pytest.mark.parametrize(
-    ("body", "life"),
+    ("body", "lifetime"),
     [
         ({"access_token": "abc", "expires_in": 3600}, 3600),
         ({"access_token": "abc", "expires_in": "3600"}, 3600),
@@ -34,14 +34,16 @@ def token_reply(body, status=200):
     ],
     ids=str,
 )
-def test_a_token_is_read(body, life):
-    assert read_token(token_reply(body)) == (Secret("abc"), life, None)
+def test_a_token_is_read(body, lifetime):
+    assert read_token(token_reply(body)) == (Secret("abc"), lifetime, None)
 
 
-@pytest.mark.parametrize(("said", "life"), [(60, 60), ("60", 60), ("soon", 300), (1e999, 300), ([], 300), ("nan", 300)])
-def test_a_refresh_token_is_read_whatever_its_life(said, life):
-    body = {"access_token": "abc", "expires_in": said, "refresh_token": "next"}
-    assert read_token(token_reply(body)) == (Secret("abc"), life, Secret("next"))
+@pytest.mark.parametrize(
+    ("expires_in", "lifetime"), [(60, 60), ("60", 60), ("soon", 300), (1e999, 300), ([], 300), ("nan", 300)]
+)
+def test_a_refresh_token_is_read_with_any_lifetime(expires_in, lifetime):
+    body = {"access_token": "abc", "expires_in": expires_in, "refresh_token": "next"}
+    assert read_token(token_reply(body)) == (Secret("abc"), lifetime, Secret("next"))
 
 
 REFUSALS = {
@@ -53,8 +55,8 @@ REFUSALS = {
     "500 in HTML": (b"<html>", 500, cd.ServerError),
     "404 in HTML": (b"<html>", 404, cd.UnexpectedReplyError),
     "HTML": (b"<html>", 200, cd.UnexpectedReplyError),
-    "nothing": (b"", 200, cd.UnexpectedReplyError),
-    "no UTF-8": (b"\xff", 200, cd.UnexpectedReplyError),
+    "empty body": (b"", 200, cd.UnexpectedReplyError),
+    "not UTF-8": (b"\xff", 200, cd.UnexpectedReplyError),
     "a list": ([], 200, cd.UnexpectedReplyError),
     "null": (None, 200, cd.UnexpectedReplyError),
     "a number": (7, 200, cd.UnexpectedReplyError),
@@ -63,15 +65,15 @@ REFUSALS = {
     "null for a token": ({"access_token": None}, 200, cd.UnexpectedReplyError),
     "empty token": ({"access_token": ""}, 200, cd.UnexpectedReplyError),
     "a list for a token": ({"access_token": ["abc"]}, 200, cd.UnexpectedReplyError),
-    "endless": ({"access_token": "abc", "expires_in": 1e999}, 200, cd.UnexpectedReplyError),
-    "of no number": ({"access_token": "abc", "expires_in": "soon"}, 200, cd.UnexpectedReplyError),
+    "infinite lifetime": ({"access_token": "abc", "expires_in": 1e999}, 200, cd.UnexpectedReplyError),
+    "lifetime that is not a number": ({"access_token": "abc", "expires_in": "soon"}, 200, cd.UnexpectedReplyError),
     "nested": (b"[" * 100_000, 200, cd.UnexpectedReplyError),
 }
 
 
-@pytest.mark.parametrize("what", REFUSALS)
-def test_what_is_no_token(what):
-    body, status, kind = REFUSALS[what]
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_reply_without_a_valid_token_raises(case):
+    body, status, kind = REFUSALS[case]
     with pytest.raises(cd.ApiError) as caught:
         read_token(token_reply(body, status))
     assert type(caught.value) is kind
@@ -79,7 +81,7 @@ def test_what_is_no_token(what):
 
 
 @pytest.mark.parametrize("names", [("code", "description"), ("Code", "Description")])
-def test_a_refusal_in_the_shape_of_the_contract_is_a_sentence(names):
+def test_a_refusal_in_the_documented_format_is_reported(names):
     body = {"error": dict(zip(names, ["InvalidClient", "No such client."], strict=True))}
     with pytest.raises(
         cd.AuthenticationError, match=r"issued no token: InvalidClient: No such client\. Check"
@@ -90,7 +92,7 @@ def test_a_refusal_in_the_shape_of_the_contract_is_a_sentence(names):
 
 @pytest.fixture
 def bearer(one_sandbox):
-    """Return a Bearer on the sandbox with a clock to set, and a function that counts its token requests."""
+    """Return a Bearer on the sandbox, its clock, and a function that counts its token requests."""
     now = [0.0]
     settings = Settings(
         auth_method="client_credentials",
@@ -108,7 +110,7 @@ def bearer(one_sandbox):
     transport.close()
 
 
-def test_a_token_is_renewed_ahead_of_its_end(bearer):
+def test_a_token_is_renewed_before_it_expires(bearer):
     auth, now, count = bearer
     first = auth.headers()
     now[0] = 3600 - 61
@@ -119,7 +121,7 @@ def test_a_token_is_renewed_ahead_of_its_end(bearer):
     assert count() == 2
 
 
-def test_a_short_token_is_not_renewed_at_each_request(serve):
+def test_a_token_with_a_short_lifetime_is_not_renewed_at_each_request(serve):
     sandbox, session = serve(token_seconds=30)
     for _ in range(5):
         session.whoami()
@@ -137,7 +139,7 @@ def test_threads_share_one_renewal(bearer):
             assert count() == round_ + 1
 
 
-def test_a_token_refused_to_many_is_renewed_once(bearer):
+def test_a_token_refused_to_many_threads_is_renewed_once(bearer):
     auth, _, count = bearer
     refused = auth.headers()
     with ThreadPoolExecutor(8) as pool:
@@ -150,13 +152,13 @@ def test_a_token_refused_to_many_is_renewed_once(bearer):
     assert count() == 2
 
 
-@pytest.mark.parametrize("again", [1, 2])
-def test_a_401_is_answered_by_one_new_token(serve, again):
+@pytest.mark.parametrize("refusals", [1, 2])
+def test_after_a_401_one_new_token_is_requested(serve, refusals):
     sandbox, session = serve()
     session.whoami()
     sandbox.requests.clear()
-    sandbox.faults.status(401, operation="account", times=again)
-    if again == 1:
+    sandbox.faults.status(401, operation="account", times=refusals)
+    if refusals == 1:
         session.whoami()
     else:
         with pytest.raises(cd.AuthenticationError):
@@ -185,7 +187,7 @@ def test_fixed_credentials_are_refused_once(serve, method):
     assert sandbox.requests.counts() == {"account": 1}
 
 
-def test_wrong_client_credentials(serve):
+def test_wrong_client_credentials_are_refused(serve):
     sandbox, _ = serve()
     with (
         cd.Session(client_id="acme", client_secret="wrong", base_url=sandbox.url) as session,
@@ -195,7 +197,7 @@ def test_wrong_client_credentials(serve):
     assert sandbox.requests.counts() == {"token": 1}
 
 
-def test_requests_on_the_wire_for_a_user(http_service, no_settings):
+def test_requests_of_the_authorization_code_flow(http_service, no_settings):
     forms = []
 
     def answer(request):
@@ -231,23 +233,23 @@ def test_requests_on_the_wire_for_a_user(http_service, no_settings):
     ]
 
 
-def test_requests_on_the_wire(http_service):
-    seen = []
+def test_requests_of_each_authentication_method(http_service):
+    received = []
 
     def answer(request):
-        seen.append((request.path, dict(request.headers), request.body))
+        received.append((request.path, dict(request.headers), request.body))
         return 200, {}, b'{"access_token": "t/+=", "expires_in": 60}'
 
     with http_service(answer) as url:
-        accounts: list[dict[str, Any]] = [
+        methods: list[dict[str, Any]] = [
             {"client_id": "acme", "client_secret": "h&u=s h"},
             {"client_id": "acme", "username": "me@acme.example", "password": "pä:ss"},
             {"api_key": "hush"},
         ]
-        for credentials in accounts:
+        for credentials in methods:
             with cd.Session(**credentials, base_url=url, api_version="unversioned") as session:
                 session.whoami()
-    (token_path, token_headers, form), (_, bearer_headers, _), (_, basic, _), (_, api_key, _) = seen
+    (token_path, token_headers, form), (_, bearer_headers, _), (_, basic, _), (_, api_key, _) = received
     assert token_path == "/oauth20/token"
     assert token_headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert sorted(form.split(b"&")) == [
@@ -255,23 +257,30 @@ def test_requests_on_the_wire(http_service):
     ]  # fmt: skip
     assert "Authorization" not in token_headers
     assert bearer_headers["Authorization"] == "Bearer t/+="
-    inner = base64.b64encode("me@acme.example:pä:ss".encode()).decode()
-    assert basic["Authorization"] == "Basic " + base64.b64encode(f"acme:{inner}".encode()).decode()
+    credentials_in_base64 = base64.b64encode("me@acme.example:pä:ss".encode()).decode()
+    assert basic["Authorization"] == "Basic " + base64.b64encode(f"acme:{credentials_in_base64}".encode()).decode()
     assert api_key["CLICDATA-API-KEY"] == "hush"
     assert "Authorization" not in api_key
 
 
 @pytest.mark.operation("POST /oauth20/token", "GET /oauth20/authorize")
-def test_a_code_that_a_browser_brings_back_signs_in(one_sandbox, tmp_path):
-    where = {"client_id": one_sandbox.client_id, "redirect_uri": "http://127.0.0.1/back", "base_url": one_sandbox.url}
-    page = cd.authorization_url(**where, scope="account_read data_read", state="s")
+def test_a_code_from_the_browser_signs_in(one_sandbox, tmp_path):
+    settings = {
+        "client_id": one_sandbox.client_id,
+        "redirect_uri": "http://127.0.0.1/back",
+        "base_url": one_sandbox.url,
+    }
+    page = cd.authorization_url(**settings, scope="account_read data_read", state="s")
     with requests.Session() as browser:
         browser.trust_env = False
-        back = urlsplit(browser.get(page, allow_redirects=False, timeout=10).headers["Location"])
-    brought = dict(parse_qsl(back.query))
-    assert (f"{back.scheme}://{back.netloc}{back.path}", brought["state"]) == (where["redirect_uri"], "s")
+        location = urlsplit(browser.get(page, allow_redirects=False, timeout=10).headers["Location"])
+    redirected = dict(parse_qsl(location.query))
+    assert (f"{location.scheme}://{location.netloc}{location.path}", redirected["state"]) == (
+        settings["redirect_uri"],
+        "s",
+    )
     with cd.Session(
-        **where, client_secret=one_sandbox.client_secret, code=brought["code"], token_file=tmp_path / "tokens"
+        **settings, client_secret=one_sandbox.client_secret, code=redirected["code"], token_file=tmp_path / "tokens"
     ) as session:
         assert session.auth_method == "authorization_code"
         assert session.whoami().name == "Sandbox"

@@ -1,4 +1,4 @@
-"""Settings: from arguments, then the environment, then a profile that only its owner may read."""
+"""Settings: from arguments, the environment, and a profile file that only its owner may read."""
 
 import json
 import os
@@ -79,16 +79,16 @@ def environment(**settings):
         ({}, environment(**CLIENT), {"auth_method": "client_credentials", **CLIENT}),
         ({}, environment(**BASIC), {"auth_method": "basic", **BASIC}),
         ({}, environment(**KEY), {"auth_method": "api_key", **KEY}),
-        # Half here, half there.
+        # From two sources.
         ({"client_id": "acme"}, environment(client_secret="hush"), {"auth_method": "client_credentials", **CLIENT}),
         ({"client_id": "acme"}, environment(username="u", password="p"), {"auth_method": "basic", "client_id": "acme"}),
         ({"password": "mine"}, environment(**BASIC), {"auth_method": "basic", **BASIC, "password": "mine"}),
-        # What is nearer decides.
+        # The nearest source decides.
         (KEY, environment(**CLIENT), {"auth_method": "api_key", **KEY, "client_id": None}),
         (CLIENT, environment(api_key="other"), {"auth_method": "client_credentials", **CLIENT, "api_key": None}),
         ({**CLIENT, "client_id": "mine"}, environment(**CLIENT), {**CLIENT, "client_id": "mine"}),
         ({"auth_method": "basic"}, environment(**BASIC, api_key="other"), {"auth_method": "basic", **BASIC}),
-        # A person's leave.
+        # The authorization-code flow.
         (CODE, {}, {"auth_method": "authorization_code", **CODE, "refresh_token": None}),
         (REFRESH, {}, {"auth_method": "authorization_code", **REFRESH, "code": None}),
         ({}, environment(**REFRESH), {"auth_method": "authorization_code", **REFRESH}),
@@ -101,12 +101,12 @@ def environment(**settings):
         ({"profile": "person"}, {}, {"auth_method": "authorization_code", "refresh_token": "profile again"}),
         ({**CLIENT, "auth_method": "authorization_code", "profile": "person"}, {}, {"token_file": "kept.json"}),
         (KEY, environment(**REFRESH, token_file="f"), {"auth_method": "api_key", "token_file": None}),
-        # The rest.
+        # Other settings.
         (KEY, environment(api_version="2025.3"), {"api_version": "2025.3"}),
         ({**KEY, "api_version": "unversioned"}, environment(api_version="2025.3"), {"api_version": "unversioned"}),
         (KEY, environment(base_url="https://other.example/"), {"base_url": "https://other.example"}),
         (KEY, environment(base_url=""), {"base_url": "https://api.clicdata.com", "api_version": "auto"}),
-        # What is empty or blank counts as unset, and white space around the rest is removed.
+        # An empty or blank value counts as unset, and surrounding white space is removed.
         (KEY, environment(profile=""), {"auth_method": "api_key", **KEY}),
         ({}, environment(profile=" \t\n", **KEY), {"auth_method": "api_key", **KEY, "client_id": None}),
         ({}, environment(profile=" work\n"), {"auth_method": "basic", "client_id": "work", "api_version": "2022.01"}),
@@ -128,7 +128,7 @@ def environment(**settings):
         ({"api_key": "\ufeffhush\n"}, {}, KEY),
         ({**CLIENT, "refresh_token": "again\n"}, {}, REFRESH),
         ({**CODE, "code": " abc\n", "redirect_uri": "https://acme.example/back\n"}, {}, CODE),
-        # A password, and the path of a file, may have blanks.
+        # A password and a path may have surrounding blanks.
         ({**BASIC, "username": " me@acme.example ", "password": " hush \r\n"}, {}, {**BASIC, "password": " hush "}),
         ({}, environment(**{**BASIC, "password": "\ufeff hush \n"}), {**BASIC, "password": " hush "}),
         ({}, environment(password="  "), {"auth_method": "client_credentials", "client_id": "from profile"}),
@@ -146,7 +146,7 @@ def environment(**settings):
     ],
     ids=str,
 )
-def test_where_settings_come_from(monkeypatch, given, environ, expected):
+def test_sources_of_settings(monkeypatch, given, environ, expected):
     write_profiles()
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
@@ -181,7 +181,7 @@ NOTES = {
 
 
 @pytest.mark.parametrize(("given", "environ", "profiles", "note"), NOTES.values(), ids=list(NOTES))
-def test_what_was_removed_is_noted(monkeypatch, caplog, http_service, given, environ, profiles, note):
+def test_removed_white_space_is_noted(monkeypatch, caplog, http_service, given, environ, profiles, note):
     write_profiles(profiles)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
@@ -208,7 +208,7 @@ def test_what_was_removed_is_noted(monkeypatch, caplog, http_service, given, env
     ("given", "environ"),
     [(KEY, {}), (KEY, environment(client_secret="x\n")), ({}, environment(**KEY, base_url="https://x.example"))],
 )
-def test_nothing_is_noted_of_values_that_are_not_used_or_as_they_were(monkeypatch, caplog, given, environ):
+def test_unused_and_unchanged_values_add_no_note(monkeypatch, caplog, given, environ):
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     caplog.set_level("INFO", "pandas_clicdata")
@@ -216,21 +216,21 @@ def test_nothing_is_noted_of_values_that_are_not_used_or_as_they_were(monkeypatc
     assert caplog.messages == []
 
 
-def test_without_credentials_every_way_is_named():
+def test_the_error_about_missing_credentials_names_every_setting():
     with pytest.raises(cd.NoCredentialsError) as caught:
         cd.connect()
     message = str(caught.value)
-    for way in (
+    for setting in (
         "client_id=", "client_secret=", "code=", "redirect_uri=", "refresh_token=", "cd.authorization_url",
         "username=", "password=", "api_key=", "CLICDATA_CLIENT_ID",
         "CLICDATA_CLIENT_SECRET", "CLICDATA_USERNAME", "CLICDATA_PASSWORD", "CLICDATA_API_KEY",
         str(_config.profile_path()), 'connect("sandbox")',
     ):  # fmt: skip
-        assert way in message
+        assert setting in message
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "problem"),
     [
         ({"client_id": "acme"}, "client_secret= .or CLICDATA_CLIENT_SECRET"),
         ({"client_secret": "hush"}, "client_id= .or CLICDATA_CLIENT_ID"),
@@ -243,7 +243,7 @@ def test_without_credentials_every_way_is_named():
         ({**CLIENT, "code": "abc"}, "code= also needs redirect_uri="),
         (CODE | REFRESH, "code= for a new sign-in, or refresh_token= .* not both"),
         ({"auth_method": "magic", **KEY}, "Unknown auth_method=. Valid values: 'client_credentials'"),
-        ({**KEY, "profile": "nobody"}, "no profile 'nobody'"),
+        ({**KEY, "profile": "missing"}, "no profile 'missing'"),
         ({**KEY, "api_version": "newest"}, "'auto', 'unversioned' or a version"),
         ({**KEY, "base_url": "http://api.clicdata.com"}, "unencrypted"),
         ({**KEY, "base_url": "http://127.0.0.1.example.com"}, "unencrypted"),
@@ -258,8 +258,8 @@ def test_without_credentials_every_way_is_named():
     ],
     ids=str,
 )
-def test_wrong_settings_say_what_to_do(given, says):
-    with pytest.raises(cd.ConfigurationError, match=says) as caught:
+def test_errors_about_invalid_settings_have_a_remedy(given, problem):
+    with pytest.raises(cd.ConfigurationError, match=problem) as caught:
         cd.Session(**given)
     assert isinstance(caught.value, ValueError)
 
@@ -267,7 +267,7 @@ def test_wrong_settings_say_what_to_do(given, says):
 @pytest.mark.parametrize(
     "url", ["http://localhost:1", "http://127.0.0.1:1", "http://[::1]:1/api/", "https://api.example"]
 )
-def test_addresses_that_may_be_used(url):
+def test_valid_addresses_are_accepted(url):
     assert cd.Session(api_key="hush", base_url=url).base_url == url.rstrip("/")
 
 
@@ -316,7 +316,7 @@ def test_addresses_that_may_be_used(url):
         "http://evil.example/127.0.0.1",
     ],
 )
-def test_an_address_that_may_lead_elsewhere_is_refused(monkeypatch, url):
+def test_an_ambiguous_address_is_refused(monkeypatch, url):
     with pytest.raises(cd.ConfigurationError, match="base_url"):
         _config.resolve({"api_key": Secret("hush"), "base_url": url})
     with pytest.raises(cd.ConfigurationError, match="base_url"):
@@ -338,7 +338,7 @@ def test_an_address_that_may_lead_elsewhere_is_refused(monkeypatch, url):
         ("https://api.clicdata.com:08443/v1/", "https://api.clicdata.com:8443/v1"),
     ],
 )
-def test_an_address_is_shown_as_it_is_connected_to(url, shown):
+def test_an_address_is_shown_in_normalized_form(url, shown):
     assert cd.Session(api_key="hush", base_url=url).base_url == shown
 
 
@@ -350,8 +350,8 @@ def test_an_address_is_shown_as_it_is_connected_to(url, shown):
         ("http://\uff11\uff12\uff17.0.0.1:1", "http://127.0.0.1:1"),
     ],
 )
-def test_an_address_in_other_characters_is_refused_or_shown_as_it_is_connected_to(url, shown):
-    """Which of the two is the choice of the installed urllib3."""
+def test_an_address_in_fullwidth_characters_is_refused_or_normalized(url, shown):
+    """The result depends on the version of urllib3."""
     try:
         session = cd.Session(api_key="hush", base_url=url)
     except cd.ConfigurationError:
@@ -361,7 +361,7 @@ def test_an_address_in_other_characters_is_refused_or_shown_as_it_is_connected_t
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o666, 0o610, 0o601])
-def test_a_profile_that_others_may_read_is_refused(mode):
+def test_a_profile_file_that_others_may_read_is_refused(mode):
     path = write_profiles(mode=mode)
     with pytest.raises(cd.ConfigurationError) as caught:
         cd.Session()
@@ -375,12 +375,12 @@ def test_a_profile_is_read_only_if_a_setting_is_missing(monkeypatch):
     complete = {**CLIENT, "base_url": "https://x.example", "api_version": "2025.3"}
     assert cd.Session(**complete).auth_method == "client_credentials"
     for name in complete:
-        lacking = {each: value for each, value in complete.items() if each != name}
+        incomplete = {each: value for each, value in complete.items() if each != name}
         with pytest.raises(cd.ConfigurationError, match="chmod 600"):
-            cd.Session(**lacking)
+            cd.Session(**incomplete)
         with monkeypatch.context() as patch:
             patch.setenv(f"CLICDATA_{name.upper()}", complete[name])
-            assert cd.Session(**lacking).auth_method == "client_credentials"
+            assert cd.Session(**incomplete).auth_method == "client_credentials"
 
 
 def test_each_setting_comes_from_the_first_source_that_has_it(monkeypatch):
@@ -397,7 +397,7 @@ def test_each_setting_comes_from_the_first_source_that_has_it(monkeypatch):
     assert (settings.base_url, settings.api_version) == ("https://far.example", "2025.3")
 
 
-def test_a_key_in_the_wrong_place_is_not_quoted():
+def test_a_key_as_the_wrong_argument_is_not_quoted():
     with pytest.raises(cd.ConfigurationError, match="api_key=") as caught:
         cd.Session("my-api-key")
     assert "my-api-key" not in str(caught.value)
@@ -405,7 +405,7 @@ def test_a_key_in_the_wrong_place_is_not_quoted():
 
 @pytest.mark.parametrize("make", [cd.Session, cd.connect, lambda **given: cd.SessionManager(**given).session])
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "problem"),
     [
         *(({name: 123}, f"{name}= must be text, not int") for name in (*_config._ENVIRONMENT, "code", "profile")),
         ({"client_secret": b"hush"}, "client_secret= must be text, not bytes"),
@@ -417,13 +417,13 @@ def test_a_key_in_the_wrong_place_is_not_quoted():
     ],
     ids=str,
 )
-def test_settings_of_a_wrong_kind_are_refused_at_once(make, given, says):
-    with pytest.raises(cd.ConfigurationError, match=says):
+def test_settings_of_the_wrong_type_are_refused_at_once(make, given, problem):
+    with pytest.raises(cd.ConfigurationError, match=problem):
         make(**({**CLIENT} | given))
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "problem"),
     [
         ("[default\n", "not TOML"),
         ("default = 1\n", "not TOML with one"),
@@ -431,14 +431,14 @@ def test_settings_of_a_wrong_kind_are_refused_at_once(make, given, says):
         ("[default]\ncolour = 'red'\n", "unknown setting 'colour'; valid settings: api_key"),
     ],
 )
-def test_wrong_profiles_say_what_is_wrong(text, says):
+def test_errors_about_invalid_profiles_name_the_problem(text, problem):
     path = write_profiles(text)
-    with pytest.raises(cd.ConfigurationError, match=says) as caught:
+    with pytest.raises(cd.ConfigurationError, match=problem) as caught:
         cd.Session()
     assert str(path) in str(caught.value)
 
 
-def test_an_unknown_profile_names_the_known(monkeypatch):
+def test_the_error_about_an_unknown_profile_lists_the_profiles(monkeypatch):
     monkeypatch.setenv("CLICDATA_PROFILE", "wrok")
     with pytest.raises(cd.ConfigurationError, match="cannot be read"):
         cd.Session()
@@ -447,7 +447,7 @@ def test_an_unknown_profile_names_the_known(monkeypatch):
         cd.Session()
 
 
-WAYS = {
+CREDENTIALS = {
     "client credentials": lambda sandbox: {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret},
     "basic": lambda sandbox: {
         "client_id": sandbox.client_id, "username": sandbox.username, "password": sandbox.password
@@ -456,18 +456,18 @@ WAYS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("place", ["explicit", "environment", "profile"])
-@pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
-def test_credentials_with_line_ends_sign_in(one_sandbox, monkeypatch, way, place):
+@pytest.mark.parametrize("source", ["explicit", "environment", "profile"])
+@pytest.mark.parametrize("credentials", CREDENTIALS.values(), ids=list(CREDENTIALS))
+def test_credentials_with_line_ends_sign_in(one_sandbox, monkeypatch, credentials, source):
     settings: dict[str, Any] = {
-        name: f"{value}\r\n" for name, value in {**way(one_sandbox), "base_url": one_sandbox.url}.items()
+        name: f"{value}\r\n" for name, value in {**credentials(one_sandbox), "base_url": one_sandbox.url}.items()
     }
-    if place == "environment":
+    if source == "environment":
         for name, value in environment(**settings).items():
             monkeypatch.setenv(name, value)
-    if place == "profile":
+    if source == "profile":
         write_profiles("[default]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
-    with cd.Session(**(settings if place == "explicit" else {})) as session:
+    with cd.Session(**(settings if source == "explicit" else {})) as session:
         assert session.whoami().id is not None
 
 
@@ -486,14 +486,14 @@ def test_the_default_session_follows_the_environment(accounts, one_sandbox, monk
     cd.tables()
     assert cd.SessionManager.get_session() is first, "nothing has changed"
     # Another account.
-    for name, value in environment(**WAYS["client credentials"](other), base_url=other.url).items():
+    for name, value in environment(**CREDENTIALS["client credentials"](other), base_url=other.url).items():
         monkeypatch.setenv(name, value)
     pd.DataFrame({"a": [1]}).clicdata.push("Here")
     assert other.ledger.count("Here") == 1
-    # Another way to sign in.
+    # Another authentication method.
     monkeypatch.setenv("CLICDATA_API_KEY", other.api_key)
     assert cd.SessionManager.get_session().auth_method == "api_key"
-    for name in environment(**WAYS["client credentials"](other), base_url="", api_key=""):
+    for name in environment(**CREDENTIALS["client credentials"](other), base_url="", api_key=""):
         monkeypatch.delenv(name)
     with pytest.raises(cd.NoCredentialsError):
         cd.tables()
@@ -512,14 +512,14 @@ def test_the_default_session_follows_the_profile(one_sandbox, monkeypatch):
     cd.tables()
 
 
-def test_a_manager_follows_the_environment_where_it_was_given_nothing(one_sandbox, monkeypatch):
+def test_a_manager_takes_missing_settings_from_the_environment(one_sandbox, monkeypatch):
     monkeypatch.setenv("CLICDATA_CLIENT_SECRET", "wrong")
     given = {"client_id": one_sandbox.client_id, "base_url": one_sandbox.url}
     with cd.SessionManager(**given) as manager:
         with pytest.raises(cd.AuthenticationError):
             cd.tables()
         monkeypatch.setenv("CLICDATA_CLIENT_SECRET", one_sandbox.client_secret)
-        monkeypatch.setenv("CLICDATA_CLIENT_ID", "another, which is not asked")
+        monkeypatch.setenv("CLICDATA_CLIENT_ID", "another, which is not used")
         cd.tables()
         assert manager.session is cd.SessionManager.get_session()
         with preserve_default_session():
@@ -532,7 +532,7 @@ def test_a_manager_follows_the_environment_where_it_was_given_nothing(one_sandbo
 @pytest.mark.parametrize(
     "bind", [lambda: cd.connect(), lambda: cd.SessionManager.bind_session(cd.Session())], ids=["connect", "bind"]
 )
-def test_a_session_that_was_bound_stays(one_sandbox, monkeypatch, bind):
+def test_a_bound_session_does_not_follow_the_environment(one_sandbox, monkeypatch, bind):
     for name, value in environment(api_key=one_sandbox.api_key, base_url=one_sandbox.url).items():
         monkeypatch.setenv(name, value)
     bind()

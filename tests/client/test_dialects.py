@@ -1,4 +1,4 @@
-"""The two dialects as tables: what is asked → what stands on the wire; what comes back → models or an error."""
+"""The two dialects as tables: call → request, and reply → model or error."""
 
 import json
 from decimal import Decimal
@@ -73,7 +73,7 @@ REQUESTS: list[tuple[Any, ...]] = [
     (OLD_OF_MANY, "refresh", (7, "update"), "POST", "/table/7/refresh", version("2025.3"), {"mode": "update"}),
     (V22, "refresh", (7, "reload"), "POST", "/data/7/rebuild", version("2022.01"), None),
     (V21, "refresh", (7, "recreate"), "POST", "/data/7/recreate", version("2021.08"), None),
-    # What would do more if it were done twice.
+    # Requests that would do more if they were repeated.
     (PLAIN, "delete", (7, FIND, "first"), "DELETE", "/data/7/row", {}, FIND_BODY | {"multiplerows": "first"}),
     (V3, "delete", (7, FIND, "first"), "DELETE", "/data/7/row", version("2025.3"),
      FIND_BODY | {"multiplerows": "first"}),
@@ -91,13 +91,13 @@ REQUESTS: list[tuple[Any, ...]] = [
     REQUESTS,
     ids=[f"{dialect.name}-{operation}-{arguments}" for dialect, operation, arguments, *_ in REQUESTS],
 )
-def test_requests_on_the_wire(dialect, operation, arguments, method, path, params, body):
+def test_the_request_of_each_call(dialect, operation, arguments, method, path, params, body):
     request = getattr(dialect, operation)(*arguments).request
     assert (request.method, request.path, dict(request.params)) == (method, path, params)
     assert (None if request.body is None else json.loads(request.body)) == body
-    more_if_twice = operation in {"create_table", "insert"}
-    more_if_twice |= any(word in arguments for word in ("first", "append", "updateappend"))
-    assert request.repeatable == (not more_if_twice)
+    not_repeatable = operation in {"create_table", "insert"}
+    not_repeatable |= any(word in arguments for word in ("first", "append", "updateappend"))
+    assert request.repeatable == (not not_repeatable)
     assert request.content_type == "application/json"
 
 
@@ -109,7 +109,7 @@ def test_requests_on_the_wire(dialect, operation, arguments, method, path, param
         (V3.row_framing(["a", 'q"']), ("{", ('"a":', ',"q\\"":'), "}")),
     ],
 )
-def test_what_stands_around_cells(framing, expected):
+def test_row_framing(framing, expected):
     assert framing == Framing(*expected)
 
 
@@ -124,7 +124,7 @@ def wrap(result, **pagination):
 
 ROWS = [{"a": 1}, {"a": 2}]
 META = [{"name": "a", "data_type": "Number"}]
-SAID_COLUMNS = (Column("a", "number"),)
+LISTED_COLUMNS = (Column("a", "number"),)
 
 
 @pytest.mark.parametrize(
@@ -132,13 +132,13 @@ SAID_COLUMNS = (Column("a", "number"),)
     [
         # (rows, columns, has_more, total, number)
         (PLAIN, {"data": ROWS, "has_more_data": True}, (ROWS, None, True, None, None)),
-        (PLAIN, {"data": ROWS, "has_more_data": False, "columns": META}, (ROWS, SAID_COLUMNS, False, None, None)),
+        (PLAIN, {"data": ROWS, "has_more_data": False, "columns": META}, (ROWS, LISTED_COLUMNS, False, None, None)),
         (PLAIN, {"data": ROWS}, (ROWS, None, None, None, None)),
         (PLAIN, {"data": ROWS, "has_more_data": "yes"}, (ROWS, None, None, None, None)),
-        (PLAIN, {"data": [], "columns": META, "new": 1}, ([], SAID_COLUMNS, None, None, None)),
+        (PLAIN, {"data": [], "columns": META, "new": 1}, ([], LISTED_COLUMNS, None, None, None)),
         (PLAIN, {"data": ROWS, "columns": [{"title": "a"}]}, (ROWS, None, None, None, None)),
-        (PLAIN, {"data": [[1], [2]], "columns": META}, (ROWS, SAID_COLUMNS, None, None, None)),
-        (V3, wrap({"data": ROWS, "columns": META}), (ROWS, SAID_COLUMNS, None, None, None)),
+        (PLAIN, {"data": [[1], [2]], "columns": META}, (ROWS, LISTED_COLUMNS, None, None, None)),
+        (V3, wrap({"data": ROWS, "columns": META}), (ROWS, LISTED_COLUMNS, None, None, None)),
         (V3, wrap(ROWS), (ROWS, None, None, None, None)),
         (V3, wrap({"data": ROWS}, has_more_results=True), (ROWS, None, True, None, None)),
         (V3, wrap({"data": ROWS}, last_page=True), (ROWS, None, False, None, None)),
@@ -183,10 +183,10 @@ def test_replies_are_read(exchange, body, expected):
 
 @pytest.mark.parametrize("dialect", [V3, V22, V21, OLD_OF_MANY], ids=lambda dialect: dialect.name)
 @pytest.mark.parametrize("option", ["unique_key_available", "refresh"])
-@pytest.mark.parametrize("wanted", [True, False])
-def test_an_undocumented_filter_is_refused(dialect, option, wanted):
+@pytest.mark.parametrize("value", [True, False])
+def test_an_undocumented_filter_is_refused(dialect, option, value):
     with pytest.raises(ValueError, match=f"{option}= filters only in the unversioned API.*{dialect.version}"):
-        dialect.list_tables(1, **{option: wanted})
+        dialect.list_tables(1, **{option: value})
 
 
 @pytest.mark.parametrize(
@@ -271,13 +271,13 @@ def test_errors_are_raised(dialect, operation, status, body, kind, code, descrip
     assert error.ambiguous == (changes and status not in DID_NOTHING and kind is not cd.ApiVersionError)
 
 
-def test_a_503_with_retry_after_may_come_after_the_work():
+def test_a_503_with_retry_after_leaves_the_outcome_unknown():
     with pytest.raises(cd.ServerError) as caught:
         read(PLAIN.insert(7, b"{}", 1), b"", 503, {"retry-after": "1"})
     assert caught.value.ambiguous
 
 
-UNKNOWN_SHAPES = [
+UNKNOWN_FORMATS = [
     (PLAIN.read_page(7, 1), b"no JSON"),
     (PLAIN.read_page(7, 1), b""),
     (PLAIN.read_page(7, 1), b"\xff"),
@@ -310,8 +310,8 @@ UNKNOWN_SHAPES = [
 ]
 
 
-@pytest.mark.parametrize(("exchange", "body"), UNKNOWN_SHAPES)
-def test_a_shape_that_is_not_known_is_never_guessed(exchange, body):
+@pytest.mark.parametrize(("exchange", "body"), UNKNOWN_FORMATS)
+def test_an_unknown_format_raises(exchange, body):
     with pytest.raises(cd.UnexpectedReplyError) as caught:
         read(exchange, body)
     assert exchange.request.line in str(caught.value)
@@ -354,12 +354,12 @@ def test_numbers_are_read_exactly(token, value):
     assert repr(loads(f'{{"n": {token}}}'.encode())["n"]) == repr(value)
 
 
-def test_a_setting_names_a_dialect():
+def test_the_dialect_of_a_setting():
     assert dialect_for("unversioned") == Unversioned()
     assert dialect_for("2022.1").name == "versioned, 2022.1"
 
 
-def test_a_request_line_holds_no_body():
+def test_a_request_line_has_no_body():
     request = Request(operation="x", method="GET", path="/x", params=(("a", "1"), ("b", "2")), body=b"canary")
     assert request.line == "GET /x?a=1&b=2"
     assert "canary" not in repr(request)

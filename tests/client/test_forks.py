@@ -1,4 +1,4 @@
-"""A forked child works, whatever the threads of its parent were doing: none of them is there to release a lock."""
+"""A forked child works, although it has none of the threads of its parent, which could release a lock."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
-# A child that hangs is killed, in the end with its parent; the times bound nothing else.
+# The time limits only end a child that hangs, and finally its parent.
 BEGIN = """
 import os, signal, sys, threading, warnings
 warnings.simplefilter("ignore")
@@ -22,7 +22,7 @@ url, client_id, client_secret, code, token_file, name = sys.argv[1:]
 BACK = "http://127.0.0.1:9/back"
 CLIENT = dict(client_id=client_id, client_secret=client_secret, base_url=url)
 
-def heard():
+def wait_for_line():
     return sys.stdin.readline()
 
 def say(word):
@@ -56,7 +56,7 @@ SESSIONS = {
 
 @pytest.fixture
 def parent(serve, tmp_path, name):
-    """Start a script as a process, with a sandbox and a way to speak with it."""
+    """Return a function that starts a script as a process, with a sandbox and functions to control the process."""
     sandbox, _ = serve(page_size=10)
     sandbox.requests.clear()
 
@@ -73,27 +73,27 @@ def parent(serve, tmp_path, name):
         assert process.stdout is not None
         stdin, stdout = process.stdin, process.stdout
 
-        def hears(word):
+        def expect(word):
             line = stdout.readline()
             assert line == f"{word}\n"
 
-        def tell():
-            stdin.write("go on\n")
+        def proceed():
+            stdin.write("continue\n")
             stdin.flush()
 
-        def end():
+        def kill():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
-        watchdog = threading.Timer(240, end)
+        watchdog = threading.Timer(240, kill)
         watchdog.start()
         with process:
             try:
-                yield sandbox, hears, tell
+                yield sandbox, expect, proceed
                 assert process.wait() == 0
             finally:
                 watchdog.cancel()
-                end()
+                kill()
                 sandbox.faults.release()
 
     return start
@@ -104,30 +104,30 @@ def parent(serve, tmp_path, name):
     ("session", "operation"),
     [(SESSIONS["client credentials"], each) for each in ("token", "account", "append", "read")]
     + [(SESSIONS["authorization code"], each) for each in ("token", "account")],
-    ids=["token", "dialect", "insert", "read", "token of a person", "dialect of a person"],
+    ids=["token", "dialect", "insert", "read", "token of a user", "dialect of a user"],
 )
-def test_a_child_of_a_process_whose_thread_waits_for_a_reply(parent, name, session, operation):
+def test_a_child_works_while_a_thread_of_its_parent_waits_for_a_reply(parent, name, session, operation):
     script = f"""
 session = {session}
-heard()
+wait_for_line()
 thread = threading.Thread(target=work, args=(session, name), daemon=True)
 thread.start()
-heard()
+wait_for_line()
 child = fork(lambda: work(session, name + " of the child"))
 say("forked")
 say(status_of(child))
 thread.join(120)
 say("ended")
 """
-    with parent(script) as (sandbox, hears, tell):
+    with parent(script) as (sandbox, expect, proceed):
         sandbox.faults.hang(operation=operation)
-        tell()
+        proceed()
         sandbox.faults.wait_held(1, timeout=120)
-        tell()
-        hears("forked")
+        proceed()
+        expect("forked")
         sandbox.faults.release()
-        hears("0")
-        hears("ended")
+        expect("0")
+        expect("ended")
         assert [sandbox.ledger.count(each) for each in (name, f"{name} of the child")] == [30, 30]
 
 
@@ -143,7 +143,7 @@ LOCKS = {
 
 @pytest.mark.sampled(0)
 @pytest.mark.parametrize("lock", LOCKS.values(), ids=list(LOCKS))
-def test_a_child_of_a_process_whose_thread_holds_a_lock(parent, name, lock):
+def test_a_child_works_while_a_thread_of_its_parent_holds_a_lock(parent, name, lock):
     script = f"""
 from pandas_clicdata import session as shared
 
@@ -173,9 +173,9 @@ thread.join()
 work(None, name + " again")
 say("ended")
 """
-    with parent(script) as (sandbox, hears, _):
-        hears("0")
-        hears("ended")
+    with parent(script) as (sandbox, expect, _):
+        expect("0")
+        expect("ended")
         assert sandbox.ledger.count(name) == sandbox.ledger.count(f"{name} again") == 30
 
 
@@ -186,7 +186,7 @@ def test_a_read_started_before_a_fork_continues_in_parent_and_child(parent, name
 session = cd.Session(**CLIENT)
 pd.DataFrame({"n": range(60)}).clicdata.push(name, session=session)
 say("pushed")
-heard()
+wait_for_line()
 chunks = pd.read_clicdata(name, chunksize=10, session=session)
 first = next(chunks)["n"].tolist()
 
@@ -195,32 +195,32 @@ def rest():
     assert sorted(found) == list(range(60)), found
 
 say("begun")
-heard()
+wait_for_line()
 child = fork(rest)
 say("forked")
 say(status_of(child))
 rest()
 say("ended")
 """
-    with parent(script) as (sandbox, hears, tell):
-        hears("pushed")
+    with parent(script) as (sandbox, expect, proceed):
+        expect("pushed")
         if held:
             sandbox.faults.hang(operation="read", nth=2)
-        tell()
-        hears("begun")
+        proceed()
+        expect("begun")
         if held:
             sandbox.faults.wait_held(1, timeout=120)
-        tell()
-        hears("forked")
+        proceed()
+        expect("forked")
         sandbox.faults.release()
-        hears("0")
-        hears("ended")
+        expect("0")
+        expect("ended")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", ["requests", "platformdirs", "oauthlib", "filelock"])
 def test_a_fork_waits_for_an_import(parent, module):
-    """In the child, a module that another thread was importing could never be imported."""
+    """Otherwise the child could never import a module that another thread was importing."""
     script = f"""
 arrived, end = threading.Event(), threading.Event()
 
@@ -240,13 +240,13 @@ say(status_of(fork(lambda: cd.Session(**CLIENT).whoami())))
 thread.join()
 say("ended")
 """
-    with parent(script) as (_, hears, __):
-        hears("0")
-        hears("ended")
+    with parent(script) as (_, expect, __):
+        expect("0")
+        expect("ended")
 
 
 @pytest.mark.slow
-def test_workers_of_multiprocessing_that_are_forked(parent, name):
+def test_forked_workers_of_multiprocessing_work(parent, name):
     script = """
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
@@ -271,12 +271,12 @@ stop.set()
 thread.join()
 say(found)
 """
-    with parent(script) as (_, hears, __):
-        hears("[30, 30, 30, 30]")
+    with parent(script) as (_, expect, __):
+        expect("[30, 30, 30, 30]")
 
 
 @pytest.mark.slow
-def test_a_child_leaves_the_sandboxes_of_its_parent_alone(parent):
+def test_a_child_does_not_stop_the_sandboxes_of_its_parent(parent):
     script = """
 from pandas_clicdata.sandbox import Sandbox, SandboxProcess
 
@@ -291,7 +291,7 @@ for make in (Sandbox, lambda: stack.enter_context(SandboxProcess()).sandbox()):
         child = os.fork()
         if not child:
             signal.alarm(120)
-            # Leaves the blocks, as a child does that ends by an exception.
+            # Leave the blocks, as a child does that ends with an exception.
             stack.close()
             cd.Session(api_key=made.api_key, base_url=made.url).whoami()
             os._exit(0)
@@ -299,21 +299,21 @@ for make in (Sandbox, lambda: stack.enter_context(SandboxProcess()).sandbox()):
         assert cd.Session(api_key=made.api_key, base_url=made.url).whoami().id is not None
 say("ended")
 """
-    with parent(script) as (_, hears, __):
-        hears("0")
-        hears("0")
-        hears("ended")
+    with parent(script) as (_, expect, __):
+        expect("0")
+        expect("0")
+        expect("ended")
 
 
 @pytest.mark.slow
-def test_a_child_does_not_write_the_tokens_that_its_parent_writes(parent):
-    """A child that is forked between the reply and the disk would put tokens back that are spent by then."""
+def test_a_child_does_not_write_tokens_that_its_parent_is_writing(parent):
+    """A child forked between the reply and the write to disk would write tokens that are spent by then."""
     script = """
 session = cd.Session(**CLIENT, code=code, redirect_uri=BACK, token_file=token_file)
 fsync, calls, arrived, end = os.fsync, [], threading.Event(), threading.Event()
 
 def slow(handle):
-    # The first makes room; the second comes after the reply.
+    # The first call reserves space; the second follows the reply.
     calls.append(handle)
     if len(calls) == 2:
         arrived.set()
@@ -329,16 +329,16 @@ child = fork(lambda: (os.read(reads, 1), session.whoami()))
 end.set()
 thread.join()
 say("signed in")
-heard()
+wait_for_line()
 session.whoami()
 os.write(writes, b"x")
 say(status_of(child))
 cd.Session("authorization_code", **CLIENT, token_file=token_file).whoami()
 say("ended")
 """
-    with parent(script) as (sandbox, hears, tell):
-        hears("signed in")
+    with parent(script) as (sandbox, expect, proceed):
+        expect("signed in")
         sandbox.faults.expire_tokens()
-        tell()
-        hears("0")
-        hears("ended")
+        proceed()
+        expect("0")
+        expect("ended")

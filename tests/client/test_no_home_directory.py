@@ -1,6 +1,6 @@
-"""A user without a home directory, or whose home cannot be written, as in containers: all works once a place is given.
+"""A user without a writable home directory, as in containers: everything works if folders are given.
 
-Each script runs in a process of a user that has no entry in ``passwd``.
+Each script runs as a user that has no entry in ``passwd``.
 """
 
 import os
@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="capabilities of Linux"),
     pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user"),
 ]
-# Keeps the right to read, as Python itself may lie in the home of another user; not that to write.
+# Keep the permission to read, because Python may be in the home of another user, but not to write.
 BECOME = """
 import ctypes, os
 libc = ctypes.CDLL(None)
@@ -40,7 +40,7 @@ CODE = dict(code=code, redirect_uri={BACK!r})
 frame = pd.DataFrame({{"a": [1, 2]}})
 
 def refused(kind, *words):
-    \"\"\"Check the error of the block, which says these words.\"\"\"
+    \"\"\"Check that the block raises an error whose message has these words.\"\"\"
     class Refused:
         def __enter__(self): pass
         def __exit__(self, found, error, trace):
@@ -56,7 +56,7 @@ NO_HOME = [None, "relative"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _may_become():
+def _check_that_the_user_can_change():
     if subprocess.run([sys.executable, "-c", f"{BECOME}import pandas"], capture_output=True, check=False).returncode:
         pytest.skip("another user may not read Python's files here")
 
@@ -72,7 +72,7 @@ def folder():
 
 @pytest.fixture
 def run(folder, one_sandbox, name):
-    """Run Python as the user, with such a home and these variables; what it prints."""
+    """Return a function that runs Python as the user, with a home and variables, and returns the output."""
 
     def run_one(script, home, **variables):
         # This user cannot write the data of coverage.
@@ -86,7 +86,7 @@ def run(folder, one_sandbox, name):
             command, capture_output=True, text=True, cwd=folder, env=clean | variables, timeout=300, check=False
         )
         assert result.stderr == ""
-        # Of "~/.config", a folder named "~" would be made.
+        # An unexpanded "~/.config" would create a folder named "~".
         assert not (folder / "~").exists()
         return result.stdout
 
@@ -120,7 +120,7 @@ print("done")
 
 @pytest.mark.sampled(0)
 @pytest.mark.parametrize("home", HOMES)
-def test_a_missing_folder_names_the_setting(run, one_sandbox, name, home):
+def test_the_error_about_a_missing_folder_names_the_setting(run, one_sandbox, name, home):
     why = "no home directory" if home in NO_HOME else ""
     script = f"""{BEGIN}
 why = {why!r}
@@ -157,8 +157,8 @@ print("done")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["~/tokens.json", "~nobody_of_this_name/tokens.json"])
-def test_a_token_file_in_an_unknown_home_directory(run, path):
+@pytest.mark.parametrize("path", ["~/tokens.json", "~no_such_user/tokens.json"])
+def test_a_token_file_in_an_unknown_home_directory_is_refused(run, path):
     script = f"""{BEGIN}
 with refused(cd.ConfigurationError, "token_file={path!r}", "a path without ~", "CLICDATA_TOKEN_FILE"):
     cd.Session(**CLIENT, **CODE, token_file={path!r})

@@ -1,4 +1,4 @@
-"""Reads and sign-ins where no thread can be started: after the main thread has ended, in atexit, at a limit."""
+"""Reads and sign-ins where no thread can be started: after the end of the main thread, in atexit, at a limit."""
 
 import subprocess
 import sys
@@ -29,12 +29,12 @@ def work():
     print("done", flush=True)
 """
 # Real conditions of the interpreter and of the system.
-WHERE = {
+CONTEXTS = {
     "atexit": "atexit.register(work)",
     "after the main thread": (
         "def later():\n    threading.main_thread().join()\n    work()\nthreading.Thread(target=later).start()"
     ),
-    "atexit, begun before": """
+    "atexit, started before": """
 session = cd.Session(**CLIENT)
 chunks = pd.read_clicdata(name, chunksize=10, session=session)
 next(chunks)
@@ -49,7 +49,7 @@ def start(thread):
 threading.Thread.start = start
 work()
 """,
-    "no thread can be started any more": """
+    "no further thread can be started": """
 session = cd.Session(**CLIENT)
 chunks = pd.read_clicdata(name, chunksize=10, session=session)
 next(chunks)
@@ -85,14 +85,14 @@ else:
 
 
 @pytest.mark.sampled(0)
-@pytest.mark.parametrize("where", WHERE.values(), ids=list(WHERE))
+@pytest.mark.parametrize("context", CONTEXTS.values(), ids=list(CONTEXTS))
 @pytest.mark.parametrize("version", ["2025.3", "unversioned"])
-def test_reads_and_sign_ins_work(filled, tmp_path, name, version, where):
+def test_reads_and_sign_ins_work(filled, tmp_path, name, version, context):
     sandbox, _ = filled(version, pd.DataFrame({"n": range(60)}))
     code = sandbox.authorize(BACK)
     given = [sandbox.url, sandbox.client_id, sandbox.client_secret, code, str(tmp_path / "token.json"), name, version]
     result = subprocess.run(
-        [sys.executable, "-c", BEGIN + where, *given], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", BEGIN + context, *given], capture_output=True, text=True, timeout=300, check=False
     )
     if result.stdout.startswith("skip: "):
         pytest.skip(result.stdout.removeprefix("skip: ").strip())
@@ -106,7 +106,7 @@ def running(new_sandbox):
 
 
 @pytest.mark.slow
-def test_a_sandbox_without_threads_says_what_to_do():
+def test_the_error_of_a_sandbox_without_threads_has_a_remedy():
     code = """
 import threading
 import pandas_clicdata as cd

@@ -1,4 +1,4 @@
-"""What a session does when the service turns requests away: all its threads wait, and slow down, together."""
+"""Rate limits: all threads of a session wait and slow down together."""
 
 import contextlib
 import functools
@@ -37,7 +37,7 @@ def busy(retry_after=None, status=429):
 
 
 class Clock:
-    """A time that only sleeping moves."""
+    """A clock that only sleeping advances."""
 
     def __init__(self):
         self.now = 1000.0
@@ -49,24 +49,24 @@ class Clock:
 
 
 class Service:
-    """Answers in turn, the last one for ever, and knows when each request came."""
+    """A service that sends the answers in turn, repeats the last one, and records the time of each request."""
 
     def __init__(self, *answers, clock=None):
         self.answers = answers
         self.clock = clock
-        self.came = []
+        self.times = []
         self.lock = threading.Lock()
 
     def __call__(self, request):
         with self.lock:
-            self.came.append(self.clock.now if self.clock else time.monotonic())
-            return self.answers[min(len(self.came), len(self.answers)) - 1]
+            self.times.append(self.clock.now if self.clock else time.monotonic())
+            return self.answers[min(len(self.times), len(self.answers)) - 1]
 
 
-def until(condition):
-    ends = time.monotonic() + 10
+def wait_until(condition):
+    deadline = time.monotonic() + 10
     while not condition():
-        assert time.monotonic() < ends
+        assert time.monotonic() < deadline
         time.sleep(0.001)
 
 
@@ -84,11 +84,11 @@ def opened(http_service):
         yield start
 
 
-# How long one request goes on.
+# Retries of one request.
 
 
-# A 503 may come after the work was done, so that only what can be repeated is sent again.
-TURNED_AWAY = {
+# A 503 may come after the request was carried out, so only repeatable requests are sent again.
+REFUSED = {
     **{f"429 {text}, {each.method}": (busy(seconds), each)
        for text, seconds in (("1 s", 1), ("0 s", 0), ("unsaid", None)) for each in (GET, POST)},
     "503 1 s, GET": (busy(1, 503), GET),
@@ -96,8 +96,8 @@ TURNED_AWAY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("answer", "request_"), TURNED_AWAY.values(), ids=TURNED_AWAY)
-def test_to_be_turned_away_uses_up_no_attempt(opened, answer, request_):
+@pytest.mark.parametrize(("answer", "request_"), REFUSED.values(), ids=REFUSED)
+def test_a_refusal_uses_no_attempt(opened, answer, request_):
     clock = Clock()
     service = Service(*[answer] * 12, OK, clock=clock)
     reply = opened(service, retry=RetryPolicy(attempts=2), **clock.options).send(request_, {})
@@ -109,53 +109,53 @@ def test_to_be_turned_away_uses_up_no_attempt(opened, answer, request_):
     [(429, POST, False), (503, GET, False), (503, DELETE, True)],
     ids=["429, POST", "503, GET", "503, DELETE"],
 )
-def test_it_gives_up_after_the_time_set(opened, status, request_, possibly_done):
+def test_a_request_is_given_up_after_the_set_time(opened, status, request_, possibly_done):
     clock = Clock()
     service = Service(busy(10, status), clock=clock)
     reply = opened(service, retry=RetryPolicy(give_up_after=65), **clock.options).send(request_, {})
     assert (reply.status, reply.attempts, reply.possibly_done) == (status, 7, possibly_done)
-    assert service.came == [1000.0 + 10 * n for n in range(7)]
+    assert service.times == [1000.0 + 10 * n for n in range(7)]
 
 
 def test_backoff_without_retry_after_grows_up_to_the_cap(opened):
     clock = Clock()
     service = Service(busy(), clock=clock)
     opened(service, retry=RetryPolicy(backoff=1, max_backoff=8, give_up_after=60), **clock.options).send(POST, {})
-    gaps = [after - before for before, after in itertools.pairwise(service.came)]
+    gaps = [after - before for before, after in itertools.pairwise(service.times)]
     for gap, ceiling in zip(gaps, [1, 2, 4, 8, 8, 8, 8], strict=False):
         assert ceiling / 2 <= round(gap, 6) <= ceiling
-    assert 8 <= len(service.came) <= 14
+    assert 8 <= len(service.times) <= 14
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_retry_takes_no_number_of_the_generator_that_users_seed(opened, status):
+def test_a_retry_does_not_change_the_state_of_random(opened, status):
     clock = Clock()
     service = Service(busy(status=status), busy(status=status), OK, clock=clock)
     before = random.getstate()
     opened(service, **clock.options).send(GET, {})
-    assert len(service.came) == 3
+    assert len(service.times) == 3
     assert random.getstate() == before
 
 
-@pytest.mark.parametrize("asked", ["999999999", "601", "Fri, 31 Dec 9999 23:59:59 GMT"])
-def test_a_wait_beyond_that_time_is_not_begun(opened, asked):
+@pytest.mark.parametrize("retry_after", ["999999999", "601", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_wait_longer_than_give_up_after_is_not_started(opened, retry_after):
     clock = Clock()
-    service = Service(busy(asked), OK, clock=clock)
+    service = Service(busy(retry_after), OK, clock=clock)
     sender = opened(service, **clock.options)
     assert sender.send(POST, {}).status == 429
     assert clock.now == 1000
-    # Nor do others ask meanwhile, for the service said when.
+    # Other requests are not sent either, because the service stated when to retry.
     with pytest.raises(cd.RateLimitError, match=r"was not sent.*give_up_after=600") as caught:
         sender.send(POST, {})
     assert not caught.value.ambiguous
-    assert len(service.came) == 1
-    # But what it said is believed no longer than the cap.
+    assert len(service.times) == 1
+    # The stated wait counts only up to the cap.
     clock.now += 120
     assert sender.send(POST, {}).status == 200
 
 
 @pytest.mark.parametrize(("attempts", "tries"), [(1, 1), (3, 3)])
-def test_where_no_wait_is_set_the_attempts_count(opened, attempts, tries):
+def test_without_a_wait_attempts_are_limited(opened, attempts, tries):
     policy = RetryPolicy(attempts=attempts, backoff=0, min_retry_after=0, max_retry_after=0)
     for answer in (busy(), busy(5)):
         assert opened(Service(answer), retry=policy).send(POST, {}).attempts == tries
@@ -164,10 +164,10 @@ def test_where_no_wait_is_set_the_attempts_count(opened, attempts, tries):
 def test_one_attempt_is_not_retried_even_with_retry_after(opened):
     service = Service(busy(1), OK)
     assert opened(service, retry=RetryPolicy(attempts=1)).send(GET, {}).status == 429
-    assert len(service.came) == 1
+    assert len(service.times) == 1
 
 
-def test_failures_and_refusals_are_counted_apart(opened):
+def test_failures_and_refusals_are_counted_separately(opened):
     clock = Clock()
     service = Service(*[busy(1), (500, {}, b""), busy(1), (500, {}, b""), busy(1)], (500, {}, b""), clock=clock)
     reply = opened(service, retry=RetryPolicy(attempts=3), **clock.options).send(GET, {})
@@ -175,12 +175,12 @@ def test_failures_and_refusals_are_counted_apart(opened):
 
 
 @pytest.mark.parametrize("seconds", [-1, math.nan])
-def test_times_that_are_none(seconds):
+def test_invalid_times_are_refused(seconds):
     with pytest.raises(ValueError, match="no negative times"):
         RetryPolicy(give_up_after=seconds)
 
 
-# What is shared.
+# Limits that threads share.
 
 
 def test_another_thread_waits_too(opened):
@@ -188,51 +188,51 @@ def test_another_thread_waits_too(opened):
     sender = opened(service)
     first = threading.Thread(target=sender.send, args=(GET, {}))
     first.start()
-    until(lambda: sender._limiter._throttled)
+    wait_until(lambda: sender._limiter._throttled)
     sender.send(GET, {})
     first.join()
-    assert len(service.came) == 3
-    assert service.came[1] - service.came[0] >= 0.3
+    assert len(service.times) == 3
+    assert service.times[1] - service.times[0] >= 0.3
 
 
 class Strict:
-    """Lets ``most`` requests in a window of time, turns the others away until the next, and passes on the rest."""
+    """Accept and forward ``limit`` requests per time window, and refuse the others until the next window."""
 
-    def __init__(self, most, seconds, behind):
-        self.most, self.seconds, self.behind = most, seconds, behind
+    def __init__(self, limit, seconds, forward):
+        self.limit, self.seconds, self.forward = limit, seconds, forward
         self.lock = threading.Lock()
         self.began = time.monotonic()
         self.in_window, self.windows = 0, 1
-        self.came, self.refused = [], []
+        self.times, self.refused = [], []
 
     def __call__(self, request):
         with self.lock:
             now = time.monotonic()
-            self.came.append(now)
+            self.times.append(now)
             if now >= self.began + self.seconds:
                 self.began, self.in_window = now, 0
                 self.windows += 1
-            if self.in_window >= self.most:
+            if self.in_window >= self.limit:
                 ends = self.began + self.seconds
                 self.refused.append((now, ends))
                 return busy(f"{ends - now:.6f}")
             self.in_window += 1
-        return self.behind(request)
+        return self.forward(request)
 
 
-def passed_on(url):
-    def behind(request):
-        kept = {key: value for key, value in request.headers.items() if key not in {"Host", "Connection"}}
-        reply = requests.request(request.method, url + request.target, data=request.body, headers=kept, timeout=10)
+def forward_to(url):
+    def forward(request):
+        headers = {key: value for key, value in request.headers.items() if key not in {"Host", "Connection"}}
+        reply = requests.request(request.method, url + request.target, data=request.body, headers=headers, timeout=10)
         return reply.status_code, {"Content-Type": "application/json"}, reply.content
 
-    return behind
+    return forward
 
 
-def test_eight_workers_and_a_strict_service(one_sandbox, http_service, name):
+def test_eight_workers_send_each_row_once_to_a_strict_service(one_sandbox, http_service, name):
     frame = pd.DataFrame({"n": range(200)})
     retry = RetryPolicy(attempts=5, backoff=0.02, min_retry_after=0)
-    strict = Strict(8, 0.4, passed_on(one_sandbox.url))
+    strict = Strict(8, 0.4, forward_to(one_sandbox.url))
     with (
         http_service(strict) as url,
         cd.Session(api_key=one_sandbox.api_key, base_url=url, api_version="2025.3", retry=retry) as session,
@@ -241,15 +241,15 @@ def test_eight_workers_and_a_strict_service(one_sandbox, http_service, name):
     assert sorted(row["n"] for row in one_sandbox.ledger.rows(name)) == list(range(200))
     assert receipt.sent == 200
     assert strict.refused
-    # What a worker may have had on its way to the service when the refusal came to another.
-    underway = 0.15
+    # A worker may have had a request in flight when another worker was refused.
+    in_flight_seconds = 0.15
     for now, ends in strict.refused:
-        assert [at for at in strict.came if now + underway < at < ends - 0.001] == []
+        assert [at for at in strict.times if now + in_flight_seconds < at < ends - 0.001] == []
 
 
 @pytest.mark.slow
-def test_fewer_are_turned_away_than_if_each_thread_waited_by_itself(http_service):
-    def by_itself(url):
+def test_a_shared_wait_gets_fewer_refusals_than_separate_waits(http_service):
+    def separately(url):
         with requests.Session() as plain:
             for _ in range(6):
                 while (reply := plain.post(f"{url}/data/1/row", data=b"{}", timeout=10)).status_code == 429:
@@ -260,93 +260,93 @@ def test_fewer_are_turned_away_than_if_each_thread_waited_by_itself(http_service
             assert session._client._perform(session._client.dialect.insert(1, b"[{}]", 1)).inserted == 1
 
     refused = []
-    for work in (by_itself, together):
+    for work in (separately, together):
         strict = Strict(4, 0.15, lambda request: (200, {}, b'{"success": true, "result": {"rows_inserted": 1}}'))
         with (
             http_service(strict) as url,
             cd.Session(api_key="hush", base_url=url, api_version="2025.3", retry=RetryPolicy(backoff=0.02)) as session,
         ):
-            in_threads(functools.partial(work, url if work is by_itself else session))
-        assert len(strict.came) - len(strict.refused) == 6 * WORKERS
+            call_in_threads(functools.partial(work, url if work is separately else session))
+        assert len(strict.times) - len(strict.refused) == 6 * WORKERS
         refused.append(len(strict.refused))
     assert refused[1] < refused[0] * 2 / 3
-    # The first window found all on the wire, each further one but a few.
+    # In the first window, all requests were in flight; in each later one, only a few.
     assert refused[1] <= WORKERS + 3 * strict.windows
 
 
-def in_threads(call, count=WORKERS):
+def call_in_threads(call, count=WORKERS):
     with ThreadPoolExecutor(count) as pool:
         return [each.result() for each in [pool.submit(call) for _ in range(count)]]
 
 
-def test_after_the_wait_they_do_not_all_start_at_once(opened):
+def test_threads_do_not_all_start_at_once_after_a_wait(opened):
     arrived = threading.Barrier(WORKERS)
     lock = threading.Lock()
-    count = {"came": 0, "now": 0, "let in": 0}
-    seen = []
+    count = {"received": 0, "in flight": 0, "accepted": 0}
+    recorded = []
 
     def answer(request):
         with lock:
-            count["came"] += 1
-            first = count["came"] <= WORKERS
+            count["received"] += 1
+            first = count["received"] <= WORKERS
             if not first:
-                count["now"] += 1
-                seen.append((count["now"], count["let in"]))
+                count["in flight"] += 1
+                recorded.append((count["in flight"], count["accepted"]))
         if first:
             arrived.wait(10)
             return busy(0.1)
-        # The time it takes, in which others may come.
+        # Other requests may arrive during this time.
         time.sleep(0.02)
         with lock:
-            count["now"] -= 1
-            count["let in"] += 1
+            count["in flight"] -= 1
+            count["accepted"] += 1
         return OK
 
     sender = opened(answer)
-    assert [reply.status for reply in in_threads(lambda: sender.send(POST, {}))] == [200] * WORKERS
-    assert len(seen) == WORKERS
-    for now, let_in in seen:
-        assert now <= min(1 + let_in, WORKERS / 2 + 1)
+    assert [reply.status for reply in call_in_threads(lambda: sender.send(POST, {}))] == [200] * WORKERS
+    assert len(recorded) == WORKERS
+    for in_flight, accepted in recorded:
+        assert in_flight <= min(1 + accepted, WORKERS / 2 + 1)
 
 
-def test_nothing_is_slowed_before_and_after(opened):
-    meeting = threading.Barrier(WORKERS)
-    answers: dict[str, tuple[int, dict[str, str], bytes] | None] = {"now": None}
+def test_requests_are_slowed_only_during_congestion(opened):
+    barrier = threading.Barrier(WORKERS)
+    replies: dict[str, tuple[int, dict[str, str], bytes] | None] = {"now": None}
 
     def answer(request):
-        if answers["now"] is not None:
-            return answers["now"]
-        # Comes to its end only if all are on the wire at once.
-        meeting.wait(10)
+        if replies["now"] is not None:
+            return replies["now"]
+        # The barrier opens only if all requests are in flight at once.
+        barrier.wait(10)
         return OK
 
     clock = Clock()
     sender = opened(answer, **clock.options)
-    in_threads(lambda: sender.send(POST, {}))
+    call_in_threads(lambda: sender.send(POST, {}))
     assert clock.now == 1000
 
-    answers["now"] = busy(1)
+    replies["now"] = busy(1)
     assert sender.send(POST, {}).status == 429
     assert clock.now > 1500
     clock.now += 1
-    answers["now"] = OK
+    replies["now"] = OK
     sender.send(POST, {})
-    slowed = clock.now
+    after_first = clock.now
     for _ in range(60):
         sender.send(POST, {})
-    assert clock.now > slowed, "there was a pace"
-    answers["now"] = None
+    assert clock.now > after_first, "requests were slowed"
+    replies["now"] = None
     before = clock.now
-    in_threads(lambda: sender.send(POST, {}))
+    call_in_threads(lambda: sender.send(POST, {}))
     assert clock.now == before
 
 
-# What ends a wait.
+# The end of a wait.
 
 
 @contextlib.contextmanager
-def throttled_and_busy(opened):
-    """Open a transport that may have one request on the wire, and has it there until the end."""
+def throttled_with_one_in_flight(opened):
+    """Open a transport that may have one request in flight, and keep a request in flight until the end."""
     entered, free = threading.Event(), threading.Event()
     service = Service(busy(0), OK)
 
@@ -378,19 +378,19 @@ def stopped_send(sender, stop, caught):
 
 
 def test_a_stop_ends_the_wait_for_another_threads_reply(opened):
-    with throttled_and_busy(opened) as (sender, service):
+    with throttled_with_one_in_flight(opened) as (sender, service):
         stop = threading.Event()
         caught: list[BaseException] = []
         thread = threading.Thread(target=stopped_send, args=(sender, stop, caught))
         thread.start()
-        until(lambda: sender._limiter._waiting)
+        wait_until(lambda: sender._limiter._waiting)
         stop.set()
         thread.join(5)
         assert not thread.is_alive()
     assert isinstance(caught[0], cd.TransportError)
     assert "was not sent" in str(caught[0])
     assert (caught[0].ambiguous, caught[0].operation, caught[0].attempts) == (False, "insert", 0)
-    assert len(service.came) == 1
+    assert len(service.times) == 1
     assert sender.send(POST, {}).status == 200
 
 
@@ -402,7 +402,7 @@ def test_a_stop_ends_the_wait_of_retry_after(opened):
     threads = [threading.Thread(target=stopped_send, args=(sender, stop, caught)) for _ in range(3)]
     for thread in threads:
         thread.start()
-    until(lambda: len(sender._limiter._waiting) == 3)
+    wait_until(lambda: len(sender._limiter._waiting) == 3)
     stop.set()
     for thread in threads:
         thread.join(5)
@@ -412,13 +412,13 @@ def test_a_stop_ends_the_wait_of_retry_after(opened):
     assert all(each.status == 429 for each in caught if not isinstance(each, Exception))
 
 
-def test_ctrl_c_ends_the_wait_and_leaves_no_place_taken(opened):
+def test_ctrl_c_ends_the_wait_and_frees_its_slot(opened):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with throttled_and_busy(opened) as (sender, service):
+        with throttled_with_one_in_flight(opened) as (sender, service):
 
             def interrupt():
-                until(lambda: sender._limiter._waiting)
+                wait_until(lambda: sender._limiter._waiting)
                 press_ctrl_c()
 
             thread = threading.Thread(target=interrupt)
@@ -426,7 +426,7 @@ def test_ctrl_c_ends_the_wait_and_leaves_no_place_taken(opened):
             with pytest.raises(KeyboardInterrupt):
                 sender.send(POST, {})
             thread.join()
-            assert len(service.came) == 1
+            assert len(service.times) == 1
         assert sender.send(POST, {}).status == 200
         assert not sender._limiter._in_flight
         assert not sender._limiter._waiting
@@ -435,7 +435,7 @@ def test_ctrl_c_ends_the_wait_and_leaves_no_place_taken(opened):
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_rows_are_known_to_the_last_when_it_gives_up(serve, name, workers):
+def test_ranges_are_exact_when_a_write_is_given_up(serve, name, workers):
     sandbox, session = serve(session={"retry": RetryPolicy(give_up_after=0.3)})
     sandbox.faults.status(429, operation="append", nth=5, times=10_000, retry_after=0.1)
     frame = pd.DataFrame({"n": range(100)})
@@ -443,20 +443,20 @@ def test_rows_are_known_to_the_last_when_it_gives_up(serve, name, workers):
         frame.clicdata.push(name, chunksize=5, workers=workers, session=session)
     assert isinstance(caught.value.__cause__, cd.RateLimitError)
     assert caught.value.unknown == []
-    there = sorted(row["n"] for row in sandbox.ledger.rows(name))
+    stored = sorted(row["n"] for row in sandbox.ledger.rows(name))
     # The first four requests; with several workers, they may carry other batches than the first four.
     ranges = batch_ranges(100, 5, "2025.3", workers)
     arrived = [(rows[0]["n"], rows[-1]["n"] + 1) for _, rows in sandbox.ledger.inserts(name)]
     assert len(arrived) == 4
     assert set(arrived) <= set(ranges)
     assert workers > 1 or arrived == ranges[:4]
-    assert there == sorted(n for start, stop in arrived for n in range(start, stop))
-    assert sorted(n for start, stop in caught.value.confirmed for n in range(start, stop)) == there
+    assert stored == sorted(n for start, stop in arrived for n in range(start, stop))
+    assert sorted(n for start, stop in caught.value.confirmed for n in range(start, stop)) == stored
     unsent = [n for start, stop in caught.value.unsent for n in range(start, stop)]
-    assert sorted([*there, *unsent]) == list(range(100))
+    assert sorted([*stored, *unsent]) == list(range(100))
 
 
-def test_a_child_process_begins_anew():
+def test_a_child_process_starts_without_a_limit():
     clock = Clock()
     limiter = RateLimiter(RetryPolicy(), **clock.options)
     ticket = Ticket()
@@ -467,10 +467,10 @@ def test_a_child_process_begins_anew():
     assert clock.now == 1000
 
 
-# The limiter by itself.
+# The limiter alone.
 
 
-def test_each_congestion_halves_once():
+def test_each_congestion_halves_the_limit_once():
     clock = Clock()
     limiter = RateLimiter(RetryPolicy(), **clock.options)
     tickets = [Ticket() for _ in range(WORKERS)]
@@ -494,8 +494,8 @@ def test_each_congestion_halves_once():
     assert allowed[-1] == WORKERS
 
 
-class AnyCourse(RuleBasedStateMachine):
-    """Whatever comes in whatever order: never too many on the wire, none while all must wait, and never for ever."""
+class LimiterMachine(RuleBasedStateMachine):
+    """Any sequence of events: the limit holds, no request starts during a pause, and no request waits forever."""
 
     @initialize(
         backoff=st.sampled_from([0, 0.5]), cap=st.sampled_from([0, 5, 120]), give_up=st.sampled_from([math.inf, 7])
@@ -504,111 +504,111 @@ class AnyCourse(RuleBasedStateMachine):
         self.clock = Clock()
         self.policy = RetryPolicy(backoff=backoff, max_backoff=8, max_retry_after=cap, give_up_after=give_up)
         self.limiter = RateLimiter(self.policy, **self.clock.options)
-        self.outside, self.wire = [], []
+        self.waiting, self.in_flight = [], []
         self.hold_until = -math.inf
-        # After a refusal, one more than were let in since; what limits nothing is infinite.
-        self.most = math.inf
-        self.wanted = 0
+        # After a refusal, one more than the number accepted since; without a limit, infinity.
+        self.limit = math.inf
+        self.demand = 0
 
-    @precondition(lambda self: len(self.outside) + len(self.wire) < 8)
+    @precondition(lambda self: len(self.waiting) + len(self.in_flight) < 8)
     @rule(count=st.integers(1, 5))
-    def come(self, count):
-        self.outside += [Ticket() for _ in range(count)]
+    def arrive(self, count):
+        self.waiting += [Ticket() for _ in range(count)]
 
     @rule(order=st.randoms(use_true_random=False))
-    def ask(self, order):
-        order.shuffle(self.outside)
-        self.all_ask()
+    def start(self, order):
+        order.shuffle(self.waiting)
+        self.start_all()
 
-    def all_ask(self):
+    def start_all(self):
         steps = []
-        for ticket in list(self.outside):
+        for ticket in list(self.waiting):
             quiet_for = self.clock.now - max(self.hold_until, self.limiter._last_start)
             step = self.limiter.try_acquire(ticket)
             steps.append(step)
             if step is Decision.SEND:
                 assert self.clock.now >= self.hold_until
-                if not self.wire and quiet_for >= self.policy.max_retry_after:
-                    self.most = math.inf
-                self.outside.remove(ticket)
-                self.wire.append(ticket)
-                assert len(self.wire) <= self.most
+                if not self.in_flight and quiet_for >= self.policy.max_retry_after:
+                    self.limit = math.inf
+                self.waiting.remove(ticket)
+                self.in_flight.append(ticket)
+                assert len(self.in_flight) <= self.limit
             elif step is Decision.GIVEN_UP:
                 assert self.policy.give_up_after < math.inf
                 self.limiter.release(ticket)
-                self.outside.remove(ticket)
+                self.waiting.remove(ticket)
             else:
                 assert step is Decision.QUEUE or (not isinstance(step, Decision) and step > 0)
-        self.wanted = max(self.wanted, len(self.outside) + len(self.wire))
-        if steps and not self.wire:
+        self.demand = max(self.demand, len(self.waiting) + len(self.in_flight))
+        if steps and not self.in_flight:
             assert any(step is not Decision.QUEUE for step in steps), "all wait for each other"
         return steps
 
-    @precondition(lambda self: self.wire)
-    @rule(which=st.integers(0, 100), asked=st.none() | st.sampled_from([0.0, 0.2, 3.0, 50.0, 1e9]))
-    def refuse(self, which, asked):
-        ticket = self.wire.pop(which % len(self.wire))
+    @precondition(lambda self: self.in_flight)
+    @rule(which=st.integers(0, 100), retry_after=st.none() | st.sampled_from([0.0, 0.2, 3.0, 50.0, 1e9]))
+    def refuse(self, which, retry_after):
+        ticket = self.in_flight.pop(which % len(self.in_flight))
         fresh = ticket.generation == self.limiter._generation
-        self.limiter.refused(ticket, asked)
+        self.limiter.refused(ticket, retry_after)
         self.limiter.release(ticket)
-        self.outside.append(ticket)
-        if asked is not None:
-            hold = min(max(asked, self.policy.min_retry_after), self.policy.max_retry_after)
+        self.waiting.append(ticket)
+        if retry_after is not None:
+            hold = min(max(retry_after, self.policy.min_retry_after), self.policy.max_retry_after)
             self.hold_until = max(self.hold_until, self.clock.now + hold)
         if fresh:
-            self.most = 1
-            self.wanted = len(self.wire) + 1
+            self.limit = 1
+            self.demand = len(self.in_flight) + 1
 
-    @precondition(lambda self: self.wire)
+    @precondition(lambda self: self.in_flight)
     @rule(which=st.integers(0, 100))
-    def let_in(self, which):
-        self.one_let_in(self.wire[which % len(self.wire)])
+    def accept(self, which):
+        self.accept_one(self.in_flight[which % len(self.in_flight)])
 
-    def one_let_in(self, ticket):
-        self.wire.remove(ticket)
+    def accept_one(self, ticket):
+        self.in_flight.remove(ticket)
         self.limiter.accepted(ticket)
         self.limiter.release(ticket)
-        self.most += 1
-        if self.most > self.wanted:
-            self.most = math.inf
+        self.limit += 1
+        if self.limit > self.demand:
+            self.limit = math.inf
 
-    @precondition(lambda self: self.wire)
+    @precondition(lambda self: self.in_flight)
     @rule(which=st.integers(0, 100))
     def fail(self, which):
-        self.limiter.release(self.wire.pop(which % len(self.wire)))
+        self.limiter.release(self.in_flight.pop(which % len(self.in_flight)))
 
     @rule(seconds=st.sampled_from([0.01, 0.3, 2, 20, 300]))
     def pass_time(self, seconds):
         self.clock.now += seconds
 
     @invariant()
-    def knows_who_is_there(self):
+    def requests_are_tracked(self):
         if hasattr(self, "limiter"):
-            assert self.limiter._in_flight == set(self.wire)
-            assert self.limiter._waiting <= set(self.outside)
+            assert self.limiter._in_flight == set(self.in_flight)
+            assert self.limiter._waiting <= set(self.waiting)
 
     def teardown(self):
         if not hasattr(self, "limiter"):
             return
-        # The refusals have ended: all come through.
+        # Without further refusals, every request is accepted.
         for _ in range(100):
-            for ticket in list(self.wire):
-                self.one_let_in(ticket)
-            waits = [step for step in self.all_ask() if isinstance(step, float)]
-            if not self.wire and waits:
+            for ticket in list(self.in_flight):
+                self.accept_one(ticket)
+            waits = [step for step in self.start_all() if isinstance(step, float)]
+            if not self.in_flight and waits:
                 self.clock.now += max(waits)
-        assert not self.outside
+        assert not self.waiting
         self.clock.now = max(self.clock.now, self.limiter._paused_until)
         for _ in range(400):
             ticket = Ticket()
             assert self.limiter.acquire(ticket) is Decision.SEND
             self.limiter.accepted(ticket)
             self.limiter.release(ticket)
-        # And nothing is left of it.
+        # No limit remains.
         assert [self.limiter.try_acquire(Ticket()) for _ in range(50)] == [Decision.SEND] * 50
 
 
-AnyCourse.TestCase.settings = settings(
+LimiterMachine.TestCase.settings = settings(
     max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
-test_any_course = AnyCourse.TestCase
+test_any_sequence_of_events = LimiterMachine.TestCase

@@ -1,4 +1,4 @@
-"""A reply that quotes a secret in any encoding shows none of it, and acts on no terminal."""
+"""Redaction: no secret is shown that a reply quotes in any encoding, and no text controls a terminal."""
 
 import base64
 import difflib
@@ -33,7 +33,7 @@ def base64_of(text, *, before="", alphabet=b"+/"):
     return base64.b64encode((before + text).encode(), altchars=alphabet).decode()
 
 
-# Each keeps the text recoverable to a reader who knows it.
+# A reader who knows the encoding can recover the text.
 ENCODINGS: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "JSON": lambda text: json.dumps(text)[1:-1],
@@ -103,7 +103,7 @@ SECRETS = st.one_of(
 
 
 def shows(text, encoded, secret):
-    """Whether so much of the encoded secret is left that half of the secret, and four characters, can be read."""
+    """Return whether half of the encoded secret, and at least four characters of the secret, can be read."""
     match = difflib.SequenceMatcher(None, text, encoded, autojunk=False).find_longest_match()
     return match.size > max(len(encoded) / 2, 4 * len(encoded) / len(secret))
 
@@ -121,9 +121,9 @@ def shows(text, encoded, secret):
 @example("hunter2hunter2", "as given", ["base64 in lines", "JSON"], AROUND[2], 990)
 @example("hunter2hunter2", "as given", ["base64 in lines", "JSON"], AROUND[2], 2990)
 @example("hunter2" * 300, "as given", ["base64"], AROUND[1], 700)
-def test_no_encoding_of_a_secret_is_left(secret, case, encodings, around, filler):
+def test_no_encoding_of_a_secret_remains(secret, case, encodings, around, filler):
     secret = secret.strip()
-    # What looks for four letters finds them in any text.
+    # Four letters are found in any text.
     if len(set(secret)) < 4 or len(secret) < 8:
         return
     encoded = CASES[case](secret)
@@ -152,8 +152,8 @@ def test_no_reply_shows_a_secret_in_any_encoding(http_service, encoding, secret,
         if place == "body":
             return 500, {}, f"<p>No: {encoded}</p>".encode()
         if place == "description":
-            said = {"success": False, "error": {"code": encoded, "description": f"No: {encoded}"}}
-            return 403, {}, json.dumps(said).encode()
+            content = {"success": False, "error": {"code": encoded, "description": f"No: {encoded}"}}
+            return 403, {}, json.dumps(content).encode()
         in_header = encoded.replace("\n", "").replace("\0", "").encode().decode("latin-1")
         if place == "proxy":
             return f"HTTP/1.1 407 {in_header}\r\nContent-Length: 0\r\n\r\n".encode("latin-1")
@@ -176,11 +176,11 @@ def test_no_reply_shows_a_secret_in_any_encoding(http_service, encoding, secret,
         assert link is None or not shows(str(link), encoded, secret)
 
 
-# What a terminal acts on: colours, a title, a line that is written over, text from right to left, a line of its own.
+# Text that controls a terminal: colours, a title, an overwritten line, text from right to left, a new line.
 HOSTILE = "ok\x1b[31m\x1b]0;owned\x07\r\nERROR\x08\x9b2J\u202egnp.exe\u2066\u200f\u2028x\x7f"
 
 
-def test_text_of_the_service_acts_on_no_terminal(http_service):
+def test_text_of_the_service_does_not_control_a_terminal(http_service):
     record = {"id": 7, "name": HOSTILE, "status": HOSTILE, HOSTILE: 1}
 
     def answer(request):
@@ -199,7 +199,7 @@ def test_text_of_the_service_acts_on_no_terminal(http_service):
             return 400, {}, json.dumps({"error": "x", "error_description": HOSTILE}).encode()
         return 200, {}, json.dumps({"data": [{"rec_id": 7, "name": HOSTILE}], "count": 1}).encode()
 
-    acts = [
+    calls = [
         lambda session: session.whoami(),
         lambda session: cd.request("GET", "/team", session=session),
         lambda session: cd.User(session).get_user(1),
@@ -209,12 +209,14 @@ def test_text_of_the_service_acts_on_no_terminal(http_service):
         lambda session: cd.read_clicdata(7, columns=["ok"], session=session),
     ]
     with http_service(answer) as url:
-        ways: list[dict[str, Any]] = [{"api_key": "hush"}, {"client_id": "acme", "client_secret": "hush"}]
-        for way in ways:
-            session = cd.Session(**way, base_url=url, api_version="unversioned", retry=cd.RetryPolicy(attempts=1))
-            for act in acts if "api_key" in way else acts[:1]:
+        accounts: list[dict[str, Any]] = [{"api_key": "hush"}, {"client_id": "acme", "client_secret": "hush"}]
+        for credentials in accounts:
+            session = cd.Session(
+                **credentials, base_url=url, api_version="unversioned", retry=cd.RetryPolicy(attempts=1)
+            )
+            for call in calls if "api_key" in credentials else calls[:1]:
                 with pytest.raises(cd.ClicDataError) as caught:
-                    act(session)
+                    call(session)
                 error = caught.value
                 assert str(error).isprintable(), ascii(str(error))
                 for name in ("code", "description", "request_id"):
@@ -223,27 +225,27 @@ def test_text_of_the_service_acts_on_no_terminal(http_service):
 
 
 @pytest.mark.parametrize("character", ["\x1b", "\r", "\t", "\x9b", "\u202e", "\u2028", "\ud800"])
-def test_every_error_escapes_what_a_terminal_acts_on(character):
+def test_every_error_escapes_control_characters(character):
     for kind in (cd.ClicDataError, cd.TableNotFoundError, cd.ConfigurationError):
         shown = str(kind(f"one{character}two\nthree"))
         assert shown == f"one{character.encode('unicode_escape').decode()}two\nthree"
 
 
 @pytest.mark.parametrize("secret", ["", " ", "    ", "\u200b" * 9, "abc", "a b c", "k" * 9000, "\ud800" * 9])
-def test_a_secret_of_any_kind_is_looked_for(secret):
+def test_a_secret_of_any_form_is_accepted(secret):
     reply = Reply(status=500, body=b"<p>Not found</p>", secrets=(Secret(secret),))
     assert reply.excerpt() == "<p>Not found</p>"
 
 
-def test_looking_for_a_secret_ends():
-    """Text that may be many things in turn is not shown rather than looked into without end."""
+def test_the_search_for_a_secret_ends():
+    """Text with too many possible decodings is hidden instead of searched without end."""
     hard = " ".join(base64.b64encode(f"{n}&amp;%25{n}\\\\=3D+".encode() * 9).decode() for n in range(40))
     shown = Reply(status=500, secrets=(Secret("hush"), Secret("密码密码"))).redact(hard)
     assert "hush" not in shown
     assert len(shown) < 1100
 
 
-def test_a_reply_that_is_no_text_is_not_shown():
+def test_a_reply_that_is_not_text_is_not_shown():
     for body in ("hush".encode("utf-16"), b"\x1f\x8b\x08\x00" + bytes(range(256)), bytes(range(1, 256)) * 9):
         assert Reply(status=500, body=body).excerpt() == f"({len(body):,} bytes that are not text)"
     latin = "Zugriff für hüsch-hüsch verweigert".encode("latin-1")
@@ -265,12 +267,12 @@ PAGES = {
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("secret", ["hush", "s3cr3t-/key+hush", "Pässwörter / sind: <hier>", "k" * 900])
-def test_what_quotes_no_secret_is_shown(page, secret):
+def test_text_without_a_secret_is_shown(page, secret):
     text = PAGES[page]
     if len(secret) < 8 and BINARY[:4] in text:
-        pytest.skip("so short a secret is in binary content by chance")
+        pytest.skip("binary content contains so short a secret by chance")
     secrets = (Secret(secret), Secret("Bearer " + "eyJhbGciOiJIUzI1NiJ9." * 20))
     shown = Reply(status=500, secrets=secrets).redact(text)
-    # What may be anything is left out where looking into it takes too long, and the rest is shown.
+    # A part whose search takes too long is hidden, and the rest is shown.
     without = re.sub(r"(?<=State: )\S+", "***", text)
     assert shown.removesuffix(" …") in [" ".join(each[:1000].split()) for each in (text, without)]

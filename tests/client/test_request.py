@@ -1,4 +1,4 @@
-"""``cd.request``: whatever the service takes, in the session's dialect, with its retries and errors."""
+"""``cd.request``: any request, in the dialect of the session, with its retries and errors."""
 
 import json
 from decimal import Decimal
@@ -12,11 +12,11 @@ from pandas_clicdata import Session
 QUICK = cd.RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
 
 
-def at(url, api_version="unversioned", **options):
+def session_at(url, api_version="unversioned", **options):
     return Session(api_key="hush", base_url=url, api_version=api_version, retry=QUICK, **options)
 
 
-def test_a_request_is_answered_with_the_content(session, name):
+def test_a_request_returns_the_content_of_the_reply(session, name):
     made = cd.request("post", "/team", json={"name": name}, session=session)
     assert cd.request("PUT", f"/team/{made}", json={"description": "d"}, session=session) in ({}, {"success": True})
     listed = cd.request("GET", "/team", session=session)
@@ -25,7 +25,7 @@ def test_a_request_is_answered_with_the_content(session, name):
 
 
 @pytest.mark.operation("POST /data/{id}/rows", dialect="unversioned")
-def test_rows_in_column_order_go_by_request(sessions, name):
+def test_rows_in_column_order_are_inserted_by_request(sessions, name):
     session = sessions["unversioned"]
     rec_id = pd.DataFrame({"a": ["x"], "b": [1]}).clicdata.push(name, session=session).rec_id
     assert cd.request("POST", f"/data/{rec_id}/rows", json={"data": [["y", 2]]}, session=session) == {"success": True}
@@ -35,9 +35,7 @@ def test_rows_in_column_order_go_by_request(sessions, name):
 @pytest.mark.operation("POST /data/{id}/reload", dialect="unversioned")
 @pytest.mark.operation("POST /data/{id}/reload", dialect="2022.01")
 @pytest.mark.parametrize("version", ["unversioned", "2022.01"])
-def test_a_table_is_reloaded_by_request_under_the_path_that_was_seen_beside_the_documented_one(
-    one_sandbox, open_session, name, version
-):
+def test_a_table_is_reloaded_by_request_with_the_undocumented_path(one_sandbox, open_session, name, version):
     session = open_session(one_sandbox, version)
     one_sandbox.put_source(f"{name}.csv", "n\n1\n")
     rec_id = one_sandbox.feed(name, f"{name}.csv")
@@ -54,39 +52,47 @@ def test_a_table_is_reloaded_by_request_under_the_path_that_was_seen_beside_the_
         ({"a": "x y&z=ü", "b": 1, "c": True, "d": None, "e": 0.5}, {"a": "x y&z=ü", "b": "1", "c": "true", "e": "0.5"}),
     ],
 )
-def test_parameters_are_written_as_the_service_writes_them(http_service, params, query):
-    asked = []
+def test_parameters_are_encoded_as_the_service_expects(http_service, params, query):
+    received = []
 
     def answer(request):
-        asked.append(request)
+        received.append(request)
         return 200, {}, b'{"success": true, "result": 7}'
 
-    with http_service(answer) as url, at(url) as plain, at(url, "2022.01") as versioned:
+    with http_service(answer) as url, session_at(url) as plain, session_at(url, "2022.01") as versioned:
         assert cd.request("GET", "/a/b%20c", params=params, session=plain) == {"success": True, "result": 7}
         assert cd.request("GET", "/a", params=params, session=versioned) == 7
         cd.request("GET", "/a", params={"api_version": "2021.08"}, session=versioned)
         cd.request("GET", "/a", params={"x": ["1", 2]}, session=plain)
-    assert [each.query for each in asked[:3]] == [query, query | {"api_version": "2022.01"}, {"api_version": "2021.08"}]
-    assert asked[0].path == "/a/b%20c"
-    assert asked[3].target == "/a?x=1&x=2"
+    assert [each.query for each in received[:3]] == [
+        query,
+        query | {"api_version": "2022.01"},
+        {"api_version": "2021.08"},
+    ]
+    assert received[0].path == "/a/b%20c"
+    assert received[3].target == "/a?x=1&x=2"
 
 
 def test_a_body_is_sent_as_json_and_returned_exactly(http_service):
-    asked = []
+    received = []
 
     def answer(request):
-        asked.append(request)
+        received.append(request)
         return 200, {}, b'{"n": 12345678901234567890.125}'
 
-    with http_service(answer) as url, at(url) as session:
+    with http_service(answer) as url, session_at(url) as session:
         body = {"a": ["ü", None, 1.5, True, {"b": 2**70}]}
         assert cd.request("PATCH", "/x", json=body, session=session) == {"n": Decimal("12345678901234567890.125")}
-    assert (asked[0].method, json.loads(asked[0].body)) == ("PATCH", body)
-    assert asked[0].headers["Content-Type"] == "application/json"
+    assert (received[0].method, json.loads(received[0].body)) == ("PATCH", body)
+    assert received[0].headers["Content-Type"] == "application/json"
 
 
 def test_an_empty_reply_is_none_where_no_reply_is_documented(http_service):
-    with http_service(lambda request: (204, {}, b"")) as url, at(url) as plain, at(url, "2025.3") as versioned:
+    with (
+        http_service(lambda request: (204, {}, b"")) as url,
+        session_at(url) as plain,
+        session_at(url, "2025.3") as versioned,
+    ):
         assert cd.request("DELETE", "/x", session=plain) is None
         for method, session in (("GET", plain), ("DELETE", versioned)):
             with pytest.raises(cd.UnexpectedReplyError, match="it is not valid JSON"):
@@ -98,25 +104,25 @@ def test_an_empty_reply_is_none_where_no_reply_is_documented(http_service):
     [("GET", 500, 3, False), ("POST", 500, 1, True), ("PUT", 504, 1, True), ("DELETE", 429, 3, False)],
 )
 def test_only_repeatable_requests_are_retried(http_service, method, status, tries, ambiguous):
-    asked = []
+    received = []
 
     def answer(request):
-        asked.append(request)
+        received.append(request)
         return status, {"Retry-After": "0"} if status == 429 else {}, b"{}"
 
-    with http_service(answer) as url, at(url) as session, pytest.raises(cd.ApiError) as caught:
+    with http_service(answer) as url, session_at(url) as session, pytest.raises(cd.ApiError) as caught:
         cd.request(method, "/x", session=session)
-    assert (len(asked), caught.value.ambiguous, caught.value.operation) == (tries, ambiguous, "request")
+    assert (len(received), caught.value.ambiguous, caught.value.operation) == (tries, ambiguous, "request")
     assert ("The request may have been carried out" in "".join(getattr(caught.value, "__notes__", []))) == ambiguous
 
 
-def test_a_refusal_is_an_error_whatever_its_status(session):
+def test_a_refusal_raises(session):
     with pytest.raises(cd.NotFoundError, match="UnknownRoute"):
         cd.request("GET", "/nothing/here", session=session)
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "options", "says"),
+    ("method", "path", "options", "message"),
     [
         ("FETCH", "/x", {}, "'GET', 'POST', 'PUT', 'DELETE', 'PATCH'"),
         (None, "/x", {}, "method= must be text"),
@@ -143,7 +149,7 @@ def test_a_refusal_is_an_error_whatever_its_status(session):
         ("POST", "/x", {"json": pd.DataFrame()}, "json"),
     ],
 )
-def test_bad_input_is_refused_before_any_request(method, path, options, says):
-    with at("http://127.0.0.1:1") as session, pytest.raises((TypeError, ValueError), match=says) as caught:
+def test_bad_input_is_refused_before_any_request(method, path, options, message):
+    with session_at("http://127.0.0.1:1") as session, pytest.raises((TypeError, ValueError), match=message) as caught:
         cd.request(method, path, session=session, **options)
     assert not isinstance(caught.value, cd.ClicDataError)

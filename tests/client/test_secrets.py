@@ -1,4 +1,4 @@
-"""A secret shows nowhere: in no log, repr, HTML, error, traceback with locals, or pickle."""
+"""No secret is shown in a log, repr, HTML, error, traceback with locals, or pickle."""
 
 import base64
 import contextlib
@@ -24,7 +24,7 @@ import pandas_clicdata as cd
 from pandas_clicdata import _config
 from pandas_clicdata._models import Secret
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 CANARY = 'Cn"/+%7x\\Q<z'
@@ -38,7 +38,7 @@ def base64_of(text):
 
 INNER = base64_of(f"me@acme.example:{CANARY}")
 
-# Kind of credential: (arguments of a session, what must not show beside the canary itself).
+# Kind of credential: (arguments of a session, texts that must not be shown, besides the canary).
 KINDS = {
     "client secret": (lambda url: {"client_id": "acme", "client_secret": CANARY, "base_url": url}, []),
     "token": (lambda url: {"client_id": "acme", "client_secret": "another hush", "base_url": url}, ["another hush"]),
@@ -89,7 +89,7 @@ def forms(text):
 
 
 def echo(request):
-    """All that came, as a careless service quotes it."""
+    """Return the whole request as text, as a careless service quotes it."""
     parts = [f"{key}: {value}" for key, value in request.headers.items()]
     parts += [value.rpartition(" ")[2] for value in request.headers.values()]
     with contextlib.suppress(ValueError):
@@ -112,16 +112,16 @@ def interrupt(request):
 FAILURES = {
     "401": lambda request: (401, {}, json.dumps({"error": {"code": "x", "description": echo(request)}}).encode()),
     "403 with a flat error": lambda request: (403, {}, json.dumps({"message": echo(request)}).encode()),
-    "500 with what was sent": lambda request: (500, {}, echo(request).encode()),
-    "500 with it in JSON": lambda request: (500, {}, json.dumps({"error": echo(request)}).encode()),
+    "500 with the request": lambda request: (500, {}, echo(request).encode()),
+    "500 with the request in JSON": lambda request: (500, {}, json.dumps({"error": echo(request)}).encode()),
     "error under 200": lambda request: (200, {}, json.dumps({"error": {"code": echo(request)}}).encode()),
-    "200 that is no JSON": lambda request: (200, {}, echo(request).encode()),
-    "200 of another shape": lambda request: (200, {}, json.dumps({"said": {"x": echo(request)}}).encode()),
+    "200 that is not JSON": lambda request: (200, {}, echo(request).encode()),
+    "200 in another format": lambda request: (200, {}, json.dumps({"said": {"x": echo(request)}}).encode()),
     "200 with a list": lambda request: (200, {}, json.dumps([echo(request)]).encode()),
     "redirect": lambda request: (302, {"Location": "http://localhost/?" + quote(echo(request))}, b""),
     "connection lost": lambda request: None,
-    "status line of its own": lambda request: echo(request).replace("\n", " ").encode() + b"\r\n\r\n",
-    "chunk of its own": lambda request: (
+    "invalid status line": lambda request: echo(request).replace("\n", " ").encode() + b"\r\n\r\n",
+    "invalid chunk": lambda request: (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + echo(request).replace("\n", " ").encode() + b"\r\n"
     ),
     "time-out": never,
@@ -129,25 +129,29 @@ FAILURES = {
 }
 TOKEN_FAILURES: dict[str, Any] = {
     "refused": lambda request: (400, {}, json.dumps({"error": "invalid_client: " + echo(request)}).encode()),
-    "refused, in words": lambda request: (
+    "refused with a description": lambda request: (
         401, {}, json.dumps({"error": "invalid_client", "error_description": echo(request)}).encode(),
     ),
     "without its access token": lambda request: (200, {}, json.dumps({"refresh_token": CANARY}).encode()),
-    "with a refresh token of no kind": lambda request: (
+    "with an invalid refresh token": lambda request: (
         200, {}, json.dumps({"access_token": 7, "refresh_token": [CANARY]}).encode(),
     ),
     "cut off": lambda request: (200, {}, json.dumps({"access_token": CANARY}).encode()[:-2]),
-    "of another name": lambda request: (200, {}, json.dumps({"token": CANARY}).encode()),
+    "with another name": lambda request: (200, {}, json.dumps({"token": CANARY}).encode()),
     "a list": lambda request: (200, {}, json.dumps({"access_token": [CANARY]}).encode()),
     "without JSON": lambda request: (200, {}, f"access token {CANARY}".encode()),
-    "without end": lambda request: (200, {}, json.dumps({"access_token": CANARY, "expires_in": 1e999}).encode()),
-    "of no life": lambda request: (200, {}, json.dumps({"access_token": CANARY, "expires_in": "x"}).encode()),
+    "with an infinite lifetime": lambda request: (
+        200, {}, json.dumps({"access_token": CANARY, "expires_in": 1e999}).encode(),
+    ),
+    "with an invalid lifetime": lambda request: (
+        200, {}, json.dumps({"access_token": CANARY, "expires_in": "x"}).encode(),
+    ),
     "nested": lambda request: (200, {}, b"[" * 100_000),
 }  # fmt: skip
 
 
 def service(fails, on):
-    """Run a service that works but for the requests of one path and method."""
+    """Return a service that works, except for the requests ``on``, which get the reply of ``fails``."""
 
     def answer(request):
         if (request.method, request.path) in on:
@@ -161,7 +165,7 @@ def service(fails, on):
 
 
 def links(exc):
-    """Return the whole chain of exceptions, also where Python would not print it."""
+    """Return the whole chain of exceptions, including those that Python would not print."""
     seen: list[BaseException] = []
     queue = [exc]
     while queue:
@@ -173,11 +177,11 @@ def links(exc):
 
 
 def everything_about(exc, session):
-    """All the text in which a secret might stand."""
+    """Yield all texts in which a secret could be shown."""
     for link in links(exc):
         frames = link.__traceback__
         while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
-            # This file's own frames know the secret.
+            # The frames of this file have the secret.
             frames = frames.tb_next
         shown = traceback.TracebackException(type(link), link, frames, capture_locals=True)
         yield "".join(shown.format())
@@ -186,7 +190,7 @@ def everything_about(exc, session):
             yield pickle.dumps(link).decode("latin-1")
     yield repr(session) + session._repr_html_() + repr(vars(session))
     yield repr(vars(session._client.transport)) + repr(session._client.authenticator)
-    # Of a session whose token file cannot be read, the sign-in is not known.
+    # A session cannot be pickled if its token file cannot be read.
     with contextlib.suppress(cd.ConfigurationError):
         yield pickle.dumps(session).decode("latin-1")
 
@@ -214,7 +218,7 @@ def everything_logged(caplog):
 
 
 @contextlib.contextmanager
-def ctrl_c_works():
+def ctrl_c_enabled():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
@@ -223,17 +227,17 @@ def ctrl_c_works():
 
 
 def provoke(url, kind, act, api_version="unversioned"):
-    """Do something that fails, with all of a session's credentials known to nothing but the session."""
+    """Return the exception that ``act`` raises, and the session, which alone has the credentials."""
     session = cd.Session(**KINDS[kind][0](url), api_version=api_version, timeout=0.1, retry=RETRY)
     try:
-        with ctrl_c_works():
+        with ctrl_c_enabled():
             act(session)
     except BaseException as exc:
         return exc, session
     finally:
-        with ctrl_c_works():
+        with ctrl_c_enabled():
             for thread in threading.enumerate():
-                # What is on its way when Ctrl-C comes goes on, so that no token is lost.
+                # A token request in flight continues after Ctrl-C, so that no token is lost.
                 while thread.name.startswith("clicdata-token") and thread.is_alive():
                     with contextlib.suppress(KeyboardInterrupt):
                         thread.join()
@@ -247,8 +251,8 @@ ACTS = {
 }
 
 
-# An account may be of any shape.
-PAIRS = [pair for pair in itertools.product(ACTS, FAILURES) if pair != ("whoami", "200 of another shape")]
+# An account may have any fields.
+PAIRS = [pair for pair in itertools.product(ACTS, FAILURES) if pair != ("whoami", "200 in another format")]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -275,11 +279,11 @@ def test_no_failure_shows_a_secret_in_the_other_dialect(http_service, everything
 PASSWORD_ACTS = {
     "set_password": (lambda session: cd.User(session).set_password(7, CANARY), ("PUT", "/user/7/password")),
     "create_user": (lambda session: cd.User(session).create_user("a@b.example", password=CANARY), ("POST", "/user")),
-    "of another name": (
+    "with another name": (
         lambda session: cd.User(session).create_user("a@b.example", initialPassword=CANARY),
         ("POST", "/user"),
     ),
-    "within": (
+    "nested": (
         lambda session: cd.User(session).create_user("a@b.example", sign_in=[{"new_password": CANARY}]),
         ("POST", "/user"),
     ),
@@ -294,12 +298,12 @@ PASSWORD_ACTS = {
 @pytest.mark.parametrize("api_version", ["unversioned", "2025.3"])
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("act", PASSWORD_ACTS)
-def test_no_failure_shows_a_password_that_is_set(http_service, everything_logged, act, failure, api_version):
+def test_no_failure_shows_a_new_password(http_service, everything_logged, act, failure, api_version):
     do, on = PASSWORD_ACTS[act]
     if (
         act in ("set_password", "update_user", "request")
         and api_version == "unversioned"
-        and failure in ("200 of another shape", "200 with a list")
+        and failure in ("200 in another format", "200 with a list")
     ):
         pytest.skip("the form of its reply is not documented, so any is accepted")
     with http_service(service(FAILURES[failure], [on])) as url:
@@ -347,21 +351,21 @@ def test_a_password_in_an_address_does_not_show_in_an_error(http_service, status
     check_hidden([str(e.value)], CANARY)
 
 
-NAMES_OF_SECRETS = ["password", "newPassword", "pwd", "user_token", "api-key", "passphrase", "credentials"]
+SECRET_NAMES = ["password", "newPassword", "pwd", "user_token", "api-key", "passphrase", "credentials"]
 
 
 @pytest.mark.parametrize("api_version", ["unversioned", "2025.3"])
-@pytest.mark.parametrize("name", NAMES_OF_SECRETS)
+@pytest.mark.parametrize("name", SECRET_NAMES)
 @pytest.mark.parametrize("answer", ["works", "fails", "breaks", "redirects"])
 def test_a_password_in_an_address_is_in_no_log_and_no_variable(
     http_service, everything_logged, capsys, monkeypatch, api_version, name, answer
 ):
     monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
-    asked = []
+    queries = []
 
     def reply(request):
-        asked.append(request.query)
-        if answer == "redirects" and len(asked) == 1:
+        queries.append(request.query)
+        if answer == "redirects" and len(queries) == 1:
             return 302, {"Location": request.target + "&again=1"}, b""
         return {"fails": (400, {}, request.target.encode()), "breaks": None}.get(
             answer, (200, {}, b'{"success": true, "result": 1}')
@@ -370,15 +374,15 @@ def test_a_password_in_an_address_is_in_no_log_and_no_variable(
     with http_service(reply) as url:
         session = cd.Session(api_key="hush", base_url=url, api_version=api_version, retry=RETRY)
         for given in (CANARY, [CANARY, "b"], 123456789):
-            del asked[:]
+            del queries[:]
             try:
                 cd.request("GET", "/x", params={name: given, "a": "plain"}, session=session)
             except cd.ClicDataError as exc:
                 check_hidden([*texts_of(exc), *everything_about(exc, session)], CANARY, "123456789")
             else:
                 assert answer in ("works", "redirects")
-            # It is sent all the same.
-            assert asked[0][name] == (str(given) if not isinstance(given, list) else "b")
+            # It is still sent.
+            assert queries[0][name] == (str(given) if not isinstance(given, list) else "b")
         session.close()
     assert "a=plain" in everything_logged.text
     assert {record.name for record in everything_logged.records} >= {"urllib3.connectionpool"}
@@ -405,14 +409,14 @@ def test_the_debug_output_of_the_libraries_shows_no_secret(http_service, everyth
     check_hidden([everything_logged.text, *capsys.readouterr()], CANARY, *KINDS[kind][1])
 
 
-@pytest.mark.parametrize("reason", [lambda text: text, base64_of, quote, lambda text: text.encode().hex()])
+@pytest.mark.parametrize("encode", [lambda text: text, base64_of, quote, lambda text: text.encode().hex()])
 def test_a_proxy_of_the_environment_does_not_show_its_password(
-    no_settings, http_service, everything_logged, monkeypatch, reason
+    no_settings, http_service, everything_logged, monkeypatch, encode
 ):
     for name in ("no_proxy", "NO_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    said = f"HTTP/1.1 407 {reason(CANARY)}\r\nContent-Length: 0\r\n\r\n".encode()
-    with http_service(lambda request: said) as url:
+    reply = f"HTTP/1.1 407 {encode(CANARY)}\r\nContent-Length: 0\r\n\r\n".encode()
+    with http_service(lambda request: reply) as url:
         monkeypatch.setenv("HTTPS_PROXY", url.replace("//", f"//me:{quote(CANARY, safe='')}@"))
         session = cd.Session(api_key="hush", base_url="https://api.example", retry=RETRY)
         exc = caught_from(session.whoami)
@@ -424,7 +428,7 @@ def test_a_proxy_of_the_environment_does_not_show_its_password(
 
 @pytest.mark.parametrize("failure", [*TOKEN_FAILURES, *FAILURES])
 @pytest.mark.parametrize("kind", ["client secret", "token", "refresh token", "code", "next refresh token"])
-def test_no_failing_token_shows_a_secret(http_service, everything_logged, kind, failure):
+def test_no_failed_token_request_shows_a_secret(http_service, everything_logged, kind, failure):
     fails = (TOKEN_FAILURES | FAILURES)[failure]
     with http_service(service(fails, [("POST", TOKEN)])) as url:
         exc, session = provoke(url, kind, lambda session: session.whoami())
@@ -454,17 +458,17 @@ BAD_ARGUMENTS: dict[str, Any] = {
     "unknown method": {"auth_method": "magic"},
     "incomplete": {"auth_method": "basic"},
     "no address": {"base_url": "here"},
-    "in the clear": {"base_url": "http://api.clicdata.com"},
+    "unencrypted": {"base_url": "http://api.clicdata.com"},
     "no time-out": {"timeout": 0},
     "a password in the address": {"base_url": f"https://me:{CANARY}@api.clicdata.com"},
-    "no profile": {"profile": "nobody"},
+    "no profile": {"profile": "missing"},
     "no version": {"api_version": "newest"},
 }
 
 
 @pytest.mark.parametrize("make", [cd.Session, cd.connect, lambda **given: cd.SessionManager(**given).session])
 @pytest.mark.parametrize("bad", BAD_ARGUMENTS)
-def test_wrong_settings_do_not_show_right_secrets(no_settings, make, bad):
+def test_errors_about_invalid_settings_show_no_secrets(no_settings, make, bad):
     arguments: dict[str, Any] = {"client_secret": CANARY, "client_id": "acme", "password": CANARY, "api_key": CANARY}
     arguments |= {"code": CANARY, "refresh_token": CANARY}
     arguments["proxies"] = {"https": f"http://me:{CANARY}@proxy"}
@@ -492,13 +496,13 @@ CONSTRUCTORS = {
     "a manager's with": lambda **given: cd.SessionManager(**given).__enter__().session,
     **{kind.__name__: kind for kind in RESOURCES},
 }
-# What a session is given with the secret where it may stand, or may have strayed to, and is refused for.
+# Invalid arguments of a session that contain the secret.
 REFUSED: dict[str, Any] = {
     "proxies as text": {"proxies": f"http://me:{SECRET_WORD}@proxy"},
     "proxies as a list": {"proxies": [f"http://me:{SECRET_WORD}@proxy"]},
-    "proxies the wrong way round": {"proxies": {f"http://me:{SECRET_WORD}@proxy": "https:"}},
-    "proxies of no address": {"proxies": {"https": f"http://me:{SECRET_WORD}@"}},
-    "proxies of no text": {"proxies": {"https": [SECRET_WORD]}},
+    "proxies with keys and values swapped": {"proxies": {f"http://me:{SECRET_WORD}@proxy": "https:"}},
+    "proxy without an address": {"proxies": {"https": f"http://me:{SECRET_WORD}@"}},
+    "proxy that is not text": {"proxies": {"https": [SECRET_WORD]}},
     "no address": {"base_url": f"https//me:{SECRET_WORD}@api.clicdata.com"},
     "bytes for an address": {"base_url": f"https://me:{SECRET_WORD}@api.clicdata.com".encode()},
     "auth_method": {"auth_method": SECRET_WORD},
@@ -515,8 +519,8 @@ REFUSED: dict[str, Any] = {
     "a misspelt dict": {"credentials": {"client_secret": SECRET_WORD}},
     "code and token": {"code": SECRET_WORD, "redirect_uri": "x:/", "refresh_token": SECRET_WORD},
 }
-# Calls that are refused because the secret stands where a session or another thing is expected.
-STRAYED = {
+# Calls that are refused because the secret is passed instead of another argument.
+MISPLACED = {
     **{f"{kind.__name__}(secret)": partial(kind, SECRET_WORD) for kind in RESOURCES},
     "Data(bytes)": lambda: cd.Data(SECRET_WORD.encode()),
     "Data(session, secret)": lambda: cd.Data(
@@ -532,7 +536,7 @@ STRAYED = {
 
 
 def deep_texts_of(exc):
-    """All that a debugger or a crash reporter would show: every frame's variables, also where repr() shortens them."""
+    """Yield all that a debugger or a crash reporter shows: the variables of all frames, even if shortened by repr()."""
     yield from texts_of(exc)
     for link in links(exc):
         frames = link.__traceback__
@@ -564,7 +568,7 @@ def caught_from(act):
 
 @pytest.mark.parametrize("make", CONSTRUCTORS.values(), ids=CONSTRUCTORS)
 @pytest.mark.parametrize("bad", REFUSED)
-def test_what_is_refused_shows_in_no_variable(no_settings, make, bad):
+def test_no_variable_shows_the_secret_of_a_refused_call(no_settings, make, bad):
     good: dict[str, Any] = {"client_id": "acme", "client_secret": SECRET_WORD, "api_version": "2025.3"}
     good["base_url"] = "https://x.example"
     good["proxies"] = {"https": f"http://me:{SECRET_WORD}@proxy.example"}
@@ -572,7 +576,7 @@ def test_what_is_refused_shows_in_no_variable(no_settings, make, bad):
 
     def act():
         made = make(**given)
-        # A manager that is given a name that a session does not have is refused on its first use.
+        # A manager refuses an unknown argument on its first use.
         assert isinstance(made, cd.SessionManager)
         cd.Data().get_data()
 
@@ -581,8 +585,8 @@ def test_what_is_refused_shows_in_no_variable(no_settings, make, bad):
     check_hidden(deep_texts_of(exc), SECRET_WORD)
 
 
-@pytest.mark.parametrize("act", STRAYED.values(), ids=STRAYED)
-def test_a_secret_in_a_wrong_place_shows_in_no_variable(no_settings, act):
+@pytest.mark.parametrize("act", MISPLACED.values(), ids=MISPLACED)
+def test_no_variable_shows_a_misplaced_secret(no_settings, act):
     check_hidden(deep_texts_of(caught_from(act)), SECRET_WORD)
 
 
@@ -605,20 +609,20 @@ def test_an_argument_that_is_not_a_session_is_not_quoted(no_settings, act):
 
 BAD_PROFILES = {
     "open to others": (f'[default]\napi_key = "{CANARY}"\n', 0o644),
-    "no TOML": (f'[default]\napi_key = "{CANARY}\n', 0o600),
+    "not TOML": (f'[default]\napi_key = "{CANARY}\n', 0o600),
     "twice": (f'[default]\napi_key = "{CANARY}"\napi_key = "{CANARY}"\n', 0o600),
     "no table": (f'api_key = "{CANARY}"\n', 0o600),
-    "no text": (f'[default]\napi_key = ["{CANARY}"]\n', 0o600),
+    "not text": (f'[default]\napi_key = ["{CANARY}"]\n', 0o600),
     "unknown setting": (f'[default]\napi_key = "{CANARY}"\ncolour = "red"\n', 0o600),
     "incomplete": (f'[default]\npassword = "{CANARY}"\n', 0o600),
     "no such profile": (f'[other]\napi_key = "{CANARY}"\n', 0o600),
-    "no UTF-8": (f'[default]\napi_key = "{CANARY}\udcff"\n', 0o600),
+    "not UTF-8": (f'[default]\napi_key = "{CANARY}\udcff"\n', 0o600),
     "nested deeply": (f'[default]\napi_key = "{CANARY}"\nx = {"[" * 5000}\n', 0o600),
     "tables nested deeply": (f'[default]\napi_key = "{CANARY}"\nx = {"{a=" * 5000}\n', 0o600),
-    "a number beyond all": (f'[default]\napi_key = "{CANARY}"\nx = {"1" * 5000}\n', 0o600),
-    "a date that is none": (f'[default]\napi_key = "{CANARY}"\nx = 1979-99-99\n', 0o600),
+    "a huge number": (f'[default]\napi_key = "{CANARY}"\nx = {"1" * 5000}\n', 0o600),
+    "an invalid date": (f'[default]\napi_key = "{CANARY}"\nx = 1979-99-99\n', 0o600),
     "a control character": (f'[default]\napi_key = "{CANARY}"\n\x00\n', 0o600),
-    "a key in the place of a way": (f'[default]\nauth_method = "{CANARY}"\n', 0o600),
+    "a key as auth_method": (f'[default]\nauth_method = "{CANARY}"\n', 0o600),
 }
 
 
@@ -646,7 +650,7 @@ def test_secrets_from_the_environment_do_not_show(no_settings, monkeypatch):
 
 @pytest.mark.parametrize("make", [cd.Session, lambda: cd.SessionManager().session])
 @pytest.mark.parametrize("name", sorted(_config._ENVIRONMENT))
-def test_bytes_in_the_environment_that_are_no_text_do_not_show(no_settings, monkeypatch, make, name):
+def test_invalid_text_in_the_environment_does_not_show(no_settings, monkeypatch, make, name):
     monkeypatch.setitem(os.environb, f"CLICDATA_{name.upper()}".encode(), b"CANARYpass\xe9")
     with pytest.raises(cd.ConfigurationError, match=f"{name}= .* CLICDATA_{name.upper()}") as caught:
         make()
@@ -657,21 +661,21 @@ def test_bytes_in_the_environment_that_are_no_text_do_not_show(no_settings, monk
 
 
 @pytest.mark.parametrize("bad", [CANARY + "\ud800", CANARY.encode(), [CANARY]])
-def test_a_secret_that_is_no_text_does_not_show(no_settings, bad):
+def test_a_secret_that_is_not_text_does_not_show(no_settings, bad):
     with pytest.raises(cd.ConfigurationError, match="api_key=") as caught:
         cd.Session(api_key=bad)
     check_hidden(texts_of(caught.value), CANARY)
 
 
 BAD_TOKEN_FILES = {
-    "no JSON": ('{{"sign_ins": {canary}', 0o600),
-    "another shape": ('{{"sign_ins": {{"x": {{"access_token": {canary}, "refresh_token": [{canary}]}}}}}}', 0o600),
+    "not JSON": ('{{"sign_ins": {canary}', 0o600),
+    "another format": ('{{"sign_ins": {{"x": {{"access_token": {canary}, "refresh_token": [{canary}]}}}}}}', 0o600),
     "nested deeply": ('{{"sign_ins": {{"x": {canary}, "y": ' + "[" * 100_000, 0o600),
-    "of a time beyond all": (
+    "an infinite time": (
         '{{"sign_ins": {{"x": {{"access_token": {canary}, "refresh_token": {canary}, "until": 1' + "0" * 400 + "}}}}}}",
         0o600,
     ),
-    "of no time": (
+    "an invalid time": (
         '{{"sign_ins": {{"x": {{"access_token": {canary}, "refresh_token": {canary}, "until": {canary}}}}}}}', 0o600,
     ),
     "open to others": (
@@ -692,7 +696,7 @@ def test_a_bad_token_file_does_not_show_its_tokens(everything_logged, tmp_path, 
     check_hidden([*everything_about(caught.value, session), everything_logged.text], CANARY)
 
 
-def test_a_token_that_cannot_be_kept_does_not_show(http_service, everything_logged, tmp_path, monkeypatch):
+def test_a_token_that_cannot_be_stored_does_not_show(http_service, everything_logged, tmp_path, monkeypatch):
     def full(*paths, **more):
         raise OSError(28, "No space left on device")
 
@@ -706,7 +710,7 @@ def test_a_token_that_cannot_be_kept_does_not_show(http_service, everything_logg
     check_hidden([*everything_about(caught.value, session), everything_logged.text], CANARY, "another hush")
 
 
-def test_what_is_meant_as_a_target_may_be_a_secret(no_settings):
+def test_a_secret_as_a_target_does_not_show(no_settings):
     with pytest.raises(cd.ConfigurationError) as caught:
         cd.connect(CANARY)
     assert CANARY not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The session: shared between threads, pickled without its secrets, one dialect found out once."""
+"""Sessions: they are shared between threads, are pickled without secrets, and detect the dialect once."""
 
 import contextlib
 import copy
@@ -24,7 +24,7 @@ import pandas_clicdata as cd
 from pandas_clicdata import _config, errors
 from pandas_clicdata.session import default_session, preserve_default_session
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.sampled(1)
     ("dialect", "name"),
     [("both", "versioned, 2025.3"), ("versioned", "versioned, 2025.3"), ("unversioned", "unversioned")],
 )
-def test_threads_find_out_the_dialect_with_one_request(serve, dialect, name):
+def test_threads_detect_the_dialect_with_one_request(serve, dialect, name):
     sandbox, session = serve("auto", dialect=dialect)
     barrier = threading.Barrier(8)
     with ThreadPoolExecutor(8) as pool:
@@ -42,7 +42,7 @@ def test_threads_find_out_the_dialect_with_one_request(serve, dialect, name):
     assert sandbox.requests.counts() == {"token": 1, "account": 9}
 
 
-def test_a_version_that_is_given_costs_no_request(serve):
+def test_a_given_version_takes_no_request(serve):
     sandbox, session = serve("2025.3")
     session.whoami()
     assert sandbox.requests.counts() == {"token": 1, "account": 1}
@@ -91,15 +91,14 @@ def test_a_failing_probe_raises(http_service, status):
         session._client.dialect  # noqa: B018
 
 
-def test_a_version_that_is_not_spoken(serve):
+def test_an_unsupported_version_raises(serve):
     _, session = serve("2019.1")
     with pytest.raises(cd.ApiVersionError):
         session.whoami()
 
 
-# Copies. Each way to sign in with: what a session is given, the variables that make another account, and the one that
-# holds the secret.
-WAYS = {
+# Copies. Each authentication method: the arguments of a session, and the variable that makes it another account.
+METHODS = {
     "client_credentials": (lambda box: {"client_id": box.client_id, "client_secret": box.client_secret}, "CLIENT_ID"),
     "basic": (
         lambda box: {"client_id": box.client_id, "username": box.username, "password": box.password},
@@ -119,8 +118,8 @@ class Job:
     session: cd.Session
 
 
-class OfTeam(cd.Session):
-    """A session of a user's own kind, with what it is not made of."""
+class TeamSession(cd.Session):
+    """A subclass of Session, as a user may define it, with another attribute."""
 
     def __init__(self, team, **settings):
         super().__init__(**settings)
@@ -148,11 +147,11 @@ COPIES = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
-def test_a_copy_of_a_session_is_the_session(no_settings, monkeypatch, new_sandbox, way, duplicate):
+def test_a_copy_of_a_session_is_the_session(no_settings, monkeypatch, new_sandbox, method, duplicate):
     with new_sandbox() as sandbox:
-        given = WAYS[way][0](sandbox)
+        given = METHODS[method][0](sandbox)
         for variable in given:
             monkeypatch.setenv(f"CLICDATA_{variable.upper()}", "another")
         session = cd.Session(**given, base_url=sandbox.url)
@@ -169,61 +168,63 @@ def test_a_copy_of_a_manager_is_the_manager(no_settings, monkeypatch, duplicate)
         assert duplicate(manager).session is cd.SessionManager.get_session()
         with pytest.raises(TypeError, match=r"Pickle its session .* manager\.session"):
             pickle.dumps(manager)
-    session = OfTeam("sales", api_key="hush", base_url="http://localhost:1")
+    session = TeamSession("sales", api_key="hush", base_url="http://localhost:1")
     assert duplicate(session) is session
 
 
-def settings_of(monkeypatch, given):
+def set_environment(monkeypatch, given):
     for variable in [each for each in os.environ if each.startswith("CLICDATA_")]:
         monkeypatch.delenv(variable)
     for name, value in given.items():
         monkeypatch.setenv(f"CLICDATA_{name.upper()}", value)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_pickle_finds_the_credentials_of_its_own_account(serve, no_settings, monkeypatch, way):
+@pytest.mark.parametrize("method", METHODS)
+def test_a_pickle_finds_the_credentials_of_its_own_account(serve, no_settings, monkeypatch, method):
     sandbox, _ = serve()
-    give, differs = WAYS[way]
-    given = give(sandbox)
+    arguments, variable = METHODS[method]
+    given = arguments(sandbox)
     with cd.Session(**given, base_url=sandbox.url, api_version="2025.3", timeout=7) as session:
-        frozen = pickle.dumps(session)
-    secret = next(name for name in SECRETS if name in given)
-    assert given[secret].encode() not in frozen
+        pickled = pickle.dumps(session)
+    secret_name = next(name for name in SECRETS if name in given)
+    assert given[secret_name].encode() not in pickled
 
     def use():
-        # A pickle of what was loaded is as good, before its credentials are looked up and after.
-        session = pickle.loads(pickle.dumps(pickle.loads(frozen)))
+        # A loaded session can be pickled again, before and after its credentials are looked up.
+        session = pickle.loads(pickle.dumps(pickle.loads(pickled)))
         with session:
             account = session.whoami()
             assert pickle.loads(pickle.dumps(session)).whoami() == account
             return session
 
-    # Nothing there, or all but the secret: it says what is missing, and loading itself fails for nothing.
-    for there in ({}, {name: value for name, value in given.items() if name != secret}):
-        settings_of(monkeypatch, there)
-        assert repr(pickle.loads(frozen)) == repr(session)
-        with pytest.raises(cd.NoCredentialsError, match=f"pickled.*missing.*CLICDATA_{secret.upper()}") as caught:
+    # Without variables, or without the secret: the error names what is missing, and only the use raises it.
+    for environ in ({}, {name: value for name, value in given.items() if name != secret_name}):
+        set_environment(monkeypatch, environ)
+        assert repr(pickle.loads(pickled)) == repr(session)
+        with pytest.raises(cd.NoCredentialsError, match=f"pickled.*missing.*CLICDATA_{secret_name.upper()}") as caught:
             use()
         assert given.get("client_id", "API key") in str(caught.value)
-        assert given[secret] not in str(caught.value)
+        assert given[secret_name] not in str(caught.value)
 
-    # Those of another account, also beside an account of another kind.
-    another = {**given, differs.lower(): "another"}
-    for there in (another, {**another, "auth_method": "basic"}):
-        settings_of(monkeypatch, there)
+    # The credentials of another account, also with another method.
+    another = {**given, variable.lower(): "another"}
+    for environ in (another, {**another, "auth_method": "basic"}):
+        set_environment(monkeypatch, environ)
         sandbox.requests.clear()
         with pytest.raises(cd.ConfigurationError, match="belong to another account") as refused:
             use()
         assert not isinstance(refused.value, cd.NoCredentialsError)
-        assert given[secret] not in str(caught.value)
+        assert given[secret_name] not in str(caught.value)
         assert len(sandbox.requests) == 0
-    settings_of(monkeypatch, {"client_id": "x", "client_secret": "x", "api_key": "x", "username": "x", "password": "x"})
+    set_environment(
+        monkeypatch, {"client_id": "x", "client_secret": "x", "api_key": "x", "username": "x", "password": "x"}
+    )
     with pytest.raises(cd.ConfigurationError, match="belong to another account"):
         use()
 
-    # Its own, whatever else there is; and the public ones need not be said again.
-    for there in (given, {**given, "base_url": "https://elsewhere.example"}, {secret: given[secret]}):
-        settings_of(monkeypatch, there)
+    # Its own credentials, also with another address, or only the secret.
+    for environ in (given, {**given, "base_url": "https://elsewhere.example"}, {secret_name: given[secret_name]}):
+        set_environment(monkeypatch, environ)
         loaded = use()
         assert (loaded.base_url, loaded._client.dialect.name) == (sandbox.url, "versioned, 2025.3")
         assert loaded._client.transport.timeout == (7, 7)
@@ -241,11 +242,13 @@ def test_a_pickle_finds_credentials_that_are_given_after_it_is_loaded(serve, no_
 
 
 def test_a_new_secret_of_the_same_client_is_the_same_account(no_settings, monkeypatch):
-    once = cd.RetryPolicy(attempts=1)
-    frozen = pickle.dumps(cd.Session(client_id="acme", client_secret="old", base_url="http://localhost:1", retry=once))
-    settings_of(monkeypatch, {"client_id": "acme", "client_secret": "new"})
+    no_retry = cd.RetryPolicy(attempts=1)
+    pickled = pickle.dumps(
+        cd.Session(client_id="acme", client_secret="old", base_url="http://localhost:1", retry=no_retry)
+    )
+    set_environment(monkeypatch, {"client_id": "acme", "client_secret": "new"})
     with pytest.raises(cd.ConnectionFailedError):
-        pickle.loads(frozen).whoami()
+        pickle.loads(pickled).whoami()
 
 
 def test_a_pickle_uses_its_profile(serve, no_settings, monkeypatch):
@@ -255,13 +258,13 @@ def test_a_pickle_uses_its_profile(serve, no_settings, monkeypatch):
     path.parent.mkdir(parents=True)
     path.write_text(f'[work]\napi_key = "{sandbox.api_key}"\n[other]\napi_key = "another"\n')
     path.chmod(0o600)
-    frozen = pickle.dumps(cd.Session(profile="work", base_url=sandbox.url))
+    pickled = pickle.dumps(cd.Session(profile="work", base_url=sandbox.url))
     monkeypatch.setenv("CLICDATA_PROFILE", "other")
-    with pickle.loads(frozen) as session:
+    with pickle.loads(pickled) as session:
         assert session.whoami().id is not None
     path.unlink()
     with pytest.raises(cd.NoCredentialsError, match="no profile 'work'"):
-        pickle.loads(frozen).whoami()
+        pickle.loads(pickled).whoami()
 
 
 def test_a_pickle_of_a_resource_stays_on_its_account(serve, no_settings, monkeypatch):
@@ -269,17 +272,17 @@ def test_a_pickle_of_a_resource_stays_on_its_account(serve, no_settings, monkeyp
     cd.SessionManager.bind_session(session)
     for resource in (cd.Data(), cd.Data(session), cd.Account()):
         loaded = pickle.loads(pickle.dumps(resource))
-        settings_of(monkeypatch, {"api_key": "another"})
+        set_environment(monkeypatch, {"api_key": "another"})
         with pytest.raises(cd.NoCredentialsError, match="CLICDATA_CLIENT_SECRET"):
             loaded.session.whoami()
-        settings_of(monkeypatch, {"client_secret": sandbox.client_secret})
+        set_environment(monkeypatch, {"client_secret": sandbox.client_secret})
         assert loaded.session.whoami().id is not None
         loaded.session.close()
 
 
 def test_a_pickle_of_a_subclass_keeps_its_attributes(no_settings):
-    loaded = pickle.loads(pickle.dumps(OfTeam("sales", api_key="hush", base_url="http://localhost:1")))
-    assert (type(loaded), loaded.team, loaded.base_url) == (OfTeam, "sales", "http://localhost:1")
+    loaded = pickle.loads(pickle.dumps(TeamSession("sales", api_key="hush", base_url="http://localhost:1")))
+    assert (type(loaded), loaded.team, loaded.base_url) == (TeamSession, "sales", "http://localhost:1")
 
 
 def test_a_worker_process_says_which_credentials_are_missing(serve, no_settings):
@@ -331,7 +334,7 @@ def test_errors_pickle_and_keep_their_fields(kind, duplicate):
         assert getattr(again, name) == value
 
 
-def test_the_shared_session_is_bound_by_connect(serve, no_settings):
+def test_connect_binds_the_default_session(serve, no_settings):
     sandbox, _ = serve()
     with preserve_default_session():
         session = cd.connect(api_key=sandbox.api_key, base_url=sandbox.url)
@@ -339,23 +342,23 @@ def test_the_shared_session_is_bound_by_connect(serve, no_settings):
         session.close()
 
 
-def test_a_session_without_credentials_is_made_only_when_it_is_used(no_settings):
+def test_a_manager_creates_its_session_on_first_use(no_settings):
     manager = cd.SessionManager()
     assert manager._session is None
     with pytest.raises(cd.NoCredentialsError):
         manager.session  # noqa: B018
 
 
-def test_a_manager_makes_one_session_for_all_threads(no_settings):
+def test_a_manager_creates_one_session_for_all_threads(no_settings):
     with cd.SessionManager(api_key="hush", base_url="http://localhost:1") as manager:
         barrier = threading.Barrier(8)
         with ThreadPoolExecutor(8) as pool:
-            made = list(pool.map(lambda _: (barrier.wait(), manager.session)[1], range(8)))
-        assert len(set(map(id, made))) == 1
+            created = list(pool.map(lambda _: (barrier.wait(), manager.session)[1], range(8)))
+        assert len(set(map(id, created))) == 1
     assert manager._session is None
 
 
-def test_a_manager_with_parameters_is_what_everything_uses(serve, no_settings, name):
+def test_a_manager_with_parameters_binds_the_default_session(serve, no_settings, name):
     sandbox, _ = serve()
     other, other_session = serve()
     manager = cd.SessionManager(client_id=sandbox.client_id, client_secret=sandbox.client_secret, base_url=sandbox.url)
@@ -364,7 +367,7 @@ def test_a_manager_with_parameters_is_what_everything_uses(serve, no_settings, n
     pd.DataFrame({"a": [1]}).clicdata.push(name)
     assert sandbox.ledger.count(name) == 1
     assert manager._session is manager.session is default_session() is cd.SessionManager.get_session()
-    # What is bound later takes its place, and it keeps its own.
+    # A session that is bound later is the default; the manager keeps its own session.
     cd.SessionManager.bind_session(other_session)
     pd.DataFrame({"a": [1, 2]}).clicdata.push(name)
     assert other.ledger.count(name) == 2
@@ -375,12 +378,12 @@ def test_a_manager_with_parameters_is_what_everything_uses(serve, no_settings, n
     manager.close()
 
 
-def test_threads_that_use_a_manager_first_share_its_one_session(no_settings):
+def test_threads_that_use_the_default_session_first_share_one_session(no_settings):
     with cd.SessionManager(api_key="hush", base_url="http://localhost:1") as manager:
         barrier = threading.Barrier(8)
         with ThreadPoolExecutor(8) as pool:
-            made = list(pool.map(lambda _: (barrier.wait(), default_session())[1], range(8)))
-        assert set(map(id, made)) == {id(manager.session)}
+            created = list(pool.map(lambda _: (barrier.wait(), default_session())[1], range(8)))
+        assert set(map(id, created)) == {id(manager.session)}
 
 
 def test_a_manager_without_parameters_binds_nothing(no_settings, monkeypatch):
@@ -392,7 +395,7 @@ def test_a_manager_without_parameters_binds_nothing(no_settings, monkeypatch):
     assert default_session() is bound.session
 
 
-def test_a_manager_that_cannot_be_made_binds_nothing(no_settings):
+def test_a_manager_that_cannot_be_created_binds_nothing(no_settings):
     with cd.Session(api_key="hush", base_url="http://localhost:1") as session:
         cd.SessionManager.bind_session(session)
         with pytest.raises(cd.ConfigurationError):
@@ -400,7 +403,7 @@ def test_a_manager_that_cannot_be_made_binds_nothing(no_settings):
         assert default_session() is session
 
 
-def test_after_with_a_manager_is_no_longer_what_everything_uses(no_settings):
+def test_after_with_the_default_session_is_restored(no_settings):
     with cd.Session(api_key="hush", base_url="http://localhost:1") as session:
         cd.SessionManager.bind_session(session)
         with cd.SessionManager(api_key="hush", base_url="http://localhost:2") as manager:
@@ -413,8 +416,8 @@ def test_after_with_a_manager_is_no_longer_what_everything_uses(no_settings):
         assert default_session() is kept, "what was bound since is not undone"
 
 
-def test_within_with_a_manager_is_what_everything_uses(no_settings):
-    """Also the second time, and if something else was bound since it was made: else rows go to another account."""
+def test_within_with_the_session_of_the_manager_is_the_default(no_settings):
+    """Also on the second use, and if another session was bound since: otherwise rows would go to another account."""
     with cd.Session(api_key="hush", base_url="http://localhost:1") as session:
         manager = cd.SessionManager(api_key="hush", base_url="http://localhost:2")
         cd.SessionManager.bind_session(session)
@@ -439,7 +442,7 @@ def test_managers_may_end_in_any_order(no_settings):
 
 
 @pytest.mark.parametrize("bound", [False, True])
-def test_the_shared_session_is_kept_as_it_was(no_settings, monkeypatch, bound):
+def test_preserve_default_session_restores_the_session(no_settings, monkeypatch, bound):
     monkeypatch.setenv("CLICDATA_API_KEY", "hush")
     if bound:
         before = default_session()
@@ -456,7 +459,7 @@ def test_the_shared_session_is_kept_as_it_was(no_settings, monkeypatch, bound):
 
 
 @pytest.mark.parametrize("session", [None, "sandbox", cd.Session, cd.SessionManager()])
-def test_what_is_no_session_is_not_bound(no_settings, session):
+def test_only_a_session_can_be_bound(no_settings, session):
     with pytest.raises(TypeError, match="argument of bind_session must be a Session"):
         cd.SessionManager.bind_session(session)
 
@@ -480,7 +483,7 @@ def test_whoami(serve):
     assert len(shown) == len(account.fields)
 
 
-def test_the_sandbox_as_a_target(no_settings):
+def test_connect_to_the_sandbox(no_settings):
     with preserve_default_session():
         session = cd.connect("sandbox", api_version="2025.3")
         assert session.whoami().id is not None
@@ -491,7 +494,7 @@ def test_the_sandbox_as_a_target(no_settings):
             cd.connect("production")
 
 
-def test_what_is_set_for_an_account_is_not_meant_for_the_sandbox(no_settings, monkeypatch, new_sandbox):
+def test_settings_of_an_account_do_not_apply_to_the_sandbox(no_settings, monkeypatch, new_sandbox):
     monkeypatch.setenv("CLICDATA_API_VERSION", "2019.1")
     with preserve_default_session():
         assert cd.connect("sandbox").whoami().id is not None
@@ -501,7 +504,7 @@ def test_what_is_set_for_an_account_is_not_meant_for_the_sandbox(no_settings, mo
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_child_process_leaves_the_sandbox_to_its_parent():
+def test_a_child_process_does_not_stop_the_sandbox_of_its_parent():
     code = (
         "import os, warnings; warnings.simplefilter('ignore'); import pandas_clicdata as cd\n"
         "session = cd.connect('sandbox')\n"
@@ -516,7 +519,7 @@ def test_a_child_process_leaves_the_sandbox_to_its_parent():
             os.killpg(run.pid, signal.SIGKILL)
 
 
-def test_proxies_of_the_environment_are_not_used_for_this_machine(monkeypatch, new_sandbox):
+def test_proxies_of_the_environment_are_not_used_for_localhost(monkeypatch, new_sandbox):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     for name in ("no_proxy", "NO_PROXY"):

@@ -1,4 +1,4 @@
-"""Which table is meant, whether it is there, and what is said when it is not."""
+"""Table lookup by name and RecId, and the errors about missing tables."""
 
 import json
 
@@ -8,25 +8,25 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 FRAME = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
 
 
 def listing(pages, *, unversioned=False):
-    """Answer as a service that lists tables page by page and creates none."""
-    asked = []
+    """Return the log and the answers of a service that lists tables page by page and creates none."""
+    paths = []
 
     def answer(request):
-        asked.append(request.path)
+        paths.append(request.path)
         if request.method == "POST":
             return 200, {}, b'{"success": false, "error": {"code": "No"}}'
         if request.path.startswith("/account"):
             return 200, {}, b"{}"
-        return 200, {}, json.dumps(pages(len(asked))).encode()
+        return 200, {}, json.dumps(pages(len(paths))).encode()
 
-    return asked, answer
+    return paths, answer
 
 
 def wrap(result, **pagination):
@@ -35,7 +35,7 @@ def wrap(result, **pagination):
 
 @pytest.mark.parametrize("name", ["other", "missing"])
 def test_a_list_without_pages_is_requested_twice_at_most(http_service, open_session, name):
-    asked, answer = listing(lambda turn: wrap([{"id": 1, "name": "other"}]))
+    paths, answer = listing(lambda number: wrap([{"id": 1, "name": "other"}]))
     with http_service(answer) as url, cd.Session(api_key="hush", base_url=url, api_version="2025.3") as session:
         if name == "missing":
             with pytest.raises(cd.TableNotFoundError, match="1 tables"):
@@ -43,11 +43,11 @@ def test_a_list_without_pages_is_requested_twice_at_most(http_service, open_sess
         else:
             with pytest.raises(cd.TableExistsError):
                 FRAME.clicdata.push(name, session=session)
-    assert len(asked) <= 4
+    assert len(paths) <= 4
 
 
 def test_a_list_with_endlessly_repeated_pages_raises(http_service):
-    _, answer = listing(lambda turn: wrap([{"id": 1, "name": "other"}], has_more_results=True))
+    _, answer = listing(lambda number: wrap([{"id": 1, "name": "other"}], has_more_results=True))
     with (
         http_service(answer) as url,
         cd.Session(api_key="hush", base_url=url, api_version="2025.3") as session,
@@ -57,8 +57,8 @@ def test_a_list_with_endlessly_repeated_pages_raises(http_service):
 
 
 @pytest.mark.parametrize("count", [0, 1, 265])
-def test_the_count_beside_a_filter_may_be_the_whole_accounts(http_service, count):
-    _, answer = listing(lambda turn: {"count": count, "data": []})
+def test_the_count_of_a_filtered_list_may_be_that_of_the_account(http_service, count):
+    _, answer = listing(lambda number: {"count": count, "data": []})
     with (
         http_service(answer) as url,
         cd.Session(api_key="hush", base_url=url, api_version="unversioned") as session,
@@ -68,7 +68,7 @@ def test_the_count_beside_a_filter_may_be_the_whole_accounts(http_service, count
 
 
 def test_an_incomplete_list_does_not_prove_that_a_table_is_missing(http_service):
-    _, answer = listing(lambda turn: {"count": 3, "data": [{"rec_id": 1, "name": 5}]})
+    _, answer = listing(lambda number: {"count": 3, "data": [{"rec_id": 1, "name": 5}]})
     with (
         http_service(answer) as url,
         cd.Session(api_key="hush", base_url=url, api_version="unversioned") as session,
@@ -100,7 +100,7 @@ def test_an_error_under_http_200_has_the_type_of_its_code(serve, api_version):
 
 
 @pytest.mark.parametrize("api_version", ["2025.3", "unversioned"])
-def test_an_unexplained_refusal_of_a_create_under_http_200_made_no_table(serve, api_version):
+def test_an_unexplained_refusal_of_a_create_under_http_200_created_no_table(serve, api_version):
     sandbox, session = serve(api_version)
     sandbox.faults.error_200("Oddity", "It cannot be.", operation="create")
     with pytest.raises(cd.ApiError, match="Oddity: It cannot be") as caught:
@@ -119,7 +119,7 @@ def test_the_row_id_is_not_required_in_a_frame(serve, api_version, typed, row_id
     assert [row["a"] for row in sandbox.ledger.rows("T")] == [1, 2, 1, 2]
 
 
-ODD_NAMES = [
+UNUSUAL_NAMES = [
     "Ümläut",
     "a/b",
     "a?b=c&d",
@@ -135,17 +135,17 @@ ODD_NAMES = [
 ]
 
 
-@pytest.mark.parametrize("odd", ODD_NAMES)
-def test_odd_names_are_found_again(serve, odd):
+@pytest.mark.parametrize("unusual", UNUSUAL_NAMES)
+def test_unusual_names_are_found(serve, unusual):
     for api_version in ("2025.3", "unversioned"):
         _, session = serve(api_version)
-        receipt = FRAME.clicdata.push(odd, session=session)
-        assert FRAME.clicdata.append(odd, session=session).rec_id == receipt.rec_id
-        assert len(cd.read_clicdata(odd, session=session)) == 4
+        receipt = FRAME.clicdata.push(unusual, session=session)
+        assert FRAME.clicdata.append(unusual, session=session).rec_id == receipt.rec_id
+        assert len(cd.read_clicdata(unusual, session=session)) == 4
 
 
 @pytest.mark.parametrize(
-    ("call", "kind", "words"),
+    ("call", "kind", "message"),
     [
         (lambda s: FRAME.clicdata.push("T", column_types=["a"], session=s), TypeError, "column_types= takes a dict"),
         (lambda s: FRAME.clicdata.schema("text"), TypeError, "column_types= takes a dict"),
@@ -161,13 +161,13 @@ def test_odd_names_are_found_again(serve, odd):
         (lambda s: FRAME.clicdata.append("T", session="me"), TypeError, "session= must be a Session"),
     ],
 )
-def test_wrong_arguments_are_sentences_before_the_first_request(serve, call, kind, words):
+def test_invalid_arguments_are_refused_before_the_first_request(serve, call, kind, message):
     sandbox, session = serve()
-    with pytest.raises(kind, match=words):
+    with pytest.raises(kind, match=message):
         call(session)
     assert len(sandbox.requests) == 0
 
 
-def test_a_recid_in_quotes_is_a_name_and_the_error_says_so(session):
+def test_a_recid_in_quotes_is_a_name_and_the_error_suggests_a_number(session):
     with pytest.raises(cd.TableNotFoundError, match="To use a RecId, pass a number without quotes: 99999"):
         cd.read_clicdata("99999", session=session)

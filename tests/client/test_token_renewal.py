@@ -1,4 +1,4 @@
-"""One token for eight workers: renewed once, and where that fails, every row's fate is known."""
+"""One token for eight workers: it is renewed once, and after a failure, the outcome of every row is known."""
 
 import itertools
 import threading
@@ -42,7 +42,7 @@ class Clock:
 
 @pytest.fixture
 def ready(running, name, tmp_path):
-    """Return the sandbox, a session with a clock to set, and an empty table."""
+    """Return a function that creates an empty table and returns a session and its clock."""
     opened = []
 
     def make(dialect, flow, retry=QUICK):
@@ -71,18 +71,18 @@ def ready(running, name, tmp_path):
 
 
 def once(action):
-    """Return a progress function that acts on the first rows only."""
-    left = [action]
+    """Return a progress function that calls ``action`` on the first rows only."""
+    pending = [action]
 
     def progress(*counts):
-        if left:
-            left.pop()()
+        if pending:
+            pending.pop()()
 
     return progress
 
 
-def append(session, table, meanwhile):
-    return FRAME.clicdata.append(table, chunksize=BATCH, workers=WORKERS, progress=once(meanwhile), session=session)
+def append(session, table, action):
+    return FRAME.clicdata.append(table, chunksize=BATCH, workers=WORKERS, progress=once(action), session=session)
 
 
 def committed(sandbox, table):
@@ -94,19 +94,19 @@ def rows_in(ranges):
 
 
 def expiry(kind, sandbox, clock):
-    """Let the token end, as the service sees it or as our clock does."""
+    """Return a function that expires the token, in the service or by the clock of the client."""
 
-    def by_the_clock():
+    def advance_clock():
         clock.now += 7200
 
-    return {"service": sandbox.faults.expire_tokens, "clock": by_the_clock}[kind]
+    return {"service": sandbox.faults.expire_tokens, "clock": advance_clock}[kind]
 
 
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("flow", FLOWS)
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("seen_by", ["service", "clock"])
-def test_a_token_that_ends_in_the_middle_is_renewed_once(running, ready, name, dialect, flow, seen_by):
+def test_a_token_that_expires_during_a_write_is_renewed_once(running, ready, name, dialect, flow, seen_by):
     session, clock = ready(dialect, flow)
     append(session, name, expiry(seen_by, running, clock))
     assert len(running.requests.of("token")) == 1
@@ -116,7 +116,7 @@ def test_a_token_that_ends_in_the_middle_is_renewed_once(running, ready, name, d
     assert bool(refused) == (seen_by == "service")
 
 
-# What the token address does: (the fault, its options, how many token requests one renewal then is).
+# Faults of the token endpoint: (fault, options, number of token requests of one renewal).
 REFUSALS: dict[str, Any] = {
     "400": ("status", {"code": 400, "body": {"error": "invalid_client"}}, 1),
     "401": ("status", {"code": 401, "body": {"error": "invalid_grant"}}, 1),
@@ -132,17 +132,17 @@ REFUSALS: dict[str, Any] = {
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("seen_by", ["service", "clock"])
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_a_renewal_that_fails_stops_all_with_exact_ranges(running, ready, name, dialect, flow, seen_by, refusal):
+def test_a_failed_renewal_stops_all_workers_with_exact_ranges(running, ready, name, dialect, flow, seen_by, refusal):
     kind, options, requests = REFUSALS[refusal]
     session, clock = ready(dialect, flow)
-    ends = expiry(seen_by, running, clock)
+    expire = expiry(seen_by, running, clock)
 
-    def end():
+    def expire_and_refuse():
         running.faults.script(kind, operation="token", times=1000, **options)
-        ends()
+        expire()
 
     with pytest.raises(cd.ClicDataError) as caught:
-        append(session, name, end)
+        append(session, name, expire_and_refuse)
     error = caught.value
     assert isinstance(error, cd.IncompleteWriteError)
     assert error.unknown == []
@@ -159,23 +159,23 @@ def test_a_renewal_that_fails_stops_all_with_exact_ranges(running, ready, name, 
 def test_a_refresh_with_a_lost_reply_is_retried(running, ready, name, lost):
     session, _ = ready("2025.3", "authorization_code")
 
-    def end():
+    def expire_and_lose_reply():
         running.faults.lose_reply(operation="token", after_commit=lost == "after")
         running.faults.expire_tokens()
 
     if lost == "before":
-        append(session, name, end)
+        append(session, name, expire_and_lose_reply)
         assert committed(running, name) == list(range(ROWS))
     else:
         with pytest.raises(cd.ClicDataError, match=r"whose reply was lost.* sign in again") as caught:
-            append(session, name, end)
+            append(session, name, expire_and_lose_reply)
         assert isinstance(caught.value, cd.IncompleteWriteError)
         assert caught.value.unknown == []
         assert rows_in(caught.value.confirmed) == committed(running, name)
     assert len(running.requests.of("token")) == 2
 
 
-def test_what_was_perhaps_done_before_a_401_stays_so(running, ready, name):
+def test_an_unknown_outcome_stays_unknown_after_a_401(running, ready, name):
     session, _ = ready("2025.3", "client_credentials")
     FRAME.clicdata.append(name, session=session)
     running.faults.lose_reply(operation="delete")
@@ -189,7 +189,7 @@ def test_what_was_perhaps_done_before_a_401_stays_so(running, ready, name):
 
 @pytest.fixture
 def bearer(running):
-    """Return a Bearer on the sandbox with a clock to set."""
+    """Return a Bearer on the sandbox, with a clock that tests can set."""
     settings = Settings(
         auth_method="client_credentials",
         base_url=running.url,
@@ -211,17 +211,17 @@ def outcome_of(ask):
         return exc
 
 
-@pytest.mark.parametrize("first", [True, False], ids=["no token yet", "a token at its end"])
-def test_a_herd_shares_one_failure(http_service, first):
-    asked, go_on = threading.Semaphore(0), threading.Event()
+@pytest.mark.parametrize("first", [True, False], ids=["no token yet", "an expired token"])
+def test_concurrent_renewals_share_one_failure(http_service, first):
+    requested, proceed = threading.Semaphore(0), threading.Event()
     requests = []
 
     def answer(request):
         requests.append(request)
         if len(requests) == 1 and not first:
             return 200, {}, b'{"access_token": "abc", "expires_in": 3600}'
-        asked.release()
-        go_on.wait(10)
+        requested.release()
+        proceed.wait(10)
         return 400, {}, b'{"error": "invalid_client"}'
 
     with http_service(answer) as url, ThreadPoolExecutor(WORKERS) as pool:
@@ -235,8 +235,8 @@ def test_a_herd_shares_one_failure(http_service, first):
         before = len(requests)
         barrier = threading.Barrier(WORKERS)
         futures = [pool.submit(lambda: (barrier.wait(), outcome_of(bearer.headers))[1]) for _ in range(WORKERS)]
-        assert asked.acquire(timeout=10)
-        go_on.set()
+        assert requested.acquire(timeout=10)
+        proceed.set()
         assert {type(future.result()) for future in futures} == {cd.AuthenticationError}
         assert len(requests) - before == 1
         transport.close()
@@ -249,13 +249,13 @@ def test_a_failed_renewal_raises_in_all_threads_that_waited(running, bearer):
     bearer.clock.now += 10
     with ThreadPoolExecutor(WORKERS) as pool:
         barrier = threading.Barrier(WORKERS)
-        errors = list(pool.map(lambda mine: (barrier.wait(), outcome_of(lambda: bearer.renew(mine)))[1], old))
+        errors = list(pool.map(lambda own: (barrier.wait(), outcome_of(lambda: bearer.renew(own)))[1], old))
     assert {type(error) for error in errors} == {cd.AuthenticationError}
     assert len({str(error) for error in errors}) == 1
-    # Each thread has its own, for raising changes it.
+    # Each thread has its own exception, because raising changes it.
     assert len(set(map(id, errors))) == WORKERS
     assert len(running.requests.of("token")) == 1
-    # A 401 to what was sent before the failure, however late.
+    # A late 401 to a request from before the failure.
     bearer.clock.now += 100
     assert isinstance(outcome_of(lambda: bearer.renew(old[0])), cd.AuthenticationError)
     assert len(running.requests.of("token")) == 1
@@ -268,14 +268,14 @@ def test_a_thread_after_a_failed_renewal_tries_again(running, bearer):
     running.faults.status(500, operation="token")
     with pytest.raises(cd.ServerError):
         bearer.headers()
-    # At once, as the other workers of a write do.
+    # Immediately, as the other workers of a write do.
     with pytest.raises(cd.ServerError):
         bearer.headers()
     assert len(running.requests.of("token")) == 1
     bearer.clock.now += 1
     fresh = bearer.headers()
     assert len(running.requests.of("token")) == 2
-    # It counts no more.
+    # The failure no longer counts.
     bearer.renew(fresh)
     assert len(running.requests.of("token")) == 3
     assert bearer.headers() != fresh

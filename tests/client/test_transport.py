@@ -1,4 +1,4 @@
-"""The seam to the network: what is sent again and what is not, and third-party exceptions turned into ours."""
+"""The transport: retries, redirects, proxies, and the mapping of third-party exceptions."""
 
 import contextlib
 import email.utils
@@ -27,7 +27,7 @@ OK: tuple[int, dict[str, str], bytes] = (200, {}, b"{}")
 
 
 class Time:
-    """A clock that only sleeping moves, and what was slept."""
+    """A clock that only sleeping advances, and that records the sleeps."""
 
     def __init__(self):
         self.now = 0.0
@@ -40,7 +40,7 @@ class Time:
 
 
 class Answers:
-    """Give these answers in turn, the last one for ever."""
+    """Send the answers in turn, and repeat the last one."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -53,7 +53,7 @@ class Answers:
 
 @pytest.fixture
 def transport():
-    """Make transports that are closed afterwards."""
+    """Return a function that opens transports that are closed after the test."""
     made = []
 
     def make(url, **options):
@@ -82,26 +82,26 @@ RETRY = {
     "200": (OK, 1, 1, 1),
     "304": ((304, {"Content-Length": "0"}, b""), 1, 1, 1),
     "no answer": (None, 4, 4, 1),
-    "no HTTP": (b"SSH-2.0-OpenSSH\r\n\r\n", 4, 4, 1),
+    "not HTTP": (b"SSH-2.0-OpenSSH\r\n\r\n", 4, 4, 1),
     "cut off in the body": (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", 4, 4, 1),
     "cut off in a chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", 4, 4, 1),
-    "chunks that are none": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nab", 4, 4, 1),
-    "gzip that is none": (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", 4, 4, 1),
+    "invalid chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nab", 4, 4, 1),
+    "invalid gzip": (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", 4, 4, 1),
     "headers without end": (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", 4, 4, 1),
     "a line without end": (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", 4, 4, 1),
     "a redirect to nowhere": (b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n", 1, 1, 1),
-    "a redirect to a port that is none": (
+    "a redirect to an invalid port": (
         b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:abc/\r\nContent-Length: 0\r\n\r\n", 1, 1, 1,
     ),
-    "a redirect in no UTF-8": (b"HTTP/1.1 302 F\r\nLocation: /\xff\r\nContent-Length: 0\r\n\r\n", None, 1, 1),
+    "a redirect that is not UTF-8": (b"HTTP/1.1 302 F\r\nLocation: /\xff\r\nContent-Length: 0\r\n\r\n", None, 1, 1),
     "a redirect cut off": (b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 9\r\n\r\nabc", None, None, 1),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("request_", [GET, DELETE, POST], ids=lambda request: request.method)
-@pytest.mark.parametrize("what", RETRY)
-def test_what_is_sent_again(http_service, transport, what, request_):
-    answer, *tries = RETRY[what]
+@pytest.mark.parametrize("case", RETRY)
+def test_retries_by_reply_and_method(http_service, transport, case, request_):
+    answer, *tries = RETRY[case]
     expected = tries[["GET", "DELETE", "POST"].index(request_.method)]
     answers = Answers(answer)
     with http_service(answers) as url:
@@ -130,14 +130,14 @@ def test_without_a_connection_nothing_was_sent(transport, request_):
     assert isinstance(caught.value.__cause__, requests.ConnectionError)
 
 
-def test_a_name_that_does_not_resolve(transport):
+def test_a_name_that_does_not_resolve_raises(transport):
     with pytest.raises(cd.ConnectionFailedError):
         transport("http://nowhere.invalid").send(POST, {})
 
 
 @pytest.mark.parametrize("request_", [GET, DELETE, POST], ids=lambda request: request.method)
 @pytest.mark.parametrize("part", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"], ids=["nothing", "part"])
-def test_a_reply_that_times_out(transport, request_, part):
+def test_a_reply_that_times_out_raises(transport, request_, part):
     with socket.create_server(("127.0.0.1", 0)) as server:
         opened = []
 
@@ -169,8 +169,8 @@ def test_a_reply_that_times_out(transport, request_, part):
     [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: "],
     ids=["body", "headers"],
 )
-def test_a_reply_that_drips_times_out(transport, request_, start):
-    ended, came_to_its_end = threading.Event(), threading.Event()
+def test_a_reply_that_arrives_slowly_times_out(transport, request_, start):
+    ended, completed = threading.Event(), threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve():
@@ -181,22 +181,22 @@ def test_a_reply_that_drips_times_out(transport, request_, start):
                     if ended.wait(0.02):
                         return
                     connection.sendall(b"y")
-                came_to_its_end.set()
+                completed.set()
 
         thread = threading.Thread(target=serve)
         thread.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        # The time-out is longer than the time between two drops.
+        # The timeout is longer than the time between two bytes.
         sender = transport(url, timeout=0.1, retry=RetryPolicy(attempts=1))
         with pytest.raises(cd.RequestTimeoutError) as caught:
             sender.send(request_, {})
         ended.set()
         thread.join()
-    assert not came_to_its_end.is_set()
+    assert not completed.is_set()
     assert caught.value.ambiguous == (request_ is POST)
 
 
-def test_a_long_reply_in_many_parts_is_whole(http_service, transport):
+def test_a_long_reply_in_many_parts_is_complete(http_service, transport):
     body = os.urandom(20_000_000)
     with http_service(Answers((200, {}, body))) as url:
         assert transport(url).send(GET, {}).body == body
@@ -204,7 +204,7 @@ def test_a_long_reply_in_many_parts_is_whole(http_service, transport):
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
-    """Create the certificate of TunnelTo, with its key, and the authority that issued it."""
+    """Create the certificate of TunnelProxy, with its key, and the authority that issued it."""
     path = tmp_path_factory.mktemp("tls") / "loopback.pem"
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1", "localhost")
@@ -213,14 +213,14 @@ def bundle(tmp_path_factory):
 
 
 def hang_up(connection):
-    """Close a connection so that whoever reads from it notices."""
+    """Close a connection so that a pending read returns."""
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
     connection.close()
 
 
-class TunnelTo:
-    """A proxy that brings every request to one service, and is itself the TLS end of the tunnels it opens."""
+class TunnelProxy:
+    """A proxy that forwards every request to one service, and is the TLS endpoint of the tunnels that it opens."""
 
     def __init__(self, service, bundle):
         self._target = ("127.0.0.1", int(service.rpartition(":")[2]))
@@ -276,13 +276,13 @@ class TunnelTo:
 
 
 class StaleServer:
-    """Answer one request a connection, and never the second one.
+    """Reply to the first request on a connection, and never to the second.
 
-    A service does that if it closes an idle connection just when a request comes.
+    This happens if a service closes an idle connection just when a request arrives.
     """
 
     def __init__(self):
-        self.swallowed = 0
+        self.ignored = 0
         self.answered = 0
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -307,7 +307,7 @@ class StaleServer:
                 self.answered += 1
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
                 if connection.recv(65536):
-                    self.swallowed += 1
+                    self.ignored += 1
 
     def __enter__(self):
         return self
@@ -321,24 +321,24 @@ class StaleServer:
             thread.join()
 
 
-def test_a_connection_that_was_idle_is_not_trusted(transport):
+def test_an_idle_connection_is_not_reused(transport):
     now = [0.0]
-    # Without a body a request comes in one piece.
+    # Without a body, a request is sent in one piece.
     bare = Request(operation="insert", method="POST", path="/data/1/row")
     with StaleServer() as server:
         sender = transport(server.url, clock=lambda: now[0], max_idle=1.0)
         for _ in range(5):
             assert sender.send(bare, {}).status == 200
             now[0] += 1.0
-        assert (server.answered, server.swallowed) == (5, 0)
-        # Without a pause it is kept, and what happens to it then is a fate unknown.
+        assert (server.answered, server.ignored) == (5, 0)
+        # Without a pause, the connection is reused, and a lost request has an unknown outcome.
         assert sender.send(bare, {}).status == 200
         now[0] += 0.5
         with pytest.raises(cd.ConnectionLostError) as caught:
             sender.send(bare, {})
         assert caught.value.ambiguous
         sender.close()
-    assert server.swallowed == 1
+    assert server.ignored == 1
 
 
 def test_a_wait_before_the_next_try_counts_as_idle(transport, http_service):
@@ -376,7 +376,7 @@ def test_connections_are_kept_within_a_thread_and_not_shared(transport, http_ser
         assert len(set(ports)) == 3
 
 
-def test_what_is_left_of_a_connection_after_a_fault_is_not_used(transport, http_service):
+def test_a_connection_is_not_reused_after_a_fault(transport, http_service):
     ports = []
 
     def answer(request):
@@ -392,25 +392,25 @@ def test_what_is_left_of_a_connection_after_a_fault_is_not_used(transport, http_
 
 
 @pytest.mark.parametrize(
-    ("asked", "waited"),
+    ("retry_after", "expected"),
     [
         ("7", 7), ("0", 2), ("1", 2), ("600", 50), ("soon", 10), ("", 10), ("-3", 10), (" 7 ", 7),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 2), ("in the year 2525", 10), (None, 10),
     ],
 )  # fmt: skip
-def test_how_long_it_waits(transport, http_service, asked, waited):
+def test_the_wait_before_a_retry(transport, http_service, retry_after, expected):
     policy = RetryPolicy(attempts=2, backoff=10, max_backoff=10, min_retry_after=2, max_retry_after=50)
     clock = Time()
-    headers = {} if asked is None else {"Retry-After": asked}
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
     with http_service(Answers((429, headers, b""), OK)) as url:
         transport(url, retry=policy, **clock.options).send(POST, {})
-    if waited == 10:
+    if expected == 10:
         assert 5 <= clock.now <= 10, "half of it is jitter"
     else:
-        assert clock.slept == [waited]
+        assert clock.slept == [expected]
 
 
-def test_a_date_to_come_is_waited_for(transport, http_service):
+def test_a_retry_waits_until_a_future_date(transport, http_service):
     clock = Time()
     date = email.utils.formatdate(time.time() + 30, usegmt=True)
     with http_service(Answers((429, {"Retry-After": date}, b""), OK)) as url:
@@ -449,7 +449,7 @@ def test_a_date_without_a_zone_is_in_utc(monkeypatch):
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("target", ["http://localhost:{port}/x", "//localhost:{port}/x", "https://127.0.0.1:{port}/x"])
-def test_a_redirect_to_another_host_gets_nothing(transport, http_service, status, target):
+def test_a_redirect_to_another_host_is_not_followed(transport, http_service, status, target):
     elsewhere = Answers(OK)
     with http_service(elsewhere) as other:
         location = target.format(port=other.rpartition(":")[2])
@@ -461,9 +461,9 @@ def test_a_redirect_to_another_host_gets_nothing(transport, http_service, status
     assert elsewhere.requests == []
 
 
-# Where a redirect points: {real} is the port of the service, {evil} that of another. Parsers differ in what they take
-# for the host in these; none of them may be followed to the other one.
-TWO_FACED = {
+# Targets of redirects: {real} is the port of the service, {evil} that of another server. Parsers disagree about the
+# host in these; no redirect may be followed to the other server.
+AMBIGUOUS_LOCATIONS = {
     "backslash": "http://127.0.0.1:{evil}\\@127.0.0.1:{real}/x",
     "two backslashes": "http://127.0.0.1:{evil}\\\\@127.0.0.1:{real}/x",
     "backslashes for slashes": "http:\\\\127.0.0.1:{evil}/x",
@@ -485,7 +485,7 @@ TWO_FACED = {
     "host in other digits": "http://\xb927.0.0.1:{evil}/x",
     "no host": "http://:{evil}/x",
     "port zero": "http://127.0.0.1:0/x",
-    "port beyond all": "http://127.0.0.1:{evil}65536/x",
+    "port out of range": "http://127.0.0.1:{evil}65536/x",
     "port with zeros": "http://127.0.0.1:0000{evil}/x",
     "port with a sign": "http://127.0.0.1:+{evil}/x",
     "port in front of another": "http://127.0.0.1:{evil}:{real}/x",
@@ -496,28 +496,28 @@ TWO_FACED = {
     "one number for the host": "http://2130706433:{evil}/x",
     "capitals in the scheme": "HTTP://127.0.0.1:{evil}\\@127.0.0.1:{real}/x",
     "another scheme": "https://127.0.0.1:{real}/x",
-    "a scheme that is none": "httpx://127.0.0.1:{evil}/x",
-    "a scheme of no host": "data:127.0.0.1:{evil}",
+    "an unknown scheme": "httpx://127.0.0.1:{evil}/x",
+    "a scheme without a host": "data:127.0.0.1:{evil}",
 }
 
 
-@pytest.mark.parametrize("location", TWO_FACED.values(), ids=TWO_FACED)
+@pytest.mark.parametrize("location", AMBIGUOUS_LOCATIONS.values(), ids=AMBIGUOUS_LOCATIONS)
 def test_a_redirect_is_followed_only_to_the_host_that_was_checked(transport, http_service, location):
-    asked = []
+    received = []
 
     def answer(request):
-        asked.append(request.target)
-        return (302, {"Location": where}, b"") if len(asked) == 1 else OK
+        received.append(request.target)
+        return (302, {"Location": target}, b"") if len(received) == 1 else OK
 
     with socket.create_server(("127.0.0.1", 0)) as evil, http_service(answer) as url:
         evil.setblocking(False)
-        where = location.format(evil=evil.getsockname()[1], real=url.rpartition(":")[2])
-        # Some of them are a path of the service to both parsers, and some are refused by requests itself.
+        target = location.format(evil=evil.getsockname()[1], real=url.rpartition(":")[2])
+        # Some locations are a path of the service for both parsers, and requests itself refuses some.
         with contextlib.suppress(cd.RedirectError, cd.ConfigurationError, cd.ConnectionLostError):
             transport(url).send(GET, {"Authorization": Secret("Bearer canary")})
         with pytest.raises(BlockingIOError):
             evil.accept()
-    assert asked
+    assert received
 
 
 @pytest.mark.parametrize(
@@ -534,16 +534,16 @@ def test_a_redirect_to_the_same_origin_is_followed(transport, http_service, loca
 
 
 def test_a_redirect_through_a_proxy_is_followed_only_to_the_host_that_was_checked(transport, http_service):
-    """A proxy is given the whole URL and parses it again."""
-    asked = []
+    """A proxy receives the whole URL and parses it again."""
+    received = []
 
     def proxy(request):
-        asked.append(request.target)
+        received.append(request.target)
         return 302, {"Location": "http://evil.example\\@127.0.0.1:1/x"}, b""
 
     with http_service(proxy) as url, pytest.raises(cd.RedirectError, match=r"redirect to evil\.example,"):
         transport("http://127.0.0.1:1", proxies={"http": Secret(url)}).send(GET, {"Authorization": Secret("canary")})
-    assert asked == ["http://127.0.0.1:1/data/1"]
+    assert received == ["http://127.0.0.1:1/data/1"]
 
 
 @pytest.mark.parametrize("path", ["@127.0.0.1:{evil}/x", ":x@127.0.0.1:{evil}/x", ".evil.example/x", "{evil}/x"])
@@ -568,7 +568,7 @@ def test_a_get_is_redirected_on_the_same_host(transport, http_service):
     assert reply.body == b"{'page': '2'} Bearer canary"
 
 
-def test_redirects_in_a_circle_end(transport, http_service):
+def test_a_redirect_loop_ends(transport, http_service):
     answers = Answers((302, {"Location": "/data/1"}, b""))
     with http_service(answers) as url, pytest.raises(cd.RedirectError, match="more than"):
         transport(url).send(GET, {})
@@ -600,12 +600,12 @@ def test_cookies_are_not_kept(transport, http_service):
     assert "Cookie" not in answers.requests[1].headers
 
 
-@pytest.mark.parametrize("how", ["argument", "environment"])
-def test_a_proxy_is_used(transport, http_service, monkeypatch, how):
+@pytest.mark.parametrize("source", ["argument", "environment"])
+def test_a_proxy_is_used(transport, http_service, monkeypatch, source):
     answers = Answers(OK)
     with http_service(answers) as proxy:
-        options = {"proxies": {"http": Secret(proxy)}} if how == "argument" else {"trust_environment": True}
-        if how == "environment":
+        options = {"proxies": {"http": Secret(proxy)}} if source == "argument" else {"trust_environment": True}
+        if source == "environment":
             monkeypatch.setenv("http_proxy", proxy)
             monkeypatch.delenv("no_proxy", raising=False)
             monkeypatch.delenv("NO_PROXY", raising=False)
@@ -616,7 +616,7 @@ def test_a_proxy_is_used(transport, http_service, monkeypatch, how):
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_reply_lost_behind_a_proxy_is_an_unknown_outcome(http_service, transport, scheme, bundle):
     answers = Answers(None)
-    with http_service(answers) as service, TunnelTo(service, bundle) as proxy:
+    with http_service(answers) as service, TunnelProxy(service, bundle) as proxy:
         sender = transport(f"{scheme}://127.0.0.1:1", proxies={scheme: Secret(proxy.url)}, verify=bundle)
         with pytest.raises(cd.ConnectionLostError) as caught:
             sender.send(POST, {})
@@ -635,15 +635,15 @@ def test_a_proxy_that_refuses_has_sent_nothing(http_service, transport, answer):
     assert {request.method for request in answers.requests} == {"CONNECT"}
 
 
-def test_a_proxy_that_is_not_there_has_sent_nothing(transport):
+def test_an_unreachable_proxy_has_sent_nothing(transport):
     for url in ("http://clicdata.invalid", "https://clicdata.invalid"):
         proxies = {scheme: Secret("http://nowhere.invalid:1") for scheme in ("http", "https")}
         with pytest.raises(cd.ConnectionFailedError):
             transport(url, proxies=proxies).send(POST, {})
 
 
-def test_a_certificate_that_is_not_trusted(http_service, transport, bundle):
-    with http_service(Answers(OK)) as service, TunnelTo(service, bundle) as proxy:
+def test_an_untrusted_certificate_is_refused(http_service, transport, bundle):
+    with http_service(Answers(OK)) as service, TunnelProxy(service, bundle) as proxy:
         sender = transport("https://127.0.0.1:1", proxies={"https": Secret(proxy.url)})
         with pytest.raises(cd.ConfigurationError, match="CA bundle") as caught:
             sender.send(POST, {})
@@ -668,7 +668,7 @@ def test_a_wrong_ca_bundle_is_named_and_not_retried(http_service, transport, mon
 
 
 @pytest.mark.parametrize("proxy", ["socks5://me:canary@127.0.0.1:1", "garbage://me:canary@127.0.0.1:1", "garbage://"])
-def test_a_proxy_of_another_kind_is_spoken_of(transport, monkeypatch, proxy):
+def test_the_error_about_an_unsupported_proxy_names_it(transport, monkeypatch, proxy):
     for name in ("no_proxy", "NO_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("https_proxy", proxy)
@@ -679,7 +679,7 @@ def test_a_proxy_of_another_kind_is_spoken_of(transport, monkeypatch, proxy):
     assert waits == []
 
 
-def test_no_tls_at_the_other_end(http_service, transport):
+def test_a_server_without_tls_raises(http_service, transport):
     with http_service(Answers(OK)) as url, pytest.raises(cd.TransportError):
         transport(url.replace("http:", "https:")).send(POST, {})
 
@@ -687,7 +687,7 @@ def test_no_tls_at_the_other_end(http_service, transport):
 @pytest.mark.parametrize(
     "timeout", [0, -1, float("inf"), float("nan"), None, "5", True, (1,), (1, 2, 3), (1, None), (0, 1), [1, 2]]
 )
-def test_time_outs_that_are_none(timeout):
+def test_invalid_timeouts_are_refused(timeout):
     with pytest.raises(cd.ConfigurationError, match="timeout"):
         Transport("http://localhost", timeout=timeout)
 
@@ -726,7 +726,7 @@ class Raising(requests.adapters.BaseAdapter):
     def send(self, *args, **kwargs):
         self.tries += 1
         exc = self.kind.__new__(self.kind)
-        # Many take arguments of their own: what they say does not matter here.
+        # Many exceptions take other arguments, which do not matter here.
         exc.args = ("canary",)
         exc.partial, exc.expected, exc.response, exc.length = 1, 2, None, b"x"
         raise exc
@@ -749,12 +749,12 @@ def test_every_third_party_exception_becomes_ours(kind, transport):
         assert isinstance(caught.value, cd.RequestTimeoutError)
 
 
-def test_there_are_exceptions_to_walk():
+def test_the_exceptions_of_the_libraries_are_found():
     assert len([kind for kind in THIRD_PARTY if kind.__module__.startswith(("requests", "urllib3"))]) > 40
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_child_process_takes_a_connection_of_its_own(transport, http_service):
+def test_a_child_process_opens_a_new_connection(transport, http_service):
     ports = []
 
     def answer(request):

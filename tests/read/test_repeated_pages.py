@@ -1,4 +1,4 @@
-"""Tables whose pages have equal rows are read; a page that comes in the place of another is noticed."""
+"""Tables whose pages have equal rows are read; a page that comes instead of another is detected."""
 
 import contextlib
 import http.client
@@ -17,24 +17,24 @@ from batches import batch_ranges
 import pandas_clicdata as cd
 from pandas_clicdata.read import _digest
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 QUICK = cd.RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
 DIALECTS = ("2025.3", "unversioned")
 every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
 PAGE = 100
-OFFER = 'repeated_pages="accept"'
+REMEDY = 'repeated_pages="accept"'
 ROWS = pd.DataFrame({"a": range(PAGE), "b": [f"x{n}" for n in range(PAGE)]})
 FRAMES = {
     "two labels": pd.DataFrame({"label": [0, 1] * 250, "seats": 7}),
     "a constant": pd.DataFrame({"c": ["x"] * 350}),
-    "a tile": pd.DataFrame({"n": np.tile(range(PAGE), 4)}),
-    "a frame several times": pd.concat([ROWS] * 4, ignore_index=True),
+    "tiled numbers": pd.DataFrame({"n": np.tile(range(PAGE), 4)}),
+    "a repeated frame": pd.concat([ROWS] * 4, ignore_index=True),
     "not all pages": pd.DataFrame({"n": [*range(2 * PAGE), *range(PAGE), *range(2 * PAGE, 3 * PAGE), 1.5]}),
     "numbers as Decimals": pd.DataFrame({"n": np.tile(np.arange(PAGE) / 7 * 1e17, 3)}),
 }
-every_frame = pytest.mark.parametrize("what", FRAMES)
+every_frame = pytest.mark.parametrize("case", FRAMES)
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,14 @@ def running(new_sandbox):
 
 
 @pytest.fixture
-def home(monkeypatch, tmp_path):
+def data_home(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
 
 
 class Proxy:
-    """A proxy before a sandbox that gives the reply for one page in the place of that for another.
+    """A proxy to a sandbox that returns a page instead of another.
 
-    ``instead`` is page asked for → page given, for the next ``times`` requests of a page that are concerned.
+    ``instead`` maps the requested page to the returned page, for the next ``times`` requests of such a page.
     """
 
     def __init__(self, sandbox):
@@ -85,7 +85,7 @@ class Proxy:
 
 @pytest.fixture
 def proxied(running, http_service, open_session, name):
-    """Create a table of a frame, a proxy before its sandbox, and a session through the proxy."""
+    """Return a function that pushes a frame, starts a proxy to the sandbox, and opens a session through the proxy."""
     opened = contextlib.ExitStack()
 
     def start(api_version, frame, **options):
@@ -118,55 +118,63 @@ def in_table(sandbox, name):
     return plain(row.values() for row in sandbox.ledger.rows(name))
 
 
-WAYS = {
-    "whole": (lambda table, **how: cd.read_clicdata(table, **how), None),
-    "chunks": (lambda table, **how: pd.concat(cd.read_clicdata(table, chunksize=70, **how), ignore_index=True), None),
-    "batches": (lambda table, **how: cd.read_clicdata_batches(table, **how).read_all().to_pandas(), None),
-    "the beginning": (lambda table, **how: cd.read_clicdata(table, limit=2 * PAGE + 30, **how), 2 * PAGE + 30),
-    "a version": (lambda table, **how: cd.read_clicdata(table, version=1 + how.pop("versions"), **how), None),
-    "Data": (lambda table, **how: cd.Data(how.pop("session")).get_data(table, **how), None),
+READS = {
+    "whole": (lambda table, **options: cd.read_clicdata(table, **options), None),
+    "chunks": (
+        lambda table, **options: pd.concat(cd.read_clicdata(table, chunksize=70, **options), ignore_index=True),
+        None,
+    ),
+    "batches": (lambda table, **options: cd.read_clicdata_batches(table, **options).read_all().to_pandas(), None),
+    "the beginning": (lambda table, **options: cd.read_clicdata(table, limit=2 * PAGE + 30, **options), 2 * PAGE + 30),
+    "a version": (
+        lambda table, **options: cd.read_clicdata(table, version=1 + options.pop("versions"), **options),
+        None,
+    ),
+    "Data": (lambda table, **options: cd.Data(options.pop("session")).get_data(table, **options), None),
     "Data, as dicts": (
-        lambda table, **how: pd.DataFrame(cd.Data(how.pop("session")).get_data(table, output="dict", **how)),
+        lambda table, **options: pd.DataFrame(
+            cd.Data(options.pop("session")).get_data(table, output="dict", **options)
+        ),
         None,
     ),
 }
 
 
-def read(way, table, frame, **how):
-    act, limit = WAYS[way]
-    if way == "a version":
-        how["versions"] = -(-len(frame) // 500)
-    return act(table, **how), frame if limit is None else frame.head(limit)
+def read(method, table, frame, **options):
+    act, limit = READS[method]
+    if method == "a version":
+        options["versions"] = -(-len(frame) // 500)
+    return act(table, **options), frame if limit is None else frame.head(limit)
 
 
 @every_dialect
 @every_frame
-@pytest.mark.parametrize("way", WAYS)
-def test_a_table_whose_pages_repeat_is_read(running, open_session, name, api_version, what, way):
-    session, frame = open_session(running, api_version), FRAMES[what]
+@pytest.mark.parametrize("method", READS)
+def test_a_table_whose_pages_repeat_is_read(running, open_session, name, api_version, case, method):
+    session, frame = open_session(running, api_version), FRAMES[case]
     frame.clicdata.push(name, session=session)
     if api_version == "unversioned":
-        with pytest.raises(cd.IncompleteReadError, match=OFFER):
-            read(way, name, frame, session=session)
-        got, expected = read(way, name, frame, session=session, repeated_pages="accept")
+        with pytest.raises(cd.IncompleteReadError, match=REMEDY):
+            read(method, name, frame, session=session)
+        got, expected = read(method, name, frame, session=session, repeated_pages="accept")
     else:
-        got, expected = read(way, name, frame, session=session)
+        got, expected = read(method, name, frame, session=session)
     assert rows_of(got) == rows_of(expected)
     assert len(got) == len(expected)
 
 
 @every_dialect
-def test_a_table_of_two_labels_and_pages_of_the_usual_size(serve, api_version):
+def test_a_table_of_two_labels_with_pages_of_the_usual_size_is_read(serve, api_version):
     _, session = serve(api_version)
     frame = pd.DataFrame({"label": [0, 1] * 2500})
     frame.clicdata.push("T", session=session)
-    how: dict[str, Any] = {"repeated_pages": "accept"} if api_version == "unversioned" else {}
-    pd.testing.assert_frame_equal(cd.read_clicdata("T", session=session, **how), frame)
+    options: dict[str, Any] = {"repeated_pages": "accept"} if api_version == "unversioned" else {}
+    pd.testing.assert_frame_equal(cd.read_clicdata("T", session=session, **options), frame)
 
 
 def test_the_error_has_a_line_to_paste(running, open_session, name):
     session = open_session(running, "unversioned")
-    FRAMES["a tile"].clicdata.push(name, session=session)
+    FRAMES["tiled numbers"].clicdata.push(name, session=session)
     with pytest.raises(cd.IncompleteReadError) as caught:
         cd.read_clicdata(name, session=session)
     assert f'pd.read_clicdata({name!r}, repeated_pages="accept")' in str(caught.value)
@@ -177,34 +185,34 @@ def test_the_error_has_a_line_to_paste(running, open_session, name):
 
 
 WRITES = {
-    "replace": lambda frame, name, session, **how: frame.head(7).clicdata.push(
-        name, if_exists="replace", reconcile_wait=0, session=session, **how
+    "replace": lambda frame, name, session, **options: frame.head(7).clicdata.push(
+        name, if_exists="replace", reconcile_wait=0, session=session, **options
     ),
-    "dry run of a replace": lambda frame, name, session, **how: frame.clicdata.push(
-        name, if_exists="replace", dry_run=True, session=session, **how
+    "dry run of a replace": lambda frame, name, session, **options: frame.clicdata.push(
+        name, if_exists="replace", dry_run=True, session=session, **options
     ),
-    "upsert": lambda frame, name, session, **how: frame.drop_duplicates(frame.columns[0]).clicdata.upsert(
-        name, on=frame.columns[0], verify=True, session=session, **how
+    "upsert": lambda frame, name, session, **options: frame.drop_duplicates(frame.columns[0]).clicdata.upsert(
+        name, on=frame.columns[0], verify=True, session=session, **options
     ),
-    "push, upsert": lambda frame, name, session, **how: frame.drop_duplicates(frame.columns[0]).clicdata.push(
-        name, if_exists="upsert", on=frame.columns[0], session=session, **how
+    "push, upsert": lambda frame, name, session, **options: frame.drop_duplicates(frame.columns[0]).clicdata.push(
+        name, if_exists="upsert", on=frame.columns[0], session=session, **options
     ),
-    "append on keys": lambda frame, name, session, **how: (
+    "append on keys": lambda frame, name, session, **options: (
         frame.head(1)
         .replace({frame.columns[0]: {frame.iloc[0, 0]: "new" if frame.iloc[0, 0] == "x" else 99_999}})
-        .clicdata.append(name, on=frame.columns[0], session=session, **how)
+        .clicdata.append(name, on=frame.columns[0], session=session, **options)
     ),
-    "append, check": lambda frame, name, session, **how: frame.head(3).clicdata.append(
-        name, on_unknown="check", session=session, **how
+    "append, check": lambda frame, name, session, **options: frame.head(3).clicdata.append(
+        name, on_unknown="check", session=session, **options
     ),
-    "dry run of a delete": lambda frame, name, session, **how: frame.clicdata.delete_rows(
-        name, on=frame.columns[0], dry_run=True, session=session, **how
+    "dry run of a delete": lambda frame, name, session, **options: frame.clicdata.delete_rows(
+        name, on=frame.columns[0], dry_run=True, session=session, **options
     ),
-    "bounded delete": lambda frame, name, session, **how: frame.head(1).clicdata.delete_rows(
-        name, on=frame.columns[0], max_rows=1_000, session=session, **how
+    "bounded delete": lambda frame, name, session, **options: frame.head(1).clicdata.delete_rows(
+        name, on=frame.columns[0], max_rows=1_000, session=session, **options
     ),
-    "delete_data": lambda frame, name, session, **how: cd.Data(session).delete_data(
-        name, frame.head(1).to_dict("records")[0], max_rows=1_000, **how
+    "delete_data": lambda frame, name, session, **options: cd.Data(session).delete_data(
+        name, frame.head(1).to_dict("records")[0], max_rows=1_000, **options
     ),
 }
 
@@ -213,26 +221,26 @@ WRITES = {
 @every_frame
 @pytest.mark.parametrize("write", WRITES)
 def test_a_write_that_depends_on_a_read_needs_a_complete_read(
-    running, open_session, name, home, api_version, what, write
+    running, open_session, name, data_home, api_version, case, write
 ):
-    session, frame = open_session(running, api_version), FRAMES[what]
+    session, frame = open_session(running, api_version), FRAMES[case]
     frame.clicdata.push(name, session=session)
     before = in_table(running, name)
-    how: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if api_version == "unversioned":
         running.requests.clear()
-        with pytest.raises(cd.IncompleteReadError, match=OFFER):
+        with pytest.raises(cd.IncompleteReadError, match=REMEDY):
             WRITES[write](frame, name, session)
         assert in_table(running, name) == before
         assert {entry.operation for entry in running.requests} <= {"list", "read"}
-        how = {"repeated_pages": "accept"}
-    receipt = WRITES[write](frame, name, session, **how)
+        options = {"repeated_pages": "accept"}
+    receipt = WRITES[write](frame, name, session, **options)
     if write == "replace":
         assert in_table(running, name) == rows_of(frame.head(7))
-        no_word: Any = "yes"
+        invalid: Any = "yes"
         with pytest.raises(ValueError, match="repeated_pages"):
-            cd.restore(receipt.backup, name, repeated_pages=no_word, session=session)
-        cd.restore(receipt.backup, name, reconcile_wait=0, session=session, **how)
+            cd.restore(receipt.backup, name, repeated_pages=invalid, session=session)
+        cd.restore(receipt.backup, name, reconcile_wait=0, session=session, **options)
         assert in_table(running, name) == before
     elif write in ("upsert", "push, upsert"):
         assert receipt.sent == 0
@@ -243,8 +251,8 @@ def test_a_write_that_depends_on_a_read_needs_a_complete_read(
 
 @every_dialect
 @every_frame
-def test_what_only_compares_accepts_pages_that_repeat(running, open_session, name, api_version, what):
-    session, frame = open_session(running, api_version), FRAMES[what]
+def test_verification_accepts_repeated_pages(running, open_session, name, api_version, case):
+    session, frame = open_session(running, api_version), FRAMES[case]
     assert frame.clicdata.push(name, verify=True, session=session).status == "verified"
     assert frame.head(30).clicdata.append(name, verify=True, session=session).status == "verified"
     assert in_table(running, name) == rows_of(frame) + rows_of(frame.head(30))
@@ -253,8 +261,8 @@ def test_what_only_compares_accepts_pages_that_repeat(running, open_session, nam
 @every_dialect
 @every_frame
 @pytest.mark.parametrize("after_commit", [True, False])
-def test_unknown_rows_are_found_among_repeated_pages(running, open_session, name, api_version, what, after_commit):
-    session, frame = open_session(running, api_version), FRAMES[what]
+def test_unknown_rows_are_found_among_repeated_pages(running, open_session, name, api_version, case, after_commit):
+    session, frame = open_session(running, api_version), FRAMES[case]
     for nth in (1, 2, 4):
         table = f"{name} {nth}"
         running.faults.lose_reply(operation="append", nth=nth, after_commit=after_commit)
@@ -263,61 +271,61 @@ def test_unknown_rows_are_found_among_repeated_pages(running, open_session, name
         assert in_table(running, table) == rows_of(frame)
 
 
-def test_an_argument_that_is_neither_is_refused_before_any_request(running, open_session, name):
+def test_an_invalid_repeated_pages_is_refused_before_any_request(running, open_session, name):
     session, frame = open_session(running), ROWS.head(1)
     running.requests.clear()
     for act in (
-        lambda **how: cd.read_clicdata(name, **how),
-        lambda **how: cd.read_clicdata_batches(name, **how),
-        lambda **how: frame.clicdata.push(name, **how),
-        lambda **how: frame.clicdata.append(name, **how),
-        lambda **how: frame.clicdata.upsert(name, on="a", **how),
-        lambda **how: frame.clicdata.delete_rows(name, on="a", **how),
-        lambda **how: cd.push(frame, name, **how),
-        lambda **how: cd.append(frame, name, **how),
-        lambda **how: cd.upsert(frame, name, on="a", **how),
-        lambda **how: cd.delete_rows(frame, name, on="a", **how),
+        lambda **options: cd.read_clicdata(name, **options),
+        lambda **options: cd.read_clicdata_batches(name, **options),
+        lambda **options: frame.clicdata.push(name, **options),
+        lambda **options: frame.clicdata.append(name, **options),
+        lambda **options: frame.clicdata.upsert(name, on="a", **options),
+        lambda **options: frame.clicdata.delete_rows(name, on="a", **options),
+        lambda **options: cd.push(frame, name, **options),
+        lambda **options: cd.append(frame, name, **options),
+        lambda **options: cd.upsert(frame, name, on="a", **options),
+        lambda **options: cd.delete_rows(frame, name, on="a", **options),
     ):
         with pytest.raises(ValueError, match=r"repeated_pages= must be one of 'check', 'accept', not 'yes'"):
             act(repeated_pages="yes", session=session)
     assert len(running.requests) == 0
 
 
-# a page in the place of another
+# a page instead of another
 
 DISTINCT = pd.DataFrame({"n": range(4 * PAGE), "t": [f"row {n}" for n in range(4 * PAGE)]})
 INSTEAD = {"the one before": {3: 2}, "an earlier one": {3: 1}, "the last as an earlier one": {4: 2}}
 
 
 @every_dialect
-@pytest.mark.parametrize("way", ["whole", "chunks", "batches"])
+@pytest.mark.parametrize("method", ["whole", "chunks", "batches"])
 @pytest.mark.parametrize("instead", INSTEAD)
 @pytest.mark.parametrize("times", [1, 100], ids=["once", "always"])
-@pytest.mark.parametrize("how", [{}, {"repeated_pages": "accept"}], ids=["check", "accept"])
-def test_a_page_that_came_in_the_place_of_another_is_noticed(proxied, name, api_version, way, instead, times, how):
+@pytest.mark.parametrize("options", [{}, {"repeated_pages": "accept"}], ids=["check", "accept"])
+def test_a_page_instead_of_another_is_detected(proxied, name, api_version, method, instead, times, options):
     proxy, session = proxied(api_version, DISTINCT)
     proxy.instead, proxy.times = INSTEAD[instead], times
-    if how and times > 1 and api_version == "unversioned":
-        # Nothing shows it: this is what the caller has accepted.
-        got, _ = read(way, name, DISTINCT, session=session, **how)
+    if options and times > 1 and api_version == "unversioned":
+        # The replies do not show it; the caller has accepted this.
+        got, _ = read(method, name, DISTINCT, session=session, **options)
         assert got["n"].nunique() == 3 * PAGE
         return
     with pytest.raises(cd.IncompleteReadError) as caught:
-        read(way, name, DISTINCT, session=session, **how)
+        read(method, name, DISTINCT, session=session, **options)
     page = next(iter(INSTEAD[instead]))
     assert caught.value.page == page
     if api_version == "2025.3":
         assert f"page {INSTEAD[instead][page]} came instead of page {page}" in str(caught.value)
     elif times == 1:
         assert "differs when it is requested again" in str(caught.value)
-        assert OFFER not in str(caught.value)
+        assert REMEDY not in str(caught.value)
     proxy.times = 0
-    assert rows_of(read(way, name, DISTINCT, session=session)[0]) == rows_of(DISTINCT)
+    assert rows_of(read(method, name, DISTINCT, session=session)[0]) == rows_of(DISTINCT)
 
 
 @every_dialect
-def test_the_page_is_requested_again_on_a_connection_of_its_own(proxied, name, api_version):
-    frame = FRAMES["a tile"].head(2 * PAGE)
+def test_a_repeated_page_is_requested_again_on_a_new_connection(proxied, name, api_version):
+    frame = FRAMES["tiled numbers"].head(2 * PAGE)
     proxy, session = proxied(api_version, frame)
     cd.read_clicdata(name, repeated_pages="accept", session=session)
     again = [at for at, page in enumerate(proxy.pages) if page == 2][1]
@@ -333,39 +341,39 @@ def test_caches_are_asked_not_to_answer(proxied, name, api_version):
     assert {headers.get("Pragma") for headers in proxy.headers} == {"no-cache"}
 
 
-@pytest.mark.parametrize("how", [{}, {"repeated_pages": "accept"}], ids=["check", "accept"])
-@pytest.mark.parametrize("far", ["the same page", "refused", "a last page", "nothing"])
-def test_a_service_that_ignores_the_page_number(http_service, how, far):
-    """It gives one page for ever; told from a table of three equal pages by a page that no table has."""
+@pytest.mark.parametrize("options", [{}, {"repeated_pages": "accept"}], ids=["check", "accept"])
+@pytest.mark.parametrize("beyond", ["the same page", "refused", "a last page", "nothing"])
+def test_a_service_that_ignores_the_page_number(http_service, options, beyond):
+    """A request for a page beyond the table distinguishes it from a table of three equal pages."""
 
     def answer(request):
         page = int(request.query.get("page", 1))
-        if page > 3 and far == "refused":
+        if page > 3 and beyond == "refused":
             return 404, {}, b'{"error": {"code": "NotFound", "description": "no such page"}}'
-        rows = [] if page > 3 and far == "nothing" else [{"n": n} for n in range(3)]
-        more = page < 3 or (far == "the same page")
+        rows = [] if page > 3 and beyond == "nothing" else [{"n": n} for n in range(3)]
+        more = page < 3 or (beyond == "the same page")
         return 200, {}, json.dumps({"data": rows, "has_more_data": more}).encode()
 
     with (
         http_service(answer) as url,
         cd.Session(api_key="canary", base_url=url, api_version="unversioned") as session,
     ):
-        if far == "the same page":
+        if beyond == "the same page":
             with pytest.raises(cd.IncompleteReadError, match="ignores the number") as caught:
-                cd.read_clicdata(7, session=session, **how)
-            assert OFFER not in str(caught.value)
-        elif how:
-            assert len(cd.read_clicdata(7, session=session, **how)) == 9
+                cd.read_clicdata(7, session=session, **options)
+            assert REMEDY not in str(caught.value)
+        elif options:
+            assert len(cd.read_clicdata(7, session=session, **options)) == 9
         else:
-            with pytest.raises(cd.IncompleteReadError, match=OFFER):
+            with pytest.raises(cd.IncompleteReadError, match=REMEDY):
                 cd.read_clicdata(7, session=session)
 
 
-def test_a_digest_depends_on_the_values_of_rows_alone():
+def test_a_digest_depends_only_on_the_values_of_rows():
     rows: list[dict[str, Any]] = [{"a": 1, "b": "x" * 5, "c": [1, {"d": None}]}, {"a": 2.5, "b": None, "c": True}]
     same = json.loads(json.dumps(rows))
     for row in rows:
-        # As a parser may give them: the very same object, or another that is equal.
+        # A parser may return the same object or an equal one.
         row["b"] = row["b"] and sys.intern(row["b"])
     assert _digest(rows) == _digest(same) == _digest([dict(reversed(row.items())) for row in same])
     others: list[list[dict[str, Any]]] = [
@@ -383,7 +391,7 @@ def test_a_digest_depends_on_the_values_of_rows_alone():
     assert len(digests) == 1 + len(others)
 
 
-# the count beside the rows of the unversioned dialect
+# the count next to the rows in the unversioned dialect
 
 COUNTS: dict[str, Any] = {
     "one page": ([3], [3], None),
@@ -402,9 +410,9 @@ COUNTS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("what", COUNTS)
-def test_the_count_beside_the_rows_is_that_of_the_table(http_service, what):
-    sizes, counts, wrong = COUNTS[what]
+@pytest.mark.parametrize("case", COUNTS)
+def test_the_count_next_to_the_rows_is_that_of_the_table(http_service, case):
+    sizes, counts, wrong = COUNTS[case]
 
     def answer(request):
         page = int(request.query.get("page", 1))
@@ -424,12 +432,12 @@ def test_the_count_beside_the_rows_is_that_of_the_table(http_service, what):
                 cd.read_clicdata(7, session=session)
 
 
-# what is decided by reads
+# reads before a replace
 
 
 @every_dialect
 @pytest.mark.parametrize("times", [1, 100], ids=["once", "always"])
-def test_a_replace_that_is_given_a_wrong_page_deletes_nothing(proxied, running, name, home, api_version, times):
+def test_a_replace_that_receives_a_wrong_page_deletes_nothing(proxied, running, name, data_home, api_version, times):
     proxy, session = proxied(api_version, DISTINCT)
     proxy.instead, proxy.times = {3: 1}, times
     with pytest.raises(cd.IncompleteReadError):
@@ -439,7 +447,7 @@ def test_a_replace_that_is_given_a_wrong_page_deletes_nothing(proxied, running, 
 
 
 @every_dialect
-def test_the_backup_is_verified_from_the_last_page_to_the_first(proxied, name, home, api_version):
+def test_the_backup_is_verified_from_the_last_page_to_the_first(proxied, name, data_home, api_version):
     proxy, session = proxied(api_version, DISTINCT)
     DISTINCT.head(5).clicdata.push(name, if_exists="replace", reconcile_wait=0, session=session)
     pages = proxy.pages[: proxy.pages.index(1, len(DISTINCT) // PAGE + 1) + 1]
@@ -447,22 +455,22 @@ def test_the_backup_is_verified_from_the_last_page_to_the_first(proxied, name, h
     assert walked[:7] == [1, 2, 3, 4, 3, 2, 1]
 
 
-def other_row(body):
+def with_another_row(body):
     parsed = json.loads(body)
     inner = parsed.get("result", parsed)
     inner["data"][0]["t"] = "another"
     return json.dumps(parsed).encode()
 
 
-def swapped(body):
-    """Two rows change the values of one column."""
+def with_swapped_cells(body):
+    """Swap the values of a column between two rows."""
     parsed = json.loads(body)
     one, two = parsed.get("result", parsed)["data"][:2]
     one["t"], two["t"] = two["t"], one["t"]
     return json.dumps(parsed).encode()
 
 
-def more_rows(body):
+def with_extra_row(body):
     parsed = json.loads(body)
     inner = parsed.get("result", parsed)
     inner["data"].append({"n": 10_000, "t": "new"})
@@ -471,47 +479,51 @@ def more_rows(body):
     return json.dumps(parsed).encode()
 
 
-WRONG = {"another row": other_row, "cells swapped between rows": swapped, "one row more": more_rows}
+WRONG = {
+    "another row": with_another_row,
+    "cells swapped between rows": with_swapped_cells,
+    "an extra row": with_extra_row,
+}
 
 
 @every_dialect
 @pytest.mark.parametrize("page", [1, 2, 3])
-@pytest.mark.parametrize("what", WRONG)
-def test_rows_that_differ_when_they_are_read_back_stop_a_replace(proxied, running, name, home, api_version, page, what):
+@pytest.mark.parametrize("case", WRONG)
+def test_a_replace_stops_if_a_second_read_differs(proxied, running, name, data_home, api_version, page, case):
     frame = DISTINCT.head(2 * PAGE + 50)
     proxy, session = proxied(api_version, frame)
-    # Page 1 also tells the columns, and the last page is read twice where nothing says how many rows there are.
+    # Page 1 is also read for the columns, and the last page twice where replies do not state the number of rows.
     second_walk = {1: 3, 2: 2, 3: 3 if api_version == "unversioned" else 2}
 
-    def edit(asked, body):
-        return WRONG[what](body) if asked == page and proxy.pages.count(page) == second_walk[page] else body
+    def edit(requested, body):
+        return WRONG[case](body) if requested == page and proxy.pages.count(page) == second_walk[page] else body
 
     proxy.edit = edit
     with pytest.raises(cd.ClicDataError, match=r"read (twice|a second time), from the") as caught:
         frame.head(5).clicdata.push(name, if_exists="replace", reconcile_wait=0, session=session)
-    if what == "cells swapped between rows":
+    if case == "cells swapped between rows":
         assert "are in other rows" in str(caught.value)
     assert in_table(running, name) == rows_of(frame)
     assert running.requests.of("delete") == []
 
 
-# rows of unknown fate, and a page that hides them
+# unknown rows, and a page that hides them
 
 SENT = pd.DataFrame({"n": range(3 * PAGE), "t": [f"row {n}" for n in range(3 * PAGE)]})
 BEFORE = SENT.assign(n=-1 - SENT["n"]).head(2 * PAGE)
-MODES = {"on": {"on": "n"}, "check": {"on_unknown": "check"}, "stamp": {"stamp": "mark"}}
+MODES = {"on": {"on": "n"}, "check": {"on_unknown": "check"}, "stamp": {"stamp": "push_batch"}}
 
 
 @pytest.fixture
 def hidden(proxied, running, open_session, name):
-    """Create a table, and a proxy that gives page 1 for its last one as soon as rows were sent."""
+    """Return a function that creates a table and a proxy that returns a wrong page as soon as rows were sent."""
 
     def start(api_version, before, page, times, **options):
         proxy, session = proxied(api_version, None)
         before.clicdata.push(name, session=open_session(running, api_version), **options)
         running.requests.clear()
 
-        def edit(asked, body):
+        def edit(requested, body):
             if running.requests.of("append"):
                 proxy.instead = {page: 1}
             return body
@@ -530,70 +542,70 @@ def numbers(sandbox, name):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("before", [BEFORE.head(0), BEFORE], ids=["no rows before", "other rows before"])
 @pytest.mark.parametrize("times", [1, 10_000], ids=["once", "always"])
-def test_a_page_that_hides_rows_does_not_have_them_sent_twice(running, hidden, name, api_version, mode, before, times):
-    """The rows of the lost reply are page 3, in the place of which page 1 comes."""
+def test_rows_hidden_by_a_wrong_page_are_not_sent_twice(running, hidden, name, api_version, mode, before, times):
+    """The rows of the lost reply are page 3, and page 1 comes instead of it."""
     frame = SENT.head(PAGE if len(before) else 3 * PAGE)
-    proxy, session = hidden(api_version, before, 3, times, **({"stamp": "mark"} if mode == "stamp" else {}))
-    how = {**MODES[mode], "chunksize": PAGE, "reconcile_wait": 0, "session": session}
+    proxy, session = hidden(api_version, before, 3, times, **({"stamp": "push_batch"} if mode == "stamp" else {}))
+    options = {**MODES[mode], "chunksize": PAGE, "reconcile_wait": 0, "session": session}
     nth = len(frame) // PAGE
     running.faults.lose_reply(operation="append", nth=nth)
-    # By their mark, rows that are hidden are deleted before they are sent again.
+    # With a stamp, hidden rows are deleted before they are sent again.
     if times > 1 and (api_version != "unversioned" or mode != "stamp"):
         with pytest.raises(cd.AmbiguousWriteError) as caught:
-            frame.clicdata.append(name, **how)
+            frame.clicdata.append(name, **options)
         assert caught.value.unknown == [batch_ranges(len(frame), PAGE, api_version)[nth - 1]]
         proxy.times = 0
-        how["resume"] = caught.value.resume
-    assert frame.clicdata.append(name, **how).sent == len(frame)
+        options["resume"] = caught.value.resume
+    assert frame.clicdata.append(name, **options).sent == len(frame)
     assert numbers(running, name) == Counter([*before["n"], *frame["n"]])
 
 
 @every_dialect
 @pytest.mark.parametrize("before", [BEFORE.head(0), BEFORE], ids=["no rows before", "other rows before"])
 @pytest.mark.parametrize("times", [1, 10_000], ids=["once", "always"])
-def test_a_page_that_hides_rows_from_a_token_does_not_have_them_sent_twice(
+def test_rows_hidden_by_a_wrong_page_are_not_sent_twice_after_a_resume(
     running, hidden, name, api_version, before, times
 ):
-    """The write was begun without a mode, so that nothing may show how many rows there were before."""
+    """The write began without a mode, so the number of rows before it may be unknown."""
     page = 3 + len(before) // PAGE
     proxy, session = hidden(api_version, before, page, times)
-    how = {"chunksize": PAGE, "reconcile_wait": 0, "session": session}
+    options = {"chunksize": PAGE, "reconcile_wait": 0, "session": session}
     running.faults.lose_reply(operation="append", nth=3)
     with pytest.raises(cd.AmbiguousWriteError) as caught:
-        SENT.clicdata.append(name, **how)
+        SENT.clicdata.append(name, **options)
     resume = caught.value.resume
     unproven = api_version == "unversioned" and len(before)
     for _ in range(2):
         if times > 1 and api_version != "unversioned":
-            # There the last row was not sent yet, so the table is read before it is.
+            # The last row was not sent yet, so the table is read first.
             with pytest.raises(cd.IncompleteReadError, match="page 1 came instead"):
-                SENT.clicdata.append(name, on_unknown="check", resume=resume, **how)
+                SENT.clicdata.append(name, on_unknown="check", resume=resume, **options)
         elif times > 1 or unproven:
             with pytest.raises(cd.AmbiguousWriteError) as caught:
-                SENT.clicdata.append(name, on_unknown="check", resume=resume, **how)
+                SENT.clicdata.append(name, on_unknown="check", resume=resume, **options)
             assert caught.value.unknown == [batch_ranges(len(SENT), PAGE, api_version)[2]]
     if not unproven:
         proxy.times = 0
-        assert SENT.clicdata.append(name, on_unknown="check", resume=resume, **how).sent == len(SENT)
+        assert SENT.clicdata.append(name, on_unknown="check", resume=resume, **options).sent == len(SENT)
     assert numbers(running, name) == Counter([*before["n"], *SENT["n"]])
 
 
 @every_dialect
-@pytest.mark.parametrize("what", ["push", "append", "a stream", "upsert"])
-def test_a_page_in_the_place_of_another_is_not_verified(running, hidden, name, api_version, what):
+@pytest.mark.parametrize("case", ["push", "append", "a stream", "upsert"])
+def test_a_page_instead_of_another_fails_the_verification(running, hidden, name, api_version, case):
     _, session = hidden(api_version, BEFORE.head(0), 3, 10_000)
     act = {
         "push": lambda: SENT.clicdata.push(f"{name} new", verify=True, session=session),
         "append": lambda: SENT.clicdata.append(name, verify=True, session=session),
         "a stream": lambda: cd.append(pa.table(SENT).to_reader(70), name, verify=True, session=session),
         "upsert": lambda: SENT.clicdata.upsert(name, on="n", verify=True, session=session),
-    }[what]
+    }[case]
     with pytest.raises(cd.IncompleteWriteError) as caught:
         act()
     error = caught.value
     if api_version == "unversioned":
         assert isinstance(error, cd.VerificationError)
-        hidden_rows = [(2 * PAGE, 3 * PAGE)] if what == "upsert" else [(0, 3 * PAGE)]
+        hidden_rows = [(2 * PAGE, 3 * PAGE)] if case == "upsert" else [(0, 3 * PAGE)]
         assert error.unknown == hidden_rows
     else:
         assert "page 1 came instead of page 3" in str(error)

@@ -1,4 +1,4 @@
-"""Accounts, dashboards, teams and users: each method, in each dialect, and what it changed as another shows."""
+"""Accounts, dashboards, teams and users: each method in each dialect, with the change that another method shows."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ def email(name):
 
 @pytest.fixture
 def table(session, name):
-    """Create a table with rows to draw."""
+    """Create a table with rows for a dashboard."""
     frame = pd.DataFrame({"plane": ["A320", "B738", "A320"], "seats": [180, 189, 174]})
     return frame.clicdata.push(name, session=session).rec_id
 
@@ -30,7 +30,7 @@ def table(session, name):
 
 
 @pytest.mark.operation("GET /account")
-def test_the_account(session):
+def test_get_account(session):
     account = cd.Account(session)
     frame, record = account.get_account("df"), account.get_account("dict")
     assert frame.iloc[0].to_dict().items() >= {"name": record["name"], "domain": record["domain"]}.items()
@@ -39,7 +39,7 @@ def test_the_account(session):
 
 
 @pytest.mark.operation("GET /profile/user", "PUT /user/{id}")
-def test_the_profile_is_that_of_the_user_who_is_signed_in(session, name):
+def test_the_profile_is_that_of_the_signed_in_user(session, name):
     account, user = cd.Account(session), cd.User(session)
     record = account.get_profile("dict")
     rec_id = record["rec_id"] if "rec_id" in record else record["id"]
@@ -90,18 +90,18 @@ def test_dashboards_are_listed_and_filtered(session, one_sandbox, table, name):
 
 
 @pytest.mark.parametrize("matching", [[], [{"id": 1, "name": "Delays of 2025"}]], ids=len)
-def test_whatever_the_service_takes_for_a_name_that_matches_the_dashboard_is_found(http_service, matching):
+def test_a_dashboard_is_found_with_any_name_filter_of_the_service(http_service, matching):
     every = [{"id": 1, "name": "Delays of 2025"}, {"id": 2, "name": "Delays"}]
 
     def answer(request):
         return 200, {}, json.dumps({"dashboards": matching if "name" in request.query else every}).encode()
 
-    with http_service(answer) as url, at(url) as session:
+    with http_service(answer) as url, session_at(url) as session:
         assert cd.Dashboard(session).get_dashboard("Delays")["rec_id"].tolist() == [2]
 
 
 @pytest.mark.operation("GET /dashboard/{id}/thumbnail", "GET /dashboard/{id}/snapshot")
-def test_pictures(session, one_sandbox, table, name, tmp_path):
+def test_pictures_of_a_dashboard(session, one_sandbox, table, name, tmp_path):
     from PIL import Image
 
     rec_id = one_sandbox.dashboard(name, table=table)
@@ -143,7 +143,7 @@ def test_a_picture_is_read_in_every_form(http_service, form):
         "bytes": content,
         "wrapped": json.dumps({"success": True, "result": text}).encode(),
     }[form]
-    with http_service(lambda request: (200, {}, body)) as url, at(url) as session:
+    with http_service(lambda request: (200, {}, body)) as url, session_at(url) as session:
         picture = cd.Dashboard(session).get_dashboard_snapshot(7, output="image")
     assert (bytes(picture), picture.format, picture.size) == (content, "jpeg", None)
     assert picture._repr_jpeg_() == content
@@ -154,19 +154,19 @@ def test_a_picture_is_read_in_every_form(http_service, form):
 def test_a_reply_that_is_not_a_picture_raises(http_service, body):
     with (
         http_service(lambda request: (200, {}, body)) as url,
-        at(url) as session,
+        session_at(url) as session,
         pytest.raises(cd.UnexpectedReplyError, match=r"GET /dashboard/7/thumbnail.*it is not a picture"),
     ):
         cd.Dashboard(session).get_dashboard_thumbnail(7)
 
 
 @pytest.mark.parametrize("text", [None, float("nan"), b"aGVsbG8="])
-def test_a_picture_is_not_read_from_what_is_no_text(text):
+def test_a_picture_can_only_be_read_from_text(text):
     with pytest.raises(TypeError, match=r"base64 text .* must be a str"):
         cd.Picture.from_base64(text)
 
 
-def at(url, api_version="unversioned", **options):
+def session_at(url, api_version="unversioned", **options):
     return Session(api_key="hush", base_url=url, api_version=api_version, **options)
 
 
@@ -174,7 +174,7 @@ def at(url, api_version="unversioned", **options):
 
 
 @pytest.mark.operation("GET /team", "POST /team", "PUT /team/{id}", "DELETE /team/{id}")
-def test_a_team_is_made_changed_and_deleted(session, name):
+def test_a_team_is_created_changed_and_deleted(session, name):
     team = cd.Team(session)
     rec_id = team.create_team(name, description="those who fly")
     assert team.get_team(name)["description"].item() == "those who fly"
@@ -193,7 +193,7 @@ def test_a_team_is_made_changed_and_deleted(session, name):
 @pytest.mark.operation(
     "POST /team/{id}/user", "DELETE /team/{id}/user", "POST /team/{id}/parameter", "DELETE /team/{id}/parameter"
 )
-def test_who_is_in_a_team_and_its_parameters(session, name, email):
+def test_members_and_parameters_of_a_team(session, name, email):
     team, user = cd.Team(session), cd.User(session)
     rec_id, who = team.create_team(name), user.create_user(email, "Amelia", "E.", password="a password")
     team.add_user(name, email)
@@ -209,7 +209,7 @@ def test_who_is_in_a_team_and_its_parameters(session, name, email):
 
 
 @pytest.mark.operation("GET /user", "POST /user", "GET /user/{id}", "PUT /user/{id}", "DELETE /user/{id}")
-def test_a_user_is_made_changed_and_deleted(session, email):
+def test_a_user_is_created_changed_and_deleted(session, email):
     user = cd.User(session)
     rec_id = user.create_user(email, "Amelia", last_name="E.", password="a password")
     assert user.get_user(email)[["first_name", "last_name"]].iloc[0].tolist() == ["Amelia", "E."]
@@ -227,15 +227,15 @@ def test_a_user_is_made_changed_and_deleted(session, email):
 
 
 @pytest.mark.operation("PUT /user/{id}/password")
-def test_a_password_that_was_set_signs_in_and_the_old_one_does_not(session, one_sandbox, email):
+def test_a_new_password_signs_in_and_the_old_one_does_not(session, one_sandbox, email):
     user = cd.User(session)
     rec_id = user.create_user(email, "Amelia", "E.", password="the old one")
 
     def profile(password):
         with Session(
             client_id=one_sandbox.client_id, username=email, password=password, base_url=one_sandbox.url
-        ) as theirs:
-            return cd.Account(theirs).get_profile("dict")["email_address"]
+        ) as session_of_user:
+            return cd.Account(session_of_user).get_profile("dict")["email_address"]
 
     assert profile("the old one") == email
     user.set_password(rec_id, "the new one")
@@ -244,14 +244,14 @@ def test_a_password_that_was_set_signs_in_and_the_old_one_does_not(session, one_
         profile("the old one")
 
 
-def test_fields_that_are_not_known_here_go_out_as_they_are(http_service):
+def test_unknown_fields_are_sent_unchanged(http_service):
     bodies = {}
 
     def answer(request):
         bodies[f"{request.method} {request.path}"] = json.loads(request.body)
         return 200, {}, b"7"
 
-    with http_service(answer) as url, at(url) as session:
+    with http_service(answer) as url, session_at(url) as session:
         assert cd.Team(session).create_team("A", colour="red") == 7
         cd.Team(session).update_team(7, tags=["a", {"b": None}])
         cd.Team(session).add_user(7, 8, role="lead")
@@ -271,8 +271,8 @@ def test_fields_that_are_not_known_here_go_out_as_they_are(http_service):
 # bad input
 
 AREAS = {"Account": cd.Account, "Dashboard": cd.Dashboard, "Schedule": cd.Schedule, "Team": cd.Team, "User": cd.User}
-NO_ID = [None, True, 1.5, 0, -1, "", "  ", "\ud800", [1]]
-MEANT_BY = [
+INVALID_IDS = [None, True, 1.5, 0, -1, "", "  ", "\ud800", [1]]
+BY_ID_OR_NAME = [
     ("Team", "update_team", ("x",)), ("Team", "delete_team", ()), ("Team", "add_user", (1,)),
     ("Team", "remove_user", (1,)), ("Team", "set_parameter", ("p", 1)), ("Team", "remove_parameter", ("p",)),
     ("User", "update_user", ("a@b.example",)), ("User", "delete_user", ()), ("User", "set_password", ("hush",)),
@@ -319,23 +319,23 @@ BAD = [
     ("User", "set_password", (7, "\ud800"), {}, "surrogate"),
     *(
         (area, method, (rec_id, *rest), {}, "RecId|blank|surrogate|rec_id")
-        for area, method, rest in MEANT_BY
-        for rec_id in NO_ID
+        for area, method, rest in BY_ID_OR_NAME
+        for rec_id in INVALID_IDS
     ),
 ]
 
 
 @pytest.fixture(scope="module")
-def unheard():
-    """Open a session whose address has no server: any request is an error."""
-    with at("http://127.0.0.1:1", retry=cd.RetryPolicy(attempts=1)) as session:
+def offline():
+    """Open a session whose address has no server, so that any request raises."""
+    with session_at("http://127.0.0.1:1", retry=cd.RetryPolicy(attempts=1)) as session:
         yield session
 
 
-@pytest.mark.parametrize(("area", "method", "arguments", "options", "says"), BAD)
-def test_bad_input_is_refused_before_any_request(unheard, area, method, arguments, options, says):
-    with pytest.raises((TypeError, ValueError), match=says) as caught:
-        getattr(AREAS[area](unheard), method)(*arguments, **options)
+@pytest.mark.parametrize(("area", "method", "arguments", "options", "message"), BAD)
+def test_bad_input_is_refused_before_any_request(offline, area, method, arguments, options, message):
+    with pytest.raises((TypeError, ValueError), match=message) as caught:
+        getattr(AREAS[area](offline), method)(*arguments, **options)
     assert "hush" not in str(caught.value)
 
 
@@ -349,7 +349,7 @@ LISTS = {
 
 @pytest.mark.parametrize("area", LISTS)
 @pytest.mark.parametrize(
-    ("names", "wanted", "says"),
+    ("names", "wanted", "message"),
     [
         (
             ["Delays", "Delays", "Seats"],
@@ -363,89 +363,89 @@ LISTS = {
         ([f"Dashboard of {n:02}" for n in range(30)], "zzz", "and 20 more"),
     ],
 )
-def test_a_name_that_matches_none_or_several(http_service, area, names, wanted, says):
-    holds, method, key = LISTS[area]
+def test_a_name_that_matches_no_or_several_records_raises(http_service, area, names, wanted, message):
+    key_of_list, method, key = LISTS[area]
     listed = [{"rec_id": number, key: name} for number, name in enumerate(names, 1)]
-    body = json.dumps({holds: listed}).encode()
+    body = json.dumps({key_of_list: listed}).encode()
     with (
         http_service(lambda request: (200, {}, body)) as url,
-        at(url) as session,
-        pytest.raises(LookupError, match=says) as caught,
+        session_at(url) as session,
+        pytest.raises(LookupError, match=message) as caught,
     ):
         getattr(AREAS[area](session), method)(wanted)
     assert isinstance(caught.value, cd.RecordLookupError)
 
 
-def test_one_name_exactly_goes_before_others_that_differ_in_case(http_service):
+def test_an_exact_name_takes_precedence_over_names_that_differ_in_case(http_service):
     listed = [{"rec_id": 1, "name": "DELAYS"}, {"rec_id": 2, "name": "Delays"}, {"rec_id": 3, "name": "delays"}]
     body = json.dumps({"teams": listed}).encode()
-    with http_service(lambda request: (200, {}, body)) as url, at(url) as session:
+    with http_service(lambda request: (200, {}, body)) as url, session_at(url) as session:
         assert cd.Team(session).get_team("Delays", "dict")["rec_id"] == 2
 
 
 @pytest.mark.parametrize(("area", "method"), [("Team", "delete_team"), ("User", "delete_user")])
-def test_what_is_named_in_another_case_is_not_deleted(http_service, area, method):
-    holds, _, key = LISTS[area]
-    asked = []
+def test_a_record_whose_name_differs_in_case_is_not_deleted(http_service, area, method):
+    key_of_list, _, key = LISTS[area]
+    methods = []
 
     def answer(request):
-        asked.append(request.method)
-        return 200, {}, json.dumps({holds: [{"rec_id": 1, key: "PILOTS"}, {"rec_id": 2, key: "Crew"}]}).encode()
+        methods.append(request.method)
+        return 200, {}, json.dumps({key_of_list: [{"rec_id": 1, key: "PILOTS"}, {"rec_id": 2, key: "Crew"}]}).encode()
 
-    with http_service(answer) as url, at(url) as session:
+    with http_service(answer) as url, session_at(url) as session:
         with pytest.raises(cd.RecordLookupError, match=r"named 'pilots'. Did you mean 'PILOTS'\?"):
             getattr(AREAS[area](session), method)("pilots")
-        assert asked == ["GET"]
+        assert methods == ["GET"]
         getattr(AREAS[area](session), method)("PILOTS")
-        assert asked[1:] == ["GET", "DELETE"]
+        assert methods[1:] == ["GET", "DELETE"]
 
 
 # lists
 
 
-def test_a_list_is_walked_to_its_end(http_service):
+def test_a_list_is_read_to_its_end(http_service):
     def answer(request):
         page = int(request.query.get("page", 1))
         teams = [{"id": n, "name": f"T{n}"} for n in range(page * 2 - 1, min(page * 2 + 1, 6))]
         pagination = {"result_total_count": 5, "has_more_results": page < 3}
         return 200, {}, json.dumps({"success": True, "result": teams, "pagination": pagination}).encode()
 
-    with http_service(answer) as url, at(url, "2025.3") as session:
+    with http_service(answer) as url, session_at(url, "2025.3") as session:
         assert cd.Team(session).get_team()["rec_id"].tolist() == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
     "pagination", [{"result_total_count": 3}, {"has_more_results": True}, {"last_page": False}], ids=str
 )
-def test_a_list_that_is_not_whole_is_an_error(http_service, pagination):
+def test_an_incomplete_list_raises(http_service, pagination):
     body = {"success": True, "result": [{"id": 1}, {"id": 2}], "pagination": pagination}
     with (
         http_service(lambda request: (200, {}, json.dumps(body).encode())) as url,
-        at(url, "2025.3") as session,
+        session_at(url, "2025.3") as session,
         pytest.raises(cd.IncompleteReadError, match="2 teams were received, but"),
     ):
         cd.Team(session).get_team()
 
 
-@pytest.mark.parametrize("said", [{}, {"result_count": 2}, {"has_more_results": True}, {"result_total_count": 5}])
+@pytest.mark.parametrize("stated", [{}, {"result_count": 2}, {"has_more_results": True}, {"result_total_count": 5}])
 @pytest.mark.parametrize("keyed", [True, False])
-def test_each_record_is_listed_once_with_every_form_of_paging(http_service, said, keyed):
-    things = [{"id": n} if keyed else {"who": "ada"} for n in range(5)]
+def test_each_record_is_listed_once_with_every_form_of_paging(http_service, stated, keyed):
+    records = [{"id": n} if keyed else {"who": "ada"} for n in range(5)]
 
     def answer(request):
         page = int(request.query.get("page", 1))
-        shown = things[page * 2 - 2 : page * 2]
-        pagination = {"current_page": page, "page_size": 2, **said}
-        if "has_more_results" in said:
+        shown = records[page * 2 - 2 : page * 2]
+        pagination = {"current_page": page, "page_size": 2, **stated}
+        if "has_more_results" in stated:
             pagination["has_more_results"] = page < 3
         return 200, {}, json.dumps({"success": True, "result": shown, "pagination": pagination}).encode()
 
-    with http_service(answer) as url, at(url, "2025.3") as session:
-        assert cd.Account(session).get_account_activity(output="dict") == things
+    with http_service(answer) as url, session_at(url, "2025.3") as session:
+        assert cd.Account(session).get_account_activity(output="dict") == records
 
 
 def test_a_service_without_pages_is_not_requested_forever(http_service):
-    # Each request is an act of its own, so that no two replies are equal.
+    # Each request counts as an activity, so that no two replies are equal.
     counts = itertools.count()
 
     def answer(request):
@@ -456,7 +456,7 @@ def test_a_service_without_pages_is_not_requested_forever(http_service):
             json.dumps({"success": True, "result": shown, "pagination": {"current_page": 1, "page_size": 2}}).encode(),
         )
 
-    with http_service(answer) as url, at(url, "2025.3") as session:
+    with http_service(answer) as url, session_at(url, "2025.3") as session:
         assert len(cd.Account(session).get_account_activity()) == 2
 
 
@@ -470,8 +470,8 @@ def test_a_service_without_pages_is_not_requested_forever(http_service):
         ({"teams": []}, []),
     ],
 )
-def test_a_list_is_found_in_whatever_holds_it(http_service, body, names):
-    with http_service(lambda request: (200, {}, json.dumps(body).encode())) as url, at(url) as session:
+def test_a_list_is_found_in_any_object(http_service, body, names):
+    with http_service(lambda request: (200, {}, json.dumps(body).encode())) as url, session_at(url) as session:
         frame = cd.Team(session).get_team()
         assert frame["name"].tolist() == names
         assert list(frame)[:2] == ["rec_id", "name"]
@@ -483,7 +483,7 @@ def test_a_list_is_found_in_whatever_holds_it(http_service, body, names):
 def test_a_reply_that_is_not_a_list_raises(http_service, body):
     with (
         http_service(lambda request: (200, {}, json.dumps(body).encode())) as url,
-        at(url) as session,
+        session_at(url) as session,
         pytest.raises(cd.UnexpectedReplyError, match="it holds no list of records"),
     ):
         cd.Team(session).get_team()
@@ -493,7 +493,7 @@ def test_a_reply_that_is_not_a_list_raises(http_service, body):
 def test_a_record_is_not_returned_for_several_or_no_matches(http_service, listed):
     with (
         http_service(lambda request: (200, {}, json.dumps({"schedules": listed}).encode())) as url,
-        at(url) as session,
+        session_at(url) as session,
         pytest.raises(cd.UnexpectedReplyError, match=f"it holds {len(listed)} records instead of one"),
     ):
         cd.Schedule(session).get_schedule(7)
@@ -505,7 +505,10 @@ def test_a_frame_of_records_has_the_dtypes_of_its_values(http_service):
          "due_date": "soon", "tags": ["x"], "never_date": None},
         {"rec_id": 2, "name": None, "members": None, "ratio": 1, "open": None, "made_date": None, "extra": "y"},
     ]  # fmt: skip
-    with http_service(lambda request: (200, {}, json.dumps({"teams": teams}).encode())) as url, at(url) as session:
+    with (
+        http_service(lambda request: (200, {}, json.dumps({"teams": teams}).encode())) as url,
+        session_at(url) as session,
+    ):
         frame = cd.Team(session).get_team()
     kinds = {name: str(dtype) for name, dtype in frame.dtypes.items()}
     assert kinds["rec_id"] == "int64"
@@ -516,34 +519,37 @@ def test_a_frame_of_records_has_the_dtypes_of_its_values(http_service):
     assert frame["tags"][0] == ["x"]
 
 
-MOMENTS: dict[str, Any] = {
-    "an offset is not that of the next": (
+DATETIMES: dict[str, Any] = {
+    "different offsets": (
         ["2015-02-20T10:00:00+02:00", "2015-02-20 10:00:00", "2015-02-20T10:00:00.25Z", "2015-02-20T10:00:00-0130"],
         ["2015-02-20 08:00:00", "2015-02-20 10:00:00", "2015-02-20 10:00:00.250", "2015-02-20 11:30:00"],
     ),
-    "never and for ever": (
+    "the first and the last moment": (
         ["0001-01-01T00:00:00", None, "9999-12-31T23:59:59.9999999Z"],
         ["0001-01-01 00:00:00", None, "9999-12-31 23:59:59.999999"],
     ),
-    "no such day": (["2015-02-30T10:00:00", "2015-02-20T10:00:00"], None),
-    "no such year": (["0001-01-01T00:00:00+02:00"], None),
-    "not all": (["2015-02-20T10:00:00", "soon"], None),
+    "invalid day": (["2015-02-30T10:00:00", "2015-02-20T10:00:00"], None),
+    "year out of range": (["0001-01-01T00:00:00+02:00"], None),
+    "some are not datetimes": (["2015-02-20T10:00:00", "soon"], None),
 }
 
 
-@pytest.mark.parametrize("what", MOMENTS)
-def test_moments_of_records_are_read_each_by_itself(http_service, what):
-    texts, moments = MOMENTS[what]
+@pytest.mark.parametrize("case", DATETIMES)
+def test_datetimes_of_records_are_parsed_one_by_one(http_service, case):
+    texts, expected = DATETIMES[case]
     teams = [{"rec_id": 1, "name": "a", "made_date": text} for text in texts]
-    with http_service(lambda request: (200, {}, json.dumps({"teams": teams}).encode())) as url, at(url) as session:
+    with (
+        http_service(lambda request: (200, {}, json.dumps({"teams": teams}).encode())) as url,
+        session_at(url) as session,
+    ):
         made = cd.Team(session).get_team()["made_date"]
-    if moments is None:
+    if expected is None:
         assert made.tolist() == texts
     else:
         assert made.dtype == "datetime64[us, UTC]"
-        wanted = pd.Series(pd.array(np.array(moments, "datetime64[us]"))).dt.tz_localize("UTC")
-        assert made.isna().tolist() == wanted.isna().tolist()
-        assert (made == wanted)[made.notna()].all()
+        expected_series = pd.Series(pd.array(np.array(expected, "datetime64[us]"))).dt.tz_localize("UTC")
+        assert made.isna().tolist() == expected_series.isna().tolist()
+        assert (made == expected_series)[made.notna()].all()
 
 
 @pytest.mark.parametrize(
@@ -551,9 +557,12 @@ def test_moments_of_records_are_read_each_by_itself(http_service, what):
     [[2**63 + 1], [10**400], [2**53 + 1, 0.5], [-(2**53) - 1, None, 0.5], ["half \ud800", "whole"]],
     ids=["beyond int64", "beyond floats", "beside a float", "beside null", "half a pair"],
 )
-def test_values_of_records_that_go_into_no_dtype_stay_as_they_came(http_service, values):
+def test_values_of_records_that_fit_no_dtype_stay_unchanged(http_service, values):
     teams = [{"rec_id": 1, "name": "a", "value": value} for value in values]
-    with http_service(lambda request: (200, {}, json.dumps({"teams": teams}).encode())) as url, at(url) as session:
+    with (
+        http_service(lambda request: (200, {}, json.dumps({"teams": teams}).encode())) as url,
+        session_at(url) as session,
+    ):
         column = cd.Team(session).get_team()["value"]
     assert column.dtype == object
     assert column.tolist() == values
@@ -561,47 +570,47 @@ def test_values_of_records_that_go_into_no_dtype_stay_as_they_came(http_service,
 
 def test_an_endless_list_raises(http_service, monkeypatch):
     monkeypatch.setattr("pandas_clicdata.resources.records._MAX_PAGES", 5)
-    asked = []
+    requests = []
 
     def answer(request):
-        asked.append(request)
-        body = {"success": True, "result": [{"name": str(len(asked))}], "pagination": {"has_more_results": True}}
+        requests.append(request)
+        body = {"success": True, "result": [{"name": str(len(requests))}], "pagination": {"has_more_results": True}}
         return 200, {}, json.dumps(body).encode()
 
     with (
         http_service(answer) as url,
-        at(url, "2025.3") as session,
+        session_at(url, "2025.3") as session,
         pytest.raises(
             cd.IncompleteReadError, match="5 teams were received, but the service states that there are more"
         ),
     ):
         cd.Team(session).get_team()
-    assert len(asked) == 5
+    assert len(requests) == 5
 
 
-# sessions of their own
+# sessions
 
 
-def test_each_class_takes_a_session_or_what_makes_one(one_sandbox, sessions, no_settings):
-    with cd.connect(api_key=one_sandbox.api_key, base_url=one_sandbox.url) as shared:
-        assert cd.Team().session is shared
+def test_each_class_takes_a_session_or_the_arguments_of_one(one_sandbox, sessions, no_settings):
+    with cd.connect(api_key=one_sandbox.api_key, base_url=one_sandbox.url) as default:
+        assert cd.Team().session is default
         assert repr(cd.Team()) == "<Team on the default session>"
         assert cd.Team(sessions["2025.3"]).session is sessions["2025.3"]
         own = cd.Team(
             client_id=one_sandbox.client_id, client_secret=one_sandbox.client_secret, base_url=one_sandbox.url
         )
-        assert own.session not in (shared, sessions["2025.3"])
+        assert own.session not in (default, sessions["2025.3"])
         assert one_sandbox.client_secret not in repr(own)
         assert own.get_team()["rec_id"].dtype == "int64"
-        assert cd.Team().session is shared
+        assert cd.Team().session is default
         own.session.close()
     with pytest.raises(TypeError, match="not both"):
         cd.Team(sessions["2025.3"], client_id="acme")
     with pytest.raises(TypeError, match="session= must be a Session"):
-        cd.Team(NO_SESSION)
+        cd.Team(NOT_A_SESSION)
 
 
-NO_SESSION: Any = "sandbox"
+NOT_A_SESSION: Any = "sandbox"
 
 
 def test_the_first_use_without_credentials_names_the_settings(no_settings):

@@ -1,4 +1,4 @@
-"""The class Data: each method, in each dialect, and what it changed as another shows."""
+"""The class Data: each method in each dialect, with the change that another method shows."""
 
 import datetime as dt
 import json
@@ -13,7 +13,7 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 DIALECTS = ("2025.3", "unversioned")
@@ -35,7 +35,7 @@ def data(session):
 
 @pytest.fixture
 def fresh(filled):
-    """Return a `Data` on the module's sandbox with the rows in a table, and the log empty."""
+    """Return a function that pushes the rows and returns the sandbox, with an empty request log, and a `Data`."""
 
     def make(api_version="2025.3", **options):
         sandbox, session = filled(api_version, FRAME, **options)
@@ -48,7 +48,7 @@ def fresh(filled):
 
 
 @pytest.mark.operation("GET /data/{id}")
-def test_a_table_is_read_as_read_clicdata_does(data, session, name):
+def test_get_data_equals_read_clicdata(data, session, name):
     receipt = FRAME.clicdata.push(name, session=session)
     expected = cd.read_clicdata(name, session=session)
     for table in (name, receipt.rec_id, np.int64(receipt.rec_id)):
@@ -59,14 +59,14 @@ def test_a_table_is_read_as_read_clicdata_does(data, session, name):
     assert [type(record["n"]) for record in records] == [int] * 3
 
 
-def test_numbers_come_exact_also_in_dicts(data, name):
+def test_numbers_in_dicts_are_exact(data, name):
     data.create_and_append(name, data=pa.table({"n": [Decimal("3.14159265358979323846")]}))
     assert data.get_data(name, output="dict") == [{"n": Decimal("3.14159265358979323846")}]
 
 
 @every_dialect
 @pytest.mark.parametrize("output", ["df", "dict"])
-def test_a_part_of_a_table_is_never_returned(serve, api_version, output):
+def test_an_incomplete_table_is_never_returned(serve, api_version, output):
     sandbox, session = serve(api_version, page_size=2)
     data = cd.Data(session)
     rec_id = data.create_and_append("T", data=FRAME).rec_id
@@ -99,7 +99,7 @@ def test_tables_are_listed(data, name):
 
 
 @pytest.mark.operation("GET /data", "POST /table/{id}", dialect="2021.08")
-def test_an_older_version(one_sandbox, open_session, name):
+def test_an_older_version_of_the_api(one_sandbox, open_session, name):
     data = cd.Data(open_session(one_sandbox, "2021.08"))
     rec_id = data.create_data(name, cols={"a": "text"})
     data.append_data(rec_id, pd.DataFrame({"a": ["x"]}))
@@ -119,14 +119,14 @@ def test_tables_are_listed_by_name(data, name):
 
 
 @every_dialect
-def test_a_list_of_no_tables(serve, api_version):
+def test_an_empty_list_of_tables_is_typed(serve, api_version):
     _, session = serve(api_version)
     frame = cd.Data(session).get_data()
     assert (len(frame), list(frame)) == (0, ["rec_id", "name"])
     assert frame["rec_id"].dtype == "int64"
 
 
-def test_a_list_of_many_pages_is_whole_or_not_returned(serve):
+def test_a_list_of_many_pages_is_complete_or_raises(serve):
     sandbox, session = serve("2025.3")
     data = cd.Data(session)
     for number in range(102):
@@ -185,7 +185,7 @@ def test_versions_are_listed_and_read(data, name):
 
 
 @pytest.mark.parametrize("reply", ["bare", "object"])
-def test_versions_in_either_shape(http_service, reply):
+def test_versions_in_either_format(http_service, reply):
     def answer(request):
         assert (request.path, request.query) == ("/data/7/versions", {"api_version": "2025.3"})
         result: Any = [{"id": 1, "name": "first"}]
@@ -200,16 +200,16 @@ def test_versions_in_either_shape(http_service, reply):
         data.session.close()
 
 
-@pytest.mark.parametrize("said", [None, "x", 8])
-def test_a_version_is_one_of_the_table_that_was_asked_for(http_service, said):
-    body = json.dumps({"versions": [{"version": 1, "data_rec_id": said}]}).encode()
+@pytest.mark.parametrize("stated", [None, "x", 8])
+def test_a_version_belongs_to_the_requested_table(http_service, stated):
+    body = json.dumps({"versions": [{"version": 1, "data_rec_id": stated}]}).encode()
     with http_service(lambda request: (200, {}, body)) as url:
         data = cd.Data(api_key="hush", base_url=url, api_version="unversioned")
         assert data.get_data_history(7).to_dict("list") == {"data_rec_id": [7], "version": [1]}
         data.session.close()
 
 
-def test_a_list_of_versions_that_is_not_whole_is_not_returned(http_service):
+def test_an_incomplete_list_of_versions_raises(http_service):
     def answer(request):
         content = {"success": True, "result": [{"version": 1}], "pagination": {"has_more_results": True}}
         return 200, {}, json.dumps(content).encode()
@@ -221,7 +221,7 @@ def test_a_list_of_versions_that_is_not_whole_is_not_returned(http_service):
         data.session.close()
 
 
-def test_a_table_without_versions(http_service):
+def test_a_table_without_versions_has_an_empty_list(http_service):
     with http_service(lambda request: (200, {}, b'{"versions": []}')) as url:
         data = cd.Data(api_key="hush", base_url=url, api_version="unversioned")
         frame = data.get_data_history(7)
@@ -236,7 +236,7 @@ def test_a_table_without_versions(http_service):
 @pytest.mark.operation("POST /data", "PUT /data/{id}/row", "DELETE /data/{id}/row")
 @pytest.mark.operation("POST /data/{id}/row", dialect="unversioned")
 @pytest.mark.operation("POST /data/{id}/insert", dialect="2025.3")
-def test_a_table_from_its_making_to_its_last_row(data, name):
+def test_a_table_is_created_changed_and_read(data, name):
     rec_id = data.create_data(name, "What it holds", FRAME[["n", "t"]].dtypes)
     assert data.get_data(rec_id).dtypes.to_dict() == data.get_data(name).dtypes.to_dict()
     assert (list(data.get_data(rec_id)), len(data.get_data(rec_id))) == (["n", "t"], 0)
@@ -258,7 +258,7 @@ def test_a_table_from_its_making_to_its_last_row(data, name):
 
 
 @pytest.mark.parametrize("method", ["create_and_append", "static_send_data"])
-def test_a_table_is_made_from_a_frame(data, name, method):
+def test_a_table_is_created_from_a_frame(data, name, method):
     receipt = getattr(data, method)(name, "What it holds", FRAME, verify=True)
     assert (receipt.operation, receipt.status, receipt.sent) == ("push", "verified", 3)
     assert [row["t"] for row in data.get_data(receipt.rec_id, output="dict")] == ["00123", None, "é"]
@@ -283,10 +283,10 @@ def test_a_lost_reply_for_the_first_row_is_unknown(fresh, name, api_version, met
     assert (receipt.status, receipt.retries) == ("unverified", 0)
 
 
-# filling anew
+# refresh
 
-ANEW = [
-    # method → the path without versions, the mode with them
+REFRESH_METHODS = [
+    # method → path in the unversioned dialect, mode in the versioned dialect
     ("recreate", "recreate", "rebuild"),
     ("reload", "rebuild", "reload"),
     ("update", "update", "update"),
@@ -295,13 +295,13 @@ ANEW = [
 ]
 
 
-@pytest.mark.parametrize(("method", "verb", "mode"), ANEW)
+@pytest.mark.parametrize(("method", "verb", "mode"), REFRESH_METHODS)
 @pytest.mark.parametrize("api_version", ["unversioned", "2022.01", "2025.3"])
-def test_what_is_asked_to_fill_a_table_anew(http_service, method, verb, mode, api_version):
-    asked = []
+def test_the_request_of_each_refresh_method(http_service, method, verb, mode, api_version):
+    received = []
 
     def answer(request):
-        asked.append((request.method, request.path, request.query, request.body and json.loads(request.body)))
+        received.append((request.method, request.path, request.query, request.body and json.loads(request.body)))
         content = {"success": True, "result": {"queued": 1}} if api_version != "unversioned" else {"queued": 1}
         return 200, {}, json.dumps(content).encode()
 
@@ -311,15 +311,15 @@ def test_what_is_asked_to_fill_a_table_anew(http_service, method, verb, mode, ap
         data.session.close()
     query = {} if api_version == "unversioned" else {"api_version": api_version}
     if api_version == "2025.3":
-        assert asked == [("POST", "/table/7/refresh", query, {"mode": mode})]
+        assert received == [("POST", "/table/7/refresh", query, {"mode": mode})]
     else:
-        assert asked == [("POST", f"/data/7/{verb}", query, b"")]
+        assert received == [("POST", f"/data/7/{verb}", query, b"")]
 
 
-def fill_anew(sandbox, data, name):
-    """Change a source and have the table filled from it, by each method."""
+def check_refresh(sandbox, data, name):
+    """Change a source and refresh the table from it, with each method."""
 
-    def filled(method, text):
+    def refreshed(method, text):
         sandbox.put_source(file, text)
         assert isinstance(data.rebuild_data(name, method), dict)
         return {row["k"]: row["n"] for row in data.get_data(name, output="dict")}
@@ -327,11 +327,11 @@ def fill_anew(sandbox, data, name):
     file = f"{name}.csv"
     sandbox.put_source(file, "k,n\na,1\nb,2\n")
     sandbox.feed(name, file, key=["k"])
-    assert filled("reload", "k,n\na,10\nc,3\n") == {"a": 10, "c": 3}
-    assert filled("update", "k,n\na,11\nd,4\n") == {"a": 11, "c": 3}
-    assert filled("updateappend", "k,n\na,12\nd,4\n") == {"a": 12, "c": 3, "d": 4}
-    assert filled("append", "k,n\ne,5\n") == {"a": 12, "c": 3, "d": 4, "e": 5}
-    assert filled("recreate", "k,n,new\nf,6,x\n") == {"f": 6}
+    assert refreshed("reload", "k,n\na,10\nc,3\n") == {"a": 10, "c": 3}
+    assert refreshed("update", "k,n\na,11\nd,4\n") == {"a": 11, "c": 3}
+    assert refreshed("updateappend", "k,n\na,12\nd,4\n") == {"a": 12, "c": 3, "d": 4}
+    assert refreshed("append", "k,n\ne,5\n") == {"a": 12, "c": 3, "d": 4, "e": 5}
+    assert refreshed("recreate", "k,n,new\nf,6,x\n") == {"f": 6}
     assert list(data.get_data(name)) == ["k", "n", "new"]
 
 
@@ -340,20 +340,20 @@ def fill_anew(sandbox, data, name):
     "POST /data/{id}/updateappend", dialect="unversioned",
 )  # fmt: skip
 @pytest.mark.operation("POST /table/{id}/refresh", dialect="2025.3")
-def test_a_table_is_filled_from_its_source(one_sandbox, session, name):
-    fill_anew(one_sandbox, cd.Data(session), name)
+def test_a_table_is_refreshed_from_its_source(one_sandbox, session, name):
+    check_refresh(one_sandbox, cd.Data(session), name)
 
 
 @pytest.mark.operation(
     "POST /data/{id}/recreate", "POST /data/{id}/rebuild", "POST /data/{id}/update", "POST /data/{id}/append",
     "POST /data/{id}/updateappend", dialect="2021.08",
 )  # fmt: skip
-def test_a_table_is_filled_from_its_source_in_an_older_version(one_sandbox, open_session, name):
-    fill_anew(one_sandbox, cd.Data(open_session(one_sandbox, "2021.08")), name)
+def test_a_table_is_refreshed_from_its_source_in_an_older_version(one_sandbox, open_session, name):
+    check_refresh(one_sandbox, cd.Data(open_session(one_sandbox, "2021.08")), name)
 
 
 @every_dialect
-def test_rows_of_a_source_that_may_have_come_are_not_appended_twice(running, open_session, name, api_version):
+def test_rows_of_a_source_are_not_appended_twice_after_a_lost_reply(running, open_session, name, api_version):
     data = cd.Data(open_session(running, api_version))
     running.put_source(f"{name}.csv", "k,n\na,1\n")
     running.feed(name, f"{name}.csv")
@@ -366,7 +366,7 @@ def test_rows_of_a_source_that_may_have_come_are_not_appended_twice(running, ope
     assert running.ledger.count(name) == 1
 
 
-def test_a_list_of_what_can_be_filled_anew(serve):
+def test_tables_are_filtered_by_refresh_and_unique_key(serve):
     sandbox, session = serve("unversioned")
     data = cd.Data(session)
     data.create_data("By hand", cols={"a": "text"})
@@ -383,7 +383,7 @@ def test_a_list_of_what_can_be_filled_anew(serve):
         assert data.get_data(**filters)["name"].to_list() == names
 
 
-def test_a_table_is_reloaded_unless_told_otherwise(fresh, name):
+def test_the_default_method_is_reload(fresh, name):
     sandbox, data = fresh("unversioned")
     with pytest.raises(cd.ApiError):
         data.rebuild_data(name)
@@ -391,8 +391,8 @@ def test_a_table_is_reloaded_unless_told_otherwise(fresh, name):
 
 
 @every_dialect
-@pytest.mark.parametrize("method", [method for method, *_ in ANEW])
-def test_a_table_without_a_source(fresh, name, api_version, method):
+@pytest.mark.parametrize("method", [method for method, *_ in REFRESH_METHODS])
+def test_a_table_without_a_source_cannot_be_refreshed(fresh, name, api_version, method):
     sandbox, data = fresh(api_version)
     with pytest.raises(cd.ApiError, match="NoSource") as caught:
         data.rebuild_data(name, method)
@@ -402,28 +402,28 @@ def test_a_table_without_a_source(fresh, name, api_version, method):
         data.rebuild_data(10**6, method)
 
 
-@pytest.mark.parametrize("method", [method for method, *_ in ANEW])
+@pytest.mark.parametrize("method", [method for method, *_ in REFRESH_METHODS])
 def test_only_idempotent_requests_are_sent_twice(http_service, method):
-    asked = []
+    paths = []
 
     def answer(request):
-        asked.append(request.path)
-        return None if len(asked) == 1 else (200, {}, b"")
+        paths.append(request.path)
+        return None if len(paths) == 1 else (200, {}, b"")
 
     with http_service(answer) as url:
         data = cd.Data(api_key="hush", base_url=url, api_version="unversioned", retry=cd.RetryPolicy(backoff=0))
         if "append" in method:
-            says = rf"is unknown whether .* was refreshed \({method}\).*rows twice"
-            with pytest.raises(cd.AmbiguousWriteError, match=says) as caught:
+            message = rf"is unknown whether .* was refreshed \({method}\).*rows twice"
+            with pytest.raises(cd.AmbiguousWriteError, match=message) as caught:
                 data.rebuild_data(7, method)
             assert (caught.value.rec_id, caught.value.ambiguous) == (7, True)
         else:
             assert data.rebuild_data(7, method) == {}
         data.session.close()
-    assert len(asked) == (1 if "append" in method else 2)
+    assert len(paths) == (1 if "append" in method else 2)
 
 
-def test_a_refresh_of_which_every_reply_is_lost(http_service):
+def test_a_refresh_whose_replies_are_all_lost_is_ambiguous(http_service):
     with http_service(lambda request: None) as url:
         data = cd.Data(api_key="hush", base_url=url, api_version="2025.3", retry=cd.RetryPolicy(attempts=2, backoff=0))
         with pytest.raises(cd.AmbiguousWriteError, match=r"was refreshed \(reload\)\. Repeating the call is harmless"):
@@ -431,10 +431,10 @@ def test_a_refresh_of_which_every_reply_is_lost(http_service):
         data.session.close()
 
 
-# what is refused
+# invalid arguments
 
 BAD: dict[str, Any] = {
-    # method, arguments → error, what it says
+    # method, arguments → error, message
     "output": ("get_data", {"output": "json"}, ValueError, "output= must be one of 'df', 'dict'"),
     "output of a table": ("get_data", {"rec_id": 7, "output": None}, ValueError, "output= must be one of"),
     "output of a version": ("get_data_history", {"rec_id": 7, "output": "DF"}, ValueError, "output= must be one of"),
@@ -447,15 +447,15 @@ BAD: dict[str, Any] = {
     "a text for a flag": ("get_data", {"refresh": "true"}, TypeError, "refresh= must be True, False or None"),
     "a number for a flag": ("get_data", {"unique_key_available": 1}, TypeError, "must be True, False or None"),
     "a RecId with a fraction": ("get_data", {"rec_id": 7.5}, TypeError, "by its RecId, a whole number, or its name"),
-    "a RecId of nought": ("get_data", {"rec_id": 0, "output": "dict"}, ValueError, "0 is not a RecId"),
+    "a RecId of zero": ("get_data", {"rec_id": 0, "output": "dict"}, ValueError, "0 is not a RecId"),
     "no RecId": ("get_data_history", {"rec_id": None}, TypeError, "by its RecId"),
-    "a truth for a RecId": ("get_data_history", {"rec_id": True}, TypeError, "by its RecId"),
+    "a bool for a RecId": ("get_data_history", {"rec_id": True}, TypeError, "by its RecId"),
     "a version with a fraction": ("get_data_history", {"rec_id": 7, "ver_id": 1.5}, ValueError, "ver_id= must be"),
     "a version before the first": ("get_data_history", {"rec_id": 7, "ver_id": -1}, ValueError, "ver_id= must be"),
     "no columns": ("create_data", {"name": "T"}, TypeError, "cols="),
     "no such type": ("create_data", {"name": "T", "cols": {"a": "txt"}}, cd.FrameError, "Valid types: text, number"),
     "no name": ("create_data", {"name": None, "cols": {"a": "text"}}, TypeError, "name"),
-    "no frame": ("append_data", {"rec_id": 7, "data": None}, TypeError, "NoneType"),
+    "not a frame": ("append_data", {"rec_id": 7, "data": None}, TypeError, "NoneType"),
     "no such option": ("append_data", {"rec_id": 7, "data": FRAME, "batch": 1}, TypeError, "batch"),
     "a bad option": ("append_data", {"rec_id": 7, "data": FRAME, "chunksize": 501}, ValueError, "chunksize"),
     "no rows": ("create_and_append", {"name": "T"}, TypeError, "data="),
@@ -464,10 +464,11 @@ BAD: dict[str, Any] = {
                        "method= must be one of 'recreate', 'reload', 'update', 'append', 'updateappend'"),
     "a list of methods": ("rebuild_data", {"rec_id": 7, "method": ["reload"]}, ValueError, "method= must be one of"),
     "nothing to refresh": ("rebuild_data", {"rec_id": ""}, ValueError, "not be blank"),
-    "rows to delete": ("delete_data", {"rec_id": 7, "filters": {"n": 1}, "multiple_rows": "last"}, ValueError,
+    "which rows to delete": ("delete_data", {"rec_id": 7, "filters": {"n": 1}, "multiple_rows": "last"}, ValueError,
                        "multiple_rows= must be one of 'all', 'first'"),
-    "rows to change": ("update_data", {"rec_id": 7, "filters": {"n": 1}, "values": {"n": 2}, "multiple_rows": 1},
-                       ValueError, "multiple_rows= must be one of"),
+    "which rows to change": ("update_data",
+                             {"rec_id": 7, "filters": {"n": 1}, "values": {"n": 2}, "multiple_rows": 1},
+                             ValueError, "multiple_rows= must be one of"),
     "no filters": ("delete_data", {"rec_id": 7, "filters": {}}, cd.FrameError, "filters= is empty"),
     "a filter without a value": ("delete_data", {"rec_id": 7, "filters": {"n": None}}, cd.FrameError, "no value"),
     "no values": ("update_data", {"rec_id": 7, "filters": {"n": 1}, "values": {}}, cd.FrameError, "values= is empty"),
@@ -475,17 +476,17 @@ BAD: dict[str, Any] = {
 
 
 @every_dialect
-@pytest.mark.parametrize("what", BAD)
-def test_bad_arguments_are_refused_before_any_request(fresh, api_version, what):
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arguments_are_refused_before_any_request(fresh, api_version, case):
     sandbox, data = fresh(api_version)
-    method, arguments, kind, text = BAD[what]
+    method, arguments, kind, text = BAD[case]
     with pytest.raises(kind, match=text):
         getattr(data, method)(**arguments)
     assert len(sandbox.requests) == 0
 
 
 @every_dialect
-def test_a_table_that_is_not_there(fresh, name, api_version):
+def test_a_missing_table_raises(fresh, name, api_version):
     sandbox, data = fresh(api_version)
     for table in (f"{name}!", 10**6):
         for call in (
@@ -513,10 +514,10 @@ def test_columns_of_the_service_stay_in_dicts(serve):
     assert data.get_data("T", output="dict")[0] == {"id": 1, "n": 1}
 
 
-# whose account
+# sessions
 
 
-def test_the_shared_session_is_looked_up_at_each_use(serve, no_settings, name):
+def test_the_default_session_is_looked_up_at_each_use(serve, no_settings, name):
     data = cd.Data()
     for _ in range(2):
         sandbox, session = serve()
@@ -525,13 +526,13 @@ def test_the_shared_session_is_looked_up_at_each_use(serve, no_settings, name):
         assert sandbox.ledger.tables() == {name: rec_id}
 
 
-def test_a_session_of_its_own_is_not_shared(serve, no_settings):
+def test_a_data_object_with_credentials_does_not_change_the_default_session(serve, no_settings):
     sandbox, _ = serve()
-    _, shared = serve()
-    cd.SessionManager.bind_session(shared)
+    _, default = serve()
+    cd.SessionManager.bind_session(default)
     data = cd.Data(api_key=sandbox.api_key, base_url=sandbox.url, api_version="2025.3")
     data.create_data("Own", cols={"a": "text"})
     assert list(sandbox.ledger.tables()) == ["Own"]
-    assert cd.SessionManager.get_session() is shared
+    assert cd.SessionManager.get_session() is default
     assert sandbox.api_key not in repr(data)
     data.session.close()

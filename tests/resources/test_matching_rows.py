@@ -1,4 +1,4 @@
-"""Data.update_data, delete_data and create_data: what a dict says, as exact as a frame, and nothing done twice."""
+"""Data.update_data, delete_data and create_data: dicts are as exact as frames, and nothing is done twice."""
 
 import datetime as dt
 from decimal import Decimal
@@ -12,7 +12,7 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
-# Each value of each parameter by default; all of their combinations are slow.
+# By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
 
 DIALECTS = ("2025.3", "unversioned")
@@ -32,7 +32,7 @@ TYPES = {
 
 @pytest.fixture
 def fresh(filled):
-    """Return the sandbox with the rows in a table, its log empty, and a session of its own."""
+    """Return a function that pushes the rows and returns the sandbox, with an empty request log, and a new session."""
 
     def make(api_version="2025.3", frame=FRAME, **options):
         return filled(api_version, frame, **options)
@@ -86,20 +86,20 @@ def test_a_dry_run_shows_what_matches(fresh, name, api_version, multiple_rows):
 
 
 @every_dialect
-@pytest.mark.parametrize(("most", "left"), [(1, None), (2, [2, 4]), (np.int64(5), [2, 4])])
-def test_more_rows_than_allowed_are_not_deleted(fresh, name, api_version, most, left):
+@pytest.mark.parametrize(("max_rows", "left"), [(1, None), (2, [2, 4]), (np.int64(5), [2, 4])])
+def test_more_rows_than_allowed_are_not_deleted(fresh, name, api_version, max_rows, left):
     sandbox, session = fresh(api_version)
     if left is None:
         with pytest.raises(cd.TooManyRowsError, match="2 rows"):
-            cd.Data(session).delete_data(name, {"t": "a"}, max_rows=most)
+            cd.Data(session).delete_data(name, {"t": "a"}, max_rows=max_rows)
         assert (writes(sandbox), column(sandbox, name)) == ([], [1, 2, 3, 4])
     else:
-        assert cd.Data(session).delete_data(name, {"t": "a"}, max_rows=most).matched == 2
+        assert cd.Data(session).delete_data(name, {"t": "a"}, max_rows=max_rows).matched == 2
         assert column(sandbox, name) == left
 
 
 @pytest.mark.parametrize("row_id", ["id", "rec_id"])
-def test_a_row_is_meant_by_its_row_id(serve, row_id):
+def test_a_row_is_matched_by_its_row_id(serve, row_id):
     sandbox, session = serve(assume=Assumptions(row_id=row_id))
     FRAME.clicdata.push("T", session=session)
     cd.Data(session).delete_data("T", {row_id: 2})
@@ -134,7 +134,7 @@ def test_rows_that_match_are_changed(fresh, name, api_version, filters, values, 
 
 
 VALUES = {
-    # what is given → the column's type, and what is stored
+    # value → column, stored value
     "text": ('say "é"\n🜁', "t", 'say "é"\n🜁'),
     "text like a number": ("00123", "t", "00123"),
     "text of NumPy": (np.str_("x"), "t", "x"),
@@ -156,7 +156,7 @@ VALUES = {
     "date as a datetime": (dt.date(2013, 1, 1), "at", "2013-01-01 00:00:00"),
 }
 MISSING = {"None": None, "NaN": float("nan"), "NaN of NumPy": np.float32("nan"), "NaT": pd.NaT, "NA": pd.NA}
-every_value = pytest.mark.parametrize("what", VALUES)
+every_value = pytest.mark.parametrize("case", VALUES)
 
 
 def typed_table(session, name, values):
@@ -168,29 +168,29 @@ def typed_table(session, name, values):
 
 @every_dialect
 @every_value
-def test_values_and_filters_of_every_type(running, open_session, name, api_version, what):
-    value, key, stored = VALUES[what]
+def test_values_and_filters_of_every_type(running, open_session, name, api_version, case):
+    value, key, stored = VALUES[case]
     session = open_session(running, api_version)
     other = "n" if key != "n" else "t"
-    mark = 1 if other == "n" else "m"
-    typed_table(session, name, {other: mark})
-    cd.Data(session).update_data(name, {other: mark}, {key: value})
+    marker = 1 if other == "n" else "m"
+    typed_table(session, name, {other: marker})
+    cd.Data(session).update_data(name, {other: marker}, {key: value})
     assert column(running, name, key) == [stored]
-    cd.Data(session).update_data(name, {key: value}, {key: None, other: mark})
+    cd.Data(session).update_data(name, {key: value}, {key: None, other: marker})
     assert column(running, name, key) == [None]
-    cd.Data(session).update_data(name, {other: mark}, {key: value})
+    cd.Data(session).update_data(name, {other: marker}, {key: value})
     cd.Data(session).delete_data(name, {key: value})
     assert column(running, name, key) == []
 
 
 @every_dialect
-@pytest.mark.parametrize("what", MISSING)
+@pytest.mark.parametrize("case", MISSING)
 @pytest.mark.parametrize("key", TYPES)
-def test_a_value_that_is_missing_is_null_in_a_column_of_any_type(running, open_session, name, api_version, what, key):
+def test_a_value_that_is_missing_is_null_in_a_column_of_any_type(running, open_session, name, api_version, case, key):
     session = open_session(running, api_version)
     value = {"t": "x", "n": 1, "at": dt.datetime(2013, 1, 1), "day": dt.date(2013, 1, 1), "p": 1, "ok": True, "d": "x"}
     typed_table(session, name, value)
-    cd.Data(session).update_data(name, {"t": "x"}, {key: MISSING[what]})
+    cd.Data(session).update_data(name, {"t": "x"}, {key: MISSING[case]})
     assert column(running, name, key) == [None]
 
 
@@ -206,7 +206,7 @@ def test_an_empty_table_without_listed_columns(serve):
     assert column(sandbox, "T", "a") == [2]
 
 
-# what is refused
+# invalid arguments
 
 BAD_FILTERS: dict[str, Any] = {
     "none": (None, TypeError, "filters= must be a dict"),
@@ -222,21 +222,21 @@ BAD_FILTERS: dict[str, Any] = {
     "infinite": ({"n": float("inf")}, cd.CellValueError, "'n', row 'filters': inf"),
     "nanoseconds": ({"day": pd.Timestamp(1)}, cd.CellValueError, "nanoseconds"),
     "half a surrogate pair": ({"t": "\ud800"}, cd.CellValueError, "surrogate"),
-    **{f"missing, {what}": ({"n": 1, "t": value}, cd.FrameError, "no value for column 't'")
-       for what, value in MISSING.items()},
+    **{f"missing, {case}": ({"n": 1, "t": value}, cd.FrameError, "no value for column 't'")
+       for case, value in MISSING.items()},
 }  # fmt: skip
 BAD_VALUES: dict[str, Any] = {
-    what: (given, kind, text.replace("filters", "values"))
-    for what, (given, kind, text) in BAD_FILTERS.items()
-    if not what.startswith("missing")
+    case: (given, kind, text.replace("filters", "values"))
+    for case, (given, kind, text) in BAD_FILTERS.items()
+    if not case.startswith("missing")
 }
-BAD_WORDS = ["ALL", "one", "", None, True, 1, ["all"]]
+INVALID_MULTIPLE_ROWS = ["ALL", "one", "", None, True, 1, ["all"]]
 
 
-@pytest.mark.parametrize("what", BAD_FILTERS)
-def test_bad_filters_are_refused_before_any_request(fresh, name, what):
+@pytest.mark.parametrize("case", BAD_FILTERS)
+def test_bad_filters_are_refused_before_any_request(fresh, name, case):
     sandbox, session = fresh()
-    filters, kind, text = BAD_FILTERS[what]
+    filters, kind, text = BAD_FILTERS[case]
     with pytest.raises(kind, match=text):
         cd.Data(session).delete_data(name, filters)
     with pytest.raises(kind, match=text):
@@ -244,22 +244,22 @@ def test_bad_filters_are_refused_before_any_request(fresh, name, what):
     assert len(sandbox.requests) == 0
 
 
-@pytest.mark.parametrize("what", BAD_VALUES)
-def test_bad_values_are_refused_before_any_request(fresh, name, what):
+@pytest.mark.parametrize("case", BAD_VALUES)
+def test_bad_values_are_refused_before_any_request(fresh, name, case):
     sandbox, session = fresh()
-    values, kind, text = BAD_VALUES[what]
+    values, kind, text = BAD_VALUES[case]
     with pytest.raises(kind, match=text):
         cd.Data(session).update_data(name, {"t": "a"}, values)
     assert len(sandbox.requests) == 0
 
 
-@pytest.mark.parametrize("word", BAD_WORDS, ids=repr)
-def test_which_rows_is_all_or_first(fresh, name, word):
+@pytest.mark.parametrize("value", INVALID_MULTIPLE_ROWS, ids=repr)
+def test_multiple_rows_is_all_or_first(fresh, name, value):
     sandbox, session = fresh()
     with pytest.raises(ValueError, match="multiple_rows= must be one of 'all', 'first'"):
-        cd.Data(session).delete_data(name, {"t": "a"}, word)
+        cd.Data(session).delete_data(name, {"t": "a"}, value)
     with pytest.raises(ValueError, match="multiple_rows= must be one of 'all', 'first'"):
-        cd.Data(session).update_data(name, {"t": "a"}, {"n": 1}, word)
+        cd.Data(session).update_data(name, {"t": "a"}, {"n": 1}, value)
     assert len(sandbox.requests) == 0
 
 
@@ -289,7 +289,7 @@ def test_bad_options_are_refused_before_any_request(fresh, name, options, kind):
         ({"ok": 1}, "'ok' has the type checkbox, and the value is number"),
     ],
 )
-def test_columns_that_the_table_does_not_have_like_that(fresh, name, api_version, given, text):
+def test_unknown_columns_and_values_of_another_type_are_refused(fresh, name, api_version, given, text):
     sandbox, session = fresh(api_version)
     for option, call in (
         ("filters", lambda: cd.Data(session).delete_data(name, given)),
@@ -302,7 +302,7 @@ def test_columns_that_the_table_does_not_have_like_that(fresh, name, api_version
 
 
 @every_dialect
-def test_a_table_that_is_not_there(fresh, name, api_version):
+def test_a_missing_table_raises(fresh, name, api_version):
     sandbox, session = fresh(api_version)
     for table in (f"{name}!", 10**9):
         with pytest.raises(cd.TableNotFoundError):
@@ -312,7 +312,7 @@ def test_a_table_that_is_not_there(fresh, name, api_version):
     assert writes(sandbox) == []
 
 
-# on a bad day
+# faults
 
 
 def change(operation, session, table, multiple_rows, **options):
@@ -332,7 +332,7 @@ lost = pytest.mark.parametrize(
         ("status", {"code": 500}, False),
     ],
 )
-DOES = {"delete": "deleted", "update": "changed"}
+PARTICIPLES = {"delete": "deleted", "update": "changed"}
 every_operation = pytest.mark.parametrize("operation", ["delete", "update"])
 
 
@@ -354,7 +354,7 @@ def test_a_request_for_the_first_match_is_not_retried(fresh, name, api_version, 
 @every_dialect
 @every_operation
 @pytest.mark.parametrize("multiple_rows", ["all", "first"])
-def test_a_request_turned_away_is_made_again(fresh, name, api_version, operation, multiple_rows):
+def test_a_rate_limited_request_is_retried(fresh, name, api_version, operation, multiple_rows):
     sandbox, session = fresh(api_version)
     sandbox.faults.status(429, operation=operation)
     receipt = change(operation, session, name, multiple_rows)
@@ -395,7 +395,7 @@ def test_a_late_request_is_waited_for(fresh, name, api_version, operation, monke
 def test_a_refusal_states_that_nothing_was_done(fresh, name, api_version, operation, multiple_rows, code):
     sandbox, session = fresh(api_version)
     sandbox.faults.status(code, operation=operation)
-    with pytest.raises(cd.IncompleteWriteError, match=rf"Nothing was {DOES[operation]}\.") as caught:
+    with pytest.raises(cd.IncompleteWriteError, match=rf"Nothing was {PARTICIPLES[operation]}\.") as caught:
         change(operation, session, name, multiple_rows)
     assert type(caught.value) is cd.IncompleteWriteError
     assert (caught.value.confirmed, caught.value.unknown, caught.value.unsent) == ([], [], [(0, 1)])
@@ -403,7 +403,7 @@ def test_a_refusal_states_that_nothing_was_done(fresh, name, api_version, operat
 
 
 @every_operation
-def test_all_that_match_are_unknown_when_every_reply_is_lost(fresh, name, operation):
+def test_matching_rows_are_unknown_if_every_reply_is_lost(fresh, name, operation):
     sandbox, session = fresh()
     sandbox.faults.script("lose_reply", operation=operation, times=3, after_commit=False)
     with pytest.raises(cd.AmbiguousWriteError, match=r"Unknown: rows that match.*Repeating the call is harmless"):
@@ -411,7 +411,7 @@ def test_all_that_match_are_unknown_when_every_reply_is_lost(fresh, name, operat
     assert writes(sandbox) == [operation] * 3
 
 
-# making a table
+# create_data
 
 COLUMNS = {
     "ClicData types": (TYPES, list(TYPES.items())),
@@ -453,10 +453,10 @@ BAD_COLUMNS: dict[str, tuple[Any, type[Exception], str]] = {
 
 
 @every_dialect
-@pytest.mark.parametrize("what", COLUMNS)
-def test_a_table_is_made_without_rows(running, open_session, name, api_version, what):
-    columns, expected = COLUMNS[what]
-    if what == "a reader of Arrow":
+@pytest.mark.parametrize("case", COLUMNS)
+def test_a_table_is_created_without_rows(running, open_session, name, api_version, case):
+    columns, expected = COLUMNS[case]
+    if case == "a reader of Arrow":
         columns = pa.table({"a": [1.5]}).to_reader()
     session = open_session(running, api_version)
     rec_id = cd.Data(session).create_data(name, "What it holds", columns)
@@ -468,10 +468,10 @@ def test_a_table_is_made_without_rows(running, open_session, name, api_version, 
     assert [table.description for table in listed if table.rec_id == rec_id] == ["What it holds"]
 
 
-@pytest.mark.parametrize("what", BAD_COLUMNS)
-def test_bad_columns_are_refused_before_any_request(serve, what):
+@pytest.mark.parametrize("case", BAD_COLUMNS)
+def test_bad_columns_are_refused_before_any_request(serve, case):
     sandbox, session = serve()
-    columns, kind, text = BAD_COLUMNS[what]
+    columns, kind, text = BAD_COLUMNS[case]
     with pytest.raises(kind, match=text) as caught:
         cd.Data(session).create_data("T", cols=columns)
     assert text != "Valid types: text" or getattr(caught.value, "column", None) in ("a", "0")
@@ -497,9 +497,9 @@ def test_bad_names_are_refused_before_any_request(serve, name, description, kind
 
 @every_dialect
 @pytest.mark.parametrize("other", [str, str.upper])
-def test_a_name_that_is_taken(serve, api_version, other):
+def test_an_existing_name_raises(serve, api_version, other):
     sandbox, session = serve(api_version)
-    # Of the same columns and without rows: it must not be taken for one that a lost try has made.
+    # With the same columns and no rows, it must not count as the table of a lost create.
     cd.Data(session).create_data("Taken", cols={"a": "text"})
     sandbox.faults.script("lose_reply", operation="create", after_commit=False)
     with pytest.raises(cd.TableExistsError, match="There is a table 'Taken'"):
@@ -529,8 +529,8 @@ def test_a_create_that_cannot_be_reconciled_is_unknown(serve):
 
 
 @pytest.mark.parametrize("reply", [(204, b""), (200, b""), (200, b"{}"), (200, b'{"success": true}')])
-def test_an_empty_reply_is_one(http_service, reply):
-    """Nobody has shown the reply of a bare service to these; 204 has none."""
+def test_an_empty_reply_is_a_success(http_service, reply):
+    """No public client shows the replies of the unversioned dialect to these operations; a 204 has no body."""
     status, body = reply
     page = b'{"data": [{"a": "x"}], "has_more_data": false}'
 

@@ -1,4 +1,4 @@
-"""Schedules: listed, triggered, and followed to their end."""
+"""Schedules: they are listed, triggered, and followed to the end of a run."""
 
 import json
 import re
@@ -26,8 +26,8 @@ def test_schedules_are_listed_and_fetched_one_by_one(session, nightly, name):
     assert list(frame)[:2] == ["rec_id", "name"]
     assert frame.set_index("name")["rec_id"][name] == nightly
     pd.testing.assert_frame_equal(cd.schedules(session=session), frame)
-    for meant in (nightly, name):
-        one = schedule.get_schedule(meant)
+    for key in (nightly, name):
+        one = schedule.get_schedule(key)
         assert one[["rec_id", "name", "status"]].to_numpy().tolist() == [[nightly, name, "idle"]]
         assert one["last_run_date"].dtype == "datetime64[us, UTC]"
     assert schedule.get_schedule(nightly, "dict") in schedule.get_schedule(output="dict")
@@ -36,7 +36,7 @@ def test_schedules_are_listed_and_fetched_one_by_one(session, nightly, name):
 
 
 @pytest.mark.operation("POST /schedule/{id}/trigger")
-def test_a_triggered_schedule_does_its_work(session, nightly, name):
+def test_a_triggered_schedule_runs(session, nightly, name):
     schedule = cd.Schedule(session)
     run = schedule.trigger_schedule(nightly)
     assert (run.rec_id, run.status) == (nightly, "triggered")
@@ -61,29 +61,29 @@ def test_a_failed_run_raises_with_the_reason(session, one_sandbox, nightly, name
     assert len(cd.read_clicdata(name, session=session)) == 1
 
 
-def scheduling(states, **fields):
-    """Run a service with one schedule, number 7, that has these records one after the other; log its requests."""
-    asked, turn = [], iter(states)
+def schedule_service(states, **fields):
+    """Return the log and the answers of a service with one schedule, number 7, that has these records in turn."""
+    received, turn = [], iter(states)
 
     def answer(request):
-        asked.append(f"{request.method} {request.path}")
+        received.append(f"{request.method} {request.path}")
         if request.method == "POST":
             return 200, {}, b"{}"
         state = next(turn)
         record = state if isinstance(state, dict) else {"rec_id": 7, "status": state, **fields}
         return 200, {}, json.dumps(record).encode()
 
-    return asked, answer
+    return received, answer
 
 
-def at(url, api_version="unversioned"):
+def session_at(url, api_version="unversioned"):
     return Session(api_key="hush", base_url=url, api_version=api_version, retry=cd.RetryPolicy(attempts=1))
 
 
-def followed(http_service, states, **options):
-    asked, answer = scheduling(states)
-    with http_service(answer) as url, at(url) as session:
-        return cd.Schedule(session).trigger_schedule(7, wait=True, poll=0, **options), asked
+def follow(http_service, states, **options):
+    received, answer = schedule_service(states)
+    with http_service(answer) as url, session_at(url) as session:
+        return cd.Schedule(session).trigger_schedule(7, wait=True, poll=0, **options), received
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def followed(http_service, states, **options):
     ],
 )  # fmt: skip
 def test_a_run_is_followed_to_its_own_end(http_service, states):
-    run, asked = followed(http_service, states)
+    run, received = follow(http_service, states)
     assert run.status == "succeeded"
-    assert asked == ["GET /schedule/7", "POST /schedule/7/trigger", *["GET /schedule/7"] * (len(states) - 1)]
+    assert received == ["GET /schedule/7", "POST /schedule/7/trigger", *["GET /schedule/7"] * (len(states) - 1)]
 
 
 @pytest.mark.parametrize(
@@ -115,46 +115,46 @@ def test_a_run_is_followed_to_its_own_end(http_service, states):
         [{"status": "succeeded", "next_run_date": n, "last_trigger_date": n} for n in range(9)],
     ],
 )
-def test_a_run_that_does_not_end_is_given_up(http_service, states):
+def test_a_run_that_does_not_end_raises(http_service, states):
     with pytest.raises(TimeoutError, match=r"did not end within 0 seconds.*may still be in progress") as caught:
-        followed(http_service, states, timeout=0)
+        follow(http_service, states, timeout=0)
     assert isinstance(caught.value, cd.ScheduleTimeoutError)
     assert caught.value.rec_id == 7
 
 
 @pytest.mark.parametrize("record", [{"rec_id": 7}, {"status": "blue"}, {"status": 3}, {"status": None, "name": "x"}])
 def test_a_schedule_without_a_state_is_not_triggered(http_service, record):
-    asked, answer = scheduling([record])
+    received, answer = schedule_service([record])
     with (
         http_service(answer) as url,
-        at(url) as session,
+        session_at(url) as session,
         pytest.raises(cd.ScheduleStateError, match=r"does not show its state .* It was not triggered"),
     ):
         cd.Schedule(session).trigger_schedule(7, wait=True)
-    assert asked == ["GET /schedule/7"]
+    assert received == ["GET /schedule/7"]
 
 
 @pytest.mark.parametrize("state", ["running", "queued"])
 def test_the_end_of_an_earlier_run_does_not_count_for_a_later_run(http_service, state):
-    asked, answer = scheduling([state, "succeeded"])
+    received, answer = schedule_service([state, "succeeded"])
     with (
         http_service(answer) as url,
-        at(url) as session,
+        session_at(url) as session,
         pytest.raises(cd.ScheduleStateError, match=r"is in progress.* It was not triggered"),
     ):
         cd.Schedule(session).trigger_schedule(7, wait=True, poll=0)
-    assert asked == ["GET /schedule/7"]
+    assert received == ["GET /schedule/7"]
 
 
 def test_a_run_with_an_unreported_end_is_not_reported_as_successful(http_service):
     with pytest.raises(
         cd.ScheduleStateError, match=r"has ended, but the service does not state whether it succeeded.* 'idle'"
     ):
-        followed(http_service, ["idle", "running", "idle"])
+        follow(http_service, ["idle", "running", "idle"])
 
 
 def test_an_error_while_following_a_run_says_that_it_was_triggered(http_service):
-    _, answer = scheduling(["idle"])
+    _, answer = schedule_service(["idle"])
 
     def failing(request):
         try:
@@ -162,13 +162,13 @@ def test_an_error_while_following_a_run_says_that_it_was_triggered(http_service)
         except StopIteration:
             return 403, {}, b"{}"
 
-    with http_service(failing) as url, at(url) as session, pytest.raises(cd.PermissionDeniedError) as caught:
+    with http_service(failing) as url, session_at(url) as session, pytest.raises(cd.PermissionDeniedError) as caught:
         cd.Schedule(session).trigger_schedule(7, wait=True, poll=0)
     assert caught.value.__notes__ == ["Schedule 7 was triggered before this error."]
 
 
 @pytest.mark.parametrize("after_commit", [True, False])
-def test_a_trigger_with_a_lost_reply_may_be_a_run_and_is_not_retried(serve, name, after_commit):
+def test_a_trigger_with_a_lost_reply_is_not_retried(serve, name, after_commit):
     sandbox, session = serve()
     sandbox.put_source("a.csv", "n\n1\n")
     sandbox.feed(name, "a.csv")

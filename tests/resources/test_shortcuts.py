@@ -1,4 +1,4 @@
-"""The short names of a notebook are the classes' methods, in each dialect."""
+"""The short functions for notebooks return what the methods of the classes return, in each dialect."""
 
 import pandas as pd
 import pytest
@@ -6,14 +6,14 @@ import pytest
 import pandas_clicdata as cd
 
 
-def test_tables_are_listed_with_their_moments(session, name):
+def test_tables_are_listed_with_their_datetimes(session, name):
     rec_id = cd.Data(session).static_send_data(name, "planes", pd.DataFrame({"seats": [180]})).rec_id
     listed = cd.tables(session=session)
     assert listed.set_index("name").loc[name, ["rec_id", "description"]].tolist() == [rec_id, "planes"]
     pd.testing.assert_frame_equal(listed, cd.Data(session).get_data())
-    moments = [column for column in listed if str(column).endswith("date")]
-    assert {str(listed[column].dtype) for column in moments} <= {"datetime64[us, UTC]"}
-    assert bool(moments) == (session._client.dialect.name == "unversioned"), "the other dialect lists none"
+    dates = [column for column in listed if str(column).endswith("date")]
+    assert {str(listed[column].dtype) for column in dates} <= {"datetime64[us, UTC]"}
+    assert bool(dates) == (session._client.dialect.name == "unversioned"), "the other dialect lists none"
 
 
 def test_more_tables_than_a_page_holds_are_all_listed(serve):

@@ -1,4 +1,4 @@
-"""A script for clicdata-api-wrapper runs here with another import, and the page for its users leaves no method out."""
+"""A script for clicdata-api-wrapper runs with another import, and the page for its users has every method."""
 
 import builtins
 import inspect
@@ -40,7 +40,7 @@ WRAPPER = {
     },
     "SessionManager": {"__init__": (), "bind_session": ("session",), "get_session": ()},
 }
-GONE = {("Data", "retrieve_paginated_data"), ("Session", "reinitialize"), ("Session", "api_call")}
+REMOVED = {("Data", "retrieve_paginated_data"), ("Session", "reinitialize"), ("Session", "api_call")}
 METHODS = [(area, method) for area, methods in WRAPPER.items() for method in methods]
 # Parameters that only its README has.
 DOCUMENTED = [
@@ -50,7 +50,7 @@ DOCUMENTED = [
     ("Dashboard", "get_dashboard_snapshot", "name"),
 ]
 
-# As a user of the wrapper would have it: every method, by position and by keyword.
+# A script of a user of the wrapper: every method, with arguments by position and by keyword.
 SCRIPT = """
 import pandas as pd
 from clicdata_api_wrapper import Data
@@ -138,7 +138,7 @@ listed_by_its_own = Data(client_id=client_id, client_secret=client_secret).get_d
 account_by_its_own = Account(client_id=client_id, client_secret=client_secret).get_account(output="dict")
 """
 
-# Where the page says that it ends in an error, and of which kind.
+# Calls for which the page names an error.
 NOW_RAISES = [
     ("Data().get_data(999)", cd.TableNotFoundError),
     ("Data().get_data(output='json')", ValueError),
@@ -169,67 +169,69 @@ def company(new_sandbox):
 
 @pytest.fixture(params=VERSIONS)
 def account(request, company, no_settings, monkeypatch):
-    """Return the account that a script without an address requests."""
+    """Return the account that a script without an address uses."""
     monkeypatch.setenv("CLICDATA_BASE_URL", company.url)
     monkeypatch.setenv("CLICDATA_API_VERSION", request.param)
     return company
 
 
 @pytest.mark.sampled(0)
-def test_a_script_runs_with_another_import_alone(account, name, capsys):
+def test_a_script_runs_with_only_another_import(account, name, capsys):
     imported = re.compile(r"^from clicdata_api_wrapper[.\w]* import", re.MULTILINE)
     script, imports = imported.subn("from pandas_clicdata import", SCRIPT)
     assert imports == 5
-    said = {"__name__": "a script", "prefix": name}
-    said |= {each: getattr(account, each) for each in ("client_id", "client_secret", "username", "password")}
-    exec(compile(script, "a script", "exec"), said)
+    names = {"__name__": "a script", "prefix": name}
+    names |= {each: getattr(account, each) for each in ("client_id", "client_secret", "username", "password")}
+    exec(compile(script, "a script", "exec"), names)
     assert capsys.readouterr() == ("", "")
-    checked_tables(said)
-    checked_writes(said, name, account)
-    checked_records(said)
+    check_tables(names)
+    check_writes(names, name, account)
+    check_records(names)
 
 
-def checked_tables(said):
-    assert {"rec_id", "name"} <= set(said["listed"])
-    assert [entry["name"] for entry in said["listed_by_name"]] == said["by_position"]["name"].to_list() == ["Penguins"]
-    assert len(said["penguins"]) == len(said["penguins_as_dicts"]) == 344
-    assert (said["history"]["data_rec_id"] == said["ids"]["Flights"]).all()
-    assert [entry["version"] for entry in said["history_as_dicts"]] == said["history"]["version"].to_list()
-    assert len(said["first"]) == len(said["first_as_dicts"]) == 842
-    assert said["first"]["scheduled"].dtype == "datetime64[us]"
+def check_tables(names):
+    assert {"rec_id", "name"} <= set(names["listed"])
+    assert (
+        [entry["name"] for entry in names["listed_by_name"]] == names["by_position"]["name"].to_list() == ["Penguins"]
+    )
+    assert len(names["penguins"]) == len(names["penguins_as_dicts"]) == 344
+    assert (names["history"]["data_rec_id"] == names["ids"]["Flights"]).all()
+    assert [entry["version"] for entry in names["history_as_dicts"]] == names["history"]["version"].to_list()
+    assert len(names["first"]) == len(names["first_as_dicts"]) == 842
+    assert names["first"]["scheduled"].dtype == "datetime64[us]"
 
 
-def checked_writes(said, name, sandbox):
-    assert all(type(rec_id) is int for rec_id in said["made"])
-    assert [(each.operation, each.sent) for each in said["appended"]] == [("append", 3)] * 2
-    assert said["rows"]["seats"].to_list() == [189, 162, 178] * 2
-    assert said["rows"].dtypes.astype(str)[["late", "day"]].to_list() == ["bool", "datetime64[us]"]
-    assert said["left"]["seats"].to_list() == [178, 178]
-    assert [each.sent for each in said["sent"]] == [3] * 3
+def check_writes(names, name, sandbox):
+    assert all(type(rec_id) is int for rec_id in names["made"])
+    assert [(each.operation, each.sent) for each in names["appended"]] == [("append", 3)] * 2
+    assert names["rows"]["seats"].to_list() == [189, 162, 178] * 2
+    assert names["rows"].dtypes.astype(str)[["late", "day"]].to_list() == ["bool", "datetime64[us]"]
+    assert names["left"]["seats"].to_list() == [178, 178]
+    assert [each.sent for each in names["sent"]] == [3] * 3
     for number, description in ((1, "By position"), (3, "By keyword"), (4, "As documented"), (7, "As documented")):
         (entry,) = cd.Data().get_data(name=f"{name} {number}", output="dict")
         assert entry["description"] == description
     assert len(sandbox.ledger.rows(f"{name} 7")) == 3
-    assert all(type(each) is dict for each in said["rebuilt"])
-    assert len(cd.Data().get_data(said["ids"]["Flights"])) >= said["flights_before"]
+    assert all(type(each) is dict for each in names["rebuilt"])
+    assert len(cd.Data().get_data(names["ids"]["Flights"])) >= names["flights_before"]
 
 
-def checked_records(said):
-    assert said["account"]["name"].item() == said["account_as_dict"]["name"] == said["account_by_its_own"]["name"]
-    assert len(said["users"]) == 5
-    assert said["views"]["name"].to_list() == [entry["name"] for entry in said["views_as_dicts"]]
-    assert "thumbnail" not in said["dashboards"]
-    assert said["with_thumbnails"]["thumbnail"].notna().all()
-    assert said["chosen"]["name"].to_list() == [entry["name"] for entry in said["chosen_as_dicts"]]
-    assert said["thumbnail"] == said["thumbnail_by_name"] == said["thumbnail_as_image"].to_base64()
-    assert said["thumbnail"] == said["chosen_as_dicts"][0]["thumbnail"]
-    assert said["snapshot"] == said["snapshot_as_image"].to_base64() != said["thumbnail"]
-    assert len(said["schedules"]) == len(said["schedules_as_dicts"]) == 3
-    assert said["one_schedule"]["name"].to_list() == [said["one_schedule_as_dict"]["name"]] == ["Weekly names"]
-    assert said["triggered"].status == "triggered"
-    assert said["bound"] is said["basic"]
-    assert said["shared"].auth_method == said["by_position_too"].auth_method == "client_credentials"
-    assert len(said["listed_by_basic"]) == len(said["listed_by_its_own"]) > len(said["listed"])
+def check_records(names):
+    assert names["account"]["name"].item() == names["account_as_dict"]["name"] == names["account_by_its_own"]["name"]
+    assert len(names["users"]) == 5
+    assert names["views"]["name"].to_list() == [entry["name"] for entry in names["views_as_dicts"]]
+    assert "thumbnail" not in names["dashboards"]
+    assert names["with_thumbnails"]["thumbnail"].notna().all()
+    assert names["chosen"]["name"].to_list() == [entry["name"] for entry in names["chosen_as_dicts"]]
+    assert names["thumbnail"] == names["thumbnail_by_name"] == names["thumbnail_as_image"].to_base64()
+    assert names["thumbnail"] == names["chosen_as_dicts"][0]["thumbnail"]
+    assert names["snapshot"] == names["snapshot_as_image"].to_base64() != names["thumbnail"]
+    assert len(names["schedules"]) == len(names["schedules_as_dicts"]) == 3
+    assert names["one_schedule"]["name"].to_list() == [names["one_schedule_as_dict"]["name"]] == ["Weekly names"]
+    assert names["triggered"].status == "triggered"
+    assert names["bound"] is names["basic"]
+    assert names["shared"].auth_method == names["by_position_too"].auth_method == "client_credentials"
+    assert len(names["listed_by_basic"]) == len(names["listed_by_its_own"]) > len(names["listed"])
 
 
 @pytest.mark.parametrize(("code", "error"), NOW_RAISES, ids=[code for code, _ in NOW_RAISES])
@@ -241,19 +243,19 @@ def test_errors_named_on_the_page_are_raised(account, code, error):
         eval(code, names)
 
 
-@pytest.mark.parametrize(("area", "method"), [each for each in METHODS if each not in GONE])
-def test_a_method_takes_what_the_wrapper_took_in_its_order(area, method):
-    wanted = WRAPPER[area][method]
+@pytest.mark.parametrize(("area", "method"), [each for each in METHODS if each not in REMOVED])
+def test_a_method_has_the_parameters_of_the_wrapper_in_order(area, method):
+    expected = WRAPPER[area][method]
     if method == "get_dashboard":
         # Its two arguments are taken in either order, as the script tries.
-        wanted = ("name", "thumbnail", "output")
+        expected = ("name", "thumbnail", "output")
     parameters = [*inspect.signature(getattr(getattr(cd, area), method)).parameters.values()]
     by_position = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD and each.name != "self"]
-    assert tuple(by_position[: len(wanted)]) == wanted
+    assert tuple(by_position[: len(expected)]) == expected
 
 
 @pytest.mark.parametrize(("area", "method", "parameter"), DOCUMENTED)
-def test_a_method_takes_what_the_wrapper_documented(area, method, parameter):
+def test_a_method_has_the_documented_parameters_of_the_wrapper(area, method, parameter):
     assert parameter in inspect.signature(getattr(getattr(cd, area), method)).parameters
 
 
@@ -264,13 +266,13 @@ def test_the_page_mentions_every_method_of_the_wrapper(area, method):
     assert row.search(PAGE), f"no row of the page begins with {called}"
 
 
-def test_what_is_gone_is_gone():
-    assert {each for each in METHODS if not hasattr(getattr(cd, each[0]), each[1])} == GONE
+def test_removed_methods_do_not_exist():
+    assert {each for each in METHODS if not hasattr(getattr(cd, each[0]), each[1])} == REMOVED
 
 
-def test_every_name_on_the_page_is_there():
+def test_every_name_on_the_page_exists():
     for area, name in re.findall(r"\b(Data|Account|Dashboard|Schedule|SessionManager)(?:\([^)]*\))?\.(\w+)", PAGE):
-        assert hasattr(getattr(cd, area), name) or (area, name) in GONE, f"{area}.{name}"
+        assert hasattr(getattr(cd, area), name) or (area, name) in REMOVED, f"{area}.{name}"
     for name in re.findall(r"\bcd\.(\w+)|\b(\w+Error)\b", PAGE):
         found = "".join(name)
         assert hasattr(cd, found) or hasattr(builtins, found), found
