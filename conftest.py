@@ -1,5 +1,6 @@
-"""Keep the files that tests and doctests write out of the user's folders."""
+"""Keep tests and doctests apart from each other and from the user's folders."""
 
+import atexit
 import os
 
 import pytest
@@ -12,3 +13,19 @@ def _temporary_user_folders(tmp_path_factory):
             patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
             patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _empty_sandbox_of_a_doctest(request):
+    """Stop the sandbox that a doctest starts: two doctests of a process may create a table of the same name."""
+    if not isinstance(request.node, pytest.DoctestItem):
+        yield
+        return
+    from pandas_clicdata import session
+
+    with session.preserve_default_session():
+        yield
+    sandbox, session._default.sandbox = session._default.sandbox, None
+    if sandbox is not None:
+        atexit.unregister(sandbox.stop)
+        sandbox.stop()
