@@ -85,12 +85,13 @@ def parameters_of(item):
     for name, value in item.callspec.params.items():
         if dataclasses.is_dataclass(value):
             parameters |= {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        elif isinstance(value, str | int | float | None):
-            parameters[name] = value
         else:
-            # The cases of a test share these objects.
-            parameters[name] = id(value)
-    return parameters
+            parameters[name] = value
+    return {
+        # Any other object may be unhashable. The cases of a test share it, so its identity stands for it.
+        name: value if isinstance(value, str | int | float | None) else id(value)
+        for name, value in parameters.items()
+    }
 
 
 @pytest.fixture(autouse=True, scope="session")

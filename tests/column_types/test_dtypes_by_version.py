@@ -16,6 +16,8 @@ from conftest import DIALECTS, signed_in
 from pandas_clicdata.sandbox import Assumptions
 from pandas_clicdata.types.to_pandas import DtypeBackend
 
+pytestmark = pytest.mark.sampled(1)
+
 PAGE = 3
 
 

@@ -13,6 +13,8 @@ from columns import objects
 
 import pandas_clicdata as cd
 
+pytestmark = pytest.mark.sampled(1)
+
 NA, NAT, NAN = pd.NA, pd.NaT, float("nan")
 
 

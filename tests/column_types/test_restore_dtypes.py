@@ -26,6 +26,8 @@ from pandas_clicdata.sandbox import Assumptions
 from pandas_clicdata.types import infer, recast, to_pandas
 from pandas_clicdata.types.rules import LITERAL_RULE, RULES
 
+pytestmark = pytest.mark.sampled(1)
+
 OWN_TEXT = pa.array(pd.Series(["a"])).type
 
 

@@ -13,6 +13,8 @@ import pytest
 import pandas_clicdata as cd
 from conftest import DIALECTS, signed_in
 
+pytestmark = pytest.mark.sampled(1)
+
 PAGE = 4
 
 

@@ -17,6 +17,8 @@ import pandas_clicdata as cd
 from pandas_clicdata.types import ingest
 from pandas_clicdata.types.rules import LITERAL_RULE, RULES, rule_for
 
+pytestmark = pytest.mark.sampled(1)
+
 D = Decimal
 
 

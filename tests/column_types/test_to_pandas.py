@@ -23,6 +23,8 @@ from pandas_clicdata.types.infer import InferredColumn
 from pandas_clicdata.types.recast import restore_targets
 from pandas_clicdata.types.to_pandas import to_frame
 
+pytestmark = pytest.mark.sampled(1)
+
 OWN_TEXT = pd.Series([""]).dtype
 
 

@@ -435,7 +435,7 @@ def expected(scenario):
     return cd.WriteResult
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("scenario", params(INSERTS))
 def test_a_fault_at_an_insert(run, scenario):
     one, outcome = run(scenario)
@@ -512,7 +512,7 @@ def expected_elsewhere(scenario):
     return cd.ClicDataError if fails else cd.WriteResult
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("scenario", params(OTHER))
 def test_a_fault_at_another_request(run, scenario):
     one, outcome = run(scenario)

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.sampled(1)
+
 TYPES = ["text", "number", "datetime", "date", "percentage", "checkbox", "dropdown"]
 COLUMNS = [(kind, kind) for kind in TYPES]
 GOOD = {

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.sampled(1)
+
 PAIR = [("k", "text"), ("n", "number")]
 
 

@@ -23,6 +23,8 @@ from pandas_clicdata.sandbox.faults import KINDS
 from pandas_clicdata.sandbox.listener import THREADS
 from pandas_clicdata.sandbox.protocol import KEY_HEADER, PREFIX
 
+pytestmark = pytest.mark.sampled(1)
+
 PATHS = [(operation.method, operation.path) for _, operation in OPERATIONS]
 PAIR = [("k", "text"), ("n", "number")]
 # A value for each required option.

@@ -17,6 +17,8 @@ from pandas_clicdata.sandbox.bodies import Column
 from pandas_clicdata.sandbox.dashboards import MAX_ROWS
 from pandas_clicdata.sandbox.pictures import SNAPSHOT, THUMBNAIL, Chart, chart, png
 
+pytestmark = pytest.mark.sampled(1)
+
 VERSIONS = [None, "2025.3"]
 PAIR = [("k", "text"), ("n", "number")]
 BAR = (0x2F, 0x6F, 0xB5)

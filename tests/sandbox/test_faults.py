@@ -7,6 +7,8 @@ import time
 import pytest
 import requests
 
+pytestmark = pytest.mark.sampled(1)
+
 ROW = {"data": [{"n": 1}, {"n": 2}, {"n": 3}]}
 
 

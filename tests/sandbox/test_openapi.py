@@ -17,6 +17,8 @@ from pandas_clicdata.sandbox.openapi import VERSIONS, document
 from pandas_clicdata.sandbox.protocol import MAX_BODY
 from pandas_clicdata.sandbox.routes import ROUTES
 
+pytestmark = pytest.mark.sampled(1)
+
 DIALECTS = {"unversioned": Dialect(), **{name: Dialect(at, wrapped=True) for at, name in VERSIONS.items()}}
 DOCUMENT = "/_sandbox/openapi.json"
 

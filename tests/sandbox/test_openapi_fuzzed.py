@@ -20,6 +20,8 @@ from pandas_clicdata.sandbox.dialects import Dialect
 from pandas_clicdata.sandbox.openapi import VERSIONS, document
 from pandas_clicdata.sandbox.people import OWNER
 
+pytestmark = pytest.mark.slow
+
 LONG = os.environ.get("CLICDATA_LONG_TESTS", "") not in ("", "0")
 EXAMPLES = 100 if LONG else 12
 WITHOUT = "unversioned"

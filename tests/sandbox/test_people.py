@@ -14,6 +14,8 @@ from pandas_clicdata.sandbox import Assumptions, RemoteSandbox
 from pandas_clicdata.sandbox.people import Passwords, hashed
 from pandas_clicdata.sandbox.store import Store
 
+pytestmark = pytest.mark.sampled(1)
+
 VERSIONS = [None, "2025.3"]
 GRACE: dict[str, Any] = {"email_address": "grace@acme.example", "first_name": "Grace", "last_name": "Hopper"}
 

@@ -11,6 +11,8 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.sampled(1)
+
 # The path without a version, and the mode of the versioned dialect.
 METHODS = {
     "recreate": (["recreate"], "rebuild"),

@@ -10,6 +10,8 @@ import requests
 from pandas_clicdata.sandbox import RemoteSandbox, Sandbox
 from pandas_clicdata.sandbox.protocol import KEY_HEADER
 
+pytestmark = pytest.mark.sampled(1)
+
 FIRST, SECOND = "k,n\na,1\n", "k,n\nb,2\n"
 VERSIONS = [None, "2021.08", "2022.01", "2025.3"]
 

@@ -22,6 +22,8 @@ import requests
 
 from pandas_clicdata.sandbox import RemoteSandbox, Sandbox, Seeding
 
+pytestmark = pytest.mark.sampled(1)
+
 FLIGHT = {
     "carrier": "text",
     "arr_delay": "number",

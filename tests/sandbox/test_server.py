@@ -16,6 +16,8 @@ import requests
 import pandas_clicdata.sandbox
 from pandas_clicdata.sandbox import Assumptions, Sandbox
 
+pytestmark = pytest.mark.sampled(1)
+
 PAIR = [("k", "text"), ("n", "number")]
 
 

@@ -16,6 +16,8 @@ import requests
 from pandas_clicdata.sandbox import RemoteSandbox, Sandbox
 from pandas_clicdata.sandbox.protocol import KEY_HEADER
 
+pytestmark = pytest.mark.sampled(1)
+
 
 def parquet(columns):
     file = io.BytesIO()
