@@ -191,7 +191,7 @@ class Client:
         hint = did_you_mean(table, names)
         if table.isdecimal():
             hint += f" To use a RecId, pass a number without quotes: {table}."
-        raise TableNotFoundError(f"There is no table named {table!r} among the account's {len(names):,} tables.{hint}")
+        raise TableNotFoundError(f"The account has no table named {table!r} (number of tables: {len(names):,}).{hint}")
 
     def read_page(self, rec_id: int, page: int, version: int | None = None, *, fresh_connection: bool = False) -> Page:
         """Return one page of the rows of a table, or of one of its versions."""

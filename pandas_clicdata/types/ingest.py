@@ -396,7 +396,7 @@ def _kind_error(objects: list[Any]) -> _UnsendableValue:
             "is of another kind than the values before it.",
             "Convert all values to text: df[…] = df[…].astype('string')",
         )
-    if has_json_text(objects[position]):
+    if all(has_json_text(value) for value in objects if value is not None):
         remedy += "; or send each value as JSON text: column_types={…: 'text'}"
     return _UnsendableValue(position, f"{what} {remedy}.", kind=True)
 

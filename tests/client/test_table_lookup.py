@@ -38,7 +38,7 @@ def test_a_list_without_pages_is_requested_twice_at_most(http_service, open_sess
     paths, answer = listing(lambda number: wrap([{"id": 1, "name": "other"}]))
     with http_service(answer) as url, cd.Session(api_key="hush", base_url=url, api_version="2025.3") as session:
         if name == "missing":
-            with pytest.raises(cd.TableNotFoundError, match="1 tables"):
+            with pytest.raises(cd.TableNotFoundError, match="number of tables: 1"):
                 FRAME.clicdata.append(name, session=session)
         else:
             with pytest.raises(cd.TableExistsError):

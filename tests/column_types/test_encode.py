@@ -167,6 +167,11 @@ def test_an_error_names_the_arrow_type_of_a_value_that_python_cannot_hold(bits, 
             " df['x'] = df['x'].astype('string').",
         ),
         (
+            [object(), 1],
+            "is of another kind than the values before it. Convert all values to text:"
+            " df['x'] = df['x'].astype('string').",
+        ),
+        (
             [None, b"a", b"b"],
             "has no ClicData type. Convert the column to text: df['x'] = df['x'].astype('string'); or send each value",
         ),
