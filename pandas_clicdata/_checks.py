@@ -28,7 +28,7 @@ def check_whole_number(name: str, value: SupportsIndex, *, least: int, most: int
     most : int, optional
         The maximum.
     why : str, optional
-        The reason for the bounds, for the error.
+        The reason for the bounds. The error states it.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def check_text(what: str, text: object) -> str:
     Parameters
     ----------
     what : str
-        What the value is, for the error.
+        What the value is. The error states it.
     text : object
         The value.
 

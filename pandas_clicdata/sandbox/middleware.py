@@ -60,7 +60,7 @@ class Middleware:
     app : WSGI application
         The application that answers requests.
     mode : {"both", "unversioned", "versioned"}
-        The dialects of the sandbox, for the bodies of faults.
+        The dialects of the sandbox, which decide the bodies of faults and the headers of replies.
     faults : FaultQueue
         The scripted faults.
     log : RequestLog

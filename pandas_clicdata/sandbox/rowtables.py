@@ -207,7 +207,7 @@ class Change:
         table, db = self.table, self.db
         self.delete()
         past = f"past_{table.id}"
-        # Without history, only rows that were inserted through the API are in the past, for the ledger.
+        # A table without history keeps only the rows that were inserted through the API, which the ledger reads.
         if table.history or db.execute(f"SELECT 1 FROM {past} LIMIT 1").fetchone():  # noqa: S608
             number = db.execute(
                 "SELECT coalesce(max(number), 0) + 1 FROM generations WHERE table_id = ?", (table.id,)

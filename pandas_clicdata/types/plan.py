@@ -216,7 +216,7 @@ class ColumnPlan:
     Attributes
     ----------
     planned : PlannedColumn
-        Name, dtype, ClicData type and JSON encoding, for the receipt.
+        Name, dtype, ClicData type and JSON encoding, which the receipt shows.
     column : SourceColumn
         The column to send.
     encoder : Encoder

@@ -107,7 +107,7 @@ def append(
         Whether to read the table after the write (and before an append) and compare the number of rows, the nulls and
         values of each column, and that the values are in the right rows.
     repeated_pages : {"check", "accept"}, default "check"
-        As in :func:`read_clicdata`, for the reads by which this write decides what to send or delete. Reads whose
+        As in :func:`read_clicdata`. It applies to the reads that decide what this write sends or deletes. Reads whose
         result is only compared with known rows accept pages with equal rows.
     progress : bool or callable, optional
         True shows a progress bar. A callable is called with the number of rows so far and the total, or None.

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from interrupts import press_ctrl_c
+from waiting import wait_until
 
 import pandas_clicdata as cd
 from pandas_clicdata._models import STOP_RETRIES, Request, RetryPolicy
@@ -61,13 +62,6 @@ class Service:
         with self.lock:
             self.times.append(self.clock.now if self.clock else time.monotonic())
             return self.answers[min(len(self.times), len(self.answers)) - 1]
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ What a mode promises if a request that counted as lost is carried out later (`PR
 import contextlib
 import functools
 import json
-import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +25,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from batches import batch_ranges, rows_of_batches
+from waiting import wait_until
 
 import pandas_clicdata as cd
 from pandas_clicdata._models import Column
@@ -315,10 +315,7 @@ class Run:
             return
         if self.scenario.fault == "hang before the commit":
             # Another thread carries it out.
-            deadline = time.monotonic() + 10
-            while self.count() == before and time.monotonic() < deadline:
-                time.sleep(0.001)
-            assert self.count() > before
+            wait_until(lambda: self.count() > before)
 
     # the ledger
 
@@ -382,7 +379,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shared(running):
-    """Open a session in each dialect, for the faults that do not affect a session."""
+    """Open a session in each dialect. Only faults that do not affect a session may use it."""
     credentials = {"client_id": running.client_id, "client_secret": running.client_secret, "base_url": running.url}
     with contextlib.ExitStack() as stack:
         yield {each: stack.enter_context(cd.Session(api_version=each, retry=QUICK, **credentials)) for each in DIALECTS}

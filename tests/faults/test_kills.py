@@ -5,10 +5,10 @@ import os
 import random
 import subprocess
 import sys
-import time
 from collections import Counter
 
 import pytest
+from waiting import wait_until
 
 ROWS, BATCHES = 20_000, 200
 DIALECTS = ("2025.3", "unversioned")
@@ -167,11 +167,10 @@ def kill_until_done(sandbox, forks, table, journal, mode, kills):
     return killed
 
 
-def wait_until(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+def release_and_wait(sandbox, number):
+    """Release the request that hangs, and return when it ends."""
+    sandbox.faults.release()
+    wait_until(lambda: next(each for each in sandbox.requests if each.number == number).seconds > 0)
 
 
 @pytest.mark.slow
@@ -201,9 +200,7 @@ def test_a_push_killed_at_each_of_its_requests(sandbox, forks, name, tmp_path, m
             forks.kill()
             assert forks.answer() is None
             # The request ends before the next call reads the table.
-            held = sandbox.requests[nth - 1].number
-            sandbox.faults.release()
-            wait_until(lambda held=held: next(each for each in sandbox.requests if each.number == held).seconds > 0)
+            release_and_wait(sandbox, sandbox.requests[nth - 1].number)
             forks.order(**push(table, **first, **later))
             receipt = forks.answer()
             assert receipt[0] == rows

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from batches import batch_ranges, rows_of_batches
 from interrupts import main_thread_id, press_ctrl_c
+from waiting import wait_until
 
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
@@ -540,13 +541,12 @@ def interrupt(signum, frame):
 
 def wait_until_main_thread_waits_again():
     """Return when the main thread waits on a condition again after an interrupt."""
-    deadline = time.monotonic() + 10
-    while True:
-        assert time.monotonic() < deadline
+
+    def waits_again():
         frame = sys._current_frames()[main_thread_id()]
-        if INTERRUPTED and frame.f_code is threading.Condition.wait.__code__ and frame not in INTERRUPTED:
-            return
-        time.sleep(0.001)
+        return INTERRUPTED and frame.f_code is threading.Condition.wait.__code__ and frame not in INTERRUPTED
+
+    wait_until(waits_again)
 
 
 @one_or_four
@@ -555,8 +555,7 @@ def test_ctrl_c_does_not_wait_for_a_retry(ready, table, workers):
     sandbox.faults.status(429, retry_after=60, operation="append", times=20)
 
     def press():
-        while not sandbox.requests.of("append"):
-            time.sleep(0.005)
+        wait_until(lambda: sandbox.requests.of("append"))
         press_ctrl_c()
 
     started = time.monotonic()

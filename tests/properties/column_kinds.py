@@ -1,4 +1,4 @@
-"""Kinds of columns by row of the type table, for the tests of ``schema=``."""
+"""Kinds of columns by row of the type table. The tests of ``schema=`` draw from them."""
 
 import datetime as dt
 from dataclasses import dataclass

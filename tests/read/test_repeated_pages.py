@@ -51,7 +51,7 @@ def data_home(monkeypatch, tmp_path):
 class Proxy:
     """A proxy to a sandbox that returns a page instead of another.
 
-    ``instead`` maps the requested page to the returned page, for the next ``times`` requests of such a page.
+    ``instead`` maps the requested page to the returned page. It applies to the next ``times`` requests of such a page.
     """
 
     def __init__(self, sandbox):

@@ -95,6 +95,9 @@ def test_every_row_is_written_once(run, when):
 
 
 STOPPED = """
+# A shell that starts the tests in the background ignores the signal, and Python inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def stop(done, total):
     if done == {after}:
         os.kill(os.getpid(), signal.SIGINT)

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from batches import batch_ranges
 from interrupts import press_ctrl_c
+from waiting import wait_until
 
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
@@ -730,10 +731,7 @@ def requests_of_a_replace(sandbox, open_session, api_version, table, folder):
 def release_held_requests(sandbox):
     """Release the requests that hang, and wait until they are done."""
     sandbox.faults.release()
-    until = time.monotonic() + 5
-    while any(entry.fault == "hang" and entry.status is None for entry in sandbox.requests):
-        assert time.monotonic() < until
-        time.sleep(0.001)
+    wait_until(lambda: not any(entry.fault == "hang" and entry.status is None for entry in sandbox.requests))
 
 
 @pytest.mark.sampled(0)
