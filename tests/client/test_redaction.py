@@ -269,8 +269,6 @@ PAGES = {
 @pytest.mark.parametrize("secret", ["hush", "s3cr3t-/key+hush", "Pässwörter / sind: <hier>", "k" * 900])
 def test_text_without_a_secret_is_shown(page, secret):
     text = PAGES[page]
-    if len(secret) < 8 and BINARY[:4] in text:
-        pytest.skip("binary content contains so short a secret by chance")
     secrets = (Secret(secret), Secret("Bearer " + "eyJhbGciOiJIUzI1NiJ9." * 20))
     shown = Reply(status=500, secrets=secrets).redact(text)
     # A part whose search takes too long is hidden, and the rest is shown.
