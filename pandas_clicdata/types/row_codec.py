@@ -302,16 +302,32 @@ def _text(values: Sequence[Any]) -> DecodedColumn:
 
 
 def _json_text(value: Any) -> str:
-    """Write a parsed value as JSON with all digits of its numbers; ``json.dumps`` does not accept a Decimal."""
-    match value:
-        case dict():
-            fields = (f"{json.dumps(key, ensure_ascii=False)}: {_json_text(item)}" for key, item in value.items())
-            return "{" + ", ".join(fields) + "}"
-        case list():
-            return "[" + ", ".join(map(_json_text, value)) + "]"
-        case Decimal():
-            return str(value)
-    return json.dumps(value, ensure_ascii=False)
+    """Write a parsed value as JSON with all digits of its numbers; ``json.dumps`` does not accept a Decimal.
+
+    A loop, because the parser accepts values that are nested more deeply than Python functions can call themselves.
+    """
+    written: list[str] = []
+    # A tuple is text that is already JSON, and anything else a value to write.
+    pending: list[Any] = [value]
+    while pending:
+        match pending.pop():
+            case tuple() as texts:
+                written += texts
+            case dict() as fields:
+                written.append("{")
+                pending.append(("}",))
+                for position, (key, item) in reversed([*enumerate(fields.items())]):
+                    pending += item, (", " * bool(position), json.dumps(key, ensure_ascii=False), ": ")
+            case list() as items:
+                written.append("[")
+                pending.append(("]",))
+                for position, item in reversed([*enumerate(items)]):
+                    pending += item, (", " * bool(position),)
+            case Decimal() as number:
+                written.append(str(number))
+            case scalar:
+                written.append(json.dumps(scalar, ensure_ascii=False))
+    return "".join(written)
 
 
 def _integers(values: Sequence[int | None]) -> DecodedColumn:

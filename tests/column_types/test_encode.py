@@ -292,7 +292,7 @@ JSON_TEXT = [
     (objects([np.datetime64(1, "ns"), np.datetime64("2024-01"), np.timedelta64(1, "s"), np.complex64(1j)]),
      ['["1970-01-01T00:00:00.000000001", "2024-01", "P0DT0H0M1S", "1j"]']),
     (objects([np.timedelta64(5, "ns")]), ['["P0DT0H0M0.000000005S"]']),
-    (objects([pd.NaT, pd.NA, None, np.datetime64("NaT")], np.array(["NaT", 1], "m8[s]")),
+    (objects([pd.NaT, pd.NA, None, np.datetime64("NaT", "s")], np.array([np.timedelta64("NaT", "s"), 1], "m8[s]")),
      ["[null, null, null, null]", '[null, "P0DT0H0M1S"]']),
     (pd.Series(pd.Categorical(["a", 1])), ['"a"', "1"]),
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -113,3 +114,12 @@ def test_values_of_several_kinds_become_text_on_request(pages):
     assert [text for text in texts if text != "1E+400"] == written
     asked = [row_codec.decode([{"x": value} for value in page], ["x"], as_text={"x"})[0] for page in pages]
     assert row_codec.unify(asked, "x").array.to_pylist() == texts
+
+
+@pytest.mark.parametrize(("before", "after"), [("[1, ", ', "a"]'), ('{"a": [], "b": ', ', "c": 1.10}')])
+def test_a_value_of_any_depth_becomes_text(before, after):
+    value: Any = Decimal("1.10")
+    for _ in range(5000):
+        value = [1, value, "a"] if before[0] == "[" else {"a": [], "b": value, "c": Decimal("1.10")}
+    text = row_codec.decode([{"x": value}], ["x"], as_text={"x"})[0].array[0].as_py()
+    assert text == before * 5000 + "1.10" + after * 5000

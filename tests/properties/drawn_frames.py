@@ -137,9 +137,8 @@ def duration_of(unit):
 
 
 def durations_in(unit):
-    return lambda values: pd.Series(
-        np.array([np.timedelta64("NaT") if v is None else v for v in values], f"m8[{unit}]")
-    )
+    nat = np.timedelta64("NaT", unit)
+    return lambda values: pd.Series(np.array([nat if v is None else v for v in values], f"m8[{unit}]"))
 
 
 def span_of(unit):
