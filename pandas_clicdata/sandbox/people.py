@@ -151,8 +151,8 @@ class People:
             teams.setdefault(user_id, []).append(team_id)
         found = db.execute(
             "SELECT id, email_address, first_name, last_name, last_login, logins FROM users"
-            " WHERE ?1 IS NULL OR id = ?1 ORDER BY id",
-            (only,),
+            " WHERE :only IS NULL OR id = :only ORDER BY id",
+            {"only": only},
         )
         return [User(number, tuple(teams.get(number, ())), *facts) for number, *facts in found]
 

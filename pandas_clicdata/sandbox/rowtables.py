@@ -136,8 +136,8 @@ def _columns(text: str) -> tuple[Column, ...]:
 
 def row_expression(
     columns: Sequence[Column], *, row_id: str | None = None, iso_datetimes: bool = False
-) -> tuple[str, list[str]]:
-    """Return an SQL expression for one row as a JSON object, and the values of its parameters ``?1`` and so on.
+) -> tuple[str, dict[str, str]]:
+    """Return an SQL expression for one row as a JSON object, and the values of its parameters by name.
 
     Cells are the SQL columns ``c0``, ``c1``, …, and the row id is ``row``. No cell passes through Python.
     """
@@ -153,11 +153,11 @@ def row_expression(
     for start in range(0, len(cells), _ARGUMENTS):
         part = slice(start, start + _ARGUMENTS)
         templates.append(",".join(f"{quote(name).replace('%', '%%')}:%s" for name in names[part]))
-        calls.append(f"printf(?{len(templates)}, {', '.join(cells[part])})")
+        calls.append(f"printf(:part{len(templates)}, {', '.join(cells[part])})")
     templates = ["," * bool(number) + template for number, template in enumerate(templates)]
     templates[0] = "{" + templates[0]
     templates[-1] += "}"
-    return " || ".join(calls), templates
+    return " || ".join(calls), {f"part{number}": template for number, template in enumerate(templates, 1)}
 
 
 class Change:

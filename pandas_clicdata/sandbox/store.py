@@ -327,11 +327,12 @@ class Store:
             if offset >= total or limit <= 0:
                 return table, total, []
             row, values = row_expression(table.columns, row_id=row_id, iso_datetimes=iso_datetimes)
-            bound: list[Any] = [*values]
+            bound: dict[str, Any] = {**values}
 
             def bind(value: int) -> str:
-                bound.append(value)
-                return f"?{len(bound)}"
+                name = f"bound{len(bound)}"
+                bound[name] = value
+                return f":{name}"
 
             select = f"SELECT row, {row} FROM rows_{table_id}"  # noqa: S608
             if past is not None:
