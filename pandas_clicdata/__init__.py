@@ -41,7 +41,16 @@ from pandas_clicdata.resources import (
     versions,
 )
 from pandas_clicdata.session import Session, SessionManager, connect
-from pandas_clicdata.write import append, delete_rows, push, restore, update_rows, upsert
+from pandas_clicdata.write import (
+    append,
+    delete_rows,
+    discard_unfinished,
+    push,
+    restore,
+    unfinished,
+    update_rows,
+    upsert,
+)
 
 __all__ = [
     "Account",
@@ -65,6 +74,7 @@ __all__ = [
     "connect",
     "dashboards",
     "delete_rows",
+    "discard_unfinished",
     "push",
     "read_clicdata",
     "read_clicdata_batches",
@@ -73,6 +83,7 @@ __all__ = [
     "restore",
     "schedules",
     "tables",
+    "unfinished",
     "update_rows",
     "upsert",
     "versions",

@@ -162,6 +162,22 @@ def user_folder(kind: Literal["config", "data", "state"]) -> Path | None:
     return folder if folder.is_absolute() else None
 
 
+def journals_wanted() -> bool:
+    """Return whether writes keep a journal without being asked; ``CLICDATA_JOURNAL=0`` turns that off.
+
+    Returns
+    -------
+    bool
+        True unless the variable is set to 0, false, no or off.
+
+    Examples
+    --------
+    >>> journals_wanted()
+    True
+    """
+    return os.environ.get("CLICDATA_JOURNAL", "").strip().lower() not in ("0", "false", "no", "off")
+
+
 def profile_path() -> Path | None:
     """Return the path of the profile file.
 

@@ -41,7 +41,8 @@
     │   ├── ScheduleFailedError               the run failed
     │   ├── ScheduleTimeoutError (TimeoutError)       the run did not end in time
     │   └── ScheduleStateError                the state of the run is not known
-    └── ResumeError (ValueError)              the resume token or journal belongs to another write
+    └── ResumeError (ValueError)              the call does not continue the write that stopped
+        ├── UnfinishedWriteError              a write to the table stopped, and the rows may be in it
         └── JournalInUseError                 another write uses the journal
 
 The parameters of an error are its attributes. An attribute whose value is not known is ``None``. No error holds a
@@ -769,6 +770,46 @@ class ResumeError(ClicDataError, ValueError):
     """
 
 
+class UnfinishedWriteError(ResumeError):
+    """A write to the table stopped before it was complete, so this call could store its rows twice.
+
+    Nothing was sent. The message has the lines to choose from: continue the write, send all rows anyway, or forget it.
+
+    Parameters
+    ----------
+    {message}
+    write_id : str, optional
+        The id of the write that stopped, as in ``cd.unfinished()``.
+    rec_id : int, optional
+        The RecId of the table.
+    confirmed, unknown : list of (int, int), optional
+        The rows of that write that are in the table, and those that may be, as half-open ranges of positions.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+    """
+
+    write_id: str | None
+    rec_id: int | None
+    confirmed: list[RowRange]
+    unknown: list[RowRange]
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        write_id: str | None = None,
+        rec_id: int | None = None,
+        confirmed: Sequence[RowRange] = (),
+        unknown: Sequence[RowRange] = (),
+        **fields: Any,
+    ) -> None:
+        super().__init__(message, **fields)
+        self.write_id = write_id
+        self.rec_id = rec_id
+        self.confirmed = list(confirmed)
+        self.unknown = list(unknown)
+
+
 class JournalInUseError(ResumeError):
     """Another write is using the journal.
 
@@ -885,6 +926,7 @@ __all__ = [
     "TooManyRowsError",
     "TransportError",
     "UnexpectedReplyError",
+    "UnfinishedWriteError",
     "UnsupportedTypeError",
     "VerificationError",
 ]

@@ -676,9 +676,11 @@ def _sandbox_session(account: Mapping[str, Any], options: Mapping[str, Any]) -> 
     if options["api_version"] is None:
         # The version in the environment or the profile belongs to the real account.
         options = {**options, "api_version": "auto"}
-    return Session(
+    session = Session(
         client_id=sandbox.client_id, client_secret=Secret(sandbox.client_secret), base_url=sandbox.url, **options
     )
+    session._client.outlives_process = False
+    return session
 
 
 def _sandbox_of_process() -> Any:

@@ -61,6 +61,11 @@ class Client:
         Sends the requests.
     max_request_bytes : int
         Maximum size of the body of an insert.
+
+    Attributes
+    ----------
+    outlives_process : bool
+        Whether the account exists after the end of this process; False for the sandbox of the process.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class Client:
         self.authenticator = authenticator
         self.transport = transport
         self.max_request_bytes = max_request_bytes
+        self.outlives_process = True
         self._dialect = None if settings.api_version == "auto" else dialect_for(settings.api_version)
         self._after_fork()
         reset_after_fork(self)

@@ -344,7 +344,8 @@ class Data(Resource):
         >>> cd.Data().append_data(rec_id, pd.DataFrame({"seats": [180, 189]}), verify=True).status
         'verified'
         """
-        return append(data, rec_id, session=self.session, **options)
+        # A script for the wrapper may append the same rows more than once.
+        return append(data, rec_id, session=self.session, **{"journal": False, **options})
 
     @parameters_from(create_data, append_data)
     def create_and_append(
@@ -678,7 +679,8 @@ def versions(table: TableId, *, session: Session | None = None) -> pd.DataFrame:
     >>> import pandas_clicdata as cd
     >>> session = cd.connect("sandbox")
     >>> df = pd.DataFrame({"seats": [180]})
-    >>> receipt, more = df.clicdata.push("Planes then"), df.clicdata.append("Planes then")
+    >>> receipt = df.clicdata.push("Planes then")
+    >>> more = pd.DataFrame({"seats": [189]}).clicdata.append("Planes then")
     >>> [len(pd.read_clicdata("Planes then", version=version)) for version in cd.versions("Planes then")["version"]]
     [0, 1, 2]
     """

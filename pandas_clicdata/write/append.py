@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata._display import Progress
-from pandas_clicdata._models import MAX_BATCH_ROWS, Page, RepeatedPages, StrPath, TableId, TableLike, WriteResult
+from pandas_clicdata._models import (
+    MAX_BATCH_ROWS,
+    Page,
+    RepeatedPages,
+    StrPath,
+    TableId,
+    TableLike,
+    TableRef,
+    WriteResult,
+)
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import ResumeError, VerificationError
 from pandas_clicdata.session import client_of
@@ -15,7 +25,7 @@ from pandas_clicdata.write import row_ranges
 from pandas_clicdata.write.context import WriteContext, identity_of
 from pandas_clicdata.write.exactly_once import ExactlyOnceInsert, count_batches
 from pandas_clicdata.write.fingerprint import Checksums
-from pandas_clicdata.write.journal import Baseline, open_journal
+from pandas_clicdata.write.journal import Baseline, Journal
 from pandas_clicdata.write.options import RECONCILE_SECONDS, OnNewColumns, OnUnknown, Options
 from pandas_clicdata.write.payload import inserted_payload
 from pandas_clicdata.write.reconcile import ByContent, ByKeys, ByStamp, reconciler_for, scan_table
@@ -27,6 +37,7 @@ from pandas_clicdata.write.results import (
     raise_from,
     resume_hint,
 )
+from pandas_clicdata.write.unfinished import open_write, refuse_second_copy
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -46,8 +57,8 @@ def append(
     stamp: str | None = None,
     on_unknown: OnUnknown = "raise",
     reconcile_wait: float = RECONCILE_SECONDS,
-    resume: Mapping[str, Any] | None = None,
-    journal: StrPath | None = None,
+    resume: Mapping[str, Any] | bool | None = None,
+    journal: StrPath | bool | None = None,
     verify: bool = False,
     repeated_pages: RepeatedPages = "check",
     progress: bool | Progress | None = None,
@@ -61,9 +72,8 @@ def append(
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch, pyarrow.RecordBatchReader or object
         The rows: any object with ``__arrow_c_stream__``, such as a polars DataFrame. A reader may be larger than
-        memory. Its values are checked batch by batch, just before they are sent. A write from a reader cannot be
-        resumed, so ``on``, ``on_unknown="check"``, ``resume`` and ``journal`` are refused; ``stamp`` and ``verify`` are
-        accepted.
+        memory. Its values are checked batch by batch, just before they are sent. ``on``, ``on_unknown="check"``, a
+        resume token and a path as ``journal`` are refused for a reader; ``resume=True`` reads it into memory.
     table : int or str
         The RecId of the table, or its name.
     on : str or list of str, optional
@@ -96,13 +106,17 @@ def append(
     reconcile_wait : float, default 60
         Seconds to wait for requests that may be carried out late: before missing rows are sent again, and before the
         end of a write that has sent rows again.
-    resume : dict, optional
-        The token of an error, ``error.resume``, to continue a write that stopped. A token works once, and the frame
-        must be the same.
-    journal : path-like, optional
-        A file that records each batch on disk, before it is sent and with its outcome. The same call then continues the
-        write, also after the process was killed. For a write that is complete, the call sends nothing and says so in
-        the receipt.
+    resume : bool or dict, optional
+        What to do about an earlier write to the table. None refuses rows that are in it already, as far as the journals
+        of this user show: after a write that stopped, and after one that was complete in the last 30 days. True
+        continues a write of the same rows that stopped, returns the receipt of one that was complete, and otherwise
+        starts a new one. False sends all rows, and forgets the writes that stopped. A dict is the token of an error,
+        ``error.resume``, which works once.
+    journal : bool or path-like, optional
+        By default, the write keeps a journal in your state folder until it is complete, and then a record of it for 30
+        days. False keeps none, as does the environment variable ``CLICDATA_JOURNAL=0``. A path is a journal that stays,
+        and of which each line is on disk before the next request; the same call then continues the write, or sends
+        nothing if it is complete.
     verify : bool, default False
         Whether to read the table after the write (and before an append) and compare the number of rows, the nulls and
         values of each column, and that the values are in the right rows.
@@ -129,11 +143,13 @@ def append(
     FrameError
         A value or column cannot be sent as it is. Nothing was sent.
     RowsExistError
-        Rows with keys of the frame are in the table already. Nothing was sent.
+        Rows with keys of the frame, or the same rows, are in the table already. Nothing was sent.
+    UnfinishedWriteError
+        A write of these rows to the table stopped. The message has the lines to choose from. Nothing was sent.
     IncompleteReadError
         The table could not be read before the first row was sent. Nothing was changed.
     ResumeError
-        The token or the journal belongs to another write or frame, or is in use.
+        The call does not continue the write that stopped, or that write is still running.
     AmbiguousWriteError
         A reply was lost, so the outcome of some rows is unknown. ``confirmed``, ``unknown`` and ``unsent`` are the
         ranges of rows, and ``resume`` is the token to continue.
@@ -179,19 +195,20 @@ def append(
     payload, keys = inserted_payload(obj, options)
     started = time.perf_counter()
     client = client_of(session)
-    identity = identity_of("append", checked, client, payload, keys, options, resumable=True)
-    with open_journal(identity, options.resume, None if dry_run else options.journal) as log:
-        context = WriteContext(
-            operation="append",
-            client=client,
-            table=log.table if log.table is not None else client.find(checked),
-            payload=payload,
-            keys=keys,
-            options=options,
-            journal=log,
-            started=started,
-        )
-        return finished_before(context) if log.done is not None else append_rows(context)
+    new = WriteContext(
+        operation="append",
+        client=client,
+        table=TableRef(0, checked if isinstance(checked, str) else None),
+        payload=payload,
+        keys=keys,
+        options=options,
+        journal=Journal(identity_of("append", checked, client, payload, keys, options, resumable=True)),
+        started=started,
+    )
+    with open_write(new, lambda: client.find(checked)) as context:
+        if context.journal.done is not None:
+            return finished_before(context)
+        return append_rows(context if context.table.rec_id else replace(context, table=client.find(checked)))
 
 
 def append_rows(context: WriteContext) -> WriteResult:
@@ -201,9 +218,11 @@ def append_rows(context: WriteContext) -> WriteResult:
     journal, options = context.journal, context.options
     if options.dry_run:
         return dry_insert(context)
-    context.record_table()
     sent = journal.confirmed or journal.unknown or journal.resent
-    if sent or options.resume is not None:
+    if not sent:
+        refuse_second_copy(context)
+    context.record_table()
+    if sent or isinstance(options.resume, Mapping):
         refuse_if_sent_elsewhere(context)
     if not sent and not journal.made:
         _record_baseline(context, _row_count(page))
@@ -225,9 +244,9 @@ def refuse_if_sent_elsewhere(context: WriteContext) -> None:
         return
     if context.keys:
         ByKeys(context).refuse_existing_keys(unsent)
-    elif options.resume is not None and options.stamp is not None:
+    elif isinstance(options.resume, Mapping) and options.stamp is not None:
         ByStamp(context).refuse_unknown_stamps()
-    elif options.resume is not None:
+    elif isinstance(options.resume, Mapping):
         ByContent(context).refuse_existing_rows(unsent)
 
 

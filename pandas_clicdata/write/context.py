@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from pandas_clicdata._models import PlannedColumn, TableRef
+import pyarrow as pa
+
+from pandas_clicdata._models import Framing, PlannedColumn, TableRef, WireFormat
 from pandas_clicdata.client import api
 from pandas_clicdata.client.api import Client
+from pandas_clicdata.types import row_codec
 from pandas_clicdata.write.journal import Identity, Journal
 from pandas_clicdata.write.options import Options
 from pandas_clicdata.write.payload import Payload, align, stamp_column
@@ -36,6 +40,8 @@ def identity_of(
         stamp=options.stamp,
         on=keys or None,
         resumable=resumable,
+        subject=payload.subject,
+        call=options.given(),
     )
 
 
@@ -77,6 +83,19 @@ class WriteContext:
         """The columns that are sent, including the stamp."""
         stamp = self.options.stamp
         return self.payload.planned if stamp is None else [*self.payload.planned, stamp_column(stamp)]
+
+    def encode(self, part: pa.RecordBatch, stamp: str | None) -> bytes:
+        """Return the body of a batch with these rows, which are aligned with the table, and this stamp."""
+        wires, framing = self._row_format
+        if stamp is not None:
+            arrays = [*part.columns, pa.array([stamp] * part.num_rows, pa.large_string())]
+            part = pa.RecordBatch.from_arrays(arrays, [*part.schema.names, str(self.options.stamp)])
+        return row_codec.encode(part, wires, framing)
+
+    @functools.cached_property
+    def _row_format(self) -> tuple[list[WireFormat], Framing]:
+        columns = self.columns
+        return [column.wire for column in columns], self.client.dialect.row_framing([column.name for column in columns])
 
     def aligned(self, known: api.KnownColumns | None) -> WriteContext:
         """Return the context with the rows aligned with the table's columns.

@@ -13,11 +13,10 @@ from pandas_clicdata._display import ProgressBar
 from pandas_clicdata._models import RequestOutcome
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import ApiError, ClicDataError, IncompleteWriteError, RowRange, VerificationError
-from pandas_clicdata.types import row_codec
 from pandas_clicdata.write import row_ranges
 from pandas_clicdata.write.context import WriteContext
 from pandas_clicdata.write.executor import Batch, BatchResult, Outcome, SendResult, send_all
-from pandas_clicdata.write.fingerprint import Checksums
+from pandas_clicdata.write.fingerprint import Checksums, digest_of
 from pandas_clicdata.write.journal import UnknownBatch
 from pandas_clicdata.write.options import Options
 from pandas_clicdata.write.payload import Piece
@@ -98,8 +97,6 @@ class ExactlyOnceInsert:
         self._max_rows = self._chunksize
         self._max_bytes = self._client.max_request_bytes
         self._source = self._tracked(self._payload.pieces(wanted, self._sizes()))
-        self._wires = [column.wire for column in context.columns]
-        self._framing = self._client.dialect.row_framing([column.name for column in context.columns])
 
     def run(self) -> None:
         """Send every row that is not in the table yet.
@@ -270,16 +267,12 @@ class ExactlyOnceInsert:
             return None
         number = self._journal.next_number()
         stamp = self._journal.stamp(number)
-        rows = part
-        if stamp is not None:
-            arrays = [*part.columns, pa.array([stamp] * part.num_rows, pa.large_string())]
-            rows = pa.RecordBatch.from_arrays(arrays, [*part.schema.names, str(self._journal.identity.stamp)])
-        body = row_codec.encode(rows, self._wires, self._framing)
+        body = self._context.encode(part, stamp)
         if len(body) > self._max_bytes and part.num_rows > 1:
             self._max_rows = max(1, min(self._max_rows, part.num_rows * self._max_bytes // len(body)))
             self._split(ranges, part, min(self._max_rows, part.num_rows // 2))
             return None
-        return Batch(ranges, body, number, stamp, part)
+        return Batch(ranges, body, number, stamp, digest_of(body), part)
 
     def _split(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch, size: int) -> None:
         """Put the rows of a batch at the front of the queue, in smaller pieces."""
@@ -309,8 +302,8 @@ class ExactlyOnceInsert:
 
     def _error(self, reason: BaseException | None, miscounted: BatchResult | None = None) -> IncompleteWriteError:
         token = self._journal.token()
-        hint = "" if self._payload.rows is None else self._hint
-        if not hint and token is not None:
+        hint = self._hint
+        if not hint and self._journal.identity.resumable:
             hint = resume_hint(self._context, check=bool(self._journal.unknown) and self._reconciler is None)
         return incomplete(
             self._context,

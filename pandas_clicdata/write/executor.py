@@ -33,6 +33,8 @@ class Batch:
         The number of the batch within the write.
     stamp : str or None
         The value of the stamp column in these rows.
+    digest : str
+        The digest of the body.
     part : pyarrow.RecordBatch or None
         The rows before encoding, if they may have to be encoded again.
     """
@@ -41,6 +43,7 @@ class Batch:
     body: bytes = field(repr=False)
     number: int = 0
     stamp: str | None = None
+    digest: str = ""
     part: pa.RecordBatch | None = field(default=None, repr=False)
 
     @property

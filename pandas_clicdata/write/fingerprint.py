@@ -217,6 +217,17 @@ def content_hash(ready: pa.Table, planned: Sequence[PlannedColumn]) -> str:
     return digest.hexdigest()
 
 
+def digest_of(body: bytes) -> str:
+    """Return the digest of the body of a batch, by which its rows are recognized.
+
+    Examples
+    --------
+    >>> digest_of(b"[]")
+    '7ebb3c7c2a87b1a2f8a7ed729ecb040d'
+    """
+    return hashlib.blake2b(body, digest_size=16).hexdigest()
+
+
 def _lists(columns: int) -> Framing:
     return Framing("[", tuple("" if at == 0 else "," for at in range(columns)), "]")
 

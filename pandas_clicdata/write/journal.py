@@ -71,7 +71,8 @@ def checked_token(token: Mapping[str, Any]) -> dict[str, Any]:
     ) from reason
 
 
-FORMAT = "pandas_clicdata write 2"
+_APPEND = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
+FORMAT = "pandas_clicdata write 3"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +101,10 @@ class Identity:
         The key columns.
     resumable : bool
         Whether a token is useful; False if repeating the call does the same.
+    subject : str
+        The name of the rows in a line of code: ``"df"`` for a DataFrame.
+    call : dict
+        The options of the call that differ from their defaults, as plain JSON, for the line that continues the write.
     """
 
     operation: str
@@ -112,9 +117,25 @@ class Identity:
     stamp: str | None = None
     on: Sequence[str] | None = None
     resumable: bool = True
+    subject: str = "df"
+    call: Mapping[str, Any] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain JSON."""
+    @classmethod
+    def from_header(cls, header: Mapping[str, Any]) -> Identity:
+        """Load what :meth:`facts` returned. The hash of the frame is not available.
+
+        Raises
+        ------
+        ResumeError
+            A fact is missing.
+        """
+        names = ("operation", "table", "if_exists", "account", "rows", "columns", "stamp", "on", "subject", "call")
+        if header.get("format") != FORMAT or not set(names) <= header.keys():
+            raise ResumeError("The first line of the journal does not identify a write.")
+        return cls(**{name: header[name] for name in names}, frame=str)
+
+    def facts(self) -> dict[str, Any]:
+        """Return everything but the hash of the frame, as plain JSON."""
         return {
             "operation": self.operation,
             "table": self.table,
@@ -122,10 +143,15 @@ class Identity:
             "account": self.account,
             "rows": self.rows,
             "columns": [list(column) for column in self.columns],
-            "frame": self.frame(),
             "stamp": self.stamp,
             "on": None if self.on is None else list(self.on),
+            "subject": self.subject,
+            "call": dict(self.call),
         }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {**self.facts(), "frame": self.frame()}
 
     def check(self, kept: Mapping[str, Any], where: str) -> None:
         """Refuse a token or journal of another write.
@@ -214,6 +240,15 @@ class UnknownBatch:
     since: float
 
 
+@dataclass(frozen=True)
+class SentBatch:
+    """A batch that was sent: its rows, its stamp, and the digest of its body."""
+
+    ranges: tuple[RowRange, ...]
+    stamp: str | None
+    digest: str
+
+
 def _ranges_in(entry: Mapping[str, Any]) -> tuple[RowRange, ...]:
     return tuple((start, stop) for start, stop in entry["ranges"])
 
@@ -244,6 +279,8 @@ class Journal:
         self.left_out: list[str] = []
         self.confirmed: list[RowRange] = []
         self.unknown: dict[int, UnknownBatch] = {}
+        self.sent: dict[int, SentBatch] = {}
+        self.notes: list[str] = []
         self.resent: list[RowRange] = []
         self.resent_at: float = 0.0
         self.stale: list[str] = []
@@ -251,8 +288,14 @@ class Journal:
         self.uncounted: list[RowRange] = []
         self.batches: int = 0
         self.retries: int = 0
+        self.started_at: float = time.time()
+        self.last_at: float = self.started_at
         self.done: dict[str, Any] | None = None
         self._last = 0
+
+    def persist_with(self, persist: Callable[[dict[str, Any]], None] | None) -> None:
+        """Set the function that writes events to disk; None to keep them only in memory."""
+        self._persist = persist
 
     # events
 
@@ -265,7 +308,7 @@ class Journal:
 
     def sending(self, batch: Batch) -> None:
         """Record a batch before it is sent."""
-        self.record("sending", batch=batch.number, ranges=batch.ranges, mark=batch.stamp)
+        self.record("sending", batch=batch.number, ranges=batch.ranges, mark=batch.stamp, digest=batch.digest)
 
     def ended(self, result: BatchResult) -> None:
         """Record the outcome of a batch."""
@@ -292,6 +335,7 @@ class Journal:
         ValueError
             The event is unknown.
         """
+        self.last_at = float(entry["at"])
         match entry["event"]:
             case "creating":
                 self.creating = True
@@ -313,6 +357,7 @@ class Journal:
             case "sending":
                 batch = UnknownBatch(entry["batch"], _ranges_in(entry), entry["mark"], float("inf"))
                 self.unknown[batch.number] = batch
+                self.sent[batch.number] = SentBatch(batch.ranges, batch.stamp, entry["digest"])
             case "confirmed":
                 batch = self.unknown.pop(entry["batch"])
                 row_ranges.add(self.confirmed, batch.ranges)
@@ -325,6 +370,7 @@ class Journal:
                 self.unknown[entry["batch"]] = replace(self.unknown[entry["batch"]], since=entry["at"])
             case "unsent":
                 del self.unknown[entry["batch"]]
+                del self.sent[entry["batch"]]
             case "found":
                 # Unknown rows were found in the table.
                 batch, found = self.unknown.pop(entry["batch"]), _ranges_in(entry)
@@ -359,9 +405,13 @@ class Journal:
 
     # state
 
-    def header(self) -> dict[str, Any]:
+    def header(self, *, with_frame: bool = True) -> dict[str, Any]:
         """Return the first line of a journal file, which identifies the write."""
-        return {"format": FORMAT, "id": self.id, **self.identity.as_dict()}
+        return {
+            "format": FORMAT,
+            "id": self.id,
+            **(self.identity.as_dict() if with_frame else self.identity.facts()),
+        }
 
     def next_number(self) -> int:
         """Return a batch number that this write has not used yet."""
@@ -418,11 +468,12 @@ class Journal:
         rows = self.identity.rows
         if rows is None or not self.identity.resumable:
             return None
+        return with_checksum({**self.header(), **self._state(), "unsent": [list(pair) for pair in self.unsent(rows)]})
+
+    def _state(self) -> dict[str, Any]:
+        """Return the state as plain JSON."""
         since = [pending.since for pending in self.unknown.values()]
-        return with_checksum({
-            "format": FORMAT,
-            **self.identity.as_dict(),
-            "id": self.id,
+        return {
             "rec_id": None if self.table is None else self.table.rec_id,
             "name": None if self.table is None else self.table.name,
             "made": self.made,
@@ -437,7 +488,6 @@ class Journal:
                 {"batch": each.number, "ranges": [list(pair) for pair in each.ranges], "mark": each.stamp}
                 for each in self.unknown.values()
             ],
-            "unsent": [list(pair) for pair in self.unsent(rows)],
             "resent": [list(pair) for pair in self.resent],
             "resent_at": self.resent_at,
             "stale": list(self.stale),
@@ -446,7 +496,37 @@ class Journal:
             "retries": self.retries,
             "uncounted": [list(pair) for pair in self.uncounted],
             "failed_at": min(max(since, default=0.0), time.time()),
-        })  # fmt: skip
+        }
+
+    def record_text(self) -> bytes:
+        """Return the record of a finished write."""
+        sent = [[[list(pair) for pair in each.ranges], each.stamp, each.digest] for each in self.sent.values()]
+        facts = {**self.header(with_frame=False), **self._state(), "sent": sent, "done": self.done}
+        return json.dumps(with_checksum(facts), separators=(",", ":")).encode()
+
+    @classmethod
+    def from_record(cls, text: bytes) -> Journal:
+        """Load what :meth:`record_text` returned.
+
+        Raises
+        ------
+        ResumeError
+            It was changed or damaged.
+        """
+        facts = None
+        with contextlib.suppress(ValueError, RecursionError):
+            facts = json.loads(text)
+        if not isinstance(facts, dict):
+            raise ResumeError("The record of a finished write is damaged.")
+        facts = checked_token(facts)
+        journal = cls(Identity.from_header(facts))
+        journal.load_token(facts)
+        journal.sent = {
+            at: SentBatch(tuple((start, stop) for start, stop in ranges), stamp, digest)
+            for at, (ranges, stamp, digest) in enumerate(facts["sent"])
+        }
+        journal.done = facts["done"]
+        return journal
 
     def load_token(self, token: Mapping[str, Any]) -> None:
         """Restore the state from a token.
@@ -501,6 +581,7 @@ class Journal:
             for entry in events:
                 self.apply(entry)
                 self._last = max(self._last, entry.get("batch", 0))
+            self.started_at = float(events[0]["at"]) if events else self.started_at
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             raise ResumeError(
                 f"The events in the journal contradict each other: {exc!r}. Pass another path as journal=."
@@ -523,6 +604,9 @@ class JournalFile:
     ----------
     path : path-like
         The file, which is created with the first event. A lock file of the same name with ``.lock`` remains beside it.
+    synced : bool, default True
+        Whether each line is on disk before the write continues. If not, it survives the end of the process, but
+        perhaps not a power failure.
 
     Raises
     ------
@@ -532,8 +616,10 @@ class JournalFile:
         The file cannot be read, or is not a journal.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path: Path = Path(path).absolute()
+    def __init__(self, path: str | os.PathLike[str], *, synced: bool = True) -> None:
+        # A link to a journal is the same journal.
+        self.path: Path = Path(os.path.realpath(path))
+        self._synced = synced
         self._lock: FileLock | None = None
         self._file: int | None = None
         self._header: Event | None = None
@@ -545,14 +631,14 @@ class JournalFile:
 
         if self.path.is_dir() or not self.path.parent.is_dir():
             raise ResumeError(f"journal= must be the path of a file in an existing folder, not {str(self.path)!r}.")
-        lock = FileLock(f"{self.path}.lock", timeout=0)
+        lock = FileLock(f"{self.path}.lock", timeout=0, mode=0o600)
         try:
             lock.acquire()
         except Timeout:
             raise JournalInUseError(
                 f"Another write is using the journal {self.path}. Wait until it ends, or pass another path as journal=."
             ) from None
-        except OSError as exc:
+        except (OSError, NotImplementedError) as exc:
             raise self._unusable("locked", exc) from exc
         self._lock = lock
         return self
@@ -569,10 +655,26 @@ class JournalFile:
 
     def read(self) -> list[dict[str, Any]]:
         """Return the header and the events in the file; an empty list if there is no file yet."""
+        events, length = self._parse()
+        if events:
+            self._open()
+            assert self._file is not None
+            os.ftruncate(self._file, length)
+        return events
+
+    def peek(self) -> list[dict[str, Any]]:
+        """Return the header and the events of a journal that another write is using, without its lock."""
+        return self._parse()[0]
+
+    def _parse(self) -> tuple[list[dict[str, Any]], int]:
+        """Return the header and the events, and the length of their lines in bytes."""
         try:
+            # Opening a named pipe would wait for its other end.
+            if self.path.exists() and not self.path.is_file():
+                raise OSError("it is not a regular file")  # noqa: TRY301
             content = self.path.read_bytes()
         except FileNotFoundError:
-            return []
+            return [], 0
         except OSError as exc:
             raise self._unusable("read", exc) from exc
         # Drop an incomplete last line: the process was killed before it acted on it.
@@ -588,11 +690,12 @@ class JournalFile:
             self._checksum = checksum(event, self._checksum)
             if kept != self._checksum:
                 raise ResumeError(f"The journal {self.path} was changed or damaged. Pass another path as journal=.")
-        if events:
-            self._open()
-            assert self._file is not None
-            os.ftruncate(self._file, len(whole))
-        return events
+        return events, len(whole)
+
+    @property
+    def created(self) -> bool:
+        """Whether the file exists."""
+        return self._file is not None
 
     def describe(self, header: Event) -> None:
         """Set the first line of a new file."""
@@ -613,24 +716,35 @@ class JournalFile:
             self._broken = True
             if self._file is None:
                 assert self._header is not None
-                with AtomicFile(self.path) as file:
-                    with file.open() as stream:
-                        stream.write(self._line(self._header) + self._line(event))
-                    file.publish(overwrite=True)
-                self._open()
+                lines = self._line(self._header) + self._line(event)
+                if self._synced:
+                    with AtomicFile(self.path) as file:
+                        with file.open() as stream:
+                            stream.write(lines)
+                        file.publish(overwrite=True)
+                    self._open()
+                else:
+                    self._file = os.open(
+                        self.path,
+                        os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0),
+                        0o600,
+                    )
+                    if os.write(self._file, lines) != len(lines):
+                        raise OSError("only a part of the line was written")  # noqa: TRY301
                 self._broken = False
                 return
             line = self._line(event)
             if os.write(self._file, line) != len(line):
                 raise OSError("only a part of the line was written")  # noqa: TRY301
-            os.fsync(self._file)
+            if self._synced:
+                os.fsync(self._file)
             self._broken = False
         except OSError as exc:
             raise self._unusable("written", exc) from exc
 
     def _open(self) -> None:
         try:
-            self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
+            self._file = os.open(self.path, _APPEND)
         except OSError as exc:
             raise self._unusable("written", exc) from exc
 

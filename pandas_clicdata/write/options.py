@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any, Literal, SupportsIndex, get_args
 
@@ -36,8 +36,8 @@ class Options:
     stamp: str | None = None
     on_unknown: OnUnknown = "raise"
     reconcile_wait: float = RECONCILE_SECONDS
-    resume: Mapping[str, Any] | None = None
-    journal: StrPath | None = None
+    resume: Mapping[str, Any] | bool | None = None
+    journal: StrPath | bool | None = None
     verify: bool = False
     backup: StrPath | None = None
     repeated_pages: RepeatedPages = "check"
@@ -68,14 +68,14 @@ class Options:
             )
         if self.stamp is not None and (not isinstance(self.stamp, str) or not self.stamp.strip()):
             raise ValueError(f"stamp= must be the name of a text column, not {self.stamp!r}.")
-        if self.resume is not None and not isinstance(self.resume, Mapping):
+        if self.resume is not None and not isinstance(self.resume, Mapping | bool):
             raise TypeError(
-                f"resume= must be error.resume, a dict, not {type(self.resume).__name__}. If you stored it as JSON"
-                " text, load it first: json.loads(…)"
+                f"resume= must be True, False, or error.resume, a dict, not {type(self.resume).__name__}. If you stored"
+                " it as JSON text, load it first: json.loads(…)"
             )
-        if self.resume is not None and self.journal is not None:
+        if isinstance(self.resume, Mapping) and self.journal_path is not None:
             raise ValueError("resume= and journal= both say where to continue. Pass one of them.")
-        for name, path in (("journal", self.journal), ("backup", self.backup)):
+        for name, path in (("journal", self.journal_path), ("backup", self.backup)):
             if path is not None and (not isinstance(path, str | os.PathLike) or not os.fspath(path)):
                 raise TypeError(f"{name}= must be the path of a file, not {path!r}.")
         if self.if_exists == "upsert":
@@ -84,7 +84,7 @@ class Options:
                     "if_exists='upsert' needs on=, the columns whose values identify a row. For example: on=\"id\""
                 )
             for name in ("stamp", "resume", "journal"):
-                if getattr(self, name) is not None:
+                if getattr(self, name) not in (None, False):
                     raise ValueError(
                         f"An upsert takes no {name}=: it compares keys, so the same call can simply be repeated."
                     )
@@ -92,3 +92,31 @@ class Options:
             raise ValueError(
                 "backup= is the place where if_exists='replace' saves the old rows. No other write removes rows."
             )
+
+    @property
+    def journal_path(self) -> StrPath | None:
+        """The file that the caller passed as ``journal=``."""
+        return None if isinstance(self.journal, bool) else self.journal
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that differ from their defaults, as plain JSON, without those of one call only."""
+        given: dict[str, Any] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            is_default = value is each.default or (isinstance(value, str | int | float) and value == each.default)
+            if is_default or each.name in ("progress", "dry_run", "resume", "journal"):
+                continue
+            match value:
+                case Mapping():
+                    given[each.name] = {str(key): str(item) for key, item in value.items()}
+                case os.PathLike():
+                    given[each.name] = os.fspath(value)
+                case bool() | np.bool_():
+                    given[each.name] = bool(value)
+                case str() | int() | float():
+                    given[each.name] = value
+                case Sequence():
+                    given[each.name] = [str(item) for item in value]
+                case _:
+                    given[each.name] = int(value)
+        return given

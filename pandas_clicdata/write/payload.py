@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -38,6 +40,8 @@ class Payload:
         Columns of the source that are not sent, because the table does not have them.
     notes : tuple of str
         Notes about the columns for the receipt.
+    subject : str
+        The name of the rows in a line of code: ``"df"`` for a DataFrame.
     """
 
     source: ingest.Source
@@ -45,6 +49,8 @@ class Payload:
     ready: pa.Table | None
     left_out: Sequence[str] = ()
     notes: tuple[str, ...] = ()
+    subject: str = "data"
+    _peeked: list[pa.RecordBatch] = field(default_factory=list, repr=False)
     _hashes: dict[tuple[str, ...], Hashes] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -75,7 +81,8 @@ class Payload:
         source = ingest.as_source(obj, index=index)
         if not index:
             ingest.warn_of_index(obj)
-        return cls.from_plans(source, plan.plan_columns(source, column_types))
+        payload = cls.from_plans(source, plan.plan_columns(source, column_types))
+        return replace(payload, subject="df") if isinstance(obj, pd.DataFrame) else payload
 
     @property
     def rows(self) -> int | None:
@@ -101,9 +108,32 @@ class Payload:
         """Return the payload with a stream read to its end."""
         if self.source.stream is None:
             return self
-        source = ingest.as_source(self.source.stream.read_all(), index=False)
+        rows = pa.Table.from_batches([*self._peeked, *self.source.stream], self.source.stream.schema)
+        source = ingest.as_source(rows, index=False)
         column_types = {plan.planned.name: str(plan.planned.data_type) for plan in self.plans}
-        return Payload.from_plans(source, plan.plan_columns(source, column_types))
+        return replace(Payload.from_plans(source, plan.plan_columns(source, column_types)), subject=self.subject)
+
+    def peek(self, rows: int) -> pa.RecordBatch:
+        """Return the first rows of a stream, which remain part of it.
+
+        Raises
+        ------
+        FrameError
+            A value of them cannot be sent.
+        """
+        assert self.source.stream is not None
+        while sum(batch.num_rows for batch in self._peeked) < rows:
+            try:
+                self._peeked.append(self.source.stream.read_next_batch())
+            except StopIteration:
+                break
+        pieces, offset = [], 0
+        for batch in self._peeked:
+            pieces.append(plan.prepare_batch(batch, self.plans, offset))
+            offset += batch.num_rows
+        if not pieces:
+            return pa.RecordBatch.from_pylist([], self.source.stream.schema)
+        return _one_batch(pa.concat_tables(pieces).slice(0, rows))
 
     def without(self, names: Sequence[str], notes: tuple[str, ...]) -> Payload:
         """Return the payload without these columns."""
@@ -142,7 +172,7 @@ class Payload:
         held: pa.Table | None = None
         offset = sent = 0
         size = next(sizes)
-        for batch in self.source.stream:
+        for batch in itertools.chain(self._peeked, self.source.stream):
             piece = plan.prepare_batch(batch, self.plans, offset)
             offset += batch.num_rows
             held = piece if held is None else pa.concat_tables([held, piece])
@@ -205,9 +235,11 @@ def inserted_payload(obj: object, options: Options) -> tuple[Payload, list[str]]
         The rows, the keys or the stamp cannot be sent.
     """
     payload = Payload.from_object(obj, options.column_types, index=options.index)
+    if options.resume is True:
+        payload = payload.in_memory()
     if payload.rows is None:
         for name in ("resume", "journal", "on"):
-            if getattr(options, name) is not None:
+            if getattr(options, name) not in (None, True, False):
                 raise TypeError(
                     f"{name}= needs rows that can be read twice. Pass a DataFrame or an Arrow table instead of a"
                     " stream."

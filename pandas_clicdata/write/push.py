@@ -40,11 +40,12 @@ from pandas_clicdata.types import plan
 from pandas_clicdata.write import backup as backups
 from pandas_clicdata.write.append import append, append_rows, dry_insert, insert_rows
 from pandas_clicdata.write.context import WriteContext, identity_of
-from pandas_clicdata.write.journal import Identity, Journal, open_journal
+from pandas_clicdata.write.journal import Identity, Journal
 from pandas_clicdata.write.options import RECONCILE_SECONDS, IfExists, OnNewColumns, OnUnknown, Options
 from pandas_clicdata.write.payload import inserted_payload
 from pandas_clicdata.write.replace import replace_rows
 from pandas_clicdata.write.results import finished_before, raise_from, reason_text
+from pandas_clicdata.write.unfinished import existing_table_advice, forget_deleted, open_write
 from pandas_clicdata.write.update import upsert_rows
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ def push(
     stamp: str | None = None,
     on_unknown: OnUnknown = "raise",
     reconcile_wait: float = RECONCILE_SECONDS,
-    resume: Mapping[str, Any] | None = None,
-    journal: StrPath | None = None,
+    resume: Mapping[str, Any] | bool | None = None,
+    journal: StrPath | bool | None = None,
     verify: bool = False,
     backup: StrPath | None = None,
     repeated_pages: RepeatedPages = "check",
@@ -133,11 +134,13 @@ def push(
     ColumnMismatchError
         The table exists, and its columns differ from the frame's. The message lists both.
     RowsExistError
-        Rows with keys of the frame are in the table already. Nothing was sent.
+        Rows with keys of the frame, or the same rows, are in the table already. Nothing was sent.
+    UnfinishedWriteError
+        A write to the table stopped. The message has the lines to choose from. Nothing was sent.
     IncompleteReadError
         The table could not be read before the first row was sent or deleted. Nothing was changed.
     ResumeError
-        The token or the journal belongs to another write or frame, or is in use.
+        The call does not continue the write that stopped, or that write is still running.
     AmbiguousWriteError
         A reply was lost, so the outcome of some rows is unknown. ``confirmed``, ``unknown`` and ``unsent`` are the
         ranges of rows, and ``resume`` is the token to continue.
@@ -199,18 +202,18 @@ def push(
     payload, keys = inserted_payload(obj, options)
     started = time.perf_counter()
     client = client_of(session)
-    identity = identity_of("push", table_name, client, payload, keys, options, resumable=True)
-    with open_journal(identity, options.resume, None if dry_run else options.journal) as log:
-        context = WriteContext(
-            operation="push",
-            client=client,
-            table=log.table if log.table is not None else TableRef(0, table_name),
-            payload=payload,
-            keys=keys,
-            options=options,
-            journal=log,
-            started=started,
-        )
+    new = WriteContext(
+        operation="push",
+        client=client,
+        table=TableRef(0, table_name),
+        payload=payload,
+        keys=keys,
+        options=options,
+        journal=Journal(identity_of("push", table_name, client, payload, keys, options, resumable=True)),
+        started=started,
+    )
+    with open_write(new, lambda: client.find_by_name(table_name)) as context:
+        log = context.journal
         if log.done is not None:
             return finished_before(context)
         if if_exists == "replace" and log.backup is None and not log.cleared:
@@ -218,12 +221,13 @@ def push(
         if log.table is not None:
             return _push_to_existing(context)
         found = None if log.creating else client.find_by_name(table_name)
+        forget_deleted(context, found)
         if found is not None and if_exists == "fail":
+            advice = existing_table_advice(context, found) or (
+                'Pass if_exists="append", "replace" or "upsert" (which needs on=), or choose another name.'
+            )
             raise TableExistsError(
-                f"There is a table named {table_name!r} already (RecId {found.rec_id}). Nothing was sent. If an earlier"
-                " push of this frame stopped, continue it with resume= or journal=: if_exists='append' would store its"
-                " rows twice. Otherwise pass if_exists='append', 'replace' or 'upsert' (which needs on=), or choose"
-                " another name."
+                f"There is a table named {table_name!r} already (RecId {found.rec_id}). Nothing was sent. {advice}"
             )
         if found is not None:
             return _push_to_existing(replace(context, table=found))

@@ -17,6 +17,7 @@ from pandas_clicdata.write.row_ranges import ranges_text
 
 if TYPE_CHECKING:
     from pandas_clicdata.write.context import WriteContext
+    from pandas_clicdata.write.journal import Identity
 
 
 @dataclass(frozen=True)
@@ -106,15 +107,26 @@ def reason_text(reason: BaseException) -> str:
 
 def resume_hint(context: WriteContext, *, check: bool = False) -> str:
     """Return the advice on how to resume; with ``check``, how to find out the outcome of unknown rows, too."""
-    journal = context.options.journal is not None
-    how = "with the same journal=" if journal else "with resume=error.resume"
-    how += ", on_unknown='check'" if check else ""
-    hint = f"To continue, repeat the call {how}"
-    if not journal:
-        hint += " (error is this exception; in a console: import sys; error = sys.last_value)"
+    identity, path = context.journal.identity, context.options.journal_path
+    more: dict[str, Any] = {"on_unknown": "check"} if check else {}
+    more |= {"resume": True} if path is None else {"journal": str(path)}
+    hint = f"To continue: {call_text(identity, **more)}"
     if check:
-        hint += ". It searches the table for the unknown rows by their content; without it, only unsent rows are sent"
-    return f"{hint}."
+        hint += " (it searches the table for the unknown rows by their content; otherwise, only unsent rows are sent)"
+    return hint
+
+
+def call_text(identity: Identity, **more: Any) -> str:
+    """Return the line of code that repeats a call with more options."""
+    on_frame = identity.subject == "df"
+    arguments = [*([] if on_frame else [identity.subject]), _literal(identity.table)]
+    arguments += [f"{name}={_literal(value)}" for name, value in {**identity.call, **more}.items()]
+    return f"{'df.clicdata' if on_frame else 'cd'}.{identity.operation}({', '.join(arguments)})"
+
+
+def _literal(value: object) -> str:
+    text = repr(value)
+    return text if '"' in text else text.replace("'", '"')
 
 
 def failed_after_sending(
@@ -231,7 +243,7 @@ def insert_receipt(
         columns=columns,
         backup=journal.backup,
         stale_stamps=tuple(journal.stale),
-        notes=tuple(notes),
+        notes=(*journal.notes, *notes),
     )
 
 
@@ -241,9 +253,12 @@ def finished_before(context: WriteContext) -> WriteResult:
     assert journal.done is not None
     assert journal.table is not None
     when = datetime.fromtimestamp(journal.done["at"], UTC)
+    source, again = f"the journal {options.journal}", "delete the file, or pass another journal="
+    if options.journal_path is None:
+        source, again = "the record of finished writes", "pass resume=False"
     notes = [
-        f"Nothing was sent: according to the journal {options.journal}, this write was complete on"
-        f" {when:%Y-%m-%d at %H:%M:%S} UTC. To write the rows again, delete the file, or pass another journal=."
+        f"Nothing was sent: according to {source}, this write was complete on {when:%Y-%m-%d at %H:%M:%S} UTC. To write"
+        f" the rows again, {again}."
     ]
     if options.verify and not journal.done["verified"]:
         notes.append("Nothing was compared, because the write was completed without verify=True.")

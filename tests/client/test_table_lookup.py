@@ -115,7 +115,7 @@ def test_an_unexplained_refusal_of_a_create_under_http_200_created_no_table(serv
 def test_the_row_id_is_not_required_in_a_frame(serve, api_version, typed, row_id):
     sandbox, session = serve(api_version, assume=Assumptions(column_metadata=typed, row_id=row_id))
     FRAME.clicdata.push("T", session=session)
-    assert FRAME.clicdata.append("T", session=session).sent == 2
+    assert FRAME.clicdata.append("T", resume=False, session=session).sent == 2
     assert [row["a"] for row in sandbox.ledger.rows("T")] == [1, 2, 1, 2]
 
 
@@ -140,7 +140,7 @@ def test_unusual_names_are_found(serve, unusual):
     for api_version in ("2025.3", "unversioned"):
         _, session = serve(api_version)
         receipt = FRAME.clicdata.push(unusual, session=session)
-        assert FRAME.clicdata.append(unusual, session=session).rec_id == receipt.rec_id
+        assert FRAME.clicdata.append(unusual, resume=False, session=session).rec_id == receipt.rec_id
         assert len(cd.read_clicdata(unusual, session=session)) == 4
 
 

@@ -667,7 +667,7 @@ def test_the_row_id_is_hidden_unless_requested(session_with, version, name, row_
     assert requested["n"].tolist() == FRAME["n"].tolist()
     assert requested[row_id].is_unique
     assert requested[row_id].dtype == "int64"
-    cd.append(FRAME, name, session=session)
+    cd.append(FRAME, name, resume=False, session=session)
     assert len(cd.read_clicdata(name, session=session)) == 6
 
 

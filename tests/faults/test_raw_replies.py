@@ -23,7 +23,7 @@ FRAME = pd.DataFrame({"n": [0], "t": ["row 0"]})
 
 
 def insert(session):
-    return FRAME.clicdata.append(REC_ID, session=session)
+    return FRAME.clicdata.append(REC_ID, resume=False, session=session)
 
 
 def create(session):

@@ -181,7 +181,7 @@ def test_a_table_that_grows_during_a_read_raises(filled, mode):
     # With full paging, one page is complete by its count; with two pages, the second shows the change.
     _, session, rec_id, frame = filled(mode, 2 if mode == "full" else 1)
     reader = cd.read_clicdata_batches(rec_id, session=session)
-    frame.clicdata.append(rec_id, session=session)
+    frame.clicdata.append(rec_id, resume=False, session=session)
     with pytest.raises(cd.IncompleteReadError, match="Read it again"):
         reader.read_all()
 

@@ -76,7 +76,7 @@ def test_a_duplicate_reply_confirms_no_other_batch(service, session, timing, nth
     service.answer = Repeating(service, timing, nth)
     error = None
     try:
-        receipt = FRAME.clicdata.append(REC_ID, chunksize=5, workers=workers, session=session)
+        receipt = FRAME.clicdata.append(REC_ID, resume=False, chunksize=5, workers=workers, session=session)
     except cd.IncompleteWriteError as exc:
         error = exc
     if error is not None:
@@ -99,7 +99,7 @@ def test_the_last_reply_may_belong_to_the_batch_before(service, session):
     batches = len([request for request in sent_by(service, session) if is_insert(request)])
     service.answer = Repeating(service, "instead", batches - 1)
     with pytest.raises(cd.IncompleteWriteError) as caught:
-        FRAME.clicdata.append(REC_ID, chunksize=5, session=session)
+        FRAME.clicdata.append(REC_ID, resume=False, chunksize=5, session=session)
     if service.dialect == "unversioned":
         assert (caught.value.confirmed, caught.value.unknown) == ([], [(0, ROWS)])
         assert "More replies than requests" in str(caught.value)
@@ -110,14 +110,14 @@ def test_the_last_reply_may_belong_to_the_batch_before(service, session):
 
 def sent_by(service, session):
     before = len(service.requests)
-    FRAME.clicdata.append(REC_ID, chunksize=5, session=session)
+    FRAME.clicdata.append(REC_ID, resume=False, chunksize=5, session=session)
     return service.requests[before:]
 
 
 def test_consecutive_counted_batches_on_a_connection_differ_in_size(service, session):
     for chunksize, workers in itertools.product((5, 2), (1, 3)):
         before = len(service.requests)
-        FRAME.clicdata.append(REC_ID, chunksize=chunksize, workers=workers, session=session)
+        FRAME.clicdata.append(REC_ID, resume=False, chunksize=chunksize, workers=workers, session=session)
         by_connection: dict[int, list[int]] = {}
         for request in filter(is_insert, service.requests[before:]):
             by_connection.setdefault(request.connection, []).append(rows_in(request))
@@ -130,7 +130,7 @@ def test_consecutive_counted_batches_on_a_connection_differ_in_size(service, ses
 
 def test_counted_batches_of_one_row_use_a_connection_each(service, session):
     before = len(service.requests)
-    FRAME.head(4).clicdata.append(REC_ID, chunksize=1, session=session)
+    FRAME.head(4).clicdata.append(REC_ID, resume=False, chunksize=1, session=session)
     connections = [request.connection for request in service.requests[before:] if is_insert(request)]
     assert len(connections) == 4
     assert len(set(connections)) == (1 if service.dialect == "unversioned" else 4)
@@ -156,7 +156,7 @@ def test_an_error_to_the_last_request_adds_a_note(service, session, reply):
         return reply is not CUT_OFF
 
     service.answer = answer
-    receipt = FRAME.clicdata.append(REC_ID, session=session)
+    receipt = FRAME.clicdata.append(REC_ID, resume=False, session=session)
     assert receipt.sent == ROWS
     noted = 1 if service.dialect == "unversioned" else 0
     assert [note.startswith("At the end, it could not be checked that each reply") for note in receipt.notes] == [
@@ -177,8 +177,8 @@ def test_counts_are_read_in_every_notation(service, session, written):
         return True
 
     service.answer = answer
-    receipt = FRAME.head(2).clicdata.append(REC_ID, session=session)
+    receipt = FRAME.head(2).clicdata.append(REC_ID, resume=False, session=session)
     assert (receipt.status, receipt.confirmed) == ("confirmed", 2)
     with pytest.raises(cd.PartialWriteError) as caught:
-        FRAME.head(3).clicdata.append(REC_ID, session=session)
+        FRAME.head(3).clicdata.append(REC_ID, resume=False, session=session)
     assert (caught.value.sent, caught.value.counted, caught.value.unknown) == (3, 2, [(0, 3)])

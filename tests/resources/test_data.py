@@ -265,7 +265,7 @@ def test_a_table_is_created_from_a_frame(data, name, method):
     assert data.get_data(name=name)["description"].to_list() == ["What it holds"]
     with pytest.raises(cd.TableExistsError):
         getattr(data, method)(name, data=FRAME)
-    assert getattr(data, method)(name, data=FRAME, if_exists="append").sent == 3
+    assert getattr(data, method)(name, data=FRAME, if_exists="append", resume=False).sent == 3
     assert len(data.get_data(name)) == 6
 
 

@@ -95,9 +95,9 @@ def test_append(ready, by):
 def test_push_to_an_existing_table(ready):
     sandbox, session = ready
     SMALL.clicdata.push("T", session=session)
-    with pytest.raises(cd.TableExistsError, match="if_exists='append'"):
+    with pytest.raises(cd.TableExistsError, match='if_exists="append"'):
         SMALL.clicdata.push("T", session=session)
-    receipt = SMALL.clicdata.push("T", if_exists="append", session=session)
+    receipt = SMALL.clicdata.push("T", if_exists="append", resume=False, session=session)
     assert receipt.operation == "push"
     assert sandbox.ledger.count("T") == 14
     assert len(sandbox.requests.of("create")) == 1

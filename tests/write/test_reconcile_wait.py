@@ -85,7 +85,7 @@ def test_batch_numbers_are_unique_while_another_thread_records_events():
     def record_events():
         while not done.is_set():
             begun.set()
-            journal.apply({"event": "sending", "batch": 0, "ranges": [(0, 1)], "mark": None})
+            journal.apply({"event": "sending", "batch": 0, "ranges": [(0, 1)], "mark": None, "digest": "", "at": 0})
 
     thread = threading.Thread(target=record_events)
     sys.setswitchinterval(1e-6)

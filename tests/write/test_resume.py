@@ -422,7 +422,7 @@ DAMAGE = {
     "no complete line": lambda lines: [b"half a li"],
     "bytes": lambda lines: [b"\xff\xfe\n", *lines],
     "a list": lambda lines: [b"[]\n", *lines],
-    "another version": lambda lines: [lines[0].replace(b"write 2", b"write 9"), *lines[1:]],
+    "another version": lambda lines: [lines[0].replace(b"write 3", b"write 9"), *lines[1:]],
 }
 
 
@@ -475,7 +475,7 @@ def test_a_journal_in_an_invalid_place_is_refused(fresh, name, tmp_path, where):
     assert len(sandbox.requests) == 0
 
 
-@pytest.mark.parametrize("journal", [7, b"", "", True])
+@pytest.mark.parametrize("journal", [7, b"", ""])
 def test_a_journal_that_is_not_a_path_is_refused(fresh, name, journal):
     sandbox, session = fresh()
     with pytest.raises(TypeError, match="journal="):
@@ -669,7 +669,7 @@ def stamps_of(sandbox, table):
 def test_a_stamp_belongs_to_one_push_and_one_batch(fresh, name, workers, version):
     sandbox, session = fresh(version)
     push(session, name, stamp="push_batch", workers=workers)
-    append(session, name, stamp="push_batch", workers=workers)
+    append(session, name, stamp="push_batch", workers=workers, resume=False)
     stamps = stamps_of(sandbox, name)
     assert len(stamps) == 2 * len(batch_ranges(ROWS, BATCH, version, workers))
     assert all(len(each) == 1 for each in stamps)
@@ -817,7 +817,7 @@ def test_equal_rows_are_counted_against_the_rows_before(fresh, name, workers, ar
     sandbox.faults.lose_reply(operation="append", nth=3, after_commit=not arrived)
     if version != "unversioned":
         sandbox.faults.lose_reply(operation="append", nth=5, after_commit=arrived)
-    receipt = append(session, name, EQUAL, on_unknown="check", workers=workers)
+    receipt = append(session, name, EQUAL, on_unknown="check", workers=workers, resume=False)
     assert receipt.sent == ROWS
     assert Counter(numbers(sandbox, name)) == Counter(EQUAL["n"]) + Counter(EQUAL["n"].head(9))
 
@@ -945,7 +945,12 @@ def test_values_of_every_type_are_verified(serve, name, assume, version):
     assert (first.status, first.confirmed) == ("verified", 4)
     # In a table that had rows, only the new rows count.
     second = append(
-        session, name, frame, column_types=columns if assume.get("column_metadata", True) else None, verify=True
+        session,
+        name,
+        frame,
+        column_types=columns if assume.get("column_metadata", True) else None,
+        verify=True,
+        resume=False,
     )
     assert (second.status, second.sent, sandbox.ledger.count(name)) == ("verified", 4, 8)
 
