@@ -13,6 +13,7 @@ import pandas as pd
 
 from pandas_clicdata import write
 from pandas_clicdata._docstrings import documented_as, parameters_from
+from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import MAX_BATCH_ROWS
 from pandas_clicdata.types import ingest, plan
 from pandas_clicdata.write.options import RECONCILE_SECONDS
@@ -284,6 +285,7 @@ class ClicDataAccessor:
             session=session,
         )
 
+    @shown_briefly
     @parameters_from(write.push)
     def schema(self, column_types: Mapping[str, str] | None = None, *, index: bool = False) -> pd.DataFrame:
         """Return the ClicData type of each column, without sending anything.

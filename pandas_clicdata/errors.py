@@ -55,6 +55,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pandas_clicdata._docstrings import inherit_parameters
+from pandas_clicdata._ipython import render_traceback
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -111,6 +112,8 @@ class ClicDataError(Exception):
 
     operation: str | None
     ambiguous: bool
+
+    _render_traceback_ = render_traceback
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -20,6 +20,7 @@ import pyarrow as pa
 from pandas_clicdata._checks import check_choice, check_whole_number, did_you_mean
 from pandas_clicdata._display import Progress, ProgressBar
 from pandas_clicdata._docstrings import parameters_from
+from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
     ROW_ID_TYPES,
     ColumnType,
@@ -630,6 +631,7 @@ def read_clicdata(
 ) -> Iterator[pd.DataFrame]: ...
 
 
+@shown_briefly
 def read_clicdata(
     table: TableId,
     *,
@@ -767,6 +769,7 @@ def read_clicdata(
     return to_pandas.to_frame(inferred, count, **conversion)
 
 
+@shown_briefly
 @parameters_from(read_clicdata)
 def read_clicdata_batches(
     table: TableId,
@@ -972,6 +975,7 @@ def _check_columns_exist(names: Sequence[str], **options: Any) -> None:
             )
 
 
+@shown_briefly
 def _chunks(reader: pa.RecordBatchReader, size: int, conversion: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
     """Yield frames of one size; the last one may be smaller. A table without rows yields one empty frame."""
     if not reader.schema.names:

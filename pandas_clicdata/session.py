@@ -17,6 +17,7 @@ from pandas_clicdata._checks import check_whole_number
 from pandas_clicdata._config import SETTING_NAMES, Settings, concealed, resolve
 from pandas_clicdata._display import facts_html
 from pandas_clicdata._docstrings import parameters_from
+from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
     DEFAULT_TIMEOUT,
     MAX_REPLY_BYTES,
@@ -212,6 +213,7 @@ class Session:
         """The way in which this session signs in."""
         return self._settings.auth_method
 
+    @shown_briefly
     def whoami(self) -> AccountInfo:
         """Return the account of this session, which also checks the credentials.
 
@@ -400,6 +402,7 @@ class SessionManager:
         return default_session()
 
     @classmethod
+    @shown_briefly
     def bind_session(cls, session: Session) -> None:
         """Make a session the default session.
 
@@ -512,6 +515,7 @@ class _DefaultSession:
 _default: _DefaultSession = globals().get("_default") or _DefaultSession()
 
 
+@shown_briefly
 @parameters_from(Session)
 def connect(
     target: str | None = None,

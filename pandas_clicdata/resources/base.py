@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Self, cast
 
+from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import Secret
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.session import Session, client_of, conceal, resolve_session
@@ -21,6 +23,12 @@ class Resource:
     """
 
     _own: Session | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, method in list(vars(cls).items()):
+            if inspect.isfunction(method) and not name.startswith("_"):
+                setattr(cls, name, shown_briefly(method))
 
     def __init__(self, session: Session | None = None, **connection_params: Any) -> None:
         # Concealed first, so that a traceback with locals shows no secret.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata._checks import check_choice, check_rec_id_or_name
 from pandas_clicdata._docstrings import parameters_from
+from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import Picture
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import RecordLookupError
@@ -254,6 +255,7 @@ def _checked_name(name: object) -> str:
     return str(check_rec_id_or_name("dashboard", name))
 
 
+@shown_briefly
 @parameters_from(read_clicdata)
 def dashboards(*, session: Session | None = None) -> pd.DataFrame:
     """List the dashboards.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, get_args, overloa
 from pandas_clicdata import read
 from pandas_clicdata._checks import check_choice, check_whole_number
 from pandas_clicdata._docstrings import parameters_from
+from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import MultipleRows, RefreshMethod, RepeatedPages, TableId, TableLike, WriteResult
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import AmbiguousWriteError, ClicDataError, NotFoundError, TableNotFoundError
@@ -613,6 +614,7 @@ def _description(description: str, desc: str | None) -> str:
     return desc
 
 
+@shown_briefly
 @parameters_from(read_clicdata)
 def tables(*, session: Session | None = None) -> pd.DataFrame:
     """List the tables.
@@ -648,6 +650,7 @@ def tables(*, session: Session | None = None) -> pd.DataFrame:
     return Data(session).get_data()
 
 
+@shown_briefly
 @parameters_from(read_clicdata)
 def versions(table: TableId, *, session: Session | None = None) -> pd.DataFrame:
     """List the versions of a table.
@@ -687,6 +690,7 @@ def versions(table: TableId, *, session: Session | None = None) -> pd.DataFrame:
     return Data(session).get_data_history(table)
 
 
+@shown_briefly
 @parameters_from(read_clicdata, Data.rebuild_data)
 def refresh(table: TableId, method: RefreshMethod = "reload", *, session: Session | None = None) -> dict[str, Any]:
     r"""Start a refresh of a table from its source.

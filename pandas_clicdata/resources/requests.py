@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from pandas_clicdata._checks import check_choice, check_text
 from pandas_clicdata._docstrings import parameters_from
+from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import Secret, is_secret_name
 from pandas_clicdata.read import read_clicdata
 from pandas_clicdata.session import client_of
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 
 
+@shown_briefly
 @parameters_from(read_clicdata)
 def request(
     method: str,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata._checks import check_rec_id_or_name
 from pandas_clicdata._docstrings import parameters_from
+from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import ScheduleRun
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import (
@@ -294,6 +295,7 @@ def _state(rec_id: int, record: Record, so_far: str) -> str:
     )
 
 
+@shown_briefly
 @parameters_from(read_clicdata)
 def schedules(*, session: Session | None = None) -> pd.DataFrame:
     """List the schedules.

@@ -18,6 +18,8 @@ from pandas_clicdata._models import (
     TableRef,
     WriteResult,
 )
+from pandas_clicdata._ipython import shown_briefly
+from pandas_clicdata._models import MAX_BATCH_ROWS, Page, RepeatedPages, StrPath, TableId, TableLike, WriteResult
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import ResumeError, VerificationError
 from pandas_clicdata.session import client_of
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
 
+@shown_briefly
 def append(
     obj: TableLike,
     table: TableId,

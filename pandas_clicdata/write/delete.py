@@ -12,6 +12,7 @@ from pandas_clicdata import read
 from pandas_clicdata._checks import check_choice, check_whole_number, did_you_mean
 from pandas_clicdata._display import Progress, ProgressBar
 from pandas_clicdata._docstrings import parameters_from
+from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
     ROW_ID_TYPES,
     MultipleRows,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.session import Session
 
 
+@shown_briefly
 @parameters_from(append)
 def delete_rows(
     obj: TableLike,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pandas_clicdata._checks import check_text
 from pandas_clicdata._display import Progress
 from pandas_clicdata._docstrings import parameters_from
+from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
     MAX_BATCH_ROWS,
     Column,
@@ -56,6 +57,7 @@ _TRIES = 3
 _CREATE = "create_data"
 
 
+@shown_briefly
 @parameters_from(append)
 def push(
     obj: TableLike,

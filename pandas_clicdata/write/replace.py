@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from pandas_clicdata._display import Progress, ProgressBar
 from pandas_clicdata._docstrings import parameters_from
+from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
     ColumnType,
     Encoding,
@@ -308,6 +309,7 @@ def _incomplete(context: WriteContext, reason: BaseException) -> ReplaceIncomple
 _HINT = "Repeat the call: it inserts only the rows that are missing."
 
 
+@shown_briefly
 @parameters_from(append)
 def restore(
     backup: StrPath,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pandas_clicdata import read
 from pandas_clicdata._display import Progress, ProgressBar
 from pandas_clicdata._docstrings import parameters_from
+from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
     MAX_BATCH_ROWS,
     MultipleRows,
@@ -62,6 +63,7 @@ _WORDING = Wording(
 )
 
 
+@shown_briefly
 @parameters_from(append)
 def update_rows(
     obj: TableLike,
@@ -175,6 +177,7 @@ def update_rows(
     return update_receipt(context, rows, sent.retries, notes=notes)
 
 
+@shown_briefly
 @parameters_from(append)
 def upsert(
     obj: TableLike,

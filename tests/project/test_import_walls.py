@@ -36,10 +36,12 @@ LEAVES: dict[str, set[str]] = {
     "_display": set(),
     "_docstrings": set(),
     "_durable": set(),
+    # Inside a function, because `_models` imports `errors`, which imports `_ipython`.
+    "_ipython": {"_models"},
     "_models": {"_display"},
     "_threads": set(),
     "_version": set(),
-    "errors": {"_docstrings"},
+    "errors": {"_docstrings", "_ipython"},
 }
 # The number of imports of the sandbox, and of the public names by the sandbox. Each is a line inside a function.
 SANDBOX_IMPORTS = {"session": 1, "cli": 1, "demo": 1, "pytest_plugin": 1, "sandbox": 1}
