@@ -148,11 +148,13 @@ def test_the_notebook_runs_and_shows_the_expected_outputs(executed: Any) -> None
         # If a cell that shows an error no longer raises it, the text around the cell is wrong.
         assert ("error" in kinds) == ("raises-exception" in tags(cell)), cell.source
         streams = {output.name for output in cell.outputs if output.output_type == "stream"}
-        prints = "print(" in cell.source or cell.source.startswith("%")
+        prints = "print(" in cell.source
         assert streams == ({"stdout"} if prints else set()), cell.source
 
     outputs = [output for cell in code_cells(executed) for output in cell.outputs]
-    errors = [output.ename for output in outputs if output.output_type == "error"]
+    shown = [output for output in outputs if output.output_type == "error"]
+    assert all(output.traceback[-1] == "The full traceback: %tb" for output in shown)
+    errors = [output.ename for output in shown]
     assert set(errors) <= {*cd.errors.__all__, "ValueError"}
     assert {"TableNotFoundError", "TableExistsError", "CellValueError", "ScheduleFailedError"} <= set(errors)
 
