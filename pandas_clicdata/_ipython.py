@@ -51,12 +51,16 @@ _LONG_MODES = ("Context", "Plain")
 _CHECKED = (TypeError, ValueError, OSError)
 _GREEN, _RED = "\x1b[32m", "\x1b[31m"
 _RESET = "\x1b[0m"
-_COLOR = r"(?:\x1b\[[0-9;]*m)*"
-# A name, "=" or ":", and a quoted text, as in api_key="…" and {"password": ["…"]}, also highlighted.
-_QUOTED_VALUE = re.compile(
-    rf"""\b(?P<name>\w+)(?P<between>{_COLOR}["']?{_COLOR}\s*{_COLOR}[=:]{_COLOR}\s*{_COLOR}[\[({{]?{_COLOR}[bBrRuUfF]{{0,2}}{_COLOR})"""
-    r"""(?P<quote>\"\"\"|'''|["'])(?:\\.|(?!(?P=quote)).)*(?P=quote)"""
+# Between the parts of highlighted code.
+_GAP = r"(?:\x1b\[[0-9;]*m|\s){0,20}+"
+_QUOTED = r"""(?P<quote>\"\"\"|'''|["'])(?:\\.|(?!(?P=quote)).)*+(?P=quote)"""
+_QUOTED_TEXT = re.compile(_QUOTED)
+# As in api_key="…", {"password": ["…"]} and settings["password"] = "…".
+_NAMED_TEXT = re.compile(
+    rf"""\b(?P<name>\w+)(?P<between>{_GAP}["']?{_GAP}\]?{_GAP}[=:]{_GAP}[\[({{]?{_GAP}[bBrRuUfF]{{0,2}}+{_GAP}){_QUOTED}"""
 )
+# As in set_password(7, "…").
+_PASSWORD_CALL = re.compile(rf"""(?i)password\w*{_GAP}\((?:[^()"'\n]++|{_QUOTED})*""")
 
 
 def _shell() -> Any:
@@ -140,7 +144,7 @@ def shown_briefly(function: F) -> F:
                 raise
         finally:
             # A traceback with locals must not show a credential among the arguments.
-            del args, kwargs
+            args, kwargs = (), {}
         # Raised here, so that the exception that it replaces is not its context.
         raise shown
 
@@ -331,13 +335,14 @@ def _shortened(text: str) -> str:
 
 
 def _without_secrets(text: str) -> str:
-    """Replace quoted texts that have the name of a secret, as in ``api_key="…"``."""
+    """Replace quoted texts in code that are secrets, as in ``api_key="…"``."""
     from pandas_clicdata._models import is_secret_name
 
     def conceal(found: re.Match[str]) -> str:
+        name, between, quote = found["name"], found["between"], found["quote"]
         # A text that is passed as session= by mistake may be a secret. The name may follow the end of a color code.
-        if not is_secret_name(found["name"]) and not found["name"].endswith("session"):
-            return found[0]
-        return f"{found['name']}{found['between']}{found['quote']}***{found['quote']}"
+        secret = is_secret_name(name) or name.endswith("session")
+        return f"{name}{between}{quote}***{quote}" if secret else found[0]
 
-    return _QUOTED_VALUE.sub(conceal, text)
+    text = _PASSWORD_CALL.sub(lambda call: _QUOTED_TEXT.sub(r"\g<quote>***\g<quote>", call[0]), text)
+    return _NAMED_TEXT.sub(conceal, text)
