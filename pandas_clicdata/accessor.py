@@ -57,7 +57,7 @@ class ClicDataAccessor:
         if_exists: IfExists = "fail",
         on: str | Sequence[str] | None = None,
         column_types: Mapping[str, str] | None = None,
-        index: bool = False,
+        index: bool | None = None,
         on_new_columns: OnNewColumns = "error",
         description: str = "",
         dry_run: bool = False,
@@ -114,7 +114,7 @@ class ClicDataAccessor:
         *,
         on: str | Sequence[str] | None = None,
         column_types: Mapping[str, str] | None = None,
-        index: bool = False,
+        index: bool | None = None,
         on_new_columns: OnNewColumns = "error",
         dry_run: bool = False,
         chunksize: int = MAX_BATCH_ROWS,
@@ -165,7 +165,7 @@ class ClicDataAccessor:
         *,
         on: str | Sequence[str],
         column_types: Mapping[str, str] | None = None,
-        index: bool = False,
+        index: bool | None = None,
         on_new_columns: OnNewColumns = "error",
         dry_run: bool = False,
         workers: int = 1,
@@ -206,7 +206,7 @@ class ClicDataAccessor:
         *,
         on: str | Sequence[str],
         column_types: Mapping[str, str] | None = None,
-        index: bool = False,
+        index: bool | None = None,
         on_new_columns: OnNewColumns = "error",
         dry_run: bool = False,
         chunksize: int = MAX_BATCH_ROWS,
@@ -251,7 +251,7 @@ class ClicDataAccessor:
         table: TableId,
         *,
         on: str | Sequence[str],
-        index: bool = False,
+        index: bool | None = None,
         dry_run: bool = False,
         max_rows: int | None = None,
         workers: int = 1,
@@ -287,7 +287,7 @@ class ClicDataAccessor:
 
     @shown_briefly
     @parameters_from(write.push)
-    def schema(self, column_types: Mapping[str, str] | None = None, *, index: bool = False) -> pd.DataFrame:
+    def schema(self, column_types: Mapping[str, str] | None = None, *, index: bool | None = None) -> pd.DataFrame:
         """Return the ClicData type of each column, without sending anything.
 
         Parameters

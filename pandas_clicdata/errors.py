@@ -552,13 +552,6 @@ class TooManyRowsError(ClicDataError, ValueError):
         self.max_rows = max_rows
 
 
-class IndexNotSentWarning(UserWarning):
-    """The index of the frame carries data and is not sent.
-
-    To send it as columns, pass ``index=True``. To silence the warning, pass ``index=False``.
-    """
-
-
 class IncompleteReadError(ClicDataError):
     """Not all rows of the table were read.
 
@@ -905,7 +898,6 @@ __all__ = [
     "FrameError",
     "IncompleteReadError",
     "IncompleteWriteError",
-    "IndexNotSentWarning",
     "JournalInUseError",
     "NoCredentialsError",
     "NotFoundError",

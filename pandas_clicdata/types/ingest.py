@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import math
-import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from numbers import Integral
 from typing import Any
@@ -18,13 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pandas_clicdata.errors import (
-    CellValueError,
-    ColumnNameError,
-    FrameError,
-    IndexNotSentWarning,
-    UnsupportedTypeError,
-)
+from pandas_clicdata.errors import CellValueError, ColumnNameError, FrameError, UnsupportedTypeError
 from pandas_clicdata.types.encode import (
     DURATION_NOTE,
     FINER_THAN_NANOSECONDS,
@@ -440,23 +432,32 @@ class Source:
         Function from the position of a row to its label.
     stream : pyarrow.RecordBatchReader or None
         The rows of a stream.
+    levels : mapping of str to object
+        The columns that are levels of the index, and the name of each level; None if the level has no name.
+    optional : sequence of str
+        Those of the levels that an existing table need not have, because the caller did not ask for them.
+    index_fault : ColumnNameError or None
+        Error of a level that is not asked for and that cannot be a column because of its name.
     """
 
     columns: Sequence[SourceColumn]
     rows: int | None
     label: Callable[[int], Any]
     stream: pa.RecordBatchReader | None = None
+    levels: Mapping[str, object] = field(default_factory=dict)
+    optional: Sequence[str] = ()
+    index_fault: ColumnNameError | None = None
 
 
-def as_source(obj: object, *, index: bool = False) -> Source:
+def as_source(obj: object, *, index: bool | None = False) -> Source:
     """Convert a frame-like object to named Arrow columns.
 
     Parameters
     ----------
     obj : DataFrame, pyarrow.Table, pyarrow.RecordBatchReader or object with ``__arrow_c_stream__``
         The data. An object without length is read as a stream.
-    index : bool, default False
-        Whether to send the index of a DataFrame as columns.
+    index : bool or None, default False
+        Whether to send the index of a DataFrame as columns; None if it carries data.
 
     Returns
     -------
@@ -552,16 +553,29 @@ def _from_stream(reader: pa.RecordBatchReader) -> Source:
     return Source(columns, None, lambda position: position, reader)
 
 
-def _from_frame(frame: pd.DataFrame, *, index: bool) -> Source:
-    pairs = list(_index_columns(frame)) if index else []
-    pairs += [(_name(label), frame.iloc[:, position]) for position, label in enumerate(frame.columns)]
-    index_names = [name for name, _ in pairs[: len(pairs) - frame.shape[1]]]
-    check_names([name for name, _ in pairs], [*index_names, *frame.columns])
+def _from_frame(frame: pd.DataFrame, *, index: bool | None) -> Source:
+    columns = {
+        position: column_from_series(_name(label), frame.iloc[:, position])
+        for position, label in enumerate(frame.columns)
+    }
+    names = [column.name for column in columns.values()]
+    levels: dict[str, tuple[object, pd.Series[Any]]] = {}
+    faults: list[ColumnNameError] = []
+    if index or (index is None and _carries_data(frame.index)):
+        levels, conflicts, faults = _levels(frame, names)
+        for position, fault in conflicts.items():
+            columns[position] = replace(columns[position], fault=fault)
+    if faults and (index or not names):
+        raise faults[0]
+    check_names([*levels, *names], [*levels, *frame.columns])
     labels = frame.index
     return Source(
-        [column_from_series(name, series) for name, series in pairs],
+        [*(column_from_series(name, series) for name, (_, series) in levels.items()), *columns.values()],
         len(frame),
         lambda position: row_label(labels, position),
+        levels={name: label for name, (label, _) in levels.items()},
+        optional=() if index else [*levels],
+        index_fault=faults[0] if faults else None,
     )
 
 
@@ -582,40 +596,108 @@ def _name(label: object) -> str:
     )
 
 
-def _index_columns(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series[Any]]]:
-    """Yield the levels of the index, named as by ``reset_index``."""
-    # Without names, because pandas may take the number of a level for the name of another.
-    unnamed = frame.index.set_names([None] * frame.index.nlevels)
-    for level in range(frame.index.nlevels):
-        name = frame.index.names[level]
-        if name is None:
-            name = "index" if frame.index.nlevels == 1 and "index" not in frame.columns else f"level_{level}"
-        values = unnamed.get_level_values(level)
-        yield _name(name), pd.Series(values.array, index=frame.index, dtype=values.dtype)
+def _carries_data(index: pd.Index[Any]) -> bool:
+    """Return whether an index has a name, several levels, or labels other than integers."""
+    if index.nlevels > 1 or index.name is not None:
+        return True
+    # An index of Python objects may hold integers only, and an empty one states no type.
+    objects = is_object_dtype(index.dtype) and index.inferred_type in ("integer", "empty")
+    return index.dtype.kind not in "iu" and not objects
 
 
-def warn_of_index(obj: object) -> None:
-    """Warn if the index of a DataFrame, which is not sent, carries data.
+def _levels(
+    frame: pd.DataFrame, columns: Sequence[str]
+) -> tuple[dict[str, tuple[object, pd.Series[Any]]], dict[int, ColumnNameError], list[ColumnNameError]]:
+    """Return the levels of the index to send, named as by ``reset_index``.
 
-    An index carries data if it has a name or several levels, or is not of integers.
+    Returns
+    -------
+    levels : dict
+        By name, the name in the index and the values. A level that equals a column is not among them.
+    conflicts : dict
+        By position, errors of columns that have the name of a level and other values.
+    faults : list
+        Errors of levels that cannot be columns because of their names.
     """
-    if not isinstance(obj, pd.DataFrame):
-        return
-    index = obj.index
-    plain = index.nlevels == 1 and index.name is None and (len(index) == 0 or index.dtype.kind in "iu")
-    if not plain:
-        names = ", ".join(short_repr(name) for name in index.names if name is not None) or f"of {index.dtype}"
-        warnings.warn(
-            f"The index ({names}) is not sent. Send it as columns with index=True, or drop it: df ="
-            " df.reset_index(drop=True).",
-            IndexNotSentWarning,
-            stacklevel=_caller_stacklevel(),
+    index = frame.index
+    # Without names, because pandas may take the number of a level for the name of another.
+    unnamed = index.set_names([None] * index.nlevels)
+    levels: dict[str, tuple[object, pd.Series[Any]]] = {}
+    conflicts: dict[int, ColumnNameError] = {}
+    faults: list[ColumnNameError] = []
+    folded = {name.strip().casefold(): name for name in columns}
+    for number, label in enumerate(index.names):
+        rename = "df.index.name = '…'"
+        if index.nlevels > 1:
+            rename = f"df.index = df.index.set_names('…', level={number})"
+        name = _level_name(frame, number, label)
+        if name is None:
+            faults.append(_level_fault(short_repr(label), "its name is not text", rename))
+            continue
+        values = unnamed.get_level_values(number)
+        series = pd.Series(values.array, index=index, dtype=values.dtype)
+        if name in columns:
+            position = columns.index(name)
+            if not _have_same_values(series, frame.iloc[:, position]):
+                conflicts[position] = ColumnNameError(
+                    f"The frame has a column {name!r}, and a level of its index has this name and other values. Send"
+                    f" only the column: index=False. Send only the index: df = df.drop(columns={name!r}). Or rename the"
+                    f" level: {rename}",
+                    column=name,
+                )
+            continue
+        other = folded.setdefault(name.strip().casefold(), name)
+        reason = ""
+        if not name.strip():
+            reason = "its name is blank"
+        elif not _is_unicode(name):
+            reason = "its name is not valid Unicode text"
+        elif name in levels:
+            reason = "another level has the same name"
+        elif other != name:
+            reason = f"its name differs from {other!r} only in case or spaces, and ClicData may treat them as one"
+        if reason:
+            faults.append(_level_fault(repr(name), reason, rename, name))
+        else:
+            levels[name] = label, series
+    return levels, conflicts, faults
+
+
+def _level_name(frame: pd.DataFrame, number: int, label: object) -> str | None:
+    """Return the name that ``reset_index`` gives a level; None if it is not text."""
+    if label is None:
+        return "index" if frame.index.nlevels == 1 and "index" not in frame.columns else f"level_{number}"
+    try:
+        return _name(label)
+    except ColumnNameError:
+        return None
+
+
+def _level_fault(shown: str, reason: str, rename: str, column: str | None = None) -> ColumnNameError:
+    return ColumnNameError(
+        f"Level {shown} of the index cannot be a column: {reason}. Rename it: {rename}; or leave the index out:"
+        " index=False",
+        column=column,
+    )
+
+
+def _is_unicode(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _have_same_values(level: pd.Series[Any], column: pd.Series[Any]) -> bool:
+    """Compare by value, because ``set_index`` may change the dtype."""
+    try:
+        if level.reset_index(drop=True).equals(column.reset_index(drop=True)):
+            return True
+        missing = _missing(level)
+        return missing == _missing(column) and all(
+            gone or bool(one == other)
+            for gone, one, other in zip(missing, level.astype(object), column.astype(object), strict=True)
         )
-
-
-def _caller_stacklevel() -> int:
-    """Return the ``stacklevel`` of the first caller outside this package."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "pandas_clicdata":
-        frame, level = frame.f_back, level + 1
-    return level
+    except Exception:  # noqa: BLE001 - objects define how they compare
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -309,7 +310,7 @@ def plan_columns(source: Source, columns: Mapping[str, str] | None = None) -> li
         try:
             plans.append(plan_column(column, overrides.get(column.name), source.label))
         except FrameError as exc:
-            faults.append((column.name, exc))
+            faults.append((column.name, _with_advice(exc, column.name, source)))
     _raise_first(faults)
     return plans
 
@@ -341,7 +342,7 @@ def plan_column(column: SourceColumn, wanted: ColumnType | None, label: Callable
     rule = LITERAL_RULE if column.numerals else rule_for(column.arrow_type)
     name, dtype = column.name, str(column.dtype)
     if column.fault is not None or rule is None:
-        if wanted is ColumnType.TEXT and not isinstance(column.fault, CellValueError):
+        if wanted is ColumnType.TEXT and not isinstance(column.fault, CellValueError | ColumnNameError):
             encoder = _json_text_encoder(column)
             planned = PlannedColumn(name, dtype, wanted, encoder.wire, "each value as JSON text")
             return ColumnPlan(planned, column, encoder)
@@ -454,7 +455,7 @@ def prepare_table(source: Source, plans: Sequence[ColumnPlan]) -> pa.Table:
         try:
             arrays.append(plan.prepare(_in_memory(plan.column), source.label))
         except FrameError as exc:
-            faults.append((plan.planned.name, exc))
+            faults.append((plan.planned.name, _with_advice(exc, plan.planned.name, source)))
     _raise_first(faults)
     return pa.table(arrays, names=[plan.planned.name for plan in plans])
 
@@ -489,7 +490,14 @@ def schema_frame(source: Source, columns: Mapping[str, str] | None = None) -> pd
     -------
     DataFrame
         Columns ``column``, ``dtype``, ``clicdata_type`` and ``note``.
+
+    Raises
+    ------
+    FrameError
+        A name or type is not valid for a table.
     """
+    if source.index_fault is not None:
+        raise source.index_fault
     overrides = checked_overrides(columns, [column.name for column in source.columns])
     lines: list[tuple[str, Any, str | None, str]] = []
     for column in source.columns:
@@ -500,15 +508,28 @@ def schema_frame(source: Source, columns: Mapping[str, str] | None = None) -> pd
                 plan.prepare(_in_memory(column), source.label)
             data_type, note = str(plan.planned.data_type), plan.planned.note
         except FrameError as exc:
-            note = f"refused: {exc}"
+            note = f"refused: {_with_advice(exc, column.name, source)}"
         lines.append((column.name, dtype, data_type, note))
     return pd.DataFrame(lines, columns=["column", "dtype", "clicdata_type", "note"])
+
+
+def _with_advice(exc: FrameError, name: str, source: Source) -> FrameError:
+    """Return the error with the advice for a level of the index, which is not converted as a column is."""
+    if name not in source.levels:
+        return exc
+    # A copy, because the fault of a column is raised whenever its source is planned.
+    advised = copy.copy(exc)
+    advised.args = (
+        f"{exc} {name!r} is a level of the index: make it a column first, df = df.reset_index(); or leave the index"
+        " out: index=False.",
+    )
+    return advised
 
 
 def _raise_first(faults: Sequence[tuple[str, FrameError]]) -> None:
     if not faults:
         return
-    first = faults[0][1]
+    first = copy.copy(faults[0][1])
     if len(faults) > 1:
         others = ", ".join(repr(name) for name, _ in faults[1:])
         first.args = (f"{first} Other columns that cannot be sent: {others}; see df.clicdata.schema().",)

@@ -52,7 +52,7 @@ def append(
     *,
     on: str | Sequence[str] | None = None,
     column_types: Mapping[str, str] | None = None,
-    index: bool = False,
+    index: bool | None = None,
     on_new_columns: OnNewColumns = "error",
     dry_run: bool = False,
     chunksize: int = MAX_BATCH_ROWS,
@@ -85,8 +85,11 @@ def append(
     column_types : dict of str to str, optional
         ClicData types for some or all columns: ``text``, ``number``, ``datetime``, ``date``, ``percentage``,
         ``checkbox``, ``dropdown``. A type that would lose a value is refused.
-    index : bool, default False
-        Whether to send the index, too, as columns named as ``reset_index`` names them.
+    index : bool, optional
+        Whether to send the index of a DataFrame as columns, which are named as ``reset_index`` names them. True always
+        sends it, False never. Default: if it carries data, because it has a name, several levels, or labels other than
+        integers. A level that equals a column in name and values is sent once. By default, a table that exists gets
+        only the levels that it has a column for, or that ``on`` or ``column_types`` names.
     on_new_columns : {"error", "ignore"}, default "error"
         What to do with columns that the table does not have, because the API cannot add a column: refuse the write, or
         leave the columns out and name them in the receipt's ``notes``. A column in ``on`` is never left out. Columns

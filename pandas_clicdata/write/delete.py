@@ -50,7 +50,7 @@ def delete_rows(
     table: TableId,
     *,
     on: str | Sequence[str],
-    index: bool = False,
+    index: bool | None = None,
     dry_run: bool = False,
     max_rows: int | None = None,
     workers: int = 1,
@@ -71,8 +71,9 @@ def delete_rows(
     {table}
     on : str or list of str
         The columns that must be equal, all of them.
-    index : bool, default False
-        Whether the index's levels can be named in ``on``.
+    index : bool, optional
+        Whether the index's levels can be named in ``on``. Default: if the index has a name, several levels, or labels
+        other than integers.
     dry_run : bool, default False
         Whether to delete nothing, and read the table instead: the receipt's ``matched`` and ``preview`` are the rows
         that would be deleted.
@@ -141,7 +142,8 @@ def delete_rows(
     client = client_of(session)
     found = client.find(checked)
     known = api.known_columns(client.first_page(found))
-    context = _context("delete_rows", client, found, align_subset(payload, found, known), options, started)
+    payload = align_subset(payload, found, known, keys=names)
+    context = _context("delete_rows", client, found, payload, options, started)
     wording = Wording(
         "delete",
         unknown="Unknown, rows like these may or may not be deleted: {rows}; deleting again is harmless, but a delete"

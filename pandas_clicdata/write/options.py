@@ -27,7 +27,7 @@ class Options:
     if_exists: IfExists = "fail"
     on: str | Sequence[str] | None = None
     column_types: Mapping[str, str] | None = None
-    index: bool = False
+    index: bool | None = None
     on_new_columns: OnNewColumns = "error"
     description: str = ""
     dry_run: bool = False
@@ -48,7 +48,9 @@ class Options:
             "chunksize", self.chunksize, least=1, most=MAX_BATCH_ROWS, why="the service takes no more at once"
         )
         check_whole_number("workers", self.workers, least=1)
-        for name in ("index", "dry_run", "verify"):
+        if self.index is not None and not isinstance(self.index, bool | np.bool_):
+            raise TypeError(f"index= must be True, False or None, not {self.index!r}.")
+        for name in ("dry_run", "verify"):
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise TypeError(f"{name}= must be True or False, not {getattr(self, name)!r}.")
         if self.progress is not None and not isinstance(self.progress, bool) and not callable(self.progress):

@@ -42,6 +42,8 @@ class Payload:
         Notes about the columns for the receipt.
     subject : str
         The name of the rows in a line of code: ``"df"`` for a DataFrame.
+    unsendable : mapping of str to FrameError
+        Levels of the index that cannot be sent. The errors matter only if the table has such a column.
     """
 
     source: ingest.Source
@@ -51,6 +53,7 @@ class Payload:
     notes: tuple[str, ...] = ()
     subject: str = "data"
     _peeked: list[pa.RecordBatch] = field(default_factory=list, repr=False)
+    unsendable: Mapping[str, FrameError] = field(default_factory=dict)
     _hashes: dict[tuple[str, ...], Hashes] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -70,19 +73,66 @@ class Payload:
         return cls(source, plans, ready.combine_chunks() if many else ready)
 
     @classmethod
-    def from_object(cls, obj: object, column_types: Mapping[str, str] | None, *, index: bool) -> Payload:
-        """Plan the columns of a frame-like object, and warn about an index that is not sent.
+    def from_object(cls, obj: object, options: Options, *, new_table: bool = False) -> Payload:
+        """Plan the columns of a frame-like object.
+
+        Parameters
+        ----------
+        obj : object
+            The data.
+        options : Options
+            The options ``index`` and ``column_types``.
+        new_table : bool
+            Whether the table is created, and so needs every level of the index.
 
         Raises
         ------
         FrameError, TypeError
             The object cannot be sent.
         """
-        source = ingest.as_source(obj, index=index)
-        if not index:
-            ingest.warn_of_index(obj)
-        payload = cls.from_plans(source, plan.plan_columns(source, column_types))
-        return replace(payload, subject="df") if isinstance(obj, pd.DataFrame) else payload
+        source, types = ingest.as_source(obj, index=options.index), options.column_types
+        requested = {str(name) for name in types} if isinstance(types, Mapping) else set()
+        source = replace(source, optional=[name for name in source.optional if name not in requested])
+        if new_table and source.index_fault is not None:
+            raise source.index_fault
+        subject = "df" if isinstance(obj, pd.DataFrame) else "data"
+        try:
+            return replace(cls.from_plans(source, plan.plan_columns(source, types)), subject=subject)
+        except FrameError:
+            if new_table:
+                raise
+            unsendable = {column.name: fault for column, fault in _faults(source, source.optional)}
+            kept = [column.name for column in source.columns if column.name not in unsendable]
+            if not unsendable or not kept:
+                raise
+        source = select_columns(source, kept)
+        payload = cls.from_plans(source, plan.plan_columns(source, types))
+        return replace(payload, unsendable=unsendable, subject=subject)
+
+    def check_whole_index(self) -> None:
+        """Check that no level of the index is left out, for a table that needs all of them.
+
+        Raises
+        ------
+        FrameError
+            A level cannot be sent.
+        """
+        faults = [*self.unsendable.values(), *filter(None, [self.source.index_fault])]
+        if faults:
+            raise faults[0]
+
+    def with_name_note(self) -> Payload:
+        """Return the payload with a note about columns of a new table whose names the index does not have."""
+        names = [column.name for column in self.planned if self.source.levels.get(column.name, "") is None]
+        if not names:
+            return self
+        note = (
+            f"The index has no name and is sent as column {names[0]!r}. To name it: df.index.name = '…'."
+            if len(self.source.levels) == 1
+            else f"Levels of the index have no name and are sent as {', '.join(map(repr, names))}. To name all levels:"
+            f" df.index.names = {['…'] * len(self.source.levels)!r}."
+        )
+        return replace(self, notes=(*self.notes, f"{note} To leave the index out: index=False."))
 
     @property
     def rows(self) -> int | None:
@@ -109,7 +159,7 @@ class Payload:
         if self.source.stream is None:
             return self
         rows = pa.Table.from_batches([*self._peeked, *self.source.stream], self.source.stream.schema)
-        source = ingest.as_source(rows, index=False)
+        source = ingest.as_source(rows)
         column_types = {plan.planned.name: str(plan.planned.data_type) for plan in self.plans}
         return replace(Payload.from_plans(source, plan.plan_columns(source, column_types)), subject=self.subject)
 
@@ -135,13 +185,37 @@ class Payload:
             return pa.RecordBatch.from_pylist([], self.source.stream.schema)
         return _one_batch(pa.concat_tables(pieces).slice(0, rows))
 
-    def without(self, names: Sequence[str], notes: tuple[str, ...]) -> Payload:
-        """Return the payload without these columns."""
+    def without(self, names: Sequence[str], notes: tuple[str, ...] = ()) -> Payload:
+        """Return the payload without these columns, and with these notes."""
         plans = [plan for plan in self.plans if plan.planned.name not in names]
         kept = [plan.planned.name for plan in plans]
         ready = None if self.ready is None else self.ready.select(kept)
         source = select_columns(self.source, kept)
-        return replace(self, source=source, plans=plans, ready=ready, left_out=names, notes=notes, _hashes={})
+        return replace(
+            self,
+            source=source,
+            plans=plans,
+            ready=ready,
+            left_out=(*self.left_out, *names),
+            notes=(*self.notes, *notes),
+            _hashes={},
+        )
+
+    def key_names(self, on: str | Sequence[str]) -> list[str]:
+        """Return the key columns as a list.
+
+        Raises
+        ------
+        FrameError
+            ``on`` is empty, or one of the columns is absent or cannot be sent.
+        TypeError
+            ``on`` is neither a name nor a list of names.
+        """
+        keys = key_names(on, [*(column.name for column in self.planned), *self.unsendable])
+        for key in keys:
+            if key in self.unsendable:
+                raise self.unsendable[key]
+        return keys
 
     def pieces(self, ranges: Sequence[RowRange] | None, sizes: Iterator[int]) -> Iterator[Piece]:
         """Cut the rows of ``ranges``, or all rows, into pieces of these sizes. A stream always yields all rows.
@@ -210,6 +284,16 @@ class Payload:
         )
 
 
+def _faults(source: ingest.Source, names: Sequence[str]) -> Iterator[tuple[ingest.SourceColumn, FrameError]]:
+    """Yield those of some columns that cannot be sent, and why."""
+    for column in select_columns(source, names).columns:
+        one = select_columns(source, [column.name])
+        try:
+            plan.prepare_table(one, plan.plan_columns(one))
+        except FrameError as exc:
+            yield column, exc
+
+
 def _one_batch(table: pa.Table) -> pa.RecordBatch:
     batches = table.combine_chunks().to_batches()
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
@@ -226,15 +310,24 @@ def stamp_column(name: str) -> PlannedColumn:
     return PlannedColumn(name, "str", ColumnType.TEXT, WireFormat(Encoding.TEXT), "the stamp of its batch")
 
 
-def inserted_payload(obj: object, options: Options) -> tuple[Payload, list[str]]:
+def inserted_payload(obj: object, options: Options, *, new_table: bool = False) -> tuple[Payload, list[str]]:
     """Return the rows to insert and the key columns, after every check that needs no request.
+
+    Parameters
+    ----------
+    obj : object
+        The data.
+    options : Options
+        The options of the write.
+    new_table : bool
+        Whether the table is created.
 
     Raises
     ------
     FrameError, TypeError, ValueError
         The rows, the keys or the stamp cannot be sent.
     """
-    payload = Payload.from_object(obj, options.column_types, index=options.index)
+    payload = Payload.from_object(obj, options, new_table=new_table)
     if options.resume is True:
         payload = payload.in_memory()
     if payload.rows is None:
@@ -262,7 +355,7 @@ def inserted_payload(obj: object, options: Options) -> tuple[Payload, list[str]]
             )
     if options.on is None:
         return payload, []
-    keys = key_names(options.on, [column.name for column in payload.planned])
+    keys = payload.key_names(options.on)
     refuse_null_keys(payload, keys, "a key identifies a row")
     refuse_duplicate_keys(payload, keys)
     return payload, keys
@@ -278,12 +371,12 @@ def keyed_payload(obj: object, operation: str, on: str | Sequence[str], options:
     TypeError
         The rows are a stream.
     """
-    payload = Payload.from_object(obj, options.column_types, index=options.index)
+    payload = Payload.from_object(obj, options)
     if payload.rows is None:
         raise TypeError(
             f"{operation} needs its rows in memory. Pass a DataFrame or an Arrow table instead of a stream."
         )
-    keys = key_names(on, [column.name for column in payload.planned])
+    keys = payload.key_names(on)
     refuse_null_keys(payload, keys, "no row of the table can be found by it")
     refuse_duplicate_keys(payload, keys)
     return payload, keys
@@ -328,7 +421,7 @@ def refuse_null_keys(payload: Payload, keys: Sequence[str], why: str) -> None:
             row = payload.source.label(pc.index(values.is_null(), pa.scalar(True)).as_py())
             raise FrameError(
                 f"Column {name!r}, row {encode.short_repr(row)}: the key is missing, and {why}. Drop such rows first:"
-                f" df.dropna(subset={list(keys)!r})",
+                f" {_with_columns(payload, keys)}.dropna(subset={list(keys)!r})",
                 column=name,
                 row=row,
             )
@@ -353,11 +446,16 @@ def refuse_duplicate_keys(payload: Payload, keys: Sequence[str]) -> None:
                 raise FrameError(
                     f"Rows {encode.short_repr(payload.source.label(first))} and {encode.short_repr(second)} have the"
                     f" same keys ({names}: {', '.join(map(str, key))}). Keys must identify a row. Drop duplicates:"
-                    f" df.drop_duplicates({list(keys)!r}), or name more columns in on=.",
+                    f" {_with_columns(payload, keys)}.drop_duplicates({list(keys)!r}), or name more columns in on=.",
                     column=keys[0],
                     row=second,
                 )
             at += 1
+
+
+def _with_columns(payload: Payload, keys: Sequence[str]) -> str:
+    """Return the expression for the frame in which all keys are columns."""
+    return "df.reset_index()" if any(key in payload.source.levels for key in keys) else "df"
 
 
 _REMEDY = "The API cannot add a column. Rename or drop the extra columns, or leave them out: on_new_columns='ignore'."
@@ -449,8 +547,11 @@ def left_out_note(label: str, names: Sequence[str], candidates: Iterable[str] = 
 
 def _align_unlisted(payload: Payload, table: TableRef, options: Options | None, left_out: Sequence[str]) -> Payload:
     """Align with an empty table that does not list its columns. The service refuses an unknown column."""
+    if payload.unsendable:
+        raise next(iter(payload.unsendable.values()))
     if left_out:
-        return payload.without(left_out, (left_out_note(table.label, left_out),))
+        noted = [name for name in left_out if name not in payload.source.optional]
+        return payload.without(left_out, (left_out_note(table.label, noted),) if noted else ())
     if options is None or options.on_new_columns == "error":
         return payload
     note = f"No column was left out: table {table.label} was empty, and the service does not list its columns."
@@ -469,6 +570,13 @@ def _align(
     if_missing: str = "",
 ) -> Payload:
     table_names = {column.name for column in columns}
+    for name, fault in payload.unsendable.items():
+        if name in table_names:
+            raise fault
+    unused = [name for name in payload.source.optional if name not in table_names and name not in keys]
+    kept = {column.name for column in payload.planned} - set(unused)
+    if kept if whole else kept - set(keys):
+        payload = payload.without(unused)
     own_names = [column.name for column in payload.planned]
     left_out: list[str] = []
     remedy, column_types = "", None
@@ -489,4 +597,9 @@ def _align(
         payload = payload.without(left_out, (left_out_note(table.label, left_out, missing),))
     if [plan.planned for plan in plans] == payload.planned:
         return payload
-    return replace(Payload.from_plans(payload.source, plans), left_out=payload.left_out, notes=payload.notes)
+    return replace(
+        Payload.from_plans(payload.source, plans),
+        left_out=payload.left_out,
+        notes=payload.notes,
+        unsendable=payload.unsendable,
+    )

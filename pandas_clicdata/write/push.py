@@ -66,7 +66,7 @@ def push(
     if_exists: IfExists = "fail",
     on: str | Sequence[str] | None = None,
     column_types: Mapping[str, str] | None = None,
-    index: bool = False,
+    index: bool | None = None,
     on_new_columns: OnNewColumns = "error",
     description: str = "",
     dry_run: bool = False,
@@ -201,7 +201,7 @@ def push(
     )
     table_name = api.checked_name(name)
     check_text("A table's description", description)
-    payload, keys = inserted_payload(obj, options)
+    payload, keys = inserted_payload(obj, options, new_table=if_exists == "fail")
     started = time.perf_counter()
     client = client_of(session)
     new = WriteContext(
@@ -233,6 +233,8 @@ def push(
             )
         if found is not None:
             return _push_to_existing(replace(context, table=found))
+        payload.check_whole_index()
+        context = replace(context, payload=payload.with_name_note())
         if dry_run:
             return dry_insert(context)
         columns = [Column(column.name, str(column.data_type)) for column in payload.planned]
@@ -244,13 +246,16 @@ def push(
 
 def _push_to_existing(context: WriteContext) -> WriteResult:
     """Push to an existing table in the way that ``if_exists`` states."""
-    if not context.journal.made:
-        match context.options.if_exists:
-            case "replace":
-                return replace_rows(context)
-            case "upsert":
-                return upsert_rows(context)
-    return append_rows(context)
+    if context.journal.made:
+        return append_rows(replace(context, payload=context.payload.with_name_note()))
+    write = {"replace": replace_rows, "upsert": upsert_rows}.get(context.options.if_exists, append_rows)
+    result = write(context)
+    sent = {column.name for column in result.columns}
+    unused = [name for name in context.payload.source.optional if name not in sent]
+    if not unused:
+        return result
+    note = f"The index is not sent as {', '.join(map(repr, unused))}: table {context.table.label} has no such column."
+    return replace(result, notes=(*result.notes, note))
 
 
 def create_table(client: Client, name: str, columns: object, description: str = "") -> int:

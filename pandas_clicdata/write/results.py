@@ -262,7 +262,8 @@ def finished_before(context: WriteContext) -> WriteResult:
     ]
     if options.verify and not journal.done["verified"]:
         notes.append("Nothing was compared, because the write was completed without verify=True.")
-    if journal.left_out:
-        notes.append(left_out_note(journal.table.label, journal.left_out))
+    left_out = [name for name in journal.left_out if name not in context.payload.source.optional]
+    if left_out:
+        notes.append(left_out_note(journal.table.label, left_out))
     columns = [column for column in context.columns if column.name not in journal.left_out]
     return insert_receipt(context, verified=journal.done["verified"], notes=notes, columns=columns)

@@ -71,7 +71,7 @@ def update_rows(
     *,
     on: str | Sequence[str],
     column_types: Mapping[str, str] | None = None,
-    index: bool = False,
+    index: bool | None = None,
     on_new_columns: OnNewColumns = "error",
     dry_run: bool = False,
     workers: int = 1,
@@ -149,6 +149,7 @@ def update_rows(
     checked = api.checked_table(table)
     payload, keys = keyed_payload(obj, "update_rows", on, options)
     if len(keys) == len(payload.planned):
+        payload.check_whole_index()
         raise FrameError(
             "on= names every column of the frame, so there is no column to update. Name only the columns that identify"
             " a row."
@@ -185,7 +186,7 @@ def upsert(
     *,
     on: str | Sequence[str],
     column_types: Mapping[str, str] | None = None,
-    index: bool = False,
+    index: bool | None = None,
     on_new_columns: OnNewColumns = "error",
     dry_run: bool = False,
     chunksize: int = MAX_BATCH_ROWS,

@@ -4,7 +4,6 @@ import datetime as dt
 import json
 import re
 import uuid
-import warnings
 from decimal import Decimal
 from typing import Any
 
@@ -107,11 +106,9 @@ def test_an_error_names_the_cell_and_a_remedy(no_requests, sessions, name, case)
     series, row, shown, why = (INVALID_VALUES | UNSUPPORTED_KINDS)[case]
     frame = pd.DataFrame({"fine": range(len(series)), "x": series}).set_axis(list("abcde"[: len(series)]))
     kind = cd.CellValueError if case in INVALID_VALUES else cd.UnsupportedTypeError
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", cd.IndexNotSentWarning)
-        with pytest.raises(kind) as caught:
-            cd.push(frame, name, session=sessions["2025.3"])
-        schema = frame.clicdata.schema()
+    with pytest.raises(kind) as caught:
+        cd.push(frame, name, index=False, session=sessions["2025.3"])
+    schema = frame.clicdata.schema(index=False)
     error = caught.value
     assert (error.column, error.row) == ("x", row)
     assert error.value is not None
@@ -383,9 +380,9 @@ WITHOUT_REMEDY = {"int beyond repr", "nanoseconds in a dictionary"}
 def test_the_remedy_in_an_error_works(case):
     series = (INVALID_VALUES | UNSUPPORTED_KINDS)[case][0]
     df = pd.DataFrame({"x": series}).set_axis(list("abcde"[: len(series)]))
-    note = df.clicdata.schema()["note"][0]
+    note = df.clicdata.schema(index=False)["note"][0]
     found = CODE.search(note)
     assert found is not None, note
     code = found[1]
     exec(code, {"df": df, "pd": pd})
-    assert df.clicdata.schema()["clicdata_type"].notna().all(), code
+    assert df.clicdata.schema(index=False)["clicdata_type"].notna().all(), code

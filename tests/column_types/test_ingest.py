@@ -1,7 +1,6 @@
 """Convert frame-like objects to columns: names, the index, shapes, and objects that support Arrow."""
 
 import datetime as dt
-import warnings
 from decimal import Decimal
 
 import numpy as np
@@ -16,7 +15,6 @@ import pandas_clicdata as cd
 from pandas_clicdata.errors import (
     CellValueError,
     ColumnNameError,
-    IndexNotSentWarning,
 )
 from pandas_clicdata.types import ingest, plan
 from pandas_clicdata.types.ingest import as_source
@@ -145,10 +143,8 @@ def test_a_name_that_the_service_refuses_creates_no_table(session, one_sandbox, 
 def test_an_error_names_a_row_whose_label_has_no_short_repr(session, name, label):
     for value in (float("inf"), b"a", pd.Timestamp(1)):
         frame = pd.DataFrame({"x": [value]}, index=pd.Index([label], dtype=object))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", cd.IndexNotSentWarning)
-            with pytest.raises(cd.CellValueError if value != b"a" else cd.UnsupportedTypeError, match=r"row .{5,62}: "):
-                cd.push(frame, name, session=session)
+        with pytest.raises(cd.CellValueError if value != b"a" else cd.UnsupportedTypeError, match=r"row .{5,62}: "):
+            cd.push(frame, name, index=False, session=session)
 
 
 @pytest.mark.parametrize("levels", [1, 2])
@@ -157,19 +153,15 @@ def test_an_error_names_the_position_of_a_row_whose_label_python_cannot_hold(ses
     beyond = pd.Index(in_pieces(pa.array([0, 10**13], pa.timestamp("s"))))
     index = beyond if levels == 1 else pd.MultiIndex.from_arrays([beyond, [1, 2]])
     frame = pd.DataFrame({"x": [None, value]}, index=index)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", cd.IndexNotSentWarning)
-        with pytest.raises(cd.FrameError, match=r"^Column 'x', row 1: "):
-            cd.push(frame, name, session=session)
+    with pytest.raises(cd.FrameError, match=r"^Column 'x', row 1: "):
+        cd.push(frame, name, index=False, session=session)
 
 
 @pytest.mark.parametrize("keys", [[None, 1], [1, 1]], ids=["missing", "twice"])
 def test_a_key_error_names_a_row_whose_label_has_no_repr(session, name, keys):
     frame = pd.DataFrame({"k": keys}, index=pd.Index([Unshown(), 10**5000], dtype=object))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", cd.IndexNotSentWarning)
-        with pytest.raises(cd.FrameError, match="<Unshown>"):
-            cd.push(frame, name, on="k", session=session)
+    with pytest.raises(cd.FrameError, match="<Unshown>"):
+        cd.push(frame, name, index=False, on="k", session=session)
 
 
 # the index
@@ -218,48 +210,125 @@ def test_an_index_that_cannot_be_sent_names_its_row(no_requests, sessions, name)
         frame.clicdata.push(name, index=True, session=sessions["2025.3"])
 
 
-@pytest.mark.parametrize(
-    ("index", "warning"),
-    [
-        (pd.RangeIndex(1), None),
-        (pd.Index([9]), None),
-        (pd.Index(["p"]), "The index (of"),
-        (pd.Index([1], name="key"), "The index ('key') is not sent. Send it as columns with index=True"),
-        (pd.MultiIndex.from_tuples([(1, 2)], names=["a", "b"]), "The index ('a', 'b')"),
-    ],
-    ids=repr,
-)
-def test_a_warning_names_an_index_that_is_not_sent(session, name, index, warning):
+DAYS = pd.DatetimeIndex(["2013-01-01", "2013-01-02"])
+CARRIES_DATA = {
+    "range": (pd.RangeIndex(2), False),
+    "range with a name": (pd.RangeIndex(2, name="row"), True),
+    "integers": (pd.Index([9, 3]), False),
+    "nullable integers": (pd.Index([9, 3], dtype="Int8"), False),
+    "integers of Arrow": (pd.Index([9, 3], dtype=pd.ArrowDtype(pa.uint8())), False),
+    "objects that are integers": (pd.Index([9, 3], dtype=object), False),
+    "floats": (pd.Index([0.5, 1]), True),
+    "booleans": (pd.Index([True, False]), True),
+    "text": (pd.Index(["p", "q"]), True),
+    "text of Arrow": (pd.Index(["p", "q"], dtype=pd.ArrowDtype(pa.string())), True),
+    "days": (DAYS, True),
+    "categories of integers": (pd.CategoricalIndex([9, 3]), True),
+    "intervals": (pd.interval_range(0, 2), True),
+    "levels": (pd.MultiIndex.from_tuples([(1, 2), (3, 4)]), True),
+    "nothing": (pd.Index([], dtype=object), False),
+    "no days": (DAYS[:0], True),
+    "nothing with a name": (pd.Index([], dtype=object, name="key"), True),
+    "no levels": (pd.MultiIndex.from_arrays([[], []]), True),
+}
+
+
+@pytest.mark.parametrize("kind", CARRIES_DATA)
+def test_an_index_is_sent_by_default_if_it_carries_data(session, name, kind):
+    index, carries_data = CARRIES_DATA[kind]
+    frame = pd.DataFrame({"x": [1, 2][: len(index)]}, index=index)
+    receipt = cd.push(frame, name, session=session)
+    expected = frame.reset_index() if carries_data else frame
+    assert [column.name for column in receipt.columns] == list(expected.columns)
+    assert cd.read_clicdata(name, session=session).columns.tolist() == list(expected.columns)
+    assert frame.clicdata.schema()["column"].tolist() == list(expected.columns)
+    assert frame.clicdata.schema(index=False)["column"].tolist() == ["x"]
+    named = all(level in frame.index.names for level in expected.columns[:-1])
+    assert len(receipt.notes) == (0 if named else 1)
+
+
+SAME = {
+    "integers": (pd.Index([1, 2], name="k"), [1, 2]),
+    "smaller integers": (pd.Index([1, 2], name="k"), np.array([1, 2], "int8")),
+    "text and objects": (pd.Index(["a", None], name="k"), pd.array(["a", None], dtype="string")),
+    "categories": (pd.CategoricalIndex(["a", "b"], name="k"), ["a", "b"]),
+    "floats with a gap": (pd.Index([0.5, None], name="k"), [0.5, None]),
+    "units of time": (pd.Index(DAYS.as_unit("s"), name="k"), DAYS.as_unit("us")),
+    "no rows": (pd.Index([], name="k", dtype="int64"), np.array([], "float64")),
+}
+
+
+@pytest.mark.parametrize("index", [None, True])
+@pytest.mark.parametrize("kind", SAME)
+def test_a_level_that_equals_a_column_is_sent_once(session, name, kind, index):
+    level, column = SAME[kind]
+    frame = pd.DataFrame({"x": range(len(level)), "k": column}, index=level)
+    receipt = cd.push(frame, name, index=index, session=session)
+    assert [column.name for column in receipt.columns] == ["x", "k"]
+    assert receipt.notes == ()
+
+
+DIFFERENT = {
+    "another value": (pd.Index([1, 2], name="k"), [1, 3]),
+    "a gap": (pd.Index([1.5, None], name="k"), [1.5, 2]),
+    "another order": (pd.Index([1, 2], name="k"), [2, 1]),
+    "lists": (pd.Index([(1,), (2,)], name="k", tupleize_cols=False), [np.array([1, 2]), np.array([1, 2])]),
+    "one of two levels": (pd.MultiIndex.from_arrays([[1, 2], [3, 4]], names=["k", "m"]), [2, 1]),
+}
+
+
+@pytest.mark.parametrize("index", [None, True])
+@pytest.mark.parametrize("kind", DIFFERENT)
+def test_a_level_with_the_name_of_a_column_and_other_values_is_refused(no_requests, sessions, name, kind, index):
+    level, column = DIFFERENT[kind]
+    frame = pd.DataFrame({"x": [1, 2], "k": column}, index=level)
+    for types in (None, {"k": "text"}):
+        with pytest.raises(cd.ColumnNameError, match="a column 'k', and a level of its index has this name") as caught:
+            cd.push(frame, name, index=index, column_types=types, session=sessions["2025.3"])
+        assert caught.value.column == "k"
+        for remedy in ("index=False", "df.drop(columns='k')", "set_names" if level.nlevels > 1 else "df.index.name ="):
+            assert remedy in str(caught.value)
+    assert frame.clicdata.schema()["note"].str.startswith("refused: ").tolist()[-2:] == [False, True]
+
+
+UNUSABLE_NAMES = {
+    "a float": (pd.Index(["a"], name=0.5), "Level 0.5 of the index cannot be a column: its name is not text"),
+    "a tuple": (pd.Index(["a"], name=("k", "l")), r"Level \('k', 'l'\) of the index"),
+    "no repr": (pd.Index(["a"], name=Unshown()), "Level <Unshown> of the index"),
+    "blank": (pd.Index(["a"], name=" "), "its name is blank"),
+    "half a character": (pd.Index(["a"], name="\ud800"), "not valid Unicode"),
+    "another case": (pd.Index(["a"], name="X"), "its name differs from 'x' only in case"),
+    "twice": (pd.MultiIndex.from_tuples([("a", "b")], names=["k", "k"]), "another level has the same name"),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE_NAMES)
+def test_a_level_that_cannot_be_a_column_is_refused_in_a_new_table(no_requests, sessions, name, kind):
+    index, reason = UNUSABLE_NAMES[kind]
     frame = pd.DataFrame({"x": [1]}, index=index)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        frame.clicdata.push(name, session=session)
-        frame.clicdata.append(name, session=session)
-        frame.clicdata.delete_rows(name, on="x", session=session)
-    assert [each.filename for each in caught] == [__file__] * (0 if warning is None else 2)
-    assert all(issubclass(w.category, cd.IndexNotSentWarning) and warning in str(w.message) for w in caught)
+    for choice in (None, True):
+        with pytest.raises(cd.ColumnNameError, match=reason) as caught:
+            cd.push(frame, name, index=choice, session=sessions["2025.3"])
+        assert "index=False" in str(caught.value)
+        with pytest.raises(cd.ColumnNameError, match=reason):
+            frame.clicdata.schema(index=choice)
 
 
-def test_a_warning_names_an_index_whose_name_has_no_repr(session, name):
-    frame = pd.DataFrame({"x": [1]}, index=pd.Index([7], name=Unshown()))
-    with pytest.warns(cd.IndexNotSentWarning, match="<Unshown>"):
-        cd.push(frame, name, session=session)
+def test_an_error_of_a_level_says_how_to_make_it_a_column(no_requests, sessions, name):
+    frame = pd.DataFrame({"x": [1, 2], "y": [1, b"b"]}, index=pd.Index(["All", 7], name="k"))
+    why = r"Column 'k', row 7: 7 .*'k' is a level of the index"
+    for _ in range(2):
+        with pytest.raises(cd.UnsupportedTypeError, match=why) as caught:
+            cd.push(frame, name, session=sessions["2025.3"])
+        assert str(caught.value).count("df = df.reset_index()") == 1
+        assert str(caught.value).count("Other columns that cannot be sent: 'y'") == 1
+    assert "df = df.reset_index()" in frame.clicdata.schema()["note"][0]
 
 
-@pytest.mark.parametrize(
-    ("index", "warning"),
-    [
-        (pd.Index([], dtype=object), None),
-        (pd.MultiIndex.from_arrays([[], []]), "The index (of object)"),
-        (pd.Index([], name="key", dtype=object), "The index ('key')"),
-    ],
-    ids=["plain", "levels", "named"],
-)
-def test_an_empty_index_warns_only_if_it_has_a_name_or_levels(index, warning):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        ingest.warn_of_index(pd.DataFrame({"x": []}, index=index))
-    assert [str(each.message).startswith(warning or "?") for each in caught] == [True] * (warning is not None)
+@pytest.mark.parametrize("index", [0, "yes", 1.0, []])
+def test_an_index_option_that_is_no_choice_is_refused(no_requests, sessions, name, index):
+    with pytest.raises(TypeError, match="index= must be True, False or None, not"):
+        cd.push(pd.DataFrame({"x": [1]}), name, index=index, session=sessions["2025.3"])
 
 
 # shapes
@@ -456,5 +525,5 @@ def test_an_error_in_a_stream_names_the_row_in_the_stream():
 def test_arrow_types_without_python_type_are_sent(arrow_type, value, text):
     frame = arrow_frame(pa.array([value, None], arrow_type))
     assert ready(frame, x="text") == {"x": [text, None]}
-    with pytest.warns(IndexNotSentWarning, match="not sent"):
-        ingest.warn_of_index(pd.DataFrame({"y": [1, 2]}, index=pd.Index(frame["x"].array)))
+    source = ingest.as_source(pd.DataFrame({"y": [1, 2]}, index=pd.Index(frame["x"].array)), index=None)
+    assert [column.name for column in source.columns] == ["index", "y"]

@@ -4,7 +4,6 @@ import datetime as dt
 import io
 import itertools
 import uuid
-import warnings
 from decimal import Decimal
 from typing import Any
 
@@ -417,9 +416,7 @@ def test_dtypes_are_restored_without_column_metadata(serve):
     frame = pd.DataFrame({row: repeated(kind.series(with_null=True)) for row, kind in kinds.items()})
     schema = frame.clicdata.schema()
     for table, rows in (("full", frame), ("nulls", frame.iloc[[1]]), ("empty", frame.iloc[:0])):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", cd.IndexNotSentWarning)
-            cd.push(rows, table, session=session)
+        cd.push(rows, table, index=False, session=session)
         assert_equal(cd.read_clicdata(table, schema=schema, session=session), rows)
         chunks = [*cd.read_clicdata(table, schema=schema, chunksize=100, session=session)]
         assert len(chunks) == 1

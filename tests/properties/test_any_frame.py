@@ -272,6 +272,15 @@ def as_python(series):
     return list(series)
 
 
+def carries_data(index):
+    """Return whether an index has a name, several levels, or labels other than integers."""
+    if index.nlevels > 1 or index.name is not None:
+        return True
+    if index.dtype == object:
+        return index.inferred_type not in ("integer", "empty")
+    return not pd.api.types.is_integer_dtype(index.dtype)
+
+
 def columns_of(frame, index):
     """Return labels and columns in the order in which they are sent, levels of the index first."""
     columns = [(label, frame.iloc[:, position]) for position, label in enumerate(frame.columns)]
@@ -300,7 +309,7 @@ def test_any_frame_is_sent_exactly_or_refused_before_the_first_request(accounts,
     @with_settings(examples)
     @given(
         frame=frames(),
-        index=st.booleans(),
+        index=st.sampled_from([None, False, True]),
         dialect=st.sampled_from(["2025.3", "unversioned"]),
         backend=st.sampled_from([None, None, "numpy_nullable", "pyarrow"]),
     )
@@ -308,14 +317,12 @@ def test_any_frame_is_sent_exactly_or_refused_before_the_first_request(accounts,
         sandbox, sessions = accounts()
         session = sessions[dialect]
         since = sandbox.requests[-1].number if len(sandbox.requests) else 0
-        columns = columns_of(frame, index)
+        columns = columns_of(frame, carries_data(frame.index) if index is None else index)
         options: dict[str, Any] = {"column_types": {text_of(label): "text" for label, _ in columns}} if as_text else {}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", cd.IndexNotSentWarning)
-            try:
-                receipt, refusal = cd.push(frame, f"T {uuid.uuid4()}", index=index, session=session, **options), None
-            except cd.FrameError as exc:
-                receipt, refusal = None, exc
+        try:
+            receipt, refusal = cd.push(frame, f"T {uuid.uuid4()}", index=index, session=session, **options), None
+        except cd.FrameError as exc:
+            receipt, refusal = None, exc
         event("sent" if refusal is None else f"refused: {type(refusal).__name__}")
         if refusal is not None:
             assert not [entry for entry in sandbox.requests if entry.number > since]

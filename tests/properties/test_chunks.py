@@ -3,8 +3,6 @@
 import ast
 import re
 import uuid
-import warnings
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,10 +37,7 @@ def pushed(case, session):
     frame = case.frame if isinstance(case.frame, pd.DataFrame) else case.frame.to_pandas(types_mapper=pd.ArrowDtype)
     frame = frame.copy()
     frame["number of the row"] = np.arange(len(frame))
-    options: dict[str, Any] = {"index": True} if case.index else {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", cd.IndexNotSentWarning)
-        return cd.push(frame, f"T {uuid.uuid4()}", session=session, **options).rec_id
+    return cd.push(frame, f"T {uuid.uuid4()}", index=case.index, session=session).rec_id
 
 
 def plain(values):

@@ -2,7 +2,6 @@
 
 import itertools
 import uuid
-import warnings
 
 import pandas as pd
 from hypothesis import given
@@ -40,10 +39,8 @@ def test_any_mix_of_columns_is_restored(sessions, examples):
            backend=st.sampled_from(BACKENDS))  # fmt: skip
     def is_restored(frame, size, dialect, backend):
         table, session = f"T {uuid.uuid4()}", sessions[dialect]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", cd.IndexNotSentWarning)
-            cd.push(frame, table, session=session)
-        options = {"schema": frame.clicdata.schema(), "dtype_backend": backend, "session": session}
+        cd.push(frame, table, index=False, session=session)
+        options = {"schema": frame.clicdata.schema(index=False), "dtype_backend": backend, "session": session}
         whole = cd.read_clicdata(table, **options)
         assert_equal(whole, frame)
         chunks = [*cd.read_clicdata(table, chunksize=size, **options)]

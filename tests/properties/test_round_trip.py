@@ -5,9 +5,7 @@ The expected columns are written here by hand, value by value, and share no code
 """
 
 import uuid
-import warnings
 from decimal import Decimal
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -103,10 +101,7 @@ def test_any_frame_of_supported_types_returns_as_documented(accounts, dialect, b
     def returns_as_documented(case):
         _, sessions = accounts()
         session = sessions[dialect]
-        options: dict[str, Any] = {"index": True} if case.index else {}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", cd.IndexNotSentWarning)
-            receipt = cd.push(case.frame, f"T {uuid.uuid4()}", session=session, **options)
+        receipt = cd.push(case.frame, f"T {uuid.uuid4()}", index=case.index, session=session)
         assert receipt.rec_id is not None
         back = cd.read_clicdata(receipt.rec_id, dtype_backend=backend, session=session)
         assert list(back.columns) == [name for name, _, _ in case.columns]
