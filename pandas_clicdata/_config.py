@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import re
@@ -193,6 +194,22 @@ def profile_path() -> Path | None:
     """
     folder = user_folder("config")
     return None if folder is None else folder / "profiles.toml"
+
+
+_USUAL_PROFILES = frozenset(
+    {"default", "demo", "dev", "development", "live", "prod", "production", "qa", "staging", "test"}
+)
+
+
+def profile_name(text: object) -> str:
+    """Return a text that is the name of a profile, or usual for one; else "…", because it may be a secret."""
+    if not isinstance(text, str):
+        return "…"
+    path, profiles = profile_path(), dict[str, _Source]()
+    if path is not None:
+        with contextlib.suppress(ConfigurationError):
+            profiles = _parsed(path)
+    return text if text in profiles or text in _USUAL_PROFILES else "…"
 
 
 def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None) -> Settings:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import html
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from pandas_clicdata.errors import printable
 
 Progress = Callable[[int, int | None], object]
+
+
+def in_notebook() -> bool:
+    """Return whether this code runs in a notebook, that is, in a kernel of IPython."""
+    # Not imported, because a kernel has imported it.
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return get_ipython is not None and getattr(get_ipython(), "kernel", None) is not None
 
 
 def facts_html(title: str, facts: Iterable[tuple[str, object]]) -> str:

@@ -552,6 +552,14 @@ class TooManyRowsError(ClicDataError, ValueError):
         self.max_rows = max_rows
 
 
+class NotCheckedWarning(UserWarning):
+    """The credentials of :func:`connect` could not be checked.
+
+    The session works as soon as ClicData can be reached: it signs in with its first request. ``connect(check=False)``
+    does not check the credentials.
+    """
+
+
 class IncompleteReadError(ClicDataError):
     """Not all rows of the table were read.
 
@@ -900,6 +908,7 @@ __all__ = [
     "IncompleteWriteError",
     "JournalInUseError",
     "NoCredentialsError",
+    "NotCheckedWarning",
     "NotFoundError",
     "PartialWriteError",
     "PermissionDeniedError",

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 from pandas_clicdata import _config
 from pandas_clicdata._checks import check_whole_number
 from pandas_clicdata._config import SETTING_NAMES, Settings, concealed, resolve
-from pandas_clicdata._display import facts_html
+from pandas_clicdata._display import facts_html, in_notebook
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
@@ -29,13 +30,20 @@ from pandas_clicdata._models import (
 from pandas_clicdata._threads import fork_lock, reset_after_fork
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.client.auth import Authenticator, DeferredAuthenticator, authenticator
-from pandas_clicdata.errors import ConfigurationError
+from pandas_clicdata.errors import (
+    AuthenticationError,
+    ClicDataError,
+    ConfigurationError,
+    NotCheckedWarning,
+    PermissionDeniedError,
+)
 
 if TYPE_CHECKING:
     from pandas_clicdata.client.transport import Transport
 
 logger: logging.Logger = logging.getLogger(__name__)
 
+_CHECK_SECONDS = 5.0
 _ATTRIBUTES = frozenset({"_client", "_options", "_profile", "_settings"})
 
 
@@ -539,10 +547,12 @@ def connect(
     proxies: Mapping[str, str | Secret] | None = None,
     max_request_bytes: int = MAX_REQUEST_BYTES,
     max_reply_bytes: int = MAX_REPLY_BYTES,
+    check: bool | None = None,
 ) -> Session:
     """Make a session and use it as the default session.
 
-    No request is sent yet; ``connect(...).whoami()`` checks the credentials.
+    In a notebook, a token is fetched at once if the flow needs one, so wrong credentials show here. Elsewhere, no
+    request is sent yet. ``check`` changes this.
 
     Parameters
     ----------
@@ -565,6 +575,14 @@ def connect(
     {proxies}
     {max_request_bytes}
     {max_reply_bytes}
+    check : bool, optional
+        Whether to check the credentials now. Default: in a notebook (a kernel of IPython), for ``client_credentials``
+        and ``authorization_code``, which need a token: it is requested for at most 5 seconds. If ClicData refuses the
+        credentials, the error is raised. If they could not be checked, because of a time-out, a missing network, or
+        HTTP status 403, which a proxy or firewall may send, there is a :class:`NotCheckedWarning`, and the session
+        signs in with its first request. With True, they are checked everywhere and for all methods, with ``timeout``
+        and ``retry``, and every failure is raised; for ``basic`` and ``api_key``, the account is read, and there is a
+        warning if it may not be read. With False, no request is sent.
 
     Returns
     -------
@@ -577,6 +595,10 @@ def connect(
         No credentials are given, set in the environment or found in the profile.
     ConfigurationError
         The credentials are incomplete, or a setting is wrong or unsafe.
+    AuthenticationError
+        ClicData refuses the credentials. The default session stays the same.
+    TransportError, ApiError
+        With ``check=True``: the credentials could not be checked.
 
     See Also
     --------
@@ -594,7 +616,12 @@ def connect(
     code, refresh_token = Secret.of(code), Secret.of(refresh_token)
     auth_method = concealed("auth_method", auth_method)
     base_url, proxies = concealed("base_url", base_url), concealed("proxies", proxies)
+    profile_name = "…" if target in (None, "sandbox") else _config.profile_name(target)
     is_sandbox, is_account, target = target == "sandbox", target is None, None
+    if check is not None and not isinstance(check, bool):
+        # The value is not quoted, because it may be a secret meant for another parameter.
+        check = None
+        raise TypeError("check= must be True, False or None.")
     account: dict[str, Any] = {
         "auth_method": auth_method,
         "client_id": client_id,
@@ -624,11 +651,57 @@ def connect(
         session = _sandbox_session(account, options)
     else:
         raise ConfigurationError(
-            'connect() takes the target "sandbox" only. To connect to an account, pass its credentials:'
-            " cd.connect(client_id=…, client_secret=…)"
+            'connect() takes the target "sandbox" only. To connect to an account, name its profile:'
+            f' cd.connect(profile="{profile_name}"); or pass its credentials: cd.connect(client_id=…, client_secret=…).'
+            " Another address is passed as base_url=."
         )
+    try:
+        note = _check_credentials(session, check)
+    except BaseException:
+        session.close()
+        raise
     _default.replace(session)
+    if note:
+        # Without a file, because Python would print the line of the call, which may contain credentials.
+        warnings.warn_explicit(note, NotCheckedWarning, "pandas_clicdata.connect", 0)
     return session
+
+
+def _check_credentials(session: Session, check: bool | None) -> str:
+    """Check credentials as ``connect(check=…)`` states; return the reason if they could not be checked.
+
+    Raises
+    ------
+    ConfigurationError, AuthenticationError
+        They are refused, or cannot be sent.
+    ClicDataError
+        They could not be checked, with ``check=True``.
+    """
+    authenticator = session._client.authenticator
+    reason: ClicDataError
+    if check:
+        if authenticator.check(None):
+            return ""
+        try:
+            session.whoami()
+        except PermissionDeniedError as exc:
+            reason = exc
+        else:
+            return ""
+    elif check is None and in_notebook():
+        try:
+            authenticator.check(_CHECK_SECONDS)
+        except ClicDataError as exc:
+            # Whoever is between here and ClicData may send a 403, too.
+            refused = isinstance(exc, AuthenticationError) and exc.status != 403
+            if refused or isinstance(exc, ConfigurationError) or getattr(exc, "status", None) == 401:
+                raise
+            reason = exc
+        else:
+            return ""
+    else:
+        return ""
+    return f"The credentials are not checked yet; the first request signs in. {' '.join(str(reason).split())}"
 
 
 def default_session() -> Session:

@@ -12,9 +12,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import InitVar, dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from pandas_clicdata import _config
 from pandas_clicdata._config import Settings
@@ -28,6 +28,7 @@ from pandas_clicdata.errors import (
     ConfigurationError,
     NoCredentialsError,
     RateLimitError,
+    RequestTimeoutError,
     ServerError,
     TransportError,
     UnexpectedReplyError,
@@ -193,6 +194,11 @@ class Grant(Protocol):
         """Return tokens with another access token than the current one, by a request if necessary."""
         ...
 
+    @property
+    def single_use(self) -> bool:
+        """Whether a reply that is not awaited is lost, because what was sent works only once."""
+        ...
+
 
 @dataclass(frozen=True)
 class Token:
@@ -270,6 +276,62 @@ class Bearer:
             self._renewed_token(token, refused.since if isinstance(refused, _TimedHeaders) else self.clock())
         return True
 
+    def check(self, seconds: float | None) -> bool:
+        """Fetch a token now; return True, because it proves the credentials.
+
+        With a time limit, a request that takes longer continues in the background, but is not repeated.
+
+        Raises
+        ------
+        RequestTimeoutError
+            No token came within this time.
+        ClicDataError
+            ClicData issued no token, or there was no reply.
+        """
+        if seconds is None:
+            self.headers()
+            return True
+        stop = threading.Event()
+        context = contextvars.copy_context()
+        context.run(STOP_RETRIES.set, stop)
+        future: Future[None] = Future()
+        work = (future, context, seconds)
+        try:
+            if not started(threading.Thread(target=self._check, args=work, name="clicdata-check", daemon=True)):
+                raise TransportError("No token was requested, because no thread can be started.", operation="token")
+            if not wait([future], seconds).done:
+                raise RequestTimeoutError(
+                    f"POST {TOKEN_PATH}: no token came within {seconds:g} seconds.", operation="token"
+                )
+            future.result()
+            return True
+        finally:
+            stop.set()
+            # Breaks the reference cycle of an error and the frames in its traceback.
+            del future, work
+
+    def _check(self, future: Future[None], context: contextvars.Context, seconds: float) -> None:
+        try:
+            context.run(self._fetch_first, seconds)
+            future.set_result(None)
+        except BaseException as exc:  # noqa: BLE001 - raised in the thread that waits
+            future.set_exception(exc)
+        finally:
+            del future
+
+    def _fetch_first(self, seconds: float) -> None:
+        if self.grant.single_use:
+            self.headers()
+            return
+        # Neither the lock nor the connections of the session, so that a slow reply does not delay its requests.
+        transport = self.transport.limited(seconds)
+        try:
+            token = self._fetch(None, transport)
+        finally:
+            transport.close()
+        with self._lock:
+            self._token = self._token or token
+
     def secrets(self) -> tuple[Secret, ...]:
         """Return the secrets that no text may show."""
         token = self._token
@@ -288,7 +350,7 @@ class Bearer:
             if self._failure is not None and since <= self._failure.at + _SHARED_FAILURE_SECONDS:
                 raise copy.copy(self._failure.error)
             try:
-                self._token = self._fetch(current)
+                self._token = self._fetch(current, self.transport)
             except ClicDataError as exc:
                 # A copy, because raising the error adds frames to it and callers change it.
                 self._failure = _Failure(copy.copy(exc), self.clock())
@@ -296,10 +358,14 @@ class Bearer:
             self._failure = None
             return self._token
 
-    def _fetch(self, current: Token | None) -> Token:
+    def _fetch(self, current: Token | None, transport: Transport) -> Token:
         requested_at = self.clock()
+
+        def send(request: Request) -> Reply:
+            return transport.send(request, {}, self.secrets())
+
         try:
-            tokens = self.grant.fetch(self._send, None if current is None else current.value)
+            tokens = self.grant.fetch(send, None if current is None else current.value)
         except TransportError as exc:
             # The request that needs the token was not sent, or was refused.
             exc.ambiguous = False
@@ -307,9 +373,6 @@ class Bearer:
         logger.debug("received a token that expires in %.0f s", tokens.lifetime)
         ahead = min(_RENEW_AHEAD_SECONDS, tokens.lifetime * _RENEW_AHEAD_SHARE)
         return Token(tokens.access_token, requested_at + tokens.lifetime - ahead)
-
-    def _send(self, request: Request) -> Reply:
-        return self.transport.send(request, {}, self.secrets())
 
 
 def _bearer(token: Token) -> Mapping[str, Secret]:
@@ -321,6 +384,7 @@ class ClientCredentials:
     """The OAuth flow ``grant_type=client_credentials``."""
 
     settings: Settings
+    single_use: ClassVar[bool] = False
 
     def secrets(self) -> tuple[Secret, ...]:
         """Return the secrets that no text may show."""
@@ -364,6 +428,7 @@ class AuthorizationCode:
 
     settings: Settings
     sign_in: InitVar[str | None] = None
+    single_use: ClassVar[bool] = True
     _file: TokenFile = field(init=False, repr=False)
     _key: str | None = field(default=None, init=False, repr=False)
     _tokens: StoredTokens | None = field(default=None, init=False, repr=False)
@@ -636,6 +701,13 @@ class Authenticator(Protocol):
         """Renew the credentials after a 401 reply to these headers; return whether the request is worth a retry."""
         ...
 
+    def check(self, seconds: float | None) -> bool:
+        """Fetch a token now, if the flow needs one; return whether it does, which proves the credentials.
+
+        ``seconds`` limits the time; None stands for the time-outs of the session.
+        """
+        ...
+
     def secrets(self) -> tuple[Secret, ...]:
         """Return everything that must not be shown."""
         ...
@@ -673,6 +745,10 @@ class FixedHeaders:
 
     def renew(self, refused: Mapping[str, Secret]) -> bool:
         """Renew the credentials after a 401; return whether there are new ones."""
+        return False
+
+    def check(self, seconds: float | None) -> bool:
+        """Return False, because this flow needs no token."""
         return False
 
     def secrets(self) -> tuple[Secret, ...]:
@@ -722,6 +798,10 @@ class DeferredAuthenticator:
     def renew(self, refused: Mapping[str, Secret]) -> bool:
         """Renew the credentials after a 401; return whether there are new ones."""
         return self._resolve().renew(refused)
+
+    def check(self, seconds: float | None) -> bool:
+        """Fetch a token if the flow needs one; return whether it does."""
+        return self._resolve().check(seconds)
 
     def secrets(self) -> tuple[Secret, ...]:
         """Return the secrets that no text may show."""

@@ -366,6 +366,22 @@ class Transport:
             # Breaks the reference cycle of the error and this frame, which would keep the body alive.
             del last, outcome
 
+    def limited(self, seconds: float) -> Transport:
+        """Return a transport with the same settings and shorter time-outs, which sends a request at most twice."""
+        return Transport(
+            self.base_url,
+            timeout=(min(self.timeout[0], seconds), min(self.timeout[1], seconds)),
+            retry=replace(
+                self.retry,
+                attempts=min(self.retry.attempts, 2),
+                give_up_after=min(self.retry.give_up_after, seconds),
+            ),
+            verify=self._verify,
+            proxies=self._proxies,
+            trust_environment=self._trust_environment,
+            max_reply_bytes=self._max_reply_bytes,
+        )
+
     def close(self) -> None:
         """Close all connections. The transport can be used again afterwards."""
         with self._open_lock:

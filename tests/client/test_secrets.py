@@ -530,6 +530,7 @@ MISPLACED = {
     "Session(secret) with a secret": lambda: cd.Session(SECRET_WORD, "acme", SECRET_WORD),
     "connect(secret)": lambda: cd.connect(SECRET_WORD),
     "connect(bytes)": lambda: cd.connect(SECRET_WORD.encode()),
+    "connect(check=secret)": lambda: cd.connect(api_key="hush", check=SECRET_WORD),
     "connect(sandbox, secret)": lambda: cd.connect("sandbox", api_key=SECRET_WORD),
     "bind_session(secret)": lambda: cd.SessionManager.bind_session(SECRET_WORD),
 }

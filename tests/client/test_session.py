@@ -490,8 +490,25 @@ def test_connect_to_the_sandbox(no_settings):
         session.close()
         with pytest.raises(cd.ConfigurationError, match="no credentials and no address"):
             cd.connect("sandbox", api_key="hush")
-        with pytest.raises(cd.ConfigurationError, match='"sandbox"'):
-            cd.connect("production")
+
+
+def test_a_target_that_is_the_name_of_a_profile_is_suggested_as_profile(no_settings, tmp_path):
+    def message(target):
+        with pytest.raises(cd.ConfigurationError, match='takes the target "sandbox" only') as caught:
+            cd.connect(target)
+        return str(caught.value)
+
+    for target in ("prod", "production"):
+        assert f'cd.connect(profile="{target}")' in message(target)
+    assert 'cd.connect(profile="…")' in message("hush of acme")
+    folder = tmp_path / "pandas_clicdata"
+    folder.mkdir()
+    for text in ("[x", '["hush of acme"]\napi_key = "hush"\n'):
+        (folder / "profiles.toml").write_text(text)
+        shown = "…" if text == "[x" else "hush of acme"
+        assert f'cd.connect(profile="{shown}")' in message("hush of acme")
+    assert "base_url=" in message("https://me:hush@api.clicdata.com")
+    assert "hush" not in message("https://me:hush@api.clicdata.com")
 
 
 def test_settings_of_an_account_do_not_apply_to_the_sandbox(no_settings, monkeypatch, new_sandbox):
