@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata._display import Progress
+from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
     MAX_BATCH_ROWS,
     Page,
@@ -18,8 +19,6 @@ from pandas_clicdata._models import (
     TableRef,
     WriteResult,
 )
-from pandas_clicdata._ipython import shown_briefly
-from pandas_clicdata._models import MAX_BATCH_ROWS, Page, RepeatedPages, StrPath, TableId, TableLike, WriteResult
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import ResumeError, VerificationError
 from pandas_clicdata.session import client_of

@@ -80,7 +80,7 @@ def test_a_new_table_keeps_the_keys_of_a_frame(session, name, step):
     flat = cd.read_clicdata(name, schema=schema, session=session)
     sent = frame.reset_index() if len(columns) > frame.shape[1] else frame.reset_index(drop=True)
     pd.testing.assert_frame_equal(flat, sent.rename_axis(columns=None), check_freq=False)
-    again = frame.clicdata.append(name, session=session)
+    again = frame.clicdata.append(name, resume=False, session=session)
     assert again.sent == len(frame)
     assert again.notes == ()
 
@@ -197,8 +197,8 @@ def test_a_level_that_cannot_be_sent_matters_only_where_it_is_sent(session, name
             cd.push(frame, name, if_exists=if_exists, session=session)
     assert name not in cd.tables(session=session)["name"].tolist()
     frame.clicdata.push(name, index=False, session=session)
-    assert cd.append(frame, name, session=session).sent == 2
-    assert cd.push(frame, name, if_exists="append", on_new_columns="ignore", session=session).sent == 2
+    assert cd.append(frame, name, resume=False, session=session).sent == 2
+    assert cd.push(frame, name, if_exists="append", on_new_columns="ignore", resume=False, session=session).sent == 2
     cd.delete_rows(frame, name, on="x", session=session)
 
 

@@ -95,7 +95,7 @@ def test_append(ready, by):
 def test_push_to_an_existing_table(ready):
     sandbox, session = ready
     SMALL.clicdata.push("T", session=session)
-    with pytest.raises(cd.TableExistsError, match='if_exists="append"'):
+    with pytest.raises(cd.TableExistsError, match="nothing is left to do"):
         SMALL.clicdata.push("T", session=session)
     receipt = SMALL.clicdata.push("T", if_exists="append", resume=False, session=session)
     assert receipt.operation == "push"

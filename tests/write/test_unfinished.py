@@ -279,7 +279,9 @@ def test_a_stopped_replace_is_continued(service):
 def test_a_table_that_was_deleted_forgets_its_stopped_write(service):
     sandbox, session = service
     stop(sandbox, lambda: push(session))
-    with sandbox.ledger._store.transaction() as db:
+    store = sandbox.ledger._store
+    store._tables.clear()
+    with store.transaction() as db:
         db.execute("DELETE FROM tables")
     receipt = push(session)
     assert "no such table any more" in receipt.notes[0]
