@@ -1,6 +1,9 @@
 """push, append and delete_rows without faults, and the input that is refused before the first request."""
 
+import gc
+import io
 import itertools
+import sys
 import threading
 from dataclasses import replace
 from typing import Any
@@ -387,3 +390,39 @@ def test_an_empty_reply_to_a_delete_raises_where_a_body_is_documented(http_servi
         pytest.raises(cd.UnexpectedReplyError, match="not valid JSON"),
     ):
         session._client._perform(session._client.dialect.delete(7, b'[{"column":"a","value":1}]'))
+
+
+class _Broken(io.StringIO):
+    """A stream that cannot be written, such as a pipe whose reader has ended."""
+
+    def write(self, text):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    def flush(self):
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+class _Closed(io.StringIO):
+    """A stream that is closed after the bar was drawn once."""
+
+    def write(self, text):
+        super().write(text)
+        self.close()
+
+
+class _Ascii(io.TextIOWrapper):
+    """A console whose encoding lacks the characters of the bar and of the table's name."""
+
+    def __init__(self):
+        super().__init__(io.BytesIO(), encoding="ascii", errors="strict")
+
+
+@pytest.mark.parametrize("stream", [lambda: None, _Broken, _Closed, _Ascii], ids=["None", "broken", "closed", "ASCII"])
+def test_a_bar_that_cannot_be_drawn_does_not_stop_a_write_or_a_read(one_sandbox, session, name, monkeypatch, stream):
+    frame = pd.DataFrame({"n": range(50)})
+    monkeypatch.setattr(sys, "stderr", stream())
+    receipt = frame.clicdata.push(f"{name} é", progress=True, chunksize=10, session=session)
+    back = cd.read_clicdata(receipt.rec_id, progress=True, session=session)
+    deleted = frame[:20].clicdata.delete_rows(receipt.rec_id, on="n", progress=True, session=session)
+    assert (receipt.sent, len(back), deleted.rows) == (50, 50, 20)
+    gc.collect()
