@@ -43,8 +43,26 @@ MAX_REPLY_BYTES = 512 * 1024 * 1024
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 """The default maximum size of the body of an insert. Common servers accept at most 28 MiB."""
 
-STOP_RETRIES: ContextVar[threading.Event | None] = ContextVar("STOP_RETRIES", default=None)
-"""An event that stops the retries of a thread, and the waits before them. None if they cannot be stopped."""
+
+class Stop(threading.Event):
+    """An event that stops the retries of some threads, and the waits before them.
+
+    Attributes
+    ----------
+    abandoned : bool
+        Whether the caller has returned without waiting for the replies to the requests in flight.
+    """
+
+    abandoned: bool = False
+
+    def abandon(self) -> None:
+        """Stop the retries, and wait for no reply."""
+        self.abandoned = True
+        self.set()
+
+
+STOP_RETRIES: ContextVar[Stop | None] = ContextVar("STOP_RETRIES", default=None)
+"""What stops the retries of a thread. None if they cannot be stopped."""
 
 
 class Secret:

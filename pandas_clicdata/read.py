@@ -23,11 +23,13 @@ from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
     ROW_ID_TYPES,
+    STOP_RETRIES,
     ColumnType,
     DecodedColumn,
     Kind,
     Page,
     RepeatedPages,
+    Stop,
     TableId,
     TableRef,
 )
@@ -552,13 +554,15 @@ class _Prefetch:
         self._fetch = fetch
         self._requests: SimpleQueue[tuple[int, Future[Page]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._stop = Stop()
 
     def ask(self, number: int) -> Callable[[], Page]:
         """Request a page; return a function that waits for it."""
         if self._thread is None or not self._thread.is_alive():
             # In a forked child, the queue may be locked by a thread of the parent.
-            self._requests = SimpleQueue()
-            self._thread = threading.Thread(target=self._run, args=(self._requests,), name="clicdata-read", daemon=True)
+            self._requests, self._stop = SimpleQueue(), Stop()
+            work = (self._requests, self._stop)
+            self._thread = threading.Thread(target=self._run, args=work, name="clicdata-read", daemon=True)
             if not started(self._thread):
                 self._thread = None
                 return lambda: self._fetch(number)
@@ -568,9 +572,13 @@ class _Prefetch:
         return lambda: next_page.result() if os.getpid() == process else self._fetch(number)
 
     def end(self) -> None:
+        # A page that is still being fetched is not needed.
+        self._stop.abandon()
         self._requests.put(None)
 
-    def _run(self, queue: SimpleQueue[tuple[int, Future[Page]] | None]) -> None:
+    def _run(self, queue: SimpleQueue[tuple[int, Future[Page]] | None], stop: Stop) -> None:
+        # The context belongs to this thread.
+        STOP_RETRIES.set(stop)
         while (request := queue.get()) is not None:
             number, next_page = request
             try:

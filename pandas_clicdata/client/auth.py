@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from pandas_clicdata import _config
 from pandas_clicdata._config import Settings
-from pandas_clicdata._models import STOP_RETRIES, Reply, Request, Secret
+from pandas_clicdata._models import STOP_RETRIES, Reply, Request, Secret, Stop
 from pandas_clicdata._threads import fork_lock, reset_after_fork, started
 from pandas_clicdata.client.token_file import SignIns, StoredTokens, TokenFile
 from pandas_clicdata.errors import (
@@ -464,7 +464,7 @@ class AuthorizationCode:
         """Request a token."""
         # Runs in its own thread, because Ctrl-C is raised in the main thread and would lose a token between the reply
         # and the disk. Python waits for this thread when it ends; a pool accepts no work by then.
-        stop = STOP_RETRIES.get() or threading.Event()
+        stop = STOP_RETRIES.get() or Stop()
         context = contextvars.copy_context()
         context.run(STOP_RETRIES.set, stop)
         future: Future[IssuedTokens] = Future()
@@ -474,7 +474,7 @@ class AuthorizationCode:
                 self._run(*work)
             return future.result()
         except (KeyboardInterrupt, SystemExit):
-            stop.set()
+            stop.abandon()
             raise
         finally:
             # Breaks the reference cycle of an error and the frames in its traceback.

@@ -42,13 +42,19 @@ class Decision(Enum):
 class Ticket:
     """The place of a request in the queue. It stays the same for all tries, so that the oldest request goes first."""
 
-    __slots__ = ("generation", "number", "refused", "waiting_since")
+    __slots__ = ("_stop", "generation", "number", "refused", "waiting_since")
 
     def __init__(self) -> None:
+        self._stop = STOP_RETRIES.get()
         self.number: int = next(_numbers)
         self.generation: int = -1
         self.waiting_since: float | None = None
         self.refused: bool = False
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the caller no longer waits for the reply. Such a request does not count."""
+        return self._stop is not None and self._stop.abandoned
 
 
 class RateLimiter:
@@ -140,6 +146,7 @@ class RateLimiter:
         """
         with self._changed:
             now = self._clock()
+            self._forget_abandoned()
             if self._throttled and not self._in_flight and not self._waiting:
                 # An old refusal does not describe the present state.
                 self._throttled = now < max(self._paused_until, self._last_start) + self._retry.max_retry_after
@@ -170,7 +177,7 @@ class RateLimiter:
         """Record that the service accepted a request, and allow more requests."""
         with self._changed:
             now = self._clock()
-            if not self._throttled:
+            if not self._throttled or ticket.abandoned:
                 return
             self._last_accepted = now
             if ticket.generation != self._generation or now < self._paused_until:
@@ -207,6 +214,10 @@ class RateLimiter:
         with self._changed:
             now = self._clock()
             ticket.refused = True
+            if ticket.abandoned:
+                # It was sent long ago, so it does not describe the present state.
+                return False
+            self._forget_abandoned()
             if ticket.waiting_since is None:
                 ticket.waiting_since = now
             is_new = not self._throttled or ticket.generation == self._generation
@@ -227,6 +238,10 @@ class RateLimiter:
                 max(0.0, self._paused_until - now), self._limit, self._interval,
             )  # fmt: skip
             return longest > 0
+
+    def _forget_abandoned(self) -> None:
+        for tickets in (self._in_flight, self._waiting):
+            tickets -= {ticket for ticket in tickets if ticket.abandoned}
 
     def _slow_down(self) -> None:
         if not self._throttled:

@@ -13,7 +13,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from pandas_clicdata._display import ProgressBar
-from pandas_clicdata._models import STOP_RETRIES, RequestOutcome
+from pandas_clicdata._models import STOP_RETRIES, RequestOutcome, Stop
 from pandas_clicdata._threads import started
 from pandas_clicdata.errors import ClicDataError, ConnectionLostError, RowRange
 from pandas_clicdata.write import row_ranges
@@ -228,7 +228,7 @@ class _Sending:
         self._bar = bar
         self._log = log
         self._connections = connections
-        self._stop = threading.Event()
+        self._stop = Stop()
         self._changed = threading.Condition()
         # Kept by the worker threads, so that an interrupt in the calling thread loses no batch that was sent.
         self._waiting: deque[Batch] = deque()
@@ -263,6 +263,7 @@ class _Sending:
                 failure = again
         with self._changed:
             self._abandoned = True
+            self._stop.abandon()
             for batch in self._in_flight.values():
                 lost = BatchResult(batch, Outcome.UNKNOWN)
                 with contextlib.suppress(Exception):

@@ -22,7 +22,7 @@ from interrupts import press_ctrl_c
 from waiting import wait_until
 
 import pandas_clicdata as cd
-from pandas_clicdata._models import STOP_RETRIES, Request, RetryPolicy
+from pandas_clicdata._models import STOP_RETRIES, Request, RetryPolicy, Stop
 from pandas_clicdata.client.rate_limiter import Decision, RateLimiter, Ticket
 from pandas_clicdata.client.transport import Transport
 
@@ -373,7 +373,7 @@ def stopped_send(sender, stop, caught):
 
 def test_a_stop_ends_the_wait_for_another_threads_reply(opened):
     with throttled_with_one_in_flight(opened) as (sender, service):
-        stop = threading.Event()
+        stop = Stop()
         caught: list[BaseException] = []
         thread = threading.Thread(target=stopped_send, args=(sender, stop, caught))
         thread.start()
@@ -391,7 +391,7 @@ def test_a_stop_ends_the_wait_for_another_threads_reply(opened):
 def test_a_stop_ends_the_wait_of_retry_after(opened):
     service = Service(busy(100))
     sender = opened(service)
-    stop = threading.Event()
+    stop = Stop()
     caught: list[Any] = []
     threads = [threading.Thread(target=stopped_send, args=(sender, stop, caught)) for _ in range(3)]
     for thread in threads:
@@ -606,3 +606,34 @@ LimiterMachine.TestCase.settings = settings(
     max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
 test_any_sequence_of_events = LimiterMachine.TestCase
+
+
+def test_abandoned_requests_do_not_count(opened):
+    arrived, gates = threading.Semaphore(0), [threading.Event(), threading.Event()]
+
+    def answer(request):
+        if request.path == "/":
+            return OK
+        arrived.release()
+        gate = gates[int(request.path[1:])]
+        assert gate.wait(60)
+        return busy(600)
+
+    sender = opened(answer, timeout=60, retry=RetryPolicy(give_up_after=1))
+    stop = Stop()
+
+    def send(number):
+        STOP_RETRIES.set(stop)
+        sender.send(Request(operation="insert", method="POST", path=f"/{number}", body=b"{}"), {})
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+        assert arrived.acquire(timeout=60)
+    stop.abandon()
+    gates[0].set()
+    threads[0].join()
+    # One abandoned request was refused, and another is in flight.
+    assert sender.send(Request(operation="read", method="GET", path="/", repeatable=True), {}).status == 200
+    gates[1].set()
+    threads[1].join()

@@ -605,6 +605,24 @@ def test_only_the_first_ctrl_c_waits_for_the_batches_in_flight(ready, table, pre
     check_ranges(error, sandbox, table)
 
 
+def test_an_append_that_was_interrupted_twice_does_not_delay_the_next(ready, table):
+    retry = cd.RetryPolicy(backoff=0, min_retry_after=0, max_retry_after=0, give_up_after=1)
+    sandbox, session = ready("2025.3", retry=retry)
+    sandbox.faults.hang(after_commit=True, operation="append")
+
+    def press():
+        sandbox.faults.wait_held()
+        press_ctrl_c()
+        wait_until_main_thread_waits_again()
+        press_ctrl_c()
+
+    with acting_in_another_thread(press), pytest.raises(KeyboardInterrupt):
+        FRAME.clicdata.append(table, session=session)
+    # The first append still hangs.
+    sandbox.faults.status(429, operation="append")
+    assert FRAME.clicdata.append(table, session=session).confirmed == ROWS
+
+
 @every_dialect
 @pytest.mark.parametrize("batches_done", [3, BATCHES])
 def test_a_progress_function_that_raises_leaves_the_ranges_exact(ready, table, api_version, batches_done):
