@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT = (10.0, 60.0)
-"""Seconds to wait for a connection, and for each part of a reply. A complete reply may take ten times the latter."""
+"""Seconds to wait for a connection, and for each part of a request or a reply, which may take ten times the latter."""
 
 MAX_REPLY_BYTES = 512 * 1024 * 1024
 """The default maximum size of a reply, so that an endless reply does not fill the memory."""

@@ -86,8 +86,8 @@ class Session:
     profile : str, optional
         The profile to use.
     timeout : float or (float, float), default (10, 60)
-        Seconds to wait for a connection, and for each part of a reply. A complete reply may take ten times the latter,
-        counted from the start of the request. Each attempt has this time.
+        Seconds to wait for a connection, and for each part of a request or a reply. Sending a complete request may take
+        ten times the latter, and so may a complete reply. Each attempt has this time.
     retry : RetryPolicy, optional
         When a request that is safe to repeat is sent again.
     verify : bool or str, optional

@@ -220,12 +220,15 @@ class ConnectionAdapter(HTTPAdapter):
         Where the connections record the exchange.
     seconds : float
         The deadline of a reply, including its status line and headers. The time-out of the socket for the last part of
-        the reply is added.
+        the reply is added. A request has the same time until it is sent.
+    part_seconds : float
+        The time-out for each part of a request, after the connection is made.
     """
 
-    def __init__(self, state: ExchangeState, seconds: float) -> None:
+    def __init__(self, state: ExchangeState, seconds: float, part_seconds: float) -> None:
         self._state = state
         self._seconds = seconds
+        self._part_seconds = part_seconds
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
@@ -246,7 +249,10 @@ class ConnectionAdapter(HTTPAdapter):
 
         def strict(pool: Any) -> Any:
             # With a debuglevel, which a program can set for all connections, http.client prints all headers.
-            members = {"response_class": response, "state": self._state, "debuglevel": 0}
+            members = {
+                "response_class": response, "state": self._state, "debuglevel": 0, "seconds": self._seconds,
+                "part_seconds": self._part_seconds,
+            }  # fmt: skip
             connection = type(pool.ConnectionCls.__name__, (_Connection, pool.ConnectionCls), members)
             return type(pool.__name__, (pool,), {"ConnectionCls": connection})
 
@@ -258,6 +264,8 @@ class _Connection:
     """A mixin for the connection classes of urllib3."""
 
     state: ExchangeState
+    seconds: float
+    part_seconds: float
     sock: Any
     idle: bool = False
     _number = 0
@@ -280,10 +288,23 @@ class _Connection:
             self.state.connection = self._number
             self.state.opened = self
         try:
-            super().send(data)  # type: ignore[misc]
+            if self._connecting:
+                # The request for a tunnel, which is part of the connection.
+                super().send(data)  # type: ignore[misc]
+            else:
+                self._send_in_parts(memoryview(data).cast("B"))
         except OSError:
             self.state.cut_short = True
             raise
+
+    def _send_in_parts(self, data: memoryview) -> None:
+        # The socket still has the time-out of the connection, and would apply it to all of the data.
+        self.sock.settimeout(self.part_seconds)
+        deadline = time.monotonic() + self.seconds
+        for start in range(0, len(data), _BLOCK_BYTES):
+            if time.monotonic() >= deadline:
+                raise TimeoutError("the request could not be sent in time")
+            super().send(data[start : start + _BLOCK_BYTES])  # type: ignore[misc]
 
     def close(self) -> None:
         if self.idle and self.has_unread_bytes():

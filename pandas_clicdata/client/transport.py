@@ -223,7 +223,8 @@ class Transport:
     base_url : str
         The address of the API.
     timeout : float or (float, float), default (10, 60)
-        Seconds to wait for a connection, and for each part of a reply. A complete reply may take ten times the latter.
+        Seconds to wait for a connection, and for each part of a request or a reply. Sending a complete request may take
+        ten times the latter, and so may a complete reply.
     retry : RetryPolicy, optional
         When a request is tried again.
     verify : bool or str, optional
@@ -522,7 +523,8 @@ class Transport:
         session.headers["Pragma"] = "no-cache"
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
-            session.mount(scheme, ConnectionAdapter(state, self.timeout[1] * _REPLY_TIMEOUT_FACTOR))
+            part_seconds = self.timeout[1]
+            session.mount(scheme, ConnectionAdapter(state, part_seconds * _REPLY_TIMEOUT_FACTOR, part_seconds))
         session.trust_env = self._trust_environment
         local.session, local.pid, local.last_used = session, os.getpid(), self._clock()
         local.state, local.counted_rows = state, 0

@@ -275,6 +275,36 @@ class TunnelProxy:
             thread.join()
 
 
+@pytest.mark.parametrize("with_tls", [False, True])
+def test_the_time_to_connect_does_not_limit_the_sending_of_a_body(transport, bundle, with_tls):
+    body = bytes(20_000_000)
+
+    def serve(listener):
+        connection = listener.accept()[0]
+        if with_tls:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(bundle)
+            connection = tls.wrap_socket(connection, server_side=True)
+        with connection, connection.makefile("rb") as file:
+            while file.readline().strip():
+                pass
+            # Longer than the time to connect: the buffers are full, so the client waits.
+            time.sleep(2)
+            received.append(file.read(len(body)))
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    received: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        url = f"{'https' if with_tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
+        sender = transport(url, timeout=(1, 60), verify=bundle)
+        reply = sender.send(Request(operation="insert", method="POST", path="/data/1/row", body=body), {})
+        sender.close()
+        thread.join()
+    assert (reply.status, received == [body]) == (200, True)
+
+
 class StaleServer:
     """Reply to the first request on a connection, and never to the second.
 
