@@ -554,6 +554,8 @@ def _from_stream(reader: pa.RecordBatchReader) -> Source:
 
 
 def _from_frame(frame: pd.DataFrame, *, index: bool | None) -> Source:
+    # Without its attrs, of which pandas makes a deep copy for each column and each result.
+    frame = pd.DataFrame(frame)
     columns = {
         position: column_from_series(_name(label), frame.iloc[:, position])
         for position, label in enumerate(frame.columns)

@@ -365,6 +365,27 @@ def test_a_wide_frame(session, one_sandbox, name):
     pd.testing.assert_frame_equal(back.astype(object).fillna(""), frame.astype(object).fillna(""))
 
 
+class Copied:
+    """A value in the attrs of a frame that counts its copies."""
+
+    copies = 0
+
+    def __deepcopy__(self, memo):
+        Copied.copies += 1
+        return self
+
+
+def test_the_attrs_of_a_frame_are_not_copied(session, name):
+    frame = pd.DataFrame({"n": [1, 2], "t": ["a", "b"], "c": pd.Categorical(["x", None])})
+    frame.attrs = {"about": Copied()}
+    Copied.copies = 0
+    frame.clicdata.push(name, index=True, session=session)
+    frame.clicdata.append(name, index=True, session=session)
+    frame.clicdata.schema(index=True)
+    frame.clicdata.delete_rows(name, on="n", session=session)
+    assert Copied.copies == 0
+
+
 def test_a_column_of_nulls(session, one_sandbox, name):
     receipt = cd.push(pd.DataFrame({"x": [None] * 3}), name, session=session)
     assert one_sandbox.ledger.rows(receipt.rec_id) == [{"x": None}] * 3
