@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
 
+from pandas_clicdata._durable import is_writable_for_all, open_regular
 from pandas_clicdata._models import Secret
 from pandas_clicdata._threads import fork_lock
 from pandas_clicdata.errors import ConfigurationError, NoCredentialsError
@@ -570,6 +571,11 @@ def _from_profile(wanted: str | None) -> _Source:
         raise ConfigurationError(f"There is no profile {wanted!r}: {path} cannot be read ({exc.strerror}).") from None
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigurationError(f"{path} holds credentials, and other users can read it. Run: chmod 600 '{path}'")
+    if is_writable_for_all(path.parent):
+        raise ConfigurationError(
+            f"Other users can replace {path}, which holds credentials, because its folder is writable for all. Run:"
+            f" chmod o-w '{path.parent}'"
+        )
     profiles = _parsed(path)
     if (wanted or "default") not in profiles:
         if wanted is None:
@@ -583,7 +589,7 @@ def _parsed(path: Path) -> dict[str, _Source]:
     """Read the profile file; if it is invalid, no frame of the error holds its secrets."""
     reason: str
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return {str(profile): _profile(profile, entries) for profile, entries in tomllib.load(file).items()}
     except ConfigurationError as exc:
         reason = str(exc)

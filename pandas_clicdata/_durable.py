@@ -1,10 +1,11 @@
-"""Write a file so that it appears under its name complete and synced to the disk, or not at all."""
+"""Write a file so that it appears under its name complete and synced to the disk, or not at all; read private files."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,67 @@ from typing import BinaryIO, Self
 _BINARY = getattr(os, "O_BINARY", 0)
 # The answers of file systems on which folders cannot be synced. A failure of the disk is another one, such as EIO.
 _NO_FOLDER_SYNC = frozenset({errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to read it, and refuse a named pipe or a device, which could block for ever.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    BinaryIO
+        The open file.
+
+    Raises
+    ------
+    OSError
+        The file cannot be opened, or is no regular file.
+
+    Examples
+    --------
+    >>> path = Path(tempfile.mkdtemp()) / "numbers.txt"
+    >>> _ = path.write_bytes(b"1, 2, 3")
+    >>> with open_regular(path) as file:
+    ...     file.read()
+    b'1, 2, 3'
+    """
+    # Without O_NONBLOCK, a named pipe would block here.
+    handle = os.open(path, os.O_RDONLY | _BINARY | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    raise OSError(errno.EINVAL, "it is not a regular file")
+
+
+def is_writable_for_all(folder: Path) -> bool:
+    """Return whether any user of this machine can replace a file in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Returns
+    -------
+    bool
+        False if the folder does not exist, is sticky, as ``/tmp`` is, or the system has no such modes.
+
+    Examples
+    --------
+    >>> is_writable_for_all(Path(tempfile.mkdtemp()))
+    False
+    """
+    if os.name != "posix":
+        return False
+    try:
+        mode = folder.stat().st_mode
+    except OSError:
+        return False
+    return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
 
 
 class AtomicFile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import html
 import logging
 import os
 import threading
@@ -266,6 +267,8 @@ class Session:
         )
 
     def _repr_html_(self) -> str:
+        if "_client" not in vars(self):
+            return html.escape(repr(self))
         return facts_html(
             "ClicData session",
             [

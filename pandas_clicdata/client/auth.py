@@ -9,6 +9,7 @@ import functools
 import hashlib
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -139,7 +140,7 @@ def _tokens_or_error(reply: Reply, advice: str) -> IssuedTokens | ClicDataError:
                 code=code,
             )
     except Exception:  # noqa: BLE001 - oauthlib can raise any exception for a reply of another shape
-        tokens = _tokens_without_lifetime(reply)
+        tokens = _tokens_with_odd_lifetime(reply)
         if tokens is not None:
             return tokens
     if reply.status < 400:
@@ -152,17 +153,28 @@ def _tokens_or_error(reply: Reply, advice: str) -> IssuedTokens | ClicDataError:
     return kind(f"POST {TOKEN_PATH}: HTTP {reply.status} without a token: {reply.excerpt()}", status=reply.status)
 
 
-def _tokens_without_lifetime(reply: Reply) -> IssuedTokens | None:
-    """Return the tokens of a reply with an invalid ``expires_in``, so that its refresh token is not lost."""
+def _tokens_with_odd_lifetime(reply: Reply) -> IssuedTokens | None:
+    """Return the tokens of a reply whose ``expires_in`` is empty or not an integer.
+
+    It may also be invalid if there is a refresh token, which must not be lost.
+    """
     try:
         fields = json.loads(reply.body)
     except (ValueError, RecursionError):
         return None
     values = [fields.get(name) for name in ("access_token", "refresh_token")] if isinstance(fields, dict) else []
-    tokens = [Secret(value) for value in values if isinstance(value, str) and value]
-    if len(tokens) < 2 or reply.status >= 400:
+    access_token, refresh_token = (
+        Secret(value) if isinstance(value, str) and value else None for value in (values or (None, None))
+    )
+    if access_token is None or reply.status >= 400:
         return None
-    return IssuedTokens(tokens[0], _DEFAULT_LIFETIME_SECONDS, tokens[1])
+    try:
+        lifetime = float(fields.get("expires_in") or _DEFAULT_LIFETIME_SECONDS)
+    except (TypeError, ValueError):
+        lifetime = math.inf
+    if math.isfinite(lifetime):
+        return IssuedTokens(access_token, lifetime, refresh_token)
+    return None if refresh_token is None else IssuedTokens(access_token, _DEFAULT_LIFETIME_SECONDS, refresh_token)
 
 
 def _code_and_message(error: object) -> tuple[str, str]:

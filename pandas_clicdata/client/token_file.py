@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pandas_clicdata._config import Settings, user_folder
-from pandas_clicdata._durable import AtomicFile
+from pandas_clicdata._durable import AtomicFile, is_writable_for_all, open_regular
 from pandas_clicdata._models import Secret
 from pandas_clicdata.errors import ConfigurationError
 
@@ -100,8 +100,9 @@ class TokenFile:
         Raises
         ------
         ConfigurationError
-            The file cannot be locked. No request was sent.
+            The file cannot be locked, or other users can replace it. No request was sent.
         """
+        self._check_folder()
         from filelock import FileLock, Timeout
 
         lock, reason = FileLock(f"{self.path}.lock", mode=0o600), ""
@@ -134,8 +135,9 @@ class TokenFile:
         Raises
         ------
         ConfigurationError
-            The file cannot be read, other users can read it, or this package did not write it.
+            The file cannot be read, other users can read or replace it, or this package did not write it.
         """
+        self._check_folder()
         try:
             mode = self.path.stat().st_mode
         except FileNotFoundError:
@@ -148,20 +150,33 @@ class TokenFile:
                     f"{self.path} holds tokens, and other users can read it. Run: chmod 600 '{self.path}'"
                 )
             try:
-                return {
-                    str(key): StoredTokens(
-                        Secret(_non_empty_text(tokens["access_token"])),
-                        float(tokens["until"]),
-                        None if tokens["refresh_token"] is None else Secret(_non_empty_text(tokens["refresh_token"])),
-                    )
-                    for key, tokens in json.loads(self.path.read_bytes())["sign_ins"].items()
-                }
+                # Not kept in a variable, which the traceback of the error below would show.
+                with open_regular(self.path) as file:
+                    return {
+                        str(key): StoredTokens(
+                            Secret(_non_empty_text(tokens["access_token"])),
+                            float(tokens["until"]),
+                            None
+                            if tokens["refresh_token"] is None
+                            else Secret(_non_empty_text(tokens["refresh_token"])),
+                        )
+                        for key, tokens in json.loads(file.read())["sign_ins"].items()
+                    }
             except OSError as exc:
                 reason = exc.strerror or type(exc).__name__
             except Exception:  # noqa: BLE001 - the frames of any parser error hold the tokens
                 reason = "it is not a token file of pandas_clicdata; move it away and sign in again"
         # Raised here, where no frame and no context holds the file's text.
         raise self._unusable("read", reason)
+
+    def _check_folder(self) -> None:
+        # The mode of the folder of this package is set when it is locked.
+        folder = self.path.parent
+        if not self._owns_folder and is_writable_for_all(folder):
+            raise ConfigurationError(
+                f"Other users can replace {self.path}, which holds tokens, because its folder is writable for all. Run:"
+                f" chmod o-w '{folder}', or use a folder of your own."
+            )
 
     @contextlib.contextmanager
     def writer(self) -> Iterator[Callable[[SignIns], None]]:

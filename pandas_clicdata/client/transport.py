@@ -645,6 +645,9 @@ def _checked_verify(verify: bool | str | None) -> bool | str | None:
     path = os.fspath(verify)
     if Path(path).is_dir():
         return path
+    if Path(path).exists() and not Path(path).is_file():
+        # OpenSSL would wait for ever for the content of a named pipe.
+        raise ConfigurationError(f"verify={path!r} cannot be read as a CA bundle: it is not a regular file.")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except OSError as exc:

@@ -104,6 +104,8 @@ class SandboxProcess:
                         text=True,
                         encoding="utf-8",
                         start_new_session=True,
+                        # The settings of the user's account are of no use to a sandbox.
+                        env={name: value for name, value in os.environ.items() if not name.startswith("CLICDATA_")},
                     )
                 except BaseException:
                     self._output.close()

@@ -50,6 +50,9 @@ def _clean(no_settings):
     pass
 
 
+posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX permissions and named pipes")
+
+
 def write_profiles(text=PROFILES, mode=0o600):
     path = _config.profile_path()
     assert path is not None
@@ -543,3 +546,34 @@ def test_a_bound_session_does_not_follow_the_environment(one_sandbox, monkeypatc
         cd.tables()
     cd.tables()
     assert cd.SessionManager.get_session() is first
+
+
+@posix_only
+def test_a_named_pipe_is_refused_instead_of_read(no_settings, tmp_path):
+    path = write_profiles()
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    with pytest.raises(cd.ConfigurationError, match=r"profiles.toml: it cannot be read \(it is not a regular file\)"):
+        cd.Session(profile="work")
+    path.unlink()
+    os.mkfifo(tmp_path / "bundle.pem")
+    with pytest.raises(cd.ConfigurationError, match=r"verify=.*it is not a regular file"):
+        cd.Session(api_key="hush", verify=str(tmp_path / "bundle.pem"))
+
+
+@posix_only
+def test_a_profile_that_other_users_can_replace_is_refused(no_settings):
+    path = write_profiles()
+    path.parent.chmod(0o777)
+    with pytest.raises(cd.ConfigurationError, match="is writable for all") as caught:
+        cd.Session(profile="default")
+    assert f"chmod o-w '{path.parent}'" in str(caught.value)
+    path.parent.chmod(0o1777)
+    cd.Session(profile="default").close()
+
+
+@pytest.mark.parametrize("text", ["x=" + "[" * 100_000, "[default]\nx=" + "{a=" * 100_000], ids=["list", "table"])
+def test_a_deeply_nested_profile_is_refused_with_a_sentence(no_settings, text):
+    write_profiles(text)
+    with pytest.raises(cd.ConfigurationError, match="it is not TOML with one"):
+        cd.Session()

@@ -65,7 +65,7 @@ def _check_that_the_user_can_change():
 def folder():
     """Create a folder that the user can write, unlike those of pytest."""
     with tempfile.TemporaryDirectory() as path:
-        Path(path).chmod(0o777)
+        Path(path).chmod(0o1777)
         (Path(path) / "locked").mkdir(mode=0o755)
         yield Path(path)
 

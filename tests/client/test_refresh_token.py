@@ -542,12 +542,37 @@ def test_a_file_that_others_may_read_is_refused(sign_in, mode):
     make(auth_method="authorization_code").whoami()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
+def test_a_folder_that_others_may_write_is_refused_before_a_request(sign_in, tmp_path):
+    sandbox, make = sign_in
+    folder = tmp_path / "tokens"
+    folder.mkdir()
+    folder.chmod(0o777)
+    code = with_code(sandbox)
+    sandbox.requests.clear()
+    with pytest.raises(cd.ConfigurationError, match="writable for all") as caught:
+        make(**code, token_file=folder / "token.json").whoami()
+    assert f"chmod o-w '{folder}'" in str(caught.value)
+    assert list(sandbox.requests) == []
+    folder.chmod(0o755)
+    make(**code, token_file=folder / "token.json").whoami()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes")
+def test_a_named_pipe_is_refused_instead_of_read(sign_in, user_folder):
+    sandbox, make = sign_in
+    os.mkfifo(user_folder / "token.json", 0o600)
+    with pytest.raises(cd.ConfigurationError, match="it is not a regular file"):
+        make(**with_code(sandbox), token_file=user_folder / "token.json").whoami()
+
+
 @pytest.mark.parametrize(
     "content",
     [
         b"",
         b"[]",
         b"\xff",
+        b"[" * 100_000,
         b'{"sign_ins": 7}',
         b'{"sign_ins": {"a": {}}}',
         b'{"sign_ins": {"a": {"access_token": 7, "until": 1, "refresh_token": null}}}',

@@ -543,3 +543,13 @@ def test_proxies_of_the_environment_are_not_used_for_localhost(monkeypatch, new_
         monkeypatch.delenv(name, raising=False)
     with new_sandbox() as sandbox, cd.Session(api_key=sandbox.api_key, base_url=sandbox.url) as session:
         assert session.whoami().id is not None
+
+
+def test_half_made_objects_have_a_repr():
+    session = cd.Session.__new__(cd.Session)
+    manager = cd.SessionManager.__new__(cd.SessionManager)
+    assert repr(session) == "<Session that could not be made>"
+    assert session._repr_html_() == "&lt;Session that could not be made&gt;"
+    assert repr(manager) == "<SessionManager: no session yet>"
+    manager._session = session
+    assert repr(manager) == "<SessionManager: <Session that could not be made>>"

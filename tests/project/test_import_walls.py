@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
 # What each leaf module may import from the other leaves.
 LEAVES: dict[str, set[str]] = {
     "_checks": set(),
-    "_config": {"_models", "_threads"},
+    "_config": {"_durable", "_models", "_threads"},
     "_display": set(),
     "_docstrings": set(),
     "_durable": set(),

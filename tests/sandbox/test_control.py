@@ -576,3 +576,12 @@ def test_an_invalid_order_gets_an_error_and_the_next_order_is_executed():
     assert ["error" in reply for reply in replies] == [True, True, True, True, False]
     assert replies[-1]["number"] == 0
     assert result.stderr == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the environment of a process in /proc")
+def test_a_process_does_not_get_the_settings_of_the_users_account(monkeypatch):
+    monkeypatch.setenv("CLICDATA_CLIENT_SECRET", "hush")
+    with SandboxProcess() as process, process.sandbox():
+        environment = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
+    assert [each for each in environment if each.startswith(b"CLICDATA_")] == []
+    assert any(each.startswith(b"PATH=") for each in environment)
