@@ -248,16 +248,35 @@ class ConnectionAdapter(HTTPAdapter):
         response = _response_class(self._state, self._seconds)
 
         def strict(pool: Any) -> Any:
+            classes: dict[type, type] = {}
+
+            def connection_class(_: object) -> type:
+                # Looked up for each connection, because packages such as vcrpy replace the class for a while.
+                base = pool.ConnectionCls
+                if base not in classes:
+                    classes[base] = type(base.__name__, (_Connection, base), members)
+                return classes[base]
+
             # With a debuglevel, which a program can set for all connections, http.client prints all headers.
             members = {
                 "response_class": response, "state": self._state, "debuglevel": 0, "seconds": self._seconds,
                 "part_seconds": self._part_seconds,
             }  # fmt: skip
-            connection = type(pool.ConnectionCls.__name__, (_Connection, pool.ConnectionCls), members)
-            return type(pool.__name__, (pool,), {"ConnectionCls": connection})
+            return type(pool.__name__, (_Pool, pool), {"ConnectionCls": property(connection_class)})
 
         pools = manager.pool_classes_by_scheme
         manager.pool_classes_by_scheme = {scheme: strict(pool) for scheme, pool in pools.items()}
+
+
+class _Pool:
+    """A mixin for the pools of urllib3."""
+
+    scheme: str
+
+    def _validate_conn(self, conn: Any) -> None:
+        # urllib3 warns here of each connection without a certificate check. The user has asked for it by verify=False.
+        if self.scheme == "https" and conn.sock is None:
+            conn.connect()
 
 
 class _Connection:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from datetime import UTC
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin
 from urllib.request import getproxies_environment
 
@@ -543,7 +544,19 @@ class Transport:
         return jittered(longest)
 
 
-class _Session(requests.Session):
+if TYPE_CHECKING:
+    _RequestsSession = requests.Session
+else:
+    # Packages such as requests_cache replace requests.Session by a class that answers from a cache and stores requests
+    # with their credentials. This finds the class of requests.
+    _RequestsSession = next(
+        each
+        for each in requests.sessions.SessionRedirectMixin.__subclasses__()
+        if (each.__module__, each.__qualname__) == ("requests.sessions", "Session")
+    )
+
+
+class _Session(_RequestsSession):
     """A session of requests that does not look for redirects, because it would read their body without a size limit."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:

@@ -275,6 +275,16 @@ class TunnelProxy:
             thread.join()
 
 
+def test_a_connection_without_certificate_check_prints_no_warning_of_another_package(
+    transport, http_service, bundle, recwarn
+):
+    with http_service(Answers(OK)) as service, TunnelProxy(service, bundle) as proxy:
+        unchecked = transport("https://127.0.0.1", verify=False, proxies={"https": Secret(proxy.url)})
+        assert unchecked.send(GET, {}).status == 200
+        unchecked.close()
+    assert [str(each.message) for each in recwarn] == []
+
+
 @pytest.mark.parametrize("with_tls", [False, True])
 def test_the_time_to_connect_does_not_limit_the_sending_of_a_body(transport, bundle, with_tls):
     body = bytes(20_000_000)
