@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import select
 import threading
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
@@ -12,15 +16,18 @@ from waitress.server import create_server
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 
 from pandas_clicdata.sandbox.control import is_control
+from pandas_clicdata.sandbox.oauth import is_loopback
 from pandas_clicdata.sandbox.protocol import MAX_BODY
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 THREADS = 12
 """The number of requests that are answered at the same time."""
 CONTROL_THREADS = 2
 """The number of control requests that are answered at the same time, beside the other requests."""
+CONNECTIONS = 400
+"""The number of open connections from which a new one replaces the oldest that has no complete request."""
 
 _log = logging.getLogger("pandas_clicdata.sandbox")
 _log.addHandler(logging.NullHandler())
@@ -42,6 +49,19 @@ class _Channel(HTTPChannel):
     logger = _server_log
     task_class = _Task
     error_task_class = _ErrorTask
+    has_served = False
+
+    def __init__(self, server: Any, *args: Any, **options: Any) -> None:
+        if len(server.active_channels) >= CONNECTIONS:
+            # Otherwise slow connections would keep all others out. Those that never had a request go first.
+            idle = [channel for channel in server.active_channels.values() if not channel.requests]
+            for channel in sorted(idle, key=lambda each: each.has_served)[:1]:
+                channel.handle_close()
+        super().__init__(server, *args, **options)
+
+    def service(self) -> None:
+        self.has_served = True
+        super().service()
 
 
 class _Pool(ThreadedTaskDispatcher):
@@ -89,6 +109,13 @@ class _Dispatcher(_Pool):
         self._control.end()
 
 
+def _is_for_this_machine(host: str) -> bool:
+    try:
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
+
+
 class Listener:
     """A server that listens until `close`.
 
@@ -104,14 +131,27 @@ class Listener:
 
     def __init__(self, app: WSGIApplication, control: WSGIApplication, host: str, port: int) -> None:
         self._dispatcher = _Dispatcher()
+
+        def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            host = environ.get("HTTP_HOST")
+            # A page of another site can let its own name point to this machine. Browsers send that name.
+            if host is not None and not _is_for_this_machine(host):
+                reply = json.dumps({"error": "The sandbox serves only this machine: localhost, 127.0.0.1 or [::1]."})
+                headers = [("Content-Type", "application/json; charset=utf-8"), ("Content-Length", str(len(reply)))]
+                start_response("421 Misdirected Request", headers)
+                return [reply.encode()]
+            return (control if is_control(environ["PATH_INFO"]) else app)(environ, start_response)
+
         server: Any = create_server(
-            lambda environ, start: (control if is_control(environ["PATH_INFO"]) else app)(environ, start),
+            serve,
             _dispatcher=self._dispatcher,
             host=host,
             port=port,
             threads=THREADS,
             max_request_body_size=2 * MAX_BODY,
             connection_limit=1000,
+            # Unlike select, poll takes files with high numbers.
+            asyncore_use_poll=hasattr(select, "poll"),
             clear_untrusted_proxy_headers=True,
             ident="pandas-clicdata-sandbox",
         )

@@ -42,7 +42,7 @@ def test_lose_reply_sends_no_byte(sb, table):
     sb.faults.lose_reply()
     connection = http.client.HTTPConnection("127.0.0.1", sb.port, timeout=10)
     connection.connect()
-    connection.sock.sendall(b"GET /account HTTP/1.1\r\nHost: x\r\n\r\n")
+    connection.sock.sendall(b"GET /account HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert connection.sock.recv(1) == b""
     connection.close()
 

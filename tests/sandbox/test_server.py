@@ -1,6 +1,8 @@
 """A sandbox starts, stops, is killed, serves many threads, and hides its secrets."""
 
 import ast
+import contextlib
+import http.client
 import logging
 import socket
 import stat
@@ -15,6 +17,7 @@ import requests
 
 import pandas_clicdata.sandbox
 from pandas_clicdata.sandbox import Assumptions, Sandbox
+from pandas_clicdata.sandbox.listener import CONNECTIONS
 
 pytestmark = pytest.mark.sampled(1)
 
@@ -340,3 +343,54 @@ def test_start_request_and_stop_raise_no_warning():
         with Sandbox("versioned", assume=Assumptions(row_id="id")) as sb:
             requests.get(sb.url + "/account", proxies={"http": ""}, timeout=10)
     assert not caught
+
+
+HOSTS = {
+    "127.0.0.1": 200,
+    "127.0.0.1:1": 200,
+    "localhost": 200,
+    "LOCALHOST:8484": 200,
+    "[::1]:8484": 200,
+    "evil.example": 421,
+    "evil.example:8484": 421,
+    "127.0.0.1.evil.example": 421,
+    "localhost.evil.example": 421,
+    "10.0.0.1": 421,
+    "127.0.0.1, evil.example": 421,
+    "[::1": 421,
+    "": 421,
+}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_only_names_of_this_machine_are_served(one_sandbox, host):
+    port = int(one_sandbox.url.rpartition(":")[2])
+    for path, status in (("/_sandbox/openapi.json", 200), ("/data", 401)):
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection.putrequest("GET", path, skip_host=True)
+        connection.putheader("Host", host)
+        connection.endheaders()
+        reply = connection.getresponse()
+        body = reply.read()
+        connection.close()
+        assert reply.status == (HOSTS[host] if HOSTS[host] != 200 else status)
+        assert (b"serves only this machine" in body) == (HOSTS[host] == 421)
+
+
+def test_slow_connections_do_not_lock_others_out(new_sandbox):
+    resource = pytest.importorskip("resource")
+    with new_sandbox() as sandbox, contextlib.ExitStack() as stack:
+        address = ("127.0.0.1", int(sandbox.url.rpartition(":")[2]))
+        busy = stack.enter_context(contextlib.closing(http.client.HTTPConnection(*address)))
+        busy.request("GET", "/data")
+        assert busy.getresponse().read()
+        number = min(1100, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - CONNECTIONS - 200)
+        for _ in range(number):
+            slow = stack.enter_context(socket.create_connection(address, timeout=60))
+            slow.sendall(b"GET /data HTTP/1.1\r\nHost: local")
+        other = stack.enter_context(contextlib.closing(http.client.HTTPConnection(*address, timeout=60)))
+        other.request("GET", "/data")
+        assert other.getresponse().status == 401
+        # A connection that had a request stays open longer than those that had none.
+        busy.request("GET", "/data")
+        assert busy.getresponse().status == 401
