@@ -303,7 +303,7 @@ class Bearer:
         if seconds is None:
             self.headers()
             return True
-        stop = threading.Event()
+        stop = Stop()
         context = contextvars.copy_context()
         context.run(STOP_RETRIES.set, stop)
         future: Future[None] = Future()
@@ -318,7 +318,7 @@ class Bearer:
             future.result()
             return True
         finally:
-            stop.set()
+            stop.abandon()
             # Breaks the reference cycle of an error and the frames in its traceback.
             del future, work
 
