@@ -70,7 +70,7 @@ def test_a_cassette_has_the_requests_of_a_session_of_any_age(one_sandbox, name, 
     def use():
         with session if older else signed_in(one_sandbox, "2025.3") as used:
             back = cd.read_clicdata(name, session=used)
-            return len(back), pd.DataFrame({"n": [4]}).clicdata.append(name, session=used).confirmed
+            return len(back), pd.DataFrame({"n": [4]}).clicdata.append(name, resume=False, session=used).confirmed
 
     with vcr.use_cassette(path) as recorded:
         assert use() == (3, 1)

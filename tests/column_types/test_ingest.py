@@ -380,7 +380,7 @@ def test_the_attrs_of_a_frame_are_not_copied(session, name):
     frame.attrs = {"about": Copied()}
     Copied.copies = 0
     frame.clicdata.push(name, index=True, session=session)
-    frame.clicdata.append(name, index=True, session=session)
+    frame.clicdata.append(name, index=True, resume=False, session=session)
     frame.clicdata.schema(index=True)
     frame.clicdata.delete_rows(name, on="n", session=session)
     assert Copied.copies == 0
