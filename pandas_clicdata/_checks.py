@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import operator
+import os
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import SupportsIndex, TypeVar
@@ -83,6 +85,49 @@ def check_choice(name: str, value: object, allowed: Sequence[T]) -> T:
         if isinstance(value, str) and value == each:
             return each
     raise ValueError(f"{name}= must be one of {', '.join(map(repr, allowed))}, not {value!r}.")
+
+
+def check_path(name: str, path: object) -> str:
+    """Check that an argument is the path of a file on this machine.
+
+    Parameters
+    ----------
+    name : str
+        The name of the argument.
+    path : object
+        The argument.
+
+    Returns
+    -------
+    str
+        The path, with the home directory in place of ``~``.
+
+    Raises
+    ------
+    TypeError
+        It is not a path.
+    ValueError
+        It is the address of another service, or the home directory is not known.
+
+    Examples
+    --------
+    >>> check_path("journal", "flights.push")
+    'flights.push'
+    >>> check_path("backup", "s3://bucket/old.parquet")
+    Traceback (most recent call last):
+        ...
+    ValueError: backup= must be a path on this machine, not 's3://bucket/old.parquet'.
+    """
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
+    if not text or not isinstance(text, str):
+        raise TypeError(f"{name}= must be the path of a file, not {path!r}.")
+    # A Path of an address has lost one of the slashes.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", text):
+        raise ValueError(f"{name}= must be a path on this machine, not {text!r}.")
+    expanded = os.path.expanduser(text)  # noqa: PTH111 - a path such as "./a" keeps its form
+    if expanded.startswith("~"):
+        raise ValueError(f"The home directory in {name}={text!r} is not known. Give a path without ~.")
+    return expanded
 
 
 def check_text(what: str, text: object) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal, SupportsIndex, get_args
 
 import numpy as np
 
-from pandas_clicdata._checks import check_choice, check_whole_number
+from pandas_clicdata._checks import check_choice, check_path, check_whole_number
 from pandas_clicdata._display import Progress
 from pandas_clicdata._models import MAX_BATCH_ROWS, RepeatedPages, StrPath
 
@@ -78,8 +78,8 @@ class Options:
         if isinstance(self.resume, Mapping) and self.journal_path is not None:
             raise ValueError("resume= and journal= both say where to continue. Pass one of them.")
         for name, path in (("journal", self.journal_path), ("backup", self.backup)):
-            if path is not None and (not isinstance(path, str | os.PathLike) or not os.fspath(path)):
-                raise TypeError(f"{name}= must be the path of a file, not {path!r}.")
+            if path is not None:
+                object.__setattr__(self, name, check_path(name, path))
         if self.if_exists == "upsert":
             if self.on is None:
                 raise ValueError(

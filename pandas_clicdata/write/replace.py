@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pandas_clicdata._checks import check_path
 from pandas_clicdata._display import Progress, ProgressBar
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
@@ -374,8 +375,7 @@ def restore(
     """
     options = Options(workers=workers, reconcile_wait=reconcile_wait, repeated_pages=repeated_pages, progress=progress)
     checked = api.checked_table(table)
-    if not isinstance(backup, str | os.PathLike):
-        raise TypeError(f"backup must be the path of a Parquet file, not {backup!r}.")
+    backup = check_path("backup", backup)
     saved = backups.load(backup)
     payload = saved.payload()
     started = time.perf_counter()

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -429,3 +430,49 @@ def test_a_write_that_is_running_in_another_process_is_not_continued(serve, stat
     assert listed[["confirmed", "unknown", "running"]].to_numpy().tolist() == [[start, end - start, False]]
     assert push(session, resume=True, on_unknown="check").sent == ROWS
     assert numbers(sandbox) == list(range(ROWS))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sets HOME")
+def test_the_home_directory_may_be_abbreviated(service, tmp_path, monkeypatch):
+    sandbox, session = service
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    push(session, journal="~/a.push")
+    receipt = push(session, OTHER, if_exists="replace", backup="~")
+    assert (tmp_path / "a.push").is_file()
+    assert receipt.backup is not None
+    backup = Path(receipt.backup)
+    assert backup.parent == tmp_path
+    assert cd.restore(f"~/{backup.name}", "T", reconcile_wait=0, session=session).rows == ROWS
+    assert numbers(sandbox) == list(range(ROWS))
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize(
+    "path", ["s3://bucket/old", Path("gs://bucket/old"), "https://a.example/old", "~nobody-here/old"]
+)
+@pytest.mark.parametrize("parameter", ["journal", "backup", "restore"])
+def test_a_path_that_is_not_on_this_machine_is_refused(service, path, parameter):
+    sandbox, session = service
+    before = len(sandbox.requests)
+    call = {
+        "restore": lambda: cd.restore(path, "T", session=session),
+        "journal": lambda: push(session, journal=path),
+        "backup": lambda: push(session, if_exists="replace", backup=path),
+    }[parameter]
+    with pytest.raises(ValueError, match=r"must be a path on this machine|home directory"):
+        call()
+    assert len(sandbox.requests) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs named pipes and links")
+def test_a_named_pipe_is_refused_and_a_link_is_the_same_journal(service, tmp_path):
+    sandbox, session = service
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(cd.ResumeError, match="not a regular file"):
+        push(session, journal=tmp_path / "pipe")
+    push(session, journal=tmp_path / "a.push")
+    (tmp_path / "link.push").symlink_to(tmp_path / "a.push")
+    assert "Nothing was sent" in push(session, journal=tmp_path / "link.push").notes[0]
+    assert numbers(sandbox) == list(range(ROWS))
+    assert stat.S_IMODE((tmp_path / "a.push.lock").stat().st_mode) == 0o600
