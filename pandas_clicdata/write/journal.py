@@ -526,6 +526,7 @@ class Journal:
             for at, (ranges, stamp, digest) in enumerate(facts["sent"])
         }
         journal.done = facts["done"]
+        journal.last_at = float(facts["done"]["at"])
         return journal
 
     def load_token(self, token: Mapping[str, Any]) -> None:

@@ -304,7 +304,11 @@ def _to_resume(context: WriteContext, table: TableRef) -> Entry | None:
         differences.append(f"{each.summary()} This call does not continue it: {difference}.\n{_choices(context, each)}")
     if differences:
         raise ResumeError("\n".join(differences))
-    for each in reversed(records(account, table)):
+    finished = records(account, table)
+    if is_replace:
+        # Rows that were written after a replace are still to be removed.
+        finished = [each for each in finished[-1:] if each.journal.identity.if_exists == "replace"]
+    for each in reversed(finished):
         known = known or api.known_columns(context.client.first_page(table))
         if not _difference(context, table, known, each.journal):
             return each
