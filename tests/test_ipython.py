@@ -171,8 +171,9 @@ def test_each_cause_has_one_line(kernel: Kernel, running: Any) -> None:
     lines = kernel.lines("df.clicdata.push('Lost')")
     check_brief(lines)
     assert lines[2].startswith("AmbiguousWriteError: ")
-    assert lines[3].startswith("Cause: ConnectionLostError: ")
-    assert lines[4].startswith("Cause: ConnectionError: ")
+    assert lines[3].strip().startswith('df.clicdata.push("Lost", ')
+    assert lines[4].startswith("Cause: ConnectionLostError: ")
+    assert lines[5].startswith("Cause: ConnectionError: ")
 
 
 def test_the_error_that_the_user_handled_has_one_line(kernel: Kernel) -> None:
@@ -357,7 +358,8 @@ def test_a_stopped_push_shows_the_state_of_the_rows(kernel: Kernel, running: Any
     assert error["ename"] == lines[2] == "KeyboardInterrupt"
     assert lines[1] == "    df.clicdata.push('Stopped', chunksize=1, workers=1)"
     assert re.match("(Incomplete|Ambiguous)WriteError: The insert on table 'Stopped' ", lines[3])
-    assert len(lines) == 5
+    assert "resume=True" in lines[4]
+    assert len(lines) == 6
     check_full(kernel.lines("%tb"))
 
 

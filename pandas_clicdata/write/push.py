@@ -45,7 +45,7 @@ from pandas_clicdata.write.journal import Identity, Journal
 from pandas_clicdata.write.options import RECONCILE_SECONDS, IfExists, OnNewColumns, OnUnknown, Options
 from pandas_clicdata.write.payload import inserted_payload
 from pandas_clicdata.write.replace import replace_rows
-from pandas_clicdata.write.results import finished_before, raise_from, reason_text
+from pandas_clicdata.write.results import call_text, finished_before, raise_from, reason_text
 from pandas_clicdata.write.unfinished import existing_table_advice, forget_deleted, open_write
 from pandas_clicdata.write.update import upsert_rows
 
@@ -422,19 +422,12 @@ def _clear_refusal(client: Client, name: str, refusal: ApiError | TransportError
 def _possibly_created(name: str, journal: Journal, reason: BaseException) -> AmbiguousWriteError:
     rows, token = journal.identity.rows, journal.token()
     if journal.identity.operation == _CREATE:
-        advice = " Check whether it exists: cd.tables(). If it does not, create it again."
-    elif token is None:
-        advice = (
-            " None of the rows was sent. Check whether the table exists: cd.tables(). If it does, push with"
-            " if_exists='append'; if not, push again."
-        )
+        advice = "Check whether it exists: cd.tables(). If it does not, create it again."
     else:
-        advice = (
-            " None of the rows was sent. To continue, repeat the call with resume=error.resume (or with the same"
-            " journal=): it looks for the table first."
-        )
+        line = call_text(journal.identity, resume=True)
+        advice = f"None of the rows was sent. To continue:\n    {line}  # looks for the table first"
     return AmbiguousWriteError(
-        f"It is unknown whether table {name!r} was created.{advice} {reason_text(reason)}",
+        f"It is unknown whether table {name!r} was created. {reason_text(reason)} {advice}",
         name=name,
         **journal.states(rows or 0).fields(),
         resume=token,

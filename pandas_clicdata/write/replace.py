@@ -294,9 +294,9 @@ def _incomplete(context: WriteContext, reason: BaseException) -> ReplaceIncomple
         if journal.cleared
         else "while old rows were deleted; a delete in flight may still be carried out"
     )
-    resume = f" {resume_hint(context)}".replace("To continue,", "To continue instead,") if token else ""
+    resume = f" {resume_hint(context)}".replace("To continue:", "To continue instead:") if token else ""
     return ReplaceIncompleteError(
-        f"The replace of table {table.label} stopped {stage}. {where}{resume} {reason_text(reason)}",
+        f"The replace of table {table.label} stopped {stage}. {reason_text(reason)} {where}{resume}",
         backup=journal.backup,
         rec_id=table.rec_id,
         name=table.name,

@@ -82,10 +82,10 @@ def incomplete(
         parts.append(wording.unsent.format(rows=ranges_text(unsent)))
     if rows is None:
         parts.append(f"Nothing of the stream from row {states.end} on was sent.")
-    if hint:
-        parts.append(hint)
     if reason is not None:
         parts.append(reason_text(reason))
+    if hint:
+        parts.append(hint)
     fields: dict[str, Any] = {
         "rec_id": table.rec_id or None,
         "name": table.name,
@@ -102,7 +102,8 @@ def incomplete(
 
 def reason_text(reason: BaseException) -> str:
     """Return the sentence of an error that gives its reason."""
-    return f"The reason: {str(reason) or type(reason).__name__}"
+    text = str(reason) or type(reason).__name__
+    return f"The reason: {text}{'' if text.endswith('.') else '.'}"
 
 
 def resume_hint(context: WriteContext, *, check: bool = False) -> str:
@@ -110,10 +111,8 @@ def resume_hint(context: WriteContext, *, check: bool = False) -> str:
     identity, path = context.journal.identity, context.options.journal_path
     more: dict[str, Any] = {"on_unknown": "check"} if check else {}
     more |= {"resume": True} if path is None else {"journal": str(path)}
-    hint = f"To continue: {call_text(identity, **more)}"
-    if check:
-        hint += " (it searches the table for the unknown rows by their content; otherwise, only unsent rows are sent)"
-    return hint
+    what = "  # searches the table for the unknown rows by their content" if check else ""
+    return f"To continue:\n    {call_text(identity, **more)}{what}"
 
 
 def call_text(identity: Identity, **more: Any) -> str:
@@ -140,7 +139,7 @@ def failed_after_sending(
     """Return the error of a write that failed after it had sent its last row."""
     table = context.table
     return IncompleteWriteError(
-        f"All rows were sent to table {table.label}, but {failed}. {advice} {reason_text(reason)}",
+        f"All rows were sent to table {table.label}, but {failed}. {reason_text(reason)} {advice}",
         rec_id=table.rec_id,
         name=table.name,
         resume=resume,
