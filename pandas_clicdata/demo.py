@@ -137,8 +137,8 @@ def _lost_reply(report: _Report, sandbox: Sandbox, session: cd.Session, late: pd
     if error is None:
         return
     receipt = report.step(
-        f'late.clicdata.push("{name}", resume=error.resume, on_unknown="check")',
-        lambda: late.clicdata.push(name, resume=error.resume, on_unknown="check", session=session),
+        f'late.clicdata.push("{name}", resume=True, on_unknown="check")',
+        lambda: late.clicdata.push(name, resume=True, on_unknown="check", session=session),
     )
     stored = sandbox.ledger.count(name)
     report.check(
