@@ -256,4 +256,30 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     "There is no column 'flght'. Did you mean 'flight'?"
     """
     suggested = near(name, names)
-    return f" Did you mean {' or '.join(map(repr, suggested))}?" if suggested else ""
+    return f" Did you mean {' or '.join(shown_beside(name, each) for each in suggested)}?" if suggested else ""
+
+
+def shown_beside(name: str, other: str) -> str:
+    r"""Return a name in quotes, so that it does not look like a certain other name.
+
+    Unicode has several forms of letters such as é. They look alike, so the escapes of the letters are added.
+
+    Parameters
+    ----------
+    name : str
+        The other name.
+    other : str
+        The name to show.
+
+    Returns
+    -------
+    str
+        The name, and its escapes if the two names differ only in the form of their letters.
+
+    Examples
+    --------
+    >>> shown_beside("cafe", "café"), shown_beside("cafe\u0301", "café")
+    ("'café'", "'café', written with other Unicode characters: 'caf\\xe9'")
+    """
+    alike = name != other and unicodedata.normalize("NFKC", name) == unicodedata.normalize("NFKC", other)
+    return f"{other!r}, written with other Unicode characters: {other!a}" if alike else repr(other)

@@ -92,7 +92,8 @@ class Session:
     retry : RetryPolicy, optional
         When a request that is safe to repeat is sent again.
     verify : bool or str, optional
-        As in requests: the path of a CA bundle, or False.
+        As in requests: the path of a CA bundle, or False. With False, the certificate of the service is not checked, so
+        another machine can pass for the service and read the credentials.
     proxies : dict, optional
         As in requests. Default: the proxies of the environment.
     max_request_bytes : int, default 8388608
@@ -275,6 +276,7 @@ class Session:
                 ("address", self.base_url),
                 ("signs in by", self.auth_method),
                 ("dialect", self._client.known_dialect or "not known yet"),
+                *([("certificate", "not checked (verify=False)")] if self._options["verify"] is False else []),
                 *(("note", note) for note in self._settings.notes),
             ],
         )

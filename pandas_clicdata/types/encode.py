@@ -25,7 +25,7 @@ DATETIME_FORMAT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-
 YEAR_0 = "0000-"
 """Arrow parses this year; neither Python nor ClicData has it."""
 
-# Each message follows a value; error_text() inserts the column and the row into the code example.
+# Each message follows a value; RowLabels.explain() inserts the column and the row into the code example.
 _CLEAR_CELL = "Replace it first, for example with a missing value: df.loc[…] = None."
 _AS_TEXT = "Send the column as text instead: df[…] = df[…].astype('string')."
 NOT_FINITE = (
@@ -57,16 +57,58 @@ def short_repr(value: object) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
 
 
-def error_text(reason: str, column: str, row: object) -> str:
-    """Fill the column and the cell into the code of a message.
+@dataclass(frozen=True, eq=False)
+class RowLabels:
+    """The labels of the rows, for errors.
 
-    Examples
-    --------
-    >>> error_text("Replace it: df.loc[…] = None.", "x", 7)
-    "Replace it: df.loc[7, 'x'] = None."
+    Attributes
+    ----------
+    index : Index or None
+        The index of a DataFrame. None if the rows have only positions.
+    first : int
+        Position of the first row of this part in the data.
     """
-    cell, name = f"{short_repr(row)}, {column!r}", repr(column)
-    return reason.replace("df.loc[…]", f"df.loc[{cell}]").replace("df[…]", f"df[{name}]").replace("{…:", f"{{{name}:")
+
+    index: pd.Index[Any] | None = None
+    first: int = 0
+
+    def __call__(self, position: int) -> Any:
+        """Return the label of a row, or its position if Python has no such value, as for datetimes after year 9999."""
+        if self.index is None:
+            return self.first + position
+        try:
+            label = self.index[position]
+        except (ValueError, OverflowError):
+            return position
+        # A Python number, whose repr is 9 and not np.int64(9).
+        return label.item() if isinstance(label, np.number) else label
+
+    def text(self, position: int) -> str:
+        """Return the label of a row as an error shows it, with the position if other rows may have the same label."""
+        label = short_repr(self(position))
+        return f"{label} (position {position})" if self._repeat else label
+
+    def explain(self, reason: str, column: str, position: int) -> str:
+        """Fill the column and the cell into the code of a message.
+
+        Examples
+        --------
+        >>> RowLabels(pd.Index([7, 8])).explain("Replace it: df.loc[…] = None.", "x", 0)
+        "Replace it: df.loc[7, 'x'] = None."
+        """
+        name = repr(column)
+        cell = f"df.loc[{short_repr(self(position))}, {name}]"
+        if self._repeat:
+            cell = f"df.iloc[{position}, df.columns.get_loc({name})]"
+        return reason.replace("df.loc[…]", cell).replace("df[…]", f"df[{name}]").replace("{…:", f"{{{name}:")
+
+    @property
+    def _repeat(self) -> bool:
+        try:
+            return self.index is not None and not self.index.is_unique
+        except TypeError:
+            # Labels that have no hash.
+            return True
 
 
 def chunked(values: Sequence[Any], arrow_type: pa.DataType) -> pa.ChunkedArray:
@@ -82,12 +124,12 @@ class Location:
     ----------
     column : str
         Name of the column.
-    label : callable
-        Function from a position in the array to the label of the row.
+    label : RowLabels
+        The labels of the rows.
     """
 
     column: str
-    label: Callable[[int], Any]
+    label: RowLabels
 
     def refuse(self, position: int, value: object, reason: str) -> NoReturn:
         """Raise the error for one cell.
@@ -97,11 +139,12 @@ class Location:
         CellValueError
             Always.
         """
-        row, text = self.label(position), short_repr(value)
+        text = short_repr(value)
         raise CellValueError(
-            f"Column {self.column!r}, row {short_repr(row)}: {text} {error_text(reason, self.column, row)}",
+            f"Column {self.column!r}, row {self.label.text(position)}: {text}"
+            f" {self.label.explain(reason, self.column, position)}",
             column=self.column,
-            row=row,
+            row=self.label(position),
             value=text,
         )
 

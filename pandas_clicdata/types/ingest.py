@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import datetime as dt
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from numbers import Integral
@@ -28,15 +29,17 @@ from pandas_clicdata.types.encode import (
     TEXT,
     TIME_NOTE,
     TOO_LONG,
+    RowLabels,
     chunked,
     duration_text,
-    error_text,
     period_text,
     short_repr,
 )
 from pandas_clicdata.types.infer import is_object_dtype
 from pandas_clicdata.types.json_text import has_json_text
 
+_MAX_FAULTS = 20
+_MAX_LABELS = 5
 _FIRST_TOO_LONG = 10**LONGEST_NUMBER
 _NANOSECONDS = f"{HAS_NANOSECONDS}.map(lambda value: pd.Timestamp(value).round('us'), na_action='ignore')."
 
@@ -136,16 +139,6 @@ def column_from_series(name: str, series: pd.Series[Any]) -> SourceColumn:
     return SourceColumn(name, dtype, values.type, values)
 
 
-def row_label(labels: pd.Index[Any], position: int) -> Any:
-    """Return the label of a row, or its position if Python has no such value, as for datetimes after year 9999."""
-    try:
-        label = labels[position]
-    except (ValueError, OverflowError):
-        return position
-    # A Python number, whose repr is 9 and not np.int64(9).
-    return label.item() if isinstance(label, np.number) else label
-
-
 class _UnsendableValue(Exception):
     """A value that cannot be sent.
 
@@ -186,13 +179,13 @@ def _from_objects(name: str, series: pd.Series[Any], dtype: Any = None) -> Sourc
     try:
         return _of_one_kind(name, dtype, objects)
     except _UnsendableValue as exc:
-        value, row = objects[exc.position], row_label(series.index, exc.position)
+        value, labels = objects[exc.position], RowLabels(series.index)
         shown = short_repr(value)
         fault: FrameError = exc.error(
-            f"Column {name!r}, row {short_repr(row)}: {shown} ({type(value).__name__})"
-            f" {error_text(exc.reason, name, row)}",
+            f"Column {name!r}, row {labels.text(exc.position)}: {shown} ({type(value).__name__})"
+            f" {labels.explain(exc.reason, name, exc.position)}",
             column=name,
-            row=row,
+            row=labels(exc.position),
             value=shown,
         )
         return SourceColumn(name, dtype, pa.null(), fault=fault, objects=lambda: objects)
@@ -294,14 +287,20 @@ def _unicode(objects: list[Any]) -> pa.ChunkedArray:
 
 
 def _checked_unicode(value: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
+    if not _is_unicode(value):
         raise ValueError(
             "contains half of a surrogate pair, which is not valid Unicode. Replace it first: df[…] ="
             " df[…].map(lambda text: text.encode('utf-8', 'replace').decode(), na_action='ignore')."
-        ) from None
+        )
     return value
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _from_datetimes(name: str, dtype: Any, objects: list[Any]) -> SourceColumn:
@@ -388,7 +387,8 @@ def _kind_error(objects: list[Any]) -> _UnsendableValue:
             "is of another kind than the values before it.",
             "Convert all values to text: df[…] = df[…].astype('string')",
         )
-    if all(has_json_text(value) for value in objects if value is not None):
+    # As JSON, text gets quotes, which a dashboard shows.
+    if all(has_json_text(value) and not isinstance(value, str) for value in objects if value is not None):
         remedy += "; or send each value as JSON text: column_types={…: 'text'}"
     return _UnsendableValue(position, f"{what} {remedy}.", kind=True)
 
@@ -428,25 +428,25 @@ class Source:
         The columns.
     rows : int or None
         Number of rows; None for a stream.
-    label : callable
-        Function from the position of a row to its label.
+    label : RowLabels
+        The labels of the rows.
     stream : pyarrow.RecordBatchReader or None
         The rows of a stream.
     levels : mapping of str to object
         The columns that are levels of the index, and the name of each level; None if the level has no name.
     optional : sequence of str
         Those of the levels that an existing table need not have, because the caller did not ask for them.
-    index_fault : ColumnNameError or None
-        Error of a level that is not asked for and that cannot be a column because of its name.
+    index_faults : sequence of ColumnNameError
+        Errors of levels that are not asked for and that cannot be columns because of their names.
     """
 
     columns: Sequence[SourceColumn]
     rows: int | None
-    label: Callable[[int], Any]
+    label: RowLabels
     stream: pa.RecordBatchReader | None = None
     levels: Mapping[str, object] = field(default_factory=dict)
     optional: Sequence[str] = ()
-    index_fault: ColumnNameError | None = None
+    index_faults: Sequence[ColumnNameError] = ()
 
 
 def as_source(obj: object, *, index: bool | None = False) -> Source:
@@ -483,18 +483,60 @@ def as_source(obj: object, *, index: bool | None = False) -> Source:
         try:
             reader = pa.RecordBatchReader.from_stream(obj)
         except pa.ArrowInvalid as exc:
-            raise TypeError(
-                f"A {type(obj).__name__} has no columns. Convert it to a frame, such as series.to_frame(). ({exc})"
-            ) from exc
+            raise _import_error(obj, exc) from exc
         # An object with a length is in memory, so all its values can be checked before the first request.
         return _from_table(reader.read_all()) if hasattr(obj, "__len__") else _from_stream(reader)
-    raise TypeError(
-        f"Cannot send a {type(obj).__name__}: pass a pandas DataFrame, an Arrow table or reader, or another frame with"
-        " __arrow_c_stream__, such as a polars DataFrame. Convert a Series with series.to_frame()."
+    raise TypeError(_unknown_object(obj))
+
+
+_CONVERSIONS = {
+    "compute": "df.compute()",
+    "to_pandas": "df.to_pandas()",
+    "modin": "df.modin.to_pandas()",
+    "toPandas": "df.toPandas()",
+    "collect": "df.collect()",
+    "to_frame": "series.to_frame()",
+}
+"""What classes of other packages have that make a frame in memory, and the code that does it."""
+
+
+def _unknown_object(obj: object) -> str:
+    kind = type(obj)
+    package = kind.__module__.partition(".")[0]
+    named = kind.__name__ if package == "builtins" else f"{kind.__name__} of {package}"
+    code = next((code for method, code in _CONVERSIONS.items() if hasattr(kind, method)), None)
+    remedy = (
+        "pass a pandas DataFrame, an Arrow table or reader, or another frame with __arrow_c_stream__, such as a polars"
+        " DataFrame."
+        if code is None
+        else f"it is not a frame in memory that pandas_clicdata reads. Convert it first: {code}."
+    )
+    return f"Cannot send a {named}: {remedy}"
+
+
+def _import_error(obj: Any, exc: pa.ArrowInvalid) -> Exception:
+    """Describe why pyarrow cannot read an object with ``__arrow_c_stream__``."""
+    kind = type(obj).__name__
+    if "non-struct" in str(exc):
+        return TypeError(f"A {kind} has no columns. Convert it to a frame, such as series.to_frame(). ({exc})")
+    unknown = []
+    for name in getattr(obj, "columns", ()):
+        try:
+            pa.RecordBatchReader.from_stream(obj[[name]])
+        except pa.ArrowInvalid:
+            unknown.append(f"{name!r} ({getattr(obj[name], 'dtype', 'unknown type')})")
+        except Exception:  # noqa: BLE001 - not every frame selects columns in this way
+            break
+    which = f" {', '.join(unknown)}" if unknown else ""
+    return UnsupportedTypeError(
+        f"A column of the {kind} has a type that pyarrow {pa.__version__} does not read:{which or f' {exc}'}. Convert"
+        " it first, for example to Int64, a decimal or text."
     )
 
 
-def check_names(names: Sequence[str], labels: Sequence[object] | None = None) -> None:
+def check_names(
+    names: Sequence[str], labels: Sequence[object] | None = None, faults: Sequence[FrameError] = ()
+) -> None:
     """Check that a table can have columns of these names.
 
     Parameters
@@ -503,38 +545,55 @@ def check_names(names: Sequence[str], labels: Sequence[object] | None = None) ->
         The names as text.
     labels : sequence of object, optional
         The names as the user wrote them, for errors.
+    faults : sequence of FrameError
+        Errors of other names, for the same message.
 
     Raises
     ------
     ColumnNameError
         There is no name, one is blank or not valid Unicode, or two are equal but for case or surrounding spaces.
     """
-    if not names:
+    if not names and not faults:
         raise ColumnNameError("The data has no columns; a table needs at least one.")
     known: dict[str, object] = {}
+    faults = [*faults]
     for name, label in zip(names, labels or names, strict=True):
-        if not name.strip():
-            raise ColumnNameError(
-                f"A column is named {name!r}; a column in ClicData needs a name. Rename it: df ="
-                f" df.rename(columns={{{name!r}: '…'}}).",
-                column=name,
-            )
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            raise ColumnNameError(
-                f"Column name {name!r} is not valid Unicode text. Rename it: df ="
-                f" df.rename(columns={{{name!r}: '…'}}).",
-                column=name,
-            ) from None
+        rename = f"Rename it: df = df.rename(columns={{{name!r}: '…'}})."
         folded = name.strip().casefold()
-        if folded in known:
+        if not folded:
+            faults.append(
+                ColumnNameError(f"A column is named {name!r}; a column in ClicData needs a name. {rename}", column=name)
+            )
+        elif not _is_unicode(name):
+            faults.append(ColumnNameError(f"Column name {name!r} is not valid Unicode text. {rename}", column=name))
+        elif folded in known:
             what = f"Columns {known[folded]!r} and {label!r} differ only in case or spaces"
             what = f"Column {label!r} occurs twice" if known[folded] == label else what
-            raise ColumnNameError(
-                f"{what}; ClicData may treat the names as one. Rename a column: df.columns = ['…', '…'].", column=name
+            faults.append(
+                ColumnNameError(
+                    f"{what}; ClicData may treat the names as one. Rename a column: df.columns = ['…', '…'].",
+                    column=name,
+                )
             )
-        known[folded] = label
+        else:
+            known[folded] = label
+    # A name that occurs three times has two equal errors.
+    raise_faults([*{str(fault): fault for fault in faults}.values()])
+
+
+def raise_faults(faults: Sequence[FrameError]) -> None:
+    """Raise the first of some errors, with a message that describes each."""
+    if not faults:
+        return
+    # A copy, because the fault of a column is raised whenever its source is planned.
+    first = copy.copy(faults[0])
+    if len(faults) > 1:
+        lines = [f"{len(faults):,} columns cannot be sent:", *(f"- {fault}" for fault in faults[:_MAX_FAULTS])]
+        if len(faults) > _MAX_FAULTS:
+            others = ", ".join(repr(fault.column) for fault in faults[_MAX_FAULTS:])
+            lines.append(f"- and {others}; see df.clicdata.schema()")
+        first.args = ("\n".join(lines),)
+    raise first
 
 
 def _from_table(table: pa.Table) -> Source:
@@ -544,20 +603,21 @@ def _from_table(table: pa.Table) -> Source:
         SourceColumn(name, column.type, plain_type(column.type), plain_values(column))
         for name, column in zip(names, table.columns, strict=True)
     ]
-    return Source(columns, table.num_rows, lambda position: position)
+    return Source(columns, table.num_rows, RowLabels())
 
 
 def _from_stream(reader: pa.RecordBatchReader) -> Source:
     check_names(reader.schema.names)
     columns = [SourceColumn(field.name, field.type, plain_type(field.type)) for field in reader.schema]
-    return Source(columns, None, lambda position: position, reader)
+    return Source(columns, None, RowLabels(), reader)
 
 
 def _from_frame(frame: pd.DataFrame, *, index: bool | None) -> Source:
     # Without its attrs, of which pandas makes a deep copy for each column and each result.
     frame = pd.DataFrame(frame)
+    _check_labels(frame.columns)
     columns = {
-        position: column_from_series(_name(label), frame.iloc[:, position])
+        position: column_from_series(str(label), frame.iloc[:, position])
         for position, label in enumerate(frame.columns)
     }
     names = [column.name for column in columns.values()]
@@ -567,35 +627,53 @@ def _from_frame(frame: pd.DataFrame, *, index: bool | None) -> Source:
         levels, conflicts, faults = _levels(frame, names)
         for position, fault in conflicts.items():
             columns[position] = replace(columns[position], fault=fault)
-    if faults and (index or not names):
-        raise faults[0]
-    check_names([*levels, *names], [*levels, *frame.columns])
-    labels = frame.index
+    refused = faults if index or not names else []
+    check_names([*levels, *names], [*levels, *frame.columns], refused)
     return Source(
         [*(column_from_series(name, series) for name, (_, series) in levels.items()), *columns.values()],
         len(frame),
-        lambda position: row_label(labels, position),
+        RowLabels(frame.index),
         levels={name: label for name, (label, _) in levels.items()},
         optional=() if index else [*levels],
-        index_fault=faults[0] if faults else None,
+        index_faults=faults,
     )
 
 
-def _name(label: object) -> str:
-    if isinstance(label, str):
-        return str(label)
-    if isinstance(label, int | np.integer) and not isinstance(label, bool | np.bool_):
-        with contextlib.suppress(ValueError):  # an int of thousands of digits
-            return str(label)
-    if isinstance(label, tuple):
+def _check_labels(labels: Iterable[object]) -> None:
+    """Refuse labels of columns that are neither text nor integers.
+
+    Raises
+    ------
+    ColumnNameError
+        The message shows the first of these labels and says how many there are.
+    """
+    refused = [label for label in labels if not _is_name(label)]
+    if not refused:
+        return
+    shown = ", ".join(map(short_repr, refused[:_MAX_LABELS]))
+    if len(refused) > _MAX_LABELS:
+        shown += f" and {len(refused) - _MAX_LABELS:,} more"
+    several = len(refused) > 1
+    if all(isinstance(label, tuple) for label in refused):
         raise ColumnNameError(
-            f"Column {short_repr(label)} has a name of several levels. Join the levels: df.columns ="
-            ' [" ".join(map(str, name)) for name in df.columns].'
+            f"{f'Columns {shown} have names' if several else f'Column {shown} has a name'} of several levels. Join the"
+            ' levels: df.columns = [" ".join(map(str, name)) for name in df.columns].'
         )
     raise ColumnNameError(
-        f"Column name {short_repr(label)} is not text. Make all names text: df.columns = [str(name) for name in"
-        " df.columns]"
+        f"{f'Column names {shown} are' if several else f'Column name {shown} is'} not text. Make all names text:"
+        " df.columns = [str(name) for name in df.columns]"
     )
+
+
+def _is_name(label: object) -> bool:
+    if isinstance(label, int | np.integer) and not isinstance(label, bool | np.bool_):
+        try:
+            str(label)
+        except ValueError:
+            # An int of thousands of digits.
+            return False
+        return True
+    return isinstance(label, str)
 
 
 def _carries_data(index: pd.Index[Any]) -> bool:
@@ -669,10 +747,7 @@ def _level_name(frame: pd.DataFrame, number: int, label: object) -> str | None:
     """Return the name that ``reset_index`` gives a level; None if it is not text."""
     if label is None:
         return "index" if frame.index.nlevels == 1 and "index" not in frame.columns else f"level_{number}"
-    try:
-        return _name(label)
-    except ColumnNameError:
-        return None
+    return str(label) if _is_name(label) else None
 
 
 def _level_fault(shown: str, reason: str, rename: str, column: str | None = None) -> ColumnNameError:
@@ -681,14 +756,6 @@ def _level_fault(shown: str, reason: str, rename: str, column: str | None = None
         " index=False",
         column=column,
     )
-
-
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _have_same_values(level: pd.Series[Any], column: pd.Series[Any]) -> bool:

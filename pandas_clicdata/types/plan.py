@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pandas_clicdata._checks import did_you_mean, near
+from pandas_clicdata._checks import did_you_mean, near, shown_beside
 from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn, WireFormat
 from pandas_clicdata.errors import (
     CellValueError,
@@ -23,8 +23,8 @@ from pandas_clicdata.errors import (
     UnsupportedTypeError,
 )
 from pandas_clicdata.types import encode
-from pandas_clicdata.types.encode import Location
-from pandas_clicdata.types.ingest import Source, SourceColumn, as_source, plain_values
+from pandas_clicdata.types.encode import Location, RowLabels
+from pandas_clicdata.types.ingest import Source, SourceColumn, as_source, plain_values, raise_faults
 from pandas_clicdata.types.json_text import json_text
 from pandas_clicdata.types.recast import declared_dtype
 from pandas_clicdata.types.rules import COMPATIBLE_TYPES, LITERAL_RULE, Encoder, rule_for
@@ -165,13 +165,15 @@ def _note(difference: Difference, name: str) -> str:
         return "of another type"
     if name in difference.missing:
         suggested, note = near(name, difference.extra), "missing in the frame"
-        return f"{note}: is it {_joined(suggested)}?" if suggested else note
+        return f"{note}: is it {_joined(name, suggested)}?" if suggested else note
     suggested, note = near(name, difference.absent), "not in the table"
-    return f"{note}: did you mean {_joined(suggested)}?" if suggested else note
+    return f"{note}: did you mean {_joined(name, suggested)}?" if suggested else note
 
 
-def _joined(names: Sequence[str]) -> str:
-    return " or ".join(map(_shown_name, names))
+def _joined(name: str, suggested: Sequence[str]) -> str:
+    return " or ".join(
+        _shown_name(each) if shown_beside(name, each) == repr(each) else shown_beside(name, each) for each in suggested
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -228,15 +230,15 @@ class ColumnPlan:
     column: SourceColumn
     encoder: Encoder
 
-    def prepare(self, values: pa.ChunkedArray, label: Callable[[int], Any]) -> pa.ChunkedArray:
+    def prepare(self, values: pa.ChunkedArray, label: RowLabels) -> pa.ChunkedArray:
         """Check and convert values of this column.
 
         Parameters
         ----------
         values : pyarrow.ChunkedArray
             The values.
-        label : callable
-            Function from a position to the label of the row, for errors.
+        label : RowLabels
+            The labels of the rows, for errors.
 
         Returns
         -------
@@ -302,20 +304,24 @@ def plan_columns(source: Source, columns: Mapping[str, str] | None = None) -> li
     Raises
     ------
     FrameError
-        A column cannot be sent. The message describes the first and names the others.
+        Columns cannot be sent. The message describes each.
     """
     overrides = checked_overrides(columns, [column.name for column in source.columns])
-    plans, faults = [], []
+    plans: list[ColumnPlan] = []
+    faults: list[FrameError] = []
     for column in source.columns:
         try:
             plans.append(plan_column(column, overrides.get(column.name), source.label))
         except FrameError as exc:
-            faults.append((column.name, _with_advice(exc, column.name, source)))
-    _raise_first(faults)
+            faults.append(_with_advice(exc, column.name, source))
+    if faults and source.stream is None:
+        # Values that cannot be sent are in the same error.
+        faults += _prepared(source, plans)[1]
+    raise_faults(faults)
     return plans
 
 
-def plan_column(column: SourceColumn, wanted: ColumnType | None, label: Callable[[int], Any]) -> ColumnPlan:
+def plan_column(column: SourceColumn, wanted: ColumnType | None, label: RowLabels) -> ColumnPlan:
     """Decide the ClicData type and the encoder of one column.
 
     Parameters
@@ -324,8 +330,8 @@ def plan_column(column: SourceColumn, wanted: ColumnType | None, label: Callable
         The column to send.
     wanted : ColumnType or None
         The requested type; None for the default.
-    label : callable
-        Function from a position to the label of the row, for errors.
+    label : RowLabels
+        The labels of the rows, for errors.
 
     Returns
     -------
@@ -448,16 +454,23 @@ def prepare_table(source: Source, plans: Sequence[ColumnPlan]) -> pa.Table:
     Raises
     ------
     FrameError
-        A value cannot be sent without loss. The message describes the first column and names the others.
+        Values cannot be sent without loss. The message describes the first of each column.
     """
-    arrays, faults = [], []
+    arrays, faults = _prepared(source, plans)
+    raise_faults(faults)
+    return pa.table(arrays, names=[plan.planned.name for plan in plans])
+
+
+def _prepared(source: Source, plans: Sequence[ColumnPlan]) -> tuple[list[pa.ChunkedArray], list[FrameError]]:
+    """Return the converted columns, and the errors of those that cannot be converted."""
+    arrays: list[pa.ChunkedArray] = []
+    faults: list[FrameError] = []
     for plan in plans:
         try:
             arrays.append(plan.prepare(_in_memory(plan.column), source.label))
         except FrameError as exc:
-            faults.append((plan.planned.name, _with_advice(exc, plan.planned.name, source)))
-    _raise_first(faults)
-    return pa.table(arrays, names=[plan.planned.name for plan in plans])
+            faults.append(_with_advice(exc, plan.planned.name, source))
+    return arrays, faults
 
 
 def _in_memory(column: SourceColumn) -> pa.ChunkedArray:
@@ -470,7 +483,7 @@ def prepare_batch(batch: pa.RecordBatch, plans: Sequence[ColumnPlan], offset: in
     arrays = []
     for plan in plans:
         array = pa.chunked_array([batch.column(plan.planned.name)])
-        arrays.append(plan.prepare(plain_values(array), lambda position: offset + position))
+        arrays.append(plan.prepare(plain_values(array), RowLabels(first=offset)))
     return pa.table(arrays, names=[plan.planned.name for plan in plans])
 
 
@@ -496,8 +509,7 @@ def schema_frame(source: Source, columns: Mapping[str, str] | None = None) -> pd
     FrameError
         A name or type is not valid for a table.
     """
-    if source.index_fault is not None:
-        raise source.index_fault
+    raise_faults(source.index_faults)
     overrides = checked_overrides(columns, [column.name for column in source.columns])
     lines: list[tuple[str, Any, str | None, str]] = []
     for column in source.columns:
@@ -526,30 +538,20 @@ def _with_advice(exc: FrameError, name: str, source: Source) -> FrameError:
     return advised
 
 
-def _raise_first(faults: Sequence[tuple[str, FrameError]]) -> None:
-    if not faults:
-        return
-    first = copy.copy(faults[0][1])
-    if len(faults) > 1:
-        others = ", ".join(repr(name) for name, _ in faults[1:])
-        first.args = (f"{first} Other columns that cannot be sent: {others}; see df.clicdata.schema().",)
-    raise first
-
-
-def _no_type_error(column: SourceColumn, label: Callable[[int], Any]) -> UnsupportedTypeError:
-    row, shown = None, ""
+def _no_type_error(column: SourceColumn, label: RowLabels) -> UnsupportedTypeError:
+    row, where, shown = None, "", None
     if column.values is not None:
         position = next((i for i, value in enumerate(column.values) if value.is_valid), None)
         if position is not None:
             row, shown = label(position), encode.short_repr(encode.python_value(column.values[position]))
-    where = f", row {encode.short_repr(row)}: {shown}" if shown else ""
+            where = f", row {label.text(position)}: {shown}"
     return UnsupportedTypeError(
         f"Column {column.name!r} ({column.dtype}){where} has no ClicData type. Convert the column to text:"
         f" df[{column.name!r}] = df[{column.name!r}].astype('string'); or send each value as JSON text:"
         f" column_types={{{column.name!r}: 'text'}}.",
         column=column.name,
         row=row,
-        value=shown or None,
+        value=shown,
     )
 
 

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from pandas_clicdata._models import ColumnType
 from pandas_clicdata.types import decode
 from pandas_clicdata.types.decode import DecodeLocation, arrow_series, default_text_dtype
-from pandas_clicdata.types.encode import TEXT, chunked, parse_period, short_repr
+from pandas_clicdata.types.encode import TEXT, RowLabels, chunked, parse_period, short_repr
 from pandas_clicdata.types.infer import is_object_dtype, is_text, texts
 from pandas_clicdata.types.ingest import AWARE_DATETIMES, MIXED_NUMBERS, SourceColumn, column_from_series
 from pandas_clicdata.types.json_text import json_decoder, json_text, parse_json
@@ -240,7 +240,8 @@ def _category_restorer(dtype: pd.CategoricalDtype) -> Restore:
         indices = encoded.indices.fill_null(-1).to_numpy()
         first = {code: position for position, code in reversed(list(enumerate(indices.tolist())))}
         distinct = pa.chunked_array([encoded.dictionary], TEXT)
-        location_of_first = DecodeLocation(location.column, lambda code: location.label(first[code]), dtype)
+        rows_of_codes = pd.Index([location.label(first[code]) for code in range(len(distinct))])
+        location_of_first = DecodeLocation(location.column, RowLabels(rows_of_codes), dtype)
         codes = [code_of.get(key, -1) for key in restore_keys(distinct, location_of_first)]
         if -1 in codes:
             code = codes.index(-1)
@@ -384,7 +385,7 @@ class RestoreTarget:
             The dtype does not hold a value.
         """
         written = values if is_text(values.type) else chunked(texts(values), TEXT)
-        return self.restore(written.cast(TEXT), DecodeLocation(name, lambda position: first_row + position, self.dtype))
+        return self.restore(written.cast(TEXT), DecodeLocation(name, RowLabels(first=first_row), self.dtype))
 
     def array(self, name: str, values: pa.ChunkedArray, first_row: int) -> pa.Array:
         """Restore the column as an Arrow array of type ``arrow_type``.

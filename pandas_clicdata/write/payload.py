@@ -11,11 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pandas_clicdata._checks import check_text, did_you_mean, near
+from pandas_clicdata._checks import check_text, did_you_mean, near, shown_beside
 from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn, TableRef, WireFormat
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import ColumnMismatchError, ColumnNameError, FrameError, RowRange
-from pandas_clicdata.types import encode, ingest, plan
+from pandas_clicdata.types import ingest, plan
 from pandas_clicdata.write import fingerprint, row_ranges
 from pandas_clicdata.write.fingerprint import Checksums, Hashes
 from pandas_clicdata.write.options import Options
@@ -93,8 +93,8 @@ class Payload:
         source, types = ingest.as_source(obj, index=options.index), options.column_types
         requested = {str(name) for name in types} if isinstance(types, Mapping) else set()
         source = replace(source, optional=[name for name in source.optional if name not in requested])
-        if new_table and source.index_fault is not None:
-            raise source.index_fault
+        if new_table:
+            ingest.raise_faults(source.index_faults)
         subject = "df" if isinstance(obj, pd.DataFrame) else "data"
         try:
             return replace(cls.from_plans(source, plan.plan_columns(source, types)), subject=subject)
@@ -115,11 +115,9 @@ class Payload:
         Raises
         ------
         FrameError
-            A level cannot be sent.
+            Levels cannot be sent.
         """
-        faults = [*self.unsendable.values(), *filter(None, [self.source.index_fault])]
-        if faults:
-            raise faults[0]
+        ingest.raise_faults([*self.unsendable.values(), *self.source.index_faults])
 
     def with_name_note(self) -> Payload:
         """Return the payload with a note about columns of a new table whose names the index does not have."""
@@ -418,12 +416,12 @@ def refuse_null_keys(payload: Payload, keys: Sequence[str], why: str) -> None:
     for name in keys:
         values = payload.table().column(name)
         if values.null_count:
-            row = payload.source.label(pc.index(values.is_null(), pa.scalar(True)).as_py())
+            label, position = payload.source.label, pc.index(values.is_null(), pa.scalar(True)).as_py()
             raise FrameError(
-                f"Column {name!r}, row {encode.short_repr(row)}: the key is missing, and {why}. Drop such rows first:"
+                f"Column {name!r}, row {label.text(position)}: the key is missing, and {why}. Drop such rows first:"
                 f" {_with_columns(payload, keys)}.dropna(subset={list(keys)!r})",
                 column=name,
-                row=row,
+                row=label(position),
             )
 
 
@@ -442,13 +440,13 @@ def refuse_duplicate_keys(payload: Payload, keys: Sequence[str]) -> None:
         for key in zip(*fingerprint.texts_of_batch(block, planned), strict=True):
             first = seen.setdefault(key, at)
             if first != at:
-                names, second = ", ".join(keys), payload.source.label(at)
+                label, names = payload.source.label, ", ".join(keys)
                 raise FrameError(
-                    f"Rows {encode.short_repr(payload.source.label(first))} and {encode.short_repr(second)} have the"
-                    f" same keys ({names}: {', '.join(map(str, key))}). Keys must identify a row. Drop duplicates:"
+                    f"Rows {label.text(first)} and {label.text(at)} have the same keys"
+                    f" ({names}: {', '.join(map(str, key))}). Keys must identify a row. Drop duplicates:"
                     f" {_with_columns(payload, keys)}.drop_duplicates({list(keys)!r}), or name more columns in on=.",
                     column=keys[0],
-                    row=second,
+                    row=label(at),
                 )
             at += 1
 
@@ -539,8 +537,8 @@ def left_out_note(label: str, names: Sequence[str], candidates: Iterable[str] = 
     candidates = list(candidates)
     shown = []
     for name in names[:_MAX_LISTED]:
-        similar = near(name, candidates)
-        shown.append(f"{name!r} (did you mean {' or '.join(map(repr, similar))}?)" if similar else repr(name))
+        similar = " or ".join(shown_beside(name, each) for each in near(name, candidates))
+        shown.append(f"{name!r} (did you mean {similar}?)" if similar else repr(name))
     more = f" and {len(names) - _MAX_LISTED:,} more" if len(names) > _MAX_LISTED else ""
     return f"Left out, because table {label} does not have them: {', '.join(shown)}{more}."
 

@@ -29,7 +29,7 @@ from pandas_clicdata.errors import (
     RowsExistError,
     VerificationError,
 )
-from pandas_clicdata.types import encode, row_codec
+from pandas_clicdata.types import row_codec
 from pandas_clicdata.write import fingerprint, row_ranges
 from pandas_clicdata.write.context import WriteContext
 from pandas_clicdata.write.fingerprint import Checksums, Hashes
@@ -363,7 +363,7 @@ class ByKeys:
         copies, scan = self._copies(positions, self.context.options.repeated_pages)
         existing = [row for row, count in copies.items() if count]
         if existing:
-            names, first = ", ".join(self.context.keys), encode.short_repr(payload.source.label(existing[0]))
+            names, first = ", ".join(self.context.keys), payload.source.label.text(existing[0])
             raise RowsExistError(
                 f"The table already has rows with the keys ({names}) of {len(existing):,} rows of the frame that this"
                 f" write has not sent; the first is row {first}. With on=, an append adds only new keys; upsert changes"
@@ -403,7 +403,7 @@ class ByKeys:
             for row, each in zip(duplicates, hashes.tolist(), strict=True):
                 if equal.get(each, 0) != copies[row]:
                     raise ClicDataError(
-                        f"The keys of row {encode.short_repr(payload.source.label(row))} are in the table"
+                        f"The keys of row {payload.source.label.text(row)} are in the table"
                         f" {copies[row]:,} times, some of them with other values. Another writer adds rows with the"
                         " same keys."
                     )

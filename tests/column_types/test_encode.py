@@ -115,19 +115,29 @@ def test_an_error_names_the_cell_and_a_remedy(no_requests, sessions, name, case)
     assert shown in error.value
     for part in ("'x'", repr(row), why):
         assert part in str(error)
-    assert ("column_types={'x': 'text'}" in str(error)) == (case in UNSUPPORTED_KINDS and case != "zone and none")
+    text = case in {"text and number", "number and text", "sparse", "mixed category"}
+    as_json = case in UNSUPPORTED_KINDS and case != "zone and none" and not text
+    assert ("column_types={'x': 'text'}" in str(error)) == as_json
     assert schema["clicdata_type"].isna().tolist() == [False, True]
     assert schema["note"][1] == f"refused: {error}"
 
 
-def test_an_error_describes_the_first_column_and_names_the_others(no_requests, sessions, name):
+def test_an_error_describes_each_column(no_requests, sessions, name):
     frame = pd.DataFrame({"a": [b""], "b": [1], "c": [[1]], "d": [np.inf]})
-    with pytest.raises(
-        cd.UnsupportedTypeError, match=r"^Column 'a'.* Other columns that cannot be sent: 'c'; see df.clicdata"
-    ):
+    with pytest.raises(cd.UnsupportedTypeError) as caught:
         cd.push(frame, name, session=sessions["2025.3"])
-    with pytest.raises(cd.CellValueError, match=r"^Column 'd'.*Other columns that cannot be sent: 'e', 'f'; see df"):
-        cd.push(frame[["b", "d"]].assign(e=-np.inf, f=np.inf), name, session=sessions["2025.3"])
+    title, *lines = str(caught.value).split("\n")
+    assert title == "3 columns cannot be sent:"
+    starts = ["- Column 'a', row 0: b''", "- Column 'c', row 0: [1]", "- Column 'd', row 0: inf"]
+    assert [line.startswith(start) for line, start in zip(lines, starts, strict=True)] == [True] * 3
+    assert caught.value.column == "a"
+    with pytest.raises(cd.CellValueError, match=r"^2 columns cannot be sent:\n- Column 'd'.*\n- Column 'e'"):
+        cd.push(frame[["b", "d"]].assign(e=-np.inf), name, session=sessions["2025.3"])
+    many = pd.DataFrame({f"c{n}": [[1]] for n in range(22)})
+    with pytest.raises(
+        cd.UnsupportedTypeError, match=r"\n- Column 'c19'.*\n- and 'c20', 'c21'; see df.clicdata.schema"
+    ):
+        cd.push(many, name, session=sessions["2025.3"])
 
 
 def test_an_error_is_one_line():
@@ -155,6 +165,11 @@ def test_an_error_names_the_arrow_type_of_a_value_that_python_cannot_hold(bits, 
     [
         (
             [1, "a"],
+            "is of another kind than the values before it. Convert all values to text: df['x'] ="
+            " df['x'].astype('string').",
+        ),
+        (
+            [1, [2]],
             "is of another kind than the values before it. Convert all values to text: df['x'] ="
             " df['x'].astype('string'); or send each value as JSON text: column_types={'x': 'text'}.",
         ),

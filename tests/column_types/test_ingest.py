@@ -1,7 +1,9 @@
 """Convert frame-like objects to columns: names, the index, shapes, and objects that support Arrow."""
 
 import datetime as dt
+import re
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,7 +62,13 @@ NA, NAT, NAN = pd.NA, pd.NaT, float("nan")
         ([b"a"], "b'a' is not text"),
         ([pd.Timestamp("2024-01-01")], "is not text"),
         (["a", "\ud800"], "is not valid Unicode"),
-        ([("a", "b"), ("a", "c")], r"\('a', 'b'\) has a name of several levels.*join"),
+        ([("a", "b"), ("a", "c")], r"\('a', 'b'\), \('a', 'c'\) have names of several levels.*join"),
+        (
+            pd.to_datetime(["2024-01-01", "2024-02-01"]).to_list(),
+            r"Timestamp\('2024-01-01 00:00:00'\), Timestamp\('2024-02-01 00:00:00'\) are not text",
+        ),
+        (list(map(float, range(7))), "0.0, 1.0, 2.0, 3.0, 4.0 and 2 more are not text"),
+        (["a", "", "A"], r"2 columns cannot be sent:\n- A column is named ''.*\n- Columns 'a' and 'A' differ"),
         ([], "The data has no columns"),
     ],
     ids=lambda given: given if isinstance(given, str) else "",
@@ -71,7 +79,7 @@ def test_invalid_column_names_are_refused(no_requests, sessions, name, labels, w
     for use in (lambda: cd.push(frame, name, session=sessions["2025.3"]), frame.clicdata.schema):
         with pytest.raises(cd.ColumnNameError, match=why) as caught:
             use()
-        assert caught.value.column == (str(labels[-1]) if labels and isinstance(labels[-1], str) else None)
+        assert (caught.value.column is None) == (not labels or not isinstance(labels[-1], str))
 
 
 def test_a_column_multiindex_is_refused_with_a_remedy(no_requests, sessions, name):
@@ -317,12 +325,42 @@ def test_a_level_that_cannot_be_a_column_is_refused_in_a_new_table(no_requests, 
 def test_an_error_of_a_level_says_how_to_make_it_a_column(no_requests, sessions, name):
     frame = pd.DataFrame({"x": [1, 2], "y": [1, b"b"]}, index=pd.Index(["All", 7], name="k"))
     why = r"Column 'k', row 7: 7 .*'k' is a level of the index"
-    for _ in range(2):
+    errors = []
+    for use in (cd.push, cd.append, cd.push):
         with pytest.raises(cd.UnsupportedTypeError, match=why) as caught:
-            cd.push(frame, name, session=sessions["2025.3"])
-        assert str(caught.value).count("df = df.reset_index()") == 1
-        assert str(caught.value).count("Other columns that cannot be sent: 'y'") == 1
+            use(frame.assign(z=[1, float("inf")]), name, index=True, session=sessions["2025.3"])
+        errors.append(str(caught.value))
+        assert errors[-1].count("df = df.reset_index()") == 1
+        starts = ["3 columns cannot be sent:", "- Column 'k'", "- Column 'y'", "- Column 'z', row 7: inf"]
+        assert [line[: len(start)] for line, start in zip(errors[-1].split("\n"), starts, strict=True)] == starts
+    assert errors == errors[:1] * 3
     assert "df = df.reset_index()" in frame.clicdata.schema()["note"][0]
+
+
+def test_an_error_describes_all_names_of_the_index_and_the_columns(no_requests, sessions, name):
+    levels = pd.MultiIndex.from_tuples([(1, 2, 3)], names=[0.5, " ", "X"])
+    frame = pd.DataFrame([[1, 2]], columns=["x", ""], index=levels)
+    by_level = ["- Level 0.5 of the index", "- Level ' ' of the index", "- Level 'X' of the index"]
+
+    def lines(columns, index):
+        with pytest.raises(cd.ColumnNameError) as caught:
+            cd.push(frame[columns], name, index=index, session=sessions["2025.3"])
+        return [line.partition(" cannot be a column")[0].partition(";")[0] for line in str(caught.value).split("\n")]
+
+    assert lines(["x", ""], True) == ["4 columns cannot be sent:", *by_level, "- A column is named ''"]
+    assert lines(["x"], None) == ["3 columns cannot be sent:", *by_level]
+    with pytest.raises(cd.ColumnNameError, match=r"^3 columns cannot be sent:\n"):
+        frame[["x"]].clicdata.schema()
+
+
+def test_an_error_lists_a_name_that_occurs_three_times_once(no_requests, sessions, name):
+    frame = pd.DataFrame([[1, 2, 3, 4, 5]], columns=["a", "a", "a", "", ""])
+    for _ in range(2):
+        with pytest.raises(
+            cd.ColumnNameError, match=r"^2 columns cannot be sent:\n- Column 'a'.*\n- A column"
+        ) as caught:
+            cd.push(frame, name, session=sessions["2025.3"])
+        assert str(caught.value).count("\n") == 2
 
 
 @pytest.mark.parametrize("index", [0, "yes", 1.0, []])
@@ -478,6 +516,63 @@ def test_an_error_in_an_arrow_table_names_the_position(no_requests, sessions, na
         with pytest.raises(cd.UnsupportedTypeError, match=r"^Column 'x' \(binary\) has no ClicData type") as caught:
             cd.push(without, name, session=sessions["2025.3"])
         assert (caught.value.row, caught.value.value) == (None, None)
+
+
+class _Collection:
+    """A class of another package, such as Dask, whose rows are not in memory."""
+
+    def compute(self):
+        raise AssertionError
+
+
+_Collection.__module__ = "dask.dataframe.core"
+
+
+@pytest.mark.parametrize(
+    ("thing", "what", "code"),
+    [
+        (_Collection(), "_Collection of dask", "df.compute()"),
+        (pl.LazyFrame({"a": [1]}), "LazyFrame of polars", "df.collect()"),
+        (pd.Series([1]), "Series of pandas", "series.to_frame()"),
+    ],
+    ids=["dask", "polars", "pandas"],
+)
+def test_an_object_of_another_package_is_refused_with_the_code_that_converts_it(
+    no_requests, sessions, name, thing, what, code
+):
+    if hasattr(thing, "__arrow_c_stream__"):
+        pytest.skip("this version of the package sends it as a stream")
+    with pytest.raises(TypeError, match=re.escape(f"Cannot send a {what}: ")) as caught:
+        cd.push(thing, name, session=sessions["2025.3"])
+    assert str(caught.value).endswith(f"Convert it first: {code}.")
+
+
+@pytest.mark.skipif(not hasattr(pl, "Int128"), reason="this version of polars has no Int128")
+def test_a_type_that_pyarrow_does_not_read_is_refused_with_its_column(no_requests, sessions, name):
+    frame = pl.DataFrame({"a": [1], "b": pl.Series([1], dtype=pl.Int128)})
+    with pytest.raises(
+        cd.UnsupportedTypeError, match=r"type that pyarrow [0-9.]+ does not read: 'b' \(Int128\)\. Conv"
+    ):
+        cd.push(frame, name, session=sessions["2025.3"])
+
+
+def test_an_error_gives_the_position_of_a_row_whose_label_repeats(no_requests, sessions, name):
+    def message(frame, **options):
+        with pytest.raises(cd.FrameError) as caught:
+            cd.push(frame, name, session=sessions["2025.3"], **options)
+        assert caught.value.row == 5
+        return str(caught.value)
+
+    repeated: dict[str, Any] = {"index": [5, 6, 5]}
+    assert "row 5 (position 2): inf" in message(pd.DataFrame({"n": [1, 2, np.inf]}, **repeated))
+    assert "row 5 (position 2): 'a'" in message(pd.DataFrame({"n": [1, 2, "a"]}, **repeated))
+    keys = message(pd.DataFrame({"n": [1, 2, 1]}, **repeated), on="n")
+    assert "Rows 5 (position 0) and 5 (position 2) have the same keys" in keys
+    assert "row 5 (position 2): the key" in message(pd.DataFrame({"n": [1, 2, None]}, **repeated), on="n")
+
+    error = message(pd.DataFrame({"d": np.array(["2024-01-01", "2024-01-01", "10000-01-01"], "M8[s]")}, **repeated))
+    # The code of the message changes this row only.
+    assert "df.iloc[2, df.columns.get_loc('d')] = None" in error
 
 
 @pytest.mark.parametrize("thing", [pd.Series([1]), [{"a": 1}], {"a": [1]}, None, np.zeros((1, 1)), "df"], ids=repr)

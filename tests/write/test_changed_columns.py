@@ -489,3 +489,16 @@ def test_docstrings_have_examples_and_all_parameters():
     documented = inspect.getdoc(OLD.clicdata.push) or ""
     for parameter in inspect.signature(OLD.clicdata.push).parameters:
         assert re.search(rf"^{parameter} : ", documented, re.MULTILINE), parameter
+
+
+def test_a_suggestion_that_looks_like_the_name_shows_its_characters(session, name):
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    table = f"{name} {composed}"
+    pd.DataFrame({composed: [1]}).clicdata.push(table, session=session)
+    shown = f"'{composed}', written with other Unicode characters: {composed!a}"
+    with pytest.raises(cd.ColumnNotFoundError, match=re.escape(shown)):
+        cd.read_clicdata(table, columns=[decomposed], session=session)
+    with pytest.raises(cd.ColumnMismatchError, match=re.escape(shown)):
+        pd.DataFrame({decomposed: [1]}).clicdata.append(table, session=session)
+    with pytest.raises(cd.TableNotFoundError, match=re.escape(f"with other Unicode characters: {table!a}")):
+        cd.read_clicdata(f"{name} {decomposed}", session=session)
