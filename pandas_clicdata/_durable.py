@@ -6,13 +6,21 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 import tempfile
+import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 _BINARY = getattr(os, "O_BINARY", 0)
+_ON_WINDOWS = os.name == "nt"
+_REPLACE_TRIES, _REPLACE_SECONDS = 40, 0.05
 # The answers of file systems on which folders cannot be synced. A failure of the disk is another one, such as EIO.
 _NO_FOLDER_SYNC = frozenset({errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
 
@@ -49,6 +57,57 @@ def open_regular(path: Path) -> BinaryIO:
         return os.fdopen(handle, "rb")
     os.close(handle)
     raise OSError(errno.EINVAL, "it is not a regular file")
+
+
+def sync(handle: int) -> None:
+    """Wait until the content of a file is on the disk.
+
+    Parameters
+    ----------
+    handle : int
+        The file descriptor.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryFile() as file:
+    ...     sync(file.fileno())
+    """
+    if sys.platform == "darwin":
+        import fcntl
+
+        # On macOS, fsync leaves the content in the cache of the disk. Not every file system can do more.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(handle)
+
+
+def lock_of(path: Path, *, timeout: float) -> FileLock:
+    """Return the lock of a file, which is a file of the same name with ``.lock`` beside it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    timeout : float
+        How long to wait for the lock, in seconds.
+
+    Returns
+    -------
+    FileLock
+        The lock, which is not acquired yet.
+
+    Examples
+    --------
+    >>> with lock_of(Path(tempfile.mkdtemp()) / "numbers.txt", timeout=0) as lock:
+    ...     lock.is_locked
+    True
+    """
+    from filelock import FileLock
+
+    # On a file system without flock, filelock uses the existence of the file instead. That is not for the user.
+    warnings.filterwarnings("ignore", "flock not supported", UserWarning)
+    return FileLock(f"{path}.lock", timeout=timeout, mode=0o600)
 
 
 def is_writable_for_all(folder: Path) -> bool:
@@ -171,7 +230,7 @@ class AtomicFile:
             The file exists, and ``overwrite`` is False.
         """
         if overwrite:
-            self.draft.replace(self.path)
+            _replace(self.draft, self.path)
         else:
             self._publish_new()
         _sync_folder(self.path.parent)
@@ -186,7 +245,7 @@ class AtomicFile:
             # A file system without hard links.
             os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             try:
-                self.draft.replace(self.path)
+                _replace(self.draft, self.path)
             except BaseException:
                 self.path.unlink(missing_ok=True)
                 raise
@@ -196,9 +255,22 @@ class AtomicFile:
             self.draft.unlink(missing_ok=True)
 
 
+def _replace(draft: Path, path: Path) -> None:
+    for _ in range(_REPLACE_TRIES if _ON_WINDOWS else 0):
+        try:
+            draft.replace(path)
+        except PermissionError:
+            # On Windows, a file that another program has open cannot be replaced. A virus scanner or a program that
+            # synchronizes the folder opens each new file for a moment.
+            time.sleep(_REPLACE_SECONDS)
+        else:
+            return
+    draft.replace(path)
+
+
 def _sync(file: BinaryIO) -> None:
     file.flush()
-    os.fsync(file.fileno())
+    sync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

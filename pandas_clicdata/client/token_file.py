@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pandas_clicdata._config import Settings, user_folder
-from pandas_clicdata._durable import AtomicFile, is_writable_for_all, open_regular
+from pandas_clicdata._durable import AtomicFile, is_writable_for_all, lock_of, open_regular
 from pandas_clicdata._models import Secret
 from pandas_clicdata.errors import ConfigurationError
 
@@ -103,14 +103,14 @@ class TokenFile:
             The file cannot be locked, or other users can replace it. No request was sent.
         """
         self._check_folder()
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
-        lock, reason = FileLock(f"{self.path}.lock", mode=0o600), ""
+        lock, reason = lock_of(self.path, timeout=_LOCK_TIMEOUT_SECONDS), ""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._owns_folder and os.name == "posix":
                 self.path.parent.chmod(0o700)
-            lock.acquire(timeout=_LOCK_TIMEOUT_SECONDS)
+            lock.acquire()
         except Timeout:
             reason = f"another process has locked it for {_LOCK_TIMEOUT_SECONDS:.0f} seconds"
         except NotImplementedError:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from pandas_clicdata._durable import AtomicFile
+from pandas_clicdata._durable import AtomicFile, lock_of, open_regular, sync
 from pandas_clicdata._models import TableRef
 from pandas_clicdata.errors import JournalInUseError, ResumeError, RowRange
 from pandas_clicdata.write import row_ranges
@@ -628,11 +628,11 @@ class JournalFile:
         self._broken = False
 
     def __enter__(self) -> Self:
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
         if self.path.is_dir() or not self.path.parent.is_dir():
             raise ResumeError(f"journal= must be the path of a file in an existing folder, not {str(self.path)!r}.")
-        lock = FileLock(f"{self.path}.lock", timeout=0, mode=0o600)
+        lock = lock_of(self.path, timeout=0)
         try:
             lock.acquire()
         except Timeout:
@@ -670,10 +670,8 @@ class JournalFile:
     def _parse(self) -> tuple[list[dict[str, Any]], int]:
         """Return the header and the events, and the length of their lines in bytes."""
         try:
-            # Opening a named pipe would wait for its other end.
-            if self.path.exists() and not self.path.is_file():
-                raise OSError("it is not a regular file")  # noqa: TRY301
-            content = self.path.read_bytes()
+            with open_regular(self.path) as file:
+                content = file.read()
         except FileNotFoundError:
             return [], 0
         except OSError as exc:
@@ -738,7 +736,7 @@ class JournalFile:
             if os.write(self._file, line) != len(line):
                 raise OSError("only a part of the line was written")  # noqa: TRY301
             if self._synced:
-                os.fsync(self._file)
+                sync(self._file)
             self._broken = False
         except OSError as exc:
             raise self._unusable("written", exc) from exc

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pandas_clicdata._config import journals_wanted, user_folder
-from pandas_clicdata._durable import AtomicFile
+from pandas_clicdata._durable import AtomicFile, open_regular
 from pandas_clicdata._models import TableRef
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import ClicDataError, JournalInUseError, ResumeError, RowsExistError, UnfinishedWriteError
@@ -192,7 +192,8 @@ def records(account: str, table: TableRef) -> list[Entry]:
         found = [each for each in _finished_in_process.get(account, ()) if each.concerns(table)]
     for path in _files(account, _RECORD, f"{table.rec_id}-"):
         with contextlib.suppress(ResumeError, OSError):
-            journal = Journal.from_record(path.read_bytes())
+            with open_regular(path) as file:
+                journal = Journal.from_record(file.read())
             if journal.identity.account == account and journal.last_at > time.time() - _RECORD_SECONDS:
                 found.append(Entry(journal, path))
     return sorted(found, key=lambda each: each.journal.last_at)
