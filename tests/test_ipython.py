@@ -105,7 +105,7 @@ def kernel(running: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[K
             yield started
         finally:
             client.stop_channels()
-            manager.shutdown_kernel(now=True)
+            manager.shutdown_kernel()
 
 
 @pytest.fixture(autouse=True)

@@ -548,7 +548,7 @@ def _close(context: WriteContext, journal: Journal, path: Path | None) -> None:
         if path is not None and path.exists():
             if is_automatic:
                 _keep_record(journal, path)
-        elif journal.sent:
+        elif journal.sent and _wants_journal(context):
             with _lock:
                 kept = _finished_in_process.setdefault(account, deque(maxlen=_RECORDS_PER_TABLE))
                 kept.append(Entry(journal))

@@ -66,7 +66,7 @@ def kernel(tmp_path_factory):
             yield one
         finally:
             client.stop_channels()
-            manager.shutdown_kernel(now=True)
+            manager.shutdown_kernel()
 
 
 @pytest.fixture

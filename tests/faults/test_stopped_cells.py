@@ -81,7 +81,7 @@ class Notebook:
 
     def close(self):
         self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
+        self.manager.shutdown_kernel()
 
 
 @pytest.fixture

@@ -101,7 +101,9 @@ class Writes(RuleBasedStateMachine):
                 # Rows that equal some of the frame's.
                 there += numbers[: draw(st.integers(0, 5))]
             before = pd.DataFrame({"n": there, "t": [f"row {n % 3}" for n in there]}).astype({"n": "int64", "t": "str"})
-            before.clicdata.push(self.table, column_types={"n": "number", "t": "text"}, session=self.session, **stamp)
+            types = {"n": "number", "t": "text"}
+            # Not remembered, because some of the rows are sent again.
+            before.clicdata.push(self.table, column_types=types, journal=False, session=self.session, **stamp)
             self.before = Counter(there)
         self.options = {
             "chunksize": draw(st.integers(1, 8)),

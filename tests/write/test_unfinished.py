@@ -335,6 +335,11 @@ def test_without_a_journal_only_the_process_remembers(service, state, monkeypatc
     # Equal rows may be sent again.
     append(session, **options)
     assert not state.exists()
+    if by == "parameter":
+        append(session)
+        with pytest.raises(cd.RowsExistError):
+            append(session)
+        return
     forget_in_process()
     append(session, OTHER, **options)
     assert numbers(sandbox) == sorted([*range(ROWS), *range(ROWS), *OTHER["n"]])
