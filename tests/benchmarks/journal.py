@@ -30,7 +30,7 @@ class _Service(BaseHTTPRequestHandler):
         self._reply({"tables": []} if "/data" in self.path and not re.search(r"/data/\d", self.path) else {"data": []})
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
         time.sleep(SECONDS_PER_REPLY)
         if "oauth" in self.path or "token" in self.path:
             self._reply({"access_token": "a", "token_type": "Bearer", "expires_in": 3600})
