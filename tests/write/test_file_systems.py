@@ -84,8 +84,8 @@ def test_without_locks_a_write_has_no_journal_and_says_so(session, name, monkeyp
     receipt = FRAME.clicdata.push(name, session=session)
     assert receipt.sent == len(FRAME)
     assert "No journal was kept" in receipt.notes[0]
-    # A journal that the user asks for cannot be left out.
-    with pytest.raises(cd.ResumeError, match="cannot be locked"):
+    # A journal that the user asks for cannot be left out. Old versions of filelock take any error for a lock.
+    with pytest.raises(cd.ResumeError, match=r"cannot be locked|is using the journal"):
         FRAME.assign(n=1).clicdata.append(name, journal=tmp_path / "a.push", session=session)
 
 
