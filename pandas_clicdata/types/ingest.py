@@ -131,6 +131,9 @@ def column_from_series(name: str, series: pd.Series[Any]) -> SourceColumn:
         return _from_objects(name, series.astype(object), dtype)
     if is_object_dtype(dtype):
         return _from_objects(name, series)
+    if isinstance(series.index.dtype, pd.ArrowDtype):
+        # pandas asks the index for the attributes of a Series, and fails if its Arrow type has no Python type.
+        series = pd.Series(series.array, dtype=dtype)
     try:
         values = plain_values(_as_chunked(pa.array(series, from_pandas=True)))
     except (pa.ArrowException, TypeError, ValueError, NotImplementedError, AttributeError):
