@@ -549,7 +549,7 @@ def check_names(
     labels : sequence of object, optional
         The names as the user wrote them, for errors.
     faults : sequence of FrameError
-        Errors of other names, for the same message.
+        Errors of other names, which the message lists, too.
 
     Raises
     ------

@@ -723,11 +723,7 @@ class JournalFile:
                         file.publish(overwrite=True)
                     self._open()
                 else:
-                    self._file = os.open(
-                        self.path,
-                        os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0),
-                        0o600,
-                    )
+                    self._file = os.open(self.path, _APPEND | os.O_CREAT | os.O_EXCL, 0o600)
                     if os.write(self._file, lines) != len(lines):
                         raise OSError("only a part of the line was written")  # noqa: TRY301
                 self._broken = False

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,7 +44,8 @@ _in_process: dict[str, dict[str, Entry]] = {}
 """The stopped writes of this process that have no journal in the state folder, by account and id."""
 _finished_in_process: dict[str, deque[Entry]] = {}
 """The finished writes of this process that have no record in the state folder, by account."""
-_lock = threading.Lock()
+# Threads share both without a lock, which a forked child could find held: each change is one operation of a dict or a
+# deque, and each reader copies.
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,10 @@ class Entry:
         if journal.table is None:
             return f"{what} stopped on {when}, while the table was created."
         confirmed, unknown = row_ranges.count(journal.confirmed), row_ranges.count(journal.unknown_ranges)
-        total = "a stream" if journal.identity.rows is None else f"{journal.identity.rows:,}"
+        rows = journal.identity.rows
+        total = f"{confirmed:,} rows of a stream" if rows is None else f"{confirmed:,} of {rows:,} rows"
         doubt = f", and perhaps {unknown:,} more" if unknown else ""
-        return f"{what} stopped on {when}: {confirmed:,} of {total} rows are in the table{doubt}."
+        return f"{what} stopped on {when}: {total} are in the table{doubt}."
 
     def line(self) -> str:
         """Return the line of code that continues the write."""
@@ -107,10 +108,9 @@ class Entry:
     def forget(self) -> None:
         """Forget the write. The file of an explicit journal stays."""
         account = self.journal.identity.account
-        with _lock:
-            _in_process.get(account, {}).pop(self.journal.id, None)
-            finished = _finished_in_process.get(account, ())
-            _finished_in_process[account] = deque((each for each in finished if each is not self), _RECORDS_PER_TABLE)
+        _in_process.get(account, {}).pop(self.journal.id, None)
+        with contextlib.suppress(ValueError):
+            _finished_in_process.get(account, deque()).remove(self)
         if self.path is not None and _is_own(self.path, account):
             _remove(self.path)
 
@@ -171,8 +171,7 @@ def _load_journal(path: Path) -> Entry | None:
 def entries(account: str) -> list[Entry]:
     """Return the stopped and running writes of an account, the latest last."""
     loaded = [_load_journal(path) for path in _files(account, _JOURNAL)]
-    with _lock:
-        own = list(_in_process.get(account, {}).values())
+    own = list(_in_process.get(account, {}).values())
     loaded += [each if each.path is None else _load_journal(each.path) for each in own]
     # The state in this process is newer than that of a journal that could not be written to the end.
     found = {each.journal.id: each for each in loaded if each is not None}
@@ -188,8 +187,7 @@ def entries(account: str) -> list[Entry]:
 
 def records(account: str, table: TableRef) -> list[Entry]:
     """Return the finished writes to a table, the latest last."""
-    with _lock:
-        found = [each for each in _finished_in_process.get(account, ()) if each.concerns(table)]
+    found = [each for each in list(_finished_in_process.get(account, ())) if each.concerns(table)]
     for path in _files(account, _RECORD, f"{table.rec_id}-"):
         with contextlib.suppress(ResumeError, OSError):
             with open_regular(path) as file:
@@ -381,17 +379,14 @@ def existing_table_advice(context: WriteContext, table: TableRef) -> str:
     for each in reversed(entries(account)):
         if each.concerns(table) and not each.running:
             return f"{each.summary()} Choose one of:\n{_choices(context, each)}"
-    for each in reversed(records(account, table)):
-        if each.journal.made and not _difference_if_aligned(context, table, each.journal):
-            return f"{each.summary()} It sent the rows of this frame, so nothing is left to do."
+    made = [each for each in reversed(records(account, table)) if each.journal.made]
+    # Without this advice if the table cannot be read, or its columns have changed.
+    with contextlib.suppress(ClicDataError):
+        known = api.known_columns(context.client.first_page(table)) if made else None
+        for each in made:
+            if not _difference(context, table, known, each.journal):
+                return f"{each.summary()} It sent the rows of this frame, so nothing is left to do."
     return ""
-
-
-def _difference_if_aligned(context: WriteContext, table: TableRef, journal: Journal) -> str:
-    try:
-        return _difference(context, table, api.known_columns(context.client.first_page(table)), journal)
-    except ClicDataError as exc:
-        return str(exc)
 
 
 def forget_deleted(context: WriteContext, found: TableRef | None) -> None:
@@ -500,7 +495,7 @@ def _wants_journal(context: WriteContext) -> bool:
 
 
 def _new_path(context: WriteContext) -> Path | None:
-    """Return the path of a new journal; None if there is to be none."""
+    """Return the path of a new journal; None if the write keeps none on disk."""
     account, journal = context.journal.identity.account, context.journal
     if not _wants_journal(context) or not context.client.outlives_process:
         return None
@@ -538,38 +533,30 @@ def _close(context: WriteContext, journal: Journal, path: Path | None) -> None:
     """Remember a write that stopped; record one that is complete, and forget those that it supersedes."""
     account, options = journal.identity.account, context.options
     is_automatic = path is not None and _is_own(path, account)
-    with _lock:
-        _in_process.get(account, {}).pop(journal.id, None)
+    on_disk = path is not None and path.exists()
+    _in_process.get(account, {}).pop(journal.id, None)
+    entry = Entry(journal, path if on_disk else None)
     if journal.done is not None:
-        if is_automatic or path is None:
-            _supersede(
-                account, journal, options.resume is False or (options.if_exists == "replace" and not journal.made)
-            )
-        if path is not None and path.exists():
-            if is_automatic:
-                _keep_record(journal, path)
-        elif journal.sent and _wants_journal(context):
-            with _lock:
-                kept = _finished_in_process.setdefault(account, deque(maxlen=_RECORDS_PER_TABLE))
-                kept.append(Entry(journal))
-        return
-    entry = Entry(journal, path)
-    if not (entry.has_rows or journal.made or journal.creating or journal.backup or journal.cleared):
-        if is_automatic and path is not None:
-            _remove(path)
-    elif path is None or not path.exists() or not is_automatic:
-        with _lock:
-            _in_process.setdefault(account, {})[journal.id] = (
-                entry if path is not None and path.exists() else Entry(journal)
-            )
+        if options.resume is False or (options.if_exists == "replace" and not journal.made):
+            _forget_others(journal)
+        if is_automatic and on_disk and path is not None:
+            _keep_record(journal, path)
+        elif not on_disk and journal.sent and _wants_journal(context):
+            _finished_in_process.setdefault(account, deque(maxlen=_RECORDS_PER_TABLE)).append(entry)
+    elif entry.has_rows or journal.made or journal.creating or journal.backup or journal.cleared:
+        if not (is_automatic and on_disk):
+            _in_process.setdefault(account, {})[journal.id] = entry
+    elif is_automatic and path is not None:
+        _remove(path)
 
 
-def _supersede(account: str, journal: Journal, is_superseding: bool) -> None:
-    if not is_superseding or journal.table is None:
-        return
-    for each in [*entries(account), *records(account, journal.table)]:
-        if each.concerns(journal.table) and not each.running and each.journal.id != journal.id:
-            each.forget()
+def _forget_others(journal: Journal) -> None:
+    """Forget the other writes to the table of a write."""
+    if journal.table is not None:
+        account = journal.identity.account
+        for each in [*entries(account), *records(account, journal.table)]:
+            if each.concerns(journal.table) and not each.running and each.journal.id != journal.id:
+                each.forget()
 
 
 # for users

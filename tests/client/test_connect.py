@@ -116,7 +116,7 @@ def test_a_notebook_shows_a_refusal_and_keeps_the_default_session(kernel, servic
     assert kernel.run("cd.SessionManager.get_session() is before") == ("True", "")
 
 
-def test_a_notebook_shows_that_nobody_has_signed_in(kernel, service, tmp_path):
+def test_a_notebook_shows_that_no_user_has_signed_in(kernel, service, tmp_path):
     code = connecting(service, auth_method="authorization_code", token_file=str(tmp_path / "tokens.json"))
     assert kernel.run(code)[0].startswith("NoCredentialsError: There is no sign-in yet")
     assert not len(service.requests)

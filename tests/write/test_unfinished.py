@@ -239,10 +239,42 @@ def test_a_stopped_stream_is_continued(service):
     assert cd.unfinished(session=session)["rows"].isna().all()
     line = cd.unfinished(session=session)["resume"].item()
     assert line.startswith('cd.push(data, "T"')
+    with pytest.raises(cd.TableExistsError, match=r"\d+ rows of a stream are in the table, and perhaps 5 more"):
+        cd.push(pa.Table.from_pandas(FRAME).to_reader(), "T", **options)
     reader = pa.Table.from_pandas(FRAME).to_reader()
     receipt = cd.push(reader, "T", resume=True, on_unknown="check", **options)
     assert receipt.sent == ROWS
     assert numbers(sandbox) == list(range(ROWS))
+
+
+@pytest.mark.parametrize("first", ["token", "resume=True"])
+def test_a_continued_write_that_stops_again_is_continued(service, first):
+    sandbox, session = service
+    error = stop(sandbox, lambda: push(session), kind="lose_reply", nth=2)
+    again = {"resume": error.resume if first == "token" else True, "on_unknown": "check"}
+    stopped = stop(sandbox, lambda: push(session, **{**again, "on_unknown": "raise"}), nth=2)
+    assert stopped.confirmed
+    listed = cd.unfinished(session=session)
+    assert listed["confirmed"].tolist() == [sum(stop - start for start, stop in stopped.confirmed)]
+    assert push(session, resume=True, on_unknown="check").sent == ROWS
+    assert numbers(sandbox) == list(range(ROWS))
+    assert len(cd.unfinished(session=session)) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_knows_the_stopped_writes(service, monkeypatch):
+    sandbox, session = service
+    monkeypatch.setenv("CLICDATA_JOURNAL", "0")
+    stop(sandbox, lambda: push(session))
+    answer, end = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(end, str(len(cd.unfinished(session=session))).encode())
+        os._exit(0)
+    os.close(end)
+    with os.fdopen(answer) as file:
+        assert file.read() == "1"
+    os.waitpid(child, 0)
 
 
 def test_stamped_rows_are_recognized(service):
