@@ -33,6 +33,7 @@ _REQUIRED: Mapping[AuthMethod, tuple[str, ...]] = {
 _OPTIONAL: Mapping[AuthMethod, tuple[str, ...]] = {
     "authorization_code": ("code", "redirect_uri", "refresh_token", "token_file")
 }
+_COMMON = ("base_url", "api_version", "service_profile")
 # Each starts a sign-in of its own, so one from an explicit argument is not combined with one from the environment.
 _SIGN_IN = ("code", "refresh_token")
 _SECRET_NAMES = frozenset({"client_secret", "password", "api_key", "code", "refresh_token"})
@@ -44,7 +45,7 @@ _ENVIRONMENT = {
     # Without the code, which expires within a minute.
     for name in (
         "auth_method", "client_id", "client_secret", "username", "password", "api_key", "redirect_uri", "refresh_token",
-        "token_file", "api_version", "base_url",
+        "token_file", "api_version", "base_url", "service_profile",
     )
 }  # fmt: skip
 _PROFILE_NAMES = frozenset(_ENVIRONMENT)
@@ -53,11 +54,11 @@ SETTING_NAMES = (*_ENVIRONMENT, "code")
 _WHITE_SPACE = re.compile(r"\A[\s\ufeff]+|[\s\ufeff]+\Z")
 _LINE_ENDS = re.compile(r"\A[\r\n\ufeff]+|[\r\n\ufeff]+\Z")
 # White space may be part of these.
-_SPACES_ALLOWED = frozenset({"password", "token_file"})
+_SPACES_ALLOWED = frozenset({"password", "token_file", "service_profile"})
 _PLAIN_NAMES = frozenset(
     {
         "client_id", "username", "redirect_uri", "token_file", "api_version", "profile", "timeout", "retry", "verify",
-        "max_request_bytes", "max_reply_bytes",
+        "max_request_bytes", "max_reply_bytes", "service_profile",
     }
 )  # fmt: skip
 
@@ -74,6 +75,8 @@ class Settings:
         The address of the API.
     api_version : str
         ``"auto"``, ``"unversioned"`` or a version.
+    service_profile : str or None
+        The path of the service profile.
     client_id, username, redirect_uri, token_file : str or None
         Settings that are not secret. None if the method does not use them.
     client_secret, password, api_key, code, refresh_token : Secret or None
@@ -85,6 +88,7 @@ class Settings:
     auth_method: AuthMethod
     base_url: str = DEFAULT_BASE_URL
     api_version: str = "auto"
+    service_profile: str | None = None
     client_id: str | None = None
     client_secret: Secret | None = None
     username: str | None = None
@@ -255,12 +259,12 @@ def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None
         raise ConfigurationError("Give code= for a new sign-in, or refresh_token= to continue one, but not both.")
     base_url = _checked_base_url(str(merged.get("base_url", DEFAULT_BASE_URL)))
     known = (*_REQUIRED[method], *_OPTIONAL.get(method, ()))
-    fields = {name: merged[name] for name in known if merged.get(name)}
+    fields = {name: merged[name] for name in (*known, "service_profile") if merged.get(name)}
     return Settings(
         auth_method=method,
         base_url=base_url,
         api_version=_checked_api_version(str(merged.get("api_version", "auto"))),
-        notes=tuple(note for name, note in notes.items() if name in {*known, "base_url", "api_version"}),
+        notes=tuple(note for name, note in notes.items() if name in {*known, *_COMMON}),
         **cast(Any, fields),
     )
 
@@ -287,7 +291,7 @@ def resolve_unpickled(kept: Settings, profile: str | None = None) -> Settings:
         As for :func:`resolve`.
     """
     given: dict[str, str | Secret | None] = {
-        name: getattr(kept, name) for name in ("auth_method", "base_url", "api_version", "redirect_uri", "token_file")
+        name: getattr(kept, name) for name in ("auth_method", *_COMMON, "redirect_uri", "token_file")
     }
     _, merged, _ = _look_up(given, profile)
     names = {name: merged.get(name) or getattr(kept, name) for name in ("client_id", "username")}
@@ -538,7 +542,7 @@ def concealed(name: str, value: Any) -> Any:
         return value
     if name == "base_url" and isinstance(value, str):
         return masked(value)
-    if name == "token_file" and isinstance(value, os.PathLike):
+    if name in ("token_file", "service_profile") and isinstance(value, os.PathLike):
         return os.fspath(value)
     if name == "proxies" and isinstance(value, Mapping):
         return {masked(str(scheme)): concealed("proxy", address) for scheme, address in value.items()}

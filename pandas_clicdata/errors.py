@@ -401,6 +401,27 @@ class ColumnNameError(FrameError):
     """
 
 
+class SimilarKeysError(FrameError):
+    """A condition may match a row of the table whose key is only similar.
+
+    Raised before an update or a delete, if the table has keys that differ from those of the frame only in case, accents
+    or spaces, in digits after the 15th, or in fractions of a second, and it is not known that ClicData tells them
+    apart. Nothing was changed. ``cd.doctor(write=True)`` finds out how ClicData compares.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = pd.DataFrame({"plane": ["a320", "A320"], "seats": [180, 186]}).clicdata.push("Similar planes")
+    >>> try:
+    ...     pd.DataFrame({"plane": ["A320"]}).clicdata.delete_rows("Similar planes", on="plane")
+    ... except cd.SimilarKeysError as error:
+    ...     print(error.value)
+    A320
+    """
+
+
 class ColumnMismatchError(FrameError):
     """The columns of the frame and of the table differ.
 
@@ -925,6 +946,7 @@ __all__ = [
     "ScheduleStateError",
     "ScheduleTimeoutError",
     "ServerError",
+    "SimilarKeysError",
     "TableExistsError",
     "TableNotFoundError",
     "TooManyRowsError",

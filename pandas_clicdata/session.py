@@ -54,7 +54,8 @@ class Session:
     Each setting that is not given comes from an environment variable (``CLICDATA_CLIENT_ID``,
     ``CLICDATA_CLIENT_SECRET``, ``CLICDATA_USERNAME``, ``CLICDATA_PASSWORD``, ``CLICDATA_API_KEY``,
     ``CLICDATA_REDIRECT_URI``, ``CLICDATA_REFRESH_TOKEN``, ``CLICDATA_TOKEN_FILE``, ``CLICDATA_AUTH_METHOD``,
-    ``CLICDATA_API_VERSION``, ``CLICDATA_BASE_URL``), or else from a profile in a file that only its owner may read: the
+    ``CLICDATA_API_VERSION``, ``CLICDATA_BASE_URL``, ``CLICDATA_SERVICE_PROFILE``), or else from a profile in a file
+    that only its owner may read: the
     profile named by ``profile`` or ``CLICDATA_PROFILE``, or else ``default``. An empty or blank value counts as not
     set.
 
@@ -82,6 +83,10 @@ class Session:
     api_version : str, default "auto"
         ``"auto"`` detects the dialect with the first request; else ``"unversioned"``, or a version such as
         ``"2025.3"``.
+    service_profile : path-like, optional
+        The file that keeps what :func:`doctor` and the first writes find out about the service, so that several
+        machines can share it. It is created when something is found out. Default: a file for the account in your state
+        folder.
     base_url : str, default "https://api.clicdata.com"
         The address of the API. An ``http`` address is accepted for this machine only.
     profile : str, optional
@@ -140,6 +145,7 @@ class Session:
         refresh_token: str | Secret | None = None,
         token_file: str | os.PathLike[str] | None = None,
         api_version: str | None = None,
+        service_profile: str | os.PathLike[str] | None = None,
         base_url: str | None = None,
         profile: str | None = None,
         timeout: float | tuple[float, float] = DEFAULT_TIMEOUT,
@@ -176,6 +182,9 @@ class Session:
                 "refresh_token": refresh_token,
                 "token_file": os.fspath(token_file) if isinstance(token_file, os.PathLike) else token_file,
                 "api_version": api_version,
+                "service_profile": (
+                    os.fspath(service_profile) if isinstance(service_profile, os.PathLike) else service_profile
+                ),
                 "base_url": base_url,
             },
             profile,
@@ -263,9 +272,16 @@ class Session:
         if "_client" not in vars(self):
             # In a traceback with locals, if the settings were refused.
             return "<Session that could not be made>"
-        return (
-            f"<Session {self.auth_method} at {self.base_url}, {self._client.known_dialect or 'dialect not known yet'}>"
-        )
+        dialect = self._client.known_dialect or "dialect not known yet"
+        found = self._profile_date()
+        return f"<Session {self.auth_method} at {self.base_url}, {dialect}{found and f', service profile of {found}'}>"
+
+    def _profile_date(self) -> str:
+        """Return the date of the service profile; empty without one, or if the account is not known yet."""
+        try:
+            return self._client.service_profile.date or ""
+        except ClicDataError:
+            return ""
 
     def _repr_html_(self) -> str:
         if "_client" not in vars(self):
@@ -276,6 +292,7 @@ class Session:
                 ("address", self.base_url),
                 ("signs in by", self.auth_method),
                 ("dialect", self._client.known_dialect or "not known yet"),
+                *([("service profile", f"of {found}")] if (found := self._profile_date()) else []),
                 *([("certificate", "not checked (verify=False)")] if self._options["verify"] is False else []),
                 *(("note", note) for note in self._settings.notes),
             ],
@@ -544,6 +561,7 @@ def connect(
     refresh_token: str | Secret | None = None,
     token_file: str | os.PathLike[str] | None = None,
     api_version: str | None = None,
+    service_profile: str | os.PathLike[str] | None = None,
     base_url: str | None = None,
     profile: str | None = None,
     timeout: float | tuple[float, float] = DEFAULT_TIMEOUT,
@@ -572,6 +590,7 @@ def connect(
     {refresh_token}
     {token_file}
     {api_version}
+    {service_profile}
     {base_url}
     {profile}
     {timeout}
@@ -643,6 +662,7 @@ def connect(
     }
     options: dict[str, Any] = {
         "api_version": api_version,
+        "service_profile": service_profile,
         "timeout": timeout,
         "retry": retry,
         "verify": verify,
@@ -762,6 +782,7 @@ def _sandbox_session(account: Mapping[str, Any], options: Mapping[str, Any]) -> 
         client_id=sandbox.client_id, client_secret=Secret(sandbox.client_secret), base_url=sandbox.url, **options
     )
     session._client.outlives_process = False
+    session._client.service_profile.in_memory = True
     return session
 
 

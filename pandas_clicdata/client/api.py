@@ -28,9 +28,10 @@ from pandas_clicdata._models import (
 from pandas_clicdata._threads import reset_after_fork
 from pandas_clicdata.client import operations
 from pandas_clicdata.client.auth import Authenticator, account_label
-from pandas_clicdata.client.dialects import Dialect, detection, dialect_for
-from pandas_clicdata.client.operations import Operation
+from pandas_clicdata.client.dialects import KNOWN_VERSIONS, Dialect, detection, dialect_for
+from pandas_clicdata.client.operations import Operation, UpdateKey
 from pandas_clicdata.client.replies import ParsedReply, record, records
+from pandas_clicdata.client.service_profile import ServiceProfile
 from pandas_clicdata.errors import (
     AuthenticationError,
     ClicDataError,
@@ -66,6 +67,8 @@ class Client:
     ----------
     outlives_process : bool
         Whether the account exists after the end of this process; False for the sandbox of the process.
+    service_profile : ServiceProfile
+        What has been found out about the service of the account.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Client:
         self.transport = transport
         self.max_request_bytes = max_request_bytes
         self.outlives_process = True
+        self.service_profile = ServiceProfile(settings.base_url, lambda: self.account_label, settings.service_profile)
         self._dialect = None if settings.api_version == "auto" else dialect_for(settings.api_version)
         self._after_fork()
         reset_after_fork(self)
@@ -95,12 +99,22 @@ class Client:
 
     @property
     def dialect(self) -> Dialect:
-        """The dialect of the account; the first use detects it with one request."""
+        """The dialect of the account; the first use detects it with one request or a few."""
         if self._dialect is None:
             with self._dialect_lock:
                 if self._dialect is None:
-                    self._dialect = self._perform(detection())
+                    self._dialect = self._detected()
         return self._dialect
+
+    def _detected(self) -> Dialect:
+        without = self._perform(detection())
+        assert without.dialect is not None
+        if not without.certain:
+            for version in KNOWN_VERSIONS:
+                found = self._perform(detection(version)).dialect
+                if found is not None:
+                    return found
+        return without.dialect
 
     @property
     def known_dialect(self) -> str | None:
@@ -245,9 +259,11 @@ class Client:
         """Delete every row that meets all conditions, or the first one."""
         return self._perform_counted(self.dialect.delete(rec_id, find, multiple_rows))[1]
 
-    def update(self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows = "all") -> RequestOutcome:
-        """Set these values in every row that meets all conditions, or in the first one."""
-        return self._perform_counted(self.dialect.update(rec_id, find, values, multiple_rows))[1]
+    def update(
+        self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows, key: UpdateKey
+    ) -> RequestOutcome:
+        """Set these values, under this key, in every row that meets all conditions, or in the first one."""
+        return self._perform_counted(self.dialect.update(rec_id, find, values, multiple_rows, key))[1]
 
     def refresh(self, rec_id: int, method: RefreshMethod) -> dict[str, Any]:
         """Start a refresh of a table from its source, and return what the service states."""

@@ -26,8 +26,9 @@ from pandas_clicdata._models import (
     TableList,
 )
 from pandas_clicdata.client import operations
+from pandas_clicdata.client.operations import UpdateKey
 from pandas_clicdata.client.replies import VERSION_CODES, ParsedReply, bare, flag, integer, picture, record, wrapped
-from pandas_clicdata.errors import NotFoundError, PermissionDeniedError
+from pandas_clicdata.errors import ApiError, NotFoundError, PermissionDeniedError
 
 T = TypeVar("T")
 
@@ -35,7 +36,9 @@ LIST_PAGE_SIZE = 100
 LIST_VERSION = "2025.3"
 INSERT_VERSION = "2022.01"
 REFRESH_VERSION = "2025.3"
-NEWEST_KNOWN = "2025.3"
+KNOWN_VERSIONS = ("2025.3", "2022.01", "2021.08")
+"""The versions that public clients use, the newest first."""
+_REFUSED_PARAMETER = (200, 400)
 
 
 class Dialect(ABC):
@@ -47,10 +50,13 @@ class Dialect(ABC):
         Whether the service filters a list of tables by name.
     counts_rows : bool
         Whether the reply to an insert states how many rows were stored.
+    limits_rows : bool
+        Whether an insert takes a limited number of rows, as far as that is known.
     """
 
     lists_by_name: ClassVar[bool]
     counts_rows: ClassVar[bool]
+    limits_rows: ClassVar[bool]
 
     @property
     @abstractmethod
@@ -107,10 +113,12 @@ class Dialect(ABC):
         # The form of the reply is not documented, so every valid one counts.
         return self.ask(operations.DELETE.request(rec_id, content=content, repeatable=repeatable), lambda parsed: None)
 
-    def update(self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows = "all") -> Exchange[None]:
-        """``PUT /data/{id}/row`` with ``find`` and ``update``."""
+    def update(
+        self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows, key: UpdateKey
+    ) -> Exchange[None]:
+        """``PUT /data/{id}/row`` with ``find``, and the new values under ``key``."""
         # The same values set twice leave the row as it is, but the first match may be another row the second time.
-        content, repeatable = operations.update(find, values, multiple_rows), multiple_rows == "all"
+        content, repeatable = operations.update(find, values, multiple_rows, key), multiple_rows == "all"
         return self.ask(operations.UPDATE.request(rec_id, content=content, repeatable=repeatable), lambda parsed: None)
 
 
@@ -120,6 +128,7 @@ class Unversioned(Dialect):
 
     lists_by_name = True
     counts_rows = False
+    limits_rows = False
 
     @property
     def name(self) -> str:
@@ -208,6 +217,7 @@ class Versioned(Dialect):
     # No source documents a parameter for it.
     lists_by_name = False
     counts_rows = True
+    limits_rows = True
 
     @property
     def name(self) -> str:
@@ -327,33 +337,55 @@ def dialect_for(api_version: str) -> Dialect:
     return Unversioned() if api_version == "unversioned" else Versioned(api_version)
 
 
-def detection() -> Exchange[Dialect]:
-    """Pair a request without a version with the reader that returns the dialect of the account.
+@dataclass(frozen=True)
+class Detected:
+    """What a reply shows about the dialect of the account.
 
-    A service that lists versions is asked in one even if it answers without: versioned replies count rows. A service
-    that neither lists versions nor asks for one is unversioned. The reader raises an ApiError if the reply is an error
-    that is unrelated to versions and shows neither dialect.
+    Attributes
+    ----------
+    dialect : Dialect or None
+        The dialect; None if the reply shows only that the service does not have the version.
+    certain : bool
+        Whether no other request can show a better one.
     """
-    request = operations.ACCOUNT.request()
-    return Exchange(request, lambda reply: _detected(request, reply))
+
+    dialect: Dialect | None
+    certain: bool
 
 
-def _detected(request: Request, reply: Reply) -> Dialect:
+def detection(version: str | None = None) -> Exchange[Detected]:
+    """Pair a request without a version, or in one, with the reader of what its reply shows about the dialect.
+
+    A service that answers in a version is asked in one even if it also answers without: versioned replies count rows.
+    The reader raises an ApiError if the reply is an error that is unrelated to versions and shows neither dialect.
+    """
+    request = operations.ACCOUNT.request(params=None if version is None else {"api_version": version})
+    return Exchange(request, lambda reply: _detected(request, reply, version))
+
+
+def _detected(request: Request, reply: Reply, version: str | None) -> Detected:
+    # No public client needs these headers, so the service may not send them.
     supported = tuple(
-        version.strip()
-        for version in reply.headers.get("api-supported-versions", "").split(",")
-        if _VERSION.fullmatch(version.strip())
+        each.strip()
+        for each in reply.headers.get("api-supported-versions", "").split(",")
+        if _VERSION.fullmatch(each.strip())
     )
     if supported:
-        known = [version for version in supported if version_key(version) <= version_key(NEWEST_KNOWN)]
-        return Versioned(max(known or supported, key=version_key), supported)
+        known = [each for each in supported if version_key(each) <= version_key(KNOWN_VERSIONS[0])]
+        return Detected(Versioned(max(known or supported, key=version_key), supported), certain=True)
     parsed = ParsedReply.parse(request, reply)
     code, _ = parsed.error()
     if code is not None and code.lower() in VERSION_CODES:
-        return Versioned(NEWEST_KNOWN)
+        return Detected(None if version else Versioned(KNOWN_VERSIONS[0]), certain=False)
     try:
         parsed.raise_for_error()
     except (PermissionDeniedError, NotFoundError):
         # The account may be off limits, but the shape of the refusal shows the dialect.
-        return Versioned(NEWEST_KNOWN) if parsed.is_wrapped else Unversioned()
-    return Unversioned()
+        pass
+    except ApiError as exc:
+        # A service without versions may refuse a parameter that it does not know.
+        if version is None or exc.status not in _REFUSED_PARAMETER:
+            raise
+    if parsed.is_wrapped:
+        return Detected(Versioned(version or KNOWN_VERSIONS[0]), certain=version is not None)
+    return Detected(Unversioned(), certain=version is not None)

@@ -9,9 +9,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn, get_args
+from typing import Any, Literal, NoReturn, TypeAlias, get_args
 
 from pandas_clicdata._models import Column, Framing, MultipleRows, RefreshMethod, Request, Secret, find_secrets
+
+UpdateKey: TypeAlias = Literal["data", "update"]
+"""The key of the new values in the body of an update. Which one the service takes is not documented."""
 
 _ALWAYS_EXACT_CHARACTERS = 16
 """A point and at most 15 digits: a double represents every such number exactly."""
@@ -98,8 +101,10 @@ def delete(find: bytes, multiple_rows: MultipleRows) -> bytes:
     return b'{"multiplerows":"' + multiple_rows.encode() + b'","find":' + _conditions(find, "a delete") + b"}"
 
 
-def update(find: bytes, values: bytes, multiple_rows: MultipleRows) -> bytes:
+def update(find: bytes, values: bytes, multiple_rows: MultipleRows, key: UpdateKey) -> bytes:
     """Return the body that sets these values in every row that matches, or in the first of them.
+
+    ``key`` is the key of the new values in the body.
 
     Raises
     ------
@@ -107,7 +112,8 @@ def update(find: bytes, values: bytes, multiple_rows: MultipleRows) -> bytes:
         ``find`` has no condition. It is unknown what the service would change, so such a body is never sent.
     """
     conditions = _conditions(find, "an update")
-    return b'{"multiplerows":"' + multiple_rows.encode() + b'","find":' + conditions + b',"update":' + values + b"}"
+    head = b'{"multiplerows":"' + multiple_rows.encode() + b'","find":' + conditions
+    return head + b',"' + key.encode() + b'":' + values + b"}"
 
 
 def _conditions(find: bytes, what: str) -> bytes:

@@ -345,10 +345,10 @@ def records(list_key: str) -> Callable[[ParsedReply], Records]:
 
 
 def record(list_key: str = "") -> Callable[[ParsedReply], dict[str, Any]]:
-    """Return a reader of one record: the object itself, or the only entry of the list under ``list_key``."""
+    """Return a reader of one record: the object itself, or the only entry of a list, bare or under ``list_key``."""
 
     def read(parsed: ParsedReply) -> dict[str, Any]:
-        inner = parsed.fields().get(list_key)
+        inner = parsed.content if isinstance(parsed.content, list) else parsed.fields().get(list_key)
         if isinstance(inner, list):
             if len(inner) != 1:
                 parsed.unexpected(f"it holds {len(inner)} records instead of one")

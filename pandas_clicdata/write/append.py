@@ -96,8 +96,9 @@ def append(
     dry_run : bool, default False
         Whether to check everything and change nothing. The receipt states what would be sent.
     chunksize : int, default 500
-        Maximum number of rows in a request. The service accepts at most 500. Where its replies count rows, consecutive
-        requests differ slightly in size, so that a reply to another request shows.
+        Maximum number of rows in a request. More than 500 need the unversioned dialect, or an account that is known to
+        take them (see :func:`doctor`). Where replies count rows, consecutive requests differ slightly in size, so that
+        a reply to another request shows.
     workers : int, default 1
         Maximum number of requests in flight. With more than one, the order of the rows in the table is undefined.
     stamp : str, optional
@@ -200,6 +201,7 @@ def append(
     payload, keys = inserted_payload(obj, options)
     started = time.perf_counter()
     client = client_of(session)
+    options.check_chunksize(client)
     new = WriteContext(
         operation="append",
         client=client,

@@ -30,6 +30,7 @@ from pandas_clicdata.session import client_of
 from pandas_clicdata.types import infer, ingest, plan, row_codec, to_pandas
 from pandas_clicdata.write import fingerprint
 from pandas_clicdata.write.append import append
+from pandas_clicdata.write.conditions import SimilarKeys, Update, UpdateTrial, send_updates
 from pandas_clicdata.write.context import WriteContext, identity_of
 from pandas_clicdata.write.executor import Batch, send_all
 from pandas_clicdata.write.journal import Journal
@@ -37,7 +38,7 @@ from pandas_clicdata.write.options import RECONCILE_SECONDS, Options
 from pandas_clicdata.write.payload import Payload, align_subset, key_names, refuse_null_keys, select_columns
 from pandas_clicdata.write.reconcile import read_until_stable
 from pandas_clicdata.write.results import Wording, dry_receipt, receipt, require_complete, wait_for_late_requests
-from pandas_clicdata.write.update import Update, send_updates, update_receipt
+from pandas_clicdata.write.update import update_receipt
 
 if TYPE_CHECKING:
     from pandas_clicdata.session import Session
@@ -187,9 +188,13 @@ def _delete(
     options, label = context.options, context.table.label
     facts: dict[str, Any] = {}
     wanted: set[int] | None = None
-    if options.dry_run or limit is not None:
+    similar = SimilarKeys(
+        context.payload, [column.name for column in context.payload.planned], context.client.service_profile
+    )
+    if options.dry_run or limit is not None or similar.possible:
         declared = {} if known is None else {column.name: column.data_type for column in known.columns}
-        matching = read_until_stable(lambda: _matching(context))
+        matching = read_until_stable(lambda: _matching(context, similar))
+        similar.refuse(range(context.payload.rows or 0), "delete", each_alone=False)
         wanted = {key for key, _ in matching}
         facts["matched"] = len(matching)
         if options.dry_run:
@@ -248,8 +253,9 @@ def _batches(payload: Payload, wanted: set[int] | None) -> list[Batch]:
     ]
 
 
-def _matching(context: WriteContext) -> list[tuple[int, Mapping[str, Any]]]:
+def _matching(context: WriteContext, similar: SimilarKeys) -> list[tuple[int, Mapping[str, Any]]]:
     """Return the table's rows whose keys are in the payload, each with the hash of its keys."""
+    similar.forget()
     payload = context.payload
     keys = set(payload.hashes().tolist())
     matching = []
@@ -257,6 +263,7 @@ def _matching(context: WriteContext) -> list[tuple[int, Mapping[str, Any]]]:
         read.pages(context.client, context.table.rec_id, repeated_pages=context.options.repeated_pages)
     ) as pages:
         for page in pages:
+            similar.add(page)
             hashes = fingerprint.row_hashes(fingerprint.texts_of_page(page, payload.planned)).tolist()
             matching += [(each, row) for each, row in zip(hashes, page, strict=True) if each in keys]
     return matching
@@ -300,7 +307,18 @@ def update_matching(
     conditions, new = _aligned("filters", conditions, found, known), _aligned("values", new, found, known)
     context = _context("update_data", client, found, new, options, started)
     update = Update(((0, 1),), _cells(conditions), 1, values=_cells(new))
-    sent = send_updates(context, [update], 1, multiple_rows=multiple_rows)
+    similar = SimilarKeys(conditions, [column.name for column in conditions.planned], client.service_profile)
+    if similar.possible:
+        read_until_stable(lambda: _matching(replace(context, payload=conditions), similar))
+        similar.refuse([0], "change", each_alone=True)
+    if client.service_profile.update_key is None:
+        tried = UpdateTrial(context, update, [*conditions.planned, *new.planned], multiple_rows).run()
+        if tried is None:
+            note = "Nothing was sent, because no row that matches has other values."
+            return update_receipt(context, 0, 0, notes=(note,))
+        sent = tried
+    else:
+        sent = send_updates(context, [update], 1, multiple_rows=multiple_rows)
     require_complete(context, _wording("update", "changed", multiple_rows), sent)
     return update_receipt(context, 1, sent.retries, notes=wait_for_late_requests(sent, options.reconcile_wait))
 

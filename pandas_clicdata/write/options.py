@@ -6,13 +6,16 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from numbers import Real
-from typing import Any, Literal, SupportsIndex, get_args
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, get_args
 
 import numpy as np
 
 from pandas_clicdata._checks import check_choice, check_path, check_whole_number
 from pandas_clicdata._display import Progress
 from pandas_clicdata._models import MAX_BATCH_ROWS, RepeatedPages, StrPath
+
+if TYPE_CHECKING:
+    from pandas_clicdata.client.api import Client
 
 IfExists = Literal["fail", "append", "replace", "upsert"]
 OnUnknown = Literal["raise", "check"]
@@ -44,9 +47,7 @@ class Options:
     progress: bool | Progress | None = None
 
     def __post_init__(self) -> None:
-        check_whole_number(
-            "chunksize", self.chunksize, least=1, most=MAX_BATCH_ROWS, why="the service takes no more at once"
-        )
+        check_whole_number("chunksize", self.chunksize, least=1)
         check_whole_number("workers", self.workers, least=1)
         if self.index is not None and not isinstance(self.index, bool | np.bool_):
             raise TypeError(f"index= must be True, False or None, not {self.index!r}.")
@@ -99,6 +100,21 @@ class Options:
     def journal_path(self) -> StrPath | None:
         """The file that the caller passed as ``journal=``."""
         return None if isinstance(self.journal, bool) else self.journal
+
+    def check_chunksize(self, client: Client) -> None:
+        """Check that the service is known to take inserts of ``chunksize`` rows.
+
+        Raises
+        ------
+        ValueError
+            It is not known to.
+        """
+        most = client.service_profile.max_rows
+        if int(self.chunksize) > most and client.dialect.limits_rows:
+            raise ValueError(
+                f"chunksize={int(self.chunksize)} is more than the {most:,} rows that ClicData is known to take in one"
+                " request. To find out whether it takes more:\n    cd.doctor(write=True)"
+            )
 
     def given(self) -> dict[str, Any]:
         """Return the options that differ from their defaults, as plain JSON, without those of one call only."""

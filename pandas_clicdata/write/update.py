@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata import read
-from pandas_clicdata._display import Progress, ProgressBar
+from pandas_clicdata._display import Progress
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
     MAX_BATCH_ROWS,
-    MultipleRows,
     RepeatedPages,
-    RequestOutcome,
     TableId,
     TableLike,
     WriteResult,
@@ -28,9 +26,10 @@ from pandas_clicdata.session import client_of
 from pandas_clicdata.types import row_codec
 from pandas_clicdata.write import fingerprint, row_ranges
 from pandas_clicdata.write.append import append
+from pandas_clicdata.write.conditions import SimilarKeys, Update, UpdateTrial, send_updates
 from pandas_clicdata.write.context import WriteContext, identity_of
 from pandas_clicdata.write.exactly_once import ExactlyOnceInsert, count_batches
-from pandas_clicdata.write.executor import Batch, SendResult, send_all
+from pandas_clicdata.write.executor import SendResult
 from pandas_clicdata.write.journal import Baseline, Journal
 from pandas_clicdata.write.options import RECONCILE_SECONDS, OnNewColumns, Options
 from pandas_clicdata.write.payload import align, align_subset, keyed_payload
@@ -169,10 +168,22 @@ def update_rows(
         started=started,
     )
     rows = payload.rows or 0
+    wanted = [(0, rows)] if rows else []
+    differing: Sequence[RowRange] | None = None
+    similar = SimilarKeys(payload, keys, client.service_profile)
+    if rows and (similar.possible or (client.service_profile.update_key is None and not dry_run)):
+        differing = read_until_stable(lambda: _compare(context, similar)).differing
+        similar.refuse(range(rows), "change", each_alone=True)
+        if client.service_profile.update_key is not None:
+            differing = None
     if dry_run:
         return dry_receipt(context, rows, notes=payload.notes)
-    sent = _send_and_require_updates(context, [(0, rows)] if rows else [], [], _UPDATE_HINT)
-    notes = (*payload.notes, *wait_for_late_requests(sent, options.reconcile_wait))
+    notes = payload.notes
+    if differing == []:
+        wanted, rows = [], 0
+        notes += ("Nothing was sent, because no row of the table that has one of the keys has other values.",)
+    sent = _send_and_require_updates(context, wanted, [], _UPDATE_HINT, differing=differing)
+    notes += wait_for_late_requests(sent, options.reconcile_wait)
     if verify:
         _verify(context)
     return update_receipt(context, rows, sent.retries, notes=notes)
@@ -275,6 +286,7 @@ def upsert(
     payload, keys = keyed_payload(obj, "upsert", on, options)
     started = time.perf_counter()
     client = client_of(session)
+    options.check_chunksize(client)
     context = WriteContext(
         operation="upsert",
         client=client,
@@ -296,13 +308,17 @@ def upsert_rows(context: WriteContext) -> WriteResult:
     # Repeating an upsert resumes it, so its errors have no token.
     journal = Journal(replace(context.journal.identity, resumable=False))
     context = replace(context, payload=payload, journal=journal)
-    comparison = read_until_stable(lambda: _compare(context))
+    similar = SimilarKeys(payload, context.keys, client.service_profile)
+    comparison = read_until_stable(lambda: _compare(context, similar))
+    similar.refuse(row_ranges.positions(comparison.differing), "change", each_alone=True)
     inserts = row_ranges.count(comparison.absent)
     updates = row_ranges.count(comparison.differing)
     facts: dict[str, Any] = {"matched": comparison.matched, "notes": (*payload.notes, *comparison.notes)}
     if options.dry_run:
         return dry_receipt(context, updates + count_batches(client, inserts, options), **facts)
-    sent = _send_and_require_updates(context, comparison.differing, comparison.equal, _UPSERT_HINT)
+    sent = _send_and_require_updates(
+        context, comparison.differing, comparison.equal, _UPSERT_HINT, differing=comparison.differing
+    )
     journal.confirmed = row_ranges.merged([*comparison.equal, *comparison.differing])
     journal.table = context.table
     # The rows of other keys: a key can have several rows in the table.
@@ -316,17 +332,6 @@ def upsert_rows(context: WriteContext) -> WriteResult:
     return update_receipt(
         context, updates + inserts, sent.retries + journal.retries, batches=updates + journal.batches, **facts
     )
-
-
-@dataclass(frozen=True)
-class Update(Batch):
-    """The update of one row: the body is the condition, and ``values`` are the new values."""
-
-    values: bytes = field(default=b"", repr=False)
-
-    def without_data(self) -> Batch:
-        """Return the batch without its data, to free the memory."""
-        return replace(self, body=b"", values=b"")
 
 
 @dataclass(frozen=True)
@@ -344,7 +349,8 @@ class _Comparison:
     notes: tuple[str, ...]
 
 
-def _compare(context: WriteContext) -> _Comparison:
+def _compare(context: WriteContext, similar: SimilarKeys) -> _Comparison:
+    similar.forget()
     payload, keys = context.payload, context.keys
     by_key = payload.hashes(keys).tolist()
     whole = payload.hashes().tolist()
@@ -357,6 +363,7 @@ def _compare(context: WriteContext) -> _Comparison:
     ) as pages:
         for page in pages:
             total += len(page)
+            similar.add(page)
             texts = fingerprint.texts_of_page(page, payload.planned)
             key_hashes = fingerprint.row_hashes([texts[at] for at in key_places]).tolist()
             hashes = fingerprint.row_hashes(texts).tolist()
@@ -383,35 +390,36 @@ def _compare(context: WriteContext) -> _Comparison:
 
 
 def _send_and_require_updates(
-    context: WriteContext, ranges: Sequence[RowRange], equal: Sequence[RowRange], hint: str
+    context: WriteContext,
+    ranges: Sequence[RowRange],
+    equal: Sequence[RowRange],
+    hint: str,
+    *,
+    differing: Sequence[RowRange] | None,
 ) -> SendResult:
-    """Send one update per row.
+    """Send one update per row. Where the key of the new values is not known, learn it from a row that differs.
 
     Raises
     ------
     IncompleteWriteError
         Some updates failed. The rows ``equal`` count as confirmed.
     """
+    first = SendResult([])
+    if context.client.service_profile.update_key is None:
+        for row in row_ranges.positions(differing or []):
+            (update,) = _updates(context, [(row, row + 1)])
+            tried = UpdateTrial(context, update, context.payload.planned).run()
+            if tried is not None:
+                require_complete(context, _WORDING, tried, confirmed_before=equal, hint=hint)
+                first, equal = tried, row_ranges.merged([*equal, (row, row + 1)])
+                ranges = row_ranges.common(ranges, row_ranges.complement([(row, row + 1)], context.payload.rows or 0))
+                break
+        else:
+            # Another program has made the same changes meanwhile.
+            return first
     sent = send_updates(context, _updates(context, ranges), row_ranges.count(ranges))
     require_complete(context, _WORDING, sent, confirmed_before=equal, hint=hint)
-    return sent
-
-
-def send_updates(
-    context: WriteContext, updates: Iterable[Update], count: int, *, multiple_rows: MultipleRows = "all"
-) -> SendResult:
-    """Send updates, and return the outcome of each."""
-
-    def send(batch: Batch) -> RequestOutcome:
-        assert isinstance(batch, Update)
-        # After a lost reply, the client repeats an update of all matching rows: the same values twice are harmless.
-        return context.client.update(context.table.rec_id, batch.body, batch.values, multiple_rows)
-
-    bar = ProgressBar(context.options.progress, f"update {context.table.label}", count)
-    try:
-        return send_all(updates, send, workers=int(context.options.workers), bar=bar)
-    finally:
-        bar.close()
+    return SendResult([*first.results, *sent.results])
 
 
 def _updates(context: WriteContext, ranges: Sequence[RowRange]) -> Iterator[Update]:

@@ -58,8 +58,10 @@ REQUESTS: list[tuple[Any, ...]] = [
      {"data": [FIND_BODY["find"]]}),
     (PLAIN, "delete", (7, FIND), "DELETE", "/data/7/row", {}, FIND_BODY),
     (V3, "delete", (7, FIND), "DELETE", "/data/7/row", version("2025.3"), FIND_BODY),
-    (PLAIN, "update", (7, FIND, VALUES), "PUT", "/data/7/row", {}, UPDATE_BODY),
-    (V3, "update", (7, FIND, VALUES), "PUT", "/data/7/row", version("2025.3"), UPDATE_BODY),
+    (PLAIN, "update", (7, FIND, VALUES, "all", "update"), "PUT", "/data/7/row", {}, UPDATE_BODY),
+    (PLAIN, "update", (7, FIND, VALUES, "all", "data"), "PUT", "/data/7/row", {},
+     FIND_BODY | {"data": UPDATE_BODY["update"]}),
+    (V3, "update", (7, FIND, VALUES, "all", "update"), "PUT", "/data/7/row", version("2025.3"), UPDATE_BODY),
     (PLAIN, "list_tables", (1, None, True, False), "GET", "/data",
      {"uniquekeyavailable": "true", "refresh": "false"}, None),
     (PLAIN, "list_tables", (1, "T", None, True), "GET", "/data", {"name": "T", "refresh": "true"}, None),
@@ -77,8 +79,9 @@ REQUESTS: list[tuple[Any, ...]] = [
     (PLAIN, "delete", (7, FIND, "first"), "DELETE", "/data/7/row", {}, FIND_BODY | {"multiplerows": "first"}),
     (V3, "delete", (7, FIND, "first"), "DELETE", "/data/7/row", version("2025.3"),
      FIND_BODY | {"multiplerows": "first"}),
-    (PLAIN, "update", (7, FIND, VALUES, "first"), "PUT", "/data/7/row", {}, UPDATE_BODY | {"multiplerows": "first"}),
-    (V3, "update", (7, FIND, VALUES, "first"), "PUT", "/data/7/row", version("2025.3"),
+    (PLAIN, "update", (7, FIND, VALUES, "first", "update"), "PUT", "/data/7/row", {},
+     UPDATE_BODY | {"multiplerows": "first"}),
+    (V3, "update", (7, FIND, VALUES, "first", "update"), "PUT", "/data/7/row", version("2025.3"),
      UPDATE_BODY | {"multiplerows": "first"}),
     (PLAIN, "refresh", (7, "append"), "POST", "/data/7/append", {}, None),
     (V3, "refresh", (7, "append"), "POST", "/table/7/refresh", version("2025.3"), {"mode": "append"}),
@@ -336,7 +339,7 @@ def test_nothing_is_written_without_a_condition(find, multiple_rows):
     with pytest.raises(ValueError, match="a delete without a condition"):
         delete(find, multiple_rows)
     with pytest.raises(ValueError, match="an update without a condition"):
-        update(find, VALUES, multiple_rows)
+        update(find, VALUES, multiple_rows, "data")
 
 
 @pytest.mark.parametrize(

@@ -29,17 +29,18 @@ pytestmark = pytest.mark.sampled(1)
 
 
 @pytest.mark.parametrize(
-    ("dialect", "name"),
-    [("both", "versioned, 2025.3"), ("versioned", "versioned, 2025.3"), ("unversioned", "unversioned")],
+    ("dialect", "name", "requests"),
+    # A service that does not list versions is also asked in one.
+    [("both", "versioned, 2025.3", 1), ("versioned", "versioned, 2025.3", 1), ("unversioned", "unversioned", 2)],
 )
-def test_threads_detect_the_dialect_with_one_request(serve, dialect, name):
+def test_threads_detect_the_dialect_once(serve, dialect, name, requests):
     sandbox, session = serve("auto", dialect=dialect)
     barrier = threading.Barrier(8)
     with ThreadPoolExecutor(8) as pool:
         accounts = list(pool.map(lambda _: (barrier.wait(), session.whoami())[1], range(8)))
     assert len({account.id for account in accounts}) == 1
     assert session._client.dialect.name == name
-    assert sandbox.requests.counts() == {"token": 1, "account": 9}
+    assert sandbox.requests.counts() == {"token": 1, "account": 8 + requests}
 
 
 def test_a_given_version_takes_no_request(serve):
@@ -79,6 +80,53 @@ def test_the_dialect_is_recognized_by_the_reply(http_service, status, headers, b
         cd.Session(api_key="hush", base_url=url) as session,
     ):
         assert session._client.dialect.name == name
+
+
+REQUIRED = {"error": {"code": "APIVersionRequired"}}
+INVALID = {"success": False, "error": {"code": "InvalidVersion"}}
+WRAPPED = {"success": True, "result": {"id": 7}}
+BARE = {"id": 7}
+
+
+@pytest.mark.parametrize(
+    ("replies", "name", "requested"),
+    [
+        # The reply without a version and in each one, the name of the dialect, and the versions that are requested.
+        ({None: BARE, "2025.3": WRAPPED}, "versioned, 2025.3", [None, "2025.3"]),
+        ({None: BARE, "2025.3": INVALID, "2022.01": WRAPPED}, "versioned, 2022.01", [None, "2025.3", "2022.01"]),
+        (
+            {None: REQUIRED, "2025.3": INVALID, "2022.01": INVALID, "2021.08": WRAPPED},
+            "versioned, 2021.08",
+            [None, "2025.3", "2022.01", "2021.08"],
+        ),
+        ({None: BARE, "2025.3": BARE}, "unversioned", [None, "2025.3"]),
+        # The parameter itself is refused.
+        ({None: BARE, "2025.3": {"error": {"code": "UnknownParameter"}}}, "unversioned", [None, "2025.3"]),
+        (
+            {None: BARE, "2025.3": INVALID, "2022.01": INVALID, "2021.08": INVALID},
+            "unversioned",
+            [None, "2025.3", "2022.01", "2021.08"],
+        ),
+        (
+            {None: REQUIRED, "2025.3": INVALID, "2022.01": INVALID, "2021.08": INVALID},
+            "versioned, 2025.3",
+            [None, "2025.3", "2022.01", "2021.08"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400])
+def test_the_dialect_is_found_without_version_headers(http_service, replies, name, requested, status):
+    received = []
+
+    def answer(request):
+        version = request.query.get("api_version")
+        received.append(version)
+        body = replies[version]
+        return (status if "error" in body else 200), {}, json.dumps(body).encode()
+
+    with http_service(answer) as url, cd.Session(api_key="hush", base_url=url) as session:
+        assert session._client.dialect.name == name
+    assert received == requested
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500])

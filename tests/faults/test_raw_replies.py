@@ -16,6 +16,7 @@ import pytest
 from raw_service import REC_ID, RawService, chunked, framed
 
 import pandas_clicdata as cd
+from conftest import KNOWN, service_profile
 
 DIALECTS = ("unversioned", "2025.3")
 QUICK = cd.RetryPolicy(attempts=2, backoff=0, min_retry_after=0, max_retry_after=0)
@@ -186,7 +187,12 @@ def service(dialect):
 def session(service, dialect):
     """Open a new session for each test, so that no test uses the half-closed connection of another."""
     with cd.Session(
-        api_key="canary-of-the-key", base_url=service.url, api_version=dialect, retry=QUICK, timeout=10
+        api_key="canary-of-the-key",
+        base_url=service.url,
+        api_version=dialect,
+        retry=QUICK,
+        timeout=10,
+        service_profile=service_profile(service.url, **KNOWN),
     ) as opened:
         yield opened
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 import pandas_clicdata as cd
+from conftest import service_profile
 from pandas_clicdata.sandbox import Assumptions
 
 # By default, the cases cover each value of each parameter; the other combinations are slow.
@@ -538,7 +539,8 @@ def test_an_empty_reply_is_a_success(http_service, reply):
         return (200, {}, page) if request.method == "GET" else (status, {}, body)
 
     with http_service(answer) as url:
-        data = cd.Data(api_key="hush", base_url=url, api_version="unversioned")
+        known = service_profile(url, update_key="data", find_text="exact")
+        data = cd.Data(api_key="hush", base_url=url, api_version="unversioned", service_profile=known)
         assert data.delete_data(7, {"a": "x"}).status == "unverified"
         assert data.update_data(7, {"a": "x"}, {"a": "y"}).status == "unverified"
         data.session.close()

@@ -183,7 +183,7 @@ REFUSED = {
     "no table": (lambda s: SMALL.clicdata.append(None, session=s), TypeError, "RecId"),
     "no RecId": (lambda s: SMALL.clicdata.append(0, session=s), ValueError, "RecId"),
     "bool for a RecId": (lambda s: SMALL.clicdata.append(True, session=s), TypeError, "RecId"),
-    "batch too large": (lambda s: SMALL.clicdata.push("T", chunksize=501, session=s), ValueError, "from 1 to 500"),
+    "batch of no number": (lambda s: SMALL.clicdata.push("T", chunksize="500", session=s), ValueError, "chunksize"),
     "batch of no rows": (lambda s: SMALL.clicdata.push("T", chunksize=0, session=s), ValueError, "chunksize"),
     "fraction for a batch": (lambda s: SMALL.clicdata.push("T", chunksize=2.5, session=s), ValueError, "chunksize"),
     "no workers": (lambda s: SMALL.clicdata.push("T", workers=0, session=s), ValueError, "workers"),

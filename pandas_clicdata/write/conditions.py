@@ -1,0 +1,407 @@
+"""Updates and deletes by condition, where it is not documented what a condition matches or where new values stand.
+
+Rows whose keys are similar to those of a condition are refused before the first change, unless the service is known to
+tell them apart. The key of the new values in the body of an update is learned from one row that really changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any, get_args
+
+from pandas_clicdata import read
+from pandas_clicdata._display import ProgressBar
+from pandas_clicdata._models import ColumnType, MultipleRows, PlannedColumn, RequestOutcome
+from pandas_clicdata.client.operations import UpdateKey
+from pandas_clicdata.client.service_profile import ServiceProfile
+from pandas_clicdata.errors import (
+    ApiError,
+    AuthenticationError,
+    FrameError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    SimilarKeysError,
+    VerificationError,
+)
+from pandas_clicdata.write import fingerprint, row_ranges
+from pandas_clicdata.write.context import WriteContext
+from pandas_clicdata.write.executor import Batch, SendResult, send_all
+from pandas_clicdata.write.payload import Payload
+from pandas_clicdata.write.reconcile import read_until_stable
+from pandas_clicdata.write.results import RowStates, failed_after_sending, raise_from
+
+_DOUBLE_DIGITS = 15
+_SECONDS = len("YYYY-MM-DD HH:MM:SS")
+_MAX_SHOWN = 5
+_BUSY = (AuthenticationError, PermissionDeniedError, NotFoundError, RateLimitError)
+"""Refusals that have nothing to do with the body of a request."""
+
+
+# similar keys
+
+
+def _folded(text: str) -> str:
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(each for each in letters if not unicodedata.combining(each)).strip()
+
+
+def _as_double(text: str) -> str:
+    try:
+        return repr(float(text))
+    except (ValueError, OverflowError):
+        return text
+
+
+def _to_the_second(text: str) -> str:
+    return text[:_SECONDS]
+
+
+_SIMILAR: Mapping[ColumnType, tuple[str, Callable[[str], str], str]] = {
+    ColumnType.TEXT: ("find_text", _folded, "except for case, accents or spaces"),
+    ColumnType.DROPDOWN: ("find_text", _folded, "except for case, accents or spaces"),
+    ColumnType.NUMBER: ("find_numbers", _as_double, "in its first 15 digits"),
+    ColumnType.PERCENTAGE: ("find_numbers", _as_double, "in its first 15 digits"),
+    ColumnType.DATETIME: ("find_datetimes", _to_the_second, "except for fractions of a second"),
+}
+"""By column type: the fact that says how conditions compare, a text that is equal for similar values, and in which
+way they are equal."""
+
+
+class SimilarKeys:
+    """Finds rows of the table that a condition may match although their keys differ from it.
+
+    Parameters
+    ----------
+    payload : Payload
+        The rows of the frame.
+    keys : sequence of str
+        The columns of the conditions.
+    profile : ServiceProfile
+        What is known about the comparison.
+    """
+
+    def __init__(self, payload: Payload, keys: Sequence[str], profile: ServiceProfile) -> None:
+        self._payload = payload
+        self._profile = profile
+        self._exact: list[int] = payload.hashes(keys).tolist()
+        self._planned = [column for column in payload.planned if column.name in keys]
+        ready = payload.table().select([column.name for column in self._planned])
+        blocks = [fingerprint.texts_of_batch(block, self._planned) for block in fingerprint.blocks(ready)]
+        self._texts: list[list[str | None]] = [
+            [text for block in blocks for text in block[at]] for at in range(len(self._planned))
+        ]
+        self._doubtful = [
+            column.data_type in _SIMILAR
+            and not profile.compares_exactly(_SIMILAR[column.data_type][0])
+            and (_SIMILAR[column.data_type][1] is not _as_double or any(map(_is_long, texts)))
+            for column, texts in zip(self._planned, self._texts, strict=True)
+        ]
+        self._similar: list[int] = self._hashes(self._texts) if self.possible else []
+        self._wanted = set(self._similar)
+        self._found: dict[int, dict[int, list[str | None]]] = {}
+
+    @property
+    def possible(self) -> bool:
+        """Whether the table can have such rows; otherwise it need not be read."""
+        return any(self._doubtful)
+
+    def _hashes(self, texts: Sequence[Sequence[str | None]]) -> list[int]:
+        similar = [
+            [None if text is None else _SIMILAR[column.data_type][1](text) for text in values] if doubtful else values
+            for column, values, doubtful in zip(self._planned, texts, self._doubtful, strict=True)
+        ]
+        hashes: list[int] = fingerprint.row_hashes(similar).tolist()
+        return hashes
+
+    def add(self, page: Sequence[Mapping[str, Any]]) -> None:
+        """Take note of the rows of a page whose keys are equal or similar to those of the frame."""
+        if not self.possible:
+            return
+        texts = fingerprint.texts_of_page(page, self._planned)
+        exact = fingerprint.row_hashes(texts).tolist()
+        for at, (similar, own) in enumerate(zip(self._hashes(texts), exact, strict=True)):
+            if similar in self._wanted:
+                self._found.setdefault(similar, {}).setdefault(own, [column[at] for column in texts])
+
+    def forget(self) -> None:
+        """Forget the pages, because the table is read again."""
+        self._found.clear()
+
+    def refuse(self, rows: Iterable[int], does: str, *, each_alone: bool) -> None:
+        """Refuse to change anything if a condition of these rows of the frame may match a row with another key.
+
+        Parameters
+        ----------
+        rows : iterable of int
+            The rows whose conditions are to be sent.
+        does : str
+            What a request does with the rows that match, such as "delete".
+        each_alone : bool
+            Whether a row of the table may only be matched by its own key. Otherwise, any key of these rows will do.
+
+        Raises
+        ------
+        SimilarKeysError
+            The message names the first of these rows, and the row of the table.
+        """
+        rows = list(rows) if self._found else []
+        sent = {self._exact[row] for row in rows}
+        conflicts = [
+            (row, texts)
+            for row in rows
+            for own, texts in self._found.get(self._similar[row], {}).items()
+            if own != self._exact[row] and (each_alone or own not in sent)
+        ]
+        if not conflicts:
+            return
+        row, texts = conflicts[0]
+        at = next(at for at, text in enumerate(texts) if text != self._texts[at][row])
+        column, (fact, _, way) = self._planned[at], _SIMILAR[self._planned[at].data_type]
+        label = self._payload.source.label
+        known = self._profile.found(fact) is not None
+        count = len({row for row, _ in conflicts})
+        more = f" The same is true of {count - 1:,} more rows of the frame." if count > 1 else ""
+        apart = "ClicData does not tell" if known else "It is not known whether ClicData tells"
+        remedy = (
+            ", or correct the values in ClicData."
+            if known
+            else ". To find out what ClicData does:\n    cd.doctor(write=True)"
+        )
+        raise SimilarKeysError(
+            f"Column {column.name!r}, row {label.text(row)}: {self._texts[at][row]!r} equals {texts[at]!r}, which is in"
+            f" the table, {way}. {apart} such values apart, so this {'would' if known else 'could'} {does} both.{more}"
+            f" Nothing was changed. Use on= with another column{remedy}",
+            column=column.name,
+            row=label(row),
+            value=self._texts[at][row],
+        )
+
+
+def _is_long(text: str | None) -> bool:
+    return text is not None and sum(each.isdigit() for each in text.strip("-0.")) > _DOUBLE_DIGITS
+
+
+# updates
+
+
+@dataclass(frozen=True)
+class Update(Batch):
+    """The update of one row: the body is the condition, and ``values`` are the new values."""
+
+    values: bytes = field(default=b"", repr=False)
+
+    def without_data(self) -> Batch:
+        """Return the batch without its data, to free the memory."""
+        return replace(self, body=b"", values=b"")
+
+
+def send_updates(
+    context: WriteContext,
+    updates: Iterable[Update],
+    count: int,
+    *,
+    multiple_rows: MultipleRows = "all",
+    key: UpdateKey | None = None,
+) -> SendResult:
+    """Send updates, and return the outcome of each. Without ``key``, the key of the new values must be known."""
+    known = key or context.client.service_profile.update_key
+    assert known is not None
+
+    def send(batch: Batch) -> RequestOutcome:
+        assert isinstance(batch, Update)
+        # After a lost reply, the client repeats an update of all matching rows: the same values twice are harmless.
+        return context.client.update(context.table.rec_id, batch.body, batch.values, multiple_rows, known)
+
+    bar = ProgressBar(context.options.progress, f"update {context.table.label}", count)
+    try:
+        return send_all(updates, send, workers=int(context.options.workers), bar=bar)
+    finally:
+        bar.close()
+
+
+@dataclass(frozen=True)
+class _Match:
+    """A row that an update matches: its texts by column, its hash, and its hash with the new values."""
+
+    texts: Mapping[str, str]
+    own: int
+    changed: int
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """All rows of a table as one sum of hashes, and those that an update matches."""
+
+    total: int
+    matches: Sequence[_Match]
+
+
+class UpdateTrial:
+    """The first update of an account: it finds out under which key the service takes new values.
+
+    Parameters
+    ----------
+    context : WriteContext
+        The write.
+    update : Update
+        The update to try. Its row of the frame stands for it in errors.
+    planned : sequence of PlannedColumn
+        The columns of its conditions and values.
+    multiple_rows : {"all", "first"}
+        The rows to update.
+    """
+
+    def __init__(
+        self,
+        context: WriteContext,
+        update: Update,
+        planned: Sequence[PlannedColumn],
+        multiple_rows: MultipleRows = "all",
+    ) -> None:
+        self._context = context
+        self._update = update
+        self._types = {column.name: column.data_type for column in planned}
+        self._multiple_rows: MultipleRows = multiple_rows
+        self._conditions = self._texts_of(update.body)
+        self._values = self._texts_of(update.values)
+
+    def run(self) -> SendResult | None:
+        """Send the update under one key after the other until the row has changed; return None if nothing would change.
+
+        Raises
+        ------
+        FrameError
+            With "first": not every row that matches would change. Nothing was sent.
+        IncompleteWriteError
+            The table could not be read after the update.
+        VerificationError
+            No key changes the row, or the row was changed in another way. No other update is to be sent.
+        """
+        before = self._read()
+        changes = [(match.changed - match.own) % 2**64 for match in before.matches]
+        if not any(changes):
+            return None
+        if self._multiple_rows == "first" and not all(changes):
+            raise FrameError(
+                "Some of the rows that match have the new values already, so a change of the first of them may not be"
+                " visible, and it is not known yet how ClicData takes new values. Use multiple_rows='all', or find it"
+                " out first:\n    cd.doctor(write=True)"
+            )
+        wanted = {(before.total + change) % 2**64 for change in changes}
+        if self._multiple_rows == "all":
+            wanted = {(before.total + sum(changes)) % 2**64}
+        first: SendResult | None = None
+        accepted = []
+        for key in get_args(UpdateKey):
+            sent = send_updates(self._context, [self._update], 1, multiple_rows=self._multiple_rows, key=key)
+            first = first or sent
+            if not sent.complete:
+                if _is_refused_body(sent):
+                    continue
+                return sent
+            accepted.append(key)
+            try:
+                after = self._read()
+            except BaseException as exc:  # noqa: BLE001 - whatever happened, the update was sent
+                failed = "reading the table back failed, so it is not known whether the row changed"
+                raise_from(
+                    failed_after_sending(self._context, self._states(), failed, exc, "Repeating the call is harmless."),
+                    exc,
+                )
+            if after.total in wanted:
+                self._context.client.service_profile.learn({"update_key": key})
+                return sent
+            if after.total != before.total:
+                self._raise(before, after)
+        if accepted:
+            self._raise(before, None)
+        return first
+
+    def _states(self) -> RowStates:
+        return RowStates([], list(self._update.ranges), self._context.payload.rows or 0)
+
+    def _raise(self, before: _Snapshot, after: _Snapshot | None) -> None:
+        table = self._context.table
+        condition = ", ".join(f"{name}={text!r}" for name, text in self._conditions.items())
+        where = f"row {row_ranges.ranges_text(self._update.ranges)} of the frame ({condition})"
+        if after is None:
+            differences = ["the row has its old values"]
+            message = (
+                f"ClicData accepted the update of {where} in table {table.label}, but the row did not change. No other"
+                " row was sent. Please report it, with the output of: cd.doctor(write=True)"
+            )
+        else:
+            differences = list(self._differences(before, after))[:_MAX_SHOWN]
+            message = (
+                f"The update of {where} changed table {table.label} in another way than requested:"
+                f" {'; '.join(differences)}. No other row was sent. If another program changed the table at the same"
+                " time, repeat the call. If not, correct this row in ClicData, and report it with the output of:"
+                " cd.doctor(write=True)"
+            )
+        raise VerificationError(
+            message,
+            differences=differences,
+            rec_id=table.rec_id,
+            name=table.name,
+            operation="update",
+            ambiguous=True,
+            **self._states().fields(),
+        )
+
+    def _differences(self, before: _Snapshot, after: _Snapshot) -> Iterable[str]:
+        if len(before.matches) != len(after.matches):
+            yield f"{len(after.matches):,} rows match instead of {len(before.matches):,}"
+            return
+        for old, new in zip(before.matches, after.matches, strict=True):
+            expected = {**old.texts, **{name: text for name, text in self._values.items() if text is not None}}
+            for name in sorted(expected.keys() | new.texts.keys()):
+                if name in self._values and self._values[name] is None:
+                    expected.pop(name, None)
+                if expected.get(name) != new.texts.get(name):
+                    yield f"column {name!r} is {new.texts.get(name)!r} and was {old.texts.get(name)!r}"
+        yield "rows with other keys changed"
+
+    def _read(self) -> _Snapshot:
+        return read_until_stable(self._scan)
+
+    def _scan(self) -> _Snapshot:
+        context, types = self._context, self._types
+        total, matches = 0, []
+        with closing(
+            read.pages(context.client, context.table.rec_id, repeated_pages=context.options.repeated_pages)
+        ) as pages:
+            for page in pages:
+                names = list(dict.fromkeys(name for row in page for name in row))
+                columns = [
+                    fingerprint.canonical([row.get(name) for row in page], types.get(name, ColumnType.TEXT))
+                    for name in names
+                ]
+                for texts in zip(*columns, strict=True):
+                    row = {name: text for name, text in zip(names, texts, strict=True) if text is not None}
+                    own = _hash(row)
+                    total += own
+                    if all(row.get(name) == text for name, text in self._conditions.items()):
+                        matches.append(_Match(row, own, _hash({**row, **self._values})))
+        return _Snapshot(total % 2**64, matches)
+
+    def _texts_of(self, cells: bytes) -> dict[str, str | None]:
+        found = {cell["column"]: cell["value"] for cell in json.loads(cells, parse_float=Decimal)}
+        return {name: fingerprint.canonical([value], self._types[name])[0] for name, value in found.items()}
+
+
+def _hash(row: Mapping[str, str | None]) -> int:
+    """Return a hash of a row that does not depend on the order of its columns. A null counts as no column."""
+    cells = sorted((name, text) for name, text in row.items() if text is not None)
+    return int.from_bytes(hashlib.blake2b(json.dumps(cells).encode(), digest_size=8).digest(), "big")
+
+
+def _is_refused_body(sent: SendResult) -> bool:
+    reason = sent.reason
+    return isinstance(reason, ApiError) and not reason.ambiguous and not isinstance(reason, _BUSY)
