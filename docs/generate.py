@@ -109,8 +109,8 @@ def round_trip(column: pd.Series | pa.Array) -> tuple[str, ...]:
 
 def assumptions() -> str:
     """Return the table of the sandbox's assumptions."""
-    lines = [(area, sentence, f"`{switch}`" if switch else "") for area, sentence, switch in ASSUMED]
-    return table(("area", "what the sandbox does", "switch"), lines)
+    lines = [(each.area, each.behaviour, each.tag, f"`{each.switch}`" if each.switch else "") for each in ASSUMED]
+    return table(("area", "what the sandbox does", "source", "switch"), lines)
 
 
 @functools.cache

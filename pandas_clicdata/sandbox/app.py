@@ -44,6 +44,9 @@ def make_app(backend: Backend, oauth: OAuth, mode: str) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
+    app.url_map.strict_slashes = not backend.assume.trailing_slashes
+    versions = dialects.known_versions(backend.assume)
+    version_headers = dialects.version_headers(mode, backend.assume)
 
     def refused(refusal: Refusal) -> Response:
         dialect = dialects.guess(mode, request.args.getlist("api_version"))
@@ -51,7 +54,7 @@ def make_app(backend: Backend, oauth: OAuth, mode: str) -> Flask:
 
     def serve(route: Route, path: dict[str, int]) -> Response:
         who = oauth.authenticate(request.headers.get("Authorization"), request.headers.get("CLICDATA-API-KEY"))
-        dialect = dialects.choose(mode, request.args.getlist("api_version"))
+        dialect = dialects.choose(mode, request.args.getlist("api_version"), versions)
         if not route.exists(dialect.version):
             under = f"in the version {request.args['api_version']}" if dialect.wrapped else "without a version"
             raise Refusal(404, "UnknownRoute", f"The sandbox has no route {request.method} {request.path} {under}.")
@@ -122,8 +125,8 @@ def make_app(backend: Backend, oauth: OAuth, mode: str) -> Flask:
 
     @app.after_request
     def _versions(response: Response) -> Response:
-        if mode != "unversioned" and not request.path.startswith("/oauth20/"):
-            response.headers.extend(dialects.VERSION_HEADERS)
+        if not request.path.startswith("/oauth20/"):
+            response.headers.extend(version_headers)
         return response
 
     return app

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any, Literal
 
-CHOICES: dict[str, tuple[object, ...]] = {
+CHOICES: dict[str, tuple[Any, ...]] = {
     "column_metadata": (True, False),
     "created_as": ("integer", "object"),
     "pagination": ("full", "minimal", "bare"),
@@ -12,6 +13,17 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "row_id": (None, "id", "rec_id"),
     "refusal_status": ("status", "ok"),
     "insert_counts": (True, False),
+    "trailing_slashes": (True, False),
+    "row_limit": ("insert", "all", "none"),
+    "single_schedule": ("list", "object"),
+    "version_headers": (True, False),
+    "newest_version": ("2025.4", "2025.3", "2022.01", "2021.08"),
+    "update_key": ("data", "update", "either"),
+    "unknown_update_key": ("refused", "ignored", "cleared"),
+    "find_text": ("exact", "ignore_case"),
+    "find_numbers": ("exact", "double"),
+    "find_datetimes": ("exact", "seconds"),
+    "find_nulls": ("match", "nothing"),
 }
 """The values of each switch of `Assumptions`; the first value is the default."""
 
@@ -38,6 +50,33 @@ class Assumptions:
         faults.
     insert_counts : bool, default True
         A versioned insert returns ``rows_inserted`` and ``rows_found``.
+    trailing_slashes : bool, default True
+        Every path is also answered with a trailing slash, as in ``GET /data/``. False: such a path is a 404.
+    row_limit : {"insert", "all", "none"}, default "insert"
+        Which appends take at most 500 rows: only ``POST /data/{id}/insert``, every append, or none.
+    single_schedule : {"list", "object"}, default "list"
+        ``GET /schedule/{id}`` returns a list with one schedule, in the form of the list of all, or the schedule itself.
+    version_headers : bool, default True
+        Replies have the headers ``api-supported-versions`` and ``api-deprecated-versions``, unless the sandbox has only
+        the unversioned dialect.
+    newest_version : {"2025.4", "2025.3", "2022.01", "2021.08"}, default "2025.4"
+        The newest known version; all of 2021.08, 2022.01, 2024.1, 2025.3 and 2025.4 up to this one are known. 2024.1
+        behaves as 2022.01, 2025.4 as 2025.3.
+    update_key : {"data", "update", "either"}, default "data"
+        The key of the new values in the body of ``PUT /data/{id}/row``. ``"either"``: one of both keys.
+    unknown_update_key : {"refused", "ignored", "cleared"}, default "refused"
+        What an update does if its new values are under another key: it is a 400, it succeeds and changes nothing, or it
+        succeeds and sets every column that is not in ``find`` to null in the rows that match. Except with
+        ``"refused"``, other keys beside the right one are ignored.
+    find_text : {"exact", "ignore_case"}, default "exact"
+        How conditions of ``find`` compare text and dropdown. ``"ignore_case"``: regardless of case and of spaces at the
+        end.
+    find_numbers : {"exact", "double"}, default "exact"
+        How conditions of ``find`` compare numbers. ``"double"``: equal if they are the same double.
+    find_datetimes : {"exact", "seconds"}, default "exact"
+        How conditions of ``find`` compare datetimes. ``"seconds"``: without fractions of a second.
+    find_nulls : {"match", "nothing"}, default "match"
+        A condition of ``find`` with null matches null, or no row.
 
     Raises
     ------
@@ -57,6 +96,17 @@ class Assumptions:
     row_id: str | None = None
     refusal_status: str = "status"
     insert_counts: bool = True
+    trailing_slashes: bool = True
+    row_limit: str = "insert"
+    single_schedule: str = "list"
+    version_headers: bool = True
+    newest_version: str = "2025.4"
+    update_key: str = "data"
+    unknown_update_key: str = "refused"
+    find_text: str = "exact"
+    find_numbers: str = "exact"
+    find_datetimes: str = "exact"
+    find_nulls: str = "match"
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -69,198 +119,266 @@ class Assumptions:
                 raise ValueError(f"Assumptions.{field.name} is {value!r}; it must be one of {known}.")
 
 
-ASSUMED: tuple[tuple[str, str, str | None], ...] = (
-    ("values", "A percentage is a fraction: 0.25 is 25 %.", None),
-    ("values", "A checkbox is true or false, a date is 'YYYY-MM-DD', a dropdown is its text.", None),
-    ("values", "A datetime has '.ffffff' (six digits) only if it is not zero.", None),
-    ("values", "A datetime is read back as it was written.", "datetime_form"),
-    ("values", "A value of another JSON type than that of its column is a 400; nothing is converted.", None),
-    ("values", "Numbers keep every digit: up to 1,000 characters, exponents up to four digits.", None),
-    ("tables", "Table names are case-insensitive; a taken name is a 409.", None),
-    (
+@dataclass(frozen=True)
+class Assumption:
+    """A behaviour of the sandbox.
+
+    Attributes
+    ----------
+    area : str
+        The part of the API.
+    behaviour : str
+        What the sandbox does, with the default value of the switch.
+    tag : {"S", "O", "P", "W", "A"}
+        The evidence: the documents of the project (S), a sample of the vendor (O), public clients (P), public code that
+        was perhaps never run (W), or none (A).
+    switch : str, optional
+        The switch of `Assumptions` that changes the behaviour.
+    """
+
+    area: str
+    behaviour: str
+    tag: Literal["S", "O", "P", "W", "A"]
+    switch: str | None = None
+
+
+ASSUMED: tuple[Assumption, ...] = (
+    Assumption("values", "A percentage is a fraction: 0.25 is 25 %.", "A"),
+    Assumption("values", "A checkbox is true or false, a date is 'YYYY-MM-DD', a dropdown is its text.", "A"),
+    Assumption("values", "A datetime has '.ffffff' (six digits) only if it is not zero.", "A"),
+    Assumption("values", "A datetime is read back as it was written.", "W", "datetime_form"),
+    Assumption("values", "A value of another JSON type than that of its column is a 400; nothing is converted.", "A"),
+    Assumption("values", "Numbers keep every digit: up to 1,000 characters, exponents up to four digits.", "A"),
+    Assumption("tables", "Table names are case-insensitive; a taken name is a 409.", "S"),
+    Assumption(
         "tables",
         "Column names of a table are case-insensitive when the table is created, and case-sensitive afterwards.",
-        None,
+        "A",
     ),
-    ("tables", "Names have 1 to 255 characters; a table has 1 to 1,900 columns.", None),
-    ("tables", "No table has a row id column.", "row_id"),
-    ("tables", "A versioned create returns the id itself.", "created_as"),
-    ("list", "Unversioned entries have 'rec_id' and 'name'; 'source' is 'api' or 'file'.", None),
-    (
+    Assumption("tables", "Names have 1 to 255 characters; a table has 1 to 1,900 columns.", "A"),
+    Assumption("tables", "No table has a row id column.", "P", "row_id"),
+    Assumption("tables", "A versioned create returns the id itself.", "A", "created_as"),
+    Assumption("list", "Unversioned entries have 'rec_id' and 'name'; 'source' is 'api' or 'file'.", "A"),
+    Assumption(
         "list",
         "The filter 'name' is an exact name, case-insensitive; 'uniquekeyavailable' and 'refresh' (the table has a "
         "source) are true or false.",
-        None,
+        "A",
     ),
-    ("list", "GET /data exists in versions below 2025.3, GET /table from 2025.3 on.", None),
-    ("read", "Rows are in the order of insertion; an updated row keeps its place.", None),
-    ("read", "A page has 1,000 rows; a page past the end is empty; 'page' below 1 is a 400.", None),
-    ("read", "A list 'columns' of names and types is beside the rows.", "column_metadata"),
-    ("read", "Versioned replies have all fields of the pagination.", "pagination"),
-    (
+    Assumption("list", "GET /data exists in versions below 2025.3, GET /table from 2025.3 on.", "P"),
+    Assumption("read", "Rows are in the order of insertion; an updated row keeps its place.", "A"),
+    Assumption("read", "A page has 1,000 rows; a page past the end is empty; 'page' below 1 is a 400.", "A"),
+    Assumption("read", "A list 'columns' of names and types is beside the rows.", "A", "column_metadata"),
+    Assumption("read", "Versioned replies have all fields of the pagination.", "P", "pagination"),
+    Assumption(
         "versions",
-        "Every change of a row creates a version. Versions are numbered from 1, which is the empty table, or the file "
-        "as it was first loaded; an entry has 'version', 'creation_date', 'row_count'.",
-        None,
+        "Every change of a row creates a version. Versions are numbered from 1, which is the empty table, or the "
+        "file as it was first loaded; an entry has 'version', 'creation_date', 'row_count'.",
+        "A",
     ),
-    ("versions", "A version has the columns of the table at that time; a table without history has no versions.", None),
-    (
+    Assumption(
+        "versions",
+        "A version has the columns of the table at that time; a table without history has no versions.",
+        "A",
+    ),
+    Assumption(
         "sources",
-        "A table can have a CSV or Parquet file as its source. A table that was created through the API has no source, "
-        "and a refresh of it is a 400.",
-        None,
+        "A table can have a CSV or Parquet file as its source. A table that was created through the API has no "
+        "source, and a refresh of it is a 400.",
+        "A",
     ),
-    (
+    Assumption(
         "sources",
-        "A CSV column is text unless every value, as written, is a JSON number, a date, a datetime, or true or false; "
-        "'00123' stays text, an empty field is null, a quoted empty field is an empty text.",
-        None,
+        "A CSV column is text unless every value, as written, is a JSON number, a date, a datetime, or true or "
+        "false; '00123' stays text, an empty field is null, a quoted empty field is an empty text.",
+        "A",
     ),
-    (
+    Assumption(
         "refresh",
-        "recreate, mode 'rebuild': new columns and rows. reload and rebuild, mode 'reload': new rows. append: add all "
-        "rows of the file. update: rows whose unique key is in the file get its values. updateappend: also add the "
-        "other rows of the file.",
-        None,
+        "recreate, mode 'rebuild': new columns and rows. reload and rebuild, mode 'reload': new rows. append: add "
+        "all rows of the file. update: rows whose unique key is in the file get its values. updateappend: also add "
+        "the other rows of the file.",
+        "A",
     ),
-    (
+    Assumption(
         "refresh",
-        "A file must have exactly the column names of its table, except for recreate. update and updateappend need a "
-        "unique key; a duplicate key in the file is a 400 for every method. A refused refresh changes nothing.",
-        None,
+        "A file must have exactly the column names of its table, except for recreate. update and updateappend need "
+        "a unique key; a duplicate key in the file is a 400 for every method. A refused refresh changes nothing.",
+        "A",
     ),
-    ("refresh", "POST /data/{id}/{verb} exists without a version and below 2025.3; it needs no body.", None),
-    (
+    Assumption("refresh", "POST /data/{id}/{verb} exists without a version and below 2025.3; it needs no body.", "A"),
+    Assumption(
+        "schedules",
+        "GET /schedule/{id} returns a list with one schedule, in the form of the list of all.",
+        "P",
+        "single_schedule",
+    ),
+    Assumption(
         "schedules",
         "A run starts with its trigger. The first request after the duration of the run executes it; a table that "
         "fails does not stop the others. A trigger during a run is a 409.",
-        None,
+        "A",
     ),
-    (
+    Assumption(
         "schedules",
         "'status' is idle, running, succeeded or failed; 'last_end_date' is null during a run, 'next_run_date' is "
         "always null, 'message' is null except after a failure.",
-        None,
+        "A",
     ),
-    ("append", "A column that a row does not have is null.", None),
-    ("append", "At most 500 rows per request for every append, not only for insert; no rows is a 400.", None),
-    ("append", "One refused row refuses the whole request.", None),
-    (
+    Assumption("append", "A column that a row does not have is null.", "A"),
+    Assumption(
+        "append",
+        "POST /data/{id}/insert takes at most 500 rows, another append any number; no rows is a 400.",
+        "P",
+        "row_limit",
+    ),
+    Assumption("append", "One refused row refuses the whole request.", "A"),
+    Assumption(
         "append",
         "A versioned insert returns both counts; POST /table/{id}, updates and deletes return an empty result, or "
         'without a version {"success": true}.',
+        "P",
         "insert_counts",
     ),
-    ("update", 'The body is {"multiplerows", "find", "update"}; all three keys are required.', None),
-    (
-        "find",
-        "Values are compared by value: numbers exactly, datetimes as points in time, text by every character; null "
-        "matches null. An empty find is a 400. A find without a match is a success.",
-        None,
+    Assumption("update", 'The body is {"multiplerows", "find", "data"}; "data" has the new values.', "W", "update_key"),
+    Assumption(
+        "update",
+        "A body with the new values under another key, or with an unknown key, is a 400.",
+        "A",
+        "unknown_update_key",
     ),
-    ("refusals", "Refusals have a specific status: 400, 401, 403, 404, 405, 409, 413 or 415.", "refusal_status"),
-    (
+    Assumption("find", "Text and dropdown match by every character.", "A", "find_text"),
+    Assumption("find", "Numbers match if they are exactly equal: 1.0 matches 1.", "A", "find_numbers"),
+    Assumption("find", "Datetimes match as points in time, with their fractions.", "A", "find_datetimes"),
+    Assumption("find", "Null matches null.", "A", "find_nulls"),
+    Assumption("find", "An empty find is a 400. A find without a match is a success.", "A"),
+    Assumption(
         "refusals",
-        "A request is checked in this order: credentials, version, scope, body.",
-        None,
+        "Refusals have a specific status: 400, 401, 403, 404, 405, 409, 413 or 415.",
+        "P",
+        "refusal_status",
     ),
-    ("refusals", "An unknown version is a 400.", None),
-    ("refusals", "Bodies must be sent as application/json (else 415), that of the token endpoint as a form.", None),
-    (
+    Assumption("refusals", "A request is checked in this order: credentials, version, scope, body.", "A"),
+    Assumption("refusals", "An unknown version is a 400.", "A"),
+    Assumption("paths", "Every path is also answered with a trailing slash.", "O", "trailing_slashes"),
+    Assumption(
+        "API versions",
+        "The known versions are 2021.08, 2022.01, 2024.1, 2025.3 and 2025.4. 2024.1 behaves as 2022.01, 2025.4 as "
+        "2025.3.",
+        "W",
+        "newest_version",
+    ),
+    Assumption(
+        "API versions",
+        "Replies list the versions in the headers 'api-supported-versions' and 'api-deprecated-versions'.",
+        "W",
+        "version_headers",
+    ),
+    Assumption(
+        "refusals",
+        "Bodies must be sent as application/json (else 415), that of the token endpoint as a form.",
+        "A",
+    ),
+    Assumption(
         "scopes",
         "/data needs data_read or data_write, /table needs table_read or table_write, account, activity and profile "
         "need account_read, /schedule needs schedule_read, its trigger schedule_write. Basic and API key have all "
         "scopes of the account.",
-        None,
+        "A",
     ),
-    (
+    Assumption(
         "scopes",
         "/user needs user_read or user_write, /team needs team_read or team_write, /dashboard needs dashboard_read.",
-        None,
+        "A",
     ),
-    ("tokens", "Errors of the token endpoint are those of RFC 6749; 'scope' may ask for fewer scopes.", None),
-    (
+    Assumption("tokens", "Errors of the token endpoint are those of RFC 6749; 'scope' may ask for fewer scopes.", "A"),
+    Assumption(
         "account",
         "Activity is a list of objects in both dialects: one for each user ('email_address', 'last_login_date', "
         "'login_count') and for each dashboard ('name', 'view_count', 'last_view_date').",
-        None,
+        "A",
     ),
-    (
+    Assumption(
         "account",
-        "A granted access token counts as a login of the owner of the account. A request by Basic or API key counts as "
-        "a login if the previous one of its user was more than 30 minutes ago, or before a restart. A picture that is "
-        "requested by itself counts as a view; a thumbnail in the list does not.",
-        None,
+        "A granted access token counts as a login of the owner of the account. A request by Basic or API key counts "
+        "as a login if the previous one of its user was more than 30 minutes ago, or before a restart. A picture "
+        "that is requested by itself counts as a view; a thumbnail in the list does not.",
+        "A",
     ),
-    (
+    Assumption(
         "entries",
-        "Users, teams and dashboards have their id as 'rec_id' without a version, as 'id' with one. A versioned list "
-        "is the result itself, on one page unless 'page' or 'page_size' is given.",
-        None,
+        "Users, teams and dashboards have their id as 'rec_id' without a version, as 'id' with one. A versioned "
+        "list is the result itself, on one page unless 'page' or 'page_size' is given.",
+        "A",
     ),
-    ("entries", "A POST that creates a user or a team returns its id in the form of a table's id.", "created_as"),
-    (
+    Assumption(
+        "entries",
+        "A POST that creates a user or a team returns its id in the form of a table's id.",
+        "A",
+        "created_as",
+    ),
+    Assumption(
         "entries",
         'Other POSTs, PUTs and DELETEs return {"success": true}, in the versioned dialect an empty result.',
-        None,
+        "A",
     ),
-    ("entries", "A body with an unknown field is a 400; an unknown id is a 404.", None),
-    (
+    Assumption("entries", "A body with an unknown field is a 400; an unknown id is a 404.", "A"),
+    Assumption(
         "users",
-        "A user has an id, 'email_address', 'first_name', 'last_name', 'last_login_date' and the ids of their 'teams'. "
-        "POST needs the address and may have both names and a 'password'; without one, the user cannot sign in. PUT "
-        "takes any of the first three.",
-        None,
+        "A user has an id, 'email_address', 'first_name', 'last_name', 'last_login_date' and the ids of their "
+        "'teams'. POST needs the address and may have both names and a 'password'; without one, the user cannot "
+        "sign in. PUT takes any of the first three.",
+        "A",
     ),
-    (
+    Assumption(
         "users",
-        "E-mail addresses are case-insensitive, also for signing in; a taken address is a 409. Addresses and names of "
-        "users have at most 255 characters; a name may be empty.",
-        None,
+        "E-mail addresses are case-insensitive, also for signing in; a taken address is a 409. Addresses and names "
+        "of users have at most 255 characters; a name may be empty.",
+        "A",
     ),
-    (
+    Assumption(
         "users",
-        "PUT /user/{id}/password takes a 'password' of 1 to 255 characters, which is valid at once; the old password "
-        "becomes invalid. Any user may sign in by Basic, with the only client_id.",
-        None,
+        "PUT /user/{id}/password takes a 'password' of 1 to 255 characters, which is valid at once; the old "
+        "password becomes invalid. Any user may sign in by Basic, with the only client_id.",
+        "A",
     ),
-    (
+    Assumption(
         "users",
         "The user with the id 1 owns the account: client, API key and authorization codes act for this user, and "
         "deleting this user is a 409. GET /profile/user returns the user who sends the request.",
-        None,
+        "A",
     ),
-    ("users", "A deleted user is removed from every team; ids are not used again.", None),
-    (
+    Assumption("users", "A deleted user is removed from every team; ids are not used again.", "A"),
+    Assumption(
         "teams",
         "A team has an id, 'name', 'description', the ids of its 'users', and 'parameters', each with 'name' and "
         "'value'. Names are case-insensitive; a taken name is a 409. PUT takes 'name', 'description' or both.",
-        None,
+        "A",
     ),
-    (
+    Assumption(
         "teams",
         "Adding a user who is in the team is a success that changes nothing; removing a user who is not in it is a "
         "404.",
-        None,
+        "A",
     ),
-    (
+    Assumption(
         "teams",
-        "POST of a parameter adds it or sets its value; names are case-sensitive, a value is a string. "
-        'DELETE takes {"name"}; an unknown name is a 404.',
-        None,
+        "POST of a parameter adds it or sets its value; names are case-sensitive, a value is a string. DELETE takes "
+        '{"name"}; an unknown name is a 404.',
+        "A",
     ),
-    ("teams", "DELETE /team/{id} and DELETE /user/{id} take no body; a body with fields is a 400.", None),
-    (
+    Assumption("teams", "DELETE /team/{id} and DELETE /user/{id} take no body; a body with fields is a 400.", "A"),
+    Assumption(
         "dashboards",
         "An entry has an id, 'name', 'description', 'creation_date' and 'last_update_date', and a 'thumbnail' if "
         "'includethumbnail' is true. The filter 'name' is an exact name, case-insensitive.",
-        None,
+        "A",
     ),
-    (
+    Assumption(
         "dashboards",
-        "Pictures are PNGs in base64: text/plain without a version, a string in the versioned result. A thumbnail has "
-        "320 by 200 pixels, a snapshot 1280 by 800; both show the current data.",
-        None,
+        "Pictures are PNGs in base64: text/plain without a version, a string in the versioned result. A thumbnail "
+        "has 320 by 200 pixels, a snapshot 1280 by 800; both show the current data.",
+        "A",
     ),
 )
-"""Every assumed behaviour: area, what the sandbox does, and the switch of `Assumptions` that changes it, if any."""
+"""Every behaviour that is assumed or can be varied."""

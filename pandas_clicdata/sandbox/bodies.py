@@ -8,15 +8,18 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from pandas_clicdata.sandbox.assumptions import Assumptions
 from pandas_clicdata.sandbox.dialects import Refusal, bad_body, bad_value
 from pandas_clicdata.sandbox.values import ENCODERS, Number, encode, encode_column
 
 MAX_ROWS = 500
-"""The largest number of rows in one request."""
+"""The largest number of rows in one request, if it is limited."""
 MAX_COLUMNS = 1900
 """The largest number of columns of a table; the limit of SQLite is 2,000."""
 MAX_NAME = 255
 """The largest number of characters of a name."""
+UPDATE_KEYS: dict[str, tuple[str, ...]] = {"data": ("data",), "update": ("update",), "either": ("data", "update")}
+"""The keys that new values may have in an update, for each choice of `Assumptions.update_key`."""
 MODES = ("reload", "rebuild", "update", "append", "updateappend")
 """The modes of a refresh."""
 
@@ -197,14 +200,19 @@ SHAPES: dict[str, Callable[[Any, int, Sequence[Column], dict[str, int]], list[An
 """The forms of a row in an append."""
 
 
-def read_rows(parsed: Any, shape: str, columns: Sequence[Column]) -> list[list[str]]:
+def is_limited(shape: str, assume: Assumptions) -> bool:
+    """Return whether an append with rows of a form takes at most `MAX_ROWS` rows."""
+    return assume.row_limit == "all" or (assume.row_limit == "insert" and shape == "objects")
+
+
+def read_rows(parsed: Any, shape: str, columns: Sequence[Column], assume: Assumptions) -> list[list[str]]:
     """Return the rows of an append as stored texts, one list for each column."""
     rows = _fields(parsed, {"data"})["data"]
     if not isinstance(rows, list):
         raise bad_body("'data' must be a list of rows.")
     if not rows:
         raise bad_body("'data' has no rows.")
-    if len(rows) > MAX_ROWS:
+    if len(rows) > MAX_ROWS and is_limited(shape, assume):
         raise Refusal(400, "TooManyRows", f"The request has {len(rows)} rows; the limit is {MAX_ROWS}.")
     one = SHAPES[shape]
     index = {column.name: number for number, column in enumerate(columns)}
@@ -260,11 +268,27 @@ def read_delete(body: bytes, columns: Sequence[Column], row_id: str | None) -> M
 
 
 def read_update(
-    body: bytes, columns: Sequence[Column], row_id: str | None
+    body: bytes, columns: Sequence[Column], row_id: str | None, assume: Assumptions
 ) -> tuple[Match, tuple[tuple[int, str], ...]]:
-    """Return which rows to update, and the new stored texts by column number."""
-    fields = _fields(parse(body), {"multiplerows", "find", "update"})
-    return _match(fields, columns, row_id), _pairs(fields["update"], "update", columns, None)
+    """Return which rows to update, and the new stored texts by column number, which may be none."""
+    parsed = parse(body)
+    accepted = UPDATE_KEYS[assume.update_key]
+    given = parsed.keys() if isinstance(parsed, dict) else set()
+    found = [key for key in accepted if key in given]
+    others = given - {"multiplerows", "find", *accepted}
+    if len(found) > 1:
+        raise bad_body("The body has the keys 'data' and 'update'; it must have one of them.")
+    if assume.unknown_update_key == "refused" or not (found or others):
+        fields = _fields(parsed, {"multiplerows", "find", *(found or accepted[:1])})
+    else:
+        fields = _fields(parsed, {"multiplerows", "find"}, {*accepted, *others})
+    match = _match(fields, columns, row_id)
+    if found:
+        return match, _pairs(fields[found[0]], found[0], columns, None)
+    if assume.unknown_update_key == "ignored":
+        return match, ()
+    conditions = {number for number, _ in match.find}
+    return match, tuple((number, "null") for number in range(len(columns)) if number not in conditions)
 
 
 def read_refresh(body: bytes) -> str:

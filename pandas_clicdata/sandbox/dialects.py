@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,9 @@ from pandas_clicdata.sandbox.assumptions import Assumptions
 MODES = ("both", "unversioned", "versioned")
 """The dialects that a sandbox can have."""
 
-SUPPORTED = {(2022, 1): "2022.01", (2025, 3): "2025.3"}
-DEPRECATED = {(2021, 8): "2021.08"}
-VERSION_HEADERS = [
-    ("api-supported-versions", ", ".join(SUPPORTED.values())),
-    ("api-deprecated-versions", ", ".join(DEPRECATED.values())),
-]
-"""The reply headers with the versions."""
+VERSIONS = {(2021, 8): "2021.08", (2022, 1): "2022.01", (2024, 1): "2024.1", (2025, 3): "2025.3", (2025, 4): "2025.4"}
+"""All versions, oldest first, with their names."""
+_DEPRECATED = (2021, 8)
 
 _VERSION = re.compile(r"([0-9]{4})\.([0-9]{1,2})")
 
@@ -85,8 +81,26 @@ def guess(mode: str, given: Sequence[str]) -> Dialect:
     return Dialect(wrapped=mode == "versioned" or (mode == "both" and bool(given)))
 
 
-def choose(mode: str, given: Sequence[str]) -> Dialect:
-    """Return the dialect of a request from the values of ``api_version``."""
+def known_versions(assume: Assumptions) -> dict[tuple[int, int], str]:
+    """Return the versions that a sandbox knows, oldest first, with their names."""
+    newest = next(version for version, name in VERSIONS.items() if name == assume.newest_version)
+    return {version: name for version, name in VERSIONS.items() if version <= newest}
+
+
+def version_headers(mode: str, assume: Assumptions) -> list[tuple[str, str]]:
+    """Return the reply headers with the versions, if a sandbox has them."""
+    if mode == "unversioned" or not assume.version_headers:
+        return []
+    known = known_versions(assume)
+    # A service that has only the oldest version does not deprecate it.
+    deprecated = [name for version, name in known.items() if version == _DEPRECATED and len(known) > 1]
+    supported = [name for name in known.values() if name not in deprecated]
+    headers = [("api-supported-versions", ", ".join(supported)), ("api-deprecated-versions", ", ".join(deprecated))]
+    return [header for header in headers if header[1]]
+
+
+def choose(mode: str, given: Sequence[str], known: Container[tuple[int, int]]) -> Dialect:
+    """Return the dialect of a request from the values of ``api_version``, which must be known."""
     if mode == "unversioned" or (mode == "both" and not given):
         return Dialect()
     if not given:
@@ -95,7 +109,7 @@ def choose(mode: str, given: Sequence[str]) -> Dialect:
         )
     found = _VERSION.fullmatch(given[0]) if len(given) == 1 else None
     version = (int(found[1]), int(found[2])) if found else None
-    if version not in SUPPORTED and version not in DEPRECATED:
+    if version is None or version not in known:
         raise Refusal(400, "InvalidVersion", f"The API version '{', '.join(given)}' is unknown.")
     return Dialect(version, wrapped=True)
 

@@ -15,6 +15,7 @@ from waitress.channel import ClientDisconnected
 
 from pandas_clicdata.sandbox import dialects
 from pandas_clicdata.sandbox.app import NOTES
+from pandas_clicdata.sandbox.assumptions import Assumptions
 from pandas_clicdata.sandbox.bodies import count_rows
 from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.faults import Fault, FaultQueue
@@ -67,19 +68,31 @@ class Middleware:
         The log of requests.
     oauth : OAuth
         Authentication, to expire tokens.
+    assume : Assumptions
+        The assumed behaviours.
     """
 
-    def __init__(self, app: WSGIApplication, mode: str, faults: FaultQueue, log: RequestLog, oauth: OAuth) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        mode: str,
+        faults: FaultQueue,
+        log: RequestLog,
+        oauth: OAuth,
+        assume: Assumptions,
+    ) -> None:
         self._app = app
         self._mode = mode
         self._faults = faults
         self._log = log
         self._oauth = oauth
+        self._trailing_slashes = assume.trailing_slashes
+        self._version_headers = dialects.version_headers(mode, assume)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
         began = time.perf_counter()
-        operation = operation_of(environ)
+        operation = operation_of(environ, trailing_slashes=self._trailing_slashes)
         path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
         # The queries of the OAuth paths hold codes and secrets.
         query = "" if path.startswith("/oauth20/") else environ.get("QUERY_STRING", "")
@@ -142,8 +155,7 @@ class Middleware:
     def _error(self, environ: WSGIEnvironment, code: int, name: str, description: str) -> _Reply:
         query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         dialect = dialects.guess(self._mode, query.get("api_version", []))
-        extra = dialects.VERSION_HEADERS if self._mode != "unversioned" else []
-        return _json_reply(code, dialect.refusal(Refusal(code, name, description)), extra)
+        return _json_reply(code, dialect.refusal(Refusal(code, name, description)), self._version_headers)
 
     # One method for each kind of fault. None closes the connection.
 

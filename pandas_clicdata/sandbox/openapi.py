@@ -9,7 +9,7 @@ from typing import Any
 
 from pandas_clicdata.sandbox import dialects
 from pandas_clicdata.sandbox.assumptions import Assumptions
-from pandas_clicdata.sandbox.bodies import MAX_COLUMNS, MAX_NAME, MAX_ROWS, MODES
+from pandas_clicdata.sandbox.bodies import MAX_COLUMNS, MAX_NAME, MAX_ROWS, MODES, UPDATE_KEYS, is_limited
 from pandas_clicdata.sandbox.dialects import Dialect, Refusal, pagination, status_of
 from pandas_clicdata.sandbox.feeds import METHODS
 from pandas_clicdata.sandbox.oauth import SCOPES
@@ -19,9 +19,6 @@ from pandas_clicdata.sandbox.protocol import MAX_BODY
 from pandas_clicdata.sandbox.routes import ROUTES, Query, Route, Schema
 from pandas_clicdata.sandbox.schedules import STATES
 from pandas_clicdata.sandbox.values import ENCODERS
-
-VERSIONS = {**dialects.DEPRECATED, **dialects.SUPPORTED}
-"""The versions that have a document, oldest first, with their names."""
 
 _JSON = "application/json"
 _PATH_ID = re.compile(r"<int:([a-z]+)>")
@@ -67,11 +64,11 @@ class Documents:
         """Return the document for the values of ``api_version``; raise LookupError if there is none."""
         if self._mode == "unversioned" and given:
             raise LookupError("This sandbox has only the unversioned dialect; send the request without api_version.")
+        known = dialects.known_versions(self._assume)
         try:
-            return document(dialects.choose(self._mode, given), self._assume)
+            return document(dialects.choose(self._mode, given, known), self._assume)
         except Refusal as exc:
-            known = ", ".join(VERSIONS.values())
-            raise LookupError(f"{exc.description} Versions with a document: {known}.") from None
+            raise LookupError(f"{exc.description} Versions with a document: {', '.join(known.values())}.") from None
 
 
 def document(dialect: Dialect, assume: Assumptions | None = None) -> dict[str, Any]:
@@ -93,7 +90,7 @@ def document(dialect: Dialect, assume: Assumptions | None = None) -> dict[str, A
             paths.setdefault(_PATH_ID.sub(r"{\1}", route.rule), {})[route.method.lower()] = named
     return {
         "openapi": "3.1.0",
-        "info": _info(dialect),
+        "info": _info(dialect, assume),
         "servers": [{"url": "/", "description": "The sandbox that serves this document."}],
         "security": [{scheme: []} for scheme in _SECURITY],
         "paths": paths,
@@ -102,19 +99,21 @@ def document(dialect: Dialect, assume: Assumptions | None = None) -> dict[str, A
             "headers": {
                 # A sandbox with only the unversioned dialect has none.
                 name: {"required": dialect.wrapped, "schema": TEXT, "example": value}
-                for name, value in dialects.VERSION_HEADERS
+                for name, value in dialects.version_headers("both", assume)
             },
             "securitySchemes": _SECURITY,
         },
     }
 
 
-def _info(dialect: Dialect) -> dict[str, str]:
+def _info(dialect: Dialect, assume: Assumptions) -> dict[str, str]:
     if dialect.version is None:
         version, form = "unversioned", "Requests give no version, and replies are bare."
     else:
-        version = VERSIONS[dialect.version]
+        version = dialects.VERSIONS[dialect.version]
         form = f"Requests give the version {version}, and replies are wrapped."
+    if assume.trailing_slashes:
+        form += " Each path is also answered with a trailing slash."
     return {
         "title": "The ClicData REST API, as emulated by the sandbox of pandas-clicdata",
         "version": version,
@@ -154,7 +153,7 @@ def _parameters(route: Route, dialect: Dialect) -> Iterable[dict[str, Any]]:
     for name in _PATH_ID.findall(route.rule):
         yield {"name": name, "in": "path", "required": True, "schema": _ID}
     if dialect.version is not None:
-        version = {"type": "string", "enum": [VERSIONS[dialect.version]]}
+        version = {"type": "string", "enum": [dialects.VERSIONS[dialect.version]]}
         yield {"name": "api_version", "in": "query", "required": True, "schema": version}
     for name, (schema, description) in _query(route, dialect).items():
         yield {"name": name, "in": "query", "description": description, "schema": schema}
@@ -165,7 +164,7 @@ def _responses(route: Route, dialect: Dialect, assume: Assumptions) -> dict[str,
     mimetype = "text/plain" if route.result == "Picture" and not dialect.wrapped else _JSON
     success: dict[str, Any] = {"description": "Success.", "content": {mimetype: {"schema": result}}}
     by_status: dict[int, list[Refusal]] = defaultdict(list)
-    for refusal in _refusals(route, dialect):
+    for refusal in _refusals(route, dialect, assume):
         by_status[status_of(refusal, assume)].append(refusal)
     replies = {str(status): _refused(refusals) for status, refusals in sorted(by_status.items())}
     if "200" in replies:
@@ -175,7 +174,9 @@ def _responses(route: Route, dialect: Dialect, assume: Assumptions) -> dict[str,
         success["content"][_JSON] = {"schema": {"oneOf": [done["schema"], refused]} if done else refused}
     replies = {**replies, "200": success}
     for reply in replies.values():
-        reply["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name, _ in dialects.VERSION_HEADERS}
+        reply["headers"] = {
+            name: {"$ref": f"#/components/headers/{name}"} for name, _ in dialects.version_headers("both", assume)
+        }
     return dict(sorted(replies.items()))
 
 
@@ -197,7 +198,7 @@ def _used(known: Mapping[str, Schema], paths: Mapping[str, Any]) -> dict[str, Sc
     return {name: schema for name, schema in known.items() if name in used}
 
 
-def _refusals(route: Route, dialect: Dialect) -> list[Refusal]:
+def _refusals(route: Route, dialect: Dialect, assume: Assumptions) -> list[Refusal]:
     """Return all refusals of a route, in the order in which a request is checked."""
     found = []
     if "<int:" in route.rule:
@@ -214,7 +215,14 @@ def _refusals(route: Route, dialect: Dialect) -> list[Refusal]:
             found.append(Refusal(400, "InvalidBody", what))
     if any(schema is not TEXT for schema, _ in _query(route, dialect).values()):
         found.append(Refusal(400, "InvalidParameter", "A query parameter has an invalid value."))
-    return [*found, *route.refusals]
+    return [*found, *(refusal for refusal in route.refusals if _can_occur(refusal, route, assume))]
+
+
+def _can_occur(refusal: Refusal, route: Route, assume: Assumptions) -> bool:
+    """Return whether a refusal of a route exists under the assumptions."""
+    if refusal.code == "TooManyRows":
+        return is_limited(_SHAPE_OF[route.body or ""], assume)
+    return True
 
 
 # schemas
@@ -252,17 +260,24 @@ def _any_of(properties: Mapping[str, Schema]) -> Schema:
     return {"type": "object", "properties": dict(properties), "minProperties": 1, "additionalProperties": False}
 
 
-def _rows(items: Schema) -> Schema:
-    return _body({"data": _list(items, minItems=1, maxItems=MAX_ROWS)})
+_SHAPE_OF = {"RowsOfCells": "cells", "RowsOfValues": "positions", "RowsByName": "objects"}
+
+
+def _rows(body: str, item: str, assume: Assumptions) -> Schema:
+    most = {"maxItems": MAX_ROWS} if is_limited(_SHAPE_OF[body], assume) else {}
+    return _body({"data": _list(_ref(item), minItems=1, **most)})
 
 
 def _column_types(row_id: str | None) -> list[str]:
     return [*ENCODERS, *([] if row_id is None else [row_id])]
 
 
-def _requests() -> dict[str, Schema]:
+def _requests(assume: Assumptions) -> dict[str, Schema]:
     cells = {**_list(_ref("Cell"), minItems=1), "description": "Each column at most once."}
     match = {"multiplerows": {"type": "string", "enum": ["all", "first"]}, "find": cells}
+    updates = [_body({**match, key: cells}) for key in UPDATE_KEYS[assume.update_key]]
+    if assume.unknown_update_key != "refused":
+        updates = [{**update, "additionalProperties": True, "required": list(match)} for update in updates[:1]]
     person = {
         "email_address": {"type": "string", "maxLength": MAX_NAME, "pattern": f"^{ADDRESS.pattern}$"},
         "first_name": _SHORT,
@@ -299,10 +314,10 @@ def _requests() -> dict[str, Schema]:
             "description": "One value for each column, in the order of the columns.",
         },
         "RowByName": {"type": "object", "additionalProperties": _ref("Value")},
-        "RowsOfCells": _rows(_ref("RowOfCells")),
-        "RowsOfValues": _rows(_ref("RowOfValues")),
-        "RowsByName": _rows(_ref("RowByName")),
-        "RowsToUpdate": _body({**match, "update": cells}),
+        "RowsOfCells": _rows("RowsOfCells", "RowOfCells", assume),
+        "RowsOfValues": _rows("RowsOfValues", "RowOfValues", assume),
+        "RowsByName": _rows("RowsByName", "RowByName", assume),
+        "RowsToUpdate": updates[0] if len(updates) == 1 else {"oneOf": updates},
         "RowsToDelete": _body(match),
         "Refresh": _body({"mode": {"type": "string", "enum": list(MODES)}}),
         "NewUser": _body({**person, **password}, optional=("first_name", "last_name", "password")),
@@ -413,12 +428,13 @@ def _replies(dialect: Dialect, assume: Assumptions) -> dict[str, Schema]:
             }
         ),
         "ScheduleList": listed("schedules", "Schedule"),
+        "OneSchedule": listed("schedules", "Schedule") if assume.single_schedule == "list" else _ref("Schedule"),
     }
 
 
 def _schemas(dialect: Dialect, assume: Assumptions) -> dict[str, Schema]:
     """Return every schema by its name, also if the dialect does not use it."""
-    return {**_requests(), **_replies(dialect, assume)}
+    return {**_requests(assume), **_replies(dialect, assume)}
 
 
 def _success(dialect: Dialect, result: Schema, *, paged: bool) -> Schema:

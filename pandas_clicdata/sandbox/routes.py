@@ -105,19 +105,23 @@ def route(method: str, rule: str, operation: str | None = None, **facts: Any) ->
 
 
 @cache
-def _rules() -> Map:
+def _rules(*, trailing_slashes: bool) -> Map:
     return Map(
         [Rule(route.rule, methods=[route.method], endpoint=route.operation) for route in ROUTES],
-        strict_slashes=True,
+        strict_slashes=not trailing_slashes,
         merge_slashes=False,
     )
 
 
-def operation_of(environ: Mapping[str, str]) -> str | None:
+def operation_of(environ: Mapping[str, str], *, trailing_slashes: bool) -> str | None:
     """Return the operation that a WSGI request asks for, or None if there is no such route."""
     path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
     try:
-        endpoint, _ = _rules().bind("sandbox").match(path, method=environ.get("REQUEST_METHOD", "GET"))
+        endpoint, _ = (
+            _rules(trailing_slashes=trailing_slashes)
+            .bind("sandbox")
+            .match(path, method=environ.get("REQUEST_METHOD", "GET"))
+        )
     except (HTTPException, RequestRedirect):
         return None
     return str(endpoint)

@@ -125,7 +125,8 @@ class _Work:
             return
         table = self.backend.store.create(name, description, columns)
         # 0 is the number of no request, because the API was not used.
-        self.backend.store.insert(table.id, columns, bodies.read_rows(bodies.parse(insert), "objects", columns), 0)
+        rows = bodies.read_rows(bodies.parse(insert), "objects", columns, self.backend.assume)
+        self.backend.store.insert(table.id, columns, rows, 0)
         self._made(name, table.id)
 
     def _table(self, name: str) -> Table | None:

@@ -183,7 +183,7 @@ class Sandbox(BaseSandbox):
         return self
 
     def _open(self) -> _Live:
-        store = Store(None if self._data is None else _database(self._data))
+        store = Store(None if self._data is None else _database(self._data), self._assume)
         try:
             credentials = make_credentials(store, self._client_id, self._client_secret)
             people, dashboards = People(store), Dashboards(store)
@@ -199,7 +199,7 @@ class Sandbox(BaseSandbox):
                 self.requests,
             )  # fmt: skip
             app = make_app(backend, oauth, self._dialect)
-            middleware = Middleware(app.wsgi_app, self._dialect, self._queue, self.requests, oauth)
+            middleware = Middleware(app.wsgi_app, self._dialect, self._queue, self.requests, oauth, self._assume)
             control = make_control(parts, Documents(self._dialect, self._assume)).wsgi_app
             listener = Listener(middleware, control, self._host, self._wanted_port)
         except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from pandas_clicdata.sandbox import rowtables
+from pandas_clicdata.sandbox.assumptions import Assumptions
 from pandas_clicdata.sandbox.bodies import Column, Match
 from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.rowtables import Change, Generation, Table, now, row_expression
-from pandas_clicdata.sandbox.values import NUMERIC, number_key
+from pandas_clicdata.sandbox.values import ENCODERS, NUMERIC, double_key, number_key, text_key
 
 __all__ = ["Store", "Table", "Version", "now"]
 
@@ -85,15 +87,21 @@ class Store:
     ----------
     path : Path, optional
         The SQLite file. None: memory.
+    assume : Assumptions, optional
+        The assumed behaviours. Default: ``Assumptions()``.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, assume: Assumptions | None = None) -> None:
+        self._assume = assume or Assumptions()
+        self._keys = {data_type: _find_key(data_type, self._assume) for data_type in ENCODERS}
         self._lock = threading.RLock()
         self._db = sqlite3.connect(
             ":memory:" if path is None else path, timeout=1, isolation_level=None, check_same_thread=False
         )
         try:
-            self._db.create_function("number_key", 1, number_key, deterministic=True)
+            # All of them, because indexes in a data folder may use any.
+            for function in (number_key, double_key, text_key):
+                self._db.create_function(function.__name__, 1, function, deterministic=True)
             # Locked until the end, because each server keeps its own catalogue of tables in memory.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -247,11 +255,11 @@ class Store:
                 values.append(
                     int(wanted) if wanted is not None and 1 <= wanted < table.next_row and wanted % 1 == 0 else 0
                 )
-            elif table.columns[place].data_type in NUMERIC:
-                terms.append(f"number_key(c{place}) = ?")
-                values.append(number_key(text))
+            elif text == "null" and self._assume.find_nulls == "nothing":
+                terms.append("0")
             else:
-                terms.append(f"c{place} = ?")
+                key = self._keys[table.columns[place].data_type]
+                terms.append(f"{key.format(f'c{place}')} = {key.format('?')}")
                 values.append(text)
         if table.rows >= _INDEX_FROM:
             self._index(table, sorted(place for place, _ in match.find if place >= 0)[:_INDEX_COLUMNS])
@@ -263,7 +271,9 @@ class Store:
     def _index(self, table: Table, places: Sequence[int]) -> None:
         if not places:
             return
-        name = f"find_{table.id}_{'_'.join(map(str, places))}"
+        terms = [self._keys[table.columns[place].data_type].format(f"c{place}") for place in places]
+        # Not by its columns alone, because a data folder may be used with other assumptions.
+        name = f"find_{table.id}_{'_'.join(re.sub(r'[^0-9a-z]+', '_', term).strip('_') for term in terms)}"
         known = [
             row[0]
             for row in self._db.execute(
@@ -275,9 +285,6 @@ class Store:
             return
         if len(known) >= _INDEXES:
             self._db.execute(f"DROP INDEX {known[0]}")
-        terms = [
-            f"number_key(c{place})" if table.columns[place].data_type in NUMERIC else f"c{place}" for place in places
-        ]
         self._db.execute(f"CREATE INDEX {name} ON rows_{table.id} ({', '.join(terms)})")
 
     # reading
@@ -368,6 +375,17 @@ class Store:
         """Store a setting."""
         with self.transaction() as db:
             db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+
+
+def _find_key(data_type: str, assume: Assumptions) -> str:
+    """Return an SQL expression, for a stored text ``{}``, that is the same for texts that match in a find."""
+    if data_type in NUMERIC:
+        return "number_key({})" if assume.find_numbers == "exact" else "double_key({})"
+    if data_type in ("text", "dropdown") and assume.find_text == "ignore_case":
+        return "text_key({})"
+    if data_type == "datetime" and assume.find_datetimes == "seconds":
+        return "substr({}, 1, 20)"
+    return "{}"
 
 
 def migrate(db: sqlite3.Connection) -> None:

@@ -145,6 +145,29 @@ def encode_column(name: str, data_type: str, values: Sequence[object]) -> list[s
     raise AssertionError("a value was refused and then accepted")
 
 
+def text_key(text: str) -> str:
+    """Return a text that is the same for stored texts that differ only in case and in spaces at the end.
+
+    Examples
+    --------
+    >>> text_key('"Newark  "') == text_key('"NEWARK"')
+    True
+    """
+    return text if text == "null" else f'"{text[1:-1].rstrip(" ").casefold()}"'
+
+
+def double_key(text: str) -> str:
+    """Return a text that is the same for numbers that are the same double.
+
+    Examples
+    --------
+    >>> double_key("9007199254740993") == double_key("9007199254740992.0")
+    True
+    """
+    # -0.0 and 0.0 are equal.
+    return text if text == "null" else repr(float(text) + 0.0)
+
+
 def number_key(text: str) -> str:
     """Return a text that is the same for exactly equal numbers.
 

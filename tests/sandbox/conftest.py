@@ -99,6 +99,13 @@ def call(sb_call):
 
 
 @pytest.fixture(scope="module")
+def one_sandbox(new_sandbox):
+    """Start a sandbox with the default assumptions for the tests of a module."""
+    with new_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
 def one_call(new_sandbox):
     """Return a caller of a sandbox that the tests of a module share."""
     with new_sandbox() as sandbox:

@@ -1,11 +1,15 @@
 """The switches of `Assumptions`, and the table of assumed behaviours."""
 
+import json
+import re
 from dataclasses import fields
 from typing import Any
 
 import pytest
+from sandbox.conftest import COLUMNS
 
 from pandas_clicdata.sandbox import ASSUMED, Assumptions
+from pandas_clicdata.sandbox.assumptions import CHOICES
 
 PAIR = [("dt", "datetime"), ("n", "number")]
 
@@ -80,7 +84,7 @@ def test_row_id_adds_a_column_that_the_server_fills(serve, name):
         find = {"multiplerows": "all", "find": [{"column": name, "value": value}]}
         assert call("DELETE", f"/data/{table}/row", find).status_code == 200
         assert [row[name] for row in read(call, table, None)["data"]] == left
-    update = {**find, "update": [{"column": name, "value": 7}]}
+    update = {**find, "data": [{"column": name, "value": 7}]}
     assert call("PUT", f"/data/{table}/row", update).status_code == 400
     taken = {"name": "x", "columns": [{"name": name.upper(), "data_type": "number"}]}
     assert call("POST", "/data", taken).status_code == 400
@@ -103,6 +107,217 @@ def test_without_insert_counts_an_insert_returns_an_empty_object(serve):
     assert call.insert(call.make(), [{"n": 1}]) == {}
 
 
+# paths and versions
+
+
+@pytest.mark.parametrize("version", [None, "2025.3"])
+def test_a_path_is_also_answered_with_a_trailing_slash(serve, version):
+    sb, call = serve()
+    table = call.make(columns=[("n", "number")])
+    before = max(entry.number for entry in sb.requests)
+    assert call("GET", "/account/", version=version).status_code == 200
+    assert call("GET", f"/data/{table}/", version=version).status_code == 200
+    new = {"name": "x", "columns": [{"name": "n", "data_type": "number"}]}
+    assert call("POST", "/data/", new, version=version).status_code == 200
+    assert call("DELETE", "/data/", version=version).status_code == 405
+    assert [entry.operation for entry in sb.requests if entry.number > before][:3] == ["account", "read", "create"]
+
+
+def test_without_trailing_slashes_such_a_path_is_a_404(serve):
+    sb, call = serve(assume=Assumptions(trailing_slashes=False))
+    for method, path in (("GET", "/data/"), ("POST", "/data/"), ("GET", "/account/")):
+        assert call(method, path).json()["error"]["code"] == "UnknownRoute"
+    assert {entry.operation for entry in sb.requests} == {None}
+
+
+@pytest.mark.parametrize("mode", ["both", "versioned"])
+def test_without_version_headers_no_reply_has_them(serve, mode):
+    sb, call = serve(mode, assume=Assumptions(version_headers=False))
+    sb.faults.status(500, operation="profile")
+    for path, status in (("/account", 200), ("/nowhere", 404), ("/profile/user", 500)):
+        reply = call("GET", path, version="2025.3")
+        assert reply.status_code == status
+        assert not [name for name in reply.headers if name.startswith("api-")]
+
+
+KNOWN = ["2021.08", "2022.01", "2024.1", "2025.3", "2025.4"]
+
+
+@pytest.mark.parametrize("newest", CHOICES["newest_version"])
+def test_versions_after_the_newest_are_unknown(serve, newest):
+    _, call = serve(assume=Assumptions(newest_version=newest))
+    known = KNOWN[: KNOWN.index(newest) + 1]
+    for version in KNOWN:
+        reply = call("GET", "/account", version=version)
+        assert reply.status_code == (200 if version in known else 400)
+        assert version in known or reply.json()["error"]["code"] == "InvalidVersion"
+    listed = [reply.headers.get(f"api-{kind}-versions") for kind in ("deprecated", "supported")]
+    assert ", ".join(filter(None, listed)) == ", ".join(known)
+    documents = [call("GET", "/_sandbox/openapi.json", version=version).status_code for version in KNOWN]
+    assert documents == [200 if version in known else 404 for version in KNOWN]
+
+
+# appends
+
+
+APPENDS = {
+    "insert": ("insert", "2025.3", lambda count: [{"n": 1}] * count),
+    "row": ("row", None, lambda count: [[{"column": "n", "value": 1}]] * count),
+    "rows": ("rows", None, lambda count: [[1]] * count),
+}
+
+
+@pytest.mark.parametrize(("limit", "limited"), [("insert", {"insert"}), ("all", {*APPENDS}), ("none", set())])
+def test_row_limit_says_which_appends_take_500_rows(serve, limit, limited):
+    sb, call = serve(assume=Assumptions(row_limit=limit))
+    for form, (path, version, rows) in APPENDS.items():
+        table = call.make(form, [("n", "number")])
+        statuses = [
+            call("POST", f"/data/{table}/{path}", {"data": rows(count)}, version=version).status_code
+            for count in (501, 500)
+        ]
+        assert statuses == [400 if form in limited else 200, 200]
+        assert sb.ledger.count(form) == (500 if form in limited else 1001)
+    table = call.make("cells", [("n", "number")])
+    body = {"data": [[{"column": "n", "value": 1}]] * 501}
+    assert call("POST", f"/table/{table}", body, version="2021.08").status_code == (400 if limit == "all" else 200)
+
+
+# schedules
+
+
+@pytest.mark.parametrize("version", [None, "2025.3"])
+def test_a_single_schedule_is_in_a_list_or_an_object(serve, version):
+    shown = {}
+    for form in CHOICES["single_schedule"]:
+        sb, call = serve(assume=Assumptions(single_schedule=form))
+        call.make("T", [("n", "number")])
+        number = sb.schedule("Nightly", tables=["T"], method="reload")
+        reply = call("GET", f"/schedule/{number}", version=version).json()
+        shown[form] = reply["result"] if version else reply
+    assert shown["object"]["name"] == "Nightly"
+    assert shown["list"] == ([shown["object"]] if version else {"schedules": [shown["object"]]})
+
+
+# updates
+
+
+def update(call, table, **body):
+    return call("PUT", f"/data/{table}/row", {"multiplerows": "all", "find": [{"column": "a", "value": "x"}], **body})
+
+
+def for_update(serve, **switches):
+    sb, call = serve(assume=Assumptions(**switches))
+    table = call.make("T", [("a", "text"), ("b", "number"), ("c", "text")])
+    call.insert(table, [{"a": "x", "b": 1, "c": "keep"}, {"a": "y", "b": 1, "c": "keep"}])
+    return sb, call, table
+
+
+NEW = [{"column": "b", "value": 2}]
+
+
+@pytest.mark.parametrize(
+    ("key", "accepted"), [("data", {"data"}), ("update", {"update"}), ("either", {"data", "update"})]
+)
+def test_update_key_is_the_key_of_the_new_values(serve, key, accepted):
+    sb, call, table = for_update(serve, update_key=key)
+    for given in ("data", "update", "values"):
+        before = sb.ledger.rows("T")
+        assert update(call, table, **{given: NEW}).status_code == (200 if given in accepted else 400)
+        assert (sb.ledger.rows("T")[0]["b"] == 2) is (given in accepted or before[0]["b"] == 2)
+        call(
+            "PUT",
+            f"/data/{table}/row",
+            {"multiplerows": "all", "find": NEW, min(accepted): [{"column": "b", "value": 1}]},
+        )
+        assert [row["b"] for row in sb.ledger.rows("T")] == [1, 1]
+    assert update(call, table, data=NEW, update=NEW).status_code == 400
+    assert update(call, table).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("choice", "status", "first"),
+    [
+        ("refused", 400, {"a": "x", "b": 1, "c": "keep"}),
+        ("ignored", 200, {"a": "x", "b": 1, "c": "keep"}),
+        ("cleared", 200, {"a": "x", "b": None, "c": None}),
+    ],
+)
+def test_unknown_update_key_is_what_an_update_with_another_key_does(serve, choice, status, first):
+    sb, call, table = for_update(serve, unknown_update_key=choice)
+    assert update(call, table, update=NEW).status_code == status
+    assert sb.ledger.rows("T") == [first, {"a": "y", "b": 1, "c": "keep"}]
+    assert update(call, table, data=NEW, update=[]).status_code == status
+    assert sb.ledger.rows("T")[0]["b"] == (first["b"] if choice == "refused" else 2)
+    assert update(call, table).status_code == 400
+
+
+# conditions
+
+
+def found(call, table, column, value):
+    """Return the numbers of the rows that match, by deleting them and counting the rest."""
+    body = {"multiplerows": "all", "find": [{"column": column, "value": value}]}
+    assert call("PUT", f"/data/{table}/row", {**body, "data": [{"column": "hit", "value": True}]}).status_code == 200
+    rows = [row["hit"] for row in call("GET", f"/data/{table}").json()["data"]]
+    clear = {"multiplerows": "all", "find": [{"column": "hit", "value": True}]}
+    call("PUT", f"/data/{table}/row", {**clear, "data": [{"column": "hit", "value": False}]}).raise_for_status()
+    return [number for number, hit in enumerate(rows) if hit]
+
+
+FINDS = [
+    ("find_text", "ignore_case", "t", ["Newark", "NEWARK", "newark  ", " newark", None, "ß", "null"], {
+        "newark": ([], [0, 1, 2]), "SS": ([], [5]), "null": ([6], [6])}),
+    ("find_text", "ignore_case", "o", ["Newark", "NEWARK"], {"newark": ([], [0, 1])}),
+    ("find_numbers", "double", "n", [9007199254740992, 9007199254740993, 0.1, None, 0], {
+        9007199254740993: ([1], [0, 1]), 0.1: ([2], [2]), -0.0: ([4], [4])}),
+    ("find_numbers", "double", "p", [9007199254740992, 9007199254740993], {9007199254740993: ([1], [0, 1])}),
+    ("find_datetimes", "seconds", "dt", ["2024-01-01 00:00:00", "2024-01-01 00:00:00.500000", "2024-01-01 00:00:01"], {
+        "2024-01-01 00:00:00": ([0], [0, 1]), "2024-01-01 00:00:00.250000": ([], [0, 1])}),
+    ("find_nulls", "nothing", "t", ["a", None], {None: ([1], []), "a": ([0], [0])}),
+    ("find_nulls", "nothing", "n", [1, None], {None: ([1], [])}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rows_more", [0, 2100], ids=["scanned", "indexed"])
+@pytest.mark.parametrize(("switch", "choice", "column", "values", "cases"), FINDS)
+def test_find_switches_say_which_values_match(serve, switch, choice, column, values, cases, rows_more):
+    for place, value in enumerate((CHOICES[switch][0], choice)):
+        _, call = serve(page_size=5000, assume=Assumptions(**{switch: value}))
+        table = call.make("T", [*COLUMNS, ("hit", "checkbox")])
+        call.insert(table, [{column: value, "hit": False} for value in values])
+        for _ in range(rows_more // 300):
+            call.insert(
+                table,
+                [
+                    {
+                        column: "2000-01-01 00:00:00" if column == "dt" else 123456 if column in "np" else "filler",
+                        "hit": False,
+                    }
+                ]
+                * 300,
+            )
+        for wanted, expected in cases.items():
+            assert found(call, table, column, wanted) == expected[place], (value, wanted)
+
+
+def test_an_index_of_a_data_folder_does_not_outlive_its_switch(serve, tmp_path):
+    for choice, hits in (("exact", [0]), ("ignore_case", [0, 1]), ("exact", [0])):
+        sb, call = serve(data=tmp_path, page_size=5000, assume=Assumptions(find_text=choice))
+        if not sb.ledger.tables():
+            table = call.make("T", [*COLUMNS, ("hit", "checkbox")])
+            call(
+                "POST",
+                f"/data/{table}/rows",
+                {"data": [[text, *[None] * 6, False] for text in ["a", "A", *["filler"] * 2100]]},
+            ).raise_for_status()
+        assert found(call, sb.ledger.table_id("T"), "t", "a") == hits
+        sb.stop()
+
+
+# the table
+
+
 @pytest.mark.parametrize("field", [field.name for field in fields(Assumptions)])
 def test_each_switch_refuses_an_unknown_value(field):
     wrong: tuple[Any, ...] = ("nonsense", 1, 0, [])
@@ -112,6 +327,21 @@ def test_each_switch_refuses_an_unknown_value(field):
 
 
 def test_the_table_lists_every_switch():
-    switches = {switch for _, _, switch in ASSUMED if switch}
-    assert switches == {field.name for field in fields(Assumptions)}
-    assert all(text.endswith(".") for _, text, _ in ASSUMED)
+    switches = {each.switch for each in ASSUMED if each.switch}
+    assert switches == {field.name for field in fields(Assumptions)} == CHOICES.keys()
+    assert all(each.behaviour.endswith(".") and each.tag in "SOPWA" for each in ASSUMED)
+
+
+@pytest.mark.parametrize("field", fields(Assumptions), ids=lambda field: field.name)
+def test_the_first_choice_of_a_switch_is_its_default(field):
+    assert field.default is CHOICES[field.name][0]
+
+
+@pytest.mark.parametrize("switch", CHOICES)
+def test_the_docstring_describes_every_choice_of_a_switch(switch):
+    entry = re.search(rf"    {switch} : (.+)\n((?:        .*\n)+)", Assumptions.__doc__ or "")
+    assert entry is not None
+    kind = "bool" if True in CHOICES[switch] else "{" + ", ".join(map(json.dumps, CHOICES[switch])) + "}"
+    assert entry[1].replace("None", "null") == f"{kind}, default {json.dumps(CHOICES[switch][0])}".replace(
+        "true", "True"
+    )

@@ -150,28 +150,29 @@ def test_insert_of_500_rows_is_accepted(call, sb, table):
 ANY = [{"column": "text", "value": "x"}]
 CHANGES = {
     "no body": b"",
-    "no find": {"multiplerows": "all", "update": ANY},
-    "an empty find": {"multiplerows": "all", "find": [], "update": ANY},
-    "find is an object": {"multiplerows": "all", "find": {"text": "x"}, "update": ANY},
-    "an unknown find column": {"multiplerows": "all", "find": [{"column": "no", "value": "x"}], "update": ANY},
-    "a find column twice": {"multiplerows": "all", "find": ANY * 2, "update": ANY},
+    "no find": {"multiplerows": "all", "data": ANY},
+    "an empty find": {"multiplerows": "all", "find": [], "data": ANY},
+    "find is an object": {"multiplerows": "all", "find": {"text": "x"}, "data": ANY},
+    "an unknown find column": {"multiplerows": "all", "find": [{"column": "no", "value": "x"}], "data": ANY},
+    "a find column twice": {"multiplerows": "all", "find": ANY * 2, "data": ANY},
     "a find value of the wrong type": {
-        "multiplerows": "all", "find": [{"column": "number", "value": "1"}], "update": ANY
+        "multiplerows": "all", "find": [{"column": "number", "value": "1"}], "data": ANY
     },
-    "unknown multiplerows": {"multiplerows": "some", "find": ANY, "update": ANY},
-    "null multiplerows": {"multiplerows": None, "find": ANY, "update": ANY},
-    "a list for multiplerows": {"multiplerows": ["all"], "find": ANY, "update": ANY},
-    "no multiplerows": {"find": ANY, "update": ANY},
-    "an unknown key": {"multiplerows": "all", "find": ANY, "update": ANY, "limit": 1},
-    "a find item without value": {"multiplerows": "all", "find": [{"column": "text"}], "update": ANY},
-    "a find column that is a list": {"multiplerows": "all", "find": [{"column": [], "value": 1}], "update": ANY},
+    "unknown multiplerows": {"multiplerows": "some", "find": ANY, "data": ANY},
+    "null multiplerows": {"multiplerows": None, "find": ANY, "data": ANY},
+    "a list for multiplerows": {"multiplerows": ["all"], "find": ANY, "data": ANY},
+    "no multiplerows": {"find": ANY, "data": ANY},
+    "an unknown key": {"multiplerows": "all", "find": ANY, "data": ANY, "limit": 1},
+    "a find item without value": {"multiplerows": "all", "find": [{"column": "text"}], "data": ANY},
+    "a find column that is a list": {"multiplerows": "all", "find": [{"column": [], "value": 1}], "data": ANY},
 }  # fmt: skip
 UPDATES = {
-    "no update": {"multiplerows": "all", "find": ANY},
-    "an empty update": {"multiplerows": "all", "find": ANY, "update": []},
-    "an unknown update column": {"multiplerows": "all", "find": ANY, "update": [{"column": "no", "value": 1}]},
-    "an update column twice": {"multiplerows": "all", "find": ANY, "update": ANY * 2},
-    "an update of the wrong type": {"multiplerows": "all", "find": ANY, "update": [{"column": "date", "value": "x"}]},
+    "no data": {"multiplerows": "all", "find": ANY},
+    "another key": {"multiplerows": "all", "find": ANY, "update": ANY},
+    "an empty update": {"multiplerows": "all", "find": ANY, "data": []},
+    "an unknown update column": {"multiplerows": "all", "find": ANY, "data": [{"column": "no", "value": 1}]},
+    "an update column twice": {"multiplerows": "all", "find": ANY, "data": ANY * 2},
+    "an update of the wrong type": {"multiplerows": "all", "find": ANY, "data": [{"column": "date", "value": "x"}]},
 }
 
 
@@ -180,7 +181,7 @@ UPDATES = {
 def test_an_update_or_delete_of_another_form_is_refused(refused, body, version):
     refused("PUT", "/data/{}/row", body, version)
     if isinstance(body, dict):
-        body = {key: value for key, value in body.items() if key != "update"}
+        body = {key: value for key, value in body.items() if key != "data"}
     refused("DELETE", "/data/{}/row", body, version)
 
 

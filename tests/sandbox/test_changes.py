@@ -27,7 +27,7 @@ def test_delete_removes_all_matching_rows_or_the_first(call, sb, version, multip
 def test_update_keeps_the_place_of_a_row(call, sb, version, multiple, found):
     table = call.make(columns=PAIR)
     call.insert(table, [{"k": "a", "n": 1}, {"k": "b", "n": 2}, {"k": "a", "n": 3}])
-    body = match("k", "a", multiple, update=[{"column": "n", "value": 9}, {"column": "k", "value": None}])
+    body = match("k", "a", multiple, data=[{"column": "n", "value": 9}, {"column": "k", "value": None}])
     assert call("PUT", f"/data/{table}/row", body, version=version).json()["success"] is True
     assert [row["n"] for row in sb.ledger.rows(table)] == found
     assert sb.ledger.inserts(table)[0][1] == [{"k": "a", "n": 1}, {"k": "b", "n": 2}, {"k": "a", "n": 3}]
@@ -87,7 +87,7 @@ def test_a_row_must_match_every_find(call, sb):
 def test_a_change_without_matching_rows_succeeds_and_creates_no_version(call):
     table = call.make(columns=PAIR)
     assert call("DELETE", f"/data/{table}/row", match("k", "a")).json() == {"success": True}
-    body = match("k", "a", update=[{"column": "n", "value": 1}])
+    body = match("k", "a", data=[{"column": "n", "value": 1}])
     assert call("PUT", f"/data/{table}/row", body).json() == {"success": True}
     assert len(call("GET", f"/data/{table}/versions").json()["versions"]) == 1
 
@@ -116,11 +116,11 @@ def test_every_version_can_be_read_page_by_page(serve, version):
 
     call.insert(table, [{"k": k, "n": 1} for k in "abcd"])
     note()
-    call("PUT", f"/data/{table}/row", match("k", "b", update=[{"column": "n", "value": 2}]))
+    call("PUT", f"/data/{table}/row", match("k", "b", data=[{"column": "n", "value": 2}]))
     note()
     call("DELETE", f"/data/{table}/row", match("k", "a"))
     note()
-    call("PUT", f"/data/{table}/row", match("k", "b", update=[{"column": "n", "value": 3}]))
+    call("PUT", f"/data/{table}/row", match("k", "b", data=[{"column": "n", "value": 3}]))
     note()
     call.insert(table, [{"k": "e", "n": 5}])
     note()

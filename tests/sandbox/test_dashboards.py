@@ -115,7 +115,7 @@ def test_a_picture_changes_only_when_the_data_changes(call, flights, kind):
         call.insert(table, [{"k": "a", "n": 1}, {"k": "b", "n": 2}])
 
     def update():
-        body = {"multiplerows": "all", "find": find, "update": [{"column": "n", "value": 5}]}
+        body = {"multiplerows": "all", "find": find, "data": [{"column": "n", "value": 5}]}
         assert call("PUT", f"/data/{table}/row", body).status_code == 200
 
     def delete():
@@ -155,7 +155,7 @@ def test_only_the_first_rows_are_drawn(call, sb):
         call.insert(table, [{"n": n % 50} for n in range(first, first + 500)])
     call.insert(table, [{"n": 10**6}] * 500)
     shown = picture(call, dashboard)
-    body = {"multiplerows": "all", "find": [{"column": "n", "value": 10**6}], "update": [{"column": "n", "value": 7}]}
+    body = {"multiplerows": "all", "find": [{"column": "n", "value": 10**6}], "data": [{"column": "n", "value": 7}]}
     call("PUT", f"/data/{table}/row", body)
     assert picture(call, dashboard) == shown
 

@@ -13,6 +13,8 @@ SUPPORTED, DEPRECATED = "api-supported-versions", "api-deprecated-versions"
         ("both", "2025.03", {"success", "result"}),
         ("both", "2022.1", {"success", "result"}),
         ("both", "2021.08", {"success", "result"}),
+        ("both", "2024.01", {"success", "result"}),
+        ("both", "2025.4", {"success", "result"}),
         ("unversioned", None, {"id", "name", "domain"}),
         ("unversioned", "2025.3", {"id", "name", "domain"}),
         ("unversioned", "nonsense", {"id", "name", "domain"}),
@@ -34,7 +36,7 @@ def test_a_missing_version_is_refused_with_status_200(serve):
     assert reply.status_code == 200
     assert reply.json()["error"]["code"] == "APIVersionRequired"
     assert "success" not in reply.json()
-    assert reply.headers[SUPPORTED] == "2022.01, 2025.3"
+    assert reply.headers[SUPPORTED] == "2022.01, 2024.1, 2025.3, 2025.4"
     assert reply.headers[DEPRECATED] == "2021.08"
 
 
@@ -72,7 +74,8 @@ def test_a_refusal_has_the_form_of_its_dialect(serve, mode, version, keys):
     [
         ("GET", "/"),
         ("GET", "/dashboards"),
-        ("GET", "/data/"),
+        ("GET", "/dat/"),
+        ("GET", "/data//"),
         ("GET", "/data/abc"),
         ("GET", "/data/-1"),
         ("GET", "/data//7"),

@@ -11,9 +11,9 @@ import requests
 import schemathesis
 
 from pandas_clicdata.sandbox import Assumptions
-from pandas_clicdata.sandbox.dialects import Dialect
+from pandas_clicdata.sandbox.dialects import VERSIONS, Dialect
 from pandas_clicdata.sandbox.oauth import SCOPES
-from pandas_clicdata.sandbox.openapi import VERSIONS, document
+from pandas_clicdata.sandbox.openapi import document
 from pandas_clicdata.sandbox.protocol import MAX_BODY
 from pandas_clicdata.sandbox.routes import ROUTES
 

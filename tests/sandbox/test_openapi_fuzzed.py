@@ -16,8 +16,8 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.specs.openapi import checks
 
-from pandas_clicdata.sandbox.dialects import Dialect
-from pandas_clicdata.sandbox.openapi import VERSIONS, document
+from pandas_clicdata.sandbox.dialects import VERSIONS, Dialect
+from pandas_clicdata.sandbox.openapi import document
 from pandas_clicdata.sandbox.people import OWNER
 
 pytestmark = pytest.mark.slow
@@ -168,7 +168,7 @@ def use_acceptable(world, schemas, operation, path):
     for name in ("NewUser", "UserChanges"):
         schemas[name]["properties"]["email_address"]["pattern"] = "^[a-z]{1,9}@[a-z]{1,9}[.][a-z]{2}$"
     for name in ("RowsToUpdate", "RowsToDelete"):
-        for cells in ("find", "update"):
+        for cells in ("find", "data"):
             # More cells would give a column twice.
             schemas.get(name, {}).get("properties", {}).get(cells, {})["maxItems"] = 1
     known = {name: either(value) for name, value in world.client.items()}

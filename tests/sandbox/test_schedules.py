@@ -13,7 +13,7 @@ from pandas_clicdata.sandbox.protocol import KEY_HEADER
 pytestmark = pytest.mark.sampled(1)
 
 FIRST, SECOND = "k,n\na,1\n", "k,n\nb,2\n"
-VERSIONS = [None, "2021.08", "2022.01", "2025.3"]
+VERSIONS = [None, "2021.08", "2022.01", "2024.1", "2025.3", "2025.4"]
 
 
 @pytest.fixture
@@ -32,7 +32,8 @@ def nightly(serve):
 def shown(call, number, version=None):
     reply = call("GET", f"/schedule/{number}", version=version)
     assert reply.status_code == 200, reply.text
-    return reply.json()["result"] if version else reply.json()
+    (schedule,) = reply.json()["result" if version else "schedules"]
+    return schedule
 
 
 def trigger(call, number, version=None):
@@ -156,7 +157,7 @@ def test_simultaneous_requests_execute_a_run_once(nightly):
         with requests.Session() as http:
             http.trust_env = False
             reply = http.get(f"{sb.url}/schedule/{number}", headers={"CLICDATA-API-KEY": sb.api_key}, timeout=10)
-            statuses.append(reply.json()["status"])
+            statuses.append(reply.json()["schedules"][0]["status"])
 
     threads = [threading.Thread(target=look) for _ in range(8)]
     for thread in threads:

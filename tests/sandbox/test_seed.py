@@ -309,7 +309,7 @@ def test_the_nightly_run_adds_new_flights_once(look, folder):
         for _ in range(2):
             seen.send("POST", "/schedule/1/trigger")
             assert len(seen.table("Flights")[1]) == 1785
-        assert seen.get("/schedule/1")["status"] == "succeeded"
+        assert seen.get("/schedule/1")["schedules"][0]["status"] == "succeeded"
 
 
 def test_the_failing_schedule_succeeds_with_its_file(look, folder):
@@ -318,7 +318,7 @@ def test_the_failing_schedule_succeeds_with_its_file(look, folder):
         seen.sandbox.put_source("flights-2013-01-01.csv", text)
         seen.send("POST", "/schedule/3/trigger")
         assert len(seen.table("Flights of 1 January")[1]) == 10
-        assert seen.get("/schedule/3")["status"] == "succeeded"
+        assert seen.get("/schedule/3")["schedules"][0]["status"] == "succeeded"
 
 
 def test_slow_runs_of_a_seeding_end(look):

@@ -152,10 +152,13 @@ def schedules(call: Call) -> Result:
 _SCHEDULE = "/schedule/<int:schedule>"
 
 
-@route("GET", _SCHEDULE, result="Schedule", refusals=(_NO_SCHEDULE,))
+@route("GET", _SCHEDULE, result="OneSchedule", refusals=(_NO_SCHEDULE,))
 def schedule(call: Call, schedule: int) -> Result:
     """Return a schedule and its last run."""
-    return Result(as_json(_entry(call, call.backend.schedules.get(schedule))))
+    entry = _entry(call, call.backend.schedules.get(schedule))
+    if call.backend.assume.single_schedule == "object":
+        return Result(as_json(entry))
+    return Result(as_json([entry] if call.dialect.wrapped else {"schedules": [entry]}))
 
 
 @route(

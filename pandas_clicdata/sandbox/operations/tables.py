@@ -56,7 +56,7 @@ def _columns(table: Table, row_id: str | None) -> list[dict[str, str]]:
     "/data",
     "list",
     result="DataList",
-    until=(2022, 1),
+    until=(2024, 1),
     query={
         **NAME,
         "uniquekeyavailable": (FLAG, "Only tables with a unique key, or only tables without one."),
@@ -155,7 +155,7 @@ def _append(call: Call, table: int, shape: str) -> tuple[int, int]:
     parsed = bodies.parse(call.body)
     if isinstance(parsed, dict) and isinstance(parsed.get("data"), list):
         call.notes.rows = len(parsed["data"])
-    cells = bodies.read_rows(parsed, shape, columns)
+    cells = bodies.read_rows(parsed, shape, columns, call.backend.assume)
     found = len(cells[0])
     if call.notes.accept is not None:
         cells = [column[: call.notes.accept] for column in cells]
@@ -198,9 +198,11 @@ def insert(call: Call, table: int) -> Result:
 @route("PUT", f"{_TABLE}/row", body="RowsToUpdate", refusals=_MATCH)
 def update(call: Call, table: int) -> Result:
     """Update the rows that match."""
-    store = call.backend.store
+    store, assume = call.backend.store, call.backend.assume
     columns = store.table(table).columns
-    store.update(table, columns, *bodies.read_update(call.body, columns, call.backend.assume.row_id))
+    match, values = bodies.read_update(call.body, columns, assume.row_id, assume)
+    if values:
+        store.update(table, columns, match, values)
     return done(call)
 
 
@@ -229,32 +231,32 @@ def refresh(call: Call, table: int) -> Result:
     return _refreshed(call, table, "recreate" if mode == "rebuild" else mode)
 
 
-@route("POST", f"{_TABLE}/recreate", "rebuild", refusals=_SOURCE, until=(2022, 1), empty=True)
+@route("POST", f"{_TABLE}/recreate", "rebuild", refusals=_SOURCE, until=(2024, 1), empty=True)
 def source_recreate(call: Call, table: int) -> Result:
     """Recreate columns and rows from the source."""
     return _refreshed(call, table, "recreate")
 
 
-@route("POST", f"{_TABLE}/reload", "rebuild", refusals=_SOURCE, until=(2022, 1), empty=True)
-@route("POST", f"{_TABLE}/rebuild", "rebuild", refusals=_SOURCE, until=(2022, 1), empty=True)
+@route("POST", f"{_TABLE}/reload", "rebuild", refusals=_SOURCE, until=(2024, 1), empty=True)
+@route("POST", f"{_TABLE}/rebuild", "rebuild", refusals=_SOURCE, until=(2024, 1), empty=True)
 def source_reload(call: Call, table: int) -> Result:
     """Replace all rows by those of the source."""
     return _refreshed(call, table, "reload")
 
 
-@route("POST", f"{_TABLE}/update", "rebuild", refusals=_KEYED, until=(2022, 1), empty=True)
+@route("POST", f"{_TABLE}/update", "rebuild", refusals=_KEYED, until=(2024, 1), empty=True)
 def source_update(call: Call, table: int) -> Result:
     """Update rows from the source, by their unique key."""
     return _refreshed(call, table, "update")
 
 
-@route("POST", f"{_TABLE}/append", "rebuild", refusals=_SOURCE, until=(2022, 1), empty=True)
+@route("POST", f"{_TABLE}/append", "rebuild", refusals=_SOURCE, until=(2024, 1), empty=True)
 def source_append(call: Call, table: int) -> Result:
     """Append all rows of the source."""
     return _refreshed(call, table, "append")
 
 
-@route("POST", f"{_TABLE}/updateappend", "rebuild", refusals=_KEYED, until=(2022, 1), empty=True)
+@route("POST", f"{_TABLE}/updateappend", "rebuild", refusals=_KEYED, until=(2024, 1), empty=True)
 def source_updateappend(call: Call, table: int) -> Result:
     """Update rows from the source, by their unique key, and append the other rows."""
     return _refreshed(call, table, "updateappend")
