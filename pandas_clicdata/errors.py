@@ -25,6 +25,7 @@
     ├── FrameError (ValueError)               the frame cannot be sent
     │   ├── ColumnNameError                   a column name is missing, not text, or not unique
     │   ├── ColumnMismatchError               the columns of the frame and the table differ
+    │   ├── SimilarKeysError                  a condition may also match a row with a similar key
     │   ├── UnsupportedTypeError (TypeError)  a column has a dtype without a ClicData type
     │   └── CellValueError                    a value cannot be sent exactly
     ├── ColumnConversionError (ValueError)    a column cannot be converted to the requested dtype

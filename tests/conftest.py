@@ -33,15 +33,13 @@ SANDBOX_PLACE = os.environ.get("CLICDATA_TEST_SANDBOX", "inside")
 DIALECTS = ("2025.3", "unversioned")
 _CALLS_PER_SANDBOX = 120
 # A client that sends a value in a wrong JSON type is noticed only by a sandbox that does not convert it.
-ASSUME = Assumptions(
-    update_key="update", single_schedule="object",  # until the client knows the other key and the list
-)  # fmt: skip
+ASSUME = Assumptions()
 QUICK = RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
 
 
 # What is true of a sandbox by default. A session that knows it has nothing to find out, so its requests are those of
 # the test.
-KNOWN = {"update_key": "update", "find_text": "exact", "find_numbers": "exact", "find_datetimes": "exact"}
+KNOWN = {"update_key": "data", "find_text": "exact", "find_numbers": "exact", "find_datetimes": "exact"}
 _profiles = tempfile.TemporaryDirectory()
 
 

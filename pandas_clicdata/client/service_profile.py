@@ -180,7 +180,11 @@ class ServiceProfile:
             }
             if content["service_profile"] == _FORMAT and content["base_url"] == self._base_url:
                 return facts
-            reason = f"it belongs to {content['base_url']}, not to {self._base_url}"
+            reason = (
+                f"it belongs to {content['base_url']}, not to {self._base_url}"
+                if content["service_profile"] == _FORMAT
+                else "it was written by another version of this package"
+            )
         except FileNotFoundError:
             return {}
         except OSError as exc:

@@ -32,7 +32,7 @@ from pandas_clicdata.errors import (
 )
 from pandas_clicdata.write import fingerprint, row_ranges
 from pandas_clicdata.write.context import WriteContext
-from pandas_clicdata.write.executor import Batch, SendResult, send_all
+from pandas_clicdata.write.executor import Batch, Outcome, SendResult, send_all
 from pandas_clicdata.write.payload import Payload
 from pandas_clicdata.write.reconcile import read_until_stable
 from pandas_clicdata.write.results import RowStates, failed_after_sending, raise_from
@@ -40,7 +40,7 @@ from pandas_clicdata.write.results import RowStates, failed_after_sending, raise
 _DOUBLE_DIGITS = 15
 _SECONDS = len("YYYY-MM-DD HH:MM:SS")
 _MAX_SHOWN = 5
-_BUSY = (AuthenticationError, PermissionDeniedError, NotFoundError, RateLimitError)
+_UNRELATED = (AuthenticationError, PermissionDeniedError, NotFoundError, RateLimitError)
 """Refusals that have nothing to do with the body of a request."""
 
 
@@ -302,11 +302,13 @@ class UpdateTrial:
         for key in get_args(UpdateKey):
             sent = send_updates(self._context, [self._update], 1, multiple_rows=self._multiple_rows, key=key)
             first = first or sent
-            if not sent.complete:
-                if _is_refused_body(sent):
-                    continue
+            if sent.complete:
+                accepted.append(key)
+            elif not _is_refused(sent):
                 return sent
-            accepted.append(key)
+            # An error with HTTP status 200 does not prove that nothing was done.
+            elif not sent.ranges(Outcome.UNKNOWN):
+                continue
             try:
                 after = self._read()
             except BaseException as exc:  # noqa: BLE001 - whatever happened, the update was sent
@@ -402,6 +404,9 @@ def _hash(row: Mapping[str, str | None]) -> int:
     return int.from_bytes(hashlib.blake2b(json.dumps(cells).encode(), digest_size=8).digest(), "big")
 
 
-def _is_refused_body(sent: SendResult) -> bool:
+def _is_refused(sent: SendResult) -> bool:
+    """Return whether the service answered with an error that may be about the body of the request."""
     reason = sent.reason
-    return isinstance(reason, ApiError) and not reason.ambiguous and not isinstance(reason, _BUSY)
+    if not isinstance(reason, ApiError) or isinstance(reason, _UNRELATED):
+        return False
+    return not reason.ambiguous or (reason.status or 0) < 400
