@@ -7,10 +7,12 @@ import datetime as dt
 import functools
 import json
 import re
+import runpy
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -151,10 +153,53 @@ def operations() -> str:
     return table(("request", "called by", "unversioned", "versioned", "tested by"), lines)
 
 
+_LONGEST_BODY = 100
+
+
+def client_requests() -> str:
+    """Return the requests of public clients: a table of those that are answered, and one of those that are refused."""
+    answered: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    refused: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for sent in runpy.run_path(str(TESTS / "contract" / "client_requests.py"))["CLIENT_REQUESTS"]:
+        line = (*client_request(sent), sent.reads)
+        if sent.refused is None:
+            answered[line].append(sent.client)
+        else:
+            refused[(*line, " ".join(map(str, sent.refused)))].append(sent.client)
+    header = ("client", "request", "dialect", "credentials", "body")
+    return "\n\n".join(
+        f"## Requests that are {title}\n\n"
+        + table((*header, *more), [("; ".join(dict.fromkeys(clients)), *line) for line, clients in lines.items()])
+        for title, more, lines in (
+            ("answered", ("the client reads",), answered),
+            ("refused", ("why", "refusal"), refused),
+        )
+    )
+
+
+def client_request(sent: Any) -> tuple[str, ...]:
+    """Return request line, dialect, credentials and body of a request of a public client."""
+    line = re.sub(r"\{(table|fed|schedule|dashboard)\}", "{id}", sent.request)
+    query = "&".join(f"{name}={shown(value)}" for name, value in sent.query.items())
+    credentials = {name.lower(): value.split(" ")[0] for name, value in sent.headers.items()}
+    signed = credentials.get("authorization", "API key" if "clicdata-api-key" in credentials else "")
+    body = ", ".join(f"{name}={shown(value)}" for name, value in (sent.form or {}).items())
+    if sent.body is not None:
+        body = re.sub(r"\{(table|name)\}", "…", json.dumps(sent.body))
+        body = body if len(body) <= _LONGEST_BODY else body[: body.rindex(" ", 0, _LONGEST_BODY)] + " …"
+    return f"`{line}?{query}`" if query else f"`{line}`", sent.version or sent.dialect, signed, body and f"`{body}`"
+
+
+def shown(value: object) -> str:
+    """Return a parameter, or an ellipsis for one that differs each time."""
+    return re.sub(r"\{\w+\}", "…", str(value))
+
+
 GENERATED: Mapping[str, tuple[str, str]] = {
     "operations.md": ("operations", operations()),
     "types.md": ("types", f"{types()}\n\nA value of each type, as it is encoded and read back:\n\n{examples()}"),
     "sandbox.md": ("assumptions", assumptions()),
+    "public-clients.md": ("requests of public clients", client_requests()),
 }
 
 

@@ -37,7 +37,7 @@ def test_code_on_a_page_runs_from_top_to_bottom(page: Path, monkeypatch: pytest.
         exec(compile(code, str(page), "exec"), {"__name__": "a page"})
 
 
-@pytest.mark.parametrize("file", ["operations.md", "types.md", "sandbox.md"])
+@pytest.mark.parametrize("file", ["operations.md", "types.md", "sandbox.md", "public-clients.md"])
 def test_generated_tables_are_up_to_date(file: str, generate: ModuleType) -> None:
     name, content = generate.GENERATED[file]
     page = (ROOT / "docs" / file).read_text("utf-8")
