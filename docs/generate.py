@@ -153,6 +153,17 @@ def operations() -> str:
     return table(("request", "called by", "unversioned", "versioned", "tested by"), lines)
 
 
+def promises() -> str:
+    """Return the promises that the contract suite checks."""
+    lines = []
+    for node in ast.parse((TESTS / "contract" / "test_account.py").read_text("utf-8")).body:
+        for mark in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
+            if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.promise":
+                page, sentence = map(ast.literal_eval, mark.args)
+                lines.append((sentence, f"`{page}`", f"`{node.name}`"))
+    return table(("promise", "stands in", "test"), lines)
+
+
 _LONGEST_BODY = 100
 
 
@@ -199,6 +210,7 @@ GENERATED: Mapping[str, tuple[str, str]] = {
     "operations.md": ("operations", operations()),
     "types.md": ("types", f"{types()}\n\nA value of each type, as it is encoded and read back:\n\n{examples()}"),
     "sandbox.md": ("assumptions", assumptions()),
+    "check-your-account.md": ("promises", promises()),
     "public-clients.md": ("requests of public clients", client_requests()),
 }
 

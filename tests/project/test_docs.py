@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import runpy
 import shlex
@@ -37,7 +38,9 @@ def test_code_on_a_page_runs_from_top_to_bottom(page: Path, monkeypatch: pytest.
         exec(compile(code, str(page), "exec"), {"__name__": "a page"})
 
 
-@pytest.mark.parametrize("file", ["operations.md", "types.md", "sandbox.md", "public-clients.md"])
+@pytest.mark.parametrize(
+    "file", ["operations.md", "types.md", "sandbox.md", "public-clients.md", "check-your-account.md"]
+)
 def test_generated_tables_are_up_to_date(file: str, generate: ModuleType) -> None:
     name, content = generate.GENERATED[file]
     page = (ROOT / "docs" / file).read_text("utf-8")
@@ -52,6 +55,20 @@ def test_the_type_page_has_an_example_of_each_row(generate: ModuleType) -> None:
         (source,) = frame.columns
         assert rule is (LITERAL_RULE if source.numerals else rule_for(source.arrow_type))
     assert len(generate.EXAMPLES) == len(RULES) + 1
+
+
+def test_every_promise_of_the_contract_suite_stands_in_the_docs() -> None:
+    suite = ast.parse((ROOT / "tests" / "contract" / "test_account.py").read_text("utf-8"))
+    tests = [each for each in suite.body if isinstance(each, ast.FunctionDef) and each.name.startswith("test_")]
+    marks = [
+        [mark for mark in test.decorator_list if ast.unparse(mark).startswith("pytest.mark.promise")] for test in tests
+    ]
+    assert tests
+    for test, found in zip(tests, marks, strict=True):
+        assert len(found) == 1, f"{test.name} needs one mark with the promise that it checks"
+        assert isinstance(found[0], ast.Call)
+        page, sentence = map(ast.literal_eval, found[0].args)
+        assert sentence in " ".join((ROOT / page).read_text("utf-8").split()), f"{page} does not say: {sentence}"
 
 
 def test_every_public_name_has_a_page() -> None:
