@@ -24,6 +24,7 @@ from pandas_clicdata._models import AccountInfo, ColumnType, Picture, RetryPolic
 from pandas_clicdata._version import __version__
 from pandas_clicdata.accessor import ClicDataAccessor
 from pandas_clicdata.client.auth import authorization_url
+from pandas_clicdata.diagnosis import DoctorReport, doctor
 from pandas_clicdata.errors import *  # noqa: F403
 from pandas_clicdata.read import read_clicdata, read_clicdata_batches
 from pandas_clicdata.resources import (
@@ -59,6 +60,7 @@ __all__ = [
     "ColumnType",
     "Dashboard",
     "Data",
+    "DoctorReport",
     "Picture",
     "RetryPolicy",
     "Schedule",
@@ -75,6 +77,7 @@ __all__ = [
     "dashboards",
     "delete_rows",
     "discard_unfinished",
+    "doctor",
     "push",
     "read_clicdata",
     "read_clicdata_batches",

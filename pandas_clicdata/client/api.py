@@ -381,6 +381,10 @@ class Client:
         )
         return self._ask_once(request, lambda parsed: parsed.content)
 
+    def reply_to(self, request: Request) -> ParsedReply:
+        """Send a request as it is, and return its reply, which may be an error."""
+        return ParsedReply.parse(request, self._send(request))
+
     # connections
 
     @property
