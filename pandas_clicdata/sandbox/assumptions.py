@@ -24,6 +24,15 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "find_numbers": ("exact", "double"),
     "find_datetimes": ("exact", "seconds"),
     "find_nulls": ("match", "nothing"),
+    "refused_rows": ("request", "row"),
+    "duplicate_rows": ("kept", "dropped"),
+    "row_order": ("insertion", "newest_first"),
+    "name_case": ("insensitive", "sensitive"),
+    "refresh_result": ("success", "empty"),
+    "refresh_without_source": ("unchanged", "refused"),
+    "versions_kept": ("all", "capped", "cleared"),
+    "account_usage": ("nested", "flat"),
+    "account_domain": ("subdomain", "host"),
 }
 """The values of each switch of `Assumptions`; the first value is the default."""
 
@@ -77,6 +86,27 @@ class Assumptions:
         How conditions of ``find`` compare datetimes. ``"seconds"``: without fractions of a second.
     find_nulls : {"match", "nothing"}, default "match"
         A condition of ``find`` with null matches null, or no row.
+    refused_rows : {"request", "row"}, default "request"
+        What a row that does not fit refuses: the whole append, or only itself. With ``"row"``, an append stores the
+        other rows and succeeds; ``rows_inserted`` is lower than ``rows_found``.
+    duplicate_rows : {"kept", "dropped"}, default "kept"
+        ``"dropped"``: an append does not store a row that equals another row of the same request or of the table in
+        every column but the row id; ``rows_inserted`` is lower than ``rows_found``.
+    row_order : {"insertion", "newest_first"}, default "insertion"
+        The order of the rows of a table or of a version. The first row of a ``find`` is the first inserted in both.
+    name_case : {"insensitive", "sensitive"}, default "insensitive"
+        ``"sensitive"``: names of tables may differ only in case.
+    refresh_result : {"success", "empty"}, default "success"
+        The result of ``POST /table/{id}/refresh``: ``{"success": true}`` or ``{}``.
+    refresh_without_source : {"unchanged", "refused"}, default "unchanged"
+        A refresh of a table without source, also by a schedule, succeeds and changes nothing, or is a 400.
+    versions_kept : {"all", "capped", "cleared"}, default "all"
+        Which versions of a table are listed and can be read: all, only the newest three, or none.
+    account_usage : {"nested", "flat"}, default "nested"
+        ``"nested"``: ``GET /account`` without a version has the objects ``usage`` and ``limits``. ``"flat"``: it has
+        only the fields of the versioned result.
+    account_domain : {"subdomain", "host"}, default "subdomain"
+        The ``domain`` of the account: ``"sandbox"`` or ``"sandbox.example"``.
 
     Raises
     ------
@@ -107,6 +137,15 @@ class Assumptions:
     find_numbers: str = "exact"
     find_datetimes: str = "exact"
     find_nulls: str = "match"
+    refused_rows: str = "request"
+    duplicate_rows: str = "kept"
+    row_order: str = "insertion"
+    name_case: str = "insensitive"
+    refresh_result: str = "success"
+    refresh_without_source: str = "unchanged"
+    versions_kept: str = "all"
+    account_usage: str = "nested"
+    account_domain: str = "subdomain"
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -149,7 +188,8 @@ ASSUMED: tuple[Assumption, ...] = (
     Assumption("values", "A datetime is read back as it was written.", "W", "datetime_form"),
     Assumption("values", "A value of another JSON type than that of its column is a 400; nothing is converted.", "A"),
     Assumption("values", "Numbers keep every digit: up to 1,000 characters, exponents up to four digits.", "A"),
-    Assumption("tables", "Table names are case-insensitive; a taken name is a 409.", "S"),
+    Assumption("tables", "A table's name is unique; a taken name is a 409.", "S"),
+    Assumption("tables", "Names of tables that differ only in case are the same name.", "A", "name_case"),
     Assumption(
         "tables",
         "Column names of a table are case-insensitive when the table is created, and case-sensitive afterwards.",
@@ -166,7 +206,7 @@ ASSUMED: tuple[Assumption, ...] = (
         "A",
     ),
     Assumption("list", "GET /data exists in versions below 2025.3, GET /table from 2025.3 on.", "P"),
-    Assumption("read", "Rows are in the order of insertion; an updated row keeps its place.", "A"),
+    Assumption("read", "Rows are in the order of insertion; an updated row keeps its place.", "A", "row_order"),
     Assumption("read", "A page has 1,000 rows; a page past the end is empty; 'page' below 1 is a 400.", "A"),
     Assumption("read", "A list 'columns' of names and types is beside the rows.", "A", "column_metadata"),
     Assumption("read", "Versioned replies have all fields of the pagination.", "P", "pagination"),
@@ -176,6 +216,7 @@ ASSUMED: tuple[Assumption, ...] = (
         "file as it was first loaded; an entry has 'version', 'creation_date', 'row_count'.",
         "A",
     ),
+    Assumption("versions", "All versions can be read.", "W", "versions_kept"),
     Assumption(
         "versions",
         "A version has the columns of the table at that time; a table without history has no versions.",
@@ -183,10 +224,16 @@ ASSUMED: tuple[Assumption, ...] = (
     ),
     Assumption(
         "sources",
-        "A table can have a CSV or Parquet file as its source. A table that was created through the API has no "
-        "source, and a refresh of it is a 400.",
+        "A table can have a CSV or Parquet file as its source. A table that was created through the API has no source.",
         "A",
     ),
+    Assumption(
+        "refresh",
+        "A refresh of a table without source succeeds and changes nothing.",
+        "A",
+        "refresh_without_source",
+    ),
+    Assumption("refresh", 'The result of POST /table/{id}/refresh is {"success": true}.', "W", "refresh_result"),
     Assumption(
         "sources",
         "A CSV column is text unless every value, as written, is a JSON number, a date, a datetime, or true or "
@@ -232,7 +279,8 @@ ASSUMED: tuple[Assumption, ...] = (
         "P",
         "row_limit",
     ),
-    Assumption("append", "One refused row refuses the whole request.", "A"),
+    Assumption("append", "One refused row refuses the whole request.", "A", "refused_rows"),
+    Assumption("append", "A row that equals another row is stored again.", "A", "duplicate_rows"),
     Assumption(
         "append",
         "A versioned insert returns both counts; POST /table/{id}, updates and deletes return an empty result, or "
@@ -292,6 +340,14 @@ ASSUMED: tuple[Assumption, ...] = (
         "A",
     ),
     Assumption("tokens", "Errors of the token endpoint are those of RFC 6749; 'scope' may ask for fewer scopes.", "A"),
+    Assumption(
+        "account",
+        "GET /account without a version has the objects 'usage' and 'limits', with the numbers of tables, rows and "
+        "users; a limit of null is none.",
+        "W",
+        "account_usage",
+    ),
+    Assumption("account", "The domain of the account is a bare subdomain.", "P", "account_domain"),
     Assumption(
         "account",
         "Activity is a list of objects in both dialects: one for each user ('email_address', 'last_login_date', "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Sequence, Set
@@ -206,7 +207,7 @@ def is_limited(shape: str, assume: Assumptions) -> bool:
 
 
 def read_rows(parsed: Any, shape: str, columns: Sequence[Column], assume: Assumptions) -> list[list[str]]:
-    """Return the rows of an append as stored texts, one list for each column."""
+    """Return the rows of an append as stored texts, one list for each column; rows that do not fit may be missing."""
     rows = _fields(parsed, {"data"})["data"]
     if not isinstance(rows, list):
         raise bad_body("'data' must be a list of rows.")
@@ -216,11 +217,27 @@ def read_rows(parsed: Any, shape: str, columns: Sequence[Column], assume: Assump
         raise Refusal(400, "TooManyRows", f"The request has {len(rows)} rows; the limit is {MAX_ROWS}.")
     one = SHAPES[shape]
     index = {column.name: number for number, column in enumerate(columns)}
-    values = [one(row, number, columns, index) for number, row in enumerate(rows, 1)]
-    by_column = zip(*values, strict=True)
-    return [
-        encode_column(column.name, column.data_type, cells) for column, cells in zip(columns, by_column, strict=True)
-    ]
+
+    def stored(first: int, some: Sequence[Any]) -> list[list[str]]:
+        """Return some rows as stored texts; `first` is the number of the first of them."""
+        values = [one(row, number, columns, index) for number, row in enumerate(some, first)]
+        by_column = zip(*values, strict=True)
+        return [
+            encode_column(column.name, column.data_type, cells)
+            for column, cells in zip(columns, by_column, strict=True)
+        ]
+
+    try:
+        return stored(1, rows)
+    except Refusal:
+        if assume.refused_rows == "request":
+            raise
+    texts: list[list[str]] = [[] for _ in columns]
+    for number, row in enumerate(rows, 1):
+        with contextlib.suppress(Refusal):
+            for column, cells in zip(texts, stored(number, [row]), strict=True):
+                column += cells
+    return texts
 
 
 def count_rows(body: bytes) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from pandas_clicdata.sandbox import bodies
+from pandas_clicdata.sandbox.assumptions import Assumptions
 from pandas_clicdata.sandbox.bodies import Column
 from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.files import read_file
@@ -29,14 +30,15 @@ class Feeds:
         The tables.
     sources : Sources
         The files.
-    row_id : str, optional
-        The name of the row id column, if tables have one.
+    assume : Assumptions
+        The assumed behaviours.
     """
 
-    def __init__(self, store: Store, sources: Sources, row_id: str | None) -> None:
+    def __init__(self, store: Store, sources: Sources, assume: Assumptions) -> None:
         self._store = store
         self._sources = sources
-        self._row_id = row_id
+        self._row_id = assume.row_id
+        self._without_source = assume.refresh_without_source
 
     @operation("POST", "feeds", "table_id")
     def feed(self, name: str, file: str, *, key: object = None, history: bool = True, description: str = "") -> int:
@@ -63,6 +65,8 @@ class Feeds:
         """Refresh a table from its file by one of `METHODS`; a refused refresh changes nothing."""
         table = self._store.table(table_id)
         if table.source is None:
+            if self._without_source == "unchanged":
+                return
             raise Refusal(400, "NoSource", f"The table '{table.name}' was created through the API and has no source.")
         if method in ("update", "updateappend") and not table.key:
             raise Refusal(400, "NoUniqueKey", f"The table '{table.name}' has no unique key by which to find its rows.")

@@ -222,6 +222,10 @@ def _can_occur(refusal: Refusal, route: Route, assume: Assumptions) -> bool:
     """Return whether a refusal of a route exists under the assumptions."""
     if refusal.code == "TooManyRows":
         return is_limited(_SHAPE_OF[route.body or ""], assume)
+    if refusal.code == "NoSource":
+        return assume.refresh_without_source == "refused"
+    if refusal.code == "InvalidValue" and route.operation == "append":
+        return assume.refused_rows == "request"
     return True
 
 
@@ -346,6 +350,10 @@ def _replies(dialect: Dialect, assume: Assumptions) -> dict[str, Schema]:
         **({} if wrapped else {"has_more_data": FLAG}),
         **({"columns": _list(_ref("Column"))} if assume.column_metadata else {}),
     }
+    used = dict.fromkeys(("tables", "rows", "users"), _COUNT)
+    usage = {"usage": _reply(used), "limits": _reply({name: _or_null(schema) for name, schema in used.items()})}
+    if wrapped or assume.account_usage == "flat":
+        usage = {}
     counts = {"rows_inserted": _COUNT, "rows_found": _COUNT}
     as_object = wrapped and assume.created_as == "object"
     name_and_text = {"name": TEXT, "description": TEXT}
@@ -379,7 +387,8 @@ def _replies(dialect: Dialect, assume: Assumptions) -> dict[str, Schema]:
         "Version": _reply({"version": _ID, "creation_date": _MOMENT, "row_count": _COUNT}),
         "Versions": _reply({"versions": _list(_ref("Version"))}),
         "Inserted": _reply(counts) if assume.insert_counts else nothing,
-        "Account": _reply({"id": _ID, "name": TEXT, "domain": TEXT}),
+        "Refreshed": _reply({"success": {"const": True}}) if assume.refresh_result == "success" else nothing,
+        "Account": _reply({"id": _ID, "name": TEXT, "domain": TEXT, **usage}),
         "UserActivity": _reply(
             {key: _ID, "email_address": TEXT, "last_login_date": _or_null(_MOMENT), "login_count": _COUNT}
         ),

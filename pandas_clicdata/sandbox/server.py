@@ -191,7 +191,7 @@ class Sandbox(BaseSandbox):
             self.requests.continue_after(store.last_request())
             self._queue.open()
             sources = Sources(self._data)
-            feeds = Feeds(store, sources, self._assume.row_id)
+            feeds = Feeds(store, sources, self._assume)
             schedules = Schedules(store, feeds, self._run_seconds)
             backend = Backend(store, self._assume, self._page_size, people, dashboards, feeds, schedules)
             parts = Parts(

@@ -25,6 +25,7 @@ __all__ = ["Store", "Table", "Version", "now"]
 _INDEX_FROM = 2000  # rows; with fewer rows, a scan is as fast
 _INDEXES = 6  # per table; each index slows down every insert
 _INDEX_COLUMNS = 4
+_CAP = 3  # versions, if they are capped
 
 _FIRST = (
     "CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -129,12 +130,20 @@ class Store:
             "SELECT table_id, name, data_type FROM columns ORDER BY table_id, place"
         ):
             columns.setdefault(table_id, []).append(Column(name, data_type))
+        for table_id, key, name in self._db.execute("SELECT id, key, name FROM tables ORDER BY id").fetchall():
+            if key != self._name_key(name):
+                # Ignored if the other assumption has allowed a name that another table has now.
+                self._db.execute("UPDATE OR IGNORE tables SET key = ? WHERE id = ?", (self._name_key(name), table_id))
         for table_id, name, description, *facts, source, key, history in self._db.execute(
             "SELECT id, name, description, created, updated, rows, next_row, version, source, unique_key, history"
             " FROM tables ORDER BY id"
         ):
             facts += [source, tuple(json.loads(key)), bool(history)]
             self._tables[table_id] = Table(table_id, name, description, tuple(columns[table_id]), *facts)
+
+    def _name_key(self, name: str) -> str:
+        """Return a text that is the same for equal names of tables."""
+        return name.casefold() if self._assume.name_case == "insensitive" else name
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -188,7 +197,7 @@ class Store:
                         "INSERT INTO tables (key, name, description, created, updated, rows, next_row, version,"
                         " source, unique_key, history) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)",
                         (
-                            name.casefold(), name, description, at, at, rows, rows + 1,
+                            self._name_key(name), name, description, at, at, rows, rows + 1,
                             source, json.dumps(key, ensure_ascii=False), history,
                         ),
                     )  # fmt: skip
@@ -226,8 +235,10 @@ class Store:
     # rows
 
     def insert(self, table_id: int, columns: tuple[Column, ...], texts: Sequence[Sequence[str]], request: int) -> int:
-        """Append rows, given as one list of stored texts for each column; return their number."""
+        """Append rows, given as one list of stored texts for each column; return how many are stored."""
         with self.change(table_id, columns) as change:
+            if self._assume.duplicate_rows == "dropped":
+                texts = _without_duplicates(change, texts)
             new = change.insert(texts)
             if new:
                 change.db.execute("INSERT INTO inserts VALUES (?, ?, ?, ?)", (table_id, request, new[0], new[-1]))
@@ -291,18 +302,25 @@ class Store:
 
     def versions(self, table_id: int) -> list[Version]:
         """Return the versions of a table, oldest first; none if no history is kept."""
-        self.table(table_id)
+        oldest = self._oldest_version(self.table(table_id))
         return [
             Version(*row)
             for row in self.query(
-                "SELECT version, created, rows FROM versions WHERE table_id = ? ORDER BY version", (table_id,)
+                "SELECT version, created, rows FROM versions WHERE table_id = ? AND version >= ? ORDER BY version",
+                (table_id, oldest),
             )
         ]
+
+    def _oldest_version(self, table: Table) -> int:
+        """Return the number of the oldest version that can be read; it is above the current one if there is none."""
+        if self._assume.versions_kept == "cleared":
+            return table.version + 1
+        return max(1, table.version - _CAP + 1) if self._assume.versions_kept == "capped" else 1
 
     def version(self, table_id: int, number: int) -> Version:
         """Return a version of a table; refuse an unknown version with 404."""
         table = self.table(table_id)
-        if table.history and 1 <= number <= table.version:
+        if table.history and self._oldest_version(table) <= number <= table.version:
             rows = self.query(
                 "SELECT version, created, rows FROM versions WHERE table_id = ? AND version = ?", (table_id, number)
             )
@@ -319,8 +337,11 @@ class Store:
         version: int | None = None,
         row_id: str | None = None,
         iso_datetimes: bool = False,
+        newest_first: bool = False,
     ) -> tuple[Table, int, list[str]]:
         """Return the table, the number of all its rows, and a page of rows as JSON objects in the order of insertion.
+
+        With `newest_first`, the order is reversed.
 
         The returned table has the columns of the version.
         """
@@ -341,6 +362,7 @@ class Store:
                 bound[name] = value
                 return f":{name}"
 
+            order = f"ORDER BY row {'DESC' if newest_first else ''}"
             select = f"SELECT row, {row} FROM rows_{table_id}"  # noqa: S608
             if past is not None:
                 at = bind(version or 0)
@@ -350,13 +372,14 @@ class Store:
                 sql = (
                     f"SELECT row, {row} FROM ({present}"  # noqa: S608
                     f"SELECT row, {cells} FROM {past.past} WHERE born <= {at} AND died > {at}"
-                    f" ORDER BY row LIMIT {bind(limit)} OFFSET {bind(offset)}) ORDER BY row"
+                    f" {order} LIMIT {bind(limit)} OFFSET {bind(offset)}) {order}"
                 )
             elif table.next_row - 1 == table.rows:
                 # No row was ever deleted, so the number of a row is its place.
-                sql = f"{select} WHERE row > {bind(offset)} ORDER BY row LIMIT {bind(limit)}"
+                beyond = f"<= {bind(total - offset)}" if newest_first else f"> {bind(offset)}"
+                sql = f"{select} WHERE row {beyond} {order} LIMIT {bind(limit)}"
             else:
-                sql = f"{select} ORDER BY row LIMIT {bind(limit)} OFFSET {bind(offset)}"
+                sql = f"{select} {order} LIMIT {bind(limit)} OFFSET {bind(offset)}"
             return table, total, [text for _, text in self._db.execute(sql, bound)]
 
     def last_request(self) -> int:
@@ -386,6 +409,27 @@ def _find_key(data_type: str, assume: Assumptions) -> str:
     if data_type == "datetime" and assume.find_datetimes == "seconds":
         return "substr({}, 1, 20)"
     return "{}"
+
+
+def _without_duplicates(change: Change, texts: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return rows without those that equal an earlier one or a row of the table, one list for each column."""
+    table = change.table
+
+    def identity(row: Sequence[str]) -> tuple[str, ...]:
+        return tuple(
+            number_key(text) if column.data_type in NUMERIC else text
+            for column, text in zip(table.columns, row, strict=True)
+        )
+
+    stored = change.db.execute(f"SELECT {rowtables.cells(len(table.columns))} FROM rows_{table.id}")  # noqa: S608
+    seen = {identity(row) for row in stored}
+    kept: list[list[str]] = [[] for _ in table.columns]
+    for row in zip(*texts, strict=True):
+        if (key := identity(row)) not in seen:
+            seen.add(key)
+            for column, text in zip(kept, row, strict=True):
+                column.append(text)
+    return kept
 
 
 def migrate(db: sqlite3.Connection) -> None:

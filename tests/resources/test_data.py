@@ -385,15 +385,16 @@ def test_tables_are_filtered_by_refresh_and_unique_key(serve):
 
 def test_the_default_method_is_reload(fresh, name):
     sandbox, data = fresh("unversioned")
-    with pytest.raises(cd.ApiError):
-        data.rebuild_data(name)
+    data.rebuild_data(name)
     assert [entry.path.rpartition("/")[2] for entry in sandbox.requests.of("rebuild")] == ["rebuild"]
 
 
 @every_dialect
 @pytest.mark.parametrize("method", [method for method, *_ in REFRESH_METHODS])
-def test_a_table_without_a_source_cannot_be_refreshed(fresh, name, api_version, method):
-    sandbox, data = fresh(api_version)
+def test_a_table_without_a_source_cannot_be_refreshed(serve, name, api_version, method):
+    sandbox, session = serve(api_version, assume=Assumptions(refresh_without_source="refused"))
+    FRAME.clicdata.push(name, session=session)
+    data = cd.Data(session)
     with pytest.raises(cd.ApiError, match="NoSource") as caught:
         data.rebuild_data(name, method)
     assert (caught.value.code, caught.value.operation, caught.value.ambiguous) == ("NoSource", "refresh", False)

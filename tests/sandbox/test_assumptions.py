@@ -183,6 +183,161 @@ def test_row_limit_says_which_appends_take_500_rows(serve, limit, limited):
     assert call("POST", f"/table/{table}", body, version="2021.08").status_code == (400 if limit == "all" else 200)
 
 
+@pytest.mark.parametrize("form", APPENDS)
+def test_refused_rows_says_whether_a_row_or_the_request_is_refused(serve, form):
+    columns = [("n", "number"), ("t", "text")]
+    path, version, rows = {
+        "insert": ("insert", "2025.3", [{"n": 1}, {"n": "x"}, {"m": 1}, "x", {"n": 2, "t": "t"}]),
+        "row": ("row", None, [[{"column": "n", "value": 1}], [{"column": "m", "value": 1}], [{}], [
+            {"column": "n", "value": 2}, {"column": "t", "value": "t"}]]),
+        "rows": ("rows", None, [[1, None], [1], ["x", None], {}, [2, "t"]]),
+    }[form]  # fmt: skip
+    for choice in CHOICES["refused_rows"]:
+        sb, call = serve(assume=Assumptions(refused_rows=choice))
+        table = call.make("T", columns)
+        reply = call("POST", f"/data/{table}/{path}", {"data": rows}, version=version)
+        assert reply.status_code == (200 if choice == "row" else 400)
+        if choice == "row":
+            assert sb.ledger.rows("T") == [{"n": 1, "t": None}, {"n": 2, "t": "t"}]
+            if version:
+                assert reply.json()["result"] == {"rows_inserted": 2, "rows_found": 5}
+            all_bad = call("POST", f"/data/{table}/{path}", {"data": rows[1:-1]}, version=version)
+            assert all_bad.status_code == 200
+        assert sb.ledger.count("T") == (2 if choice == "row" else 0)
+        bad: list[Any] = [{"data": []}, {"data": {}}, {"rows": rows}, "[1"]
+        for body in bad:
+            assert call("POST", f"/data/{table}/{path}", body, version=version).status_code == 400
+
+
+def test_duplicate_rows_are_kept_or_dropped(serve):
+    rows = [{"n": 1, "t": "a"}, {"n": 1, "t": "a"}, {"n": 1, "t": "A"}, {"n": 1, "t": None}]
+    for choice, inserted, count in (("kept", 4, 8), ("dropped", 3, 3)):
+        sb, call = serve(assume=Assumptions(duplicate_rows=choice, row_id="id"))
+        table = call.make("T", [("n", "number"), ("t", "text")])
+        assert call.insert(table, rows) == {"rows_inserted": inserted, "rows_found": 4}
+        body = f'{{"data": {json.dumps(rows).replace("1", "1.0")}}}'
+        reply = call("POST", f"/data/{table}/insert", body, version="2025.3").json()
+        assert reply["result"] == {"rows_inserted": count - inserted, "rows_found": 4}
+        assert sb.ledger.count("T") == count
+
+
+# reads and versions
+
+
+@pytest.mark.parametrize("version", [None, "2025.3"])
+def test_newest_first_reverses_the_rows_of_tables_and_versions(serve, version):
+    _, call = serve(page_size=2, assume=Assumptions(row_order="newest_first"))
+    table = call.make(columns=[("n", "number")])
+    call.numbers(table, 5)
+
+    def rows(path):
+        pages = [call("GET", path, version=version, params={"page": page}).json() for page in (1, 2, 3, 4)]
+        return [[row["n"] for row in (page["result"] if version else page)["data"]] for page in pages]
+
+    assert rows(f"/data/{table}") == [[4, 3], [2, 1], [0], []]
+    assert rows(f"/data/{table}/v/2") == [[4, 3], [2, 1], [0], []]
+    one = {"multiplerows": "all", "find": [{"column": "n", "value": 3}]}
+    call("DELETE", f"/data/{table}/row", one, version=version).raise_for_status()
+    assert rows(f"/data/{table}") == [[4, 2], [1, 0], [], []]
+    assert rows(f"/data/{table}/v/2") == [[4, 3], [2, 1], [0], []]
+
+
+def test_newest_first_does_not_change_the_first_row_of_a_find(serve):
+    sb, call = serve(assume=Assumptions(row_order="newest_first"))
+    table = call.make("T", columns=[("n", "number"), ("t", "text")])
+    call.insert(table, [{"n": 1, "t": "old"}, {"n": 1, "t": "new"}])
+    one = {"multiplerows": "first", "find": [{"column": "n", "value": 1}]}
+    call("DELETE", f"/data/{table}/row", one).raise_for_status()
+    assert sb.ledger.rows("T") == [{"n": 1, "t": "new"}]
+
+
+@pytest.mark.parametrize(("choice", "listed"), [("all", [1, 2, 3, 4, 5]), ("capped", [3, 4, 5]), ("cleared", [])])
+@pytest.mark.parametrize("version", [None, "2025.3"])
+def test_versions_kept_says_which_versions_can_be_read(serve, choice, listed, version):
+    _, call = serve(assume=Assumptions(versions_kept=choice))
+    table = call.make(columns=[("n", "number")])
+    for number in range(4):
+        call.insert(table, [{"n": number}])
+    reply = call("GET", f"/data/{table}/versions", version=version).json()
+    assert [each["version"] for each in (reply["result"] if version else reply)["versions"]] == listed
+    for number in range(1, 7):
+        status = call("GET", f"/data/{table}/v/{number}", version=version).status_code
+        assert status == (200 if number in listed else 404)
+    assert call("GET", f"/data/{table}", version=version).status_code == 200
+
+
+# tables and their refreshes
+
+
+def test_name_case_says_whether_names_that_differ_in_case_are_the_same(serve, tmp_path):
+    columns = [{"name": "n", "data_type": "number"}]
+
+    def create(call, name):
+        return call("POST", "/data", {"name": name, "columns": columns}).status_code
+
+    sb, call = serve(data=tmp_path)
+    assert [create(call, name) for name in ("Flights", "FLIGHTS", "Flights")] == [200, 409, 409]
+    sb.stop()
+    sb, call = serve(data=tmp_path, assume=Assumptions(name_case="sensitive"))
+    assert [create(call, name) for name in ("Flights", "FLIGHTS", "FLIGHTS", "flights")] == [409, 200, 409, 200]
+    assert {*sb.ledger.tables()} == {"Flights", "FLIGHTS", "flights"}
+    sb.stop()
+    sb, call = serve(data=tmp_path)
+    assert [create(call, name) for name in ("Flights", "FLIGHTS", "FlightS")] == [409, 409, 409]
+
+
+@pytest.mark.parametrize("mode", ["reload", "rebuild", "update", "append", "updateappend"])
+def test_refresh_without_source_is_unchanged_or_refused(serve, mode):
+    for choice, status in (("unchanged", 200), ("refused", 400)):
+        sb, call = serve(assume=Assumptions(refresh_without_source=choice))
+        table = call.make("T", [("n", "number")])
+        call.numbers(table, 2)
+        for path, body, version in (
+            (f"data/{table}/{mode}", None, None),
+            (f"table/{table}/refresh", {"mode": mode}, "2025.3"),
+        ):
+            reply = call("POST", f"/{path}", body, version=version)
+            assert reply.status_code == status
+            assert status == 200 or reply.json()["error"]["code"] == "NoSource"
+        assert len(call("GET", f"/data/{table}/versions").json()["versions"]) == 2
+        number = sb.schedule("S", tables=["T"], method="reload")
+        call("POST", f"/schedule/{number}/trigger").raise_for_status()
+        state = call("GET", f"/schedule/{number}").json()["schedules"][0]["status"]
+        assert state == ("succeeded" if choice == "unchanged" else "failed")
+
+
+@pytest.mark.parametrize(("choice", "result"), [("success", {"success": True}), ("empty", {})])
+def test_refresh_result_is_the_result_of_a_refresh(serve, choice, result):
+    sb, call = serve(assume=Assumptions(refresh_result=choice))
+    sb.put_source("t.csv", "n\n1\n")
+    fed, made = sb.feed("F", "t.csv"), call.make()
+    for table in (fed, made):
+        reply = call("POST", f"/table/{table}/refresh", {"mode": "reload"}, version="2025.3").json()
+        assert reply == {"success": True, "result": result}
+    assert call("POST", f"/data/{fed}/reload", version="2022.01").json() == {"success": True, "result": {}}
+
+
+# the account
+
+
+@pytest.mark.parametrize(("choice", "domain"), [("subdomain", "sandbox"), ("host", "sandbox.example")])
+def test_account_domain_is_the_form_of_the_domain(serve, choice, domain):
+    _, call = serve(assume=Assumptions(account_domain=choice))
+    assert call("GET", "/account").json()["domain"] == domain
+    assert call("GET", "/account", version="2025.3").json()["result"]["domain"] == domain
+
+
+def test_account_usage_is_nested_or_absent(serve):
+    for choice in CHOICES["account_usage"]:
+        _, call = serve(assume=Assumptions(account_usage=choice))
+        call.numbers(call.make(columns=[("n", "number")]), 3)
+        bare, wrapped = call("GET", "/account").json(), call("GET", "/account", version="2025.3").json()["result"]
+        assert wrapped.keys() == {"id", "name", "domain"}
+        extra = {name: value for name, value in bare.items() if name not in wrapped}
+        used = {"tables": 1, "rows": 3, "users": 1}
+        assert extra == ({} if choice == "flat" else {"usage": used, "limits": dict.fromkeys(used)})
+
+
 # schedules
 
 

@@ -3,21 +3,22 @@
 import pytest
 
 SUPPORTED, DEPRECATED = "api-supported-versions", "api-deprecated-versions"
+BARE = {"id", "name", "domain", "usage", "limits"}
 
 
 @pytest.mark.parametrize(
     ("mode", "version", "keys"),
     [
-        ("both", None, {"id", "name", "domain"}),
+        ("both", None, BARE),
         ("both", "2025.3", {"success", "result"}),
         ("both", "2025.03", {"success", "result"}),
         ("both", "2022.1", {"success", "result"}),
         ("both", "2021.08", {"success", "result"}),
         ("both", "2024.01", {"success", "result"}),
         ("both", "2025.4", {"success", "result"}),
-        ("unversioned", None, {"id", "name", "domain"}),
-        ("unversioned", "2025.3", {"id", "name", "domain"}),
-        ("unversioned", "nonsense", {"id", "name", "domain"}),
+        ("unversioned", None, BARE),
+        ("unversioned", "2025.3", BARE),
+        ("unversioned", "nonsense", BARE),
         ("versioned", "2025.3", {"success", "result"}),
         ("versioned", None, {"error"}),
     ],

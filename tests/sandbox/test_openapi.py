@@ -253,10 +253,9 @@ def test_refusals_of_credentials_scope_version_and_body_are_as_documented(call, 
 )
 def test_refusals_of_sources_are_as_documented(sb, call, name, path, body):
     sb.put_source("rows.csv", "t,n\none,1\n")
-    made, keyed, plain = call.make(), sb.feed("Keyed", "rows.csv", key=["t"]), sb.feed("Plain", "rows.csv")
+    keyed, plain = sb.feed("Keyed", "rows.csv", key=["t"]), sb.feed("Plain", "rows.csv")
     about = (call, loaded(name), name, path, "post", 400)
 
-    refused(*about, "NoSource", table=made, body=body)
     refused(*about, "NoUniqueKey", table=plain, body=body)
     for content, code in (
         ("t,n\none,1\none,2\n", "KeyTwice"),
@@ -265,6 +264,25 @@ def test_refusals_of_sources_are_as_documented(sb, call, name, path, body):
     ):
         sb.put_source("rows.csv", content)
         refused(*about, code, table=keyed, body=body)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+def test_a_document_lists_only_the_refusals_that_its_assumptions_allow(dialect):
+    strict = Assumptions(row_limit="all", refresh_without_source="refused")
+    lenient = Assumptions(row_limit="none", refused_rows="row")
+
+    def appends_and_codes(assume):
+        whole = operations(document(dialect, assume))
+        appends = [each for (_, path), each in whole.items() if "RowsOf" in str(each) or "RowsByName" in str(each)]
+        assert appends
+        return [code in str(each) for each in appends for code in ("TooManyRows", "InvalidValue")], str(whole)
+
+    found, whole = appends_and_codes(strict)
+    assert all(found)
+    assert "NoSource" in whole
+    found, whole = appends_and_codes(lenient)
+    assert not any(found)
+    assert "NoSource" not in whole
 
 
 @pytest.mark.parametrize("name", ["unversioned", "2025.3"])

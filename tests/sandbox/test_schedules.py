@@ -230,12 +230,14 @@ def test_a_failed_run_has_a_message_and_the_next_can_succeed(nightly):
 
 def test_a_table_that_fails_does_not_stop_the_others(nightly):
     sb, call, table, _ = nightly()
-    api = call.make("Api")
-    number = sb.schedule("All", tables=[api, "Flights"], method="append")
+    sb.put_source("lost.csv", "k\na\n")
+    lost = sb.feed("Lost", "lost.csv")
+    (sb.sources / "lost.csv").unlink()
+    number = sb.schedule("All", tables=[lost, "Flights"], method="append")
     trigger(call, number).raise_for_status()
     entry = shown(call, number)
-    assert entry["tables"] == [api, table]
-    assert (entry["status"], "'Api' was created through the API" in entry["message"]) == ("failed", True)
+    assert entry["tables"] == [lost, table]
+    assert (entry["status"], "'lost.csv' cannot be read" in entry["message"]) == ("failed", True)
     assert sb.ledger.count(table) == 2
 
 

@@ -29,7 +29,18 @@ _NO_SCHEDULE = Refusal(404, "NotFound", "No schedule has the id.")
 @route("GET", "/account", result="Account")
 def account(call: Call) -> Result:
     """Return the account."""
-    return Result(as_json({"id": 1, "name": "Sandbox", "domain": "sandbox.example"}))
+    assume = call.backend.assume
+    domain = "sandbox" if assume.account_domain == "subdomain" else "sandbox.example"
+    facts: dict[str, object] = {"id": 1, "name": "Sandbox", "domain": domain}
+    if assume.account_usage == "nested" and not call.dialect.wrapped:
+        tables = call.backend.store.tables()
+        used = {
+            "tables": len(tables),
+            "rows": sum(table.rows for table in tables),
+            "users": len(call.backend.people.users()),
+        }
+        facts |= {"usage": used, "limits": dict.fromkeys(used)}
+    return Result(as_json(facts))
 
 
 @route("GET", "/account/activity/users", "activity", result="UserActivities")

@@ -123,6 +123,7 @@ def read(call: Call, table: int, version: int | None = None) -> Result:
         version=version,
         row_id=backend.assume.row_id,
         iso_datetimes=backend.assume.datetime_form == "iso_offset",
+        newest_first=backend.assume.row_order == "newest_first",
     )
     rows = shortened(call, rows)
     more = page * size < total
@@ -156,10 +157,9 @@ def _append(call: Call, table: int, shape: str) -> tuple[int, int]:
     if isinstance(parsed, dict) and isinstance(parsed.get("data"), list):
         call.notes.rows = len(parsed["data"])
     cells = bodies.read_rows(parsed, shape, columns, call.backend.assume)
-    found = len(cells[0])
     if call.notes.accept is not None:
         cells = [column[: call.notes.accept] for column in cells]
-    return store.insert(table, columns, cells, call.notes.number), found
+    return store.insert(table, columns, cells, call.notes.number), len(parsed["data"])
 
 
 @route("POST", "/table/<int:table>", "append", body="RowsOfCells", refusals=_APPEND, bare=False)
@@ -223,12 +223,22 @@ def _refreshed(call: Call, table: int, method: str) -> Result:
     return done(call)
 
 
-@route("POST", "/table/<int:table>/refresh", "rebuild", body="Refresh", refusals=_KEYED, bare=False, since=(2025, 3))
+@route(
+    "POST",
+    "/table/<int:table>/refresh",
+    "rebuild",
+    result="Refreshed",
+    body="Refresh",
+    refusals=_KEYED,
+    bare=False,
+    since=(2025, 3),
+)
 def refresh(call: Call, table: int) -> Result:
     """Refresh a table from its source."""
     mode = bodies.read_refresh(call.body)
     # Only this mode has another name than its path.
-    return _refreshed(call, table, "recreate" if mode == "rebuild" else mode)
+    call.backend.feeds.refresh(table, "recreate" if mode == "rebuild" else mode)
+    return Result(as_json({"success": True} if call.backend.assume.refresh_result == "success" else {}))
 
 
 @route("POST", f"{_TABLE}/recreate", "rebuild", refusals=_SOURCE, until=(2024, 1), empty=True)
