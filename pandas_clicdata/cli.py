@@ -1,4 +1,4 @@
-"""The ``clicdata`` command: the demo, and a sandbox in its own process."""
+"""The ``clicdata`` command: the demo, the doctor, and a sandbox in its own process."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pandas_clicdata as cd
+from pandas_clicdata.diagnosis import SCRATCH
 
 _NEEDS_EXTRA = 'This needs {missing}, which is not installed. Run: pip install "pandas-clicdata[sandbox]"'
 
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return demo.run(sys.stdout)
         elif options.command == "sandbox":
             return _serve(options)
+        elif options.command == "doctor":
+            _examine(options)
         else:
             parser.print_help()
             return 2
@@ -66,6 +69,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("demo", help="push real flights to a new sandbox and read them back")
+    doctor = commands.add_parser(
+        "doctor",
+        help="find out what the service of an account does where its API is not documented",
+        description="Examine the account of the environment or the profile, and keep what is found in its service"
+        " profile. The report has no credentials and no data of the account.",
+    )
+    doctor.add_argument(
+        "--write",
+        action="store_true",
+        help="also write to a table of the doctor's own; the empty table remains, because the API cannot delete it",
+    )
+    doctor.add_argument("--json", action="store_true", help="print the report as JSON, for a bug report")
+    doctor.add_argument("--profile", metavar="NAME", help="profile of the account (default: as in cd.connect)")
+    doctor.add_argument("--service-profile", metavar="PATH", help="file of the service profile, to share it")
     sandbox = commands.add_parser(
         "sandbox",
         help="start a sandbox, an emulator of ClicData on this machine",
@@ -87,6 +104,18 @@ def _parser() -> argparse.ArgumentParser:
         help="for programs: read commands from standard input, one line of JSON each, and exit when it closes",
     )
     return parser
+
+
+def _examine(options: argparse.Namespace) -> None:
+    if options.write:
+        print(
+            f"The doctor creates the table {SCRATCH!r}, or uses the one from last time. At the end, it deletes its"
+            " rows; the empty table remains.",
+            file=sys.stderr,
+        )
+    with cd.Session(profile=options.profile, service_profile=options.service_profile) as session:
+        report = cd.doctor(session, write=options.write)
+    print(report.to_json() if options.json else report)
 
 
 def _serve(options: argparse.Namespace) -> int:

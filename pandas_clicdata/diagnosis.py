@@ -31,7 +31,6 @@ from pandas_clicdata.client.replies import VERSION_CODES, ParsedReply, integer
 from pandas_clicdata.errors import (
     AuthenticationError,
     ClicDataError,
-    ConfigurationError,
     RedirectError,
     printable,
 )
@@ -55,6 +54,7 @@ _FULL_PAGING = {
     "result_count", "result_total_count", "current_page", "page_size", "has_more_results", "last_page",
 }  # fmt: skip
 _MINIMAL_PAGING = {"result_count", "current_page", "has_more_results"}
+_REFUSED = frozenset({200, 201, 202, 204, 400, 404, 405, 409, 413, 415, 422})
 _TAKEN = re.compile(r"exist|taken|unique|duplicate|already", re.IGNORECASE)
 _ROW_LIMIT = 500
 _MANY_ROWS = 2_000
@@ -97,7 +97,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question("account_domain", "subdomain", "Looks for a point in the domain of the account."),
     Question("trailing_slashes", True, "Requests the list of tables with a slash at the end of the path."),
     Question("list of tables", "complete", "Reads the list of tables and compares its length with the stated total."),
-    Question("pagination", "full", "Looks at the pagination of the versioned list of tables."),
+    Question("pagination", "full", "Looks at the pagination of versioned lists and pages."),
     Question("column_metadata", True, "Looks for the columns beside the rows of a table."),
     Question("row_id", None, "Looks for a column with a row id in the tables, or in the table of the doctor."),
     Question("datetime_form", "space", "Looks at datetimes that it reads, or has written."),
@@ -291,8 +291,6 @@ def doctor(session: Session | None = None, write: bool = False) -> DoctorReport:
         ClicData refuses the credentials.
     TransportError
         ClicData cannot be reached.
-    ConfigurationError
-        With ``write=True``: a table of this name exists that was not made by the doctor.
 
     See Also
     --------
@@ -331,6 +329,23 @@ class _Answer:
     def ok(self) -> bool:
         """Whether the reply states success."""
         return self.parsed.reply.status < 400 and self.parsed.error() == (None, None)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the service refuses this very request, not the session, the rate, or any request."""
+        return not self.ok and self.parsed.reply.status in _REFUSED
+
+    def decided(self) -> _Answer:
+        """Return the answer, if it shows what the service does with the request.
+
+        Raises
+        ------
+        ApiError
+            It is refused for another reason.
+        """
+        if not self.ok and not self.refused:
+            self.parsed.raise_for_error()
+        return self
 
     @property
     def is_versioned(self) -> bool:
@@ -386,6 +401,7 @@ class _Examination:
         self._run = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {secrets.token_hex(4)}"
         self._scratch = 0
         self._scratch_has_row_number = False
+        self._inserts = False
 
     # requests
 
@@ -480,7 +496,7 @@ class _Examination:
 
     def _refusals(self) -> None:
         answer = self._ask("GET /data/{id}", _NO_TABLE, version=self._version, params={"page": "1"})
-        if not answer.ok:
+        if answer.refused:
             self._found["refusal_status"] = "status" if answer.parsed.reply.status >= 400 else "ok"
 
     def _slashes(self) -> None:
@@ -489,7 +505,7 @@ class _Examination:
         if not self._ask(line.rstrip("/"), version=version).ok:
             return
         try:
-            self._found["trailing_slashes"] = self._ask(line, version=version).ok
+            self._found["trailing_slashes"] = self._ask(line, version=version).decided().ok
         except RedirectError:
             self._found["trailing_slashes"] = False
 
@@ -500,14 +516,17 @@ class _Examination:
     def _list_of_tables(self) -> None:
         if self._version is not None:
             line = "GET /table" if self._reaches("2025.3") else "GET /data"
-            paging = set(self._ask(line, version=self._version, params={"page": "1", "page_size": "100"}).pagination)
-            forms = {"full": _FULL_PAGING, "minimal": _MINIMAL_PAGING, "bare": {"last_page"}}
-            self._found["pagination"] = next(
-                (name for name, fields in forms.items() if fields == paging), ", ".join(sorted(paging)) or "none"
-            )
+            self._look_at_pagination(self._ask(line, version=self._version, params={"page": "1", "page_size": "100"}))
         # Raises if it is not complete.
         _ = self._listed
         self._found["list of tables"] = "complete"
+
+    def _look_at_pagination(self, answer: _Answer) -> None:
+        paging = set(answer.pagination)
+        if paging:
+            forms = {"full": _FULL_PAGING, "minimal": _MINIMAL_PAGING, "bare": {"last_page"}}
+            named = (name for name, fields in forms.items() if fields == paging)
+            self._found["pagination"] = next(named, ", ".join(sorted(paging)))
 
     def _tables(self) -> None:
         """Look at the first pages of some tables of the account."""
@@ -520,6 +539,7 @@ class _Examination:
                 self._look_at_page(answer, row_ids, is_own=table.name == SCRATCH)
             if "page past the end" not in self._found and answer.parsed.content and _rows_of(answer):
                 past = self._ask("GET /data/{id}", table.rec_id, version=self._version, params={"page": "1000000"})
+                past.decided()
                 self._found["page past the end"] = (
                     "refused" if not past.ok else "has rows" if _rows_of(past) else "empty"
                 )
@@ -527,6 +547,7 @@ class _Examination:
             self._found["row_id"] = row_ids[0] if len(set(row_ids)) == 1 else None
 
     def _look_at_page(self, answer: _Answer, row_ids: list[str | None], *, is_own: bool) -> None:
+        self._look_at_pagination(answer)
         result = answer.result
         columns = result.get("columns") if isinstance(result, dict) else None
         self._found["column_metadata"] = isinstance(columns, list)
@@ -534,7 +555,8 @@ class _Examination:
         if isinstance(columns, list):
             types = {each.get("name"): str(each.get("data_type")).lower() for each in columns if isinstance(each, dict)}
         else:
-            types = {name: name if name in ROW_ID_TYPES else "" for name in (rows[0] if rows else {})}
+            known = _COLUMNS if is_own else {}
+            types = {name: name if name in ROW_ID_TYPES else known.get(name, "") for name in (rows[0] if rows else {})}
         if types:
             own = {_ROW_NUMBER} if is_own else set()
             row_ids.append(
@@ -567,11 +589,15 @@ class _Examination:
         """Examine what needs a write, in a table of the doctor's own."""
         self._try(self._open_scratch)
         if not self._scratch:
-            self._notes.append(f"Nothing was written, because the table {SCRATCH!r} could not be created.")
+            self._notes.append(f"Nothing was written, because the table {SCRATCH!r} cannot be used.")
             return
         try:
+            self._try(self._two_inserts)
+            if not self._inserts:
+                self._notes.append("No rows could be inserted, so nothing else was written.")
+                return
             self._try(
-                self._two_inserts, self._edge_values, self._instants, self._conversions, self._refused_rows,
+                self._edge_values, self._instants, self._conversions, self._refused_rows,
                 self._duplicate_rows, self._updates, self._conditions, self._limits, self._kept_versions, self._clean,
                 self._refresh, self._name_case,
             )  # fmt: skip
@@ -580,27 +606,23 @@ class _Examination:
         self._notes.append(f"The table {SCRATCH!r} (RecId {self._scratch}) remains. Delete it in ClicData if you like.")
 
     def _open_scratch(self) -> None:
-        """Find the table of the doctor, or create it.
-
-        Raises
-        ------
-        ConfigurationError
-            The table of this name is another one.
-        """
+        """Find the table of the doctor, or create it. If the table of this name is another one, use none."""
         known = next((table for table in self._listed if table.name == SCRATCH), None)
         if known is None:
             self._create_scratch()
             return
         self._scratch = known.rec_id
         rows = self._rows(everything=True)
-        answer = self._ask("GET /data/{id}", self._scratch, version=self._version, params={"page": "1"})
+        answer = self._ask("GET /data/{id}", self._scratch, version=self._version, params={"page": "1"}).decided()
         columns = answer.result.get("columns") if isinstance(answer.result, dict) else None
         names = {each.get("name") for each in columns} if isinstance(columns, list) else set(rows[0] if rows else {})
         self._scratch_has_row_number = _ROW_NUMBER in names
         if names and not names >= _COLUMNS.keys():
-            raise ConfigurationError(
+            self._scratch = 0
+            self._notes.append(
                 f"The table {SCRATCH!r} was not made by this version of the doctor. Rename or delete it in ClicData."
             )
+            return
         # Rows of a doctor that was stopped.
         for run in {str(row["run"]) for row in rows if _is_stale(row.get("run"))}:
             self._delete({"run": run})
@@ -610,7 +632,7 @@ class _Examination:
         numbered = [*columns, {"name": _ROW_NUMBER, "data_type": "id"}]
         logger.info("The doctor creates the table %r.", SCRATCH)
         for wanted in (numbered, columns):
-            answer = self._create(SCRATCH, wanted)
+            answer = self._create(SCRATCH, wanted).decided()
             rec_id = answer.result.get("id") if isinstance(answer.result, dict) else answer.result
             if not answer.ok or integer(rec_id) is None:
                 continue
@@ -641,8 +663,8 @@ class _Examination:
 
     # rows
 
-    def _insert(self, rows: Sequence[Cells], *, by_cells: bool = False) -> _Answer | None:
-        """Insert rows in one request, as objects where the service has that; None if it does not have the request."""
+    def _insert(self, rows: Sequence[Cells], *, by_cells: bool = False) -> _Answer:
+        """Insert rows in one request, as objects where the service has that."""
         rows = [{"run": self._run, **row} for row in rows]
         if self._reaches("2022.01") and not by_cells:
             objects = [b",".join(_json(name) + b":" + _json(value) for name, value in row.items()) for row in rows]
@@ -672,9 +694,9 @@ class _Examination:
     def _two_inserts(self) -> None:
         first = self._insert([{"label": f"order {at}", "datetime": _INSTANT} for at in range(2)])
         self._insert([{"label": f"order {at}", "datetime": _INSTANT} for at in range(2, 4)])
-        if self._reaches("2022.01") and first is not None:
+        if self._reaches("2022.01") and first.ok:
             self._found["insert_counts"] = isinstance(first.result, dict) and "rows_inserted" in first.result
-        answer = self._ask("GET /data/{id}", self._scratch, version=self._version, params={"page": "1"})
+        answer = self._ask("GET /data/{id}", self._scratch, version=self._version, params={"page": "1"}).decided()
         row_ids: list[str | None] = []
         self._look_at_page(answer, row_ids, is_own=True)
         if row_ids and ("row_id" not in self._found or not self._scratch_has_row_number):
@@ -682,14 +704,15 @@ class _Examination:
         labels = [str(row["label"]) for row in self._rows() if str(row.get("label")).startswith("order ")]
         orders = {"insertion": [0, 1, 2, 3], "newest_first": [3, 2, 1, 0]}
         numbers = [int(label.split()[1]) for label in labels]
-        if len(numbers) == 4:
+        self._inserts = len(numbers) == 4
+        if self._inserts:
             self._found["row_order"] = next((name for name, order in orders.items() if order == numbers), str(numbers))
 
     def _edge_values(self) -> None:
         for column, values in _EDGE_VALUES.items():
             rows = [{"label": f"edge {column} {at}", column: value} for at, value in enumerate(values)]
             answer = self._insert(rows)
-            if answer is None or not answer.ok:
+            if answer.decided().refused:
                 for each in rows:
                     self._insert([each])
         found = {row.get("label"): row for row in self._rows()}
@@ -738,14 +761,14 @@ class _Examination:
             {"label": "convert checkbox", "checkbox": 1},
         ]  # fmt: skip
         for cells in cases:
-            self._insert([cells])
+            self._insert([cells]).decided()
         # What counts is what is stored, because a service may leave out a row without an error.
         stored = [str(row["label"]).split()[1] for row in self._rows(*(cells["label"] for cells in cases))]
         names = {3: "lenient", 0: "strict"}
         self._found["value_conversion"] = names.get(len(stored), f"lenient for {' and '.join(sorted(stored))}")
 
     def _refused_rows(self) -> None:
-        self._insert([{"label": "good"}, {"label": "bad", "date": "no date"}])
+        self._insert([{"label": "good"}, {"label": "bad", "date": "no date"}]).decided()
         stored = sorted(str(row["label"]) for row in self._rows("good", "bad"))
         names = {(): "request", ("good",): "row"}
         self._found["refused_rows"] = names.get(tuple(stored), f"stores {' and '.join(stored)}")
@@ -763,7 +786,7 @@ class _Examination:
         for key in keys:
             find = _cells({"run": self._run, "label": f"under {key}"})
             body = operations.update(find, _cells({"number": 2}), "all", key)  # type: ignore[arg-type]
-            if not self._ask("PUT /data/{id}/row", self._scratch, version=self._version, body=body).ok:
+            if self._ask("PUT /data/{id}/row", self._scratch, version=self._version, body=body).decided().refused:
                 refused.add(key)
         rows = {str(row["label"]).removeprefix("under "): row for row in self._rows(*(f"under {key}" for key in keys))}
         if rows.keys() != set(keys):
@@ -794,7 +817,7 @@ class _Examination:
         before = {str(row["label"]) for row in self._rows()}
         refused = set()
         for name, (_, find) in cases.items():
-            if not self._delete({"run": self._run, "label": f"find {name}", **find}).ok:
+            if self._delete({"run": self._run, "label": f"find {name}", **find}).decided().refused:
                 refused.add(name)
         after = {str(row["label"]) for row in self._rows()}
         gone = {name for name in cases if f"find {name}" in before - after}
@@ -823,7 +846,7 @@ class _Examination:
     def _takes(self, count: int, label: str, *, by_cells: bool = False) -> bool | None:
         """Return whether the service stores so many rows of one request; None if it does not have the request."""
         answer = self._insert([{"label": label, "number": at} for at in range(count)], by_cells=by_cells)
-        if answer is None or answer.parsed.reply.status in (404, 405):
+        if answer.decided().parsed.reply.status in (404, 405):
             return None
         stored = len(self._rows(label))
         if answer.ok and stored != count:
@@ -851,6 +874,7 @@ class _Examination:
         else:
             answer = self._ask("POST /data/{id}/rebuild", self._scratch, version=self._version)
         unchanged = len(self._rows("refresh")) == 1
+        answer.decided()
         self._found["refresh_without_source"] = ("unchanged" if unchanged else "emptied") if answer.ok else "refused"
 
     def _clean(self) -> None:

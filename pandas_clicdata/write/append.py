@@ -201,7 +201,7 @@ def append(
     payload, keys = inserted_payload(obj, options)
     started = time.perf_counter()
     client = client_of(session)
-    options.check_chunksize(client)
+    options = options.for_inserts(client)
     new = WriteContext(
         operation="append",
         client=client,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, get_args
 
@@ -101,13 +101,13 @@ class Options:
         """The file that the caller passed as ``journal=``."""
         return None if isinstance(self.journal, bool) else self.journal
 
-    def check_chunksize(self, client: Client) -> None:
-        """Check that the service is known to take inserts of ``chunksize`` rows.
+    def for_inserts(self, client: Client) -> Options:
+        """Return the options for inserts into a table of this account.
 
         Raises
         ------
         ValueError
-            It is not known to.
+            The service is not known to take ``chunksize`` rows at once.
         """
         most = client.service_profile.max_rows
         if int(self.chunksize) > most and client.dialect.limits_rows:
@@ -115,6 +115,11 @@ class Options:
                 f"chunksize={int(self.chunksize)} is more than the {most:,} rows that ClicData is known to take in one"
                 " request. To find out whether it takes more:\n    cd.doctor(write=True)"
             )
+        uncounted = client.service_profile.found("insert_counts") is False or not client.dialect.counts_rows
+        if client.service_profile.drops_rows and uncounted and not self.resume:
+            # Nothing else would show that rows are missing.
+            return replace(self, verify=True)
+        return self
 
     def given(self) -> dict[str, Any]:
         """Return the options that differ from their defaults, as plain JSON, without those of one call only."""

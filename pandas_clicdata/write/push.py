@@ -204,7 +204,7 @@ def push(
     payload, keys = inserted_payload(obj, options, new_table=if_exists == "fail")
     started = time.perf_counter()
     client = client_of(session)
-    options.check_chunksize(client)
+    options = options.for_inserts(client)
     new = WriteContext(
         operation="push",
         client=client,

@@ -286,7 +286,7 @@ def upsert(
     payload, keys = keyed_payload(obj, "upsert", on, options)
     started = time.perf_counter()
     client = client_of(session)
-    options.check_chunksize(client)
+    options = options.for_inserts(client)
     context = WriteContext(
         operation="upsert",
         client=client,

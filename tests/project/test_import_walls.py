@@ -14,16 +14,17 @@ PUBLIC = "pandas_clicdata"
 
 # What each part may import at run time, besides itself, `errors` and the leaves. `PUBLIC` means the public names.
 ALLOWED: dict[str, set[str]] = {
-    "__init__": {"accessor", "client", "read", "resources", "session", "write"},
+    "__init__": {"accessor", "client", "diagnosis", "read", "resources", "session", "write"},
     "accessor": {"types", "write"},
     "read": {"client", "session", "types"},
     "resources": {"client", "read", "session", "write"},
+    "diagnosis": {"client", "read", "session", "write"},
     # Writes read rows to verify them, and before they delete any.
     "write": {"client", "read", "session", "types"},
     "session": {"client", "sandbox"},
     "client": set(),
     "types": set(),
-    "cli": {PUBLIC, "demo", "sandbox"},
+    "cli": {PUBLIC, "demo", "diagnosis", "sandbox"},
     "demo": {PUBLIC, "sandbox"},
     "__main__": {"cli"},
     "pytest_plugin": {"sandbox", "session"},
