@@ -33,7 +33,7 @@ SANDBOX_PLACE = os.environ.get("CLICDATA_TEST_SANDBOX", "inside")
 DIALECTS = ("2025.3", "unversioned")
 _CALLS_PER_SANDBOX = 120
 # A client that sends a value in a wrong JSON type is noticed only by a sandbox that does not convert it.
-ASSUME = Assumptions()
+ASSUME = Assumptions(value_conversion="strict")
 QUICK = RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
 
 

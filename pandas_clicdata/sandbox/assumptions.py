@@ -33,6 +33,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "versions_kept": ("all", "capped", "cleared"),
     "account_usage": ("nested", "flat"),
     "account_domain": ("subdomain", "host"),
+    "value_conversion": ("lenient", "strict"),
 }
 """The values of each switch of `Assumptions`; the first value is the default."""
 
@@ -107,6 +108,12 @@ class Assumptions:
         only the fields of the versioned result.
     account_domain : {"subdomain", "host"}, default "subdomain"
         The ``domain`` of the account: ``"sandbox"`` or ``"sandbox.example"``.
+    value_conversion : {"lenient", "strict"}, default "lenient"
+        Whether values of rows and of conditions are converted to the type of their column. ``"lenient"``: text and
+        dropdown take a number, stored as it was written, and true or false; number and percentage take a string with a
+        JSON number; checkbox takes 0, 1, and "true" or "false" in any case; datetime takes ISO 8601, with up to six
+        digits of a second, and a date; date takes a datetime at midnight in UTC. ``"strict"``: another JSON type than
+        that of the column is a 400.
 
     Raises
     ------
@@ -146,6 +153,7 @@ class Assumptions:
     versions_kept: str = "all"
     account_usage: str = "nested"
     account_domain: str = "subdomain"
+    value_conversion: str = "lenient"
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -186,7 +194,13 @@ ASSUMED: tuple[Assumption, ...] = (
     Assumption("values", "A checkbox is true or false, a date is 'YYYY-MM-DD', a dropdown is its text.", "A"),
     Assumption("values", "A datetime has '.ffffff' (six digits) only if it is not zero.", "A"),
     Assumption("values", "A datetime is read back as it was written.", "W", "datetime_form"),
-    Assumption("values", "A value of another JSON type than that of its column is a 400; nothing is converted.", "A"),
+    Assumption(
+        "values",
+        "Where its meaning is clear, a value of another JSON type is converted to the type of its column: a number "
+        "to text, '3' to a number, 0 and 1 to a checkbox, ISO 8601 to a datetime. Any other value is a 400.",
+        "A",
+        "value_conversion",
+    ),
     Assumption("values", "Numbers keep every digit: up to 1,000 characters, exponents up to four digits.", "A"),
     Assumption("tables", "A table's name is unique; a taken name is a 409.", "S"),
     Assumption("tables", "Names of tables that differ only in case are the same name.", "A", "name_case"),

@@ -216,6 +216,7 @@ def read_rows(parsed: Any, shape: str, columns: Sequence[Column], assume: Assump
     if len(rows) > MAX_ROWS and is_limited(shape, assume):
         raise Refusal(400, "TooManyRows", f"The request has {len(rows)} rows; the limit is {MAX_ROWS}.")
     one = SHAPES[shape]
+    lenient = assume.value_conversion == "lenient"
     index = {column.name: number for number, column in enumerate(columns)}
 
     def stored(first: int, some: Sequence[Any]) -> list[list[str]]:
@@ -223,7 +224,7 @@ def read_rows(parsed: Any, shape: str, columns: Sequence[Column], assume: Assump
         values = [one(row, number, columns, index) for number, row in enumerate(some, first)]
         by_column = zip(*values, strict=True)
         return [
-            encode_column(column.name, column.data_type, cells)
+            encode_column(column.name, column.data_type, cells, lenient=lenient)
             for column, cells in zip(columns, by_column, strict=True)
         ]
 
@@ -249,7 +250,9 @@ def count_rows(body: bytes) -> int:
     return len(rows) if isinstance(rows, list) else 0
 
 
-def _pairs(given: Any, what: str, columns: Sequence[Column], row_id: str | None) -> tuple[tuple[int, str], ...]:
+def _pairs(
+    given: Any, what: str, columns: Sequence[Column], row_id: str | None, assume: Assumptions
+) -> tuple[tuple[int, str], ...]:
     if not isinstance(given, list) or not given:
         raise bad_body(f'\'{what}\' must be a list of at least one {{"column": …, "value": …}}.')
     index = {column.name: number for number, column in enumerate(columns)}
@@ -267,21 +270,21 @@ def _pairs(given: Any, what: str, columns: Sequence[Column], row_id: str | None)
             raise bad_body(f"'{what}' has the column '{name}' twice.")
         data_type = columns[number].data_type if number >= 0 else "number"
         try:
-            found[number] = encode(data_type, value)
+            found[number] = encode(data_type, value, lenient=assume.value_conversion == "lenient")
         except ValueError as exc:
             raise bad_value(f"{where}, column '{name}' ({data_type}): the value {exc}.") from None
     return tuple(found.items())
 
 
-def _match(fields: dict[str, Any], columns: Sequence[Column], row_id: str | None) -> Match:
+def _match(fields: dict[str, Any], columns: Sequence[Column], row_id: str | None, assume: Assumptions) -> Match:
     if fields["multiplerows"] not in ("all", "first"):
         raise bad_body("'multiplerows' must be 'all' or 'first'.")
-    return Match(_pairs(fields["find"], "find", columns, row_id), fields["multiplerows"] == "first")
+    return Match(_pairs(fields["find"], "find", columns, row_id, assume), fields["multiplerows"] == "first")
 
 
-def read_delete(body: bytes, columns: Sequence[Column], row_id: str | None) -> Match:
+def read_delete(body: bytes, columns: Sequence[Column], row_id: str | None, assume: Assumptions) -> Match:
     """Return which rows to delete."""
-    return _match(_fields(parse(body), {"multiplerows", "find"}), columns, row_id)
+    return _match(_fields(parse(body), {"multiplerows", "find"}), columns, row_id, assume)
 
 
 def read_update(
@@ -299,9 +302,9 @@ def read_update(
         fields = _fields(parsed, {"multiplerows", "find", *(found or accepted[:1])})
     else:
         fields = _fields(parsed, {"multiplerows", "find"}, {*accepted, *others})
-    match = _match(fields, columns, row_id)
+    match = _match(fields, columns, row_id, assume)
     if found:
-        return match, _pairs(fields[found[0]], found[0], columns, None)
+        return match, _pairs(fields[found[0]], found[0], columns, None, assume)
     if assume.unknown_update_key == "ignored":
         return match, ()
     conditions = {number for number, _ in match.find}

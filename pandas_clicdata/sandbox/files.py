@@ -14,9 +14,8 @@ from typing import Any
 from pandas_clicdata.sandbox.bodies import Column, check_columns
 from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.sources import unreadable
-from pandas_clicdata.sandbox.values import Number, encode, encode_column
+from pandas_clicdata.sandbox.values import JSON_NUMBER, Number, encode, encode_column
 
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _NANOSECONDS = re.compile(r"\.[0-9]{6}[0-9]*[1-9]")  # digits after the microseconds
 _MAX_BYTES = 2**31 - 1  # of a CSV block
 
@@ -139,7 +138,7 @@ def _csv_field(name: str, arrow: Any, written: list[str | None]) -> Field:
 
 def _number(text: str) -> Number:
     # "00123" is a code, not 123; "inf", "0x1F" and "+1" are not JSON numbers.
-    if not _NUMBER.fullmatch(text):
+    if not JSON_NUMBER.fullmatch(text):
         raise ValueError(text)
     encode("number", Number(text))
     return Number(text)

@@ -276,6 +276,12 @@ def _column_types(row_id: str | None) -> list[str]:
     return [*ENCODERS, *([] if row_id is None else [row_id])]
 
 
+_CONVERSION = (
+    "Text and dropdown also take numbers and true or false, number and percentage a string with a JSON number, "
+    "checkbox 0, 1 and the strings 'true' and 'false', datetime ISO 8601 and a date, date a datetime at midnight."
+)
+
+
 def _requests(assume: Assumptions) -> dict[str, Schema]:
     cells = {**_list(_ref("Cell"), minItems=1), "description": "Each column at most once."}
     match = {"multiplerows": {"type": "string", "enum": ["all", "first"]}, "find": cells}
@@ -296,8 +302,8 @@ def _requests(assume: Assumptions) -> dict[str, Schema]:
             "description": (
                 "Depends on the column type: a string for text and dropdown, a number for number or percentage, "
                 "true or false for checkbox, 'YYYY-MM-DD' for date, 'YYYY-MM-DD HH:MM:SS' with or without '.ffffff' in "
-                "UTC for datetime. Each type takes null."
-            ),
+                f"UTC for datetime. Each type takes null. {_CONVERSION if assume.value_conversion == 'lenient' else ''}"
+            ).rstrip(),
         },
         "Cell": _body({"column": _ref("ColumnName"), "value": _ref("Value")}),
         "NewColumn": _body({"name": _NAME, "data_type": {"type": "string", "enum": _column_types(None)}}),

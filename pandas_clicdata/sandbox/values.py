@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring as quote
 
@@ -16,9 +16,15 @@ from pandas_clicdata.sandbox.dialects import bad_value
 MAX_NUMBER_LENGTH = 1000
 """The largest number of characters of a number."""
 
+JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+"""The form of a JSON number."""
+
 _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FRACTION = re.compile(r"\.[0-9]{6}")
+_ISO = re.compile(
+    r"(?P<day>[0-9-]{10})T(?P<time>[0-9:]{8})(?P<fraction>\.[0-9]{1,6})?0*(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?"
+)
 _EXPONENT = re.compile(r"[eE][+-]?0*[0-9]{1,4}")
 
 
@@ -119,30 +125,110 @@ NUMERIC = frozenset({"number", "percentage"})
 """The column types whose cells are compared as numbers."""
 
 
-def encode(data_type: str, value: object) -> str:
+# conversion of other JSON types
+
+
+def _to_text(value: object) -> str:
+    if type(value) is Number:
+        return quote(value.text)
+    if value is True or value is False:
+        return quote(_checkbox(value))
+    raise ValueError("must be a string, a number, true, false or null")
+
+
+def _to_number(value: object) -> str:
+    if type(value) is str and JSON_NUMBER.fullmatch(value):
+        return _checked_number(Number(value))
+    if type(value) is Number:
+        return _checked_number(value)
+    raise ValueError("must be a JSON number, a string with a JSON number, or null")
+
+
+def _to_checkbox(value: object) -> str:
+    if type(value) is Number and value.text in ("0", "1"):
+        return "true" if value.text == "1" else "false"
+    # Not casefold, which takes other letters, too.
+    if type(value) is str and value.lower() in ("true", "false"):
+        return value.lower()
+    raise ValueError("must be true, false, 'true', 'false', 0, 1 or null")
+
+
+def _to_datetime(value: object) -> str:
+    if type(value) is str:
+        if _is_date(value):
+            return f'"{value} 00:00:00"'
+        found = _ISO.fullmatch(value)
+        if found and _is_date(found["day"]) and _TIME.fullmatch(found["time"]):
+            try:
+                moment = datetime.fromisoformat(
+                    f"{found['day']} {found['time']}{(found['fraction'] or '.').ljust(7, '0')}{found['zone'] or 'Z'}"
+                )
+                return f'"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ")}"'
+            except (ValueError, OverflowError):
+                pass
+    raise ValueError(
+        "must be a datetime in the form 'YYYY-MM-DD HH:MM:SS', with or without '.ffffff', a datetime in ISO 8601, "
+        "a date in the form 'YYYY-MM-DD', or null"
+    )
+
+
+def _to_date(value: object) -> str:
+    try:
+        text = encode("datetime", value, lenient=True)
+    except ValueError:
+        text = ""
+    if not text.endswith(' 00:00:00"'):
+        raise ValueError("must be a date in the form 'YYYY-MM-DD', a datetime at midnight in UTC, or null")
+    return f'{text[:11]}"'
+
+
+_CONVERTERS: dict[str, Callable[[object], str]] = {
+    "text": _to_text,
+    "number": _to_number,
+    "datetime": _to_datetime,
+    "date": _to_date,
+    "percentage": _to_number,
+    "checkbox": _to_checkbox,
+    "dropdown": _to_text,
+}
+
+
+def encode(data_type: str, value: object, *, lenient: bool = False) -> str:
     """Return the stored text of a value; raise ValueError if its column type does not take it.
+
+    With `lenient`, values of some other JSON types are converted.
 
     Examples
     --------
     >>> encode("number", Number("1.10")), encode("text", None)
     ('1.10', 'null')
+    >>> encode("number", "1.10", lenient=True), encode("text", Number("1.10"), lenient=True)
+    ('1.10', '"1.10"')
     """
-    return "null" if value is None else ENCODERS[data_type](value)
+    if value is None:
+        return "null"
+    if not lenient:
+        return ENCODERS[data_type](value)
+    try:
+        return ENCODERS[data_type](value)
+    except ValueError:
+        return _CONVERTERS[data_type](value)
 
 
-def encode_column(name: str, data_type: str, values: Sequence[object]) -> list[str]:
+def encode_column(name: str, data_type: str, values: Sequence[object], *, lenient: bool = False) -> list[str]:
     """Return the stored texts of one column of a request, in the order of the rows."""
     one = ENCODERS[data_type]
     try:
         return ["null" if value is None else one(value) for value in values]
     except ValueError:
         pass
+    texts = []
     for number, value in enumerate(values, 1):
         try:
-            encode(data_type, value)
+            texts.append(encode(data_type, value, lenient=lenient))
         except ValueError as exc:
             raise bad_value(f"Row {number}, column '{name}' ({data_type}): the value {exc}.") from None
-    raise AssertionError("a value was refused and then accepted")
+    return texts
 
 
 def text_key(text: str) -> str:

@@ -221,6 +221,78 @@ def test_duplicate_rows_are_kept_or_dropped(serve):
         assert sb.ledger.count("T") == count
 
 
+# values
+
+# For each column, values with what is stored for them. The strict sandbox takes none of them.
+CONVERTED = [
+    ("t", [(1, "1"), (True, "true"), (False, "false")]),
+    ("o", [(2, "2"), (True, "true")]),
+    ("n", [("3", 3), ("-1.50", -1.5), ("1e3", 1000.0)]),
+    ("p", [("0.25", 0.25)]),
+    ("c", [(0, False), (1, True), ("true", True), ("False", False), ("TRUE", True)]),
+    ("d", [("2024-02-29 00:00:00", "2024-02-29"), ("2024-02-29T00:00:00Z", "2024-02-29"),
+           ("2024-02-29T02:00:00.000+02:00", "2024-02-29")]),
+    ("dt", [("2024-02-29T12:30:00", "2024-02-29 12:30:00"), ("2024-02-29T12:30:00Z", "2024-02-29 12:30:00"),
+            ("2024-02-29T00:30:00+02:00", "2024-02-28 22:30:00"), ("2024-02-29", "2024-02-29 00:00:00"),
+            ("2024-02-29T23:30:00.5-05:30", "2024-03-01 05:00:00.500000"),
+            ("2024-02-29T12:30:00.1234560Z", "2024-02-29 12:30:00.123456"),
+            ("2024-02-29T12:30:00.0000000", "2024-02-29 12:30:00"),
+            ("0001-01-01T00:00:00", "0001-01-01 00:00:00")]),
+]  # fmt: skip
+NOT_CONVERTED: list[tuple[str, list[Any]]] = [
+    ("t", [[], {}, [1]]),
+    ("o", [["a"]]),
+    ("n", ["", " 3", "0x1F", "1,5", "NaN", "+1", "01", True, [], "1" * 1001, "1e99999", "3\n", "٣"]),
+    ("p", ["25 %", "25%", True]),
+    ("c", [2, -1, 1.0, "", "yes", "0", "1", "fal\u017fe", [], "true "]),
+    ("d", ["", "2024-1-1", "2024-02-30", "2024-02-29 00:00:01", "2024-02-29T00:00:00+02:00", 20240229, "2024-02-29T"]),
+    ("dt", ["", "2024-02-30", "2024-02-30T00:00:00", "2024-02-29 12:30:00Z", "2024-02-29T24:00:00", 0, True,
+            "2024-02-29T12:30:00.1234567", "2024-02-29T12:30:00.", "2024-02-29T12:30", "2024-02-29T12:30:00 Z",
+            "2024-02-29T12:30:00+24:00", "0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-02:00",
+            "2024-02-29t12:30:00", "2024-02-29T12:30:00z", "2024-02-29 12:30:00.5", "\uff12024-02-29T12:30:00"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "cases"), CONVERTED)
+def test_value_conversion_says_whether_other_json_types_are_converted(serve, column, cases):
+    _, strict = serve(assume=Assumptions(value_conversion="strict"))
+    _, call = serve()
+    for position, (value, stored) in enumerate(cases):
+        body = {"data": [{column: None}, {column: value}]}
+        reply = strict("POST", f"/data/{strict.make(f'T{position}')}/insert", body, version="2025.3")
+        assert (reply.status_code, reply.json()["error"]["code"]) == (400, "InvalidValue"), value
+        table = call.make(f"T{position}")
+        call.insert(table, body["data"])
+        cells = [{"column": column, "value": value}]
+        call("POST", f"/data/{table}/row", {"data": [cells]}).raise_for_status()
+        values = [row[column] for row in call("GET", f"/data/{table}").json()["data"]]
+        assert values == [None, stored, stored]
+        assert {type(found) for found in values[1:]} == {type(stored)}
+        # A condition and a new value are converted, too.
+        change = {"multiplerows": "all", "find": [{"column": column, "value": None}], "data": cells}
+        call("PUT", f"/data/{table}/row", change).raise_for_status()
+        assert [row[column] for row in call("GET", f"/data/{table}").json()["data"]] == [stored] * 3
+        call("DELETE", f"/data/{table}/row", {"multiplerows": "all", "find": cells}).raise_for_status()
+        assert call("GET", f"/data/{table}").json()["data"] == []
+
+
+@pytest.mark.parametrize(("column", "values"), NOT_CONVERTED)
+def test_a_value_that_cannot_be_converted_is_a_400(call, sb, column, values):
+    table = call.make()
+    for value in values:
+        body = {"data": [{column: None}, {column: value}]}
+        reply = call("POST", f"/data/{table}/insert", body, version="2025.3")
+        assert (reply.status_code, reply.json()["error"]["code"]) == (400, "InvalidValue"), value
+        assert reply.json()["error"]["description"].startswith(f"Row 2, column '{column}' (")
+    assert sb.ledger.count(table) == 0
+
+
+def test_a_number_in_a_text_column_keeps_every_digit(call):
+    table = call.make(columns=[("t", "text")])
+    call("POST", f"/data/{table}/rows", '{"data": [[1.10], [1E+2], [9007199254740993]]}').raise_for_status()
+    assert [row["t"] for row in call("GET", f"/data/{table}").json()["data"]] == ["1.10", "1E+2", "9007199254740993"]
+
+
 # reads and versions
 
 

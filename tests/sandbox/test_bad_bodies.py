@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from pandas_clicdata.sandbox import Assumptions
+
 pytestmark = pytest.mark.sampled(1)
 
 TYPES = ["text", "number", "datetime", "date", "percentage", "checkbox", "dropdown"]
@@ -85,6 +87,11 @@ VALUES = [
          "2020-01-01  0:00:00", 0, "2020-01-01 00:00:00\n"],
     ),
 ]  # fmt: skip
+
+
+@pytest.fixture
+def sb_call(serve):
+    return serve(assume=Assumptions(value_conversion="strict"))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.specs.openapi import checks
 
+from pandas_clicdata.sandbox import Assumptions
 from pandas_clicdata.sandbox.dialects import VERSIONS, Dialect
 from pandas_clicdata.sandbox.openapi import document
 from pandas_clicdata.sandbox.people import OWNER
@@ -26,6 +27,8 @@ LONG = os.environ.get("CLICDATA_LONG_TESTS", "") not in ("", "0")
 EXAMPLES = 100 if LONG else 12
 WITHOUT = "unversioned"
 DIALECTS = {WITHOUT: Dialect(), **{name: Dialect(version, wrapped=True) for version, name in VERSIONS.items()}}
+# The requests have values of wrong types, which must be refused.
+ASSUME = Assumptions(value_conversion="strict")
 IN_SHORT = (WITHOUT, "2025.3")
 REFRESHES = ("/recreate", "/rebuild", "/reload", "/update", "/append", "/updateappend", "/refresh")
 PARAMETERS = ("Region", "Season")
@@ -116,7 +119,7 @@ class Filled:
 
 @functools.cache
 def whole(dialect):
-    return document(DIALECTS[dialect])
+    return document(DIALECTS[dialect], ASSUME)
 
 
 def only(dialect, path, method):
@@ -228,7 +231,7 @@ def ask(world, dialect, path, method, *, wrong):
 
 @pytest.mark.parametrize(("dialect", "path", "method"), OPERATIONS)
 def test_replies_are_as_documented(new_sandbox, dialect, path, method, record_property):
-    with new_sandbox(client_id="fuzz", client_secret="secret") as sandbox:
+    with new_sandbox(client_id="fuzz", client_secret="secret", assume=ASSUME) as sandbox:
         world = Filled(sandbox, path)
         with world.http:
             # First, because an invalid request may only have an additional parameter, which is ignored.

@@ -209,9 +209,9 @@ def update(call: Call, table: int) -> Result:
 @route("DELETE", f"{_TABLE}/row", body="RowsToDelete", refusals=_MATCH)
 def delete(call: Call, table: int) -> Result:
     """Delete the rows that match."""
-    store = call.backend.store
+    store, assume = call.backend.store, call.backend.assume
     columns = store.table(table).columns
-    store.delete(table, columns, bodies.read_delete(call.body, columns, call.backend.assume.row_id))
+    store.delete(table, columns, bodies.read_delete(call.body, columns, assume.row_id, assume))
     return done(call)
 
 
