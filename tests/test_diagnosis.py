@@ -236,7 +236,7 @@ def test_refused_credentials_are_an_error(serve):
 @pytest.mark.parametrize("operation", ["read", "append", "update", "delete", "create", "list", "versions", "account"])
 @pytest.mark.parametrize("status", [403, 429, 500])
 def test_an_operation_that_fails_names_nothing_wrongly(serve, operation, status):
-    sandbox, session = serve(session={"service_profile": None})
+    sandbox, session = serve(assume=Assumptions(), session={"service_profile": None})
     sandbox.faults.status(status, operation=operation, times=500)
     try:
         report = cd.doctor(session, write=True)
