@@ -34,6 +34,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "account_usage": ("nested", "flat"),
     "account_domain": ("subdomain", "host"),
     "value_conversion": ("lenient", "strict"),
+    "row_id_in_create": (True, False),
 }
 """The values of each switch of `Assumptions`; the first value is the default."""
 
@@ -114,6 +115,10 @@ class Assumptions:
         JSON number; checkbox takes 0, 1, and "true" or "false" in any case; datetime takes ISO 8601, with up to six
         digits of a second, and a date; date takes a datetime at midnight in UTC. ``"strict"``: another JSON type than
         that of the column is a 400.
+    row_id_in_create : bool, default True
+        A create may have one column of the type ``id`` or ``rec_id``, with any name, which becomes the row id column of
+        the table: the server fills it, it is the first in reads, it has no place in rows of values, and its value in
+        appends and updates must be null. It replaces the column of ``row_id``. False: such a create is a 400.
 
     Raises
     ------
@@ -154,6 +159,7 @@ class Assumptions:
     account_usage: str = "nested"
     account_domain: str = "subdomain"
     value_conversion: str = "lenient"
+    row_id_in_create: bool = True
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -210,7 +216,19 @@ ASSUMED: tuple[Assumption, ...] = (
         "A",
     ),
     Assumption("tables", "Names have 1 to 255 characters; a table has 1 to 1,900 columns.", "A"),
-    Assumption("tables", "No table has a row id column.", "P", "row_id"),
+    Assumption("tables", "A table has a row id column only if it was created with one.", "P", "row_id"),
+    Assumption(
+        "tables",
+        "A create may have one column of the type 'id' or 'rec_id', which the server fills.",
+        "P",
+        "row_id_in_create",
+    ),
+    Assumption(
+        "tables",
+        "A row id column is the first in reads and can be used in find. It has no place in rows of values; its "
+        "value in appends and updates must be null.",
+        "A",
+    ),
     Assumption("tables", "A versioned create returns the id itself.", "A", "created_as"),
     Assumption("list", "Unversioned entries have 'rec_id' and 'name'; 'source' is 'api' or 'file'.", "A"),
     Assumption(

@@ -21,6 +21,8 @@ MAX_NAME = 255
 """The largest number of characters of a name."""
 UPDATE_KEYS: dict[str, tuple[str, ...]] = {"data": ("data",), "update": ("update",), "either": ("data", "update")}
 """The keys that new values may have in an update, for each choice of `Assumptions.update_key`."""
+ROW_ID_TYPES = ("id", "rec_id")
+"""The types of a row id column."""
 MODES = ("reload", "rebuild", "update", "append", "updateappend")
 """The modes of a refresh."""
 
@@ -124,8 +126,8 @@ def _name(value: Any, what: str) -> str:
     return value
 
 
-def read_create(body: bytes, reserved: str | None) -> tuple[str, str, tuple[Column, ...]]:
-    """Return name, description and columns of a new table; no column may have the name `reserved`."""
+def read_create(body: bytes, assume: Assumptions) -> tuple[str, str, tuple[Column, ...], Column | None]:
+    """Return name, description and columns of a new table, and its row id column if it has one."""
     fields = _fields(parse(body), {"name", "columns"}, {"description"})
     name = _name(fields["name"], "The name of the table")
     description = fields.get("description", "")
@@ -133,33 +135,51 @@ def read_create(body: bytes, reserved: str | None) -> tuple[str, str, tuple[Colu
         description = ""
     if not isinstance(description, str):
         raise bad_body("The description must be a string.")
-    return name, description, check_columns(fields["columns"], reserved)
+    return name, description, *check_columns(fields["columns"], assume)
 
 
-def check_columns(given: Any, reserved: str | None) -> tuple[Column, ...]:
-    """Return the columns of a new table from a list of names and types."""
+def column_types(assume: Assumptions) -> tuple[str, ...]:
+    """Return the types that a column of a new table may have."""
+    return (*ENCODERS, *(ROW_ID_TYPES if assume.row_id_in_create else ()))
+
+
+def check_columns(given: Any, assume: Assumptions) -> tuple[tuple[Column, ...], Column | None]:
+    """Return the columns of a new table from a list of names and types, and its row id column if it has one."""
     if not isinstance(given, list) or not given:
         raise bad_body("'columns' must be a list of at least one column.")
     if len(given) > MAX_COLUMNS:
         raise bad_body(f"The table has {len(given)} columns; the limit is {MAX_COLUMNS}.")
-    columns = []
+    types = column_types(assume)
+    columns: list[Column] = []
+    row_ids: list[Column] = []
     seen: dict[str, str] = {}
     for number, item in enumerate(given, 1):
         where = f"Column {number}"
         column = _fields(item, {"name", "data_type"}, where=where)
         label = _name(column["name"], f"The name of column {number}")
-        if not isinstance(column["data_type"], str) or column["data_type"] not in ENCODERS:
-            raise bad_body(f"{where} ('{label}') has an unknown data_type. Valid types: {', '.join(ENCODERS)}.")
+        if not isinstance(column["data_type"], str) or column["data_type"] not in types:
+            raise bad_body(f"{where} ('{label}') has an unknown data_type. Valid types: {', '.join(types)}.")
         if label.casefold() in seen:
             raise bad_body(f"{where} ('{label}') has the same name as the column '{seen[label.casefold()]}'.")
-        if reserved is not None and label.casefold() == reserved:
-            raise bad_body(f"{where} ('{label}') has the name of the row id column, which every table has.")
         seen[label.casefold()] = label
-        columns.append(Column(label, column["data_type"]))
-    return tuple(columns)
+        (row_ids if column["data_type"] in ROW_ID_TYPES else columns).append(Column(label, column["data_type"]))
+    if len(row_ids) > 1:
+        raise bad_body(f"The columns '{row_ids[0].name}' and '{row_ids[1].name}' are both row id columns.")
+    if not columns:
+        raise bad_body("The table must have a column beside the row id column.")
+    if row_ids:
+        return tuple(columns), row_ids[0]
+    if assume.row_id is not None and assume.row_id in seen:
+        raise bad_body(f"The column '{seen[assume.row_id]}' has the name of the row id column, which every table has.")
+    return tuple(columns), None
 
 
-def _cells(row: Any, number: int, columns: Sequence[Column], index: dict[str, int]) -> list[Any]:
+def _check_row_id(value: Any, number: int, row_id: str) -> None:
+    if value is not None:
+        raise bad_body(f"Row {number}: the service fills the row id column '{row_id}'; its value must be null.")
+
+
+def _cells(row: Any, number: int, columns: Sequence[Column], known: Set[str], row_id: str | None) -> list[Any]:
     if not isinstance(row, list):
         raise bad_body(f'Row {number} must be a list of {{"column": …, "value": …}}.')
     found: dict[str, Any] = {}
@@ -170,13 +190,15 @@ def _cells(row: Any, number: int, columns: Sequence[Column], index: dict[str, in
             raise bad_body(f"Row {number}, cell {place}: 'column' must be a string.")
         if column in found:
             raise bad_body(f"Row {number} has the column '{column}' twice.")
-        if column not in index:
+        if column not in known:
             raise bad_body(f"Row {number}: the table has no column '{column}'.")
         found[column] = fields["value"]
+    if row_id is not None:
+        _check_row_id(found.get(row_id), number, row_id)
     return [found.get(column.name) for column in columns]
 
 
-def _positions(row: Any, number: int, columns: Sequence[Column], index: dict[str, int]) -> list[Any]:
+def _positions(row: Any, number: int, columns: Sequence[Column], known: Set[str], row_id: str | None) -> list[Any]:
     if not isinstance(row, list):
         raise bad_body(f"Row {number} must be a list of values.")
     if len(row) != len(columns):
@@ -184,16 +206,18 @@ def _positions(row: Any, number: int, columns: Sequence[Column], index: dict[str
     return row
 
 
-def _named(row: Any, number: int, columns: Sequence[Column], index: dict[str, int]) -> list[Any]:
+def _named(row: Any, number: int, columns: Sequence[Column], known: Set[str], row_id: str | None) -> list[Any]:
     if not isinstance(row, dict):
         raise bad_body(f"Row {number} must be an object of column names and values.")
-    if not row.keys() <= index.keys():
-        unknown = next(name for name in row if name not in index)
+    if not row.keys() <= known:
+        unknown = next(name for name in row if name not in known)
         raise bad_body(f"Row {number}: the table has no column '{unknown}'.")
+    if row_id is not None:
+        _check_row_id(row.get(row_id), number, row_id)
     return [row.get(column.name) for column in columns]
 
 
-SHAPES: dict[str, Callable[[Any, int, Sequence[Column], dict[str, int]], list[Any]]] = {
+SHAPES: dict[str, Callable[[Any, int, Sequence[Column], Set[str], str | None], list[Any]]] = {
     "cells": _cells,
     "positions": _positions,
     "objects": _named,
@@ -206,7 +230,9 @@ def is_limited(shape: str, assume: Assumptions) -> bool:
     return assume.row_limit == "all" or (assume.row_limit == "insert" and shape == "objects")
 
 
-def read_rows(parsed: Any, shape: str, columns: Sequence[Column], assume: Assumptions) -> list[list[str]]:
+def read_rows(
+    parsed: Any, shape: str, columns: Sequence[Column], row_id: str | None, assume: Assumptions
+) -> list[list[str]]:
     """Return the rows of an append as stored texts, one list for each column; rows that do not fit may be missing."""
     rows = _fields(parsed, {"data"})["data"]
     if not isinstance(rows, list):
@@ -217,11 +243,11 @@ def read_rows(parsed: Any, shape: str, columns: Sequence[Column], assume: Assump
         raise Refusal(400, "TooManyRows", f"The request has {len(rows)} rows; the limit is {MAX_ROWS}.")
     one = SHAPES[shape]
     lenient = assume.value_conversion == "lenient"
-    index = {column.name: number for number, column in enumerate(columns)}
+    known = {column.name for column in columns} | {row_id for row_id in (row_id,) if row_id is not None}
 
     def stored(first: int, some: Sequence[Any]) -> list[list[str]]:
         """Return some rows as stored texts; `first` is the number of the first of them."""
-        values = [one(row, number, columns, index) for number, row in enumerate(some, first)]
+        values = [one(row, number, columns, known, row_id) for number, row in enumerate(some, first)]
         by_column = zip(*values, strict=True)
         return [
             encode_column(column.name, column.data_type, cells, lenient=lenient)
@@ -268,6 +294,8 @@ def _pairs(
         number = index[name]
         if number in found:
             raise bad_body(f"'{what}' has the column '{name}' twice.")
+        if number < 0 and what != "find" and value is not None:
+            raise bad_body(f"{where}: the service fills the row id column '{name}'; its value must be null.")
         data_type = columns[number].data_type if number >= 0 else "number"
         try:
             found[number] = encode(data_type, value, lenient=assume.value_conversion == "lenient")
@@ -304,7 +332,8 @@ def read_update(
         fields = _fields(parsed, {"multiplerows", "find"}, {*accepted, *others})
     match = _match(fields, columns, row_id, assume)
     if found:
-        return match, _pairs(fields[found[0]], found[0], columns, None, assume)
+        values = _pairs(fields[found[0]], found[0], columns, row_id, assume)
+        return match, tuple((number, text) for number, text in values if number >= 0)
     if assume.unknown_update_key == "ignored":
         return match, ()
     conditions = {number for number, _ in match.find}

@@ -37,8 +37,7 @@ class Feeds:
     def __init__(self, store: Store, sources: Sources, assume: Assumptions) -> None:
         self._store = store
         self._sources = sources
-        self._row_id = assume.row_id
-        self._without_source = assume.refresh_without_source
+        self._assume = assume
 
     @operation("POST", "feeds", "table_id")
     def feed(self, name: str, file: str, *, key: object = None, history: bool = True, description: str = "") -> int:
@@ -49,10 +48,10 @@ class Feeds:
         names = _key(key)
         try:
             source = read_file(file, self._sources.read(file))
-            wanted = [{"name": column.name, "data_type": column.data_type} for column in source.columns(self._row_id)]
+            wanted = [{"name": column.name, "data_type": column.data_type} for column in source.columns(self._assume)]
             # The same rules as for tables that are created through the API.
             body = json.dumps({"name": name, "description": description, "columns": wanted}).encode()
-            name, description, columns = bodies.read_create(body, self._row_id)
+            name, description, columns, _ = bodies.read_create(body, self._assume)
             texts = source.texts(columns)
             _check_key(file, names, columns, texts)
             return self._store.create(
@@ -65,14 +64,14 @@ class Feeds:
         """Refresh a table from its file by one of `METHODS`; a refused refresh changes nothing."""
         table = self._store.table(table_id)
         if table.source is None:
-            if self._without_source == "unchanged":
+            if self._assume.refresh_without_source == "unchanged":
                 return
             raise Refusal(400, "NoSource", f"The table '{table.name}' was created through the API and has no source.")
         if method in ("update", "updateappend") and not table.key:
             raise Refusal(400, "NoUniqueKey", f"The table '{table.name}' has no unique key by which to find its rows.")
         source = read_file(table.source, self._sources.read(table.source))
         with self._store.change(table_id) as change:
-            columns = source.columns(self._row_id) if method == "recreate" else change.table.columns
+            columns = source.columns(self._assume) if method == "recreate" else change.table.columns
             texts = source.texts(columns)
             _check_key(table.source, table.key, columns, texts)
             _METHODS[method](change, columns, texts)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from pandas_clicdata.sandbox.assumptions import Assumptions
 from pandas_clicdata.sandbox.bodies import Column, check_columns
 from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.sources import unreadable
@@ -40,12 +41,12 @@ class SourceFile:
     def _refuse(self, why: str) -> Refusal:
         return Refusal(400, "SourceMismatch", f"The source '{self.file}' does not fit: {why.rstrip('.')}.")
 
-    def columns(self, reserved: str | None) -> tuple[Column, ...]:
-        """Return the columns of a table made from the file; no column may have the name `reserved`."""
+    def columns(self, assume: Assumptions) -> tuple[Column, ...]:
+        """Return the columns of a table made from the file; no column may have the name of a row id column."""
         try:
-            return check_columns(
-                [{"name": field.name, "data_type": field.data_type} for field in self.fields], reserved
-            )  # fmt: skip
+            return check_columns([{"name": field.name, "data_type": field.data_type} for field in self.fields], assume)[
+                0
+            ]
         except Refusal as exc:
             raise self._refuse(exc.description) from None
 

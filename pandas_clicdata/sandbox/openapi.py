@@ -9,7 +9,7 @@ from typing import Any
 
 from pandas_clicdata.sandbox import dialects
 from pandas_clicdata.sandbox.assumptions import Assumptions
-from pandas_clicdata.sandbox.bodies import MAX_COLUMNS, MAX_NAME, MAX_ROWS, MODES, UPDATE_KEYS, is_limited
+from pandas_clicdata.sandbox.bodies import MAX_COLUMNS, MAX_NAME, MAX_ROWS, MODES, UPDATE_KEYS, column_types, is_limited
 from pandas_clicdata.sandbox.dialects import Dialect, Refusal, pagination, status_of
 from pandas_clicdata.sandbox.feeds import METHODS
 from pandas_clicdata.sandbox.oauth import SCOPES
@@ -18,7 +18,6 @@ from pandas_clicdata.sandbox.operations.people import ADDRESS
 from pandas_clicdata.sandbox.protocol import MAX_BODY
 from pandas_clicdata.sandbox.routes import ROUTES, Query, Route, Schema
 from pandas_clicdata.sandbox.schedules import STATES
-from pandas_clicdata.sandbox.values import ENCODERS
 
 _JSON = "application/json"
 _PATH_ID = re.compile(r"<int:([a-z]+)>")
@@ -272,10 +271,6 @@ def _rows(body: str, item: str, assume: Assumptions) -> Schema:
     return _body({"data": _list(_ref(item), minItems=1, **most)})
 
 
-def _column_types(row_id: str | None) -> list[str]:
-    return [*ENCODERS, *([] if row_id is None else [row_id])]
-
-
 _CONVERSION = (
     "Text and dropdown also take numbers and true or false, number and percentage a string with a JSON number, "
     "checkbox 0, 1 and the strings 'true' and 'false', datetime ISO 8601 and a date, date a datetime at midnight."
@@ -306,14 +301,17 @@ def _requests(assume: Assumptions) -> dict[str, Schema]:
             ).rstrip(),
         },
         "Cell": _body({"column": _ref("ColumnName"), "value": _ref("Value")}),
-        "NewColumn": _body({"name": _NAME, "data_type": {"type": "string", "enum": _column_types(None)}}),
+        "NewColumn": _body({"name": _NAME, "data_type": {"type": "string", "enum": list(column_types(assume))}}),
         "NewTable": _body(
             {
                 "name": _NAME,
                 "description": _or_null(TEXT),
                 "columns": {
                     **_list(_ref("NewColumn"), minItems=1, maxItems=MAX_COLUMNS),
-                    "description": "Their names differ, also in lower case.",
+                    "description": (
+                        "Their names differ, also in lower case."
+                        + (" At most one is a row id column, beside others." if assume.row_id_in_create else "")
+                    ),
                 },
             },
             optional=("description",),
@@ -351,6 +349,8 @@ def _replies(dialect: Dialect, assume: Assumptions) -> dict[str, Schema]:
         entries = _list(_ref(entry))
         return entries if wrapped else _reply({name: entries})
 
+    # Without duplicates, because every table may have a row id column of one of these types.
+    listed_types = list(dict.fromkeys((*column_types(assume), *filter(None, [assume.row_id]))))
     page = {
         "data": _list({"type": "object", "additionalProperties": _ref("Value")}),
         **({} if wrapped else {"has_more_data": FLAG}),
@@ -388,7 +388,7 @@ def _replies(dialect: Dialect, assume: Assumptions) -> dict[str, Schema]:
         "DataList": _reply({"count": _COUNT, "data": _list(_ref("DataEntry"))}),
         "TableEntry": _reply({"id": _ID, **name_and_text}),
         "TableList": _list(_ref("TableEntry")),
-        "Column": _reply({"name": TEXT, "data_type": {"type": "string", "enum": _column_types(assume.row_id)}}),
+        "Column": _reply({"name": TEXT, "data_type": {"type": "string", "enum": listed_types}}),
         "Page": _reply(page),
         "Version": _reply({"version": _ID, "creation_date": _MOMENT, "row_count": _COUNT}),
         "Versions": _reply({"versions": _list(_ref("Version"))}),

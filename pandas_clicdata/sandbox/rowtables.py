@@ -55,6 +55,8 @@ class Table:
         The columns of the unique key.
     history : bool
         Whether versions are kept.
+    row_id : Column, optional
+        The row id column with which the table was created. None: it has none, or the one that every table has.
     """
 
     id: int
@@ -69,6 +71,7 @@ class Table:
     source: str | None = None
     key: tuple[str, ...] = ()
     history: bool = True
+    row_id: Column | None = None
 
 
 @dataclass(frozen=True)

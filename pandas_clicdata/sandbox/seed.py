@@ -118,14 +118,14 @@ class _Work:
 
     def _penguins(self) -> None:
         create, insert = company.penguins()
-        name, description, columns = bodies.read_create(create, self.backend.assume.row_id)
+        name, description, columns, _ = bodies.read_create(create, self.backend.assume)
         there = self._table(name)
         if there is not None:
             self._keep(there, name, ours=_same(there, columns))
             return
         table = self.backend.store.create(name, description, columns)
         # 0 is the number of no request, because the API was not used.
-        rows = bodies.read_rows(bodies.parse(insert), "objects", columns, self.backend.assume)
+        rows = bodies.read_rows(bodies.parse(insert), "objects", columns, None, self.backend.assume)
         self.backend.store.insert(table.id, columns, rows, 0)
         self._made(name, table.id)
 

@@ -68,8 +68,13 @@ _FEEDS = (
     )""",
 )
 
+_ROW_IDS = (
+    "ALTER TABLE tables ADD COLUMN row_id_name TEXT",
+    "ALTER TABLE tables ADD COLUMN row_id_type TEXT",
+)
+
 # The first step also fits databases from before steps were numbered.
-_STEPS = (_FIRST, _FEEDS)
+_STEPS = (_FIRST, _FEEDS, _ROW_IDS)
 
 
 @dataclass(frozen=True)
@@ -134,11 +139,12 @@ class Store:
             if key != self._name_key(name):
                 # Ignored if the other assumption has allowed a name that another table has now.
                 self._db.execute("UPDATE OR IGNORE tables SET key = ? WHERE id = ?", (self._name_key(name), table_id))
-        for table_id, name, description, *facts, source, key, history in self._db.execute(
-            "SELECT id, name, description, created, updated, rows, next_row, version, source, unique_key, history"
-            " FROM tables ORDER BY id"
+        for table_id, name, description, *facts, source, key, history, row_id, row_id_type in self._db.execute(
+            "SELECT id, name, description, created, updated, rows, next_row, version, source, unique_key, history,"
+            " row_id_name, row_id_type FROM tables ORDER BY id"
         ):
             facts += [source, tuple(json.loads(key)), bool(history)]
+            facts.append(None if row_id is None else Column(row_id, row_id_type))
             self._tables[table_id] = Table(table_id, name, description, tuple(columns[table_id]), *facts)
 
     def _name_key(self, name: str) -> str:
@@ -177,11 +183,17 @@ class Store:
         with self._lock:
             return list(self._tables.values())
 
+    def row_id(self, table: Table) -> Column | None:
+        """Return the row id column of a table, if it has one."""
+        every = self._assume.row_id
+        return table.row_id or (None if every is None else Column(every, every))
+
     def create(
         self,
         name: str,
         description: str,
         columns: tuple[Column, ...],
+        row_id: Column | None = None,
         *,
         source: str | None = None,
         key: tuple[str, ...] = (),
@@ -195,15 +207,17 @@ class Store:
                 with self.transaction() as db:
                     cursor = db.execute(
                         "INSERT INTO tables (key, name, description, created, updated, rows, next_row, version,"
-                        " source, unique_key, history) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)",
+                        " source, unique_key, history, row_id_name, row_id_type)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)",
                         (
                             self._name_key(name), name, description, at, at, rows, rows + 1,
                             source, json.dumps(key, ensure_ascii=False), history,
+                            row_id and row_id.name, row_id and row_id.data_type,
                         ),
                     )  # fmt: skip
                     table = Table(
                         cursor.lastrowid or 0, name, description, columns, at, at, rows, rows + 1, 1,
-                        source, key, history,
+                        source, key, history, row_id,
                     )  # fmt: skip
                     rowtables.keep_columns(db, table.id, columns)
                     rowtables.make(db, table.id, len(columns))

@@ -91,6 +91,63 @@ def test_row_id_adds_a_column_that_the_server_fills(serve, name):
     assert sb.ledger.rows("T") == [{"n": 0}, {"n": 2}]
 
 
+@pytest.mark.parametrize("every", CHOICES["row_id"])
+@pytest.mark.parametrize("kind", ["id", "rec_id"])
+def test_a_create_may_have_a_row_id_column(serve, tmp_path, kind, every):
+    sb, call = serve(data=tmp_path, assume=Assumptions(row_id=every))
+    table = call.make("T", [("t", "text"), ("Key", kind), ("n", "number")])
+    assert call("POST", f"/data/{table}/rows", {"data": [["a", 1], ["b", 2]]}).status_code == 200
+    call.insert(table, [{"n": 3, "t": "c"}, {"n": 4, "t": "d", "Key": None}])
+    cells = [{"column": "t", "value": "e"}, {"column": "Key", "value": None}]
+    assert call("POST", f"/data/{table}/row", {"data": [cells]}).status_code == 200
+
+    for path, body, version in (
+        ("insert", {"data": [{"n": 1, "Key": 9}]}, "2025.3"),
+        ("row", {"data": [[{"column": "Key", "value": 9}]]}, None),
+        ("rows", {"data": [[9, "x", 1]]}, None),
+    ):
+        reply = call("POST", f"/data/{table}/{path}", body, version=version)
+        assert reply.json()["error"]["code"] == "InvalidBody"
+
+    def change(key, **data):
+        body = {"multiplerows": "all", "find": [{"column": "Key", "value": key}]}
+        body["data"] = [{"column": column, "value": value} for column, value in data.items()]
+        return call("PUT", f"/data/{table}/row", body)
+
+    assert change(2, t="B", Key=None).status_code == 200
+    assert change(2, Key=None).status_code == 200
+    assert change(2, Key=7).json()["error"]["code"] == "InvalidBody"
+    gone = {"multiplerows": "all", "find": [{"column": "Key", "value": 1}]}
+    call("DELETE", f"/data/{table}/row", gone).raise_for_status()
+
+    expected = [(2, "B", 2), (3, "c", 3), (4, "d", 4), (5, "e", None)]
+    columns = [
+        {"name": "Key", "data_type": kind},
+        {"name": "t", "data_type": "text"},
+        {"name": "n", "data_type": "number"},
+    ]
+    for _ in range(2):
+        for version in (None, "2025.3"):
+            reply = read(call, table, version)
+            reply = reply["result"] if version else reply
+            assert reply["columns"] == columns
+            assert [list(row) for row in reply["data"]] == [["Key", "t", "n"]] * 4
+            assert [tuple(row.values()) for row in reply["data"]] == expected
+        old = call("GET", f"/data/{table}/v/2").json()
+        assert old["columns"] == columns
+        assert [tuple(row.values()) for row in old["data"]] == [(1, "a", 1), (2, "b", 2)]
+        assert sb.ledger.rows("T")[0] == {"t": "B", "n": 2}
+        sb.stop()
+        sb, call = serve(data=tmp_path)
+
+
+def test_without_row_id_in_create_such_a_create_is_a_400(serve):
+    for choice, status in ((True, 200), (False, 400)):
+        _, call = serve(assume=Assumptions(row_id_in_create=choice))
+        columns = [{"name": "x", "data_type": "text"}, {"name": "y", "data_type": "id"}]
+        assert call("POST", "/data", {"name": "T", "columns": columns}).status_code == status
+
+
 def test_refusal_status_ok_refuses_with_200(serve):
     _, call = serve(assume=Assumptions(refusal_status="ok"), scopes=["data_read"])
     for path in ("/data/7", "/account"):

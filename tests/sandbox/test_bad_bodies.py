@@ -213,7 +213,11 @@ CREATES = {
     "a column without a name": {"name": "new", "columns": [{"data_type": "text"}]},
     "an empty column name": {"name": "new", "columns": [{"name": "", "data_type": "text"}]},
     "an unknown type": {"name": "new", "columns": [{"name": "x", "data_type": "Text"}]},
-    "a row id": {"name": "new", "columns": [{"name": "x", "data_type": "id"}]},
+    "only a row id": {"name": "new", "columns": [{"name": "x", "data_type": "id"}]},
+    "two row ids": {
+        "name": "new",
+        "columns": [X, {"name": "i", "data_type": "id"}, {"name": "j", "data_type": "rec_id"}],
+    },
     "a type that is a list": {"name": "new", "columns": [{"name": "x", "data_type": []}]},
     "names that collide": {"name": "new", "columns": [X, {"name": "X", "data_type": "text"}]},
     "too many columns": {"name": "new", "columns": [{"name": str(n), "data_type": "text"} for n in range(1901)]},

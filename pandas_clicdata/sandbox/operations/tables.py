@@ -24,7 +24,6 @@ from pandas_clicdata.sandbox.operations.call import (
     window,
 )
 from pandas_clicdata.sandbox.routes import FIRST, LAST, route
-from pandas_clicdata.sandbox.store import Table
 
 _TABLE = "/data/<int:table>"
 _NO_TABLE = Refusal(404, "NotFound", "No table has the id.")
@@ -41,11 +40,6 @@ _SOURCE = (
     _NO_TABLE,
 )
 _KEYED = (*_SOURCE, Refusal(400, "NoUniqueKey", "The table has no unique key by which to find its rows."))
-
-
-def _columns(table: Table, row_id: str | None) -> list[dict[str, str]]:
-    columns = [Column(row_id, row_id)] if row_id is not None else []
-    return [asdict(column) for column in (*columns, *table.columns)]
 
 
 # tables
@@ -102,7 +96,7 @@ def list_table(call: Call) -> Result:
 )
 def create(call: Call) -> Result:
     """Create a table."""
-    table = call.backend.store.create(*bodies.read_create(call.body, call.backend.assume.row_id))
+    table = call.backend.store.create(*bodies.read_create(call.body, call.backend.assume))
     return created(call, table.id)
 
 
@@ -114,6 +108,7 @@ def create(call: Call) -> Result:
 def read(call: Call, table: int, version: int | None = None) -> Result:
     """Read a page of rows."""
     backend = call.backend
+    row_id = backend.store.row_id(backend.store.table(table))
     page, size = integer(call, "page", 1), backend.page_size
     offset, limit = window(call, page, size)
     found, total, rows = backend.store.page(
@@ -121,16 +116,17 @@ def read(call: Call, table: int, version: int | None = None) -> Result:
         offset,
         limit,
         version=version,
-        row_id=backend.assume.row_id,
+        row_id=None if row_id is None else row_id.name,
         iso_datetimes=backend.assume.datetime_form == "iso_offset",
         newest_first=backend.assume.row_order == "newest_first",
     )
     rows = shortened(call, rows)
     more = page * size < total
     data = f'"data": [{",".join(rows)}]'
-    columns = (
-        f', "columns": {as_json(_columns(found, backend.assume.row_id))}' if backend.assume.column_metadata else ""
-    )
+    columns = ""
+    if backend.assume.column_metadata:
+        listed = (*([] if row_id is None else [row_id]), *found.columns)
+        columns = f', "columns": {as_json([asdict(column) for column in listed])}'
     if call.dialect.wrapped:
         paging = pagination(backend.assume.pagination, len(rows), total, page, size, more=more)
         return Result(f"{{{data}{columns}}}", paging)
@@ -150,13 +146,20 @@ def versions(call: Call, table: int) -> Result:
 # writing
 
 
+def _columns(call: Call, table: int) -> tuple[tuple[Column, ...], str | None]:
+    """Return the columns of a table and the name of its row id column, if it has one."""
+    found = call.backend.store.table(table)
+    row_id = call.backend.store.row_id(found)
+    return found.columns, None if row_id is None else row_id.name
+
+
 def _append(call: Call, table: int, shape: str) -> tuple[int, int]:
     store = call.backend.store
-    columns = store.table(table).columns
+    columns, row_id = _columns(call, table)
     parsed = bodies.parse(call.body)
     if isinstance(parsed, dict) and isinstance(parsed.get("data"), list):
         call.notes.rows = len(parsed["data"])
-    cells = bodies.read_rows(parsed, shape, columns, call.backend.assume)
+    cells = bodies.read_rows(parsed, shape, columns, row_id, call.backend.assume)
     if call.notes.accept is not None:
         cells = [column[: call.notes.accept] for column in cells]
     return store.insert(table, columns, cells, call.notes.number), len(parsed["data"])
@@ -199,8 +202,8 @@ def insert(call: Call, table: int) -> Result:
 def update(call: Call, table: int) -> Result:
     """Update the rows that match."""
     store, assume = call.backend.store, call.backend.assume
-    columns = store.table(table).columns
-    match, values = bodies.read_update(call.body, columns, assume.row_id, assume)
+    columns, row_id = _columns(call, table)
+    match, values = bodies.read_update(call.body, columns, row_id, assume)
     if values:
         store.update(table, columns, match, values)
     return done(call)
@@ -210,8 +213,8 @@ def update(call: Call, table: int) -> Result:
 def delete(call: Call, table: int) -> Result:
     """Delete the rows that match."""
     store, assume = call.backend.store, call.backend.assume
-    columns = store.table(table).columns
-    store.delete(table, columns, bodies.read_delete(call.body, columns, assume.row_id, assume))
+    columns, row_id = _columns(call, table)
+    store.delete(table, columns, bodies.read_delete(call.body, columns, row_id, assume))
     return done(call)
 
 
