@@ -740,9 +740,12 @@ class _Examination:
             }
         )  # fmt: skip
         types = {name: _COLUMNS[name] for name in ("percentage", "dropdown")}
+        if self._scratch_has_row_number and not self._found.get("column_metadata"):
+            # The client cannot know that the service fills this column.
+            rows = rows.append_column(_ROW_NUMBER, pa.array([None], pa.string()))
         # Through the client, because it is the client that converts a time zone.
         append(
-            rows.select(list(_COLUMNS)),
+            rows,
             self._scratch,
             column_types=types,
             journal=False,
