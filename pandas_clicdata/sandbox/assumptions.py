@@ -35,6 +35,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "account_domain": ("subdomain", "host"),
     "value_conversion": ("lenient", "strict"),
     "row_id_in_create": (True, False),
+    "users": ("licensed", "plain"),
 }
 """The values of each switch of `Assumptions`; the first value is the default."""
 
@@ -119,6 +120,10 @@ class Assumptions:
         A create may have one column of the type ``id`` or ``rec_id``, with any name, which becomes the row id column of
         the table: the server fills it, it is the first in reads, it has no place in rows of values, and its value in
         appends and updates must be null. It replaces the column of ``row_id``. False: such a create is a 400.
+    users : {"licensed", "plain"}, default "licensed"
+        ``"licensed"``: a user has a ``licence``, ``"editor"`` or ``"viewer"``, which POST and PUT take, also under the
+        key ``license``; a new user is an editor unless the body says otherwise, and needs a first name that is not
+        empty. ``"plain"``: a user has no licence, and names are optional.
 
     Raises
     ------
@@ -160,6 +165,7 @@ class Assumptions:
     account_domain: str = "subdomain"
     value_conversion: str = "lenient"
     row_id_in_create: bool = True
+    users: str = "licensed"
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -414,14 +420,21 @@ ASSUMED: tuple[Assumption, ...] = (
     Assumption(
         "users",
         "A user has an id, 'email_address', 'first_name', 'last_name', 'last_login_date' and the ids of their "
-        "'teams'. POST needs the address and may have both names and a 'password'; without one, the user cannot "
-        "sign in. PUT takes any of the first three.",
+        "'teams'. POST may have a 'password'; without one, the user cannot sign in. PUT takes any of the first "
+        "three.",
         "A",
     ),
     Assumption(
         "users",
+        "POST needs the address and a first name, and may have a last name. A user also has a 'licence', 'editor' "
+        "or 'viewer', which POST and PUT take; a new user is an editor unless the body says otherwise.",
+        "W",
+        "users",
+    ),
+    Assumption(
+        "users",
         "E-mail addresses are case-insensitive, also for signing in; a taken address is a 409. Addresses and names "
-        "of users have at most 255 characters; a name may be empty.",
+        "of users have at most 255 characters.",
         "A",
     ),
     Assumption(

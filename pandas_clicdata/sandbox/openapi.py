@@ -15,6 +15,7 @@ from pandas_clicdata.sandbox.feeds import METHODS
 from pandas_clicdata.sandbox.oauth import SCOPES
 from pandas_clicdata.sandbox.operations.call import FLAG, MAX_INTEGER, TEXT
 from pandas_clicdata.sandbox.operations.people import ADDRESS
+from pandas_clicdata.sandbox.people import LICENCES
 from pandas_clicdata.sandbox.protocol import MAX_BODY
 from pandas_clicdata.sandbox.routes import ROUTES, Query, Route, Schema
 from pandas_clicdata.sandbox.schedules import STATES
@@ -288,6 +289,11 @@ def _requests(assume: Assumptions) -> dict[str, Schema]:
         "first_name": _SHORT,
         "last_name": _SHORT,
     }
+    new_person, optional = person, ["first_name", "last_name", "password"]
+    if assume.users == "licensed":
+        licence = {"type": "string", "enum": list(LICENCES)}
+        person = {**person, "licence": licence, "license": {**licence, "description": "Another key for the licence."}}
+        new_person, optional = {**person, "first_name": _NAME}, ["last_name", "password", "licence", "license"]
     team = {"name": _NAME, "description": _or_null(TEXT)}
     password = {"password": {"type": "string", "minLength": 1, "maxLength": MAX_NAME}}
     return {
@@ -328,7 +334,7 @@ def _requests(assume: Assumptions) -> dict[str, Schema]:
         "RowsToUpdate": updates[0] if len(updates) == 1 else {"oneOf": updates},
         "RowsToDelete": _body(match),
         "Refresh": _body({"mode": {"type": "string", "enum": list(MODES)}}),
-        "NewUser": _body({**person, **password}, optional=("first_name", "last_name", "password")),
+        "NewUser": _body({**new_person, **password}, optional=tuple(optional)),
         "UserChanges": _any_of(person),
         "NewPassword": _body(password),
         "NewTeam": _body(team, optional=("description",)),
@@ -360,6 +366,7 @@ def _replies(dialect: Dialect, assume: Assumptions) -> dict[str, Schema]:
     usage = {"usage": _reply(used), "limits": _reply({name: _or_null(schema) for name, schema in used.items()})}
     if wrapped or assume.account_usage == "flat":
         usage = {}
+    licence = {"licence": {"type": "string", "enum": list(LICENCES)}} if assume.users == "licensed" else {}
     counts = {"rows_inserted": _COUNT, "rows_found": _COUNT}
     as_object = wrapped and assume.created_as == "object"
     name_and_text = {"name": TEXT, "description": TEXT}
@@ -411,6 +418,7 @@ def _replies(dialect: Dialect, assume: Assumptions) -> dict[str, Schema]:
                 "last_name": TEXT,
                 "last_login_date": _or_null(_MOMENT),
                 "teams": _list(_ID),
+                **licence,
             }
         ),
         "UserList": listed("users", "User"),

@@ -17,6 +17,8 @@ from pandas_clicdata.sandbox.store import Store, now
 
 OWNER = 1
 """The id of the user who owns the account; client, API key and authorization codes act for this user."""
+LICENCES = ("editor", "viewer")
+"""The licences of a user; the first is that of a user for whom none is given."""
 LOGIN_SECONDS = 30 * 60
 """After so many seconds without a request, the next request by Basic or API key counts as a login."""
 
@@ -52,6 +54,7 @@ class User:
     last_name: str
     last_login: str | None
     logins: int
+    licence: str
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,9 @@ class People:
         with store.transaction() as db:
             for sql in _SCHEMA:
                 db.execute(sql)
+            # A data folder from before users had a licence.
+            if "licence" not in [row[1] for row in db.execute("PRAGMA table_info(users)")]:
+                db.execute(f"ALTER TABLE users ADD COLUMN licence TEXT NOT NULL DEFAULT '{LICENCES[0]}'")
             # A data folder from before users existed has the only address among its settings.
             kept = db.execute("SELECT value FROM settings WHERE name = 'username'").fetchone()
             email = "ada@sandbox.example" if kept is None else kept[0]
@@ -150,24 +156,32 @@ class People:
         for team_id, user_id in db.execute("SELECT team_id, user_id FROM members ORDER BY team_id"):
             teams.setdefault(user_id, []).append(team_id)
         found = db.execute(
-            "SELECT id, email_address, first_name, last_name, last_login, logins FROM users"
+            "SELECT id, email_address, first_name, last_name, last_login, logins, licence FROM users"
             " WHERE :only IS NULL OR id = :only ORDER BY id",
             {"only": only},
         )
         return [User(number, tuple(teams.get(number, ())), *facts) for number, *facts in found]
 
-    def create_user(self, email_address: str, first_name: str, last_name: str, password: str | None) -> int:
+    def create_user(
+        self,
+        email_address: str,
+        first_name: str,
+        last_name: str,
+        password: str | None,
+        licence: str = LICENCES[0],
+    ) -> int:
         """Create a user, who cannot sign in without a password; return the id, refuse a taken address with 409."""
         kept = None if password is None else hashed(password)
         with self._address_free(email_address) as db:
             made = db.execute(
-                "INSERT INTO users (key, email_address, first_name, last_name, password) VALUES (?, ?, ?, ?, ?)",
-                (email_address.casefold(), email_address, first_name, last_name, kept),
+                "INSERT INTO users (key, email_address, first_name, last_name, password, licence)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (email_address.casefold(), email_address, first_name, last_name, kept, licence),
             )
             return made.lastrowid or 0
 
     def update_user(self, user: int, changes: Mapping[str, str]) -> None:
-        """Change ``email_address``, ``first_name`` or ``last_name``; refuse a taken address with 409."""
+        """Change ``email_address``, ``first_name``, ``last_name`` or ``licence``; refuse a taken address with 409."""
         with self._address_free(changes.get("email_address", "")) as db:
             _known(db, "users", user)
             for name, value in changes.items():

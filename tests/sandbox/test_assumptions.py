@@ -467,6 +467,53 @@ def test_account_usage_is_nested_or_absent(serve):
         assert extra == ({} if choice == "flat" else {"usage": used, "limits": dict.fromkeys(used)})
 
 
+# users
+
+ADA = {"email_address": "ada@acme.example", "first_name": "Ada"}
+
+
+@pytest.mark.parametrize("version", [None, "2025.3"])
+def test_licensed_users_have_a_licence_and_a_first_name(serve, tmp_path, version):
+    sb, call = serve(data=tmp_path)
+
+    def send(method, path, body=None, status=200):
+        reply = call(method, path, body, version=version)
+        assert reply.status_code == status, reply.text
+        return reply.json()["result"] if version and status == 200 else reply.json()
+
+    one = send("POST", "/user", ADA)
+    two = send("POST", "/user", {**ADA, "email_address": "b@acme.example", "licence": "viewer", "last_name": "B"})
+    three = send("POST", "/user", {**ADA, "email_address": "c@acme.example", "license": "viewer"})
+    wrong: list[dict[str, Any]] = [
+        {"first_name": None}, {"first_name": ""}, {"first_name": " "}, {"licence": "owner"}, {"license": None},
+        {"licence": []}, {"licence": "editor", "license": "viewer"},
+    ]  # fmt: skip
+    for change in wrong:
+        send("POST", "/user", {**ADA, "email_address": "d@acme.example", **change}, 400)
+    send("POST", "/user", {"email_address": "d@acme.example"}, 400)
+    send("PUT", f"/user/{one}", {"license": "viewer"})
+    send("PUT", f"/user/{two}", {"licence": "editor", "license": "editor"})
+    send("PUT", f"/user/{three}", {"licence": "Viewer"}, 400)
+    for _ in range(2):
+        assert [send("GET", f"/user/{user}")["licence"] for user in (1, one, two, three)] == [
+            "editor", "viewer", "editor", "viewer"
+        ]  # fmt: skip
+        assert send("GET", "/profile/user")["licence"] == "editor"
+        sb.stop()
+        sb, call = serve(data=tmp_path)
+
+
+def test_plain_users_have_no_licence_and_need_no_name(serve):
+    _, call = serve(assume=Assumptions(users="plain"))
+    user = call("POST", "/user", {"email_address": "ada@acme.example"}).json()
+    shown = call("GET", f"/user/{user}").json()
+    assert shown.keys() == {"rec_id", "email_address", "first_name", "last_name", "last_login_date", "teams"}
+    assert shown["first_name"] == ""
+    for method, path in (("POST", "/user"), ("PUT", f"/user/{user}")):
+        body = {**ADA, "email_address": "b@acme.example", "licence": "viewer"}
+        assert call(method, path, body).json()["error"]["code"] == "InvalidBody"
+
+
 # schedules
 
 
@@ -597,6 +644,22 @@ def test_an_index_of_a_data_folder_does_not_outlive_its_switch(serve, tmp_path):
             ).raise_for_status()
         assert found(call, sb.ledger.table_id("T"), "t", "a") == hits
         sb.stop()
+
+
+# public clients
+
+
+def test_requests_of_public_clients_are_answered(sb, call):
+    columns = [{"name": "flight", "data_type": "text"}, {"name": "delay", "data_type": "number"}]
+    table = call("POST", "/data/", {"name": "Flights", "columns": columns}).json()
+    rows = [[{"column": "flight", "value": f"UA{n}"}, {"column": "delay", "value": n}] for n in range(1200)]
+    assert call("POST", f"/data/{table}/row", {"data": rows}).json() == {"success": True}
+    assert sb.ledger.count(table) == 1200
+    listed = call("GET", "/data/").json()
+    assert [(listed["count"], entry["rec_id"], entry["name"]) for entry in listed["data"]] == [(1, table, "Flights")]
+    schedule = sb.schedule("Nightly", tables=["Flights"], method="reload")
+    (one,) = call("GET", f"/schedule/{schedule}").json()["schedules"]
+    assert one["name"] == "Nightly"
 
 
 # the table

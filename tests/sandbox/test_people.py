@@ -81,6 +81,7 @@ def test_a_new_sandbox_has_the_owner_as_its_only_user(people, sb):
         "first_name": "Ada",
         "last_name": "Sandbox",
         "teams": [],
+        "licence": "editor",
     }
     assert sb.username == "ada@sandbox.example"
     assert people("GET", "/user/1") == people("GET", "/profile/user") == people.listed("/user")[0]
@@ -88,7 +89,7 @@ def test_a_new_sandbox_has_the_owner_as_its_only_user(people, sb):
 
 def test_a_user_can_be_created_changed_and_deleted(people):
     grace = people("POST", "/user", GRACE)
-    expected = {people.id: grace, **GRACE, "last_login_date": None, "teams": []}
+    expected = {people.id: grace, **GRACE, "last_login_date": None, "teams": [], "licence": "editor"}
     assert people("GET", f"/user/{grace}") == expected
     assert list(people.users()) == [1, grace]
     people.done("PUT", f"/user/{grace}", {"last_name": "Murray"})
@@ -120,7 +121,9 @@ def test_ids_are_not_used_again(people):
     assert people("POST", "/team", {"name": "T"}) > first
 
 
-def test_a_user_needs_only_an_address(people):
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_plain_user_needs_only_an_address(serve, version):
+    people = People(serve(assume=Assumptions(users="plain"))[1], version)
     number = people("POST", "/user", {"email_address": "g@acme.example"})
     assert people("GET", f"/user/{number}")["first_name"] == people("GET", f"/user/{number}")["last_name"] == ""
 

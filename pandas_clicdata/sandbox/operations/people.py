@@ -19,7 +19,7 @@ from pandas_clicdata.sandbox.operations.call import (
     listed,
     with_id,
 )
-from pandas_clicdata.sandbox.people import Team, User
+from pandas_clicdata.sandbox.people import LICENCES, Team, User
 from pandas_clicdata.sandbox.routes import route
 from pandas_clicdata.sandbox.values import Number
 
@@ -32,7 +32,7 @@ _NO_USER = Refusal(404, "NotFound", "No user has the id.")
 _NO_TEAM = Refusal(404, "NotFound", "No team has the id.")
 _NO_MEMBER = Refusal(404, "NotFound", "No team or no user has the id.")
 _NAME_TAKEN = Refusal(409, "NameTaken", "Another team has the name.")
-_INVALID = Refusal(400, "InvalidValue", "A field does not hold a valid e-mail address, or it is empty.")
+_INVALID = Refusal(400, "InvalidValue", "A field does not hold a valid value, or it is empty.")
 _ADDRESS_TAKEN = Refusal(409, "AddressTaken", "Another user has the e-mail address.")
 
 # Fields of bodies: each function takes the value and its name, and returns the value to keep.
@@ -71,6 +71,12 @@ def _password(value: Any, what: str) -> str:
     return str(value)
 
 
+def _licence(value: Any, what: str) -> str:
+    if value not in LICENCES:
+        raise bad_value(f"'{what}' must be {' or '.join(map(repr, LICENCES))}.")
+    return str(value)
+
+
 def _user_id(value: Any, what: str) -> int:
     if not isinstance(value, Number) or not _INTEGER.fullmatch(value.text):
         raise bad_body(f"'{what}' must be the id of a user, an integer.")
@@ -81,6 +87,7 @@ _Fields = Mapping[str, Callable[[Any, str], Any]]
 _ADDRESS: _Fields = {"email_address": _address}
 _NAMES: _Fields = {"first_name": _short, "last_name": _short}
 _USER: _Fields = {**_ADDRESS, **_NAMES}
+_LICENCE: _Fields = {"licence": _licence, "license": _licence}
 _TEAM: _Fields = {"name": _name, "description": _description}
 _MEMBER: _Fields = {"user_id": _user_id}
 _PARAMETER: _Fields = {"name": _name, "value": _text}
@@ -109,7 +116,20 @@ def _nothing(call: Call) -> None:
 # users
 
 
+def _is_licensed(call: Call) -> bool:
+    return call.backend.assume.users == "licensed"
+
+
+def _one_licence(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a body with the licence under one key."""
+    spelled = [given.pop(name) for name in _LICENCE if name in given]
+    if len(set(spelled)) > 1:
+        raise bad_body("'licence' and 'license' have different values.")
+    return {**given, "licence": spelled[0]} if spelled else given
+
+
 def _user(call: Call, user: User) -> dict[str, object]:
+    licence = {"licence": user.licence} if _is_licensed(call) else {}
     return with_id(
         call,
         user.id,
@@ -118,6 +138,7 @@ def _user(call: Call, user: User) -> dict[str, object]:
         last_name=user.last_name,
         last_login_date=user.last_login,
         teams=user.teams,
+        **licence,
     )
 
 
@@ -142,14 +163,21 @@ def profile(call: Call) -> Result:
 @route("POST", "/user", result="Created", body="NewUser", refusals=(_INVALID, _ADDRESS_TAKEN))
 def create_user(call: Call) -> Result:
     """Create a user."""
-    given = dict.fromkeys(_NAMES, "") | {"password": None} | _all(call, _ADDRESS, {**_NAMES, **_NEW_PASSWORD})
-    return created(call, call.backend.people.create_user(**given))
+    if _is_licensed(call):
+        given = _one_licence(
+            _all(call, {**_ADDRESS, "first_name": _name}, {"last_name": _short, **_NEW_PASSWORD, **_LICENCE})
+        )
+    else:
+        given = _all(call, _ADDRESS, {**_NAMES, **_NEW_PASSWORD})
+    missing = dict.fromkeys(_NAMES, "") | {"password": None}
+    return created(call, call.backend.people.create_user(**(missing | given)))
 
 
 @route("PUT", "/user/<int:user>", body="UserChanges", refusals=(_INVALID, _NO_USER, _ADDRESS_TAKEN))
 def update_user(call: Call, user: int) -> Result:
     """Change a user."""
-    call.backend.people.update_user(user, _some(call, _USER))
+    changes = _some(call, {**_USER, **(_LICENCE if _is_licensed(call) else {})})
+    call.backend.people.update_user(user, _one_licence(changes))
     return done(call)
 
 
