@@ -160,7 +160,7 @@ class Finding:
 class DoctorReport:
     """What the service of an account does. It holds no credentials and no data of the account.
 
-    Attributes
+    Parameters
     ----------
     findings : tuple of Finding
         One for each assumption.

@@ -140,8 +140,12 @@ def executed(no_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     left_files = [
         path for folder in (working_folder, *user_folders.values()) for path in folder.rglob("*") if path.is_file()
     ]
-    # The records of complete writes, which expire.
-    left_files = [path for path in left_files if path.parent.parent.name != "writes" or path.suffix != ".json"]
+    # The records of complete writes and the service profile expire.
+    left_files = [
+        path
+        for path in left_files
+        if (path.parent.parent.name != "writes" or path.suffix != ".json") and path.parent.name != "service-profiles"
+    ]
     assert not left_files, "the tour leaves files behind"
     return notebook
 
