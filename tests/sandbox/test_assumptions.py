@@ -6,9 +6,10 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+import requests
 from sandbox.conftest import COLUMNS
 
-from pandas_clicdata.sandbox import ASSUMED, Assumptions
+from pandas_clicdata.sandbox import ASSUMED, Assumptions, SandboxProcess
 from pandas_clicdata.sandbox.assumptions import CHOICES
 
 PAIR = [("dt", "datetime"), ("n", "number")]
@@ -671,6 +672,24 @@ def test_each_switch_refuses_an_unknown_value(field):
     for value in wrong:
         with pytest.raises(ValueError, match=f"Assumptions.{field} is "):
             Assumptions(**{field: value})
+
+
+@pytest.mark.slow
+def test_a_sandbox_in_another_process_takes_every_switch():
+    last = Assumptions(**{name: choices[-1] for name, choices in CHOICES.items()})
+    with SandboxProcess() as process, process.sandbox(assume=last) as sandbox:
+        assert sandbox.assume == last
+        account = sandbox.url + "/account"
+        keyed = {"CLICDATA-API-KEY": sandbox.api_key}
+        with requests.Session() as http:
+            http.trust_env = False
+            reply = http.get(account, headers=keyed, timeout=10)
+            assert reply.json() == {"id": 1, "name": "Sandbox", "domain": "sandbox.example"}
+            assert http.get(account + "/", headers=keyed, timeout=10).json()["error"]["code"] == "UnknownRoute"
+            assert http.get(account, headers=keyed, params={"api_version": "2022.01"}, timeout=10).json() == {
+                "success": False,
+                "error": {"code": "InvalidVersion", "description": "The API version '2022.01' is unknown."},
+            }
 
 
 def test_the_table_lists_every_switch():

@@ -11,6 +11,7 @@ import requests
 import schemathesis
 
 from pandas_clicdata.sandbox import Assumptions
+from pandas_clicdata.sandbox.assumptions import CHOICES
 from pandas_clicdata.sandbox.dialects import VERSIONS, Dialect
 from pandas_clicdata.sandbox.oauth import SCOPES
 from pandas_clicdata.sandbox.openapi import document
@@ -59,8 +60,11 @@ def test_every_route_is_in_a_document_and_every_view_has_a_docstring():
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
-def test_every_reference_of_a_document_resolves(dialect):
-    whole = document(dialect)
+@pytest.mark.parametrize(
+    "switch", [{}, *({name: choice} for name, choices in CHOICES.items() for choice in choices[1:])], ids=str
+)
+def test_every_reference_of_a_document_resolves(dialect, switch):
+    whole = document(dialect, Assumptions(**switch))
     found = operations(whole)
 
     assert len({each["operationId"] for each in found.values()}) == len(found)
