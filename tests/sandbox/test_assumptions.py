@@ -12,6 +12,8 @@ from sandbox.conftest import COLUMNS
 from pandas_clicdata.sandbox import ASSUMED, Assumptions, SandboxProcess
 from pandas_clicdata.sandbox.assumptions import CHOICES
 
+pytestmark = pytest.mark.sampled(1)
+
 PAIR = [("dt", "datetime"), ("n", "number")]
 
 
