@@ -26,20 +26,30 @@ from pairwise import pairwise_sample
 
 from pandas_clicdata import RetryPolicy, Session
 from pandas_clicdata.sandbox import Assumptions, Sandbox, SandboxProcess
+from pandas_clicdata.sandbox.assumptions import CHOICES
 from pandas_clicdata.session import preserve_default_session
+
+
+def chosen(choices):
+    """Return the choices of switches that a text has, as in ``"row_id=id insert_counts=False"``."""
+    pairs = dict(pair.split("=") for pair in choices.split())
+    return {switch: {str(choice): choice for choice in CHOICES[switch]}[text] for switch, text in pairs.items()}
+
 
 # Read at import, because tests remove variables from the environment.
 SANDBOX_PLACE = os.environ.get("CLICDATA_TEST_SANDBOX", "inside")
 DIALECTS = ("2025.3", "unversioned")
 _CALLS_PER_SANDBOX = 120
 # A client that sends a value in a wrong JSON type is noticed only by a sandbox that does not convert it.
-ASSUME = Assumptions(value_conversion="strict")
+# ``CLICDATA_TEST_ASSUME="row_id=id insert_counts=False"`` runs tests with other choices. Some of them must fail then:
+# those that check what the sandbox does by default.
+ASSUME = Assumptions(**{"value_conversion": "strict", **chosen(os.environ.get("CLICDATA_TEST_ASSUME", ""))})
 QUICK = RetryPolicy(attempts=3, backoff=0, min_retry_after=0, max_retry_after=0)
 
 
-# What is true of a sandbox by default. A session that knows it has nothing to find out, so its requests are those of
+# What is true of the sandbox. A session that knows it has nothing to find out, so its requests are those of
 # the test.
-KNOWN = {"update_key": "data", "find_text": "exact", "find_numbers": "exact", "find_datetimes": "exact"}
+KNOWN = {name: getattr(ASSUME, name) for name in ("update_key", "find_text", "find_numbers", "find_datetimes")}
 _profiles = tempfile.TemporaryDirectory()
 
 
@@ -79,6 +89,29 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers",
         "operation(*lines, dialect=None): requests these operations from the shared sandbox, in this dialect only",
+    )
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print how many operations ran on how many combinations of the sandbox's switches, and how they ended."""
+    ended = [
+        (outcome, value)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, [])
+        if report.when == "call"
+        for name, value in report.user_properties
+        if name == "switches"
+    ]
+    if not ended:
+        return
+    places, operations = ({value[key] for _, value in ended} for key in ("place", "operation"))
+    failed = sum(outcome == "failed" for outcome, _ in ended)
+    errors = sum(bool(value["errors"]) for _, value in ended)
+    lost = sum(bool(value["losses"]) for _, value in ended)
+    terminalreporter.section("switches of the sandbox")
+    terminalreporter.line(
+        f"{len(places)} combinations x {len(operations)} operations, {len(ended)} cases: {failed} failures."
+        f" {errors} cases have an error of the client, {lost} an unverified receipt of rows that are not in the table."
     )
 
 
