@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pandas_clicdata._checks import check_rec_id_or_name, check_text, did_you_mean
@@ -539,10 +539,22 @@ def checked_table(table: object) -> int | str:
 
 @dataclass(frozen=True)
 class KnownColumns:
-    """The columns of a table as its first page shows them; ``typed`` if the page lists their types."""
+    """The columns of a table as its first page shows them.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        The columns.
+    typed : bool
+        Whether the page lists their types.
+    json_types : mapping of str to str
+        Where it does not: the JSON type of the values of a column, "number", "checkbox" or "text". Columns that are
+        null on this page are missing.
+    """
 
     columns: tuple[Column, ...]
     typed: bool
+    json_types: Mapping[str, str] = field(default_factory=dict)
 
 
 def known_columns(page: Page) -> KnownColumns | None:
@@ -550,8 +562,15 @@ def known_columns(page: Page) -> KnownColumns | None:
     if page.columns is not None:
         return KnownColumns(tuple(page.columns), typed=True)
     if page.rows:
-        return KnownColumns(tuple(Column(name, "") for name in page.rows[0]), typed=False)
+        names = tuple(page.rows[0])
+        values = ((name, next((row[name] for row in page.rows if row.get(name) is not None), None)) for name in names)
+        json_types = {name: _json_type(value) for name, value in values if value is not None}
+        return KnownColumns(tuple(Column(name, "") for name in names), typed=False, json_types=json_types)
     return None
+
+
+def _json_type(value: object) -> str:
+    return "checkbox" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
 
 
 def is_row_id(column: Column, typed: bool) -> bool:

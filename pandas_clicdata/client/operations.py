@@ -252,10 +252,11 @@ INSERT = Operation(
     done_by=("push", "append", "Data.append_data", "Data.create_and_append", "Data.static_send_data"),
 )  # fmt: skip
 INSERT_TABLE = Operation(
-    name="insert", line="POST /table/{id}", versioned="P", versions="2021.08", done_by=("push", "append"),
+    name="insert", line="POST /table/{id}", versioned="W", versions="2021.08", done_by=("push", "append"),
 )  # fmt: skip
 UPDATE = Operation(
-    name="update", line="PUT /data/{id}/row", unversioned="S", done_by=("update_rows", "upsert", "Data.update_data"),
+    # Source documents name the request. The key of its new values is weak or assumed.
+    name="update", line="PUT /data/{id}/row", unversioned="S W", done_by=("update_rows", "upsert", "Data.update_data"),
 )  # fmt: skip
 DELETE = Operation(
     name="delete", line="DELETE /data/{id}/row", unversioned="S P", done_by=("delete_rows", "Data.delete_data"),

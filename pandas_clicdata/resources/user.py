@@ -252,7 +252,7 @@ class User(Resource):
         --------
         >>> import pandas_clicdata as cd
         >>> session = cd.connect("sandbox")
-        >>> rec_id = cd.User().create_user("bob@sandbox.example")
+        >>> rec_id = cd.User().create_user("bob@sandbox.example", "Bob")
         >>> reply = cd.User().delete_user("bob@sandbox.example")
         >>> rec_id in set(cd.User().get_user()["rec_id"])
         False

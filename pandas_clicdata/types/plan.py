@@ -6,7 +6,7 @@ import copy
 import functools
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -366,12 +366,16 @@ def plan_column(column: SourceColumn, wanted: ColumnType | None, label: RowLabel
     return ColumnPlan(PlannedColumn(name, dtype, data_type, encoder.wire, note), column, encoder)
 
 
+_JSON_TYPES = {ColumnType.NUMBER: "number", ColumnType.PERCENTAGE: "number", ColumnType.CHECKBOX: "checkbox"}
+
+
 def fit_to_table(
     source: Source,
     table_columns: Sequence[Column],
     table_label: str,
     *,
     types_known: bool,
+    json_types: Mapping[str, str] | None = None,
     columns: Mapping[str, str] | None = None,
     whole: bool = True,
     left_out: Sequence[str] = (),
@@ -390,6 +394,8 @@ def fit_to_table(
         Label of the table, for errors.
     types_known : bool
         Whether ``table_columns`` have their types.
+    json_types : mapping of str to str, optional
+        Where they do not: the JSON type of the values that a column has, as far as it is known.
     columns : mapping of str to str, optional
         ClicData types by column, as in ``column_types=``.
     whole : bool, default True
@@ -422,6 +428,12 @@ def fit_to_table(
         if name not in table_types:
             continue
         table_type = table_types[name] if types_known else ""
+        json_type = (json_types or {}).get(name)
+        is_other_json = json_type not in (None, _JSON_TYPES.get(data_type, "text"))
+        if is_other_json and name not in overrides and not pa.types.is_null(plan.column.arrow_type):
+            # A service may convert the value instead of refusing it.
+            differing.append(name)
+            continue
         if table_type not in list(ColumnType) or table_type == data_type:
             fitted.append(plan)
         elif name not in overrides and (
@@ -430,6 +442,9 @@ def fit_to_table(
             fitted.append(plan_column(plan.column, ColumnType(table_type), source.label))
         else:
             differing.append(name)
+    if not types_known:
+        found = {name: (json_types or {}).get(name, "") for name in differing}
+        table_columns = [replace(column, data_type=found.get(column.name, "")) for column in table_columns]
     difference = Difference([plan.planned for plan in plans], table_columns, differing, whole, left_out)
     if not difference.fits:
         raise mismatch(difference, table_label, if_extra, if_missing)

@@ -510,7 +510,17 @@ def align(
                 missing=[options.stamp] if stamp is None else [],
             )
         columns.remove(stamp)
-    return _align(payload, table, columns, options, keys, types_known=known.typed, whole=True, if_missing=if_missing)
+    return _align(
+        payload,
+        table,
+        columns,
+        options,
+        keys,
+        types_known=known.typed,
+        json_types=known.json_types,
+        whole=True,
+        if_missing=if_missing,
+    )
 
 
 def align_subset(
@@ -529,7 +539,9 @@ def align_subset(
     """
     if known is None:
         return _align_unlisted(payload, table, options, ())
-    return _align(payload, table, known.columns, options, keys, types_known=known.typed, whole=False)
+    return _align(
+        payload, table, known.columns, options, keys, types_known=known.typed, json_types=known.json_types, whole=False
+    )
 
 
 def left_out_note(label: str, names: Sequence[str], candidates: Iterable[str] = ()) -> str:
@@ -564,6 +576,7 @@ def _align(
     keys: Sequence[str],
     *,
     types_known: bool,
+    json_types: Mapping[str, str],
     whole: bool,
     if_missing: str = "",
 ) -> Payload:
@@ -587,8 +600,8 @@ def _align(
             if not (kept if whole else kept - set(keys)):
                 left_out = []
     plans = plan.fit_to_table(
-        payload.source, columns, table.label, types_known=types_known, columns=column_types, whole=whole,
-        left_out=left_out, if_extra=remedy, if_missing=if_missing,
+        payload.source, columns, table.label, types_known=types_known, json_types=json_types, columns=column_types,
+        whole=whole, left_out=left_out, if_extra=remedy, if_missing=if_missing,
     )  # fmt: skip
     if left_out:
         missing = [column.name for column in columns if column.name not in own_names]

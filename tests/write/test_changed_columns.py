@@ -502,3 +502,34 @@ def test_a_suggestion_that_looks_like_the_name_shows_its_characters(session, nam
         pd.DataFrame({decomposed: [1]}).clicdata.append(table, session=session)
     with pytest.raises(cd.TableNotFoundError, match=re.escape(f"with other Unicode characters: {table!a}")):
         cd.read_clicdata(f"{name} {decomposed}", session=session)
+
+
+@every_dialect
+@pytest.mark.parametrize("operation", ["append", "push", "update_rows", "upsert"])
+def test_values_of_another_json_type_are_refused_where_types_are_not_listed(
+    new_sandbox, open_session, name, api_version, operation
+):
+    """A service may convert the values instead of refusing them."""
+    assume = Assumptions(column_metadata=False, value_conversion="lenient")
+    frame = pd.DataFrame({"key": [1], "t": ["00123"], "n": [2.5], "ok": [True]})
+    options = {"push": {"if_exists": "append"}, "update_rows": {"on": "key"}, "upsert": {"on": "key"}}.get(
+        operation, {}
+    )
+    with new_sandbox(assume=assume) as sandbox:
+        session = open_session(sandbox, api_version)
+        frame.clicdata.push(name, session=session)
+        for column, value, own, other in (
+            ("t", 7, "number", "text"),
+            ("n", "3", "text", "number"),
+            ("ok", 1, "number", "checkbox"),
+        ):
+            wrong = frame.astype({column: object}).assign(**{column: [value]})
+            with pytest.raises(cd.ColumnMismatchError) as caught:
+                getattr(wrong.clicdata, operation)(name, session=session, **options)
+            assert caught.value.differing == [(column, own, other)]
+        assert len(sandbox.ledger.rows(name)) == 1
+        if operation != "update_rows":
+            # Requested, so the user means it.
+            new = frame.assign(key=2, t=[7])
+            getattr(new.clicdata, operation)(name, column_types={"t": "text"}, session=session, **options)
+            assert [row["t"] for row in sandbox.ledger.rows(name)] == ["00123", "7"]
