@@ -198,7 +198,7 @@ class DoctorReport:
         --------
         >>> import pandas_clicdata as cd
         >>> frame = cd.doctor(cd.connect("sandbox")).to_frame()
-        >>> (frame["verdict"] == "differs").any()
+        >>> bool((frame["verdict"] == "differs").any())
         False
         """
         columns = ("assumption", "expected", "found", "verdict")
