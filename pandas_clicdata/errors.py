@@ -642,7 +642,8 @@ class IncompleteWriteError(ClicDataError):
     name : str, optional
         The name of the table, if it is known.
     confirmed : sequence of (int, int), optional
-        Rows that the replies confirmed.
+        Rows that the replies confirmed. A reply that does not count rows confirms all rows of its request; the message
+        names such rows.
     unknown : sequence of (int, int), optional
         Rows that were sent, and that may or may not be in the table.
     unsent : sequence of (int, int), optional

@@ -76,6 +76,9 @@ def incomplete(
             f" {ranges_text(miscounted.batch.ranges)}."
         )
     parts.append(f"Confirmed: {ranges_text(confirmed)}.")
+    if context.journal.uncounted:
+        # A service that leaves rows out without an error would reply in the same way.
+        parts.append(f"ClicData accepted {ranges_text(context.journal.uncounted)} without counting them.")
     if unknown:
         parts.append(wording.unknown.format(rows=ranges_text(unknown)))
     if unsent:

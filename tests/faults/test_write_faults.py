@@ -159,6 +159,19 @@ def test_an_insert_of_unknown_outcome_is_not_sent_again(ready, table, api_versio
     check_ranges(error, sandbox, table, len(frame))
 
 
+@pytest.mark.parametrize(("api_version", "insert_counts"), [("2025.3", True), ("2025.3", False), ("unversioned", True)])
+@pytest.mark.sampled(2)
+def test_the_error_names_the_rows_that_were_accepted_without_a_count(serve, table, api_version, insert_counts):
+    sandbox, session = serve(api_version, assume=Assumptions(insert_counts=insert_counts))
+    FRAME.head(0).clicdata.push(table, session=session)
+    sandbox.faults.lose_reply(operation="append", nth=2)
+    with pytest.raises(cd.AmbiguousWriteError) as caught:
+        append(session, table)
+    assert caught.value.confirmed == [(0, BATCH)]
+    counted = api_version != "unversioned" and insert_counts
+    assert ("ClicData accepted 5 rows (0 to 4) without counting them." in str(caught.value)) is not counted
+
+
 @pytest.mark.sampled(0)
 @every_dialect
 @at_each_position(["before"], "after")
