@@ -21,6 +21,9 @@ import urllib3
 import pandas_clicdata as cd
 from conftest import signed_in
 
+# Its assertions are those of the tests.
+pytest.register_assert_rewrite("contract.switch_operations")
+
 LIVE = os.environ.get("CLICDATA_LIVE", "0")
 MAX_REQUESTS = 300
 """The largest number of requests of one run, without those for more pages of a long list of tables."""

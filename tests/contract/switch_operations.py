@@ -213,7 +213,10 @@ class Case:
             assert sorted(confirmed + unknown + unsent) == list(range(len(new)))
             sure = bag([new[at] for at in confirmed], columns)
             possible = sure + bag([new[at] for at in unknown], columns)
-            assert sure <= arrived, f"confirmed, but not there: {sure - arrived}"
+            if "without counting" not in str(error):
+                assert sure <= arrived, f"confirmed, but not there: {sure - arrived}"
+            elif not sure <= arrived:
+                self.losses.append(f"{(sure - arrived).total()} of {len(confirmed)} rows: {error}")
             assert arrived <= possible, f"there, but not among the rows that may be: {arrived - possible}"
         elif not resumed:
             assert not arrived, f"{error!r}, but rows arrived: {arrived}"
@@ -562,10 +565,11 @@ def append_equal_rows_reconciled_by_content(case: Case) -> None:
 
 @operation
 def append_values_of_other_types(case: Case) -> None:
-    table = case.given({"t": "text", "n": "number", "yes": "checkbox"}, [{"t": "a", "n": 1, "yes": True}])
-    for column, values in (("t", [5]), ("n", ["3"]), ("yes", [1])):
-        frame = pd.DataFrame({"t": ["b"], "n": [2], "yes": [False]}).assign(**{column: values})
-        case.inserted(["t", "n", "yes"], records(frame), partial(frame.clicdata.append, table, session=case.session))
+    columns = {"t": "text", "n": "number", "yes": "checkbox"}
+    table = case.given(columns, [{"t": "a", "n": 1, "yes": True}])
+    for column, value in (("t", 5), ("n", "3"), ("yes", 1)):
+        frame = pd.DataFrame({"t": ["b"], "n": [2], "yes": [False]}).assign(**{column: [value]})
+        case.inserted(list(columns), records(frame), partial(frame.clicdata.append, table, session=case.session))
 
 
 # updates
