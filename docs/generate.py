@@ -20,7 +20,8 @@ import pyarrow as pa
 
 from pandas_clicdata._models import ColumnType, Framing
 from pandas_clicdata.client.operations import OPERATIONS, loads
-from pandas_clicdata.sandbox.assumptions import ASSUMED
+from pandas_clicdata.diagnosis import QUESTIONS
+from pandas_clicdata.sandbox.assumptions import ASSUMED, CHOICES
 from pandas_clicdata.sandbox.dialects import Dialect
 from pandas_clicdata.sandbox.openapi import document
 from pandas_clicdata.types import infer, ingest, plan, row_codec, to_pandas
@@ -109,10 +110,57 @@ def round_trip(column: pd.Series | pa.Array) -> tuple[str, ...]:
     return str(planned.data_type), f"`{written}`", f"`{shown}`" if shown != "missing" else shown, f"`{dtype}`"
 
 
+AREAS: Mapping[str, str] = {
+    "values": "Values",
+    "tables": "Tables",
+    "list": "Lists of tables",
+    "read": "Reads",
+    "versions": "Versions of a table",
+    "sources": "Sources",
+    "refresh": "Refreshes",
+    "schedules": "Schedules",
+    "append": "Appends",
+    "update": "Updates",
+    "find": "Conditions of updates and deletes",
+    "refusals": "Requests that are refused",
+    "paths": "Paths",
+    "API versions": "Versions of the API",
+    "scopes": "Scopes",
+    "tokens": "Tokens",
+    "account": "The account",
+    "entries": "Users, teams and dashboards in general",
+    "users": "Users",
+    "teams": "Teams",
+    "dashboards": "Dashboards",
+}
+"""The heading of each area of assumptions."""
+
+
 def assumptions() -> str:
-    """Return the table of the sandbox's assumptions."""
-    lines = [(each.area, each.behaviour, each.tag, f"`{each.switch}`" if each.switch else "") for each in ASSUMED]
-    return table(("area", "what the sandbox does", "source", "switch"), lines)
+    """Return a table of the assumptions of each area: the behaviour, and what it means for the client."""
+    effects = runpy.run_path(str(TESTS / "contract" / "assumption_effects.py"))["EFFECTS"]
+    asks = {question.name: question.asks for question in QUESTIONS}
+    lines: dict[str, list[Sequence[str]]] = {area: [] for area in AREAS}
+    for each in ASSUMED:
+        effect = effects[each.name]
+        examined = [f"`{name}`: {asks[name]}" for name in effect.questions(each)]
+        lines[each.area].append(
+            (
+                each.behaviour,
+                each.tag,
+                choices(each.switch),
+                effect.client,
+                "<br>".join([*examined, *([effect.why_not_examined] if effect.why_not_examined else [])]),
+                "<br>".join(f"`{test}`" for test in effect.tests),
+            )
+        )
+    header = ("what is assumed", "source", "switch", "what the client does", "how the doctor finds out", "tests")
+    return "\n\n".join(f"## {title}\n\n{table(header, lines[area])}" for area, title in AREAS.items())
+
+
+def choices(switch: str | None) -> str:
+    """Return a switch with its values, the default first."""
+    return "none" if switch is None else f"`{switch}`<br>" + "<br>".join(f"`{value!r}`" for value in CHOICES[switch])
 
 
 @functools.cache
@@ -209,7 +257,7 @@ def shown(value: object) -> str:
 GENERATED: Mapping[str, tuple[str, str]] = {
     "operations.md": ("operations", operations()),
     "types.md": ("types", f"{types()}\n\nA value of each type, as it is encoded and read back:\n\n{examples()}"),
-    "sandbox.md": ("assumptions", assumptions()),
+    "assumptions.md": ("assumptions", assumptions()),
     "check-your-account.md": ("promises", promises()),
     "public-clients.md": ("requests of public clients", client_requests()),
 }

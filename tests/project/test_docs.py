@@ -39,7 +39,7 @@ def test_code_on_a_page_runs_from_top_to_bottom(page: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    "file", ["operations.md", "types.md", "sandbox.md", "public-clients.md", "check-your-account.md"]
+    "file", ["operations.md", "types.md", "assumptions.md", "public-clients.md", "check-your-account.md"]
 )
 def test_generated_tables_are_up_to_date(file: str, generate: ModuleType) -> None:
     name, content = generate.GENERATED[file]
