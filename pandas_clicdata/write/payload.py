@@ -501,6 +501,13 @@ def align(
         return _align_unlisted(payload, table, options, left_out_before)
     own_names = {column.name for column in payload.planned}
     columns = [column for column in known.columns if column.name in own_names or not api.is_row_id(column, known.typed)]
+    if not known.typed and len(columns) < len(known.columns):
+        names = ", ".join(repr(column.name) for column in known.columns if column not in columns)
+        note = (
+            f"No value is sent for {names}: the service does not list types, so a column of this name counts as the row"
+            " id, which ClicData fills itself. If it is a column of your own, add it to the frame."
+        )
+        payload = replace(payload, notes=(*payload.notes, note))
     if options.stamp is not None:
         stamp = next((column for column in columns if column.name == options.stamp), None)
         if stamp is None or (known.typed and stamp.data_type not in (ColumnType.TEXT, ColumnType.DROPDOWN)):

@@ -115,8 +115,11 @@ def test_an_unexplained_refusal_of_a_create_under_http_200_created_no_table(serv
 def test_the_row_id_is_not_required_in_a_frame(serve, api_version, typed, row_id):
     sandbox, session = serve(api_version, assume=Assumptions(column_metadata=typed, row_id=row_id))
     FRAME.clicdata.push("T", session=session)
-    assert FRAME.clicdata.append("T", resume=False, session=session).sent == 2
+    receipt = FRAME.clicdata.append("T", resume=False, session=session)
+    assert receipt.sent == 2
     assert [row["a"] for row in sandbox.ledger.rows("T")] == [1, 2, 1, 2]
+    # Without a type, it may be a column of the user.
+    assert [f"No value is sent for '{row_id}'" in note for note in receipt.notes] == ([] if typed else [True])
 
 
 UNUSUAL_NAMES = [

@@ -151,9 +151,9 @@ EFFECTS: Mapping[str, Effect] = {
         why_not_examined="The API cannot delete the tables that this would create.",
     ),
     "row_id": Effect(
-        client="Where the types are listed, a frame that is read has no row id column unless `columns=` names it. A "
-        "write does not need a value for it; where types are not listed, it takes a column named `id` or `rec_id` "
-        "that the frame does not have for the row id.",
+        client="Where the types are listed, a frame that is read has no row id column unless `columns=` names it, and "
+        "a write needs no value for it. Where types are not listed, a write takes a column named `id` or `rec_id` "
+        "that the frame lacks for the row id, and a note of the receipt says so.",
         tests=(
             "column_types/test_to_pandas::test_the_row_id_is_hidden_unless_requested",
             "client/test_table_lookup::test_the_row_id_is_not_required_in_a_frame",
