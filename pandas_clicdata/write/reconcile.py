@@ -27,6 +27,7 @@ from pandas_clicdata.errors import (
     ResumeError,
     RowRange,
     RowsExistError,
+    SimilarKeysError,
     VerificationError,
 )
 from pandas_clicdata.types import row_codec
@@ -318,7 +319,10 @@ class ByKeys:
         doubt = _doubt(journal, scan.rows, explained, missing, repeated=scan.repeated)
         # A row that only a repeated page shows twice is not a duplicate.
         duplicates = [] if scan.repeated and doubt else self._duplicates({row: copies[row] for row in rows})
-        if duplicates:
+        if not doubt and (duplicates or not all(copies[row] for row in rows)):
+            # A row that arrives twice is deleted, so its key must not match another row.
+            doubt = self._similar(rows)
+        if duplicates and not doubt:
             journal.record("deleting", ranges=row_ranges.of_positions(duplicates))
             self._delete(duplicates)
         found = {
@@ -344,6 +348,18 @@ class ByKeys:
         astray = [*duplicates, *(row for row, count in copies.items() if not count)]
         if not astray:
             return False
+        similar = self._similar(duplicates)
+        if similar:
+            ranges = row_ranges.of_positions(duplicates)
+            raise VerificationError(
+                f"{row_ranges.ranges_text(ranges)} of the frame arrived late, after they had been sent again, so they"
+                f" are in the table twice. They were not deleted, because {similar}.",
+                differences=["rows are in the table twice"],
+                rec_id=self.context.table.rec_id,
+                confirmed=row_ranges.complement(ranges, self.context.payload.rows or 0),
+                unknown=ranges,
+                operation="insert",
+            )
         # Recorded before the delete, so that a stop between the two loses no row.
         journal.record("astray", batch=journal.next_number(), ranges=row_ranges.of_positions(astray))
         if duplicates:
@@ -408,6 +424,28 @@ class ByKeys:
                         " same keys."
                     )
         return duplicates
+
+    def _similar(self, positions: Sequence[int]) -> str:
+        """Return why a delete by the keys of these rows could delete another row; empty if it could not."""
+        # That module imports this one.
+        from pandas_clicdata.write.conditions import SimilarKeys
+
+        context = self.context
+        similar = SimilarKeys(context.payload, context.keys, context.client.service_profile)
+        if not positions or not similar.possible:
+            return ""
+        with closing(read.pages(context.client, context.table.rec_id, repeated_pages="accept")) as pages:
+            for page in pages:
+                similar.add(page)
+        try:
+            similar.refuse(positions, "delete", each_alone=False)
+        except SimilarKeysError as exc:
+            return (
+                f"the table has a row whose key is similar to {exc.value!r} in column {exc.column!r}, and a delete of a"
+                " row that arrives twice could delete it, too; cd.doctor(write=True) finds out whether ClicData tells"
+                " such keys apart"
+            )
+        return ""
 
     def _delete(self, positions: Sequence[int]) -> None:
         if positions:

@@ -45,6 +45,7 @@ _NO_DASHBOARD = "The API cannot create a dashboard, and the doctor does not look
 _SIMILAR = (
     "write/test_similar_keys::test_a_similar_key_in_the_table_is_refused",
     "write/test_similar_keys::test_known_exact_comparison_is_used",
+    "write/test_similar_keys::test_rows_are_not_sent_again_if_a_delete_by_their_key_could_delete_another_row",
 )
 
 EFFECTS: Mapping[str, Effect] = {
@@ -425,8 +426,8 @@ EFFECTS: Mapping[str, Effect] = {
     ),
     "find_text": Effect(
         client="Unless the doctor found that the comparison is exact, the client reads the table before it changes "
-        "rows by a text. A key that equals another one in the table except for case, accents or spaces at the end is "
-        "a `SimilarKeysError`, and nothing is changed.",
+        "rows by a text. A key that equals another one in the table except for case, accents or spaces is a "
+        "`SimilarKeysError`, and nothing is changed. After a lost reply, a row with such a key is not sent again.",
         tests=(*_SIMILAR, "write/test_replace::test_no_row_is_lost_if_the_service_compares_differently"),
     ),
     "find_numbers": Effect(

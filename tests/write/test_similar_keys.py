@@ -96,6 +96,60 @@ def test_known_exact_comparison_is_used(table, name, api_version, change, case):
     assert [text for _, text in left if text == "old"] == ["old"] * (2 if change == "a dry run" else 1)
 
 
+@pytest.mark.sampled(2)
+@every_dialect
+@pytest.mark.parametrize("case", ["case", "whole number", "fraction"])
+@pytest.mark.parametrize("known", [False, True])
+def test_rows_are_not_sent_again_if_a_delete_by_their_key_could_delete_another_row(
+    table, name, api_version, case, known
+):
+    """A row that arrives late, after it was sent again, is deleted by its key."""
+    keys, assume = SIMILAR[case]
+    facts = dict.fromkeys(assume, "exact") if known else {}
+    sandbox, session = table(keys[1:], api_version, {} if known else assume, **facts)
+    sandbox.faults.late_commit(operation="append")
+
+    def release(done, total):
+        sandbox.faults.release()
+
+    def append():
+        options = {"reconcile_wait": 0.2, "resume": False, "progress": release, "session": session}
+        return cd.append(one(keys[0], "new"), name, on="key", **options)
+
+    with session:
+        if known:
+            assert append().sent == 1
+        else:
+            with pytest.raises(
+                cd.AmbiguousWriteError, match=r"not sent again, because .* similar to .*doctor"
+            ) as caught:
+                append()
+            assert caught.value.unknown == [(0, 1)]
+    # The first try arrives, at the latest, now.
+    sandbox.faults.release()
+    rows = sandbox.ledger.rows(name)
+    assert sorted(row["t"] for row in rows) == ["new", "old"]
+
+
+@every_dialect
+def test_rows_that_arrive_twice_stay_if_another_writer_adds_a_similar_key_meanwhile(table, name, api_version):
+    sandbox, session = table(["zz"], api_version, {"find_text": "ignore_case"})
+    sandbox.faults.late_commit(operation="append")
+
+    def add_and_release(done, total):
+        if sandbox.ledger.count(name) == 2:
+            cd.append(one("ua1"), name, resume=False, session=session)
+            sandbox.faults.release()
+
+    with session, pytest.raises(cd.VerificationError, match=r"in the table twice.* similar to 'UA1'") as caught:
+        cd.append(
+            one("UA1", "new"), name, on="key", reconcile_wait=0.2, resume=False, progress=add_and_release,
+            session=session,
+        )  # fmt: skip
+    assert caught.value.unknown == [(0, 1)]
+    assert sorted(row["key"] for row in sandbox.ledger.rows(name)) == ["UA1", "UA1", "ua1", "zz"]
+
+
 @every_dialect
 @pytest.mark.parametrize("case", SIMILAR)
 def test_only_the_similar_key_in_the_table_is_refused(table, name, api_version, case):
