@@ -79,7 +79,9 @@ class Client:
         self.transport = transport
         self.max_request_bytes = max_request_bytes
         self.outlives_process = True
-        self.service_profile = ServiceProfile(settings.base_url, lambda: self.account_label, settings.service_profile)
+        self.service_profile = ServiceProfile(
+            settings.base_url, lambda: self.account_label, lambda: self.dialect.kind, settings.service_profile
+        )
         self._dialect = None if settings.api_version == "auto" else dialect_for(settings.api_version)
         self._after_fork()
         reset_after_fork(self)

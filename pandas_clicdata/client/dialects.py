@@ -46,6 +46,8 @@ class Dialect(ABC):
 
     Attributes
     ----------
+    kind : str
+        Which of the two dialects it is.
     lists_by_name : bool
         Whether the service filters a list of tables by name.
     counts_rows : bool
@@ -54,6 +56,7 @@ class Dialect(ABC):
         Whether an insert takes a limited number of rows, as far as that is known.
     """
 
+    kind: ClassVar[str]
     lists_by_name: ClassVar[bool]
     counts_rows: ClassVar[bool]
     limits_rows: ClassVar[bool]
@@ -126,6 +129,7 @@ class Dialect(ABC):
 class Unversioned(Dialect):
     """Requests without ``api_version``; the body of a reply is its content."""
 
+    kind = "unversioned"
     lists_by_name = True
     counts_rows = False
     limits_rows = False
@@ -214,6 +218,7 @@ class Versioned(Dialect):
     version: str
     supported: tuple[str, ...] = ()
 
+    kind = "versioned"
     # No source documents a parameter for it.
     lists_by_name = False
     counts_rows = True

@@ -21,7 +21,7 @@ from pandas_clicdata._durable import AtomicFile, lock_of, open_regular
 from pandas_clicdata._models import MAX_BATCH_ROWS
 from pandas_clicdata._threads import reset_after_fork
 from pandas_clicdata.client.operations import UpdateKey
-from pandas_clicdata.errors import ConfigurationError
+from pandas_clicdata.errors import ConfigurationError, printable
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -42,10 +42,13 @@ class Fact:
         What was found: a plain JSON value.
     at : datetime
         When.
+    dialect : str, optional
+        The dialect in which it was found out. Default: not known.
     """
 
     found: Any
     at: datetime
+    dialect: str | None = None
 
     @property
     def is_current(self) -> bool:
@@ -62,6 +65,8 @@ class ServiceProfile:
         The address of the service.
     account : callable
         Returns the label of the account, without secrets.
+    dialect : callable
+        Returns the kind of the dialect that the account uses.
     path : str, optional
         The file. Default: a file for the account in the user's state folder.
 
@@ -71,12 +76,15 @@ class ServiceProfile:
         The file of ``path`` is not a service profile, or is one of another address.
     """
 
-    def __init__(self, base_url: str, account: Callable[[], str], path: str | None = None) -> None:
+    def __init__(
+        self, base_url: str, account: Callable[[], str], dialect: Callable[[], str], path: str | None = None
+    ) -> None:
         self._base_url = base_url
         self._account = account
+        self._dialect = dialect
         self.in_memory = False
         """Whether the facts are forgotten with the process."""
-        self._given = None if path is None else Path(path)
+        self._given = None if path is None else _expanded(path)
         self._facts: dict[str, Fact] | None = None
         self._after_fork()
         reset_after_fork(self)
@@ -116,11 +124,12 @@ class ServiceProfile:
         facts = self.facts
         return f"{max(fact.at for fact in facts.values()):%Y-%m-%d}" if facts else None
 
-    def learn(self, facts: Mapping[str, Any]) -> None:
-        """Keep facts that were just found out, in the file too if it can be written."""
+    def learn(self, facts: Mapping[str, Any], dialect: str | None = None) -> None:
+        """Keep facts that were just found out in this dialect, in the file too if it can be written."""
         now = datetime.now(UTC)
+        learned = {name: Fact(value, now, dialect) for name, value in facts.items()}
         with self._lock:
-            known = {**self.facts, **{name: Fact(value, now) for name, value in facts.items()}}
+            known = {**self.facts, **learned}
             self._facts = known
             path = self.path
             if path is None:
@@ -131,7 +140,8 @@ class ServiceProfile:
                     # Another process may have found out more.
                     others = self._read(path, strict=False)
                     newer = {name: fact for name, fact in known.items() if _newer(fact, others.get(name))}
-                    merged = {**others, **newer}
+                    # A clock that was wrong may have dated the fact of another process later.
+                    merged = {**others, **newer, **learned}
                     self._write(path, merged)
                 self._facts = merged
             except (OSError, TimeoutError) as exc:
@@ -139,10 +149,17 @@ class ServiceProfile:
 
     # what the client uses
 
+    def _found_in_dialect(self, name: str) -> Any:
+        """Return a fact that would do harm where it is wrong; None if it was found out in the other dialect."""
+        fact = self.facts.get(name)
+        if fact is None or (fact.dialect is not None and fact.dialect != self._dialect()):
+            return None
+        return fact.found
+
     @property
     def update_key(self) -> UpdateKey | None:
         """The key of the new values in the body of an update; None if it is not known."""
-        found = self.found("update_key")
+        found = self._found_in_dialect("update_key")
         return "update" if found == "update" else "data" if found in ("data", "either") else None
 
     @property
@@ -153,7 +170,7 @@ class ServiceProfile:
 
     def compares_exactly(self, kind: str) -> bool:
         """Return whether conditions are known to match exactly: ``find_text``, ``find_numbers``, ``find_datetimes``."""
-        return bool(self.found(kind) == _EXACT)
+        return bool(self._found_in_dialect(kind) == _EXACT)
 
     @property
     def drops_rows(self) -> bool:
@@ -175,13 +192,13 @@ class ServiceProfile:
             with open_regular(path) as file:
                 content = json.loads(file.read())
             facts = {
-                str(name): Fact(fact["found"], datetime.fromisoformat(fact["at"]).astimezone(UTC))
+                str(name): Fact(fact["found"], datetime.fromisoformat(fact["at"]).astimezone(UTC), fact.get("dialect"))
                 for name, fact in content["facts"].items()
             }
             if content["service_profile"] == _FORMAT and content["base_url"] == self._base_url:
                 return facts
             reason = (
-                f"it belongs to {content['base_url']}, not to {self._base_url}"
+                f"it belongs to {printable(str(content['base_url']))}, not to {self._base_url}"
                 if content["service_profile"] == _FORMAT
                 else "it was written by another version of this package"
             )
@@ -189,7 +206,7 @@ class ServiceProfile:
             return {}
         except OSError as exc:
             reason = f"it cannot be read ({exc.strerror or exc})"
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
             pass
         if strict:
             raise ConfigurationError(
@@ -203,13 +220,32 @@ class ServiceProfile:
         content = {
             "service_profile": _FORMAT,
             "base_url": self._base_url,
-            "facts": {name: {"found": fact.found, "at": fact.at.isoformat()} for name, fact in sorted(facts.items())},
+            "facts": {
+                name: {"found": fact.found, "at": fact.at.isoformat(), "dialect": fact.dialect}
+                for name, fact in sorted(facts.items())
+            },
         }
         with AtomicFile(path) as draft:
             with draft.open() as stream:
-                stream.write(json.dumps(content, indent=1, ensure_ascii=False).encode())
+                stream.write(json.dumps(content, indent=1).encode())
             draft.publish(overwrite=True)
 
 
 def _newer(fact: Fact, other: Fact | None) -> bool:
-    return other is None or fact.at >= other.at
+    return other is None or not other.is_current or fact.at >= other.at
+
+
+def _expanded(path: str) -> Path:
+    """Return a path with the home directory in place of ``~``.
+
+    Raises
+    ------
+    ConfigurationError
+        The home directory is not known.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigurationError(
+            f"The home directory in service_profile={path!r} is not known on this machine. Give a path without ~."
+        ) from None

@@ -42,6 +42,8 @@ _SECONDS = len("YYYY-MM-DD HH:MM:SS")
 _MAX_SHOWN = 5
 _UNRELATED = (AuthenticationError, PermissionDeniedError, NotFoundError, RateLimitError)
 """Refusals that have nothing to do with the body of a request."""
+_LIKELY = "likely_update_key"
+"""The fact that the next trial is to begin with a key."""
 
 
 # similar keys
@@ -246,6 +248,9 @@ class _Snapshot:
 class UpdateTrial:
     """The first update of an account: it finds out under which key the service takes new values.
 
+    If the row changes only after the second request, the key remains unknown: the next row is tried, with that key
+    first.
+
     Parameters
     ----------
     context : WriteContext
@@ -297,9 +302,14 @@ class UpdateTrial:
         wanted = {(before.total + change) % 2**64 for change in changes}
         if self._multiple_rows == "all":
             wanted = {(before.total + sum(changes)) % 2**64}
+        client = self._context.client
+        keys: tuple[UpdateKey, ...] = get_args(UpdateKey)
+        if client.service_profile.found(_LIKELY) == keys[-1]:
+            keys = keys[::-1]
         first: SendResult | None = None
-        accepted = []
-        for key in get_args(UpdateKey):
+        accepted: list[UpdateKey] = []
+        tried = 0
+        for key in keys:
             sent = send_updates(self._context, [self._update], 1, multiple_rows=self._multiple_rows, key=key)
             first = first or sent
             if sent.complete:
@@ -309,6 +319,7 @@ class UpdateTrial:
             # An error with HTTP status 200 does not prove that nothing was done.
             elif not sent.ranges(Outcome.UNKNOWN):
                 continue
+            tried += 1
             try:
                 after = self._read()
             except BaseException as exc:  # noqa: BLE001 - whatever happened, the update was sent
@@ -318,7 +329,9 @@ class UpdateTrial:
                     exc,
                 )
             if after.total in wanted:
-                self._context.client.service_profile.learn({"update_key": key})
+                # After two requests, it may be the first one that was carried out, late.
+                fact = "update_key" if tried == 1 else _LIKELY
+                client.service_profile.learn({fact: key}, client.dialect.kind)
                 return sent
             if after.total != before.total:
                 self._raise(before, after)

@@ -397,29 +397,29 @@ def _send_and_require_updates(
     *,
     differing: Sequence[RowRange] | None,
 ) -> SendResult:
-    """Send one update per row. Where the key of the new values is not known, learn it from a row that differs.
+    """Send one update per row. Where the key of the new values is not known, learn it from rows that differ.
 
     Raises
     ------
     IncompleteWriteError
         Some updates failed. The rows ``equal`` count as confirmed.
     """
-    first = SendResult([])
-    if context.client.service_profile.update_key is None:
-        for row in row_ranges.positions(differing or []):
-            (update,) = _updates(context, [(row, row + 1)])
-            tried = UpdateTrial(context, update, context.payload.planned).run()
-            if tried is not None:
-                require_complete(context, _WORDING, tried, confirmed_before=equal, hint=hint)
-                first, equal = tried, row_ranges.merged([*equal, (row, row + 1)])
-                ranges = row_ranges.common(ranges, row_ranges.complement([(row, row + 1)], context.payload.rows or 0))
-                break
-        else:
-            # Another program has made the same changes meanwhile.
-            return first
+    tried: list[Any] = []
+    rows = iter(row_ranges.positions(differing or []))
+    while context.client.service_profile.update_key is None:
+        row = next(rows, None)
+        if row is None:
+            # All rows were tried, or another program has made the same changes meanwhile.
+            return SendResult(tried)
+        (update,) = _updates(context, [(row, row + 1)])
+        sent = UpdateTrial(context, update, context.payload.planned).run()
+        if sent is not None:
+            require_complete(context, _WORDING, sent, confirmed_before=equal, hint=hint)
+            tried, equal = [*tried, *sent.results], row_ranges.merged([*equal, (row, row + 1)])
+            ranges = row_ranges.common(ranges, row_ranges.complement([(row, row + 1)], context.payload.rows or 0))
     sent = send_updates(context, _updates(context, ranges), row_ranges.count(ranges))
     require_complete(context, _WORDING, sent, confirmed_before=equal, hint=hint)
-    return SendResult([*first.results, *sent.results])
+    return SendResult([*tried, *sent.results])
 
 
 def _updates(context: WriteContext, ranges: Sequence[RowRange]) -> Iterator[Update]:

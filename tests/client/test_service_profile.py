@@ -42,6 +42,11 @@ def written(path, facts, *, days=0, base_url="https://api.clicdata.com"):
     return path
 
 
+def written_at(at):
+    content = {"service_profile": 1, "base_url": "https://api.clicdata.com", "facts": {"a": {"found": 1, "at": at}}}
+    return json.dumps(content)
+
+
 def test_what_is_learned_is_kept_for_the_account_alone(serve, state, name):
     sandbox, session = serve(session={"service_profile": None})
     learn(session, name)
@@ -99,6 +104,26 @@ def test_the_path_is_a_setting(no_settings, monkeypatch, tmp_path, given):
         assert profile_of(session).update_key == "update"
 
 
+def test_the_home_directory_is_known_as_tilde(no_settings, monkeypatch, tmp_path):
+    written(tmp_path / "p.json", {"update_key": "update"})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("CLICDATA_SERVICE_PROFILE", "~/p.json")
+    with cd.Session(api_key="hush") as session:
+        assert profile_of(session).update_key == "update"
+    monkeypatch.setenv("CLICDATA_SERVICE_PROFILE", "~nobody-of-this-name/p.json")
+    with pytest.raises(cd.ConfigurationError, match="home directory"):
+        cd.Session(api_key="hush")
+
+
+@pytest.mark.parametrize("text", ["\ud800", "ü"])
+def test_any_text_can_be_kept(tmp_path, text):
+    with cd.Session(api_key="hush", service_profile=tmp_path / "p.json") as session:
+        profile_of(session).learn({text: text})
+    with cd.Session(api_key="hush", service_profile=tmp_path / "p.json") as session:
+        assert profile_of(session).found(text) == text
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -108,6 +133,9 @@ def test_the_path_is_a_setting(no_settings, monkeypatch, tmp_path, given):
         ('{"service_profile": 1, "base_url": "https://api.clicdata.com", "facts": {"a": 1}}', "not a service profile"),
         ('{"service_profile": 2, "base_url": "https://api.clicdata.com", "facts": {}}', "another version"),
         ('{"service_profile": 1, "base_url": "https://other.example", "facts": {}}', "it belongs to https://other"),
+        ('{"service_profile": 1, "base_url": "\\u001b[31m", "facts": {}}', r"it belongs to \\x1b\[31m"),
+        (written_at("0001-01-01T00:00:00+23:00"), "it is not a service profile"),
+        ("[" * 100_000, "it is not a service profile"),
     ],
 )
 def test_a_file_that_is_no_profile_is_refused_if_it_was_named(tmp_path, content, reason):
