@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, get_args
 
+import numpy as np
+
 from pandas_clicdata import read
 from pandas_clicdata._display import ProgressBar
 from pandas_clicdata._models import ColumnType, MultipleRows, PlannedColumn, RequestOutcome
@@ -33,6 +35,7 @@ from pandas_clicdata.errors import (
 from pandas_clicdata.write import fingerprint, row_ranges
 from pandas_clicdata.write.context import WriteContext
 from pandas_clicdata.write.executor import Batch, Outcome, SendResult, send_all
+from pandas_clicdata.write.fingerprint import Hashes
 from pandas_clicdata.write.payload import Payload
 from pandas_clicdata.write.reconcile import read_until_stable
 from pandas_clicdata.write.results import RowStates, failed_after_sending, raise_from
@@ -50,8 +53,15 @@ _LIKELY = "likely_update_key"
 
 
 def _folded(text: str) -> str:
-    letters = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(each for each in letters if not unicodedata.combining(each)).strip()
+    if text.isascii() and text.isprintable():
+        return text.lower().strip()
+    letters = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text.casefold()).casefold())
+    return "".join(filter(_has_weight, letters)).strip()
+
+
+def _has_weight(letter: str) -> bool:
+    """Return whether all databases compare the character; many leave out accents, emoji and what is invisible."""
+    return letter <= "\uffff" and not unicodedata.combining(letter) and unicodedata.category(letter) not in ("Cc", "Cf")
 
 
 def _as_double(text: str) -> str:
@@ -66,10 +76,10 @@ def _to_the_second(text: str) -> str:
 
 
 _SIMILAR: Mapping[ColumnType, tuple[str, Callable[[str], str], str]] = {
-    ColumnType.TEXT: ("find_text", _folded, "except for case, accents or spaces"),
-    ColumnType.DROPDOWN: ("find_text", _folded, "except for case, accents or spaces"),
-    ColumnType.NUMBER: ("find_numbers", _as_double, "in its first 15 digits"),
-    ColumnType.PERCENTAGE: ("find_numbers", _as_double, "in its first 15 digits"),
+    ColumnType.TEXT: ("find_text", _folded, "except for case, accents, spaces or emoji"),
+    ColumnType.DROPDOWN: ("find_text", _folded, "except for case, accents, spaces or emoji"),
+    ColumnType.NUMBER: ("find_numbers", _as_double, "as a floating-point number"),
+    ColumnType.PERCENTAGE: ("find_numbers", _as_double, "as a floating-point number"),
     ColumnType.DATETIME: ("find_datetimes", _to_the_second, "except for fractions of a second"),
 }
 """By column type: the fact that says how conditions compare, a text that is equal for similar values, and in which
@@ -92,7 +102,8 @@ class SimilarKeys:
     def __init__(self, payload: Payload, keys: Sequence[str], profile: ServiceProfile) -> None:
         self._payload = payload
         self._profile = profile
-        self._exact: list[int] = payload.hashes(keys).tolist()
+        exact = payload.hashes(keys)
+        self._exact: list[int] = exact.tolist()
         self._planned = [column for column in payload.planned if column.name in keys]
         ready = payload.table().select([column.name for column in self._planned])
         blocks = [fingerprint.texts_of_batch(block, self._planned) for block in fingerprint.blocks(ready)]
@@ -105,8 +116,13 @@ class SimilarKeys:
             and (_SIMILAR[column.data_type][1] is not _as_double or any(map(_is_long, texts)))
             for column, texts in zip(self._planned, self._texts, strict=True)
         ]
-        self._similar: list[int] = self._hashes(self._texts) if self.possible else []
-        self._wanted = set(self._similar)
+        similar = self._hashes(self._texts) if self.possible else exact
+        self._similar: list[int] = similar.tolist()
+        self._wanted, first, places = np.unique(similar, return_index=True, return_inverse=True)
+        self._only = exact[first]
+        """The key of each similar key, if the frame has no other one."""
+        self._is_only = np.ones(len(first), dtype=bool)
+        self._is_only[places[exact != self._only[places]]] = False
         self._found: dict[int, dict[int, list[str | None]]] = {}
 
     @property
@@ -114,23 +130,26 @@ class SimilarKeys:
         """Whether the table can have such rows; otherwise it need not be read."""
         return any(self._doubtful)
 
-    def _hashes(self, texts: Sequence[Sequence[str | None]]) -> list[int]:
+    def _hashes(self, texts: Sequence[Sequence[str | None]]) -> Hashes:
         similar = [
             [None if text is None else _SIMILAR[column.data_type][1](text) for text in values] if doubtful else values
             for column, values, doubtful in zip(self._planned, texts, self._doubtful, strict=True)
         ]
-        hashes: list[int] = fingerprint.row_hashes(similar).tolist()
-        return hashes
+        return fingerprint.row_hashes(similar)
 
     def add(self, page: Sequence[Mapping[str, Any]]) -> None:
-        """Take note of the rows of a page whose keys are equal or similar to those of the frame."""
-        if not self.possible:
+        """Take note of the rows of a page whose keys are similar to those of the frame."""
+        if not self.possible or not len(self._wanted):
             return
         texts = fingerprint.texts_of_page(page, self._planned)
-        exact = fingerprint.row_hashes(texts).tolist()
-        for at, (similar, own) in enumerate(zip(self._hashes(texts), exact, strict=True)):
-            if similar in self._wanted:
-                self._found.setdefault(similar, {}).setdefault(own, [column[at] for column in texts])
+        similar = self._hashes(texts)
+        places = np.minimum(np.searchsorted(self._wanted, similar), len(self._wanted) - 1)
+        at = np.flatnonzero(self._wanted[places] == similar)
+        exact = fingerprint.row_hashes([[column[row] for row in at] for column in texts])
+        # Most rows have the very key of the frame.
+        noted = ~self._is_only[places[at]] | (exact != self._only[places[at]])
+        for row, own in zip(at[noted].tolist(), exact[noted].tolist(), strict=True):
+            self._found.setdefault(int(similar[row]), {}).setdefault(own, [column[row] for column in texts])
 
     def forget(self) -> None:
         """Forget the pages, because the table is read again."""

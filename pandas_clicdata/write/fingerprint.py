@@ -121,7 +121,12 @@ def _cell_hashes(texts: Sequence[str | None]) -> Hashes:
     cells = np.empty(len(texts), dtype=object)
     # A null has no "=", so it differs from every text.
     cells[:] = ["" if text is None else f"={text}" for text in texts]
-    return pd.util.hash_array(cells, categorize=False)
+    try:
+        return pd.util.hash_array(cells, categorize=False)
+    except UnicodeEncodeError:
+        # A service may send half of a surrogate pair. The frame has none, so a backslash in its text does not matter.
+        cells[:] = [text.encode(errors="backslashreplace").decode() for text in cells]
+        return pd.util.hash_array(cells, categorize=False)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -15,11 +16,14 @@ every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
 LONG = Decimal("0.123456789012345678901")
 
 # The key, a similar key, and the assumption under which a condition with one of them matches the other.
-SIMILAR = {
+SIMILAR: dict[str, Any] = {
     "case": (["UA1", "ua1"], {"find_text": "ignore_case"}),
     "space at the end": (["UA1", "UA1 "], {"find_text": "ignore_case"}),
     "letter": (["Straße", "STRASSE"], {"find_text": "ignore_case"}),
     "accent": (["Zürich", "Zurich"], {}),
+    "emoji": (["ok \N{ROCKET}", "ok"], {}),
+    "invisible": (["UA\N{ZERO WIDTH SPACE}1", "UA1"], {}),
+    "sign": (["\N{TRADE MARK SIGN}", "tm"], {}),
     "whole number": ([2**60, 2**60 + 1], {"find_numbers": "double"}),
     "decimal": ([LONG, LONG + Decimal("1e-21")], {"find_numbers": "double"}),
     "fraction": (
@@ -195,3 +199,23 @@ def test_an_upsert_inserts_a_key_that_is_only_similar(table, name):
     with session:
         assert cd.upsert(one("ua1"), name, on="key", session=session).sent == 1
     assert sorted(row["key"] for row in sandbox.ledger.rows(name)) == ["UA1", "ua1"]
+
+
+@pytest.mark.parametrize("operation", ["delete_rows", "update_rows"])
+def test_half_of_a_surrogate_pair_in_the_table_is_compared(http_service, operation):
+    sent = []
+
+    def answer(request):
+        if request.method != "GET":
+            sent.append(request.method)
+            return 200, {}, b'{"success": true, "result": {}}'
+        if request.path == "/table":
+            return 200, {}, b'{"success": true, "result": [{"id": 7, "name": "T"}]}'
+        rows = b'[{"key": "\\ud800", "t": "x"}, {"key": "a", "t": "x"}]'
+        return 200, {}, b'{"success": true, "result": {"data": ' + rows + b'}, "pagination": {"last_page": true}}'
+
+    with http_service(answer) as url:
+        known = service_profile(url, update_key="data")
+        with cd.Session(api_key="k", base_url=url, api_version="2025.3", service_profile=known) as session:
+            CHANGES[operation]("a", "T", session)
+    assert sent == ["DELETE" if operation == "delete_rows" else "PUT"]
