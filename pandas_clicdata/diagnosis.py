@@ -123,7 +123,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question("duplicate_rows", "kept", "Inserts a row twice in one request.", writes=True),
     Question("update_key", "data", "Updates a row with the new values under `data`, another under `update`.", True),
     Question("unknown_update_key", "refused", "Updates a row with the new values under a key that is unknown.", True),
-    Question("find_text", "exact", "Deletes by a text that differs in case, and one that differs in a space.", True),
+    Question("find_text", "exact", "Deletes by texts that differ in case, a space, an accent, or an emoji.", True),
     Question("find_numbers", "exact", "Deletes by a number that is equal only as a double.", writes=True),
     Question("find_datetimes", "exact", "Deletes by a datetime that differs in its fraction of a second.", True),
     Question("find_nulls", "match", "Deletes by a condition with null.", writes=True),
@@ -226,7 +226,7 @@ class DoctorReport:
             "findings": [vars(each) for each in self.findings],
             "notes": list(self.notes),
         }
-        return json.dumps(content, indent=1, ensure_ascii=False)
+        return json.dumps(content, indent=1)
 
     def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [("assumption", "expected", "found", "verdict")]
@@ -433,7 +433,12 @@ class _Examination:
 
     @cached_property
     def _version(self) -> str | None:
-        """The version in which to ask: the newest one that public clients use; None for the unversioned dialect."""
+        """The version in which to ask: the newest one that public clients use; None for the unversioned dialect.
+
+        What is found out must be about the dialect that the session uses.
+        """
+        if self._client.dialect.kind == "unversioned":
+            return None
         known = [version for version in self._versions if version in KNOWN_VERSIONS]
         return next(iter(known or self._versions), None)
 
@@ -447,7 +452,7 @@ class _Examination:
                 step()
             except AuthenticationError:
                 raise
-            except (ClicDataError, LookupError, TypeError, ValueError, AttributeError) as exc:
+            except (ClicDataError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as exc:
                 # Without its message, which may quote a reply.
                 status = getattr(exc, "status", None)
                 why = type(exc).__name__ if status is None else f"{type(exc).__name__}, HTTP {status}"
@@ -636,7 +641,11 @@ class _Examination:
             rec_id = answer.result.get("id") if isinstance(answer.result, dict) else answer.result
             if not answer.ok or integer(rec_id) is None:
                 continue
-            self._scratch = integer(rec_id) or 0
+            # A RecId that is another number in the reply would be another table of the account.
+            own = self._client.find_by_name(SCRATCH)
+            if own is None or own.rec_id != integer(rec_id):
+                answer.parsed.unexpected("the list of tables shows no new table with this RecId")
+            self._scratch = own.rec_id
             self._found["row_id_in_create"] = self._scratch_has_row_number = wanted is numbered
             if self._version is not None:
                 self._found["created_as"] = "object" if isinstance(answer.result, dict) else "integer"
@@ -783,18 +792,25 @@ class _Examination:
             self._found["duplicate_rows"] = {2: "kept", 1: "dropped"}.get(count, f"stored {count} times")
 
     def _updates(self) -> None:
-        keys = ("data", "update", "doctor")
-        self._insert([{"label": f"under {key}", "number": 1, "text": "as before"} for key in keys])
+        # The values differ, so that an update of all rows is not taken for one of its row.
+        keys = {"data": 2, "update": 3, "doctor": 4}
+        labels = [*(f"under {key}" for key in keys), "not updated"]
+        self._insert([{"label": label, "number": 1, "text": "as before"} for label in labels])
         refused = set()
-        for key in keys:
+        for key, number in keys.items():
             find = _cells({"run": self._run, "label": f"under {key}"})
-            body = operations.update(find, _cells({"number": 2}), "all", key)  # type: ignore[arg-type]
+            body = operations.update(find, _cells({"number": number}), "all", key)  # type: ignore[arg-type]
             if self._ask("PUT /data/{id}/row", self._scratch, version=self._version, body=body).decided().refused:
                 refused.add(key)
-        rows = {str(row["label"]).removeprefix("under "): row for row in self._rows(*(f"under {key}" for key in keys))}
-        if rows.keys() != set(keys):
+        rows = {str(row["label"]).removeprefix("under "): row for row in self._rows(*labels)}
+        other = rows.pop("not updated", None)
+        if other is None or rows.keys() != keys.keys():
             return
-        done = {key: _after_update(row) for key, row in rows.items()}
+        if _after_update(other, 1) != "updated":
+            self._notes.append("An update changed a row that does not match its condition.")
+            self._found["update_key"] = "neither"
+            return
+        done = {key: _after_update(row, keys[key]) for key, row in rows.items()}
         taken = [key for key in ("data", "update") if done[key] == "updated"]
         if taken:
             self._found["update_key"] = "either" if len(taken) == 2 else taken[0]
@@ -810,6 +826,8 @@ class _Examination:
             # The cells of the row, and a condition that does not equal them exactly.
             "case": ({"text": "Doctor"}, {"text": "DOCTOR"}),
             "space": ({"text": "Doctor"}, {"text": "Doctor "}),
+            "accent": ({"text": "Doctor"}, {"text": "D\N{LATIN SMALL LETTER O WITH DIAERESIS}ctor"}),
+            "emoji": ({"text": "Doctor"}, {"text": "Doctor\N{ROCKET}"}),
             "number": ({"number": 2**53 + 1}, {"number": 2**53}),
             "seconds": ({"datetime": f"{_INSTANT}.500000"}, {"datetime": _INSTANT}),
             "null": ({"text": "Doctor"}, {"number": None}),
@@ -817,6 +835,7 @@ class _Examination:
         }
         for name, (cells, _) in cases.items():
             self._insert([{"label": f"find {name}", **cells}])
+        self._insert([{"label": "find nothing", "text": "Doctor"}])
         before = {str(row["label"]) for row in self._rows()}
         refused = set()
         for name, (_, find) in cases.items():
@@ -827,10 +846,17 @@ class _Examination:
         if "control" not in gone:
             self._notes.append("Rows that match a condition exactly were not deleted, so comparisons are not examined.")
             return
+        if "find nothing" not in after:
+            self._notes.append("A delete deleted a row that does not match its condition.")
+            return
+        ignored = [name for name in ("case", "space", "accent", "emoji") if name in gone]
         self._found["find_text"] = (
-            "ignore_case" if {"case", "space"} <= gone else "exact" if not {"case", "space"} & gone
-            else f"ignores {'case' if 'case' in gone else 'spaces'}"
-        )  # fmt: skip
+            "exact"
+            if not ignored
+            else "ignore_case"
+            if {"case", "space"} <= gone
+            else f"ignores {' and '.join(ignored)}"
+        )
         self._found["find_numbers"] = "double" if "number" in gone else "exact"
         self._found["find_datetimes"] = "seconds" if "seconds" in gone else "exact"
         self._found["find_nulls"] = "match" if "null" in gone else "refused" if "null" in refused else "nothing"
@@ -866,6 +892,9 @@ class _Examination:
 
     def _refresh(self) -> None:
         """Refresh the table, which has only one row now. A service may do anything with it."""
+        if any(row.get("run") != self._run and not _is_stale(row.get("run")) for row in self._rows(everything=True)):
+            self._notes.append("Another doctor uses the table, so it was not refreshed.")
+            return
         self._insert([{"label": "refresh"}])
         if self._reaches("2025.3"):
             body = operations.dumps({"mode": "reload"})
@@ -892,7 +921,8 @@ class _Examination:
     def report(self, wrote: bool) -> DoctorReport:
         """Return the report, and keep what was found in the service profile."""
         profile = self._client.service_profile
-        profile.learn({name: value for name, value in self._found.items() if _is_fact(value)})
+        facts_found = {name: value for name, value in self._found.items() if _is_fact(value)}
+        profile.learn(facts_found, self._client.dialect.kind)
         known = {**{name: fact.found for name, fact in profile.facts.items()}, **self._found}
         findings = []
         for question in QUESTIONS:
@@ -929,17 +959,14 @@ def _rows_of(answer: _Answer) -> Sequence[Mapping[str, Any]]:
 def _form_of(text: str) -> str:
     form = next((name for name, pattern in _DATE_FORMS.items() if pattern.fullmatch(text)), None)
     # The form, without the value.
-    return form or re.sub(r"[0-9]", "9", text[:40])
+    return form or re.sub(r"[^\W\d]", "a", re.sub(r"\d", "9", text[:40]))
 
 
-def _after_update(row: Mapping[str, Any]) -> str:
-    match integer(row.get("number")), row.get("text"):
-        case 1, "as before":
-            return "unchanged"
-        case 2, "as before":
-            return "updated"
-        case _:
-            return "cleared" if row.get("text") is None else "changed otherwise"
+def _after_update(row: Mapping[str, Any], wanted: int) -> str:
+    number, text = integer(row.get("number")), row.get("text")
+    if text == "as before" and number in (wanted, 1):
+        return "updated" if number == wanted else "unchanged"
+    return "cleared" if text is None else "changed otherwise"
 
 
 def _is_stale(run: object) -> bool:

@@ -1,11 +1,15 @@
 """The doctor finds every assumption that does not hold, names none wrongly, and leaves nothing but a table."""
 
+import contextlib
 import json
 import logging
 import os
 import random
 import subprocess
 import sys
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -291,3 +295,151 @@ def test_the_table_is_announced_before_it_is_created(serve, caplog):
     with caplog.at_level(logging.INFO, "pandas_clicdata"):
         cd.doctor(session, write=True)
     assert f"creates the table '{SCRATCH}'" in caplog.text
+
+
+@pytest.fixture
+def simple_service(http_service):
+    """Return a function that starts a versioned service; ``matches(method, cell, value)`` decides what is found."""
+
+    @contextlib.contextmanager
+    def start(matches=lambda method, cell, value: cell == value, tables=(), created=None):
+        store = {rec_id: {"name": name, "columns": columns, "rows": rows} for rec_id, name, columns, rows in tables}
+
+        def table_reply(method, table, last, body):
+            if method == "GET":
+                return {"data": table["rows"], "columns": table["columns"]}
+            found = [
+                row
+                for row in table["rows"]
+                if all(matches(method, row.get(cell["column"]), cell["value"]) for cell in body.get("find", ()))
+            ]
+            if method == "PUT":
+                for row in found:
+                    row.update({cell["column"]: cell["value"] for cell in body.get("data", ())})
+            elif method == "DELETE":
+                table["rows"] = [row for row in table["rows"] if not any(row is each for each in found)]
+            elif last == "insert":
+                table["rows"] += [
+                    {each["name"]: row.get(each["name"]) for each in table["columns"]} for row in body["data"]
+                ]
+            return {}
+
+        def answer(request):
+            parts, body = request.path.strip("/").split("/"), json.loads(request.body or "{}")
+            if parts == ["account"]:
+                if "api_version" not in request.query:
+                    return 200, {}, b'{"error": {"code": "APIVersionRequired"}}'
+                result: Any = {"name": "An account"}
+            elif parts == ["data"] and request.method == "POST":
+                result = 100 + len(store)
+                store[result] = {"name": body["name"], "columns": body["columns"], "rows": []}
+                result = result if created is None else created
+            elif len(parts) == 1:
+                listed = [{"id": rec_id, "name": table["name"]} for rec_id, table in store.items()]
+                result = listed if parts == ["table"] else []
+            else:
+                result = table_reply(request.method, store[int(parts[1])], parts[-1], body)
+            return 200, {}, json.dumps({"success": True, "result": result, "pagination": {"last_page": True}}).encode()
+
+        with http_service(answer) as url:
+            yield url
+
+    return start
+
+
+@pytest.mark.parametrize("ignoring", ["PUT", "DELETE"])
+def test_a_service_that_ignores_conditions_is_not_taken_for_another_one(simple_service, tmp_path, ignoring):
+    def matches(method, cell, value):
+        return method == ignoring or cell == value
+
+    with (
+        simple_service(matches) as url,
+        cd.Session(api_key="k", base_url=url, service_profile=tmp_path / "p.json") as session,
+    ):
+        report = cd.doctor(session, write=True)
+        profile = session._client.service_profile
+        found = {each.assumption: each.found for each in report.findings}
+        assert any("does not match its condition" in note for note in report.notes)
+        if ignoring == "PUT":
+            assert (found["update_key"], profile.update_key) == ("neither", None)
+            assert found["find_text"] == "exact"
+        else:
+            assert found["update_key"] == "data"
+            assert found["find_text"] is None
+            assert not profile.compares_exactly("find_text")
+
+
+@pytest.mark.parametrize(
+    ("ignored", "found"),
+    [("\N{COMBINING DIAERESIS}", "ignores accent"), ("\N{ROCKET}", "ignores emoji"), ("", "exact")],
+)
+def test_conditions_that_match_without_accents_or_emoji_are_named(simple_service, tmp_path, ignored, found):
+    def matches(method, cell, value):
+        def weighed(text):
+            return (
+                unicodedata.normalize("NFD", text).replace(ignored, "") if ignored and isinstance(text, str) else text
+            )
+
+        return weighed(cell) == weighed(value)
+
+    with (
+        simple_service(matches) as url,
+        cd.Session(api_key="k", base_url=url, service_profile=tmp_path / "p.json") as session,
+    ):
+        report = cd.doctor(session, write=True)
+        assert {each.assumption: each.found for each in report.findings}["find_text"] == found
+        assert session._client.service_profile.compares_exactly("find_text") == (found == "exact")
+
+
+def test_no_letter_or_digit_of_a_datetime_is_reported(simple_service, tmp_path):
+    tables = [(1, "T", [{"name": "d", "data_type": "datetime"}], [{"d": "12. Jänner 2024, Müller"}])]
+    with (
+        simple_service(tables=tables) as url,
+        cd.Session(api_key="k", base_url=url, service_profile=tmp_path / "p.json") as session,
+    ):
+        report = cd.doctor(session)
+    assert {each.assumption: each.found for each in report.findings}["datetime_form"] == "99. aaaaaa 9999, aaaaaa"
+
+
+def test_the_doctor_examines_the_dialect_of_the_session(serve, tmp_path):
+    """What is found out about the other dialect does not count."""
+    sandbox, session = serve("unversioned", session={"service_profile": tmp_path / "p.json"})
+    cd.doctor(session, write=True)
+    updates = [each for each in sandbox.requests if each.operation == "update"]
+    assert updates
+    assert not any("api_version" in each.query for each in updates)
+    assert session._client.service_profile.update_key == "data"
+    with signed_in(sandbox, "2025.3", service_profile=tmp_path / "p.json") as other:
+        assert other._client.service_profile.update_key is None
+
+
+def test_a_table_that_another_doctor_uses_is_not_refreshed(examined):
+    def then(sandbox, session, report):
+        run = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} 00000000"
+        left = pd.DataFrame({"run": [run], "label": ["order 0"]})
+        for column in ("text", "dropdown", "number", "percentage", "checkbox", "date", "datetime", "zoned"):
+            left[column] = pd.Series([None], dtype="string")
+        types = {
+            "dropdown": "dropdown", "number": "number", "percentage": "percentage", "checkbox": "checkbox",
+            "date": "date", "datetime": "datetime", "zoned": "datetime",
+        }  # fmt: skip
+        left.clicdata.append(SCRATCH, column_types=types, session=session)
+        sandbox.requests.clear()
+        again = cd.doctor(session, write=True)
+        assert [row["run"] for row in sandbox.ledger.rows(SCRATCH)] == [run]
+        assert "refresh" not in sandbox.requests.counts()
+        assert any("Another doctor" in note for note in again.notes)
+
+    examined(then=then)
+
+
+def test_a_reply_that_names_another_table_is_not_believed(simple_service, tmp_path):
+    rows = [{"d": "2024-01-01 00:00:00"}]
+    tables = [(1, "T", [{"name": "d", "data_type": "datetime"}], rows)]
+    with (
+        simple_service(tables=tables, created=1) as url,
+        cd.Session(api_key="k", base_url=url, service_profile=tmp_path / "p.json") as session,
+    ):
+        report = cd.doctor(session, write=True)
+    assert rows == [{"d": "2024-01-01 00:00:00"}]
+    assert any("Nothing was written" in note for note in report.notes)
