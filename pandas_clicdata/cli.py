@@ -56,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:
         return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
     except ModuleNotFoundError as exc:
         if (exc.name or "").startswith("pandas_clicdata"):
             raise
@@ -115,7 +118,9 @@ def _examine(options: argparse.Namespace) -> None:
         )
     with cd.Session(profile=options.profile, service_profile=options.service_profile) as session:
         report = cd.doctor(session, write=options.write)
-    print(report.to_json() if options.json else report)
+    # A console that has not all characters, as on Windows, must not lose the report.
+    encoding = sys.stdout.encoding or "utf-8"
+    print((report.to_json() if options.json else str(report)).encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _serve(options: argparse.Namespace) -> int:

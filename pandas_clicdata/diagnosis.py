@@ -599,7 +599,7 @@ class _Examination:
         try:
             self._try(self._two_inserts)
             if not self._inserts:
-                self._notes.append("No rows could be inserted, so nothing else was written.")
+                self._notes.append("The rows that were inserted were not found, so nothing else was written.")
                 return
             self._try(
                 self._edge_values, self._instants, self._conversions, self._refused_rows,
@@ -893,7 +893,10 @@ class _Examination:
     def _refresh(self) -> None:
         """Refresh the table, which has only one row now. A service may do anything with it."""
         if any(row.get("run") != self._run and not _is_stale(row.get("run")) for row in self._rows(everything=True)):
-            self._notes.append("Another doctor uses the table, so it was not refreshed.")
+            self._notes.append(
+                "The table has rows of another doctor, which started less than an hour ago, so it was not refreshed."
+                " If that one was stopped, a run in an hour deletes its rows."
+            )
             return
         self._insert([{"label": "refresh"}])
         if self._reaches("2025.3"):
@@ -922,7 +925,7 @@ class _Examination:
         """Return the report, and keep what was found in the service profile."""
         profile = self._client.service_profile
         facts_found = {name: value for name, value in self._found.items() if _is_fact(value)}
-        profile.learn(facts_found, self._client.dialect.kind)
+        is_kept = profile.learn(facts_found, self._client.dialect.kind)
         known = {**{name: fact.found for name, fact in profile.facts.items()}, **self._found}
         findings = []
         for question in QUESTIONS:
@@ -935,8 +938,13 @@ class _Examination:
         notes = list(self._notes)
         if not wrote and any(each.verdict == "not found out" for each in findings):
             notes.append("To find out more, with a table of the doctor's own: cd.doctor(write=True)")
-        if profile.path is not None:
+        if is_kept:
             notes.append("The service profile of this account is updated; its sessions use it for 90 days.")
+        elif not profile.in_memory:
+            notes.append(
+                "The service profile cannot be written, so only this session uses what was found. Pass the path of a"
+                " file that can be written as service_profile=."
+            )
         base_url = self._session.base_url
         facts = {
             "pandas_clicdata": __version__,

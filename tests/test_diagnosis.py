@@ -428,7 +428,7 @@ def test_a_table_that_another_doctor_uses_is_not_refreshed(examined):
         again = cd.doctor(session, write=True)
         assert [row["run"] for row in sandbox.ledger.rows(SCRATCH)] == [run]
         assert "refresh" not in sandbox.requests.counts()
-        assert any("Another doctor" in note for note in again.notes)
+        assert any("rows of another doctor" in note for note in again.notes)
 
     examined(then=then)
 
@@ -443,3 +443,36 @@ def test_a_reply_that_names_another_table_is_not_believed(simple_service, tmp_pa
         report = cd.doctor(session, write=True)
     assert rows == [{"d": "2024-01-01 00:00:00"}]
     assert any("Nothing was written" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_profile_that_cannot_be_written_is_not_called_updated(serve, tmp_path, is_kept):
+    _, session = serve(session={"service_profile": tmp_path / "folder" / "p.json"})
+    if not is_kept:
+        (tmp_path / "folder").touch()
+    notes = cd.doctor(session).notes
+    assert any("is updated" in note for note in notes) == is_kept
+    assert any("cannot be written" in note for note in notes) != is_kept
+
+
+def test_the_command_prints_to_a_console_without_all_characters(serve, tmp_path):
+    sandbox, _ = serve()
+    environment = {
+        **os.environ, "CLICDATA_BASE_URL": sandbox.url, "CLICDATA_CLIENT_ID": sandbox.client_id,
+        "CLICDATA_CLIENT_SECRET": sandbox.client_secret, "PYTHONIOENCODING": "ascii",
+    }  # fmt: skip
+    (tmp_path / "p.json").write_text(
+        json.dumps(
+            {
+                "service_profile": 1,
+                "base_url": sandbox.url,
+                "facts": {"text values": {"found": "x…", "at": datetime.now(UTC).isoformat()}},
+            }
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pandas_clicdata", "doctor", "--service-profile", str(tmp_path / "p.json")],
+        capture_output=True, text=True, env=environment, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"x\u2026" in done.stdout

@@ -124,8 +124,8 @@ class ServiceProfile:
         facts = self.facts
         return f"{max(fact.at for fact in facts.values()):%Y-%m-%d}" if facts else None
 
-    def learn(self, facts: Mapping[str, Any], dialect: str | None = None) -> None:
-        """Keep facts that were just found out in this dialect, in the file too if it can be written."""
+    def learn(self, facts: Mapping[str, Any], dialect: str | None = None) -> bool:
+        """Keep facts that were just found out in this dialect, and return whether they are in the file, too."""
         now = datetime.now(UTC)
         learned = {name: Fact(value, now, dialect) for name, value in facts.items()}
         with self._lock:
@@ -133,7 +133,7 @@ class ServiceProfile:
             self._facts = known
             path = self.path
             if path is None:
-                return
+                return False
             try:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 with lock_of(path, timeout=_LOCK_SECONDS):
@@ -146,6 +146,8 @@ class ServiceProfile:
                 self._facts = merged
             except (OSError, TimeoutError) as exc:
                 logger.info("The service profile %s cannot be written (%s); it is kept in memory.", path, exc)
+                return False
+        return True
 
     # what the client uses
 
