@@ -258,6 +258,11 @@ def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None
     if method == "authorization_code" and all(map(merged.get, _SIGN_IN)):
         raise ConfigurationError("Give code= for a new sign-in, or refresh_token= to continue one, but not both.")
     base_url = _checked_base_url(str(merged.get("base_url", DEFAULT_BASE_URL)))
+    if given.get("base_url") and not given.get("service_profile") and merged.get("service_profile"):
+        _, without, _ = _look_up({**given, "base_url": None}, profile)
+        if _checked_base_url(str(without.get("base_url", DEFAULT_BASE_URL))) != base_url:
+            # The file in the environment or the profile belongs to the service at the address that they name.
+            del merged["service_profile"]
     known = (*_REQUIRED[method], *_OPTIONAL.get(method, ()))
     fields = {name: merged[name] for name in (*known, "service_profile") if merged.get(name)}
     return Settings(

@@ -124,6 +124,21 @@ def test_any_text_can_be_kept(tmp_path, text):
         assert profile_of(session).found(text) == text
 
 
+def test_a_file_of_the_environment_is_not_used_for_another_address(no_settings, monkeypatch, tmp_path):
+    path = written(tmp_path / "p.json", {"update_key": "update"})
+    monkeypatch.setenv("CLICDATA_SERVICE_PROFILE", str(path))
+    assert cd.connect("sandbox")._client.service_profile.update_key is None
+    with cd.Session(api_key="hush", base_url="https://api.clicdata.com/") as session:
+        assert profile_of(session).update_key == "update"
+    with cd.Session(api_key="hush", base_url="https://other.example") as session:
+        assert profile_of(session).path != path
+    with pytest.raises(cd.ConfigurationError, match="it belongs to"):
+        cd.Session(api_key="hush", base_url="https://other.example", service_profile=path)
+    monkeypatch.setenv("CLICDATA_BASE_URL", "https://other.example")
+    with pytest.raises(cd.ConfigurationError, match="it belongs to"):
+        cd.Session(api_key="hush")
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
