@@ -263,6 +263,11 @@ class _Snapshot:
     total: int
     matches: Sequence[_Match]
 
+    @property
+    def rest(self) -> int:
+        """The sum of the other rows."""
+        return (self.total - sum(match.own for match in self.matches)) % 2**64
+
 
 class UpdateTrial:
     """The first update of an account: it finds out under which key the service takes new values.
@@ -393,14 +398,21 @@ class UpdateTrial:
         if len(before.matches) != len(after.matches):
             yield f"{len(after.matches):,} rows match instead of {len(before.matches):,}"
             return
-        for old, new in zip(before.matches, after.matches, strict=True):
+        pairs = list(zip(before.matches, after.matches, strict=True))
+        if self._multiple_rows == "first":
+            pairs = [(old, new) for old, new in pairs if old.own != new.own]
+            if len(pairs) > 1:
+                yield f"{len(pairs):,} of the rows that match changed instead of one"
+        for old, new in pairs:
             expected = {**old.texts, **{name: text for name, text in self._values.items() if text is not None}}
             for name in sorted(expected.keys() | new.texts.keys()):
                 if name in self._values and self._values[name] is None:
                     expected.pop(name, None)
                 if expected.get(name) != new.texts.get(name):
-                    yield f"column {name!r} is {new.texts.get(name)!r} and was {old.texts.get(name)!r}"
-        yield "rows with other keys changed"
+                    requested = f" (requested: {expected.get(name)!r})" if name in self._values else ""
+                    yield f"column {name!r} is {new.texts.get(name)!r} and was {old.texts.get(name)!r}{requested}"
+        if before.rest != after.rest:
+            yield "rows with other keys changed"
 
     def _read(self) -> _Snapshot:
         return read_until_stable(self._scan)

@@ -310,3 +310,45 @@ def test_what_is_learned_counts_more_than_a_fact_with_a_later_date(unknown, name
     NEW.clicdata.update_rows(name, on="n", session=session, progress=write_meanwhile)
     assert rows_of(sandbox, name) == AFTER
     assert session._client.service_profile.update_key == "data"
+
+
+def test_a_value_that_is_stored_otherwise_is_shown_with_the_one_that_was_sent(table_service, tmp_path):
+    def change(rows, body, versioned):
+        set_values(rows, body, [{**cell, "value": cell["value"].strip()} for cell in body["data"]])
+
+    with (
+        table_service(change) as (url, _),
+        cd.Session(api_key="k", base_url=url, api_version="2025.3", service_profile=tmp_path / "p.json") as session,
+        pytest.raises(cd.VerificationError) as caught,
+    ):
+        cd.update_rows(pd.DataFrame({"n": [1], "t": ["x "]}), "T", on="n", session=session)
+    assert caught.value.differences == ["column 't' is 'x' and was 'b' (requested: 'x ')"]
+
+
+def test_rows_with_other_keys_that_changed_are_named(table_service, tmp_path):
+    def change(rows, body, versioned):
+        for row in rows:
+            row.update({cell["column"]: cell["value"] for cell in body["data"]})
+
+    with (
+        table_service(change) as (url, _),
+        cd.Session(api_key="k", base_url=url, api_version="2025.3", service_profile=tmp_path / "p.json") as session,
+        pytest.raises(cd.VerificationError) as caught,
+    ):
+        cd.update_rows(pd.DataFrame({"n": [1, 2], "t": ["x", "y"]}), "T", on="n", session=session)
+    assert caught.value.differences == ["rows with other keys changed"]
+    assert caught.value.unsent == [(1, 2)]
+
+
+def test_a_change_of_all_rows_instead_of_the_first_is_named(table_service, tmp_path):
+    def change(rows, body, versioned):
+        set_values(rows, body, body["data"])
+
+    with (
+        table_service(change) as (url, rows),
+        cd.Session(api_key="k", base_url=url, api_version="2025.3", service_profile=tmp_path / "p.json") as session,
+    ):
+        rows += [{"n": 1, "t": "b"}, {"n": 1, "t": "e"}]
+        with pytest.raises(cd.VerificationError) as caught:
+            cd.Data(session).update_data("T", {"n": 1}, {"t": "x"}, "first")
+    assert caught.value.differences == ["3 of the rows that match changed instead of one"]
