@@ -1169,9 +1169,9 @@ def given_version(case: Case) -> None:
 
 
 @contextlib.contextmanager
-def running(sandbox: Sandbox, folder: Path) -> Iterator[Case]:
+def running(sandbox: Sandbox, folder: Path, **options: Any) -> Iterator[Case]:
     """Yield a case with a session of its own, and remove the faults that are left."""
-    with open_session(sandbox, folder) as session:
+    with open_session(sandbox, folder, **options) as session:
         try:
             yield Case(sandbox, session, folder)
         finally:
