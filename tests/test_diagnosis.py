@@ -96,10 +96,9 @@ def test_nothing_differs_from_the_default(examined, dialect):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dialect", ["both", "versioned", "unversioned"])
 @pytest.mark.parametrize(("name", "choice"), FLIPS)
-def test_each_switch_that_is_flipped_is_named(examined, dialect, name, choice):
-    check(examined(dialect, **{name: choice}), dialect, {name: choice})
+def test_each_switch_that_is_flipped_is_named(examined, name, choice):
+    check(examined(**{name: choice}), "both", {name: choice})
 
 
 @pytest.mark.parametrize("seed", [pytest.param(seed, marks=() if seed < 2 else pytest.mark.slow) for seed in range(20)])
