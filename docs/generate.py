@@ -143,14 +143,15 @@ def assumptions() -> str:
     lines: dict[str, list[Sequence[str]]] = {area: [] for area in AREAS}
     for each in ASSUMED:
         effect = effects[each.name]
-        examined = [f"`{name}`: {asks[name]}" for name in effect.questions(each)]
+        questions = effect.questions(each)
+        examined = [f"`{name}`: {asks[name]}" for name in questions] or ["Not examined."]
         lines[each.area].append(
             (
                 each.behaviour,
                 each.tag,
                 choices(each.switch),
                 effect.client,
-                "<br>".join([*examined, *([effect.why_not_examined] if effect.why_not_examined else [])]),
+                "<br>".join(examined) + (f" {effect.why_not_examined}" if effect.why_not_examined else ""),
                 "<br>".join(f"`{test}`" for test in effect.tests),
             )
         )

@@ -58,10 +58,11 @@ EFFECTS: Mapping[str, Effect] = {
     ),
     "value_forms": Effect(
         client="The client writes these forms. It reads a value as it comes: a number in a checkbox column stays a "
-        "number, and a warning is logged.",
+        "number, a warning is logged, and for a write with `verify=True` it is a `VerificationError`.",
         tests=(
             "contract/test_account::test_a_value_of_each_type_is_read_back_exactly",
             "column_types/test_infer::test_a_column_that_does_not_fit_its_declared_type_is_logged",
+            f"{_EFFECTS}::test_a_value_that_the_service_changes_is_found_by_verify",
         ),
         examined_as=("checkbox values", "date values", "dropdown values"),
     ),
@@ -479,7 +480,7 @@ EFFECTS: Mapping[str, Effect] = {
     ),
     "rate_limit": Effect(
         client="After a 429, the client waits as long as `Retry-After` says, or longer each time without it, and "
-        "sends again.",
+        "sends again, within the limits of its `RetryPolicy`.",
         tests=(
             "client/test_transport::test_the_wait_before_a_retry",
             "client/test_rate_limiter::test_backoff_without_retry_after_grows_up_to_the_cap",
@@ -669,8 +670,7 @@ EFFECTS: Mapping[str, Effect] = {
         why_not_examined=_NO_PEOPLE,
     ),
     "passwords": Effect(
-        client="The client sends the password under this name, and shows it nowhere. Sessions that sign in with the "
-        "old one are refused from then on.",
+        client="The client sends the password under this name, and shows it nowhere. It does not sign in to check it.",
         tests=(
             f"{_PEOPLE}::test_a_new_password_signs_in_and_the_old_one_does_not",
             "client/test_secrets::test_no_failure_shows_a_new_password",
