@@ -461,7 +461,7 @@ EFFECTS: Mapping[str, Effect] = {
         tests=(
             "client/test_table_lookup::test_an_error_under_http_200_has_the_type_of_its_code",
             "client/test_table_lookup::test_an_unexplained_refusal_of_a_create_under_http_200_created_no_table",
-            "client/test_dialects::test_errors_are_raised",
+            "faults/test_write_faults::test_an_insert_of_unknown_outcome_is_not_sent_again",
         ),
     ),
     "order_of_checks": Effect(
