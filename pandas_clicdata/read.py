@@ -8,11 +8,11 @@ import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from operator import itemgetter
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, get_args, overload
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, overload
 
 import pandas as pd
 import pyarrow as pa
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 _TEXTS = (ColumnType.TEXT, ColumnType.DROPDOWN)
 _PAGE_BEYOND_END = 1_000_000
 """A page that no table has. A larger number could overflow in the service."""
+_STABLE_TRIES = 3
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +195,20 @@ def pages(
         on_repeated=on_repeated,
     )
     yield from _PageReader(client, options).pages()
+
+
+def read_until_stable(attempt: Callable[[], T]) -> T:
+    """Read a table again if it changed meanwhile, because a late request changes it once.
+
+    Raises
+    ------
+    IncompleteReadError
+        The table changed during every attempt, or could not be read.
+    """
+    for _ in range(_STABLE_TRIES - 1):
+        with suppress(IncompleteReadError):
+            return attempt()
+    return attempt()
 
 
 def pages_backwards(

@@ -37,7 +37,6 @@ from pandas_clicdata.write.context import WriteContext
 from pandas_clicdata.write.executor import Batch, Outcome, SendResult, send_all
 from pandas_clicdata.write.fingerprint import Hashes
 from pandas_clicdata.write.payload import Payload
-from pandas_clicdata.write.reconcile import read_until_stable
 from pandas_clicdata.write.results import RowStates, failed_after_sending, raise_from
 
 _DOUBLE_DIGITS = 15
@@ -415,7 +414,7 @@ class UpdateTrial:
             yield "rows with other keys changed"
 
     def _read(self) -> _Snapshot:
-        return read_until_stable(self._scan)
+        return read.read_until_stable(self._scan)
 
     def _scan(self) -> _Snapshot:
         context, types = self._context, self._types

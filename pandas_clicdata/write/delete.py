@@ -36,7 +36,6 @@ from pandas_clicdata.write.executor import Batch, send_all
 from pandas_clicdata.write.journal import Journal
 from pandas_clicdata.write.options import RECONCILE_SECONDS, Options
 from pandas_clicdata.write.payload import Payload, align_subset, key_names, refuse_null_keys, select_columns
-from pandas_clicdata.write.reconcile import read_until_stable
 from pandas_clicdata.write.results import Wording, dry_receipt, receipt, require_complete, wait_for_late_requests
 from pandas_clicdata.write.update import update_receipt
 
@@ -193,7 +192,7 @@ def _delete(
     )
     if options.dry_run or limit is not None or similar.possible:
         declared = {} if known is None else {column.name: column.data_type for column in known.columns}
-        matching = read_until_stable(lambda: _matching(context, similar))
+        matching = read.read_until_stable(lambda: _matching(context, similar))
         similar.refuse(range(context.payload.rows or 0), "delete", each_alone=False)
         wanted = {key for key, _ in matching}
         facts["matched"] = len(matching)
@@ -309,7 +308,7 @@ def update_matching(
     update = Update(((0, 1),), _cells(conditions), 1, values=_cells(new))
     similar = SimilarKeys(conditions, [column.name for column in conditions.planned], client.service_profile)
     if similar.possible:
-        read_until_stable(lambda: _matching(replace(context, payload=conditions), similar))
+        read.read_until_stable(lambda: _matching(replace(context, payload=conditions), similar))
         similar.refuse([0], "change", each_alone=True)
     if client.service_profile.update_key is None:
         tried = UpdateTrial(context, update, [*conditions.planned, *new.planned], multiple_rows).run()

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -23,7 +23,6 @@ from pandas_clicdata.client import operations
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import (
     ClicDataError,
-    IncompleteReadError,
     ResumeError,
     RowRange,
     RowsExistError,
@@ -32,13 +31,13 @@ from pandas_clicdata.errors import (
 )
 from pandas_clicdata.types import row_codec
 from pandas_clicdata.write import fingerprint, row_ranges
+from pandas_clicdata.write.conditions import SimilarKeys
 from pandas_clicdata.write.context import WriteContext
 from pandas_clicdata.write.fingerprint import Checksums, Hashes
 from pandas_clicdata.write.journal import Journal, UnknownBatch
 from pandas_clicdata.write.payload import stamp_column
 
 T = TypeVar("T")
-_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -114,21 +113,7 @@ def scan_table(
         copies = {int(value): int(count) for value, count in zip(distinct, counts, strict=True) if count}
         return TableScan(rows, total, copies, bool(repeated))
 
-    return read_until_stable(scan)
-
-
-def read_until_stable(attempt: Callable[[], T]) -> T:
-    """Read a table again if it changed meanwhile, because a late request changes it once.
-
-    Raises
-    ------
-    IncompleteReadError
-        The table changed during every attempt, or could not be read.
-    """
-    for _ in range(_TRIES - 1):
-        with suppress(IncompleteReadError):
-            return attempt()
-    return attempt()
+    return read.read_until_stable(scan)
 
 
 _STAMP = re.compile(r"[0-9a-f]{16}-[0-9]+(\.[0-9a-f]{4})?")
@@ -267,7 +252,7 @@ class ByStamp:
             )
 
     def _scan(self, repeated_pages: RepeatedPages = "accept") -> _StampScan:
-        return read_until_stable(lambda: self._read(repeated_pages))
+        return read.read_until_stable(lambda: self._read(repeated_pages))
 
     def _read(self, repeated_pages: RepeatedPages) -> _StampScan:
         context = self.context
@@ -427,9 +412,6 @@ class ByKeys:
 
     def _similar(self, positions: Sequence[int]) -> str:
         """Return why a delete by the keys of these rows could delete another row; empty if it could not."""
-        # That module imports this one.
-        from pandas_clicdata.write.conditions import SimilarKeys
-
         context = self.context
         similar = SimilarKeys(context.payload, context.keys, context.client.service_profile)
         if not positions or not similar.possible:

@@ -33,7 +33,7 @@ from pandas_clicdata.write.executor import SendResult
 from pandas_clicdata.write.journal import Baseline, Journal
 from pandas_clicdata.write.options import RECONCILE_SECONDS, OnNewColumns, Options
 from pandas_clicdata.write.payload import align, align_subset, keyed_payload
-from pandas_clicdata.write.reconcile import ByKeys, read_until_stable, scan_table
+from pandas_clicdata.write.reconcile import ByKeys, scan_table
 from pandas_clicdata.write.results import (
     RowStates,
     Wording,
@@ -172,7 +172,7 @@ def update_rows(
     differing: Sequence[RowRange] | None = None
     similar = SimilarKeys(payload, keys, client.service_profile)
     if rows and (similar.possible or (client.service_profile.update_key is None and not dry_run)):
-        differing = read_until_stable(lambda: _compare(context, similar)).differing
+        differing = read.read_until_stable(lambda: _compare(context, similar)).differing
         similar.refuse(range(rows), "change", each_alone=True)
         if client.service_profile.update_key is not None:
             differing = None
@@ -309,7 +309,7 @@ def upsert_rows(context: WriteContext) -> WriteResult:
     journal = Journal(replace(context.journal.identity, resumable=False))
     context = replace(context, payload=payload, journal=journal)
     similar = SimilarKeys(payload, context.keys, client.service_profile)
-    comparison = read_until_stable(lambda: _compare(context, similar))
+    comparison = read.read_until_stable(lambda: _compare(context, similar))
     similar.refuse(row_ranges.positions(comparison.differing), "change", each_alone=True)
     inserts = row_ranges.count(comparison.absent)
     updates = row_ranges.count(comparison.differing)

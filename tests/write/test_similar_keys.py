@@ -219,3 +219,30 @@ def test_half_of_a_surrogate_pair_in_the_table_is_compared(http_service, operati
         with cd.Session(api_key="k", base_url=url, api_version="2025.3", service_profile=known) as session:
             CHANGES[operation]("a", "T", session)
     assert sent == ["DELETE" if operation == "delete_rows" else "PUT"]
+
+
+@pytest.mark.parametrize("operation", ["append", "upsert"])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_late_row_is_not_deleted_if_that_could_delete_a_similar_one(serve, name, operation, known):
+    """Where text is known to be compared exactly, the surplus row is deleted."""
+    comparison = "exact" if known else "ignore_case"
+    sandbox, session = serve(assume=Assumptions(find_text=comparison), session={"service_profile": None})
+    cd.push(one("UA1"), name, session=session)
+    if known:
+        session._client.service_profile.learn({"find_text": "exact"})
+    sandbox.faults.late_commit(operation="append", nth=2)
+
+    def release(done, total):
+        if len(sandbox.ledger.rows(name)) == 4:
+            sandbox.faults.release()
+
+    rows = pa.table({"key": ["x", "ua1", "z"], "t": ["new"] * 3})
+    options = {"on": "key", "chunksize": 1, "reconcile_wait": 0, "progress": release, "session": session}
+    if known:
+        getattr(cd, operation)(rows, name, **options)
+    else:
+        with pytest.raises(cd.IncompleteWriteError, match="key is similar"):
+            getattr(cd, operation)(rows, name, **options)
+        sandbox.faults.release()
+    keys = sorted(row["key"] for row in sandbox.ledger.rows(name))
+    assert keys == ["UA1", "ua1", "x", "z"]
