@@ -346,6 +346,7 @@ def simple_service(http_service):
     return start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ignoring", ["PUT", "DELETE"])
 def test_a_service_that_ignores_conditions_is_not_taken_for_another_one(simple_service, tmp_path, ignoring):
     def matches(method, cell, value):
@@ -368,6 +369,7 @@ def test_a_service_that_ignores_conditions_is_not_taken_for_another_one(simple_s
             assert not profile.compares_exactly("find_text")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ignored", "found"),
     [("\N{COMBINING DIAERESIS}", "ignores accent"), ("\N{ROCKET}", "ignores emoji"), ("", "exact")],
@@ -390,6 +392,7 @@ def test_conditions_that_match_without_accents_or_emoji_are_named(simple_service
         assert session._client.service_profile.compares_exactly("find_text") == (found == "exact")
 
 
+@pytest.mark.slow
 def test_no_letter_or_digit_of_a_datetime_is_reported(simple_service, tmp_path):
     tables = [(1, "T", [{"name": "d", "data_type": "datetime"}], [{"d": "12. Jänner 2024, Müller"}])]
     with (
@@ -432,6 +435,7 @@ def test_a_table_that_another_doctor_uses_is_not_refreshed(examined):
     examined(then=then)
 
 
+@pytest.mark.slow
 def test_a_reply_that_names_another_table_is_not_believed(simple_service, tmp_path):
     rows = [{"d": "2024-01-01 00:00:00"}]
     tables = [(1, "T", [{"name": "d", "data_type": "datetime"}], rows)]

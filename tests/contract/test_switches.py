@@ -28,7 +28,7 @@ Place: TypeAlias = tuple[Sandbox, Mapping[str, Any]]
 
 ALL = os.environ.get("CLICDATA_TEST_ALL_SWITCHES") == "1"
 DIALECTS = ("versioned", "unversioned")
-_SAMPLED = 2
+_SAMPLED = 1
 """Number of cases of each operation that run by default."""
 
 ALONE: dict[str, Mapping[str, Any]] = {

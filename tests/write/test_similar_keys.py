@@ -11,6 +11,9 @@ import pandas_clicdata as cd
 from conftest import service_profile
 from pandas_clicdata.sandbox import Assumptions
 
+# By default, the cases cover each value of each parameter; the other combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 DIALECTS = ("2025.3", "unversioned")
 every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
 LONG = Decimal("0.123456789012345678901")
@@ -67,7 +70,6 @@ def table(serve, name):
     return start
 
 
-@pytest.mark.sampled(2)
 @every_dialect
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("case", SIMILAR)
@@ -86,7 +88,6 @@ def test_a_similar_key_in_the_table_is_refused(table, name, api_version, change,
     assert ("cd.doctor(write=True)" in text) == (not facts)
 
 
-@pytest.mark.sampled(2)
 @every_dialect
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("case", SIMILAR)
@@ -100,7 +101,6 @@ def test_known_exact_comparison_is_used(table, name, api_version, change, case):
     assert [text for _, text in left if text == "old"] == ["old"] * (2 if change == "a dry run" else 1)
 
 
-@pytest.mark.sampled(2)
 @every_dialect
 @pytest.mark.parametrize("case", ["case", "whole number", "fraction"])
 @pytest.mark.parametrize("known", [False, True])

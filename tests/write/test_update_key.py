@@ -11,6 +11,9 @@ import pytest
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
 
+# By default, the cases cover each value of each parameter; the other combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 DIALECTS = ("2025.3", "unversioned")
 every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
 every_operation = pytest.mark.parametrize("operation", ["update_rows", "upsert", "push", "update_data"])
@@ -56,7 +59,6 @@ def rows_of(sandbox, name):
     return sorted(sandbox.ledger.rows(name), key=lambda row: row["n"])
 
 
-@pytest.mark.sampled(2)
 @every_dialect
 @every_operation
 @pytest.mark.parametrize("key", ["data", "update", "either"])
@@ -89,7 +91,6 @@ def test_the_key_is_learned_once(
     assert rows_of(sandbox, name)[1]["t"] == "y"
 
 
-@pytest.mark.sampled(2)
 @every_dialect
 @every_operation
 def test_a_row_that_is_harmed_stops_the_write_and_is_named(unknown, name, api_version, operation):
