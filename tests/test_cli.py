@@ -42,6 +42,7 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], cd.Session
             process.kill()
 
 
+@pytest.mark.slow
 def test_demo_runs_and_all_its_checks_pass() -> None:
     result = clicdata("demo")
 

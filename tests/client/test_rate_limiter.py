@@ -223,6 +223,7 @@ def forward_to(url):
     return forward
 
 
+@pytest.mark.slow
 def test_eight_workers_send_each_row_once_to_a_strict_service(one_sandbox, http_service, name):
     frame = pd.DataFrame({"n": range(200)})
     retry = RetryPolicy(attempts=5, backoff=0.02, min_retry_after=0)

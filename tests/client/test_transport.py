@@ -285,7 +285,7 @@ def test_a_connection_without_certificate_check_prints_no_warning_of_another_pac
     assert [str(each.message) for each in recwarn] == []
 
 
-@pytest.mark.parametrize("with_tls", [False, True])
+@pytest.mark.parametrize("with_tls", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_time_to_connect_does_not_limit_the_sending_of_a_body(transport, bundle, with_tls):
     body = bytes(20_000_000)
 

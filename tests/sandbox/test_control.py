@@ -468,6 +468,7 @@ def test_errors_of_a_start_in_the_child_are_raised_in_the_parent(process, tmp_pa
         assert sandbox.ledger.tables() == {}
 
 
+@pytest.mark.slow
 def test_a_process_can_be_started_and_stopped_repeatedly(recwarn):
     process = SandboxProcess()
     sandbox = process.sandbox()
@@ -525,7 +526,7 @@ sys.stdin.readline()
 """
 
 
-@pytest.mark.parametrize("end", ["kill -9", "exit"])
+@pytest.mark.parametrize("end", ["kill -9", pytest.param("exit", marks=pytest.mark.slow)])
 def test_the_process_ends_with_its_parent(tmp_path, end):
     root = Path(pandas_clicdata.sandbox.__file__).parents[2]
     with subprocess.Popen(

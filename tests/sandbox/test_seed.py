@@ -452,6 +452,7 @@ def test_no_schedule_runs_on_existing_tables(look):
 # the command
 
 
+@pytest.mark.slow
 def test_the_command_seeds_once_and_prints_the_result(look, tmp_path):
     with look(data=tmp_path) as seen:
         seen.send("POST", "/team", {"name": "Finance"})

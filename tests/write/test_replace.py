@@ -833,6 +833,7 @@ def test_the_error_after_lost_replies_is_enough_to_continue_or_restore(
         assert in_table(sandbox, name) == OLD_ROWS
 
 
+@pytest.mark.slow
 def test_a_lost_reply_to_any_single_request_is_reconciled(running, open_session, name, tmp_path):
     sandbox = running
     (tmp_path / "first").mkdir()
