@@ -1,4 +1,4 @@
-"""Keep tests and doctests apart from each other and from the user's folders."""
+"""Keep tests and doctests apart from each other and from the user's folders, and choose the number of workers."""
 
 import atexit
 import os
@@ -29,3 +29,8 @@ def _empty_sandbox_of_a_doctest(request):
     if sandbox is not None:
         atexit.unregister(sandbox.stop)
         sandbox.stop()
+
+
+def pytest_xdist_auto_num_workers():
+    """Run two workers more than there are cores, because many tests wait for a server or a time-out."""
+    return (os.cpu_count() or 1) + 2
