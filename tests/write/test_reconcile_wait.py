@@ -154,9 +154,9 @@ def test_a_late_deletion_by_stamp_deletes_no_row_that_was_found(running, session
 
 
 def test_a_row_deleted_by_a_late_deletion_by_key_is_sent_again(running, session, plain):
-    running.faults.late_commit(operation="append", nth=2, delay=0.3)
-    running.faults.late_commit(operation="delete", delay=0.3)
-    receipt = send(plain, session, reconcile_wait=0.2, on="n", verify=True)
+    running.faults.late_commit(operation="append", nth=2, delay=0.6)
+    running.faults.late_commit(operation="delete", delay=0.6)
+    receipt = send(plain, session, reconcile_wait=0.3, on="n", verify=True)
     running.faults.release()
     assert running.faults.pending == []
     assert stored(running, plain) == [-1, *range(ROWS)]
