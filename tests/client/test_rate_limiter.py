@@ -23,6 +23,7 @@ from waiting import wait_until
 
 import pandas_clicdata as cd
 from pandas_clicdata._models import STOP_RETRIES, Request, RetryPolicy, Stop
+from pandas_clicdata.client import rate_limiter
 from pandas_clicdata.client.rate_limiter import Decision, RateLimiter, Ticket
 from pandas_clicdata.client.transport import Transport
 
@@ -498,6 +499,8 @@ class LimiterMachine(RuleBasedStateMachine):
     def begin(self, backoff, cap, give_up):
         self.clock = Clock()
         self.policy = RetryPolicy(backoff=backoff, max_backoff=8, max_retry_after=cap, give_up_after=give_up)
+        # Otherwise the same steps could have another result when hypothesis repeats them.
+        self.unseeded, rate_limiter._random = rate_limiter._random, random.Random(7)
         self.limiter = RateLimiter(self.policy, **self.clock.options)
         self.waiting, self.in_flight = [], []
         self.hold_until = -math.inf
@@ -585,6 +588,12 @@ class LimiterMachine(RuleBasedStateMachine):
     def teardown(self):
         if not hasattr(self, "limiter"):
             return
+        try:
+            self.finish()
+        finally:
+            rate_limiter._random = self.unseeded
+
+    def finish(self):
         # Without further refusals, every request is accepted.
         for _ in range(100):
             for ticket in list(self.in_flight):
