@@ -109,17 +109,20 @@ class Options:
         ValueError
             The service is not known to take ``chunksize`` rows at once.
         """
-        most = client.service_profile.max_rows
+        profile = client.service_profile
+        most = profile.max_rows
         if int(self.chunksize) > most and client.dialect.limits_rows:
             raise ValueError(
                 f"chunksize={int(self.chunksize)} is more than the {most:,} rows that ClicData is known to take in one"
                 " request. To find out whether it takes more:\n    cd.doctor(write=True)"
             )
-        uncounted = client.service_profile.found("insert_counts") is False or not client.dialect.counts_rows
-        if client.service_profile.drops_rows and uncounted and not self.resume:
-            # Nothing else would show that rows are missing.
-            return replace(self, verify=True)
-        return self
+        # The dialect is used last, because it may have to be detected with requests.
+        if not profile.drops_rows or self.resume:
+            return self
+        if profile.found("insert_counts") is not False and client.dialect.counts_rows:
+            return self
+        # Nothing else would show that rows are missing.
+        return replace(self, verify=True)
 
     def given(self) -> dict[str, Any]:
         """Return the options that differ from their defaults, as plain JSON, without those of one call only."""

@@ -458,7 +458,7 @@ BAD: dict[str, Any] = {
     "no name": ("create_data", {"name": None, "cols": {"a": "text"}}, TypeError, "name"),
     "not a frame": ("append_data", {"rec_id": 7, "data": None}, TypeError, "NoneType"),
     "no such option": ("append_data", {"rec_id": 7, "data": FRAME, "batch": 1}, TypeError, "batch"),
-    "a bad option": ("append_data", {"rec_id": 7, "data": FRAME, "chunksize": 501}, ValueError, "chunksize"),
+    "a bad option": ("append_data", {"rec_id": 7, "data": FRAME, "chunksize": 0}, ValueError, "chunksize"),
     "no rows": ("create_and_append", {"name": "T"}, TypeError, "data="),
     "a bad option of push": ("static_send_data", {"name": "T", "data": FRAME, "if_exists": "x"}, ValueError, "'fail'"),
     "no such method": ("rebuild_data", {"rec_id": 7, "method": "rebuild"}, ValueError,
