@@ -22,7 +22,7 @@ _POLL_SECONDS = 0.05
 _MAX_DOUBLINGS = 60
 _numbers = itertools.count()
 # Not the generator that users seed: a retry would change the random numbers of their notebook.
-_random = random.SystemRandom()
+_random: random.Random = random.SystemRandom()
 
 
 def jittered(seconds: float) -> float:
