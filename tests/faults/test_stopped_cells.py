@@ -148,12 +148,14 @@ def test_a_stopped_cell_never_stores_a_row_twice(one_sandbox, notebook, moments)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("part", range(5))
 @pytest.mark.inside("looks at the ledger at each moment")
-def test_a_killed_process_is_continued_without_a_journal_of_the_user(one_sandbox, tmp_path):
-    sandbox, random_moment = one_sandbox, random.Random(7)
+def test_a_killed_process_is_continued_without_a_journal_of_the_user(one_sandbox, tmp_path, part):
+    """In parts, so that several workers share the 35 kills."""
+    sandbox, random_moment = one_sandbox, random.Random(part)
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
-    for number in range(35):
-        table = f"killed {number}"
+    for number in range(7):
+        table = f"killed {part} {number}"
         setup = setup_of(sandbox, table, workers=1 + number % 3)
         process = subprocess.Popen(
             [sys.executable, "-c", CHILD, setup], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
