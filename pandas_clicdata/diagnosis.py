@@ -397,7 +397,6 @@ class _Examination:
         self._unversioned = False
         self._versions: list[str] = []
         self._headers = False
-        self._accounts: list[_Answer] = []
         self._run = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {secrets.token_hex(4)}"
         self._scratch = 0
         self._scratch_has_row_number = False
@@ -477,12 +476,12 @@ class _Examination:
         self._unversioned = not first.parsed.is_wrapped and first.code.lower() not in VERSION_CODES
         if first.parsed.reply.status >= 500 or first.parsed.invalid:
             first.parsed.raise_for_error()
-        self._accounts.append(first)
+        accounts = [first]
         for version in _VERSIONS:
             answer = self._ask("GET /account", version=version)
             if answer.is_versioned:
                 self._versions.append(version)
-                self._accounts.append(answer)
+                accounts.append(answer)
         self._found["sign-in"] = "accepted"
         names = (["versioned"] if self._versions else []) + (["unversioned"] if self._unversioned else [])
         self._found["dialects"] = " and ".join(names) or "none"
@@ -490,7 +489,7 @@ class _Examination:
             self._found["newest_version"] = self._versions[0]
         domains = [
             answer.result["domain"]
-            for answer in self._accounts
+            for answer in accounts
             if answer.ok and isinstance(answer.result, dict) and isinstance(answer.result.get("domain"), str)
         ]
         if domains:

@@ -45,7 +45,7 @@ _MAX_SHOWN = 5
 _UNRELATED = (AuthenticationError, PermissionDeniedError, NotFoundError, RateLimitError)
 """Refusals that have nothing to do with the body of a request."""
 _LIKELY = "likely_update_key"
-"""The fact that the next trial is to begin with a key."""
+"""The fact that states with which key the next trial begins."""
 
 
 # similar keys
@@ -92,18 +92,18 @@ class SimilarKeys:
     ----------
     payload : Payload
         The rows of the frame.
-    keys : sequence of str
-        The columns of the conditions.
     profile : ServiceProfile
         What is known about the comparison.
+    keys : sequence of str, optional
+        The columns of the conditions. Default: all.
     """
 
-    def __init__(self, payload: Payload, keys: Sequence[str], profile: ServiceProfile) -> None:
+    def __init__(self, payload: Payload, profile: ServiceProfile, keys: Sequence[str] | None = None) -> None:
         self._payload = payload
         self._profile = profile
         exact = payload.hashes(keys)
         self._exact: list[int] = exact.tolist()
-        self._planned = [column for column in payload.planned if column.name in keys]
+        self._planned = [column for column in payload.planned if keys is None or column.name in keys]
         ready = payload.table().select([column.name for column in self._planned])
         blocks = [fingerprint.texts_of_batch(block, self._planned) for block in fingerprint.blocks(ready)]
         self._texts: list[list[str | None]] = [
@@ -310,7 +310,7 @@ class UpdateTrial:
         IncompleteWriteError
             The table could not be read after the update.
         VerificationError
-            No key changes the row, or the row was changed in another way. No other update is to be sent.
+            No key changes the row, or the row changed in another way. The caller must send no other update.
         """
         before = self._read()
         changes = [(match.changed - match.own) % 2**64 for match in before.matches]

@@ -187,9 +187,7 @@ def _delete(
     options, label = context.options, context.table.label
     facts: dict[str, Any] = {}
     wanted: set[int] | None = None
-    similar = SimilarKeys(
-        context.payload, [column.name for column in context.payload.planned], context.client.service_profile
-    )
+    similar = SimilarKeys(context.payload, context.client.service_profile)
     if options.dry_run or limit is not None or similar.possible:
         declared = {} if known is None else {column.name: column.data_type for column in known.columns}
         matching = read.read_until_stable(lambda: _matching(context, similar))
@@ -306,7 +304,7 @@ def update_matching(
     conditions, new = _aligned("filters", conditions, found, known), _aligned("values", new, found, known)
     context = _context("update_data", client, found, new, options, started)
     update = Update(((0, 1),), _cells(conditions), 1, values=_cells(new))
-    similar = SimilarKeys(conditions, [column.name for column in conditions.planned], client.service_profile)
+    similar = SimilarKeys(conditions, client.service_profile)
     if similar.possible:
         read.read_until_stable(lambda: _matching(replace(context, payload=conditions), similar))
         similar.refuse([0], "change", each_alone=True)

@@ -413,7 +413,7 @@ class ByKeys:
     def _similar(self, positions: Sequence[int]) -> str:
         """Return why a delete by the keys of these rows could delete another row; empty if it could not."""
         context = self.context
-        similar = SimilarKeys(context.payload, context.keys, context.client.service_profile)
+        similar = SimilarKeys(context.payload, context.client.service_profile, context.keys)
         if not positions or not similar.possible:
             return ""
         with closing(read.pages(context.client, context.table.rec_id, repeated_pages="accept")) as pages:

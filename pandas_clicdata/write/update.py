@@ -170,7 +170,7 @@ def update_rows(
     rows = payload.rows or 0
     wanted = [(0, rows)] if rows else []
     differing: Sequence[RowRange] | None = None
-    similar = SimilarKeys(payload, keys, client.service_profile)
+    similar = SimilarKeys(payload, client.service_profile, keys)
     if rows and (similar.possible or (client.service_profile.update_key is None and not dry_run)):
         differing = read.read_until_stable(lambda: _compare(context, similar)).differing
         similar.refuse(range(rows), "change", each_alone=True)
@@ -308,7 +308,7 @@ def upsert_rows(context: WriteContext) -> WriteResult:
     # Repeating an upsert resumes it, so its errors have no token.
     journal = Journal(replace(context.journal.identity, resumable=False))
     context = replace(context, payload=payload, journal=journal)
-    similar = SimilarKeys(payload, context.keys, client.service_profile)
+    similar = SimilarKeys(payload, client.service_profile, context.keys)
     comparison = read.read_until_stable(lambda: _compare(context, similar))
     similar.refuse(row_ranges.positions(comparison.differing), "change", each_alone=True)
     inserts = row_ranges.count(comparison.absent)

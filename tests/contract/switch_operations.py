@@ -234,7 +234,7 @@ class Case:
         """Check a call that is to change or delete rows.
 
         For each row of the frame, ``effects`` has the rows of the table that it concerns, and what they become. With
-        ``one_of``, only one of them is to be changed.
+        ``one_of``, the call must change exactly one of them.
         """
         before = bag(self.rows(), columns)
         receipt, error = self.attempt(call)
