@@ -27,7 +27,7 @@ READ = [
     ("types", "infer", "JSON types and declared types → Arrow types"),
     ("types", "row_codec.decode", "rows of a page → Arrow columns"),
     ("read", "_PageReader", "read.py: read every page, prove them complete"),
-    ("read", "_Prefetch", "read.py: request the next page meanwhile"),
+    ("client", "Prefetch", "client/prefetch.py: request the next pages meanwhile"),
 ]
 SHARED = [
     ("client", "Client.insert, Client.read_page, …", "client/api.py: one method per operation; renews the token once"),

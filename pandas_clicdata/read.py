@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import marshal
-import os
-import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from operator import itemgetter
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, overload
 
 import pandas as pd
@@ -23,19 +19,17 @@ from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
     ROW_ID_TYPES,
-    STOP_RETRIES,
     ColumnType,
     DecodedColumn,
     Kind,
     Page,
     RepeatedPages,
-    Stop,
     TableId,
     TableRef,
 )
-from pandas_clicdata._threads import started
 from pandas_clicdata.client import api
 from pandas_clicdata.client.api import Client
+from pandas_clicdata.client.prefetch import Prefetch
 from pandas_clicdata.errors import (
     ClicDataError,
     ColumnNotFoundError,
@@ -234,7 +228,7 @@ def pages_backwards(
     IncompleteReadError
         A page failed or is not the requested one, the service counts other rows, or more pages follow now.
     """
-    ahead = _Prefetch(lambda number: client.read_page(table.rec_id, number))
+    ahead = Prefetch(lambda number: client.read_page(table.rec_id, number))
     received = 0
 
     def wrong(why: str, number: int) -> IncompleteReadError:
@@ -357,7 +351,7 @@ class _PageReader:
         bar = ProgressBar(self._options.progress, f"read {self.table.label}", _smaller(limit, self.first.total))
         before, page, number, received = self.first, self.first, 1, 0
         numbers: dict[bytes, int] = {}
-        ahead = _Prefetch(self._fetch)
+        ahead = Prefetch(self._fetch)
         try:
             while True:
                 count = len(page.rows)
@@ -557,50 +551,6 @@ def _digest(page_rows: Sequence[Mapping[str, Any]]) -> bytes:
         # marshal does not support Decimal.
         canonical = repr((names, cells)).encode("utf-8", "surrogatepass")
     return hashlib.sha256(canonical).digest()
-
-
-class _Prefetch:
-    """One thread, and so one connection, that fetches the next page while one is processed.
-
-    Unlike a pool, the daemon thread delays neither the end of the read nor the exit of the interpreter. Where no thread
-    can be started, a page is fetched when it is needed.
-    """
-
-    def __init__(self, fetch: Callable[[int], Page]) -> None:
-        self._fetch = fetch
-        self._requests: SimpleQueue[tuple[int, Future[Page]] | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._stop = Stop()
-
-    def ask(self, number: int) -> Callable[[], Page]:
-        """Request a page; return a function that waits for it."""
-        if self._thread is None or not self._thread.is_alive():
-            # In a forked child, the queue may be locked by a thread of the parent.
-            self._requests, self._stop = SimpleQueue(), Stop()
-            work = (self._requests, self._stop)
-            self._thread = threading.Thread(target=self._run, args=work, name="clicdata-read", daemon=True)
-            if not started(self._thread):
-                self._thread = None
-                return lambda: self._fetch(number)
-        next_page: Future[Page] = Future()
-        self._requests.put((number, next_page))
-        process = os.getpid()
-        return lambda: next_page.result() if os.getpid() == process else self._fetch(number)
-
-    def end(self) -> None:
-        # A page that is still being fetched is not needed.
-        self._stop.abandon()
-        self._requests.put(None)
-
-    def _run(self, queue: SimpleQueue[tuple[int, Future[Page]] | None], stop: Stop) -> None:
-        # The context belongs to this thread.
-        STOP_RETRIES.set(stop)
-        while (request := queue.get()) is not None:
-            number, next_page = request
-            try:
-                next_page.set_result(self._fetch(number))
-            except BaseException as exc:  # noqa: BLE001 - raised where the page is needed
-                next_page.set_exception(exc)
 
 
 def _new_columns(page_rows: Sequence[Mapping[str, Any]], selected: Sequence[str], hidden: set[str]) -> list[str]:
