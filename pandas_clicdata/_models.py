@@ -21,7 +21,7 @@ from enum import Enum, StrEnum
 from inspect import Parameter, Signature
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, Self, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, Self, SupportsIndex, TypeVar, overload
 from urllib.parse import quote, quote_plus
 
 from pandas_clicdata._display import facts_html
@@ -755,6 +755,64 @@ class TableList:
     tables: Sequence[TableRef]
     has_more: bool | None
     total: int | None
+
+
+class PageRows(Sequence[Mapping[str, Any]]):
+    """The rows of a page, stored by column.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The columns.
+    cells : sequence of sequence
+        The JSON values of each column, with exact numbers.
+    count : int
+        The number of rows.
+
+    Attributes
+    ----------
+    inferred : dict of str to DecodedColumn or None
+        The columns that :mod:`row_codec` has converted; None for a column whose type it cannot infer.
+
+    Examples
+    --------
+    >>> rows = PageRows(("a", "b"), [(1, 2), ("x", None)], 2)
+    >>> rows[1], len(rows[:1])
+    ({'a': 2, 'b': None}, 1)
+    """
+
+    __slots__ = ("_count", "cells", "inferred", "names")
+
+    def __init__(self, names: tuple[str, ...], cells: Sequence[Sequence[Any]], count: int) -> None:
+        self.names = names
+        self.cells = cells
+        self.inferred: dict[str, DecodedColumn | None] = {}
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> PageRows: ...
+
+    def __getitem__(self, index: int | slice) -> Mapping[str, Any] | PageRows:
+        if isinstance(index, slice):
+            return PageRows(self.names, [cells[index] for cells in self.cells], len(range(self._count)[index]))
+        return {name: cells[index] for name, cells in zip(self.names, self.cells, strict=True)}
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        return (dict(zip(self.names, row, strict=True)) for row in zip(*self.cells, strict=True))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, PageRows) and self.names == other.names:
+            return self._count == other._count and self.cells == other.cells
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    def __hash__(self) -> int:
+        raise TypeError("unhashable type: 'PageRows'")
 
 
 @dataclass(frozen=True)

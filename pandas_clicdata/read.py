@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import marshal
+import math
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, overload
 
 import pandas as pd
@@ -23,12 +24,14 @@ from pandas_clicdata._models import (
     DecodedColumn,
     Kind,
     Page,
+    PageRows,
     RepeatedPages,
     TableId,
     TableRef,
 )
 from pandas_clicdata.client import api
 from pandas_clicdata.client.api import Client
+from pandas_clicdata.client.page_decoder import PageDecoder
 from pandas_clicdata.client.prefetch import Prefetch
 from pandas_clicdata.errors import (
     ClicDataError,
@@ -51,6 +54,7 @@ _TEXTS = (ColumnType.TEXT, ColumnType.DROPDOWN)
 _PAGE_BEYOND_END = 1_000_000
 """A page that no table has. A larger number could overflow in the service."""
 _STABLE_TRIES = 3
+DEFAULT_WORKERS = 4
 T = TypeVar("T")
 
 
@@ -76,6 +80,8 @@ class ReadOptions:
         As in :func:`read_clicdata`.
     on_repeated : callable or None
         Called with the number of each page that has the rows of an earlier one and does not fail the read.
+    workers : int
+        As in :func:`read_clicdata`.
     call : str
         The start of the user's call, for an error that shows what to add to it.
 
@@ -93,6 +99,7 @@ class ReadOptions:
     progress: bool | Progress | None = None
     repeated_pages: RepeatedPages = "check"
     on_repeated: Callable[[int], object] | None = None
+    workers: int = DEFAULT_WORKERS
     call: str = ""
 
     def __post_init__(self) -> None:
@@ -206,7 +213,7 @@ def read_until_stable(attempt: Callable[[], T]) -> T:
 
 
 def pages_backwards(
-    client: Client, table: TableRef, last: int, total: int
+    client: Client, table: TableRef, last: int, total: int, workers: int = DEFAULT_WORKERS
 ) -> Generator[Sequence[Mapping[str, Any]], None, None]:
     """Yield the pages of a table that was read before, from the last to the first.
 
@@ -222,29 +229,33 @@ def pages_backwards(
         The number of the last page with rows.
     total : int
         The number of rows in the first read.
+    workers : int, optional
+        Maximum number of requests at a time.
 
     Raises
     ------
     IncompleteReadError
         A page failed or is not the requested one, the service counts other rows, or more pages follow now.
     """
-    ahead = Prefetch(lambda number: client.read_page(table.rec_id, number))
+    decoder = PageDecoder()
+    ahead = Prefetch(lambda number: client.ask_page(table.rec_id, number, loads=decoder.loads), workers)
+    asked: deque[Callable[[], Callable[[], Page]]] = deque()
     received = 0
 
     def wrong(why: str, number: int) -> IncompleteReadError:
         why = f"it was read a second time, from the last page to the first, and {why}"
         return _incomplete(table, why, number, received, total)
 
-    def arrived(next_page: Callable[[], Page], number: int) -> Page:
+    def arrived(next_page: Callable[[], Callable[[], Page]], number: int) -> Page:
         try:
-            return next_page()
+            return next_page()()
         except ClicDataError as exc:
             raise wrong(f"page {number} could not be read. {exc}", number) from exc
 
     try:
-        next_page = ahead.ask(last)
+        asked.append(ahead.ask(last))
         for number in range(last, 0, -1):
-            page = arrived(next_page, number)
+            page = arrived(asked.popleft(), number)
             if page.number is not None and page.number != number:
                 raise wrong(f"page {page.number} came instead of page {number}", number)
             if page.total is not None and page.total != total:
@@ -253,8 +264,8 @@ def pages_backwards(
             unproven = number == last and page.total is None and page.has_more is not False
             if unproven and arrived(ahead.ask(number + 1), number + 1).rows:
                 raise wrong(f"page {number + 1} now has rows", number)
-            if number > 1:
-                next_page = ahead.ask(number - 1)
+            following = range(number - 1 - len(asked), max(0, number - 1 - workers), -1)
+            asked.extend(map(ahead.ask, following))
             yield page.rows
             received += len(page.rows)
     finally:
@@ -262,14 +273,15 @@ def pages_backwards(
 
 
 class _PageReader:
-    """Reads the pages of a table; the next page is requested while one is processed."""
+    """Reads the pages of a table; the next pages are requested while one is processed."""
 
     def __init__(self, client: Client, options: ReadOptions) -> None:
         self._client = client
         self._options = options
+        self._decoder = PageDecoder()
         self.table = client.find(options.table)
         try:
-            self.first = client.first_page(self.table, options.version)
+            self.first = client.first_page(self.table, options.version, loads=self._decoder.loads)
         except (TransportError, ServerError, RateLimitError, UnexpectedReplyError) as exc:
             raise self._incomplete(f"page 1 could not be read. {exc}", 1, 0) from exc
         listed = self.first.columns or ()
@@ -351,7 +363,12 @@ class _PageReader:
         bar = ProgressBar(self._options.progress, f"read {self.table.label}", _smaller(limit, self.first.total))
         before, page, number, received = self.first, self.first, 1, 0
         numbers: dict[bytes, int] = {}
-        ahead = Prefetch(self._fetch)
+        ahead = Prefetch(self._ask, self._options.workers)
+        asked: deque[Callable[[], Callable[[], Page]]] = deque()
+
+        def ask_to(last: int) -> None:
+            asked.extend(map(ahead.ask, range(number + 1 + len(asked), last + 1)))
+
         try:
             while True:
                 count = len(page.rows)
@@ -362,15 +379,24 @@ class _PageReader:
                     earlier = numbers.setdefault(_digest(page.rows), number)
                     if earlier != number:
                         self._check_repeated(page, earlier, number, received)
-                next_page = ahead.ask(number + 1) if more and not enough else None
+                if more and not enough:
+                    ask_to(max(self._last_to_ask(number), number + 1))
                 taken = page.rows if limit is None else page.rows[: limit - received]
                 if taken:
                     yield taken
                     bar.add(len(taken))
                 received += count
-                if next_page is None:
+                if not more or enough:
+                    # Pages that were requested beyond the end are not looked at: a service may repeat its last page.
                     break
-                before, page, number = page, self._next(next_page, number + 1, received), number + 1
+                before, number = page, number + 1
+                try:
+                    read_page = asked.popleft()()
+                    # Before the page is parsed, so that no thread is idle meanwhile.
+                    ask_to(self._last_to_ask(number))
+                    page = read_page()
+                except ClicDataError as exc:
+                    raise self._incomplete(f"page {number} could not be read. {exc}", number, received) from exc
             # A limit within the first page needs no further check.
             if not enough or (number > 1 and not more):
                 self._check_end(page, before, number, received)
@@ -378,16 +404,26 @@ class _PageReader:
             ahead.end()
             bar.close()
 
-    def _fetch(self, number: int, *, fresh_connection: bool = False) -> Page:
-        return self._client.read_page(
-            self.table.rec_id, number, self._options.version, fresh_connection=fresh_connection
+    def _ask(self, number: int, *, fresh_connection: bool = False) -> Callable[[], Page]:
+        return self._client.ask_page(
+            self.table.rec_id,
+            number,
+            self._options.version,
+            loads=self._decoder.loads,
+            fresh_connection=fresh_connection,
         )
 
-    def _next(self, next_page: Callable[[], Page], number: int, received: int) -> Page:
-        try:
-            return next_page()
-        except ClicDataError as exc:
-            raise self._incomplete(f"page {number} could not be read. {exc}", number, received) from exc
+    def _last_to_ask(self, number: int) -> int:
+        """Return the number of the last page to request while page ``number`` is processed.
+
+        Where the end is not known, at most as many pages are requested ahead as have arrived, so that a short table
+        costs few requests for pages beyond its end.
+        """
+        ahead = self._options.workers if self.first.total is not None else min(number, self._options.workers)
+        end = _smaller(self._options.limit, self.first.total)
+        if end is None or not self.first.rows:
+            return number + ahead
+        return min(number + ahead, math.ceil(end / len(self.first.rows)))
 
     def _check_repeated(self, page: Page, earlier: int, number: int, received: int) -> None:
         """Check a page whose rows equal those of an earlier page.
@@ -426,7 +462,7 @@ class _PageReader:
     def _check_page_number_matters(self, number: int, earlier: int, received: int) -> None:
         """Refuse a service that returns the same page whatever number is requested."""
         try:
-            beyond = self._fetch(_PAGE_BEYOND_END)
+            beyond = self._ask(_PAGE_BEYOND_END)()
         except ClicDataError:
             # A service may refuse a page that does not exist.
             return
@@ -440,7 +476,7 @@ class _PageReader:
 
     def _again(self, number: int, received: int, *, fresh_connection: bool = False) -> Page:
         try:
-            return self._fetch(number, fresh_connection=fresh_connection)
+            return self._ask(number, fresh_connection=fresh_connection)()
         except ClicDataError as exc:
             raise self._incomplete(f"page {number} could not be read again. {exc}", number, received) from exc
 
@@ -536,21 +572,30 @@ def _digest(page_rows: Sequence[Mapping[str, Any]]) -> bytes:
     >>> _digest([{"a": 1}]) == _digest([{"a": "1"}])
     False
     """
-    names = sorted(page_rows[0])
-    try:
-        # Nearly always, all rows have the same columns.
-        cells: Any = list(map(itemgetter(*names), page_rows)) if set(map(len, page_rows)) == {len(names)} else None
-    except (KeyError, TypeError):
-        cells = None
-    if cells is None:
-        names, cells = [], [sorted(row.items()) for row in page_rows]
+    digest = hashlib.sha256()
+    if not isinstance(page_rows, PageRows):
+        digest.update(_canonical([sorted(row.items()) for row in page_rows]))
+        return digest.digest()
+    names = sorted(page_rows.names)
+    for name, values in zip(names, row_codec.cells_of(page_rows, names), strict=True):
+        column = row_codec.inferred(page_rows, name, values)
+        digest.update(_canonical([name, column and column.kind.value]))
+        if column is None:
+            digest.update(_canonical(values))
+        else:
+            for buffer in (buffer for chunk in column.array.chunks for buffer in chunk.buffers() if buffer is not None):
+                digest.update(buffer)
+    return digest.digest()
+
+
+def _canonical(values: Any) -> bytes:
+    """Return bytes that are equal for equal values."""
     try:
         # In version 2 of marshal, equal values have equal bytes, however many references to them exist.
-        canonical = marshal.dumps((names, cells), 2)
+        return marshal.dumps(values, 2)
     except ValueError:
         # marshal does not support Decimal.
-        canonical = repr((names, cells)).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(canonical).digest()
+        return repr(values).encode("utf-8", "surrogatepass")
 
 
 def _new_columns(page_rows: Sequence[Mapping[str, Any]], selected: Sequence[str], hidden: set[str]) -> list[str]:
@@ -581,6 +626,7 @@ def read_clicdata(
     parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
     index_col: str | Sequence[str] | None = ...,
     repeated_pages: RepeatedPages = ...,
+    workers: int = ...,
     progress: bool | Progress | None = ...,
     session: Session | None = ...,
 ) -> pd.DataFrame: ...
@@ -600,6 +646,7 @@ def read_clicdata(
     parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
     index_col: str | Sequence[str] | None = ...,
     repeated_pages: RepeatedPages = ...,
+    workers: int = ...,
     progress: bool | Progress | None = ...,
     session: Session | None = ...,
 ) -> Iterator[pd.DataFrame]: ...
@@ -619,6 +666,7 @@ def read_clicdata(
     parse_dates: Sequence[str] | Mapping[str, Any] | None = None,
     index_col: str | Sequence[str] | None = None,
     repeated_pages: RepeatedPages = "check",
+    workers: int = DEFAULT_WORKERS,
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> pd.DataFrame | Iterator[pd.DataFrame]:
@@ -671,6 +719,10 @@ def read_clicdata(
         the page and the number of rows in the table, the page is correct. If the service does not state both, "check"
         fails, because a page that was sent twice looks like rows that the table holds more than once. "accept" accepts
         the page, for tables that hold such rows.
+    workers : int, default 4
+        Maximum number of pages that are requested at a time, each over its own connection. A page that arrives before
+        the one in front of it waits, so that the memory holds at most this number of pages more. If the service refuses
+        requests because there are too many, all of them wait and slow down together.
     progress : bool or callable, optional
         True shows a progress bar. A callable is called with the number of rows so far and the total, or None.
     session : Session, optional
@@ -719,7 +771,7 @@ def read_clicdata(
     restored = recast.restore_targets(schema)
     types = _types(restored, columns, dtype, index_names)
     options = _read_options(
-        table, version, columns, limit, types, repeated_pages, progress, index_names, call="pd.read_clicdata"
+        table, version, columns, limit, types, repeated_pages, workers, progress, index_names, call="pd.read_clicdata"
     )
     to_pandas.checked_backend(dtype_backend)
     parse_dates = _checked_dates(parse_dates)
@@ -754,6 +806,7 @@ def read_clicdata_batches(
     schema: Any = None,
     dtype: Mapping[str, Any] | None = None,
     repeated_pages: RepeatedPages = "check",
+    workers: int = DEFAULT_WORKERS,
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> pa.RecordBatchReader:
@@ -770,6 +823,7 @@ def read_clicdata_batches(
     dtype : dict of str to dtype, optional
         Text or number dtypes for columns whose type the first page does not show.
     {repeated_pages}
+    {workers}
     {progress}
     {session}
 
@@ -806,7 +860,7 @@ def read_clicdata_batches(
     restored = recast.restore_targets(schema)
     types = _types(restored, columns, dtype)
     options = _read_options(
-        table, version, columns, limit, types, repeated_pages, progress, call="cd.read_clicdata_batches"
+        table, version, columns, limit, types, repeated_pages, workers, progress, call="cd.read_clicdata_batches"
     )
     reader = _with_schema_columns(_stream(client_of(session), options), restored, columns)
     if columns is None:
@@ -821,6 +875,7 @@ def _read_options(
     limit: int | None,
     dtype: Any,
     repeated_pages: RepeatedPages,
+    workers: int,
     progress: bool | Progress | None,
     index_names: Sequence[str] = (),
     *,
@@ -839,6 +894,7 @@ def _read_options(
         dtype_of=_read_as(dtype),
         progress=progress,
         repeated_pages=repeated_pages,
+        workers=check_whole_number("workers", workers, least=1),
         call=f"{call}({table!r}",
     )
 

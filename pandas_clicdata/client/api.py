@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,7 +31,7 @@ from pandas_clicdata.client import operations
 from pandas_clicdata.client.auth import Authenticator, account_label
 from pandas_clicdata.client.dialects import KNOWN_VERSIONS, Dialect, detection, dialect_for
 from pandas_clicdata.client.operations import Operation, UpdateKey
-from pandas_clicdata.client.replies import ParsedReply, record, records
+from pandas_clicdata.client.replies import Loads, ParsedReply, record, records
 from pandas_clicdata.client.service_profile import ServiceProfile
 from pandas_clicdata.errors import (
     AuthenticationError,
@@ -215,14 +216,40 @@ class Client:
             hint += f" To use a RecId, pass a number without quotes: {table}."
         raise TableNotFoundError(f"The account has no table named {table!r} (number of tables: {len(names):,}).{hint}")
 
-    def read_page(self, rec_id: int, page: int, version: int | None = None, *, fresh_connection: bool = False) -> Page:
-        """Return one page of the rows of a table, or of one of its versions."""
-        exchange = self.dialect.read_page(rec_id, page, version)
+    def ask_page(
+        self,
+        rec_id: int,
+        page: int,
+        version: int | None = None,
+        *,
+        loads: Loads = operations.loads,
+        fresh_connection: bool = False,
+    ) -> Callable[[], Page]:
+        """Request one page of the rows of a table, or of one of its versions.
+
+        Parameters
+        ----------
+        rec_id, page : int
+            The table and the number of the page.
+        version : int, optional
+            The version of the table.
+        loads : callable, optional
+            Parses the body of the reply.
+        fresh_connection : bool, default False
+            Whether to send the request over a new connection.
+
+        Returns
+        -------
+        callable
+            Parses the reply. Threads that wait for replies leave that to the thread that needs the pages.
+        """
+        exchange = self.dialect.read_page(rec_id, page, version, loads)
         if fresh_connection:
             exchange = replace(exchange, request=replace(exchange.request, fresh_connection=True))
-        return self._perform(exchange)
+        reply = self._sent(exchange)
+        return lambda: self._result(exchange, reply)
 
-    def first_page(self, table: TableRef, version: int | None = None) -> Page:
+    def first_page(self, table: TableRef, version: int | None = None, *, loads: Loads = operations.loads) -> Page:
         """Return a table's first page, which also shows its columns.
 
         Raises
@@ -231,7 +258,7 @@ class Client:
             No table has this RecId, or it has no such version.
         """
         try:
-            return self.read_page(table.rec_id, 1, version)
+            return self.ask_page(table.rec_id, 1, version, loads=loads)()
         except NotFoundError as exc:
             raise _table_not_found(table, version) from exc
 
@@ -460,17 +487,28 @@ class Client:
 
     def _perform_counted(self, exchange: Exchange[T]) -> tuple[T, RequestOutcome]:
         """Send a request; return what its reply holds, and how often it was sent again."""
+        reply = self._sent(exchange)
+        return self._result(exchange, reply), RequestOutcome(
+            retries=reply.attempts - 1, possibly_repeated=reply.possibly_done, connection=reply.connection
+        )
+
+    def _sent(self, exchange: Exchange[T]) -> Reply:
+        with self._noted_refusal():
+            return self._send(exchange.request)
+
+    def _result(self, exchange: Exchange[T], reply: Reply) -> T:
+        with self._noted_refusal():
+            return _read(exchange, reply)
+
+    @contextmanager
+    def _noted_refusal(self) -> Iterator[None]:
+        """Note at a refusal of the credentials that white space was removed from them, which may be why."""
         try:
-            reply = self._send(exchange.request)
-            result = _read(exchange, reply)
+            yield
         except AuthenticationError as exc:
-            # White space that was removed from the credentials may be why they are refused.
             for note in self._settings.notes:
                 exc.add_note(note)
             raise
-        return result, RequestOutcome(
-            retries=reply.attempts - 1, possibly_repeated=reply.possibly_done, connection=reply.connection
-        )
 
     def _send(self, request: Request) -> Reply:
         """Send a request; after a 401, renew the token and send it once more."""

@@ -27,7 +27,17 @@ from pandas_clicdata._models import (
 )
 from pandas_clicdata.client import operations
 from pandas_clicdata.client.operations import UpdateKey
-from pandas_clicdata.client.replies import VERSION_CODES, ParsedReply, bare, flag, integer, picture, record, wrapped
+from pandas_clicdata.client.replies import (
+    VERSION_CODES,
+    Loads,
+    ParsedReply,
+    bare,
+    flag,
+    integer,
+    picture,
+    record,
+    wrapped,
+)
 from pandas_clicdata.errors import ApiError, NotFoundError, PermissionDeniedError
 
 T = TypeVar("T")
@@ -67,7 +77,9 @@ class Dialect(ABC):
         """The name of the dialect, for people."""
 
     @abstractmethod
-    def ask(self, request: Request, read: Callable[[ParsedReply], T]) -> Exchange[T]:
+    def ask(
+        self, request: Request, read: Callable[[ParsedReply], T], *, loads: Loads = operations.loads
+    ) -> Exchange[T]:
         """Ask for any operation, and read its result."""
 
     @abstractmethod
@@ -81,7 +93,9 @@ class Dialect(ABC):
         """Ask for one page of the tables."""
 
     @abstractmethod
-    def read_page(self, rec_id: int, page: int, version: int | None = None) -> Exchange[Page]:
+    def read_page(
+        self, rec_id: int, page: int, version: int | None = None, loads: Loads = operations.loads
+    ) -> Exchange[Page]:
         """Ask for one page of the rows of a table or a version."""
 
     @abstractmethod
@@ -139,9 +153,11 @@ class Unversioned(Dialect):
         """The name of the dialect, for people."""
         return "unversioned"
 
-    def ask(self, request: Request, read: Callable[[ParsedReply], T]) -> Exchange[T]:
+    def ask(
+        self, request: Request, read: Callable[[ParsedReply], T], *, loads: Loads = operations.loads
+    ) -> Exchange[T]:
         """Send the request as it is. The reply to a change may be empty: for most of them, no form is documented."""
-        return bare(request, read, or_empty=request.method != "GET")
+        return bare(request, read, or_empty=request.method != "GET", loads=loads)
 
     def ask_picture(self, request: Request) -> Exchange[Picture]:
         """Send the request as it is; the reply is a picture."""
@@ -159,7 +175,9 @@ class Unversioned(Dialect):
             lambda parsed: TableList(parsed.tables(), has_more=False, total=integer(parsed.fields().get("count"))),
         )
 
-    def read_page(self, rec_id: int, page: int, version: int | None = None) -> Exchange[Page]:
+    def read_page(
+        self, rec_id: int, page: int, version: int | None = None, loads: Loads = operations.loads
+    ) -> Exchange[Page]:
         """``GET /data/{id}?page=N`` or ``GET /data/{id}/v/{ver}?page=N``.
 
         A ``count`` beside the rows is taken as the number of rows in the whole table, as it is in a list of tables.
@@ -172,6 +190,7 @@ class Unversioned(Dialect):
                 has_more=flag(parsed.fields().get("has_more_data")),
                 total=integer(parsed.fields().get("count")),
             ),
+            loads=loads,
         )
 
     def row_framing(self, names: Sequence[str]) -> Framing:
@@ -230,10 +249,15 @@ class Versioned(Dialect):
         return f"versioned, {self.version}"
 
     def ask(
-        self, request: Request, read: Callable[[ParsedReply], T], *, documented_in: str | None = None
+        self,
+        request: Request,
+        read: Callable[[ParsedReply], T],
+        *,
+        loads: Loads = operations.loads,
+        documented_in: str | None = None,
     ) -> Exchange[T]:
         """Send the request with the version added; the reply is wrapped."""
-        return wrapped(self._in_version(request, documented_in), read)
+        return wrapped(self._in_version(request, documented_in), read, loads=loads)
 
     def ask_picture(self, request: Request) -> Exchange[Picture]:
         """Send the request with the version added; the base64 text is the result."""
@@ -262,7 +286,9 @@ class Versioned(Dialect):
             documented_in=LIST_VERSION,
         )
 
-    def read_page(self, rec_id: int, page: int, version: int | None = None) -> Exchange[Page]:
+    def read_page(
+        self, rec_id: int, page: int, version: int | None = None, loads: Loads = operations.loads
+    ) -> Exchange[Page]:
         """``GET /data/{id}?page=N`` or ``GET /data/{id}/v/{ver}?page=N``, with the paging in ``pagination``."""
         return self.ask(
             _page_request(rec_id, page, version),
@@ -273,6 +299,7 @@ class Versioned(Dialect):
                 total=parsed.total(),
                 number=integer(parsed.pagination.get("current_page")),
             ),
+            loads=loads,
         )
 
     def row_framing(self, names: Sequence[str]) -> Framing:

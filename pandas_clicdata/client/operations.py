@@ -16,7 +16,7 @@ from pandas_clicdata._models import Column, Framing, MultipleRows, RefreshMethod
 UpdateKey: TypeAlias = Literal["data", "update"]
 """The key of the new values in the body of an update. Which one the service takes is not documented."""
 
-_ALWAYS_EXACT_CHARACTERS = 16
+ALWAYS_EXACT_CHARACTERS = 16
 """A point and at most 15 digits: a double represents every such number exactly."""
 
 
@@ -31,7 +31,7 @@ def exact_number(token: str) -> float | Decimal:
     (Decimal('3.14159265358979323846'), Decimal('1E+400'))
     """
     value = float(token)
-    if (len(token) <= _ALWAYS_EXACT_CHARACTERS and "e" not in token and "E" not in token) or repr(value) == token:
+    if (len(token) <= ALWAYS_EXACT_CHARACTERS and "e" not in token and "E" not in token) or repr(value) == token:
         return value
     try:
         exact = Decimal(token)

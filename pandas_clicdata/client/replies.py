@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, TypeVar
 
-from pandas_clicdata._models import Column, Exchange, InsertCounts, Picture, Records, Reply, Request, TableRef
+from pandas_clicdata._models import (
+    Column,
+    Exchange,
+    InsertCounts,
+    PageRows,
+    Picture,
+    Records,
+    Reply,
+    Request,
+    TableRef,
+)
 from pandas_clicdata.client import operations
 from pandas_clicdata.errors import (
     ApiError,
@@ -21,6 +31,8 @@ from pandas_clicdata.errors import (
 )
 
 T = TypeVar("T")
+Loads = Callable[[bytes], Any]
+"""Parses the body of a reply, or raises a ValueError."""
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     401: AuthenticationError,
@@ -77,10 +89,10 @@ class ParsedReply:
     invalid: str = ""
 
     @classmethod
-    def parse(cls, request: Request, reply: Reply) -> ParsedReply:
+    def parse(cls, request: Request, reply: Reply, loads: Loads = operations.loads) -> ParsedReply:
         """Parse the body of a reply."""
         try:
-            return cls(request, reply, operations.loads(reply.body))
+            return cls(request, reply, loads(reply.body))
         except ValueError as exc:
             # The exception itself is dropped, because it holds the whole body.
             return cls(request, reply, None, invalid=str(exc))
@@ -221,9 +233,11 @@ class ParsedReply:
             columns.append(Column(entry["name"], str(entry.get("data_type", "")).lower()))
         return tuple(columns)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> Sequence[Mapping[str, Any]]:
         """Return the rows as records. Lists of cells are accepted where the columns are listed beside them."""
         rows = self.content.get("data") if isinstance(self.content, dict) else self.content
+        if isinstance(rows, PageRows):
+            return rows
         if not isinstance(rows, list):
             self.unexpected("it holds no list of rows")
         kinds = set(map(type, rows))
@@ -266,7 +280,9 @@ class ParsedReply:
         return self.content if isinstance(self.content, dict) else {}
 
 
-def bare(request: Request, read: Callable[[ParsedReply], T], *, or_empty: bool = False) -> Exchange[T]:
+def bare(
+    request: Request, read: Callable[[ParsedReply], T], *, or_empty: bool = False, loads: Loads = operations.loads
+) -> Exchange[T]:
     """Pair a request with the reader of a reply whose body is the content itself.
 
     Parameters
@@ -277,14 +293,16 @@ def bare(request: Request, read: Callable[[ParsedReply], T], *, or_empty: bool =
         Reads the parsed reply, which is not an error.
     or_empty : bool, default False
         Whether an empty body is accepted; its content is None.
+    loads : callable, optional
+        Parses the body.
     """
 
     def read_reply(reply: Reply) -> T:
-        parsed = ParsedReply.parse(request, reply)
+        parsed = ParsedReply.parse(request, reply, loads)
         parsed.raise_for_error()
         if parsed.invalid and not (or_empty and not reply.body.strip()):
             parsed.unexpected(f"it is not valid JSON ({parsed.invalid})")
-        if not reply.framed and not isinstance(parsed.content, dict | list):
+        if not reply.framed and not isinstance(parsed.content, dict | list | PageRows):
             # "12" may be a truncated "123", and an empty body a truncated one.
             parsed.unexpected("the connection ended, and nothing shows that the body is complete")
         return read(parsed)
@@ -292,11 +310,11 @@ def bare(request: Request, read: Callable[[ParsedReply], T], *, or_empty: bool =
     return Exchange(request, read_reply)
 
 
-def wrapped(request: Request, read: Callable[[ParsedReply], T]) -> Exchange[T]:
+def wrapped(request: Request, read: Callable[[ParsedReply], T], *, loads: Loads = operations.loads) -> Exchange[T]:
     """Pair a request with the reader of a reply ``{"success": true, "result": …, "pagination": …}``."""
 
     def read_reply(reply: Reply) -> T:
-        parsed = ParsedReply.parse(request, reply)
+        parsed = ParsedReply.parse(request, reply, loads)
         parsed.raise_for_error()
         return read(parsed.unwrap())
 

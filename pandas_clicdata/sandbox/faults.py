@@ -88,11 +88,13 @@ class Fault:
         The number of requests that the fault affects.
     options : mapping, optional
         The options of the kind, as in ``{"after_commit": True}``.
+    page : int, optional
+        The page whose requests the fault affects. None: every page.
 
     Examples
     --------
     >>> Fault("garbage", operation="read").as_dict()
-    {'kind': 'garbage', 'operation': 'read', 'nth': 1, 'times': 1}
+    {'kind': 'garbage', 'operation': 'read', 'nth': 1, 'times': 1, 'page': None}
     """
 
     kind: str
@@ -100,6 +102,7 @@ class Fault:
     nth: int = 1
     times: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
+    page: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fault as the keyword arguments of `Faults.script`.
@@ -110,17 +113,20 @@ class Fault:
             JSON values by the name of the argument.
         """
         return {
-            "kind": self.kind, "operation": self.operation, "nth": self.nth, "times": self.times, **self.options
+            "kind": self.kind, "operation": self.operation, "nth": self.nth, "times": self.times, "page": self.page,
+            **self.options,
         }  # fmt: skip
 
 
-def make_fault(kind: str, operation: str | None, nth: int, times: int, options: Mapping[str, Any]) -> Fault:
+def make_fault(
+    kind: str, operation: str | None, nth: int, times: int, page: int | None, options: Mapping[str, Any]
+) -> Fault:
     """Return a fault with all its options; raise ValueError for one that cannot be scripted."""
     if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"Unknown fault {kind!r}. Valid faults: {', '.join(KINDS)}.")
     if operation is not None and operation not in OPERATIONS:
         raise ValueError(f"Unknown operation {operation!r}. Valid operations: {', '.join(OPERATIONS)}.")
-    for name, number in (("nth", nth), ("times", times)):
+    for name, number in (("nth", nth), ("times", times), *((("page", page),) if page is not None else ())):
         if type(number) is not int or number < 1:
             raise ValueError(f"{name} is {number!r}; it must be an integer of at least 1.")
     for name in options:
@@ -133,11 +139,11 @@ def make_fault(kind: str, operation: str | None, nth: int, times: int, options: 
             raise ValueError(f"The fault '{kind}' needs the option '{name}'.")
         option.check(kind, name, value)
         full[name] = value
-    return Fault(kind, operation, nth, times, full)
+    return Fault(kind, operation, nth, times, full, page)
 
 
 def _from_dict(described: dict[str, Any]) -> Fault:
-    fields = {name: described.pop(name) for name in ("kind", "operation", "nth", "times")}
+    fields = {name: described.pop(name) for name in ("kind", "operation", "nth", "times", "page")}
     return Fault(**fields, options=described)
 
 
@@ -218,12 +224,12 @@ class FaultQueue:
 
     # middleware
 
-    def take(self, operation: str | None) -> Fault | None:
+    def take(self, operation: str | None, page: str = "") -> Fault | None:
         """Count a request, and return the fault that affects it."""
         with self._changed:
             due: _Script | None = None
             for script in self._scripts:
-                if script.fault.operation in (None, operation):
+                if script.fault.operation in (None, operation) and str(script.fault.page) in ("None", page):
                     script.seen += 1
                     if due is None and script.seen >= script.fault.nth:
                         due = script
@@ -297,13 +303,15 @@ class When(TypedDict, total=False):
     operation: str | None
     nth: int
     times: int
+    page: int | None
 
 
 class Faults:
     """The faults of one sandbox, in this process or in another.
 
-    Each method up to `expire_token` scripts a fault and takes the keywords ``operation``, ``nth`` and ``times`` of
-    `script`. One request has one fault: if several faults match a request, the one that was scripted first fires.
+    Each method up to `expire_token` scripts a fault and takes the keywords ``operation``, ``nth``, ``times`` and
+    ``page`` of `script`. One request has one fault: if several faults match a request, the one that was scripted first
+    fires.
 
     Parameters
     ----------
@@ -327,7 +335,15 @@ class Faults:
 
     @operation("POST", "faults", encode=Fault.as_dict, decode=_from_dict)
     def script(
-        self, /, kind: str, *, operation: str | None = None, nth: int = 1, times: int = 1, **options: Any
+        self,
+        /,
+        kind: str,
+        *,
+        operation: str | None = None,
+        nth: int = 1,
+        times: int = 1,
+        page: int | None = None,
+        **options: Any,
     ) -> Fault:
         """Script a fault by the name of its kind.
 
@@ -341,6 +357,9 @@ class Faults:
             The first matching request that the fault affects, counted from 1 from now on.
         times : int, default 1
             The number of requests that the fault affects.
+        page : int, optional
+            The page whose requests the fault affects, such as one of a table that is read. Several pages are requested
+            at a time, so that their order does not tell which one a request is for. None: every page.
         **options
             The parameters of the method that scripts this kind of fault.
 
@@ -354,7 +373,7 @@ class Faults:
         ValueError
             The kind, the operation or an option is unknown, or a value does not fit.
         """
-        fault = make_fault(kind, operation, nth, times, options)
+        fault = make_fault(kind, operation, nth, times, page, options)
         self._queue.add(fault)
         return fault
 
@@ -366,7 +385,7 @@ class Faults:
         after_commit : bool, default True
             Do the work before the connection closes. False: never do it.
         **when
-            Which requests: ``operation``, ``nth`` and ``times``, as in `script`.
+            Which requests: ``operation``, ``nth``, ``times`` and ``page``, as in `script`.
 
         Returns
         -------
@@ -383,7 +402,7 @@ class Faults:
         delay : float, optional
             Seconds until the work is done. None: `release` does it.
         **when
-            Which requests: ``operation``, ``nth`` and ``times``, as in `script`.
+            Which requests: ``operation``, ``nth``, ``times`` and ``page``, as in `script`.
 
         Returns
         -------
@@ -414,7 +433,7 @@ class Faults:
         body : str, dict or list, optional
             The body of the reply, as text or as a JSON value. None: an error body of the request's dialect.
         **when
-            Which requests: ``operation``, ``nth`` and ``times``, as in `script`.
+            Which requests: ``operation``, ``nth``, ``times`` and ``page``, as in `script`.
 
         Returns
         -------
@@ -435,7 +454,7 @@ class Faults:
         after_commit : bool, default False
             Do the work before the wait. False: after it.
         **when
-            Which requests: ``operation``, ``nth`` and ``times``, as in `script`.
+            Which requests: ``operation``, ``nth``, ``times`` and ``page``, as in `script`.
 
         Returns
         -------
@@ -452,7 +471,7 @@ class Faults:
         seconds : float
             Seconds until the reply.
         **when
-            Which requests: ``operation``, ``nth`` and ``times``, as in `script`.
+            Which requests: ``operation``, ``nth``, ``times`` and ``page``, as in `script`.
 
         Returns
         -------
@@ -467,7 +486,7 @@ class Faults:
         Parameters
         ----------
         **when
-            Which requests: ``operation``, ``nth`` and ``times``, as in `script`.
+            Which requests: ``operation``, ``nth``, ``times`` and ``page``, as in `script`.
 
         Returns
         -------
@@ -482,7 +501,7 @@ class Faults:
         Parameters
         ----------
         **when
-            Which requests: ``operation``, ``nth`` and ``times``, as in `script`.
+            Which requests: ``operation``, ``nth``, ``times`` and ``page``, as in `script`.
 
         Returns
         -------
@@ -497,7 +516,7 @@ class Faults:
         Parameters
         ----------
         **when
-            Which requests: ``operation``, ``nth`` and ``times``, as in `script`.
+            Which requests: ``operation``, ``nth``, ``times`` and ``page``, as in `script`.
 
         Returns
         -------
@@ -514,7 +533,7 @@ class Faults:
         rows : int
             The number of missing rows.
         **when
-            Which requests: ``operation``, ``nth`` and ``times``, as in `script`.
+            Which requests: ``operation``, ``nth``, ``times`` and ``page``, as in `script`.
 
         Returns
         -------
@@ -529,7 +548,7 @@ class Faults:
         Parameters
         ----------
         **when
-            Which requests: ``operation``, ``nth`` and ``times``, as in `script`.
+            Which requests: ``operation``, ``nth``, ``times`` and ``page``, as in `script`.
 
         Returns
         -------
@@ -546,7 +565,7 @@ class Faults:
         rows : int
             The number of rows to commit.
         **when
-            Which requests: ``operation``, ``nth`` and ``times``, as in `script`.
+            Which requests: ``operation``, ``nth``, ``times`` and ``page``, as in `script`.
 
         Returns
         -------
@@ -565,7 +584,7 @@ class Faults:
         description : str
             The error description.
         **when
-            Which requests: ``operation``, ``nth`` and ``times``, as in `script`.
+            Which requests: ``operation``, ``nth``, ``times`` and ``page``, as in `script`.
 
         Returns
         -------
@@ -580,7 +599,7 @@ class Faults:
         Parameters
         ----------
         **when
-            Which requests: ``operation``, ``nth`` and ``times``, as in `script`.
+            Which requests: ``operation``, ``nth``, ``times`` and ``page``, as in `script`.
 
         Returns
         -------

@@ -100,7 +100,7 @@ class Middleware:
         notes = RequestNotes(entry.number, operation)
         environ[NOTES] = notes
         self._keep_body(environ)
-        fault = self._faults.take(operation)
+        fault = self._faults.take(operation, parse_qs(query).get("page", [""])[0])
         reply: _Reply | None = None
         try:
             if fault is None:

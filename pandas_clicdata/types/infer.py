@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -295,6 +296,10 @@ def parsed_text(array: pa.ChunkedArray, declared: str) -> pa.ChunkedArray | None
 def _parsed(
     array: pa.ChunkedArray, pattern: str, parse: Callable[[pa.ChunkedArray], pa.ChunkedArray]
 ) -> pa.ChunkedArray | None:
+    first = next((value for value in array if value.is_valid), None)
+    # Most text is not a date, as its first value shows.
+    if first is not None and re.search(pattern, first.as_py()) is None:
+        return None
     if not pc.all(pc.match_substring_regex(array, pattern)).as_py() or pc.any(pc.starts_with(array, YEAR_0)).as_py():
         return None
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any
@@ -11,13 +11,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pandas_clicdata._models import DecodedColumn, Encoding, Framing, Kind, WireFormat
+from pandas_clicdata._models import DecodedColumn, Encoding, Framing, Kind, PageRows, WireFormat
 from pandas_clicdata.errors import UnexpectedReplyError
 from pandas_clicdata.types.encode import TEXT, chunked
 
 _EMPTY = pa.scalar("", TEXT)
 _QUOTE = pa.scalar('"', TEXT)
 _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
+_KINDS: Mapping[pa.DataType, Kind] = {
+    pa.null(): Kind.NULL,
+    pa.int64(): Kind.INTEGER,
+    pa.float64(): Kind.FLOAT,
+    pa.bool_(): Kind.BOOLEAN,
+    TEXT: Kind.TEXT,
+}
+"""The kinds of values whose type Arrow infers alike. It refuses values of several kinds, except numbers."""
 _INT64_MIN, _INT64_MAX, _UINT64_MAX = -(2**63), 2**63 - 1, 2**64 - 1
 
 
@@ -152,17 +160,27 @@ def decode(
     >>> decode([{"m": "a"}, {"m": 1.5}, {"m": [True]}], ["m"], as_text={"m"})[0].array.to_pylist()
     ['a', '1.5', '[true]']
     """
-    if len(names) == 0:
-        return []
+    columns = []
+    for name, values in zip(names, cells_of(rows, names), strict=True):
+        column = None if name in as_text else inferred(rows, name, values)
+        if column is None:
+            column = _column(name, values, as_text=name in as_text, mixed_as_text=name in mixed_as_text)
+        columns.append(column)
+    return columns
+
+
+def cells_of(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Sequence[Sequence[Any]]:
+    """Return the cells of rows by column; a cell that a row lacks is None."""
+    if isinstance(rows, PageRows):
+        by_name = dict(zip(rows.names, rows.cells, strict=True))
+        return [by_name[name] if name in by_name else (None,) * len(rows) for name in names]
+    if not names or not rows:
+        return [()] * len(names)
     try:
         picked = map(itemgetter(*names), rows)
-        columns: Iterable[Any] = [list(picked)] if len(names) == 1 else list(zip(*picked, strict=True))
+        return [list(picked)] if len(names) == 1 else list(zip(*picked, strict=True))
     except KeyError:
-        columns = [[row.get(name) for row in rows] for name in names]
-    return [
-        _column(name, values, as_text=name in as_text, mixed_as_text=name in mixed_as_text)
-        for name, values in zip(names, columns or [[]] * len(names), strict=True)
-    ]
+        return [[row.get(name) for row in rows] for name in names]
 
 
 def names_in(rows: Sequence[Mapping[str, Any]], known: Sequence[str] = ()) -> list[str]:
@@ -174,7 +192,7 @@ def names_in(rows: Sequence[Mapping[str, Any]], known: Sequence[str] = ()) -> li
         A name is not valid Unicode text.
     """
     names = dict.fromkeys(known)
-    for row in rows:
+    for row in (dict.fromkeys(rows.names),) if isinstance(rows, PageRows) else rows:
         # Nearly every row has the same columns as the row before.
         if row.keys() != names.keys():
             names |= dict.fromkeys(row)
@@ -259,7 +277,8 @@ def _null_where(texts: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.ChunkedAr
 
 
 def _concatenated(pieces: Sequence[DecodedColumn], target: pa.DataType) -> pa.ChunkedArray:
-    chunks = [chunk for piece in pieces for chunk in piece.array.cast(target).chunks]
+    arrays = [piece.array if piece.array.type == target else piece.array.cast(target) for piece in pieces]
+    chunks = [chunk for array in arrays for chunk in array.chunks]
     return pa.chunked_array(chunks, target)
 
 
@@ -292,6 +311,28 @@ def _decoded(name: str, values: Sequence[Any], *, mixed_as_text: bool) -> Decode
     if mixed_as_text:
         return _text(values)
     raise _mixed_kinds(name, " and ".join(sorted(kind.__name__ for kind in kinds)))
+
+
+def inferred(rows: Sequence[Mapping[str, Any]], name: str, values: Sequence[Any]) -> DecodedColumn | None:
+    """Return a column of rows if Arrow infers its type as :func:`decode` does; None if that is not certain."""
+    if not isinstance(rows, PageRows):
+        return _inferred(values)
+    if name not in rows.inferred:
+        rows.inferred[name] = _inferred(values)
+    return rows.inferred[name]
+
+
+def _inferred(values: Sequence[Any]) -> DecodedColumn | None:
+    first = next((value for value in values if value is not None), None)
+    try:
+        array = pa.array(values, TEXT if isinstance(first, str) else None)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
+        return None
+    kind = _KINDS.get(array.type)
+    # Arrow takes true for 1.0 beside floats.
+    if kind is None or (kind is Kind.FLOAT and bool in set(map(type, values))):
+        return None
+    return DecodedColumn(kind, pa.chunked_array([array]))
 
 
 def _text(values: Sequence[Any]) -> DecodedColumn:

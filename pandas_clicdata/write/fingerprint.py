@@ -186,7 +186,8 @@ def checksums_of(names: Sequence[str], columns: Sequence[Sequence[str | None]]) 
 
 def texts_of_page(page: Sequence[Mapping[str, Any]], planned: Sequence[PlannedColumn]) -> list[list[str | None]]:
     """Return the canonical texts of rows from the service, by column."""
-    return [canonical([row.get(column.name) for row in page], column.data_type) for column in planned]
+    cells = row_codec.cells_of(page, [column.name for column in planned])
+    return [canonical(values, column.data_type) for values, column in zip(cells, planned, strict=True)]
 
 
 def texts_of_batch(part: pa.RecordBatch, planned: Sequence[PlannedColumn]) -> list[list[str | None]]:

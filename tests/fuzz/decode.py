@@ -21,7 +21,7 @@ import random
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -35,8 +35,10 @@ if __name__ == "__main__":
 import pandas as pd
 import pyarrow as pa
 
-from pandas_clicdata._models import ColumnType, Page, Reply
+from pandas_clicdata._models import ColumnType, Page, PageRows, Reply
+from pandas_clicdata.client import operations
 from pandas_clicdata.client.dialects import Unversioned, Versioned
+from pandas_clicdata.client.page_decoder import PageDecoder
 from pandas_clicdata.errors import ClicDataError
 from pandas_clicdata.types import infer, recast, row_codec, to_pandas
 
@@ -86,6 +88,7 @@ def decode_input(data: bytes) -> None:
     choice, content = (data[0], data[1:]) if data else (0, b"")
     dialect = DIALECTS[choice % 2]
     dtype, backend = DTYPES[choice // 2 % len(DTYPES)], BACKENDS[choice // 24 % len(BACKENDS)]
+    check_page_decoder(content)
     with contextlib.suppress(ClicDataError):
         page = dialect.read_page(7, 1).read(Reply(status=200, body=content))
         # Also without the dtype, because one column that does not fit it makes the whole read an error.
@@ -95,6 +98,31 @@ def decode_input(data: bytes) -> None:
             with contextlib.suppress(ClicDataError):
                 decode_stream(page, wanted)
         decode_restored(page, TARGETS[choice % len(TARGETS)])
+
+
+def check_page_decoder(body: bytes) -> None:
+    """Compare the fast decoder of pages with the reference; the second page has the layout of the first."""
+    decoder = PageDecoder()
+    for _ in range(2):
+        assert outcome(decoder.loads, body) == outcome(operations.loads, body)
+
+
+def outcome(loads: Callable[[bytes], Any], body: bytes) -> str:
+    """Return what a parser returns, as text, with the rows as a list."""
+    try:
+        content = loads(body)
+    except ValueError:
+        return "refused"
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: plain(value[name]) for name in sorted(value)}
+        return [plain(each) for each in value] if isinstance(value, PageRows | list) else value
+
+    try:
+        return repr(plain(content))
+    except RecursionError:
+        return "deep"
 
 
 def decode_whole(page: Page, dtype: Any, backend: str | None) -> None:

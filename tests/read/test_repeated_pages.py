@@ -450,9 +450,11 @@ def test_a_replace_that_receives_a_wrong_page_deletes_nothing(proxied, running, 
 def test_the_backup_is_verified_from_the_last_page_to_the_first(proxied, name, data_home, api_version):
     proxy, session = proxied(api_version, DISTINCT)
     DISTINCT.head(5).clicdata.push(name, if_exists="replace", reconcile_wait=0, session=session)
-    pages = proxy.pages[: proxy.pages.index(1, len(DISTINCT) // PAGE + 1) + 1]
-    walked = [page for at, page in enumerate(pages) if at == 0 or page != pages[at - 1]]
-    assert walked[:7] == [1, 2, 3, 4, 3, 2, 1]
+    last = len(DISTINCT) // PAGE
+    # After the first read, which requests some pages again at its end, the last page is requested alone.
+    backwards = proxy.pages[proxy.pages.index(last, last) :]
+    assert set(backwards) >= set(range(1, last + 1))
+    assert backwards.index(last) < backwards.index(1)
 
 
 def with_another_row(body):

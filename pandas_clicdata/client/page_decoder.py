@@ -1,0 +1,208 @@
+"""Decode the bodies of pages into columns: fast where a page has the layout of the one before, else by the reference.
+
+The reference is :func:`operations.loads`. The fast decoder accepts less than the reference does, and what it accepts
+has the same values: its numbers are exact, and a count of the keys shows whether an object had a key twice.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from pandas_clicdata._models import PageRows
+from pandas_clicdata.client import operations
+
+_ROWS_KEYS = ("data", "result")
+_MAX_FIRST_ROW_BYTES = 1 << 18
+_QUOTE, _BACKSLASH, _COLON = b'"\\:'
+_SPACE_BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:')
+_DIGITS_AS_ZERO = bytes(ord("0") if chr(byte) in "0123456789." else ord(" ") for byte in range(256))
+_MANY_DIGITS = b"0" * (operations.ALWAYS_EXACT_CHARACTERS + 1)
+_DIGITS, _SIGNS = (np.isin(np.arange(256), list(those)) for those in (b"0123456789", b"+-"))
+_IN_NUMBER = _DIGITS | np.isin(np.arange(256), list(b"."))
+_LOWER_CASE, _E = 0x20, ord("e")
+_DECODE_ERRORS = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
+
+
+class PageDecoder:
+    """Decodes the pages of one table. It learns the layout of the bodies from the first one."""
+
+    def __init__(self) -> None:
+        self._layout: _Layout | None = None
+
+    def loads(self, body: bytes) -> Any:
+        """Parse the body of a page.
+
+        Parameters
+        ----------
+        body : bytes
+            The body of a reply.
+
+        Returns
+        -------
+        object
+            What :func:`operations.loads` returns, except that the rows are :class:`PageRows` if all of them have the
+            same columns.
+
+        Raises
+        ------
+        ValueError
+            As :func:`operations.loads`.
+        """
+        content = None if self._layout is None else self._layout.decoded(body)
+        if content is None:
+            layout = _layout_of(body)
+            if layout is not self._layout:
+                self._layout = layout
+                content = None if layout is None else layout.decoded(body)
+        return operations.loads(body) if content is None else content
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """The objects around the rows of a page, and the columns of the rows.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The columns.
+    levels : tuple of (str, tuple of str)
+        For each object around the rows: the key that leads to them, and the other keys.
+    floats, exact : msgspec.json.Decoder
+        Decoders of such a body. The first one is for bodies whose numbers are all exact as floats.
+    """
+
+    names: tuple[str, ...]
+    levels: tuple[tuple[str, tuple[str, ...]], ...]
+    floats: msgspec.json.Decoder[Any]
+    exact: msgspec.json.Decoder[Any]
+
+    def decoded(self, body: bytes) -> Any:
+        """Parse a body; return None if it does not have this layout, or only the reference can decide."""
+        keys = _count_keys(body)
+        if keys is None:
+            return None
+        decoder = self.exact if _may_be_inexact(body) else self.floats
+        try:
+            decoded = decoder.decode(body)
+        except _DECODE_ERRORS:
+            return None
+        around = []
+        for key, others in self.levels:
+            fields = {name: getattr(decoded, f"f{at}") for at, name in enumerate(others)}
+            around.append((key, {name: value for name, value in fields.items() if value is not msgspec.UNSET}))
+            decoded = decoded.rows
+        keys_around = sum(1 + len(fields) + sum(map(_keys_inside, fields.values())) for _, fields in around)
+        if keys != keys_around + len(decoded) * len(self.names):
+            return None
+        # Without a list of rows, for which the garbage collector would run.
+        cells = list(itertools.chain.from_iterable(map(msgspec.structs.astuple, decoded)))
+        width = len(self.names)
+        content: Any = PageRows(self.names, [cells[at::width] for at in range(width)], len(decoded))
+        for key, fields in reversed(around):
+            content = {**fields, key: content}
+        return content
+
+
+def _layout_of(body: bytes) -> _Layout | None:
+    """Return the layout of a body; None if it has no rows, or they are not objects."""
+    levels = []
+    try:
+        rest = body
+        while rest[:1] == b"{":
+            fields = msgspec.json.decode(rest, type=dict[str, msgspec.Raw])
+            key = next(key for key in _ROWS_KEYS if key in fields)
+            levels.append((key, tuple(name for name in fields if name != key)))
+            rest = bytes(fields[key])
+        if rest[:1] != b"[":
+            return None
+        beginning = rest[1:_MAX_FIRST_ROW_BYTES].decode("utf-8", "ignore").lstrip(" \t\r\n")
+        row, _ = _ROW.raw_decode(beginning)
+        return _layout(tuple(row), tuple(levels)) if isinstance(row, dict) and row else None
+    except (StopIteration, *_DECODE_ERRORS):
+        return None
+
+
+_ROW = json.JSONDecoder()
+
+
+@functools.lru_cache(maxsize=64)
+def _layout(names: tuple[str, ...], levels: tuple[tuple[str, tuple[str, ...]], ...]) -> _Layout:
+    fields = [f"f{at}" for at in range(len(names))]
+    row = msgspec.defstruct(
+        "Row",
+        [(field, Any) for field in fields],
+        rename=dict(zip(fields, names, strict=True)),
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    body: Any = list[row]  # type: ignore[valid-type]
+    for key, others in reversed(levels):
+        named = {f"f{at}": name for at, name in enumerate(others)}
+        body = msgspec.defstruct(
+            "Object",
+            [("rows", body), *((field, Any, msgspec.UNSET) for field in named)],
+            rename={"rows": key, **named},
+            forbid_unknown_fields=True,
+        )
+    return _Layout(
+        names,
+        levels,
+        msgspec.json.Decoder(body),
+        msgspec.json.Decoder(body, float_hook=operations.exact_number),
+    )
+
+
+def _count_keys(body: bytes) -> int | None:
+    """Count the keys of all objects in a body, repeated ones too; None if only a parser can count them.
+
+    A key is a string before a colon. A colon within a string follows a quotation mark only if that one is escaped.
+    """
+    characters = np.frombuffer(body, np.uint8)
+    colons = np.flatnonzero(characters == _COLON)
+    # A body cannot begin with a key.
+    if not len(colons) or colons[0] < 2:
+        return 0
+    before = characters[colons - 1]
+    if np.any((before == 0x20) | (before == 0x0A) | (before == 0x0D) | (before == 0x09)) and _SPACE_BEFORE_COLON.search(
+        body
+    ):
+        return None
+    quoted = before == _QUOTE
+    count = int(np.count_nonzero(quoted))
+    if _BACKSLASH in body:
+        escaped = int(np.count_nonzero(quoted & (characters[colons - 2] == _BACKSLASH)))
+        if escaped and b"\\\\" in body:
+            return None
+        count -= escaped
+    return count
+
+
+def _may_be_inexact(body: bytes) -> bool:
+    """Return whether a body has a number that a float may not represent: one with many digits, or an exponent."""
+    characters = np.frombuffer(body, np.uint8)
+    # Every fourth character suffices to see that most bodies have no such sequence.
+    digits = _IN_NUMBER[characters[::4]]
+    many = np.any(digits[:-3] & digits[1:-2] & digits[2:-1] & digits[3:])
+    if many and _MANY_DIGITS in body.translate(_DIGITS_AS_ZERO):
+        return True
+    exponents = np.flatnonzero((characters[1:-1] | _LOWER_CASE) == _E)
+    # Most of these letters are part of a word.
+    exponents = exponents[_DIGITS[characters[exponents]]]
+    after = characters[exponents + 2]
+    return bool(np.any(_DIGITS[after] | _SIGNS[after]))
+
+
+def _keys_inside(value: Any) -> int:
+    """Count the keys of the objects inside a parsed value."""
+    if isinstance(value, Mapping):
+        return len(value) + sum(map(_keys_inside, value.values()))
+    return sum(map(_keys_inside, value)) if isinstance(value, list) else 0
