@@ -18,7 +18,7 @@ WRITE = [
     ("write", "Options, Payload", "options.py, payload.py: validate everything first"),
     ("types", "ingest → plan → encode", "any frame → Arrow columns → checked values"),
     ("write", "push → append → ExactlyOnceInsert", "find or create the table; cut, send, resend batches"),
-    ("types", "row_codec.encode", "Arrow batch → JSON bytes of at most 500 rows"),
+    ("types", "row_codec.row_texts", "Arrow batch → JSON text of each row"),
     ("write", "executor ↔ journal ↔ reconcile", "send, record each outcome, find unknown rows"),
 ]
 READ = [

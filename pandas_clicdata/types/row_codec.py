@@ -8,6 +8,7 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,6 +18,9 @@ from pandas_clicdata.types.encode import TEXT, chunked
 
 _EMPTY = pa.scalar("", TEXT)
 _QUOTE = pa.scalar('"', TEXT)
+_POINT = pa.scalar(".0", TEXT)
+_SECONDS = pa.timestamp("s")
+_SAMPLE_ROWS = 500
 _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 _KINDS: Mapping[pa.DataType, Kind] = {
     pa.null(): Kind.NULL,
@@ -53,38 +57,70 @@ def encode(batch: pa.RecordBatch, wires: Sequence[WireFormat], framing: Framing)
     >>> print(encode(batch, wires, Framing("{", ('"a":', ',"b":'), "}")).decode())
     {"a":1,"b":"x"},{"a":null,"b":"say \"y\""}
     """
-    rows = _row_texts(batch, wires, framing, ",")
-    if rows is None:
-        return b""
-    size = pc.sum(pc.binary_length(rows)).as_py()
-    # Arrow stores the strings one after the other in one buffer, each with its comma; drop the last comma.
-    return bytes(rows.buffers()[2][: size - 1])
+    return joined(row_texts(batch, wires, framing, framing.closing + ","))
 
 
 def encode_each(batch: pa.RecordBatch, wires: Sequence[WireFormat], framing: Framing) -> list[bytes]:
     """Write each row of a batch as JSON of its own."""
-    rows = _row_texts(batch, wires, framing, "")
-    return [] if rows is None else [row.encode() for row in rows.to_pylist()]
+    return [row.encode() for row in row_texts(batch, wires, framing, framing.closing).to_pylist()]
 
 
-def _row_texts(
-    batch: pa.RecordBatch, wires: Sequence[WireFormat], framing: Framing, end: str
-) -> pa.LargeStringArray | None:
-    if batch.num_rows == 0:
-        return None
+def row_texts(batch: pa.RecordBatch, wires: Sequence[WireFormat], framing: Framing, end: str) -> pa.LargeStringArray:
+    """Write each row of a batch as JSON, with ``end`` in place of the closing of the framing.
+
+    Per row, many rows take less time than few.
+    """
     parts: list[Any] = []
     opening = framing.opening
     for array, wire, prefix in zip(batch.columns, wires, framing.prefixes, strict=True):
-        parts += [pa.scalar(opening + prefix, TEXT), cells(array, wire)]
+        parts += _prefixed(opening + prefix, array, wire)
         opening = ""
-    parts.append(pa.scalar(framing.closing + end, TEXT))
-    return pc.binary_join_element_wise(*parts, _EMPTY)
+    return pc.binary_join_element_wise(*parts, pa.scalar(end, TEXT), _EMPTY)
+
+
+def with_end(rows: pa.LargeStringArray, end: str) -> pa.LargeStringArray:
+    """Add a text at the end of each row."""
+    return pc.binary_join_element_wise(rows, pa.scalar(end, TEXT), _EMPTY)
+
+
+def joined(rows: pa.LargeStringArray) -> bytes:
+    """Return rows that end with a comma as one text, without the last comma."""
+    if not len(rows):
+        return b""
+    # Arrow stores the texts one after the other in one buffer.
+    _, offsets, data = rows.buffers()
+    places = np.frombuffer(offsets, np.int64)
+    return bytes(data[places[rows.offset] : places[rows.offset + len(rows)] - 1])
+
+
+def _prefixed(prefix: str, array: pa.Array, wire: WireFormat) -> list[Any]:
+    """Return what to join for a column: its cells with a prefix, or the prefix and the cells."""
+    start = pa.scalar(prefix, TEXT)
+    if not _repeats(array):
+        return [start, cells(array, wire)]
+    # Each value is written once.
+    encoded = _bits(array).dictionary_encode()
+    texts = pc.binary_join_element_wise(start, cells(encoded.dictionary.view(array.type), wire), _EMPTY)
+    return [pc.fill_null(texts.take(encoded.indices), f"{prefix}null")]
+
+
+def _repeats(array: pa.Array) -> bool:
+    """Return whether a long array repeats values, as its first ones suggest."""
+    sample = array.slice(0, _SAMPLE_ROWS)
+    return len(array) > 2 * _SAMPLE_ROWS and len(sample.unique()) < 0.75 * _SAMPLE_ROWS
 
 
 def cells(array: pa.Array, wire: WireFormat) -> pa.Array:
     """Write each value of a column as JSON."""
     text = _quoted(_unquoted(array, wire.encoding)) if wire.quoted else _unquoted(array, wire.encoding)
-    return pc.fill_null(text, "null")
+    return pc.fill_null(text, "null") if text.null_count else text
+
+
+def _bits(array: pa.Array) -> pa.Array:
+    """Return floats as integers of the same bits, which tell 0.0 and -0.0 apart."""
+    if pa.types.is_floating(array.type):
+        return array.view(pa.int64() if array.type.bit_width == 64 else pa.int32())
+    return array
 
 
 def _unquoted(array: pa.Array, encoding: Encoding) -> pa.Array:
@@ -92,8 +128,7 @@ def _unquoted(array: pa.Array, encoding: Encoding) -> pa.Array:
         case Encoding.INTEGER | Encoding.BOOLEAN:
             return pc.cast(array, TEXT)
         case Encoding.FLOAT:
-            # With a point, a reader parses 1.0 as a float and keeps the sign of -0.0.
-            return pc.replace_substring_regex(_shortest(array), pattern=r"^(-?[0-9]+)$", replacement=r"\1.0")
+            return _float_text(array)
         case Encoding.DECIMAL:
             # Some versions of Arrow write decimals that are not JSON, such as "1.E-10".
             return pa.array([None if value is None else format(value, "f") for value in array.to_pylist()], TEXT)
@@ -101,9 +136,17 @@ def _unquoted(array: pa.Array, encoding: Encoding) -> pa.Array:
             return array
         case Encoding.TEXT:
             return _quoted_text(array)
-        case Encoding.DATE | Encoding.DATETIME:
-            # Write a fraction only if it is not zero.
-            return _quoted(pc.replace_substring_regex(pc.cast(array, TEXT), pattern=r"\.0+$", replacement=""))
+        case Encoding.DATE:
+            return _quoted(pc.cast(array, TEXT))
+        case Encoding.DATETIME:
+            return _quoted(_datetime_text(array))
+
+
+def _float_text(array: pa.Array) -> pa.Array:
+    text = _shortest(array)
+    # With a point, a reader parses 1.0 as a float and keeps the sign of -0.0.
+    whole = pc.invert(pc.or_(pc.match_substring(text, "."), pc.match_substring(text, "e")))
+    return pc.binary_join_element_wise(text, pc.if_else(whole, _POINT, _EMPTY), _EMPTY)
 
 
 def _shortest(array: pa.Array) -> pa.Array:
@@ -115,10 +158,32 @@ def _shortest(array: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(pc.floor(array), array), as_double, text)
 
 
+def _datetime_text(array: pa.Array) -> pa.Array:
+    """Write datetimes with a fraction only where it is not zero."""
+    seconds = array.cast(_SECONDS, safe=False)
+    exact = pc.equal(seconds.cast(array.type), array)
+    if pc.all(exact).as_py() is not False:
+        return pc.cast(seconds, TEXT)
+    return pc.if_else(exact, pc.cast(seconds, TEXT), pc.cast(array, TEXT))
+
+
 def _quoted_text(array: pa.Array) -> pa.Array:
-    if not pc.any(pc.match_substring_regex(array, _NEEDS_ESCAPE)).as_py():
-        return _quoted(array)
-    return pa.array([json.dumps(value, ensure_ascii=False) for value in array.to_pylist()], TEXT)
+    quoted = _quoted(array)
+    if _is_plain(array):
+        return quoted
+    escaped = pc.fill_null(pc.match_substring_regex(array, _NEEDS_ESCAPE), False)
+    texts = [json.dumps(value, ensure_ascii=False) for value in array.filter(escaped).to_pylist()]
+    return pc.replace_with_mask(quoted, escaped, pa.array(texts, TEXT))
+
+
+def _is_plain(array: pa.Array) -> bool:
+    """Return whether no byte of the texts has to be escaped."""
+    _, offsets, data = array.buffers()
+    if data is None or not len(array):
+        return True
+    places = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
+    used = np.frombuffer(data, np.uint8)[places[0] : places[-1]]
+    return not ((used < ord(" ")) | (used == ord('"')) | (used == ord("\\"))).any()
 
 
 def _quoted(array: pa.Array) -> pa.Array:

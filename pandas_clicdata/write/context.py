@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from pandas_clicdata._models import Framing, PlannedColumn, TableRef, WireFormat
-from pandas_clicdata.client import api
+from pandas_clicdata.client import api, operations
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.types import row_codec
 from pandas_clicdata.write.journal import Identity, Journal
@@ -86,16 +86,30 @@ class WriteContext:
 
     def encode(self, part: pa.RecordBatch, stamp: str | None) -> bytes:
         """Return the body of a batch with these rows, which are aligned with the table, and this stamp."""
-        wires, framing = self._row_format
+        return self.body(self.row_texts(part), stamp)
+
+    def row_texts(self, part: pa.RecordBatch) -> pa.LargeStringArray:
+        """Return the JSON of each row, up to the stamp if there is one."""
+        wires, framing, end = self._row_format
+        return row_codec.row_texts(part, wires, framing, end)
+
+    def body(self, texts: pa.LargeStringArray, stamp: str | None) -> bytes:
+        """Return the body of a batch with these rows, which :meth:`row_texts` has returned, and this stamp."""
         if stamp is not None:
-            arrays = [*part.columns, pa.array([stamp] * part.num_rows, pa.large_string())]
-            part = pa.RecordBatch.from_arrays(arrays, [*part.schema.names, str(self.options.stamp)])
-        return row_codec.encode(part, wires, framing)
+            end = f"{self._framing.prefixes[-1]}{operations.text_literal(stamp)}{self._framing.closing},"
+            texts = row_codec.with_end(texts, end)
+        return row_codec.joined(texts)
 
     @functools.cached_property
-    def _row_format(self) -> tuple[list[WireFormat], Framing]:
-        columns = self.columns
-        return [column.wire for column in columns], self.client.dialect.row_framing([column.name for column in columns])
+    def _framing(self) -> Framing:
+        return self.client.dialect.row_framing([column.name for column in self.columns])
+
+    @functools.cached_property
+    def _row_format(self) -> tuple[list[WireFormat], Framing, str]:
+        """How to write the columns of the payload, the JSON around their cells, and what follows the last cell."""
+        wires = [column.wire for column in self.payload.planned]
+        end = "" if self.options.stamp is not None else f"{self._framing.closing},"
+        return wires, replace(self._framing, prefixes=self._framing.prefixes[: len(wires)]), end
 
     def aligned(self, known: api.KnownColumns | None) -> WriteContext:
         """Return the context with the rows aligned with the table's columns.

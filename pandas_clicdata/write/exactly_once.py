@@ -19,11 +19,12 @@ from pandas_clicdata.write.executor import Batch, BatchResult, Outcome, SendResu
 from pandas_clicdata.write.fingerprint import Checksums, digest_of
 from pandas_clicdata.write.journal import UnknownBatch
 from pandas_clicdata.write.options import Options
-from pandas_clicdata.write.payload import Piece
 from pandas_clicdata.write.reconcile import Reconciler, Reconciliation
 from pandas_clicdata.write.results import Wording, incomplete, raise_from, resume_hint
 
 _ROUNDS_WITHOUT_PROGRESS = 3
+Piece = tuple[tuple[RowRange, ...], pa.LargeStringArray]
+"""Rows to send in one batch, and the JSON of each."""
 _PAYLOAD_TOO_LARGE = 413
 _WORDING = Wording(
     "insert",
@@ -90,13 +91,13 @@ class ExactlyOnceInsert:
         self._workers = int(context.options.workers)
         self._reconcile_wait = context.options.reconcile_wait
         self._to_resend: deque[Piece] = deque()
-        self._unknown_parts: dict[int, pa.RecordBatch] = {}
+        self._unknown_texts: dict[int, pa.LargeStringArray] = {}
         total = self._payload.rows
         wanted = None if total is None else self._journal.unsent(total)
         self._end = total or 0
         self._max_rows = self._chunksize
         self._max_bytes = self._client.max_request_bytes
-        self._source = self._tracked(self._payload.pieces(wanted, self._sizes()))
+        self._source = self._pieces(wanted)
 
     def run(self) -> None:
         """Send every row that is not in the table yet.
@@ -219,32 +220,36 @@ class ExactlyOnceInsert:
         lost = list(journal.unknown.values())
         if lost and result.doubt:
             raise ClicDataError(f"Rows that were not found are not sent again, because {result.doubt}.")
-        if self._payload.ready is None and any(each.number not in self._unknown_parts for each in lost):
+        if self._payload.ready is None and any(each.number not in self._unknown_texts for each in lost):
             raise ClicDataError("The rows that were not found came from a stream, so they cannot be sent again.")
         for each in lost:
-            part = self._unknown_parts.pop(each.number, None)
+            texts = self._unknown_texts.pop(each.number, None)
             # Recorded first, so that later scans ignore the old stamp even if deleting fails.
             journal.record("absent", batch=each.number)
-            self._queue(each.ranges, part)
+            self._queue(each.ranges, texts)
         if lost:
             reconciler.before_resend(lost)
 
     def _drop_data(self, unknown: UnknownBatch, found: Sequence[RowRange]) -> None:
         """Keep the data of only those rows of a batch that are still unknown."""
-        part = self._unknown_parts.pop(unknown.number, None)
+        texts = self._unknown_texts.pop(unknown.number, None)
         dropped = set(row_ranges.positions(found))
         kept = [at for at, row in enumerate(row_ranges.positions(unknown.ranges)) if row not in dropped]
-        if part is not None and kept:
-            self._unknown_parts[unknown.number] = part.take(pa.array(kept))
+        if texts is not None and kept:
+            self._unknown_texts[unknown.number] = texts.take(pa.array(kept))
 
     # batches
 
-    def _tracked(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
-        for ranges, part in pieces:
-            self._end = max(self._end, ranges[-1][1])
+    def _pieces(self, wanted: Sequence[RowRange] | None) -> Iterator[Piece]:
+        for pieces, part in self._payload.blocks(wanted, self._sizes()):
             if self.stream_checksums is not None and self._payload.ready is None:
                 self.stream_checksums = self.stream_checksums.plus(self._payload.checksums_of(part))
-            yield ranges, part
+            texts, at = self._context.row_texts(part), 0
+            for ranges in pieces:
+                self._end = max(self._end, ranges[-1][1])
+                count = row_ranges.count(ranges)
+                yield ranges, texts.slice(at, count)
+                at += count
 
     def _sizes(self) -> Iterator[int]:
         for size in batch_sizes(self._client, self._chunksize, self._workers):
@@ -260,26 +265,26 @@ class ExactlyOnceInsert:
             if batch is not None:
                 yield batch
 
-    def _encode(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch) -> Batch | None:
+    def _encode(self, ranges: tuple[RowRange, ...], texts: pa.LargeStringArray) -> Batch | None:
         """Encode a batch. If it is too large, queue its parts instead and return None."""
-        if part.num_rows > self._max_rows:
-            self._split(ranges, part, self._max_rows)
+        if len(texts) > self._max_rows:
+            self._split(ranges, texts, self._max_rows)
             return None
         number = self._journal.next_number()
         stamp = self._journal.stamp(number)
-        body = self._context.encode(part, stamp)
-        if len(body) > self._max_bytes and part.num_rows > 1:
-            self._max_rows = max(1, min(self._max_rows, part.num_rows * self._max_bytes // len(body)))
-            self._split(ranges, part, min(self._max_rows, part.num_rows // 2))
+        body = self._context.body(texts, stamp)
+        if len(body) > self._max_bytes and len(texts) > 1:
+            self._max_rows = max(1, min(self._max_rows, len(texts) * self._max_bytes // len(body)))
+            self._split(ranges, texts, min(self._max_rows, len(texts) // 2))
             return None
-        return Batch(ranges, body, number, stamp, digest_of(body), part)
+        return Batch(ranges, body, number, stamp, digest_of(body), texts)
 
-    def _split(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch, size: int) -> None:
+    def _split(self, ranges: tuple[RowRange, ...], texts: pa.LargeStringArray, size: int) -> None:
         """Put the rows of a batch at the front of the queue, in smaller pieces."""
         at, pieces = 0, []
         for piece in row_ranges.cut(ranges, itertools.repeat(size)):
             count = row_ranges.count(piece)
-            pieces.append((piece, part.slice(at, count)))
+            pieces.append((piece, texts.slice(at, count)))
             at += count
         self._to_resend.extendleft(reversed(pieces))
 
@@ -289,16 +294,19 @@ class ExactlyOnceInsert:
     def _keep_data(self, sent: SendResult) -> None:
         """Keep the rows of batches that were not sent, or may have to be sent again."""
         for batch in sent.not_started:
-            self._queue(batch.ranges, batch.part)
+            self._queue(batch.ranges, batch.texts)
         for result in sent.results:
             if result.outcome is Outcome.UNSENT:
-                self._queue(result.batch.ranges, result.batch.part)
-            elif result.outcome is Outcome.UNKNOWN and result.batch.part is not None:
-                self._unknown_parts[result.batch.number] = result.batch.part
+                self._queue(result.batch.ranges, result.batch.texts)
+            elif result.outcome is Outcome.UNKNOWN and result.batch.texts is not None:
+                self._unknown_texts[result.batch.number] = result.batch.texts
 
-    def _queue(self, ranges: tuple[RowRange, ...], part: pa.RecordBatch | None) -> None:
-        for piece in row_ranges.cut(ranges, self._sizes()) if part is None else [ranges]:
-            self._to_resend.append((piece, self._payload.take(piece) if part is None else part))
+    def _queue(self, ranges: tuple[RowRange, ...], texts: pa.LargeStringArray | None) -> None:
+        if texts is not None:
+            self._to_resend.append((ranges, texts))
+            return
+        for piece in row_ranges.cut(ranges, self._sizes()):
+            self._to_resend.append((piece, self._context.row_texts(self._payload.take(piece))))
 
     def _error(self, reason: BaseException | None, miscounted: BatchResult | None = None) -> IncompleteWriteError:
         token = self._journal.token()

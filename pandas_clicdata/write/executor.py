@@ -35,8 +35,8 @@ class Batch:
         The value of the stamp column in these rows.
     digest : str
         The digest of the body.
-    part : pyarrow.RecordBatch or None
-        The rows before encoding, if they may have to be encoded again.
+    texts : pyarrow.LargeStringArray or None
+        The JSON of each row without the stamp, if the rows may have to be sent in another batch.
     """
 
     ranges: tuple[RowRange, ...]
@@ -44,7 +44,7 @@ class Batch:
     number: int = 0
     stamp: str | None = None
     digest: str = ""
-    part: pa.RecordBatch | None = field(default=None, repr=False)
+    texts: pa.LargeStringArray | None = field(default=None, repr=False)
 
     @property
     def rows(self) -> int:
@@ -53,7 +53,7 @@ class Batch:
 
     def without_data(self) -> Batch:
         """Return the batch without its data, to free the memory."""
-        return replace(self, body=b"", part=None)
+        return replace(self, body=b"", texts=None)
 
 
 class Outcome(Enum):

@@ -21,7 +21,8 @@ from pandas_clicdata.write.fingerprint import Checksums, Hashes
 from pandas_clicdata.write.options import Options
 
 _MAX_CHUNKS = 100
-Piece = tuple[tuple[RowRange, ...], pa.RecordBatch]
+_BLOCK_ROWS, _BLOCK_BYTES = 10_000, 2 << 20
+Block = tuple[Sequence[tuple[RowRange, ...]], pa.RecordBatch]
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,8 +216,10 @@ class Payload:
                 raise self.unsendable[key]
         return keys
 
-    def pieces(self, ranges: Sequence[RowRange] | None, sizes: Iterator[int]) -> Iterator[Piece]:
-        """Cut the rows of ``ranges``, or all rows, into pieces of these sizes. A stream always yields all rows.
+    def blocks(self, ranges: Sequence[RowRange] | None, sizes: Iterator[int]) -> Iterator[Block]:
+        """Cut the rows of ``ranges``, or all rows, into batches of these sizes, and yield several at a time.
+
+        It takes less time to encode them together. A stream always yields all rows, as soon as they are there.
 
         Raises
         ------
@@ -224,10 +227,21 @@ class Payload:
             A value of a stream cannot be sent.
         """
         if self.ready is None:
-            yield from self._pieces_of_stream(sizes)
+            yield from self._blocks_of_stream(sizes)
             return
-        for piece in row_ranges.cut([(0, self.ready.num_rows)] if ranges is None else ranges, sizes):
-            yield piece, self.take(piece)
+        batches = row_ranges.cut([(0, self.ready.num_rows)] if ranges is None else ranges, sizes)
+        most = _rows_at_once(self.ready)
+        block: list[tuple[RowRange, ...]] = []
+        rows = 0
+        for batch in batches:
+            size = row_ranges.count(batch)
+            if block and rows + size > most:
+                yield block, self.take(row_ranges.merged(itertools.chain(*block)))
+                block, rows = [], 0
+            block.append(batch)
+            rows += size
+        if block:
+            yield block, self.take(row_ranges.merged(itertools.chain(*block)))
 
     def take(self, ranges: Sequence[RowRange]) -> pa.RecordBatch:
         """Return the rows of some ranges."""
@@ -239,7 +253,7 @@ class Payload:
         """Return a payload of some of the rows."""
         return replace(self, ready=self.table().take(pa.array(positions, pa.int64())), _hashes={})
 
-    def _pieces_of_stream(self, sizes: Iterator[int]) -> Iterator[Piece]:
+    def _blocks_of_stream(self, sizes: Iterator[int]) -> Iterator[Block]:
         assert self.source.stream is not None
         held: pa.Table | None = None
         offset = sent = 0
@@ -248,11 +262,17 @@ class Payload:
             piece = plan.prepare_batch(batch, self.plans, offset)
             offset += batch.num_rows
             held = piece if held is None else pa.concat_tables([held, piece])
+            most = _rows_at_once(piece)
             while held.num_rows >= size:
-                yield ((sent, sent + size),), _one_batch(held.slice(0, size))
-                held, sent, size = held.slice(size), sent + size, next(sizes)
+                block, rows = [((sent, sent + size),)], size
+                size = next(sizes)
+                while rows + size <= min(most, held.num_rows):
+                    block.append(((sent + rows, sent + rows + size),))
+                    rows, size = rows + size, next(sizes)
+                yield block, _one_batch(held.slice(0, rows))
+                held, sent = held.slice(rows), sent + rows
         if held is not None and held.num_rows:
-            yield ((sent, sent + held.num_rows),), _one_batch(held)
+            yield [((sent, sent + held.num_rows),)], _one_batch(held)
 
     def hashes(self, names: Sequence[str] | None = None) -> Hashes:
         """Return a hash of each row, over all columns or those named."""
@@ -290,6 +310,11 @@ def _faults(source: ingest.Source, names: Sequence[str]) -> Iterator[tuple[inges
             plan.prepare_table(one, plan.plan_columns(one))
         except FrameError as exc:
             yield column, exc
+
+
+def _rows_at_once(rows: pa.Table) -> int:
+    """Return how many rows to encode at once: many, unless they are wide."""
+    return _BLOCK_ROWS if not rows.num_rows else min(_BLOCK_ROWS, _BLOCK_BYTES * rows.num_rows // max(1, rows.nbytes))
 
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:

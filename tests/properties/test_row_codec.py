@@ -131,6 +131,22 @@ def test_encode_writes_what_the_reference_writes(framing, examples):
     writes_the_same()
 
 
+@few_or(100, few=30, long=2000)
+def test_long_columns_of_few_values_are_written_as_short_ones(examples):
+    @with_settings(examples)
+    @given(batches())
+    def written_as_short_ones(given_batch):
+        names, wires, batch, _ = given_batch
+        around = operations.objects(names)
+        short = row_codec.encode_each(batch, wires, around)
+        rows = [row % batch.num_rows for row in range(1100)] if batch.num_rows else []
+        long = batch.take(pa.array(rows, pa.int64())).slice(1)
+        assert row_codec.encode_each(long, wires, around) == [short[row] for row in rows[1:]]
+        assert row_codec.encode(long, wires, around) == b",".join(short[row] for row in rows[1:])
+
+    written_as_short_ones()
+
+
 @pytest.mark.parametrize("framing", [operations.objects, operations.named_cells])
 @few_or(150, few=50, long=4000)
 def test_framings_of_both_dialects_parse_as_their_rows(framing, examples):
