@@ -24,7 +24,6 @@ from urllib.request import getproxies_environment
 
 import requests
 import urllib3
-from requests.auth import AuthBase
 from requests.utils import get_auth_from_url, prepend_scheme_if_needed
 from urllib3.util import parse_url
 
@@ -285,6 +284,7 @@ class Transport:
         self._clock = clock
         self._limiter = RateLimiter(self.retry, sleep=sleep, clock=clock)
         self._local = threading.local()
+        self._last_address: tuple[tuple[object, ...], Address] | None = None
         self._after_fork()
         reset_after_fork(self)
 
@@ -330,8 +330,6 @@ class Transport:
             The request cannot be sent with these settings.
         """
         secrets = (*secrets, *request.secrets, *headers.values(), *self._proxy_secrets)
-        if self._trust_environment:
-            secrets += _secrets_of_environment()
         ticket = Ticket()
         tries, counted, possibly_done = 0, 0, False
         last: Reply | TransportError | None = None
@@ -349,7 +347,7 @@ class Transport:
                 last, waits = outcome, False
             else:
                 reply, waits = outcome
-                last = replace(reply, attempts=tries, secrets=secrets, possibly_done=possibly_done)
+                last = replace(reply, attempts=tries, possibly_done=possibly_done)
                 again = _is_worth_retry(request, reply)
                 possibly_done |= request.method != "GET" and again and reply.status != _TOO_MANY_REQUESTS
             if not waits:
@@ -401,10 +399,12 @@ class Transport:
             decision = self._limiter.acquire(ticket)
             if decision is not Decision.SEND:
                 return decision
+            address, session = self._address(request), self._session()
+            secrets = (*secrets, *self._local.secrets)
             started = self._clock()
             token = _CURRENT_SECRETS.set(secrets)
             try:
-                reply = self._send_once(request, headers, secrets)
+                reply = self._send_once(session, address, request, headers, secrets)
             finally:
                 _CURRENT_SECRETS.reset(token)
             seconds = self._clock() - started
@@ -420,35 +420,54 @@ class Transport:
         finally:
             self._limiter.release(ticket)
 
-    def _send_once(self, request: Request, headers: Mapping[str, Secret], secrets: tuple[Secret, ...]) -> Reply:
-        address = parse_address(self.base_url + request.path, request.params)
-        if address is None or address.origin != self._origin:
-            raise ConfigurationError(f"{request.line} cannot be sent: its path and query do not form a valid address.")
+    def _send_once(
+        self,
+        session: requests.Session,
+        address: Address,
+        request: Request,
+        headers: Mapping[str, Secret],
+        secrets: tuple[Secret, ...],
+    ) -> Reply:
+        url = address.url
         for _ in range(_MAX_REDIRECTS):
-            reply = self._exchange(request, address.url, headers, secrets)
+            reply = self._exchange(session, request, url, headers, secrets)
             if "location" not in reply.headers or reply.status not in _REDIRECTS:
                 return reply
-            address = _redirect_target(address.url, reply)
-            if request.method != "GET" or address is None or address.origin != self._origin:
-                host = "an invalid address" if address is None else address.origin[1]
+            target = _redirect_target(url, reply)
+            if request.method != "GET" or target is None or target.origin != self._origin:
+                host = "an invalid address" if target is None else target.origin[1]
                 raise RedirectError(
                     f"The reply to {request.line} is a redirect to {redacted(host, secrets)}, which is not followed,"
                     " because credentials are sent only to base_url. Check that base_url= is correct.",
                     # Some services carry out the request and then redirect to a page that shows the result.
                     ambiguous=True,
                 )
+            url = target.url
         raise RedirectError(
             f"{request.line} was redirected more than {_MAX_REDIRECTS} times. Check that base_url= is correct."
         )
 
+    def _address(self, request: Request) -> Address:
+        """Return the address of a request, which is often that of the last one."""
+        target, last = (request.path, request.params), self._last_address
+        if last is None or last[0] != target:
+            address = parse_address(self.base_url + request.path, request.params)
+            if address is None or address.origin != self._origin:
+                raise ConfigurationError(
+                    f"{request.line} cannot be sent: its path and query do not form a valid address."
+                )
+            last = self._last_address = (target, address)
+        return last[1]
+
     def _exchange(
         self,
+        session: requests.Session,
         request: Request,
         url: Secret,
         headers: Mapping[str, Secret],
         secrets: tuple[Secret, ...],
     ) -> Reply:
-        session, state = self._session(), self._local.state
+        state = self._local.state
         # If the reply to the last insert on this connection came twice, it would pass for the reply to this insert.
         if request.fresh_connection or 0 < request.counted_rows == self._local.counted_rows:
             session.close()
@@ -457,18 +476,11 @@ class Transport:
         error: ClicDataError
         response: requests.Response | None = None
         try:
-            response = session.request(
-                request.method,
-                url.reveal(),
-                data=request.body,
-                headers={"Content-Type": request.content_type} if request.body is not None else None,
-                auth=_SecretHeaders(headers),
+            response = session.send(
+                _prepared(session, request, url, headers),
                 timeout=self.timeout,
                 allow_redirects=False,
-                # The body is read here, where its size is bounded.
-                stream=True,
-                proxies={scheme: proxy.reveal() for scheme, proxy in self._proxies.items()} or None,
-                verify=self._verify,
+                **self._local.settings,
             )
             body = read_body(response.raw, self._max_reply_bytes)
             state.end()
@@ -478,6 +490,7 @@ class Transport:
                 status=response.status_code,
                 headers={name.lower(): value for name, value in response.headers.items()},
                 body=body,
+                secrets=secrets,
                 framed=state.framed,
                 connection=state.connection,
             )
@@ -513,6 +526,7 @@ class Transport:
         if session is not None and local.pid == os.getpid():
             if self._clock() - local.last_used >= self._max_idle:
                 session.close()
+                self._read_environment(session)
             return session
         session = _Session()
         state = ExchangeState(self._unsolicited)
@@ -526,12 +540,29 @@ class Transport:
         for scheme in ("https://", "http://"):
             part_seconds = self.timeout[1]
             session.mount(scheme, ConnectionAdapter(state, part_seconds * _REPLY_TIMEOUT_FACTOR, part_seconds))
-        session.trust_env = self._trust_environment
         local.session, local.pid, local.last_used = session, os.getpid(), self._clock()
         local.state, local.counted_rows = state, 0
+        self._read_environment(session)
         with self._open_lock:
             self._open.add(session)
         return session
+
+    def _read_environment(self, session: requests.Session) -> None:
+        """Read proxies and the CA bundle for the connections until the next idle time; for each request, it is slow."""
+        session.trust_env = self._trust_environment
+        try:
+            self._local.settings = session.merge_environment_settings(
+                self.base_url,
+                {scheme: proxy.reveal() for scheme, proxy in self._proxies.items()},
+                # The body is read in _exchange, where its size is bounded.
+                stream=True,
+                verify=self._verify,
+                cert=None,
+            )
+        except BaseException as exc:  # noqa: BLE001
+            # The frames below hold the proxies as plain text.
+            raise _remove_frames(exc)  # noqa: B904
+        self._local.secrets = _secrets_of_environment() if self._trust_environment else ()
 
     def _wait_after(self, last: Reply | TransportError, counted: int) -> float:
         """Return the seconds to wait after a failure."""
@@ -563,19 +594,23 @@ class _Session(_RequestsSession):
         return None
 
 
-class _SecretHeaders(AuthBase):
-    """Add the credentials to a request. With an ``auth``, requests also does not read ``.netrc``."""
-
-    def __init__(self, headers: Mapping[str, Secret]) -> None:
-        self._headers = headers
-
-    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-        for name, value in self._headers.items():
-            # requests does not check headers that are added here. The error must not show the value.
-            if value.reveal().strip() != value.reveal() or not {"\r", "\n"}.isdisjoint(value.reveal()):
-                raise requests.exceptions.InvalidHeader(name)
-            prepared.headers[name] = value.reveal()
-        return prepared
+def _prepared(
+    session: requests.Session, request: Request, url: Secret, headers: Mapping[str, Secret]
+) -> requests.PreparedRequest:
+    """Prepare a request without what a session adds: the query, cookies and ``.netrc``, which would take longer."""
+    prepared = requests.PreparedRequest()
+    prepared.prepare_method(request.method)
+    prepared.url = url.reveal()
+    prepared.prepare_headers(session.headers)
+    if request.body is not None:
+        prepared.headers["Content-Type"] = request.content_type
+    prepared.prepare_body(request.body or {}, None)
+    for name, value in headers.items():
+        # requests does not check headers that are added here. The error must not show the value.
+        if value.reveal().strip() != value.reveal() or not {"\r", "\n"}.isdisjoint(value.reveal()):
+            raise requests.exceptions.InvalidHeader(name)
+        prepared.headers[name] = value.reveal()
+    return prepared
 
 
 def retry_after_seconds(value: str | None, now: float) -> float | None:

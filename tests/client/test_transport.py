@@ -653,6 +653,19 @@ def test_a_proxy_is_used(transport, http_service, monkeypatch, source):
     assert answers.requests[0].target == "http://clicdata.invalid/data/1"
 
 
+def test_a_new_proxy_in_the_environment_is_used_after_an_idle_time(transport, http_service, monkeypatch):
+    for name in ("http_proxy", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    now, answers, through = [0.0], Answers(OK), Answers(OK)
+    with http_service(answers) as url, http_service(through) as proxy:
+        sender = transport(url, trust_environment=True, clock=lambda: now[0], max_idle=1.0)
+        sender.send(GET, {})
+        monkeypatch.setenv("http_proxy", proxy)
+        now[0] = 1.0
+        assert sender.send(GET, {}).status == 200
+    assert [len(each.requests) for each in (answers, through)] == [1, 1]
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_reply_lost_behind_a_proxy_is_an_unknown_outcome(http_service, transport, scheme, bundle):
     answers = Answers(None)
