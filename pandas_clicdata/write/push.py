@@ -167,8 +167,9 @@ def push(
     A replace reads the old rows from the first page to the last and back, saves them, checks that it may delete, and
     deletes them by values that they hold; then it inserts the new rows. Meanwhile, other readers see some of the old
     rows, none, or some of the new ones. The replace stops if it finds rows that another writer added. A row that is
-    added between such a check and a delete, and holds the deleted value, is deleted without notice. If a delete was
-    repeated, ``reconcile_wait`` seconds pass before the first insert, because the first try may be carried out late.
+    added between such a check and a delete, and holds the deleted value, is deleted without notice. Rows that were sent
+    with ``stamp=`` are deleted by their stamps, which rows of other writers do not have. If a delete was repeated,
+    ``reconcile_wait`` seconds pass before the first insert, because the first try may be carried out late.
 
     Examples
     --------

@@ -116,7 +116,8 @@ def scan_table(
     return read.read_until_stable(scan)
 
 
-_STAMP = re.compile(r"[0-9a-f]{16}-[0-9]+(\.[0-9a-f]{4})?")
+STAMP = r"[0-9a-f]{16}-[0-9]+(\.[0-9a-f]{4})?"
+"""The form of a stamp, as a regular expression: of the write, the batch and the try."""
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,7 @@ class ByStamp:
                 [stamps] = fingerprint.texts_of_page(page, planned)
                 own = f"{context.journal.id}-"
                 counts.update(stamp for stamp in stamps if stamp is not None and stamp.startswith(own))
-                recognized = recognized or any(stamp is not None and _STAMP.fullmatch(stamp) for stamp in stamps)
+                recognized = recognized or any(stamp is not None and re.fullmatch(STAMP, stamp) for stamp in stamps)
         return _StampScan(counts, rows, recognized)
 
     def _delete(self, stamps: Sequence[str]) -> None:

@@ -55,7 +55,7 @@ from pandas_clicdata.write.executor import Batch, send_all
 from pandas_clicdata.write.journal import Baseline, Journal
 from pandas_clicdata.write.options import RECONCILE_SECONDS, Options
 from pandas_clicdata.write.payload import Payload, align
-from pandas_clicdata.write.reconcile import ByContent, TableScan, scan_table
+from pandas_clicdata.write.reconcile import STAMP, ByContent, TableScan, scan_table
 from pandas_clicdata.write.results import dry_receipt, insert_receipt, raise_from, reason_text, resume_hint
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def replace_rows(context: WriteContext) -> WriteResult:
     Notes
     -----
     Rows of other writers are noticed by each scan of the table: after the save, and after all saved rows are deleted. A
-    row that is added between a scan and a delete, and holds the deleted value, is deleted without notice.
+    row that is added between a scan and a delete, and holds the deleted value, is deleted without notice; by stamp, it
+    is not, because rows of other writers have other stamps.
 
     A delete whose reply was lost may be carried out late, and would delete new rows with the same value. So if one was
     repeated, or if this call continues a replace that stopped, ``reconcile_wait`` seconds pass before the first insert.
@@ -232,6 +233,9 @@ def _condition(column: PlannedColumn, value: pa.Scalar) -> bytes:
 def _delete_conditions(old: Payload, used: Collection[str]) -> list[tuple[PlannedColumn, pa.Scalar]]:
     """Choose a small set of (column, value) conditions that covers all rows.
 
+    Rows with a stamp are matched by it: there is one stamp per batch, and a row that another writer adds meanwhile has
+    another one. The other rows are matched by the values of columns that have few different ones.
+
     None of them is null, because it is unknown what a condition without a value deletes. Rows with a null are matched
     by a value in another column.
 
@@ -244,6 +248,11 @@ def _delete_conditions(old: Payload, used: Collection[str]) -> list[tuple[Planne
     chosen: list[tuple[PlannedColumn, pa.Scalar]] = []
     rest = np.ones(table.num_rows, dtype=bool)
     columns = {column.name: column for column in old.planned if column.name not in used}
+    stamps = _stamps(table, list(columns.values()))
+    if stamps is not None:
+        column, has_stamp = stamps
+        chosen += [(column, stamp) for stamp in table.column(column.name).filter(pa.array(has_stamp)).unique()]
+        rest &= ~has_stamp
     while rest.any():
         best: tuple[float, str, pa.Array] | None = None
         for name, column in columns.items():
@@ -264,6 +273,23 @@ def _delete_conditions(old: Payload, used: Collection[str]) -> list[tuple[Planne
         rest &= pc.is_null(table.column(name)).to_numpy(zero_copy_only=False)
         del columns[name]
     return chosen
+
+
+def _stamps(table: pa.Table, columns: Sequence[PlannedColumn]) -> tuple[PlannedColumn, Any] | None:
+    """Return the column that has the stamps of the most rows, and which rows have one; None if there is no such column.
+
+    Text of another form is not a stamp of this package. Rows that have a stamp each gain nothing from it.
+    """
+    found: tuple[int, PlannedColumn, Any] | None = None
+    for column in columns:
+        if column.wire.encoding is not Encoding.TEXT:
+            continue
+        values = table.column(column.name)
+        has_stamp = pc.fill_null(pc.match_substring_regex(values, f"^(?:{STAMP})$"), False).to_numpy()
+        count = int(has_stamp.sum())
+        if count > len(values.filter(pa.array(has_stamp)).unique()) and (found is None or count > found[0]):
+            found = count, column, has_stamp
+    return None if found is None else found[1:]
 
 
 def _present(old: Payload, scan: TableScan) -> list[int]:

@@ -666,6 +666,91 @@ def test_a_late_deletion_deletes_no_new_row(fresh, name, folder, api_version, mo
     assert in_table(sandbox, name) == counted(OLD.assign(f=7.5).to_dict("records"))
 
 
+# by stamp
+
+STAMPED = pd.DataFrame({"n": range(9), "origin": ["JFK"] * 9, "k": [f"k{number}" for number in range(9)]})
+
+
+def deleted_by(sandbox):
+    """Return how many delete requests there were after the trial."""
+    return len(sandbox.requests.of("delete")) - 1
+
+
+@every_dialect
+@pytest.mark.parametrize("workers", [1, 3])
+def test_rows_with_a_stamp_are_deleted_with_one_request_per_batch(
+    running, open_session, name, folder, api_version, workers
+):
+    session = open_session(running, api_version)
+    batches = STAMPED.clicdata.push(name, stamp="batch", chunksize=3, session=session).batches
+    running.requests.clear()
+    dry = replace(session, name, STAMPED, stamp="batch", backup=folder, dry_run=True)
+    assert dry.notes[0] == f"{batches} delete requests would remove the 9 existing rows."
+    receipt = replace(session, name, STAMPED, stamp="batch", backup=folder, workers=workers, verify=True)
+    assert deleted_by(running) == batches
+    assert receipt.status == "verified"
+    assert running.ledger.count(name) == 9
+    # Also without stamp=, if the frame has the column.
+    old = pd.DataFrame(running.ledger.rows(name)).assign(batch=None)
+    running.requests.clear()
+    replace(session, name, old, column_types={"batch": "text"}, backup=folder)
+    assert deleted_by(running) == receipt.batches
+
+
+@every_dialect
+def test_rows_without_a_stamp_are_deleted_by_their_values(running, open_session, name, folder, api_version):
+    session = open_session(running, api_version)
+    batches = STAMPED.clicdata.push(name, stamp="batch", chunksize=3, session=session).batches
+    STAMPED.assign(batch=pd.Series(["mine", None, "2f"] * 3)).clicdata.append(name, session=session)
+    running.requests.clear()
+    receipt = replace(session, name, STAMPED, stamp="batch", backup=folder, verify=True)
+    assert deleted_by(running) == batches + 1, "those of one origin in one request"
+    assert in_file(receipt.backup).total() == 18
+    assert running.ledger.count(name) == 9
+
+
+@pytest.mark.parametrize("case", ["other text", "a stamp for each row", "numbers"])
+def test_a_column_without_stamps_of_batches_is_not_used_as_one(running, open_session, name, folder, case):
+    session = open_session(running)
+    marks: Any = {
+        "other text": [f"{number // 3:016x}_{number // 3}" for number in range(9)],
+        "a stamp for each row": [f"{number:016x}-{number}" for number in range(9)],
+        "numbers": [number // 3 for number in range(9)],
+    }[case]
+    STAMPED.assign(batch=marks).clicdata.push(name, session=session)
+    running.requests.clear()
+    replace(session, name, STAMPED.assign(batch=marks), backup=folder)
+    assert deleted_by(running) == 1, "by the origin, which all rows share"
+
+
+@every_dialect
+def test_a_row_that_arrives_during_the_deletion_by_stamp_is_kept(running, open_session, name, folder, api_version):
+    session = open_session(running, api_version)
+    STAMPED.clicdata.push(name, stamp="batch", chunksize=3, session=session)
+    before = running.ledger.rows(name)
+    # The trial is the first deletion.
+    running.faults.hang(operation="delete", nth=3)
+    caught: list[cd.ReplaceIncompleteError] = []
+
+    def work():
+        try:
+            replace(session, name, STAMPED, stamp="batch", backup=folder)
+        except cd.ReplaceIncompleteError as exc:
+            caught.append(exc)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    running.faults.wait_held(1, 60)
+    other = open_session(running, api_version)
+    STAMPED.head(2).clicdata.append(name, stamp="batch", session=other)
+    running.faults.release()
+    thread.join()
+    assert "Another writer is changing it" in str(caught[0])
+    stored = running.ledger.rows(name)
+    assert [row["n"] for row in stored] == [0, 1], "all old rows are deleted, and none of the other writer"
+    assert len(in_file(caught[0].backup)) == len(before)
+
+
 # stopped replaces
 
 CHILD = """
