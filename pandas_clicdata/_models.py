@@ -723,12 +723,25 @@ class Framing:
 
 @dataclass(frozen=True)
 class TableRef:
-    """A table of the account; ``fields`` holds everything in the reply."""
+    """A table of the account.
+
+    Attributes
+    ----------
+    rec_id : int
+        The RecId.
+    name, description : str or None
+        The name and the description, if they are known.
+    fields : mapping of str to object
+        Everything in the reply that lists the table.
+    remembered : bool
+        Whether the name was not looked up now, so that it may have another table meanwhile.
+    """
 
     rec_id: int
     name: str | None = None
     description: str | None = None
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    remembered: bool = field(default=False, repr=False, compare=False)
 
     @property
     def label(self) -> str:

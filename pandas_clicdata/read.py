@@ -279,9 +279,9 @@ class _PageReader:
         self._client = client
         self._options = options
         self._decoder = PageDecoder()
-        self.table = client.find(options.table)
+        self.table = client.find(options.table, remembered=True)
         try:
-            self.first = client.first_page(self.table, options.version, loads=self._decoder.loads)
+            self.table, self.first = client.open_table(self.table, options.version, loads=self._decoder.loads)
         except (TransportError, ServerError, RateLimitError, UnexpectedReplyError) as exc:
             raise self._incomplete(f"page 1 could not be read. {exc}", 1, 0) from exc
         listed = self.first.columns or ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,9 +32,11 @@ from pandas_clicdata.client import operations
 from pandas_clicdata.client.auth import Authenticator, account_label
 from pandas_clicdata.client.dialects import KNOWN_VERSIONS, Dialect, detection, dialect_for
 from pandas_clicdata.client.operations import Operation, UpdateKey
+from pandas_clicdata.client.page_walk import walk
 from pandas_clicdata.client.replies import Loads, ParsedReply, record, records
 from pandas_clicdata.client.service_profile import ServiceProfile
 from pandas_clicdata.errors import (
+    ApiError,
     AuthenticationError,
     ClicDataError,
     IncompleteReadError,
@@ -49,6 +52,17 @@ if TYPE_CHECKING:
 Fields = Mapping[str, Any]
 T = TypeVar("T")
 
+_REMEMBERED_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A table as it was listed: on which page, and when."""
+
+    table: TableRef
+    page: int
+    at: float
+
 
 class Client:
     """The API of one account. Safe to share between threads.
@@ -63,6 +77,8 @@ class Client:
         Sends the requests.
     max_request_bytes : int
         Maximum size of the body of an insert.
+    clock : callable, default time.monotonic
+        Returns the time in seconds.
 
     Attributes
     ----------
@@ -73,7 +89,12 @@ class Client:
     """
 
     def __init__(
-        self, settings: Settings, authenticator: Authenticator, transport: Transport, max_request_bytes: int
+        self,
+        settings: Settings,
+        authenticator: Authenticator,
+        transport: Transport,
+        max_request_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self.authenticator = authenticator
@@ -84,6 +105,9 @@ class Client:
             settings.base_url, lambda: self.account_label, lambda: self.dialect.kind, settings.service_profile
         )
         self._dialect = None if settings.api_version == "auto" else dialect_for(settings.api_version)
+        self._clock = clock
+        # Threads share it without a lock, which a forked child could find held: each change is one operation of a dict.
+        self._listed: dict[str, _Listed] = {}
         self._after_fork()
         reset_after_fork(self)
 
@@ -128,8 +152,8 @@ class Client:
 
     def list_tables(
         self, name: str | None = None, *, unique_key_available: bool | None = None, refresh: bool | None = None
-    ) -> Iterator[TableRef]:
-        """Iterate over the account's tables, each once.
+    ) -> Generator[TableRef, None, None]:
+        """Iterate over the account's tables, each once; several pages are requested at a time.
 
         Parameters
         ----------
@@ -149,30 +173,48 @@ class Client:
         seen: set[int] = set()
         filtered = unique_key_available is not None or refresh is not None
         filtered = filtered or (name is not None and dialect.lists_by_name)
-        page, received = 1, 0
-        while True:
-            listed: TableList = self._perform(dialect.list_tables(page, name, unique_key_available, refresh))
-            fresh = [table for table in listed.tables if table.rec_id not in seen]
-            seen.update(table.rec_id for table in fresh)
-            yield from fresh
-            received += len(fresh)
-            # What the total means beside a filter is not documented.
-            total = None if filtered else listed.total
-            more = listed.has_more
-            if more is None:
-                more = bool(fresh) and (total is None or received < total)
-            if not more or not fresh:
-                break
-            page += 1
+        received, number, more = 0, 0, False
+        total: int | None = None
+        listed: dict[str, _Listed] = {}
+        # A fact is as old as the request that it answers, and pages are requested ahead.
+        began = self._clock()
+
+        def fetch(page: int) -> TableList:
+            return self._perform(dialect.list_tables(page, name, unique_key_available, refresh))
+
+        def count_pages(first: TableList) -> int | None:
+            stated = None if filtered else first.total
+            return -(-stated // len(first.tables)) if stated is not None and first.tables else None
+
+        with closing(walk(fetch, count_pages)) as pages:
+            for number, page in enumerate(pages, 1):
+                fresh = [table for table in page.tables if table.rec_id not in seen]
+                seen.update(table.rec_id for table in fresh)
+                for table in fresh:
+                    if table.name is not None and table.name not in listed:
+                        listed[table.name] = _Listed(TableRef(table.rec_id, table.name, remembered=True), number, began)
+                        self._listed[table.name] = listed[table.name]
+                yield from fresh
+                received += len(fresh)
+                if page.total is not None and not filtered:
+                    # What the total means beside a filter is not documented.
+                    total = page.total
+                more = bool(page.has_more)
+                if page.has_more is None:
+                    more = bool(fresh) and (total is None or received < total)
+                if not more or not fresh:
+                    break
         if more or (total is not None and total != received):
             raise IncompleteReadError(
                 f"The list of tables is incomplete: {received} were received, but the service states that there are"
                 f" {total if total is not None else 'more'}. Make the same call again.",
                 operation="list",
-                page=page,
+                page=number,
                 received=received,
                 expected=total,
             )
+        if not filtered:
+            self._listed = listed
 
     def list_tables_named(
         self, name: str | None, *, unique_key_available: bool | None = None, refresh: bool | None = None
@@ -186,17 +228,57 @@ class Client:
             return listed
         return (table for table in listed if (table.name or "").casefold() == name.casefold())
 
-    def find_by_name(self, name: str) -> TableRef | None:
-        """Return the table of exactly this name, or None."""
-        return next((table for table in self.list_tables(name) if table.name == name), None)
+    def find_by_name(self, name: str, *, remembered: bool = False) -> TableRef | None:
+        """Return the table of exactly this name, or None.
+
+        Parameters
+        ----------
+        name : str
+            The name.
+        remembered : bool, default False
+            Whether the answer may be up to 60 seconds old. If not, the page on which the table was listed is requested
+            first. It is never remembered that there is no such table.
+        """
+        known = self._listed.get(name)
+        if known is not None:
+            if remembered and self._clock() - known.at < _REMEMBERED_SECONDS:
+                return known.table
+            # A walk begins with the first page anyway.
+            found = self._find_on_page(known.page, name) if known.page > 1 else None
+            if found is not None:
+                return found
+        with closing(self.list_tables(name)) as tables:
+            return next((table for table in tables if table.name == name), None)
+
+    def _find_on_page(self, page: int, name: str) -> TableRef | None:
+        """Return the table of this name if it is on this page of the list of all tables."""
+        at = self._clock()
+        try:
+            listed = self._perform(self.dialect.list_tables(page, name))
+        except ApiError:
+            # The list may be shorter now, and a service may refuse a page that does not exist.
+            return None
+        found = next((table for table in listed.tables if table.name == name), None)
+        if found is not None:
+            self._listed[name] = _Listed(TableRef(found.rec_id, name, remembered=True), page, at)
+        return found
 
     def find_regardless_of_case(self, name: str) -> TableRef | None:
         """Return the table whose name equals this one, or else equals it except for case; None if there is none."""
         alike = [table for table in self.list_tables() if (table.name or "").casefold() == name.casefold()]
         return next((table for table in alike if table.name == name), alike[0] if alike else None)
 
-    def find(self, table: int | str) -> TableRef:
+    def find(self, table: int | str, *, remembered: bool = False) -> TableRef:
         """Return the table of a RecId or a name. A RecId is not looked up; the first request that uses it fails.
+
+        Parameters
+        ----------
+        table : int or str
+            The RecId or the name.
+        remembered : bool, default False
+            Whether a name may have been looked up in the last 60 seconds. If the table does not exist any more,
+            :meth:`open_table` looks it up again. A call that changes rows which are in the table must not use it,
+            because the table could have been renamed.
 
         Raises
         ------
@@ -205,16 +287,38 @@ class Client:
         """
         if isinstance(table, int):
             return TableRef(table)
-        found = self.find_by_name(table)
+        found = self.find_by_name(table, remembered=remembered)
         if found is not None:
             return found
-        names = {each.name: each for each in self.list_tables() if each.name is not None}
+        if self.dialect.lists_by_name:
+            # The filter of the service may be stricter than ours.
+            names = {each.name: each for each in self.list_tables() if each.name is not None}
+        else:
+            names = {name: each.table for name, each in self._listed.items()}
         if table in names:
             return names[table]
         hint = did_you_mean(table, names)
         if table.isdecimal():
             hint += f" To use a RecId, pass a number without quotes: {table}."
         raise TableNotFoundError(f"The account has no table named {table!r} (number of tables: {len(names):,}).{hint}")
+
+    def open_table(
+        self, table: TableRef, version: int | None = None, *, loads: Loads = operations.loads
+    ) -> tuple[TableRef, Page]:
+        """Return a table and its first page; if a remembered name has another table now, that one.
+
+        Raises
+        ------
+        TableNotFoundError
+            No table has this RecId or name, or it has no such version.
+        """
+        try:
+            return table, self.first_page(table, version, loads=loads)
+        except TableNotFoundError:
+            again = self.find(str(table.name)) if table.remembered else table
+            if again.rec_id == table.rec_id:
+                raise
+        return again, self.first_page(again, version, loads=loads)
 
     def ask_page(
         self,
@@ -247,7 +351,7 @@ class Client:
         if fresh_connection:
             exchange = replace(exchange, request=replace(exchange.request, fresh_connection=True))
         reply = self._sent(exchange)
-        return lambda: self._result(exchange, reply)
+        return lambda: self._result_on(rec_id, exchange, reply)
 
     def first_page(self, table: TableRef, version: int | None = None, *, loads: Loads = operations.loads) -> Page:
         """Return a table's first page, which also shows its columns.
@@ -277,26 +381,27 @@ class Client:
 
     def create_table(self, name: str, description: str, columns: Sequence[Column]) -> int:
         """Create a table and return its RecId."""
+        self._listed.pop(name, None)
         return self._perform(self.dialect.create_table(name, description, columns))
 
     def insert(self, rec_id: int, rows: bytes, count: int) -> RequestOutcome:
         """Insert rows that are already JSON text."""
-        counts, sent = self._perform_counted(self.dialect.insert(rec_id, rows, count))
+        counts, sent = self._perform_on(rec_id, self.dialect.insert(rec_id, rows, count))
         return replace(sent, counts=counts)
 
     def delete(self, rec_id: int, find: bytes, multiple_rows: MultipleRows = "all") -> RequestOutcome:
         """Delete every row that meets all conditions, or the first one."""
-        return self._perform_counted(self.dialect.delete(rec_id, find, multiple_rows))[1]
+        return self._perform_on(rec_id, self.dialect.delete(rec_id, find, multiple_rows))[1]
 
     def update(
         self, rec_id: int, find: bytes, values: bytes, multiple_rows: MultipleRows, key: UpdateKey
     ) -> RequestOutcome:
         """Set these values, under this key, in every row that meets all conditions, or in the first one."""
-        return self._perform_counted(self.dialect.update(rec_id, find, values, multiple_rows, key))[1]
+        return self._perform_on(rec_id, self.dialect.update(rec_id, find, values, multiple_rows, key))[1]
 
     def refresh(self, rec_id: int, method: RefreshMethod) -> dict[str, Any]:
         """Start a refresh of a table from its source, and return what the service states."""
-        return self._perform(self.dialect.refresh(rec_id, method))
+        return self._perform_on(rec_id, self.dialect.refresh(rec_id, method))[0]
 
     # everything else
 
@@ -482,15 +587,22 @@ class Client:
                 exc.add_note("The request may have been carried out. Check before you repeat it.")
             raise
 
-    def _perform(self, exchange: Exchange[T]) -> T:
-        return self._perform_counted(exchange)[0]
-
-    def _perform_counted(self, exchange: Exchange[T]) -> tuple[T, RequestOutcome]:
-        """Send a request; return what its reply holds, and how often it was sent again."""
+    def _perform_on(self, rec_id: int, exchange: Exchange[T]) -> tuple[T, RequestOutcome]:
+        """Send a request about a table; if the table does not exist, forget its name."""
         reply = self._sent(exchange)
-        return self._result(exchange, reply), RequestOutcome(
-            retries=reply.attempts - 1, possibly_repeated=reply.possibly_done, connection=reply.connection
-        )
+        return self._result_on(rec_id, exchange, reply), _outcome(reply)
+
+    def _result_on(self, rec_id: int, exchange: Exchange[T], reply: Reply) -> T:
+        try:
+            return self._result(exchange, reply)
+        except NotFoundError:
+            for name, each in list(self._listed.items()):
+                if each.table.rec_id == rec_id:
+                    self._listed.pop(name, None)
+            raise
+
+    def _perform(self, exchange: Exchange[T]) -> T:
+        return self._result(exchange, self._sent(exchange))
 
     def _sent(self, exchange: Exchange[T]) -> Reply:
         with self._noted_refusal():
@@ -535,6 +647,12 @@ def _read(exchange: Exchange[T], reply: Reply) -> T:
     except ClicDataError as exc:
         # The frames below hold the reply, in which a service may quote the credentials it received.
         raise exc.with_traceback(None)  # noqa: B904
+
+
+def _outcome(reply: Reply) -> RequestOutcome:
+    return RequestOutcome(
+        retries=reply.attempts - 1, possibly_repeated=reply.possibly_done, connection=reply.connection
+    )
 
 
 def _table_not_found(table: TableRef, version: int | None = None) -> TableNotFoundError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any, Literal, SupportsIndex, get_args
 
@@ -13,6 +14,7 @@ import pandas as pd
 
 from pandas_clicdata._checks import check_choice, did_you_mean, near
 from pandas_clicdata._models import Records
+from pandas_clicdata.client.page_walk import walk
 from pandas_clicdata.errors import IncompleteReadError, RecordLookupError
 
 Output = Literal["df", "dict"]
@@ -48,7 +50,7 @@ def checked_output(output: object) -> Output:
 
 
 def fetch_all(what: str, fetch: Callable[[int], Records]) -> list[Record]:
-    """Fetch all pages of a list.
+    """Fetch all pages of a list, several at a time.
 
     Raises
     ------
@@ -56,23 +58,22 @@ def fetch_all(what: str, fetch: Callable[[int], Records]) -> list[Record]:
         The service states that the list has more records than were received.
     """
     received: list[Record] = []
-    page, total = 1, None
+    total: int | None = None
     previous: Sequence[Record] = ()
-    while True:
-        listed = fetch(page)
-        # A service without pages sends its complete list again.
-        repeated = listed.records == previous if listed.number is None else listed.number != page
-        new = [] if repeated else _new_records(listed.records, received)
-        received += new
-        previous = listed.records
-        total = listed.total if listed.total is not None else total
-        more = listed.has_more
-        if more is None:
-            # Without a total, a page of full size may be followed by another one.
-            more = listed.full if total is None else len(received) < total
-        if not more or not new or page == _MAX_PAGES:
-            break
-        page += 1
+    with closing(walk(fetch, _count_pages)) as pages:
+        for page, listed in enumerate(pages, 1):
+            # A service without pages sends its complete list again.
+            repeated = listed.records == previous if listed.number is None else listed.number != page
+            new = [] if repeated else _new_records(listed.records, received)
+            received += new
+            previous = listed.records
+            total = listed.total if listed.total is not None else total
+            more = listed.has_more
+            if more is None:
+                # Without a total, a page of full size may be followed by another one.
+                more = listed.full if total is None else len(received) < total
+            if not more or not new or page == _MAX_PAGES:
+                break
     if (more and listed.has_more is not None) or (total is not None and total != len(received)):
         stated = "the service states that there are more" if total is None else f"the service states {total}"
         raise IncompleteReadError(
@@ -84,6 +85,11 @@ def fetch_all(what: str, fetch: Callable[[int], Records]) -> list[Record]:
             expected=total,
         )
     return received
+
+
+def _count_pages(first: Records) -> int | None:
+    """Return the number of pages; None if the first page does not state its number, its size and the total."""
+    return -(-first.total // len(first.records)) if first.full and first.total is not None else None
 
 
 def _new_records(records: Sequence[Record], received: Sequence[Record]) -> list[Record]:

@@ -215,13 +215,15 @@ def append(
     with open_write(new, lambda: client.find(checked)) as context:
         if context.journal.done is not None:
             return finished_before(context)
-        return append_rows(context if context.table.rec_id else replace(context, table=client.find(checked)))
+        if not context.table.rec_id:
+            context = replace(context, table=client.find(checked, remembered=True))
+        return append_rows(context)
 
 
 def append_rows(context: WriteContext) -> WriteResult:
     """Append the rows of a write to an existing table; also resume such a write."""
-    page = context.client.first_page(context.table)
-    context = context.aligned(api.known_columns(page))
+    table, page = context.client.open_table(context.table)
+    context = replace(context, table=table).aligned(api.known_columns(page))
     journal, options = context.journal, context.options
     if options.dry_run:
         return dry_insert(context)

@@ -585,7 +585,7 @@ def test_an_endless_list_raises(http_service, monkeypatch):
         ),
     ):
         cd.Team(session).get_team()
-    assert len(requests) == 5
+    assert 5 <= len(requests) <= 8, "some are requested ahead"
 
 
 # sessions
