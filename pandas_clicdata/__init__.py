@@ -16,42 +16,61 @@ Examples
 from __future__ import annotations
 
 import logging as _logging
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 import pandas as _pd
 
 from pandas_clicdata import errors
 from pandas_clicdata._models import AccountInfo, ColumnType, Picture, RetryPolicy, ScheduleRun, WriteResult
 from pandas_clicdata._version import __version__
-from pandas_clicdata.accessor import ClicDataAccessor
 from pandas_clicdata.client.auth import authorization_url
-from pandas_clicdata.diagnosis import DoctorReport, doctor
 from pandas_clicdata.errors import *  # noqa: F403
 from pandas_clicdata.read import read_clicdata, read_clicdata_batches
-from pandas_clicdata.resources import (
-    Account,
-    Dashboard,
-    Data,
-    Schedule,
-    Team,
-    User,
-    dashboards,
-    refresh,
-    request,
-    schedules,
-    tables,
-    versions,
-)
 from pandas_clicdata.session import Session, SessionManager, connect
-from pandas_clicdata.write import (
-    append,
-    delete_rows,
-    discard_unfinished,
-    push,
-    restore,
-    unfinished,
-    update_rows,
-    upsert,
-)
+
+if _TYPE_CHECKING:
+    from pandas_clicdata.accessor import ClicDataAccessor
+    from pandas_clicdata.diagnosis import DoctorReport, doctor
+    from pandas_clicdata.resources import (
+        Account,
+        Dashboard,
+        Data,
+        Schedule,
+        Team,
+        User,
+        dashboards,
+        refresh,
+        request,
+        schedules,
+        tables,
+        versions,
+    )
+    from pandas_clicdata.write import (
+        append,
+        delete_rows,
+        discard_unfinished,
+        push,
+        restore,
+        unfinished,
+        update_rows,
+        upsert,
+    )
+else:
+
+    def __getattr__(name: str) -> object:
+        """Return a public name of the modules that are imported when one of their names is first used.
+
+        Their import takes as long as that of the others. The name is not kept here, so that after a reload it is that
+        of the latest copy of the module.
+        """
+        if name in __all__:
+            from pandas_clicdata import accessor, diagnosis, resources, write
+
+            for module in (accessor, write, resources, diagnosis):
+                if name in vars(module):
+                    return vars(module)[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "Account",
@@ -103,16 +122,20 @@ _logging.getLogger(__name__).addHandler(_logging.NullHandler())
 
 
 class _AccessorProperty:
-    """Return a new accessor at each use of ``df.clicdata``.
+    """Return a new accessor at each use of ``df.clicdata``, and import it at the first one.
 
     pandas 2 stores an accessor on the frame, where the old one would remain after a second import of this package.
     ``__set__`` makes this class a data descriptor, which has precedence over a stored attribute.
     """
 
-    def __init__(self, accessor: type[ClicDataAccessor]) -> None:
-        self._accessor = accessor
+    def __init__(self) -> None:
+        self._accessor: type[ClicDataAccessor] | None = None
 
     def __get__(self, frame: _pd.DataFrame | None, owner: type | None = None) -> object:
+        if self._accessor is None:
+            from pandas_clicdata.accessor import ClicDataAccessor
+
+            self._accessor = ClicDataAccessor
         return self._accessor if frame is None else self._accessor(frame)
 
     def __set__(self, frame: _pd.DataFrame, value: object) -> None:
@@ -134,14 +157,14 @@ def _register() -> None:
     taken = [
         f"{owner.__name__}.{name}"
         for owner, name in ((_pd.DataFrame, "clicdata"), (_pd, "read_clicdata"))
-        if hasattr(owner, name) and not _is_own(getattr(owner, name))
+        if name in vars(owner) and not _is_own(vars(owner)[name])
     ]
     if taken:
         raise ImportError(
             f"pandas_clicdata does not replace {' and '.join(taken)}, which another package has already registered."
         )
     # register_dataframe_accessor would warn if an earlier import has registered the name.
-    _pd.DataFrame.clicdata = _AccessorProperty(ClicDataAccessor)  # type: ignore[attr-defined]
+    _pd.DataFrame.clicdata = _AccessorProperty()  # type: ignore[attr-defined]
     _pd.read_clicdata = read_clicdata  # type: ignore[attr-defined]
 
 

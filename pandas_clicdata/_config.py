@@ -7,7 +7,6 @@ import ipaddress
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -596,6 +595,8 @@ def _from_profile(wanted: str | None) -> _Source:
 
 def _parsed(path: Path) -> dict[str, _Source]:
     """Read the profile file; if it is invalid, no frame of the error holds its secrets."""
+    import tomllib
+
     reason: str
     try:
         with open_regular(path) as file:

@@ -19,8 +19,8 @@ def test_registering_again_works_and_never_replaces_a_name_of_another_package() 
 
 def test_the_import_loads_no_heavy_module() -> None:
     heavy = [
-        "PIL", "filelock", "flask", "oauthlib", "platformdirs", "pyarrow.parquet", "requests", "sqlite3", "tqdm",
-        "waitress",
+        "PIL", "filelock", "flask", "oauthlib", "platformdirs", "pyarrow.parquet", "requests", "sqlite3", "tomllib",
+        "tqdm", "waitress", *(f"pandas_clicdata.{part}" for part in ("accessor", "diagnosis", "resources", "write")),
     ]  # fmt: skip
     code = (
         "import sys, pandas, pyarrow; before = set(sys.modules); import pandas_clicdata;"
@@ -28,6 +28,16 @@ def test_the_import_loads_no_heavy_module() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
+
+
+def test_a_public_name_imports_its_module_at_its_first_use() -> None:
+    code = (
+        "import sys, pandas as pd, pandas_clicdata as cd; first = 'pandas_clicdata.write' in sys.modules;"
+        "pd.DataFrame.clicdata is cd.ClicDataAccessor or sys.exit('another accessor'); cd.push;"
+        "print(first, 'pandas_clicdata.write' in sys.modules, hasattr(cd, 'pull'))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["False", "True", "False"]
 
 
 def test_import_and_accessor_print_nothing() -> None:
