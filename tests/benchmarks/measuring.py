@@ -19,6 +19,9 @@ from typing import Any
 import frames
 
 _HERE = Path(__file__).parent
+_MEMORY_ROUNDS = 3
+"""The memory of a process hardly varies."""
+_IMPORTS_PER_ROUND = 4
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ class Bench:
         """Run one side in a new process for each round: memory that a round leaves does not help the next one."""
         rounds = []
         with self._service(case) as url:
-            for _ in range(self.rounds):
+            for _ in range(min(self.rounds, _MEMORY_ROUNDS)):
                 with self._process(case, side, url) as process:
                     rounds.append(_once(process))
         return Figures(case.rows, rounds)
@@ -157,7 +160,7 @@ class Bench:
         before = "import pandas, pyarrow, requests"
         self._import(f"{before}; import pandas_clicdata")  # compiles the modules
         pairs = []
-        for _ in range(3 * self.rounds):
+        for _ in range(_IMPORTS_PER_ROUND * self.rounds):
             without, own = self._import(before), self._import(f"{before}; import pandas_clicdata")
             pairs.append((own[0] - without[0], own[1] - without[1]))
         cpu, wall = zip(*pairs, strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from importlib.metadata import version
@@ -31,10 +32,10 @@ public wrapper of the API. `python tests/benchmarks` in the repository measures 
 
 ![Rows per second of processor time, and rows per second of the clock by the number of workers](_static/{_PLOT})""",
         "## Limits\n\nWhat the project promises itself, and what the last run measured.\n\n" + limits_table(limits),
-        *(f"## {section.title}\n\n{section.text}\n\n{section.table()}" for section in sections.values()),
+        *(f"## {each.title}\n\n{_wrapped(each.text)}\n\n{each.table()}" for each in sections.values()),
         f"""## How it is measured
 
-The machine: {_machine()}. Other machines give other figures, but similar ratios.
+{_wrapped(f"The machine: {_machine()}. Other machines give other figures, but similar ratios.")}
 
 A server in a process of its own has its replies ready, stores nothing, and answers at once or after the stated time.
 A page has 1,000 rows, and an insert 500. The rows are flights of 2013 (14 columns of numbers, 4 of texts, one of
@@ -69,6 +70,10 @@ def limits_table(limits: Sequence[Limit]) -> str:
     """Return the table of the limits."""
     rows = [[each.work, each.limit, each.figure, "yes" if each.kept else "**no**"] for each in limits]
     return markdown(["figure", "limit", "measured", "within the limit"], rows)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def _machine() -> str:
@@ -123,7 +128,9 @@ def _bars(title: str, values: Sequence[tuple[str, float]], top: int) -> tuple[li
 
 
 def _lines(title: str, series: Mapping[str, Sequence[tuple[str, float]]], top: int) -> Iterator[str]:
-    most = max(value for points in series.values() for _, value in points)
+    highest = max(value for points in series.values() for _, value in points)
+    unit = 10.0 ** len(str(int(highest))) / 50
+    most = unit * -(-highest // unit)
     workers = sorted({int(name) for points in series.values() for name, _ in points})
     bottom = top + _TOP + _HEIGHT
     place = {each: _LABELS + _LENGTH * at / max(1, len(workers) - 1) for at, each in enumerate(workers)}
