@@ -64,13 +64,14 @@ def test_a_cache_for_all_sessions_of_requests_is_not_used(one_sandbox, name, tmp
 @pytest.mark.parametrize("older", [True, False], ids=["older session", "newer session"])
 def test_a_cassette_has_the_requests_of_a_session_of_any_age(one_sandbox, name, tmp_path, older):
     session = signed_in(one_sandbox, "2025.3")
-    pd.DataFrame({"n": [1, 2, 3]}).clicdata.push(name, session=session)
+    # By its RecId, because a session remembers names for a while.
+    table = pd.DataFrame({"n": [1, 2, 3]}).clicdata.push(name, session=session).rec_id
     path = str(tmp_path / "cassette.yaml")
 
     def use():
         with session if older else signed_in(one_sandbox, "2025.3") as used:
-            back = cd.read_clicdata(name, session=used)
-            return len(back), pd.DataFrame({"n": [4]}).clicdata.append(name, resume=False, session=used).confirmed
+            back = cd.read_clicdata(table, session=used)
+            return len(back), pd.DataFrame({"n": [4]}).clicdata.append(table, resume=False, session=used).confirmed
 
     with vcr.use_cassette(path) as recorded:
         assert use() == (3, 1)
