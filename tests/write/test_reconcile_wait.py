@@ -153,10 +153,12 @@ def test_a_late_deletion_by_stamp_deletes_no_row_that_was_found(running, session
     assert stored(running, table) == [-1, *range(ROWS)]
 
 
+@pytest.mark.slow
 def test_a_row_deleted_by_a_late_deletion_by_key_is_sent_again(running, session, plain):
-    running.faults.late_commit(operation="append", nth=2, delay=0.6)
-    running.faults.late_commit(operation="delete", delay=0.6)
-    receipt = send(plain, session, reconcile_wait=0.3, on="n", verify=True)
+    # The rows arrive after they counted as lost, and the deletion before it would; both with a second to spare.
+    running.faults.late_commit(operation="append", nth=2, delay=3)
+    running.faults.late_commit(operation="delete", delay=1)
+    receipt = send(plain, session, reconcile_wait=2, on="n", verify=True)
     running.faults.release()
     assert running.faults.pending == []
     assert stored(running, plain) == [-1, *range(ROWS)]
