@@ -380,7 +380,7 @@ class _PageReader:
                     if earlier != number:
                         self._check_repeated(page, earlier, number, received)
                 if more and not enough:
-                    ask_to(max(self._last_to_ask(number), number + 1))
+                    ask_to(max(self._last_to_ask(number, number), number + 1))
                 taken = page.rows if limit is None else page.rows[: limit - received]
                 if taken:
                     yield taken
@@ -393,7 +393,7 @@ class _PageReader:
                 try:
                     read_page = asked.popleft()()
                     # Before the page is parsed, so that no thread is idle meanwhile.
-                    ask_to(self._last_to_ask(number))
+                    ask_to(self._last_to_ask(number, number - 1))
                     page = read_page()
                 except ClicDataError as exc:
                     raise self._incomplete(f"page {number} could not be read. {exc}", number, received) from exc
@@ -413,13 +413,13 @@ class _PageReader:
             fresh_connection=fresh_connection,
         )
 
-    def _last_to_ask(self, number: int) -> int:
+    def _last_to_ask(self, number: int, parsed: int) -> int:
         """Return the number of the last page to request while page ``number`` is processed.
 
-        Where the end is not known, at most as many pages are requested ahead as have arrived, so that a short table
-        costs few requests for pages beyond its end.
+        Where the end is not known, at most as many pages are requested ahead as are parsed, so that a short table costs
+        few requests for pages beyond its end.
         """
-        ahead = self._options.workers if self.first.total is not None else min(number, self._options.workers)
+        ahead = self._options.workers if self.first.total is not None else min(parsed, self._options.workers)
         end = _smaller(self._options.limit, self.first.total)
         if end is None or not self.first.rows:
             return number + ahead
