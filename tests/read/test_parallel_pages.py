@@ -79,8 +79,12 @@ def numbers(pages):
 def test_rows_keep_their_order_whichever_page_comes_first(serve, end, workers):
     service, session = serve(23, end)
     delays = random.Random(workers)
-    for page in range(1, 25):
-        service.replies[page] = lambda page: (time.sleep(delays.random() / 50), (200, {}, service.body(page)))[1]
+
+    def answer_late(page):
+        time.sleep(delays.random() / 50)
+        return 200, {}, service.body(page)
+
+    service.replies = dict.fromkeys(range(1, 25), answer_late)
     whole = cd.read_clicdata(7, workers=workers, session=session)
     assert whole["n"].to_list() == numbers(23)
     chunks = pd.concat(cd.read_clicdata(7, chunksize=7, workers=workers, session=session))
@@ -152,7 +156,7 @@ def test_a_limit_requests_only_the_pages_that_it_needs(serve, limit, end):
     assert max(service.requested) == -(-limit // ROWS)
 
 
-BEYOND = {
+BEYOND: dict[str, Any] = {
     "the last page again": lambda service: lambda page: (200, {}, service.body(service.pages)),
     "not found": lambda service: lambda page: (404, {}, b'{"error":{"code":"NotFound","description":"No page."}}'),
     "no JSON": lambda service: lambda page: (200, {}, b"oops"),
