@@ -121,8 +121,8 @@ def append(
     journal : bool or path-like, optional
         By default, the write keeps a journal in your state folder until it is complete, and then a record of it for 30
         days. False keeps none, as does the environment variable ``CLICDATA_JOURNAL=0``. A path is a journal that stays,
-        and of which each line is on disk before the next request; the same call then continues the write, or sends
-        nothing if it is complete.
+        and that has each batch on disk before its request; the same call then continues the write, or sends nothing if
+        it is complete.
     verify : bool, default False
         Whether to read the table after the write (and before an append) and compare the number of rows, the nulls and
         values of each column, and that the values are in the right rows.

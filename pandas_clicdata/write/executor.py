@@ -161,8 +161,13 @@ class BatchLog(Protocol):
     def doubted(self, result: BatchResult) -> None:
         """Record that the confirmation of a batch is in doubt."""
 
+    def flush(self) -> None:
+        """Return when every record is on disk. Several threads may call it at the same time."""
+
 
 class _NoLog:
+    def flush(self) -> None: ...
+
     def sending(self, batch: Batch) -> None: ...
 
     def ended(self, result: BatchResult) -> None: ...
@@ -229,7 +234,9 @@ class _Sending:
         self._log = log
         self._connections = connections
         self._stop = Stop()
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        # The calling thread waits for the first, the worker threads for the second.
+        self._changed, self._added = threading.Condition(lock), threading.Condition(lock)
         # Kept by the worker threads, so that an interrupt in the calling thread loses no batch that was sent.
         self._waiting: deque[Batch] = deque()
         self._in_flight: dict[int, Batch] = {}
@@ -270,21 +277,21 @@ class _Sending:
                     self._log.ended(lost)
                 self._ended.append(lost)
             self._doubt_replies()
+            with contextlib.suppress(Exception):
+                self._log.flush()
             failure = failure or next(iter(self._broken), None)
             return SendResult(list(self._ended), list(self._waiting), failure, list(dict.fromkeys(self._notes)))
 
     # in the calling thread
 
     def _put(self, batch: Batch) -> None:
-        """Queue a batch; block while the queue is full."""
+        """Queue a batch; block while as many wait as there are workers."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._stop.is_set() or len(self._waiting) + len(self._in_flight) <= self._workers
-            )
+            self._changed.wait_for(lambda: self._stop.is_set() or len(self._waiting) < self._workers)
             self._waiting.append(batch)
             if not self._stop.is_set():
                 self._start_thread()
-            self._changed.notify_all()
+            self._added.notify()
         if not self._threads:
             self._work(wait=False)
 
@@ -305,7 +312,7 @@ class _Sending:
         """Wait for the worker threads to end, after the last batch."""
         with self._changed:
             self._complete = True
-            self._changed.notify_all()
+            self._added.notify_all()
             # Unlike a join, this can be repeated after an interrupt.
             self._changed.wait_for(lambda: not self._running or self._broken)
         if not self._threads:
@@ -341,7 +348,7 @@ class _Sending:
         token = STOP_RETRIES.set(self._stop)
         try:
             while (batch := self._begin(wait=wait)) is not None:
-                self._end(_send_one(batch, self._send))
+                self._end(self._recorded_and_sent(batch))
             if wait:
                 self._check()
         except BaseException as exc:  # noqa: BLE001 - an exception of a thread would be lost
@@ -357,10 +364,11 @@ class _Sending:
         """Take the next batch to send; None if there is none."""
         with self._changed:
             if wait:
-                self._changed.wait_for(lambda: self._waiting or self._complete or self._stop.is_set())
+                self._added.wait_for(lambda: self._waiting or self._complete or self._stop.is_set())
             if self._stop.is_set() or not self._waiting:
                 return None
             batch = self._waiting.popleft()
+            self._changed.notify()
             try:
                 self._log.sending(batch)
             except Exception as exc:  # noqa: BLE001 - a batch that cannot be recorded is not sent
@@ -369,6 +377,14 @@ class _Sending:
                 return None
             self._in_flight[batch.number] = batch
             return batch
+
+    def _recorded_and_sent(self, batch: Batch) -> BatchResult:
+        try:
+            # Without the lock, so that the records of several threads are written to disk at once.
+            self._log.flush()
+        except Exception as exc:  # noqa: BLE001 - a batch that is not recorded is not sent
+            return BatchResult(batch, Outcome.UNSENT, error=exc)
+        return _send_one(batch, self._send)
 
     def _end(self, result: BatchResult) -> None:
         with self._changed:
@@ -383,7 +399,7 @@ class _Sending:
             self._last[threading.get_ident()] = result
             if result.outcome is not Outcome.CONFIRMED or result.error is not None:
                 self._stop.set()
-            self._changed.notify_all()
+                self._changed.notify()
 
     def _check(self) -> None:
         """Check whether the replies without counts that this thread received belong to its batches."""

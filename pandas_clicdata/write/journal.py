@@ -1,7 +1,7 @@
 """The write-ahead log of a write: the events, the state they lead to, the resume token, and the journal file.
 
 While rows are sent, the state of a write changes only by events, so replaying the events of a journal file restores it.
-A journal file has one JSON text per line, and each line is on disk before the next request is sent.
+A journal file has one JSON text per line. The line of a batch is on disk before its request is sent.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,7 +41,14 @@ def checksum(facts: Mapping[str, Any], before: str = "") -> str:
     >>> checksum({"a": 1}, before=checksum({})) == checksum({"a": 1})
     False
     """
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    return _checksum_of(_json(facts), before)
+
+
+def _json(facts: Mapping[str, Any]) -> str:
+    return json.dumps(facts, sort_keys=True, separators=(",", ":"))
+
+
+def _checksum_of(text: str, before: str) -> str:
     return hashlib.sha256(f"{before}{text}".encode()).hexdigest()[:32]
 
 
@@ -260,13 +268,12 @@ class Journal:
     ----------
     identity : Identity
         Identifies the write.
-    persist : callable, optional
-        Writes an event to disk, before it changes the state.
     """
 
-    def __init__(self, identity: Identity, persist: Callable[[dict[str, Any]], None] | None = None) -> None:
+    def __init__(self, identity: Identity) -> None:
         self.identity = identity
-        self._persist = persist
+        self._persist: Callable[[dict[str, Any]], None] | None = None
+        self._flush: Callable[[], None] | None = None
         self.id: str = uuid.uuid4().hex[:16]
         self.table: TableRef | None = None
         self.made: bool = False
@@ -293,9 +300,11 @@ class Journal:
         self.done: dict[str, Any] | None = None
         self._last = 0
 
-    def persist_with(self, persist: Callable[[dict[str, Any]], None] | None) -> None:
-        """Set the function that writes events to disk; None to keep them only in memory."""
-        self._persist = persist
+    def persist_with(
+        self, persist: Callable[[dict[str, Any]], None] | None, flush: Callable[[], None] | None = None
+    ) -> None:
+        """Set the functions that write an event, and all events to disk; None to keep them only in memory."""
+        self._persist, self._flush = persist, flush
 
     # events
 
@@ -304,14 +313,24 @@ class Journal:
         entry = {"event": event, "at": time.time(), **facts}
         if self._persist is not None:
             self._persist(entry)
+        self.flush()
         self.apply(entry)
 
+    def flush(self) -> None:
+        """Return when every event is on disk."""
+        if self._flush is not None:
+            self._flush()
+
     def sending(self, batch: Batch) -> None:
-        """Record a batch before it is sent."""
-        self.record("sending", batch=batch.number, ranges=batch.ranges, mark=batch.stamp, digest=batch.digest)
+        """Record a batch before it is sent; its event is on disk after the next :meth:`flush`."""
+        entry = {"event": "sending", "at": time.time(), "batch": batch.number, "ranges": batch.ranges}
+        entry |= {"mark": batch.stamp, "digest": batch.digest}
+        if self._persist is not None:
+            self._persist(entry)
+        self.apply(entry)
 
     def ended(self, result: BatchResult) -> None:
-        """Record the outcome of a batch."""
+        """Record the outcome of a batch; its event is on disk after the next :meth:`flush`."""
         entry: dict[str, Any] = {"event": result.outcome.value, "at": time.time(), "batch": result.batch.number}
         if result.outcome is Outcome.CONFIRMED:
             entry |= {"counted": result.counted, "retries": result.retries}
@@ -606,8 +625,8 @@ class JournalFile:
     path : path-like
         The file, which is created with the first event. A lock file of the same name with ``.lock`` remains beside it.
     synced : bool, default True
-        Whether each line is on disk before the write continues. If not, it survives the end of the process, but
-        perhaps not a power failure.
+        Whether :meth:`flush` waits for the disk. If not, a line survives the end of the process, but perhaps not a
+        power failure.
 
     Raises
     ------
@@ -625,7 +644,9 @@ class JournalFile:
         self._file: int | None = None
         self._header: Event | None = None
         self._checksum = ""
-        self._broken = False
+        self._broken = self._unsynced = False
+        self._sync_lock = threading.Lock()
+        self._lines = self._synced_lines = 0
 
     def __enter__(self) -> Self:
         from filelock import Timeout
@@ -701,7 +722,7 @@ class JournalFile:
         self._header = header
 
     def write(self, event: Event) -> None:
-        """Append an event, and return when it is on disk.
+        """Append an event, which is on disk after the next :meth:`flush`.
 
         Raises
         ------
@@ -710,7 +731,7 @@ class JournalFile:
         """
         try:
             # A line after an incomplete one could not be read.
-            if self._broken:
+            if self._broken or self._unsynced:
                 raise OSError("an earlier line could not be written")  # noqa: TRY301
             self._broken = True
             if self._file is None:
@@ -722,20 +743,43 @@ class JournalFile:
                             stream.write(lines)
                         file.publish(overwrite=True)
                     self._open()
+                    self._synced_lines = 1
                 else:
                     self._file = os.open(self.path, _APPEND | os.O_CREAT | os.O_EXCL, 0o600)
                     if os.write(self._file, lines) != len(lines):
                         raise OSError("only a part of the line was written")  # noqa: TRY301
-                self._broken = False
-                return
-            line = self._line(event)
-            if os.write(self._file, line) != len(line):
-                raise OSError("only a part of the line was written")  # noqa: TRY301
-            if self._synced:
-                sync(self._file)
+            else:
+                line = self._line(event)
+                if os.write(self._file, line) != len(line):
+                    raise OSError("only a part of the line was written")  # noqa: TRY301
+            self._lines += 1
             self._broken = False
         except OSError as exc:
             raise self._unusable("written", exc) from exc
+
+    def flush(self) -> None:
+        """Return when all lines are on disk. Threads that wait for it at the same time share one sync.
+
+        Raises
+        ------
+        ResumeError
+            The file cannot be synced.
+        """
+        if not self._synced:
+            return
+        lines = self._lines
+        with self._sync_lock:
+            if self._synced_lines >= lines:
+                return
+            lines = self._lines
+            try:
+                if self._file is None:
+                    raise OSError("it is closed")  # noqa: TRY301
+                sync(self._file)
+            except OSError as exc:
+                self._unsynced = True
+                raise self._unusable("written", exc) from exc
+            self._synced_lines = lines
 
     def _open(self) -> None:
         try:
@@ -748,8 +792,9 @@ class JournalFile:
 
     def _line(self, event: Event) -> bytes:
         """Return the line of an event, with a checksum of this and all earlier lines."""
-        self._checksum = checksum(event, self._checksum)
-        return json.dumps({**event, "seal": self._checksum}, separators=(",", ":")).encode() + b"\n"
+        text = _json(event)
+        self._checksum = _checksum_of(text, self._checksum)
+        return f'{text[:-1]},"seal":"{self._checksum}"}}\n'.encode()
 
 
 @contextlib.contextmanager
@@ -773,7 +818,8 @@ def open_journal(
         yield journal
     elif path is not None:
         with JournalFile(path) as file:
-            journal = Journal(identity, file.write)
+            journal = Journal(identity)
+            journal.persist_with(file.write, file.flush)
             events = file.read()
             if events:
                 identity.check(events[0], f"The journal {file.path}")

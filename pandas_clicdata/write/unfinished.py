@@ -484,7 +484,7 @@ def _automatic(context: WriteContext, entry: Entry | None) -> Iterator[Journal]:
                         events = file.read()
                         journal.replay(events[0], events[1:])
                     file.describe(journal.header(with_frame=False))
-                    journal.persist_with(_tolerant(file, journal))
+                    journal.persist_with(_tolerant(file, journal), file.flush)
             yield journal
     finally:
         _close(context, journal, path)

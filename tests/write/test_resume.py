@@ -1,5 +1,6 @@
 """Resume of a stopped write: by token and journal, with stamps, keys and contents, and with verification."""
 
+import errno
 import json
 import os
 import signal
@@ -16,9 +17,11 @@ import pytest
 from batches import batch_ranges
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from raw_service import REC_ID, RawService
 
 import pandas_clicdata as cd
 from pandas_clicdata.sandbox import Assumptions
+from pandas_clicdata.write.fingerprint import digest_of
 
 # By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)
@@ -354,12 +357,52 @@ def test_a_journal_is_synced_before_each_request(fresh, name, tmp_path, monkeypa
 
     monkeypatch.setattr(os, "fsync", counting_fsync)
     push(session, name, journal=tmp_path / "a.push")
-    # creating, the create, table; then each batch between its two events; done.
+    # creating, the create, table; each batch, with the outcome of the one before; the outcome of the last; done.
     batches = len(batch_ranges(ROWS, BATCH, "2025.3"))
-    assert [requests for _, requests in synced] == [
-        0, 1, *(each for batch in range(1, batches + 1) for each in (batch, batch + 1)), batches + 1
-    ]  # fmt: skip
+    assert [requests for _, requests in synced] == [0, 1, *range(1, batches + 1), batches + 1, batches + 1]
     assert synced[-1][0] == (tmp_path / "a.push").stat().st_size
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_each_batch_is_on_disk_before_its_request(workers, tmp_path, monkeypatch):
+    path, on_disk, arrived = tmp_path / "a.push", [b""], []
+    fsync = os.fsync
+
+    def keeping_fsync(handle):
+        content = path.read_bytes() if path.exists() else b""
+        fsync(handle)
+        on_disk.append(content)
+
+    def answer(request, connection):
+        if request.path.startswith(f"/data/{REC_ID}/"):
+            rows = request.body.removeprefix(b'{"data":[').removesuffix(b"]}")
+            arrived.append(any(digest_of(rows).encode() in content for content in on_disk))
+
+    with RawService(versioned=True, answer=answer) as service:
+        with cd.Session(api_key="k", base_url=service.url, api_version="2025.3") as session:
+            monkeypatch.setattr(os, "fsync", keeping_fsync)
+            push_options = {"workers": workers, "chunksize": BATCH, "journal": path, "session": session}
+            receipt = FRAME.clicdata.append(REC_ID, **push_options)
+    assert len(arrived) == receipt.batches >= ROWS // BATCH
+    assert all(arrived)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_batch_that_cannot_be_synced_is_not_sent(fresh, name, workers, tmp_path, monkeypatch):
+    sandbox, session = fresh()
+    path, fsync = tmp_path / "a.push", os.fsync
+
+    def failing_fsync(handle):
+        if b'"sending"' in path.read_bytes() if path.exists() else False:
+            raise OSError(errno.EIO, "broken")
+        fsync(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", failing_fsync)
+        with pytest.raises(cd.IncompleteWriteError, match="cannot be written: .*broken") as caught:
+            push(session, name, journal=path, workers=workers)
+    assert (caught.value.confirmed, caught.value.unknown, caught.value.unsent) == ([], [], [(0, ROWS)])
+    assert count_writes(sandbox) == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
