@@ -237,7 +237,7 @@ def check_records(names):
 @pytest.mark.parametrize(("code", "error"), NOW_RAISES, ids=[code for code, _ in NOW_RAISES])
 def test_errors_named_on_the_page_are_raised(account, code, error):
     signed_in = cd.connect(client_id=account.client_id, client_secret=account.client_secret)
-    names = {**vars(cd), "pd": pd, "sandbox": account}
+    names = {**{name: getattr(cd, name) for name in cd.__all__}, "pd": pd, "sandbox": account}
     names["penguins"] = cd.Data().get_data(name="Penguins")["rec_id"].item()
     with signed_in, pytest.raises(error):
         eval(code, names)
