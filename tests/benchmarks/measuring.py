@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,17 +133,24 @@ class Bench:
         self._saved: dict[tuple[str, int], tuple[Path, Path]] = {}
 
     def compare(self, case: Case, sides: Sequence[Contender]) -> dict[str, Figures]:
+        """Run the sides alternately, all on the same service."""
+        return self.alternate({side.name: (case, side) for side in sides})
+
+    def alternate(self, sides: Mapping[str, tuple[Case, Contender]]) -> dict[str, Figures]:
         """Run the sides alternately, after one round that does not count."""
         with contextlib.ExitStack() as stack:
-            url = stack.enter_context(self._service(case))
-            workers = {side.name: stack.enter_context(self._process(case, side, url)) for side in sides}
-            rounds: dict[str, list[dict[str, Any]]] = {side.name: [] for side in sides}
+            cases = dict.fromkeys(case for case, _ in sides.values())
+            urls = {case: stack.enter_context(self._service(case)) for case in cases}
+            processes = {
+                name: stack.enter_context(self._process(case, side, urls[case])) for name, (case, side) in sides.items()
+            }
+            rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
             for number in range(self.rounds + 1):
-                for name in list(workers)[:: 1 if number % 2 else -1]:
-                    figures = _once(workers[name])
+                for name in list(sides)[:: 1 if number % 2 else -1]:
+                    figures = _once(processes[name])
                     if number:
                         rounds[name].append(figures)
-            return {name: Figures(case.rows, each) for name, each in rounds.items()}
+            return {name: Figures(case.rows, rounds[name]) for name, (case, _) in sides.items()}
 
     def alone(self, case: Case, side: Contender) -> Figures:
         """Run one side in a new process for each round: memory that a round leaves does not help the next one."""
@@ -167,10 +173,9 @@ class Bench:
         return statistics.median(cpu), statistics.median(wall)
 
     def _import(self, code: str) -> tuple[float, float]:
-        used, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], env=self._environment, check=True)
-        now = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime, time.perf_counter() - wall
+        code, started = f"import time; {code}; print(time.process_time())", time.perf_counter()
+        used = subprocess.run([sys.executable, "-c", code], env=self._environment, check=True, stdout=subprocess.PIPE)
+        return float(used.stdout), time.perf_counter() - started
 
     def _files(self, case: Case) -> tuple[Path, Path]:
         key = (case.kind, case.rows)

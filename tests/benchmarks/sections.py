@@ -273,17 +273,17 @@ def journal(bench: Bench, scale: Scale) -> Section:
 
 def sizes(bench: Bench, scale: Scale) -> Section:
     """Measure the cost of a row in frames of growing size."""
-    rows: list[list[str]] = []
-    first: dict[str, float] = {}
-    for size in scale.sizes:
-        cells = [f"{size:,}"]
-        for work in _WORKS:
-            micros = 1e6 / bench.compare(Case(work, size), [_side(OURS)])[OURS].rate()
-            cells += [f"{micros:.2f}", f"{micros / first.setdefault(work, micros):.2f}"]
-        rows.append(cells)
-    text = "Microseconds of processor time per row, and the ratio to the smallest frame: the cost of a row is constant."
-    head = ["rows", "push", "ratio", "read", "ratio"]
-    return Section("Size", text, head, rows)
+    columns: list[list[str]] = [[f"{size:,}" for size in scale.sizes]]
+    limits = []
+    for work in _WORKS:
+        found = list(bench.alternate({f"{size:,}": (Case(work, size), _side(OURS)) for size in scale.sizes}).values())
+        ratios = [found[0].times(each) for each in found]
+        columns += [[f"{1e6 / each.rate():.2f}" for each in found], [f"{ratio:.2f}" for ratio in ratios]]
+        name = f"{work} of {columns[0][-1]} rows: cost of a row, times that of {columns[0][0]}"
+        limits.append(Limit(name, "at most 1.1", f"{ratios[-1]:.2f}", ratios[-1] <= 1.1))
+    text = "Microseconds of processor time per row, and the ratio to the smallest frame."
+    rows = list(zip(*columns, strict=True))
+    return Section("Size", text, ["rows", "push", "ratio", "read", "ratio"], rows, limits)
 
 
 def memory(bench: Bench, scale: Scale) -> Section:
