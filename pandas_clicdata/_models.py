@@ -437,6 +437,8 @@ class Request:
         one connection, so that the reply to another insert is detected by its count.
     secrets : tuple of Secret
         The parts of the body that must not be shown.
+    once : bool
+        Whether a session sends it once: to sign in, or to detect the dialect.
     """
 
     operation: str
@@ -450,6 +452,7 @@ class Request:
     rows: int = 0
     counted_rows: int = 0
     secrets: tuple[Secret, ...] = field(default=(), repr=False)
+    once: bool = False
 
     @property
     def line(self) -> str:
@@ -988,6 +991,13 @@ class WriteResult:
         can be deleted at any time. The write has deleted those that arrived before its end.
     notes : tuple of str, optional
         Further information, in sentences.
+    requests : int, optional
+        The number of HTTP requests that the call has sent: to sign in, to look up the table, to read it, to change it,
+        and to try again. In a dry run: that the write would send, if none is tried again.
+    estimated_seconds : float, optional
+        In a dry run: an estimate of the duration of the write. None if this session has measured no request.
+    estimate : str, optional
+        In a dry run: how the number of requests and the time were computed.
 
     Examples
     --------
@@ -1016,6 +1026,9 @@ class WriteResult:
     backup: str | None = None
     stale_stamps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    requests: int = 0
+    estimated_seconds: float | None = None
+    estimate: str = field(default="", repr=False)
 
     def _repr_html_(self) -> str:
         facts: list[tuple[str, object]] = [
@@ -1027,6 +1040,7 @@ class WriteResult:
             ("rejected", f"{self.rejected:,}"),
             ("batches", f"{self.batches:,}"),
             ("retries", f"{self.retries:,}"),
+            ("requests", f"{self.requests:,}"),
             ("seconds", f"{self.seconds:.2f}"),
             ("status", self.status.replace("_", " ")),
             ("columns", ", ".join(f"{column.name} ({column.data_type})" for column in self.columns)),
@@ -1037,6 +1051,10 @@ class WriteResult:
             facts.append(("backup", self.backup))
         if self.stale_stamps:
             facts.append(("stale stamps", ", ".join(self.stale_stamps)))
+        if self.estimated_seconds is not None:
+            facts.append(("estimated seconds", f"{self.estimated_seconds:.2g}"))
+        if self.estimate:
+            facts.append(("estimate", self.estimate))
         facts += [("note", note) for note in self.notes]
         table = facts_html(f"ClicData {self.operation}", facts)
         return table if self.preview is None else table + str(self.preview.to_html(max_rows=_SHOWN_ROWS))

@@ -71,6 +71,7 @@ class ClicDataAccessor:
         verify: bool = False,
         backup: StrPath | None = None,
         repeated_pages: RepeatedPages = "check",
+        max_requests: int | None = None,
         progress: bool | Progress | None = None,
         session: Session | None = None,
     ) -> WriteResult:
@@ -103,6 +104,7 @@ class ClicDataAccessor:
             verify=verify,
             backup=backup,
             repeated_pages=repeated_pages,
+            max_requests=max_requests,
             progress=progress,
             session=session,
         )
@@ -126,6 +128,7 @@ class ClicDataAccessor:
         journal: StrPath | bool | None = None,
         verify: bool = False,
         repeated_pages: RepeatedPages = "check",
+        max_requests: int | None = None,
         progress: bool | Progress | None = None,
         session: Session | None = None,
     ) -> WriteResult:
@@ -154,6 +157,7 @@ class ClicDataAccessor:
             journal=journal,
             verify=verify,
             repeated_pages=repeated_pages,
+            max_requests=max_requests,
             progress=progress,
             session=session,
         )
@@ -171,6 +175,7 @@ class ClicDataAccessor:
         workers: int = 1,
         reconcile_wait: float = RECONCILE_SECONDS,
         verify: bool = False,
+        max_requests: int | None = None,
         progress: bool | Progress | None = None,
         session: Session | None = None,
     ) -> WriteResult:
@@ -195,6 +200,7 @@ class ClicDataAccessor:
             workers=workers,
             reconcile_wait=reconcile_wait,
             verify=verify,
+            max_requests=max_requests,
             progress=progress,
             session=session,
         )
@@ -214,6 +220,7 @@ class ClicDataAccessor:
         reconcile_wait: float = RECONCILE_SECONDS,
         verify: bool = False,
         repeated_pages: RepeatedPages = "check",
+        max_requests: int | None = None,
         progress: bool | Progress | None = None,
         session: Session | None = None,
     ) -> WriteResult:
@@ -241,6 +248,7 @@ class ClicDataAccessor:
             reconcile_wait=reconcile_wait,
             verify=verify,
             repeated_pages=repeated_pages,
+            max_requests=max_requests,
             progress=progress,
             session=session,
         )
@@ -257,6 +265,7 @@ class ClicDataAccessor:
         workers: int = 1,
         reconcile_wait: float = RECONCILE_SECONDS,
         repeated_pages: RepeatedPages = "check",
+        max_requests: int | None = None,
         progress: bool | Progress | None = None,
         session: Session | None = None,
     ) -> WriteResult:
@@ -281,6 +290,7 @@ class ClicDataAccessor:
             workers=workers,
             reconcile_wait=reconcile_wait,
             repeated_pages=repeated_pages,
+            max_requests=max_requests,
             progress=progress,
             session=session,
         )

@@ -37,6 +37,7 @@
     │   └── ReplaceIncompleteError            a replace stopped; the backup holds the old rows
     ├── RowsExistError (ValueError)           the table already has rows with these keys
     ├── TooManyRowsError (ValueError)         a delete matches more rows than ``max_rows``
+    ├── RequestLimitError (ValueError)        the call needs more requests than ``max_requests``
     ├── RecordLookupError (LookupError)       no dashboard, schedule, team or user has this name, or several have
     ├── ScheduleError                         the run of a schedule did not succeed
     │   ├── ScheduleFailedError               the run failed
@@ -574,6 +575,46 @@ class TooManyRowsError(ClicDataError, ValueError):
         self.max_rows = max_rows
 
 
+class RequestLimitError(ClicDataError, ValueError):
+    """The call needs more requests than ``max_requests`` allows.
+
+    If the number can be known beforehand, nothing was changed, and ``needed`` states it. Otherwise, this is the reason
+    (``error.__cause__``) of an :class:`IncompleteWriteError` or :class:`IncompleteReadError`: the call stopped before
+    the first request that was too many, and a write can be resumed.
+
+    Parameters
+    ----------
+    {message}
+    max_requests : int, optional
+        How many requests the call may send.
+    needed : int, optional
+        How many requests the call needs, including those that it has sent already.
+    **fields
+        ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> try:
+    ...     pd.DataFrame({"seats": range(5000)}).clicdata.push("Too many seats", max_requests=5)
+    ... except cd.RequestLimitError as error:
+    ...     print(error.max_requests, error.needed > 10)
+    5 True
+    """
+
+    max_requests: int | None
+    needed: int | None
+
+    def __init__(
+        self, message: str = "", *, max_requests: int | None = None, needed: int | None = None, **fields: Any
+    ) -> None:
+        super().__init__(message, **fields)
+        self.max_requests = max_requests
+        self.needed = needed
+
+
 class NotCheckedWarning(UserWarning):
     """The credentials of :func:`connect` could not be checked.
 
@@ -940,6 +981,7 @@ __all__ = [
     "RedirectError",
     "ReplaceIncompleteError",
     "ReplyTooLargeError",
+    "RequestLimitError",
     "RequestTimeoutError",
     "ResumeError",
     "RowsExistError",

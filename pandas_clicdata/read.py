@@ -29,6 +29,7 @@ from pandas_clicdata._models import (
     TableId,
     TableRef,
 )
+from pandas_clicdata._request_count import counted_in, counts_requests, request_count
 from pandas_clicdata.client import api
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.client.page_decoder import PageDecoder
@@ -284,6 +285,9 @@ class _PageReader:
             self.table, self.first = client.open_table(self.table, options.version, loads=self._decoder.loads)
         except (TransportError, ServerError, RateLimitError, UnexpectedReplyError) as exc:
             raise self._incomplete(f"page 1 could not be read. {exc}", 1, 0) from exc
+        # Pages are also fetched after the call has returned an iterator.
+        self._requests = request_count()
+        self._require_pages()
         listed = self.first.columns or ()
         self.declared = {column.name: column.data_type for column in listed}
         self.hidden = {column.name for column in listed if column.data_type in ROW_ID_TYPES}
@@ -404,14 +408,28 @@ class _PageReader:
             ahead.end()
             bar.close()
 
+    def _require_pages(self) -> None:
+        """Check that the pages which follow the first one may be requested, as far as their number is known.
+
+        Raises
+        ------
+        RequestLimitError
+            They are more than ``max_requests=``.
+        """
+        rows = _smaller(self._options.limit, self.first.total)
+        if self.first.total is not None and rows and self.first.rows and self.first.has_more is not False:
+            pages = -(-rows // len(self.first.rows))
+            self._requests.require(pages - 1, f"The read of table {self.table.label}", changes=False)
+
     def _ask(self, number: int, *, fresh_connection: bool = False) -> Callable[[], Page]:
-        return self._client.ask_page(
-            self.table.rec_id,
-            number,
-            self._options.version,
-            loads=self._decoder.loads,
-            fresh_connection=fresh_connection,
-        )
+        with counted_in(self._requests):
+            return self._client.ask_page(
+                self.table.rec_id,
+                number,
+                self._options.version,
+                loads=self._decoder.loads,
+                fresh_connection=fresh_connection,
+            )
 
     def _last_to_ask(self, number: int, parsed: int) -> int:
         """Return the number of the last page to request while page ``number`` is processed.
@@ -627,6 +645,7 @@ def read_clicdata(
     index_col: str | Sequence[str] | None = ...,
     repeated_pages: RepeatedPages = ...,
     workers: int = ...,
+    max_requests: int | None = ...,
     progress: bool | Progress | None = ...,
     session: Session | None = ...,
 ) -> pd.DataFrame: ...
@@ -647,12 +666,14 @@ def read_clicdata(
     index_col: str | Sequence[str] | None = ...,
     repeated_pages: RepeatedPages = ...,
     workers: int = ...,
+    max_requests: int | None = ...,
     progress: bool | Progress | None = ...,
     session: Session | None = ...,
 ) -> Iterator[pd.DataFrame]: ...
 
 
 @shown_briefly
+@counts_requests
 def read_clicdata(
     table: TableId,
     *,
@@ -667,6 +688,7 @@ def read_clicdata(
     index_col: str | Sequence[str] | None = None,
     repeated_pages: RepeatedPages = "check",
     workers: int = DEFAULT_WORKERS,
+    max_requests: int | None = None,
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> pd.DataFrame | Iterator[pd.DataFrame]:
@@ -723,6 +745,10 @@ def read_clicdata(
         Maximum number of pages that are requested at a time, each over its own connection. A page that arrives before
         the one in front of it waits, so that the memory holds at most this number of pages more. If the service refuses
         requests because there are too many, all of them wait and slow down together.
+    max_requests : int, optional
+        Maximum number of HTTP requests of this read. If more are known to be needed after the first page,
+        :class:`RequestLimitError` states how many. Otherwise, the read fails before it sends one more. Default: no
+        limit.
     progress : bool or callable, optional
         True shows a progress bar. A callable is called with the number of rows so far and the total, or None.
     session : Session, optional
@@ -797,6 +823,7 @@ def read_clicdata(
 
 @shown_briefly
 @parameters_from(read_clicdata)
+@counts_requests
 def read_clicdata_batches(
     table: TableId,
     *,
@@ -807,6 +834,7 @@ def read_clicdata_batches(
     dtype: Mapping[str, Any] | None = None,
     repeated_pages: RepeatedPages = "check",
     workers: int = DEFAULT_WORKERS,
+    max_requests: int | None = None,
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> pa.RecordBatchReader:
@@ -824,6 +852,7 @@ def read_clicdata_batches(
         Text or number dtypes for columns whose type the first page does not show.
     {repeated_pages}
     {workers}
+    {max_requests}
     {progress}
     {session}
 

@@ -452,7 +452,7 @@ def test_a_script_has_the_traceback_of_python() -> None:
         import sys
         import pandas as pd, pandas_clicdata as cd
         assert "IPython" not in sys.modules
-        assert not hasattr(cd.push, "__wrapped__")
+        assert not hasattr(cd.tables, "__wrapped__")
         pd.DataFrame({"a": [float("inf")]}).clicdata.push("T")
         """
     )
@@ -480,7 +480,7 @@ def test_a_script_that_is_stopped_ends_by_the_signal() -> None:
 
 
 def test_outside_of_ipython_nothing_changes() -> None:
-    assert not hasattr(cd.push, "__wrapped__")
+    assert not hasattr(cd.tables, "__wrapped__")
     assert _ipython.shown_briefly(len) is len
     with pytest.raises(cd.ClicDataError) as caught:
         cd.Session(api_key="k", base_url="http://127.0.0.1:1", retry=cd.RetryPolicy(attempts=1)).whoami()

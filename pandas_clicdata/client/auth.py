@@ -29,6 +29,7 @@ from pandas_clicdata.errors import (
     ConfigurationError,
     NoCredentialsError,
     RateLimitError,
+    RequestLimitError,
     RequestTimeoutError,
     ServerError,
     TransportError,
@@ -363,6 +364,9 @@ class Bearer:
                 raise copy.copy(self._failure.error)
             try:
                 self._token = self._fetch(current, self.transport)
+            except RequestLimitError:
+                # The limit of this call does not concern others.
+                raise
             except ClicDataError as exc:
                 # A copy, because raising the error adds frames to it and callers change it.
                 self._failure = _Failure(copy.copy(exc), self.clock())
@@ -691,6 +695,7 @@ def _token_request(body: Secret) -> Request:
         body=body.reveal().encode(),
         content_type="application/x-www-form-urlencoded",
         repeatable=True,
+        once=True,
     )
 
 

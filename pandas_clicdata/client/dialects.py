@@ -392,6 +392,7 @@ def detection(version: str | None = None) -> Exchange[Detected]:
     The reader raises an ApiError if the reply is an error that is unrelated to versions and shows neither dialect.
     """
     request = operations.ACCOUNT.request(params=None if version is None else {"api_version": version})
+    request = replace(request, once=True)
     return Exchange(request, lambda reply: _detected(request, reply, version))
 
 

@@ -165,6 +165,13 @@ class RateLimiter:
                 return self._paused_until - now
             return ready_at - now if is_next else Decision.QUEUE
 
+    def pace(self) -> tuple[float, float, float]:
+        """Return the seconds until a request may be sent, how many may be in flight, and the seconds between two."""
+        with self._changed:
+            if not self._throttled:
+                return 0.0, math.inf, 0.0
+            return max(0.0, self._paused_until - self._clock()), self._limit, self._interval
+
     def release(self, ticket: Ticket) -> None:
         """Remove a request that is no longer in flight or in the queue."""
         with self._changed:

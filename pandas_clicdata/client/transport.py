@@ -12,13 +12,14 @@ import ssl
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urljoin
 from urllib.request import getproxies_environment
 
@@ -29,6 +30,7 @@ from urllib3.util import parse_url
 
 from pandas_clicdata._config import Address, parse_address
 from pandas_clicdata._models import DEFAULT_TIMEOUT, MAX_REPLY_BYTES, Reply, Request, RetryPolicy, Secret, redacted
+from pandas_clicdata._request_count import count_request, request_count
 from pandas_clicdata._threads import reset_after_fork
 from pandas_clicdata._version import __version__
 from pandas_clicdata.client.connections import BrokenReply, ConnectionAdapter, ExchangeState, TooManyBytes, read_body
@@ -41,6 +43,7 @@ from pandas_clicdata.errors import (
     RateLimitError,
     RedirectError,
     ReplyTooLargeError,
+    RequestLimitError,
     RequestTimeoutError,
     TransportError,
 )
@@ -54,6 +57,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TOO_MANY_REQUESTS = 429
 _DELAY_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
 _MAX_DEPTH = 10
+_MEASURED = 100
+"""The number of requests whose duration is kept."""
 _THIRD_PARTY_ERRORS = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
@@ -215,6 +220,24 @@ for _name in [name for name in logging.root.manager.loggerDict if name.partition
     logging.getLogger(_name).addFilter(_RedactingFilter())
 
 
+class Pace(NamedTuple):
+    """How fast requests can be sent.
+
+    Attributes
+    ----------
+    read, change : float or None
+        The median of the seconds of the last requests that change nothing, and of those that do; None without any.
+    pause, at_a_time, interval : float
+        The rate limit: the seconds until a request may be sent, how many may be in flight, and the seconds between two.
+    """
+
+    read: float | None
+    change: float | None
+    pause: float
+    at_a_time: float
+    interval: float
+
+
 class Transport:
     """Send requests to one base URL. Any number of threads can share a transport.
 
@@ -283,6 +306,8 @@ class Transport:
         self._sleep = sleep
         self._clock = clock
         self._limiter = RateLimiter(self.retry, sleep=sleep, clock=clock)
+        # The seconds of the last requests, by whether they change something.
+        self._round_trips: dict[bool, deque[float]] = {each: deque(maxlen=_MEASURED) for each in (False, True)}
         self._local = threading.local()
         self._last_address: tuple[tuple[object, ...], Address] | None = None
         self._after_fork()
@@ -303,7 +328,8 @@ class Transport:
         """Send a request, retry it if that is safe, and return its reply, of any status.
 
         After the service refuses a request of any thread with HTTP 429, the requests of all threads wait as long as it
-        asks, and are slowed down. Once ``STOP_RETRIES`` is set, the request is not tried again.
+        asks, and are slowed down. Once ``STOP_RETRIES`` is set, or the call has sent ``max_requests``, the request is
+        not tried again.
 
         Parameters
         ----------
@@ -326,6 +352,8 @@ class Transport:
         RateLimitError
             The request was not sent, because the service has refused requests for longer than
             ``RetryPolicy.give_up_after``, or asks for a longer wait.
+        RequestLimitError
+            The request was not sent, because the call has sent ``max_requests``.
         ConfigurationError
             The request cannot be sent with these settings.
         """
@@ -335,7 +363,7 @@ class Transport:
         last: Reply | TransportError | None = None
         while True:
             outcome = self._try(ticket, tries + 1, request, headers, secrets)
-            if isinstance(outcome, Decision):
+            if isinstance(outcome, Decision | RequestLimitError):
                 break
             tries += 1
             if isinstance(outcome, TransportError):
@@ -352,7 +380,7 @@ class Transport:
                 possibly_done |= request.method != "GET" and again and reply.status != _TOO_MANY_REQUESTS
             if not waits:
                 counted += 1
-            if not again or counted >= self.retry.attempts or self.retry.attempts == 1:
+            if not again or counted >= self.retry.attempts or self.retry.attempts == 1 or request_count().left == 0:
                 break
             # After a refusal, the rate limiter waits.
             limited = isinstance(last, Reply) and _is_rate_limited(last)
@@ -382,6 +410,18 @@ class Transport:
             max_reply_bytes=self._max_reply_bytes,
         )
 
+    def pace(self) -> Pace:
+        """Return how fast requests were answered lately, and the present rate limit."""
+        read, change = (sorted(self._round_trips[changes]) for changes in (False, True))
+        pause, at_a_time, interval = self._limiter.pace()
+        return Pace(
+            read[len(read) // 2] if read else None,
+            change[len(change) // 2] if change else None,
+            pause,
+            at_a_time,
+            interval,
+        )
+
     def close(self) -> None:
         """Close all connections. The transport can be used again afterwards."""
         with self._open_lock:
@@ -390,7 +430,7 @@ class Transport:
 
     def _try(
         self, ticket: Ticket, attempt: int, request: Request, headers: Mapping[str, Secret], secrets: tuple[Secret, ...]
-    ) -> tuple[Reply, bool] | TransportError | Decision:
+    ) -> tuple[Reply, bool] | TransportError | RequestLimitError | Decision:
         """Send a request once, when the rate limiter allows it.
 
         Return the reply and whether the limiter waits after it, or the error, or the decision not to send.
@@ -409,11 +449,13 @@ class Transport:
                 _CURRENT_SECRETS.reset(token)
             seconds = self._clock() - started
             logger.debug("%s: HTTP %d in %.3f s (attempt %d)", request.line, reply.status, seconds, attempt)
+            if not request.once and reply.status < 400:
+                self._round_trips[request.method != "GET"].append(seconds)
             if _is_rate_limited(reply):
                 retry_after = retry_after_seconds(reply.headers.get("retry-after"), now=time.time())
                 return reply, self._limiter.refused(ticket, retry_after)
             self._limiter.accepted(ticket)
-        except TransportError as exc:
+        except (TransportError, RequestLimitError) as exc:
             return exc
         else:
             return reply, False
@@ -467,6 +509,7 @@ class Transport:
         headers: Mapping[str, Secret],
         secrets: tuple[Secret, ...],
     ) -> Reply:
+        count_request(request.line, once=request.once)
         state = self._local.state
         # If the reply to the last insert on this connection came twice, it would pass for the reply to this insert.
         if request.fresh_connection or 0 < request.counted_rows == self._local.counted_rows:
@@ -658,7 +701,9 @@ def _is_worth_retry(request: Request, reply: Reply) -> bool:
     return reply.status == _TOO_MANY_REQUESTS or (request.repeatable and reply.status in {500, 502, 503, 504})
 
 
-def _not_sent(request: Request, decision: object, retry: RetryPolicy) -> RateLimitError | TransportError:
+def _not_sent(request: Request, decision: object, retry: RetryPolicy) -> ClicDataError:
+    if isinstance(decision, RequestLimitError):
+        return decision
     if decision is Decision.STOPPED:
         return TransportError(
             f"{request.line} was not sent: the operation was stopped while the request waited for the rate limit.",

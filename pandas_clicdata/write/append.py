@@ -19,12 +19,14 @@ from pandas_clicdata._models import (
     TableRef,
     WriteResult,
 )
+from pandas_clicdata._request_count import counts_requests
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import ResumeError, VerificationError
 from pandas_clicdata.session import client_of
 from pandas_clicdata.write import row_ranges
 from pandas_clicdata.write.context import WriteContext, identity_of
-from pandas_clicdata.write.exactly_once import ExactlyOnceInsert, count_batches
+from pandas_clicdata.write.cost import Cost, estimate, insert_cost, require, scan_cost
+from pandas_clicdata.write.exactly_once import ExactlyOnceInsert
 from pandas_clicdata.write.fingerprint import Checksums
 from pandas_clicdata.write.journal import Baseline, Journal
 from pandas_clicdata.write.options import RECONCILE_SECONDS, OnNewColumns, OnUnknown, Options
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
 
 @shown_briefly
+@counts_requests
 def append(
     obj: TableLike,
     table: TableId,
@@ -63,6 +66,7 @@ def append(
     journal: StrPath | bool | None = None,
     verify: bool = False,
     repeated_pages: RepeatedPages = "check",
+    max_requests: int | None = None,
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> WriteResult:
@@ -129,6 +133,12 @@ def append(
     repeated_pages : {"check", "accept"}, default "check"
         As in :func:`read_clicdata`. It applies to the reads that decide what this write sends or deletes. Reads whose
         result is only compared with known rows accept pages with equal rows.
+    max_requests : int, optional
+        Maximum number of HTTP requests of this call. If more are known to be needed, nothing is changed, and
+        :class:`RequestLimitError` states how many. Otherwise, the call stops before it sends one more, and reports as
+        after an interrupt which rows are confirmed, unknown and unsent. Requests that leave the table in a safe state
+        are sent anyway; the docs list them. Default: no limit, but :class:`RequestLimitError` if more than 10,000
+        requests for one row each are needed.
     progress : bool or callable, optional
         True shows a progress bar. A callable is called with the number of rows so far and the total, or None.
     session : Session, optional
@@ -195,6 +205,7 @@ def append(
         journal=journal,
         verify=verify,
         repeated_pages=repeated_pages,
+        max_requests=max_requests,
         progress=progress,
     )
     checked = api.checked_table(table)
@@ -225,17 +236,40 @@ def append_rows(context: WriteContext) -> WriteResult:
     table, page = context.client.open_table(context.table)
     context = replace(context, table=table).aligned(api.known_columns(page))
     journal, options = context.journal, context.options
-    if options.dry_run:
-        return dry_insert(context)
     sent = journal.confirmed or journal.unknown or journal.resent
+    cost = _scans_before(context, page) + cost_of_inserts(context, page)
+    if options.dry_run:
+        return dry_insert(context, cost)
     if not sent:
         refuse_second_copy(context)
+    require(context, cost)
     context.record_table()
     if sent or isinstance(options.resume, Mapping):
         refuse_if_sent_elsewhere(context)
     if not sent and not journal.made:
         _record_baseline(context, _row_count(page))
     return insert_rows(context)
+
+
+def _scans_before(context: WriteContext, page: Page) -> Cost:
+    """Return the cost of the baseline of an append."""
+    options, journal = context.options, context.journal
+    if journal.confirmed or journal.unknown or journal.resent or journal.made:
+        return Cost(at_least=True)
+    counts = options.verify or (options.on_unknown == "check" and options.stamp is None and not context.keys)
+    cost = Cost()
+    for scans in (bool(context.keys), counts):
+        cost += scan_cost(page) if scans else Cost()
+    return cost
+
+
+def cost_of_inserts(context: WriteContext, page: Page | None) -> Cost:
+    """Return the cost of :func:`insert_rows` into a table with this first page, or into a new one."""
+    rows = context.payload.rows
+    if rows is None:
+        return Cost(at_least=True)
+    cost = insert_cost(context.client, context.journal.unsent(rows), context.options)
+    return cost + scan_cost(page, rows) if context.options.verify else cost
 
 
 def refuse_if_sent_elsewhere(context: WriteContext) -> None:
@@ -344,8 +378,11 @@ def _verify(context: WriteContext, expected: Checksums) -> None:
         )
 
 
-def dry_insert(context: WriteContext) -> WriteResult:
+def create_cost(context: WriteContext) -> Cost:
+    """Return the cost of creating the table of a push and sending its rows."""
+    return Cost(others=1) + cost_of_inserts(context, None)
+
+
+def dry_insert(context: WriteContext, cost: Cost) -> WriteResult:
     """Return the receipt of a dry run of inserts."""
-    rows = context.payload.rows
-    batches = 0 if rows is None else count_batches(context.client, rows, context.options)
-    return dry_receipt(context, batches, notes=context.payload.notes)
+    return dry_receipt(context, cost.inserts, estimate(context, cost), notes=context.payload.notes)

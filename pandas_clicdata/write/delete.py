@@ -23,6 +23,7 @@ from pandas_clicdata._models import (
     TableRef,
     WriteResult,
 )
+from pandas_clicdata._request_count import counts_requests, request_count
 from pandas_clicdata.client import api, operations
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import ColumnMismatchError, FrameError, TooManyRowsError, UnsupportedTypeError
@@ -32,6 +33,7 @@ from pandas_clicdata.write import fingerprint
 from pandas_clicdata.write.append import append
 from pandas_clicdata.write.conditions import SimilarKeys, Update, UpdateTrial, send_updates
 from pandas_clicdata.write.context import WriteContext, identity_of
+from pandas_clicdata.write.cost import Cost, estimate, require
 from pandas_clicdata.write.executor import Batch, send_all
 from pandas_clicdata.write.journal import Journal
 from pandas_clicdata.write.options import RECONCILE_SECONDS, Options
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
 @shown_briefly
 @parameters_from(append)
+@counts_requests
 def delete_rows(
     obj: TableLike,
     table: TableId,
@@ -56,6 +59,7 @@ def delete_rows(
     workers: int = 1,
     reconcile_wait: float = RECONCILE_SECONDS,
     repeated_pages: RepeatedPages = "check",
+    max_requests: int | None = None,
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> WriteResult:
@@ -82,6 +86,7 @@ def delete_rows(
     {workers}
     {reconcile_wait}
     {repeated_pages}
+    {max_requests}
     {progress}
     {session}
 
@@ -125,6 +130,7 @@ def delete_rows(
         workers=workers,
         reconcile_wait=reconcile_wait,
         repeated_pages=repeated_pages,
+        max_requests=max_requests,
         progress=progress,
     )
     checked = api.checked_table(table)
@@ -188,6 +194,7 @@ def _delete(
     facts: dict[str, Any] = {}
     wanted: set[int] | None = None
     similar = SimilarKeys(context.payload, context.client.service_profile)
+    before = request_count().sent
     if options.dry_run or limit is not None or similar.possible:
         declared = {} if known is None else {column.name: column.data_type for column in known.columns}
         matching = read.read_until_stable(lambda: _matching(context, similar))
@@ -204,8 +211,12 @@ def _delete(
                 max_rows=limit,
             )
     batches = _batches(context.payload, wanted)
+    cost = Cost(single=len(batches))
     if options.dry_run:
-        return dry_receipt(context, len(batches), **facts)
+        # Without dry_run=, the table is read only if that decides something.
+        not_needed = 0 if limit is not None or similar.possible else request_count().sent - before
+        return dry_receipt(context, len(batches), estimate(context, cost, not_needed=not_needed), **facts)
+    require(context, cost)
 
     def send(batch: Batch) -> RequestOutcome:
         # Repeating a delete is harmless: what the first try deleted, the second does not find. But the first try may be
@@ -277,6 +288,7 @@ def _preview(rows: Sequence[Mapping[str, Any]], declared: Mapping[str, str]) -> 
     return to_pandas.to_frame(columns, len(rows))
 
 
+@counts_requests
 def update_matching(
     client: Client,
     table: object,
@@ -320,6 +332,7 @@ def update_matching(
     return update_receipt(context, 1, sent.retries, notes=wait_for_late_requests(sent, options.reconcile_wait))
 
 
+@counts_requests
 def delete_matching(
     client: Client,
     table: object,

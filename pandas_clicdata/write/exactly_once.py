@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections import deque
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from pandas_clicdata._display import ProgressBar
 from pandas_clicdata._models import RequestOutcome
+from pandas_clicdata._request_count import beyond_limit
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import ApiError, ClicDataError, IncompleteWriteError, RowRange, VerificationError
 from pandas_clicdata.write import row_ranges
@@ -18,7 +20,6 @@ from pandas_clicdata.write.context import WriteContext
 from pandas_clicdata.write.executor import Batch, BatchResult, Outcome, SendResult, send_all
 from pandas_clicdata.write.fingerprint import Checksums, digest_of
 from pandas_clicdata.write.journal import UnknownBatch
-from pandas_clicdata.write.options import Options
 from pandas_clicdata.write.reconcile import Reconciler, Reconciliation
 from pandas_clicdata.write.results import Wording, incomplete, raise_from, resume_hint
 
@@ -41,12 +42,6 @@ def batch_sizes(client: Client, chunksize: int, workers: int) -> Iterator[int]:
     """
     cycle = min(workers + 1, chunksize) if client.dialect.counts_rows else 1
     return itertools.cycle(range(chunksize, chunksize - cycle, -1))
-
-
-def count_batches(client: Client, rows: int, options: Options) -> int:
-    """Return the number of requests that insert this number of rows, if none of them is too large."""
-    sizes = batch_sizes(client, int(options.chunksize), int(options.workers))
-    return sum(1 for _ in row_ranges.cut([(0, rows)], sizes))
 
 
 class ExactlyOnceInsert:
@@ -115,7 +110,8 @@ class ExactlyOnceInsert:
         try:
             if self._journal.confirmed:
                 bar.add(row_ranges.count(self._journal.confirmed))
-            self._run(bar)
+            with contextlib.ExitStack() as finishing:
+                self._run(bar, finishing)
         except _Stopped as stopped:
             raise_from(stopped.error, stopped.reason)
         except VerificationError:
@@ -125,7 +121,7 @@ class ExactlyOnceInsert:
         finally:
             bar.close()
 
-    def _run(self, bar: ProgressBar) -> None:
+    def _run(self, bar: ProgressBar, finishing: contextlib.ExitStack) -> None:
         """Send, reconcile and resend until every row is confirmed.
 
         Each round sends what is queued. Unknown rows are then searched in the table; those that are missing are sent
@@ -165,6 +161,8 @@ class ExactlyOnceInsert:
             if journal.resent:
                 # A request that counted as lost may still be carried out, so wait as long again.
                 _wait_until(journal.resent_at + self._reconcile_wait)
+            # A row that was deleted because it arrived twice must be sent again.
+            finishing.enter_context(beyond_limit())
             if not reconciler.finish():
                 break
         if journal.confirmed != ([(0, self._end)] if self._end else []):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -14,8 +15,9 @@ import pyarrow as pa
 
 from pandas_clicdata._display import ProgressBar
 from pandas_clicdata._models import STOP_RETRIES, RequestOutcome, Stop
+from pandas_clicdata._request_count import beyond_limit
 from pandas_clicdata._threads import started
-from pandas_clicdata.errors import ClicDataError, ConnectionLostError, RowRange
+from pandas_clicdata.errors import ClicDataError, ConnectionLostError, RequestLimitError, RowRange
 from pandas_clicdata.write import row_ranges
 
 
@@ -299,7 +301,9 @@ class _Sending:
         """Start a thread if none is idle and fewer than ``workers`` run."""
         if self._threads >= self._workers or len(self._waiting) <= self._running - len(self._in_flight):
             return
-        thread = threading.Thread(target=self._work, name=f"clicdata-write-{self._threads}", daemon=True)
+        # The requests of the thread belong to the call that the caller is in.
+        run, name = contextvars.copy_context().run, f"clicdata-write-{self._threads}"
+        thread = threading.Thread(target=run, args=(self._work,), name=name, daemon=True)
         self._threads += 1
         self._running += 1
         if not started(thread):
@@ -396,7 +400,9 @@ class _Sending:
                 result = replace(result, error=result.error or exc)
             del self._in_flight[result.batch.number]
             self._ended.append(result)
-            self._last[threading.get_ident()] = result
+            if not isinstance(result.error, RequestLimitError):
+                # Nothing was sent over the connection, whose earlier replies are still to be checked.
+                self._last[threading.get_ident()] = result
             if result.outcome is not Outcome.CONFIRMED or result.error is not None:
                 self._stop.set()
                 self._changed.notify()
@@ -409,8 +415,10 @@ class _Sending:
         if last.outcome is not Outcome.CONFIRMED or last.counted is not None:
             return
         try:
-            if self._connections.in_sync(last.connection) is False:
-                self._doubted.add(last.connection)
+            # Without this check, the outcome of the rows is not known.
+            with beyond_limit():
+                if self._connections.in_sync(last.connection) is False:
+                    self._doubted.add(last.connection)
         except ClicDataError as exc:
             self._notes.append(f"At the end, it could not be checked that each reply belongs to its batch: {exc}")
 

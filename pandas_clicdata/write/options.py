@@ -44,6 +44,7 @@ class Options:
     verify: bool = False
     backup: StrPath | None = None
     repeated_pages: RepeatedPages = "check"
+    max_requests: SupportsIndex | None = None
     progress: bool | Progress | None = None
 
     def __post_init__(self) -> None:

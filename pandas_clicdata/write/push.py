@@ -21,6 +21,7 @@ from pandas_clicdata._models import (
     TableRef,
     WriteResult,
 )
+from pandas_clicdata._request_count import counts_requests
 from pandas_clicdata.client import api
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import (
@@ -39,8 +40,9 @@ from pandas_clicdata.errors import (
 from pandas_clicdata.session import client_of
 from pandas_clicdata.types import plan
 from pandas_clicdata.write import backup as backups
-from pandas_clicdata.write.append import append, append_rows, dry_insert, insert_rows
+from pandas_clicdata.write.append import append, append_rows, create_cost, dry_insert, insert_rows
 from pandas_clicdata.write.context import WriteContext, identity_of
+from pandas_clicdata.write.cost import require
 from pandas_clicdata.write.journal import Identity, Journal
 from pandas_clicdata.write.options import RECONCILE_SECONDS, IfExists, OnNewColumns, OnUnknown, Options
 from pandas_clicdata.write.payload import inserted_payload
@@ -59,6 +61,7 @@ _CREATE = "create_data"
 
 @shown_briefly
 @parameters_from(append)
+@counts_requests
 def push(
     obj: TableLike,
     name: str,
@@ -80,6 +83,7 @@ def push(
     verify: bool = False,
     backup: StrPath | None = None,
     repeated_pages: RepeatedPages = "check",
+    max_requests: int | None = None,
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> WriteResult:
@@ -118,6 +122,7 @@ def push(
     backup : path-like, optional
         The file or folder for the rows that "replace" removes. Default: a folder in your data folder.
     {repeated_pages}
+    {max_requests}
     {progress}
     {session}
 
@@ -198,6 +203,7 @@ def push(
         verify=verify,
         backup=backup,
         repeated_pages=repeated_pages,
+        max_requests=max_requests,
         progress=progress,
     )
     table_name = api.checked_name(name)
@@ -237,8 +243,10 @@ def push(
             return _push_to_existing(replace(context, table=found))
         payload.check_whole_index()
         context = replace(context, payload=payload.with_name_note())
+        cost = create_cost(context)
         if dry_run:
-            return dry_insert(context)
+            return dry_insert(context, cost)
+        require(context, cost)
         columns = [Column(column.name, str(column.data_type)) for column in payload.planned]
         if options.stamp is not None:
             columns.append(Column(options.stamp, str(ColumnType.TEXT)))

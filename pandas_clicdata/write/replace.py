@@ -27,6 +27,7 @@ from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
     ColumnType,
     Encoding,
+    Page,
     PlannedColumn,
     RepeatedPages,
     RequestOutcome,
@@ -35,6 +36,7 @@ from pandas_clicdata._models import (
     WireFormat,
     WriteResult,
 )
+from pandas_clicdata._request_count import beyond_limit, counts_requests
 from pandas_clicdata.client import api, operations
 from pandas_clicdata.errors import (
     AuthenticationError,
@@ -48,9 +50,10 @@ from pandas_clicdata.session import client_of
 from pandas_clicdata.types import row_codec
 from pandas_clicdata.write import backup as backups
 from pandas_clicdata.write import row_ranges
-from pandas_clicdata.write.append import append, insert_rows, refuse_if_sent_elsewhere
+from pandas_clicdata.write.append import append, cost_of_inserts, insert_rows, refuse_if_sent_elsewhere
 from pandas_clicdata.write.context import WriteContext, identity_of
-from pandas_clicdata.write.exactly_once import ExactlyOnceInsert, count_batches
+from pandas_clicdata.write.cost import Cost, estimate, require, scan_cost
+from pandas_clicdata.write.exactly_once import ExactlyOnceInsert
 from pandas_clicdata.write.executor import Batch, send_all
 from pandas_clicdata.write.journal import Baseline, Journal
 from pandas_clicdata.write.options import RECONCILE_SECONDS, Options
@@ -80,52 +83,69 @@ def replace_rows(context: WriteContext) -> WriteResult:
     A delete whose reply was lost may be carried out late, and would delete new rows with the same value. So if one was
     repeated, or if this call continues a replace that stopped, ``reconcile_wait`` seconds pass before the first insert.
     """
-    known = api.known_columns(context.client.first_page(context.table))
+    first = context.client.first_page(context.table)
+    known = api.known_columns(first)
     context = replace(context, payload=context.payload.in_memory()).aligned(known)
     journal = context.journal
     # Encodes every row once, so that no row turns out to be impossible to send after the old ones are deleted.
     _ = context.payload.hash
     if context.options.dry_run:
-        return _dry_run(context, known)
+        return _dry_run(context, known, first)
     if journal.cleared:
         refuse_if_sent_elsewhere(context)
     else:
         started_before = journal.backup is not None
-        old = _save(context, known) if journal.backup is None else backups.load(journal.backup).payload()
+        if journal.backup is None:
+            old = _save(context, known, first)
+        else:
+            old = backups.load(journal.backup).payload()
+            require(context, _cost(context, old, first))
         try:
             if old is not None:
-                _clear(context, old, late_deletes=started_before)
+                with beyond_limit():
+                    _clear(context, old, late_deletes=started_before)
             journal.record("cleared")
         except BaseException as exc:  # noqa: BLE001 - whatever happened, the error names the backup
             raise_from(_incomplete(context, exc), exc)
     try:
-        return insert_rows(context)
+        with beyond_limit():
+            return insert_rows(context)
     except BaseException as exc:  # noqa: BLE001 - whatever happened, the error names the backup
         raise_from(_incomplete(context, exc), exc)
 
 
-def _dry_run(context: WriteContext, known: api.KnownColumns | None) -> WriteResult:
+def _cost(context: WriteContext, old: Payload | None, first: Page) -> Cost:
+    """Return the cost of deleting the saved rows from a table with this first page, and of inserting the new ones."""
+    cost = cost_of_inserts(context, None)
+    if old is None:
+        return cost
+    # The trial; the deletes; a scan of the table before them, and one that finds it empty.
+    return cost + Cost(single=len(_delete_conditions(old, ())), others=2) + scan_cost(first)
+
+
+def _dry_run(context: WriteContext, known: api.KnownColumns | None, first: Page) -> WriteResult:
     payload, journal = context.payload, context.journal
-    batches = count_batches(context.client, payload.rows or 0, context.options)
+    cost = _cost(context, None, first)
     facts: dict[str, Any] = {"notes": payload.notes}
     if journal.backup is None and not journal.cleared:
         saved = backups.read_rows(context, known)
         rows = saved.table.num_rows
-        deletes = len(_delete_conditions(saved.payload(), ())) if rows else 0
+        cost = _cost(context, saved.payload() if rows else None, first)
         facts["matched"] = rows
-        facts["notes"] += (f"{deletes:,} delete requests would remove the {rows:,} existing rows.",)
-    return dry_receipt(context, batches, **facts)
+        facts["notes"] += (f"{cost.single:,} delete requests would remove the {rows:,} existing rows.",)
+    return dry_receipt(context, cost.inserts, estimate(context, cost), **facts)
 
 
-def _save(context: WriteContext, known: api.KnownColumns | None) -> Payload | None:
+def _save(context: WriteContext, known: api.KnownColumns | None, first: Page) -> Payload | None:
     """Save the old rows, if there are any, and check that they can be deleted, before any is."""
     journal = context.journal
     saved = backups.read_rows(context, known)
     context.record_table()
     if not saved.table.num_rows:
+        require(context, _cost(context, None, first))
         return None
     old = saved.payload()
-    _delete_conditions(old, ())
+    require(context, _cost(context, old, first))
     path, new = backups.save(saved, context.options.backup, context.table)
     try:
         _check_deleting(context, old)
@@ -338,6 +358,7 @@ _HINT = "Repeat the call: it inserts only the rows that are missing."
 
 @shown_briefly
 @parameters_from(append)
+@counts_requests
 def restore(
     backup: StrPath,
     table: TableId,

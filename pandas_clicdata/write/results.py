@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pandas_clicdata._models import PlannedColumn, WriteResult, WriteStatus
+from pandas_clicdata._request_count import request_count
 from pandas_clicdata.errors import AmbiguousWriteError, IncompleteWriteError, PartialWriteError, RowRange
 from pandas_clicdata.write import row_ranges
 from pandas_clicdata.write.executor import BatchResult, Outcome, SendResult
@@ -17,6 +18,7 @@ from pandas_clicdata.write.row_ranges import ranges_text
 
 if TYPE_CHECKING:
     from pandas_clicdata.write.context import WriteContext
+    from pandas_clicdata.write.cost import Estimate
     from pandas_clicdata.write.journal import Identity
 
 
@@ -216,13 +218,15 @@ def receipt(
         seconds=time.perf_counter() - context.started,
         status=status,
         columns=tuple(context.columns if columns is None else columns),
+        requests=request_count().sent,
         **facts,
     )
 
 
-def dry_receipt(context: WriteContext, batches: int, **facts: Any) -> WriteResult:
+def dry_receipt(context: WriteContext, batches: int, estimate: Estimate, **facts: Any) -> WriteResult:
     """Return the receipt of a dry run, which states what would be sent."""
-    return receipt(context, sent=0, confirmed=0, batches=batches, retries=0, status="dry_run", **facts)
+    result = receipt(context, sent=0, confirmed=0, batches=batches, retries=0, status="dry_run", **facts)
+    return replace(result, requests=estimate.requests, estimated_seconds=estimate.seconds, estimate=estimate.basis)
 
 
 def insert_receipt(

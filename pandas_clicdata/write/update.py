@@ -20,6 +20,7 @@ from pandas_clicdata._models import (
     TableLike,
     WriteResult,
 )
+from pandas_clicdata._request_count import counts_requests
 from pandas_clicdata.client import api, operations
 from pandas_clicdata.errors import FrameError, RowRange, VerificationError
 from pandas_clicdata.session import client_of
@@ -28,7 +29,8 @@ from pandas_clicdata.write import fingerprint, row_ranges
 from pandas_clicdata.write.append import append
 from pandas_clicdata.write.conditions import SimilarKeys, Update, UpdateTrial, send_updates
 from pandas_clicdata.write.context import WriteContext, identity_of
-from pandas_clicdata.write.exactly_once import ExactlyOnceInsert, count_batches
+from pandas_clicdata.write.cost import Cost, estimate, insert_cost, require, scan_cost
+from pandas_clicdata.write.exactly_once import ExactlyOnceInsert
 from pandas_clicdata.write.executor import SendResult
 from pandas_clicdata.write.journal import Baseline, Journal
 from pandas_clicdata.write.options import RECONCILE_SECONDS, OnNewColumns, Options
@@ -64,6 +66,7 @@ _WORDING = Wording(
 
 @shown_briefly
 @parameters_from(append)
+@counts_requests
 def update_rows(
     obj: TableLike,
     table: TableId,
@@ -76,6 +79,7 @@ def update_rows(
     workers: int = 1,
     reconcile_wait: float = RECONCILE_SECONDS,
     verify: bool = False,
+    max_requests: int | None = None,
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> WriteResult:
@@ -100,6 +104,7 @@ def update_rows(
     {reconcile_wait}
     verify : bool, default False
         Whether to read the table afterwards and check that it has all rows of the frame.
+    {max_requests}
     {progress}
     {session}
 
@@ -143,6 +148,7 @@ def update_rows(
         workers=workers,
         reconcile_wait=reconcile_wait,
         verify=verify,
+        max_requests=max_requests,
         progress=progress,
     )
     checked = api.checked_table(table)
@@ -156,7 +162,8 @@ def update_rows(
     started = time.perf_counter()
     client = client_of(session)
     found = client.find(checked)
-    payload = align_subset(payload, found, api.known_columns(client.first_page(found)), options, keys)
+    first = client.first_page(found)
+    payload = align_subset(payload, found, api.known_columns(first), options, keys)
     context = WriteContext(
         operation="update_rows",
         client=client,
@@ -176,12 +183,19 @@ def update_rows(
         similar.refuse(range(rows), "change", each_alone=True)
         if client.service_profile.update_key is not None:
             differing = None
+    cost = Cost(single=rows)
+    if client.service_profile.update_key is None:
+        # The table is read before and after the first update; sometimes a second request is needed.
+        cost += scan_cost(first) + scan_cost(first) + Cost(at_least=True)
+    cost += scan_cost(first) if verify else Cost()
     if dry_run:
-        return dry_receipt(context, rows, notes=payload.notes)
+        return dry_receipt(context, rows, estimate(context, cost), notes=payload.notes)
     notes = payload.notes
     if differing == []:
         wanted, rows = [], 0
         notes += ("Nothing was sent, because no row of the table that has one of the keys has other values.",)
+    else:
+        require(context, cost)
     sent = _send_and_require_updates(context, wanted, [], _UPDATE_HINT, differing=differing)
     notes += wait_for_late_requests(sent, options.reconcile_wait)
     if verify:
@@ -191,6 +205,7 @@ def update_rows(
 
 @shown_briefly
 @parameters_from(append)
+@counts_requests
 def upsert(
     obj: TableLike,
     table: TableId,
@@ -205,6 +220,7 @@ def upsert(
     reconcile_wait: float = RECONCILE_SECONDS,
     verify: bool = False,
     repeated_pages: RepeatedPages = "check",
+    max_requests: int | None = None,
     progress: bool | Progress | None = None,
     session: Session | None = None,
 ) -> WriteResult:
@@ -232,6 +248,7 @@ def upsert(
     verify : bool, default False
         Whether to read the table afterwards and check that it has all rows of the frame.
     {repeated_pages}
+    {max_requests}
     {progress}
     {session}
 
@@ -280,6 +297,7 @@ def upsert(
         reconcile_wait=reconcile_wait,
         verify=verify,
         repeated_pages=repeated_pages,
+        max_requests=max_requests,
         progress=progress,
     )
     checked = api.checked_table(table)
@@ -303,7 +321,8 @@ def upsert(
 def upsert_rows(context: WriteContext) -> WriteResult:
     """Upsert into an existing table."""
     client, options = context.client, context.options
-    known = api.known_columns(client.first_page(context.table))
+    first = client.first_page(context.table)
+    known = api.known_columns(first)
     payload = align(context.payload, context.table, known, options, context.keys, if_missing=_IF_MISSING)
     # Repeating an upsert resumes it, so its errors have no token.
     journal = Journal(replace(context.journal.identity, resumable=False))
@@ -314,8 +333,13 @@ def upsert_rows(context: WriteContext) -> WriteResult:
     inserts = row_ranges.count(comparison.absent)
     updates = row_ranges.count(comparison.differing)
     facts: dict[str, Any] = {"matched": comparison.matched, "notes": (*payload.notes, *comparison.notes)}
+    cost = Cost(single=updates) + insert_cost(client, comparison.absent, options)
+    if updates and client.service_profile.update_key is None:
+        cost += scan_cost(first) + scan_cost(first) + Cost(at_least=True)
+    cost += scan_cost(first, inserts) if options.verify else Cost()
     if options.dry_run:
-        return dry_receipt(context, updates + count_batches(client, inserts, options), **facts)
+        return dry_receipt(context, updates + cost.inserts, estimate(context, cost), **facts)
+    require(context, cost)
     sent = _send_and_require_updates(
         context, comparison.differing, comparison.equal, _UPSERT_HINT, differing=comparison.differing
     )

@@ -40,6 +40,7 @@ LEAVES: dict[str, set[str]] = {
     # Inside a function, because `_models` imports `errors`, which imports `_ipython`.
     "_ipython": {"_models"},
     "_models": {"_display"},
+    "_request_count": {"_checks", "_threads"},
     "_threads": set(),
     "_version": set(),
     "errors": {"_docstrings", "_ipython"},
