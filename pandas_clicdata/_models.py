@@ -483,6 +483,8 @@ class Reply:
         Whether the reply declares its end, so that an incomplete reply is detected for any content.
     connection : int
         The number of the connection.
+    note : str
+        What an error about this reply says in addition.
     """
 
     status: int
@@ -493,6 +495,7 @@ class Reply:
     possibly_done: bool = False
     framed: bool = True
     connection: int = 0
+    note: str = ""
 
     def redact(self, text: str) -> str:
         """Return a text without credentials, and without values that look like them, on one line."""

@@ -155,7 +155,8 @@ class ParsedReply:
         what = ": ".join(part for part in (code, description) if part) or reply.excerpt() or "no explanation"
         tries = f" after {reply.attempts} tries" if reply.attempts > 1 else ""
         raise kind(
-            f"ClicData refused {request.line} with HTTP {reply.status}{tries}: {what}",
+            f"ClicData refused {request.line} with HTTP {reply.status}{tries}: {what}"
+            + (f"{'' if what.endswith('.') else '.'} {reply.note}" if reply.note else ""),
             operation=request.operation,
             status=reply.status,
             code=code,

@@ -380,7 +380,10 @@ class Transport:
                 possibly_done |= request.method != "GET" and again and reply.status != _TOO_MANY_REQUESTS
             if not waits:
                 counted += 1
-            if not again or counted >= self.retry.attempts or self.retry.attempts == 1 or request_count().left == 0:
+            if not again or counted >= self.retry.attempts or self.retry.attempts == 1:
+                break
+            if request_count().left == 0:
+                last = _not_tried_again(last)
                 break
             # After a refusal, the rate limiter waits.
             limited = isinstance(last, Reply) and _is_rate_limited(last)
@@ -699,6 +702,15 @@ def _is_rate_limited(reply: Reply) -> bool:
 def _is_worth_retry(request: Request, reply: Reply) -> bool:
     # A 503, even with Retry-After, may come from a gateway after the service has carried out the request.
     return reply.status == _TOO_MANY_REQUESTS or (request.repeatable and reply.status in {500, 502, 503, 504})
+
+
+def _not_tried_again(last: Reply | TransportError) -> Reply | TransportError:
+    """Note in a reply or an error that the limit of the call does not allow another try."""
+    note = f"It was not tried again, because this call has sent max_requests={request_count().limit}."
+    if isinstance(last, Reply):
+        return replace(last, note=note)
+    last.add_note(note)
+    return last
 
 
 def _not_sent(request: Request, decision: object, retry: RetryPolicy) -> ClicDataError:

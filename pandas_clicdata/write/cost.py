@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -10,6 +11,7 @@ from pandas_clicdata._models import Page
 from pandas_clicdata._request_count import request_count
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import RequestLimitError
+from pandas_clicdata.read import DEFAULT_WORKERS
 from pandas_clicdata.write import row_ranges
 from pandas_clicdata.write.context import WriteContext
 from pandas_clicdata.write.exactly_once import batch_sizes
@@ -32,14 +34,17 @@ class Cost:
         Those that carry the rows of a batch.
     single : int
         Those that update or delete the rows of one condition.
+    pages : int
+        Those that read the table.
     others : int
-        Those that are sent one after the other: pages of the table, and the creation of a table.
+        Those that are sent one after the other, such as the creation of a table.
     at_least : bool
         Whether more may be needed, because the service does not state the number of rows or pages.
     """
 
     inserts: int = 0
     single: int = 0
+    pages: int = 0
     others: int = 0
     at_least: bool = False
 
@@ -48,6 +53,7 @@ class Cost:
             self,
             inserts=self.inserts + more.inserts,
             single=self.single + more.single,
+            pages=self.pages + more.pages,
             others=self.others + more.others,
             at_least=self.at_least or more.at_least,
         )
@@ -55,7 +61,7 @@ class Cost:
     @property
     def requests(self) -> int:
         """The number of requests."""
-        return self.inserts + self.single + self.others
+        return self.inserts + self.single + self.pages + self.others
 
 
 def insert_cost(client: Client, ranges: list[tuple[int, int]], options: Options) -> Cost:
@@ -79,12 +85,12 @@ def scan_cost(first: Page | None, more_rows: int = 0) -> Cost:
         How many rows it will have in addition.
     """
     if first is None or first.total is None:
-        return Cost(others=1 if first is None else 2, at_least=True)
+        return Cost(pages=1 if first is None else 2, at_least=True)
     size, rows = len(first.rows), first.total + more_rows
     if rows and (not size or (more_rows and size == first.total)):
         # The number of rows on a full page is not known.
-        return Cost(others=1, at_least=True)
-    return Cost(others=max(1, math.ceil(rows / max(1, size))))
+        return Cost(pages=1, at_least=True)
+    return Cost(pages=max(1, math.ceil(rows / max(1, size))))
 
 
 def require(context: WriteContext, cost: Cost) -> None:
@@ -134,21 +140,25 @@ def estimate(context: WriteContext, cost: Cost, *, not_needed: int = 0) -> Estim
     requests = before + cost.requests
     changes = cost.inserts + cost.single
     basis = (
-        f"{'At least ' if cost.at_least else ''}{requests:,} requests: {before:,} as in this dry run, {changes:,} that"
-        f" change rows, {cost.others:,} of other kinds."
+        f"{'At least ' if cost.at_least else ''}{requests:,} requests: {before:,} as in this dry run, {cost.pages:,} to"
+        f" read pages, {changes:,} to change rows, {cost.others:,} of other kinds."
     )
     if pace.read is None:
         return Estimate(requests, None, f"{basis} This session has measured no request, so the time is not known.")
     workers = int(context.options.workers)
     at_a_time = min(workers, pace.at_a_time)
     per_change = pace.read if pace.change is None else pace.change
-    seconds = pace.read * (before + cost.others) + per_change * math.ceil(changes / at_a_time)
+    # The dry run has read the same pages, and in the same way.
+    seconds = (time.perf_counter() - context.started) * before / max(1, count.sent)
+    seconds += pace.read * (math.ceil(cost.pages / DEFAULT_WORKERS) + cost.others)
+    seconds += per_change * math.ceil(changes / at_a_time)
     seconds = pace.pause + max(seconds, pace.interval * requests)
     limited = pace.pause or pace.interval or at_a_time < workers
+    measured = f"{pace.read:.3g} s per read" + ("" if pace.change is None else f", {pace.change:.3g} s per change")
     basis += (
-        f" The time is an estimate from the median of this session's last requests: {pace.read:.3g} s per read"
-        f"{'' if pace.change is None else f', {pace.change:.3g} s per change'}, {at_a_time:g} at a time"
-        f"{', and the present rate limit' if limited else ''}. It contains no retries and no later rate limit."
+        f" The time is an estimate: that of this dry run, and the median of this session's last requests for the others"
+        f" ({measured}), with {DEFAULT_WORKERS} pages and {at_a_time:g} changes at a time"
+        f"{' and the present rate limit' if limited else ''}. It contains no retries and no later rate limit."
     )
     if pace.change is None:
         basis += " No change was measured; one that carries rows can take longer than a read."

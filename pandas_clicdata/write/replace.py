@@ -120,7 +120,7 @@ def _cost(context: WriteContext, old: Payload | None, first: Page) -> Cost:
     if old is None:
         return cost
     # The trial; the deletes; a scan of the table before them, and one that finds it empty.
-    return cost + Cost(single=len(_delete_conditions(old, ())), others=2) + scan_cost(first)
+    return cost + Cost(single=len(_delete_conditions(old, ())), pages=1, others=1) + scan_cost(first)
 
 
 def _dry_run(context: WriteContext, known: api.KnownColumns | None, first: Page) -> WriteResult:

@@ -93,7 +93,7 @@ def test_a_receipt_counts_all_requests_and_a_dry_run_states_them(table, name, ap
     else:
         assert dry.requests == receipt.requests
     assert dry.estimated_seconds > 0
-    assert "median of this session's last requests" in dry.estimate
+    assert "the median of this session's last requests" in dry.estimate
     assert "s per change" in dry.estimate, "the push that created the table was measured"
     assert (receipt.estimated_seconds, receipt.estimate) == (None, "")
     assert "requests" in dry._repr_html_()
@@ -247,6 +247,7 @@ def test_a_write_that_reaches_the_limit_stops_as_after_an_interrupt_and_can_be_r
         with pytest.raises(cd.IncompleteWriteError) as caught:
             FRAME.clicdata.push(f"{new} {limit}", chunksize=5, workers=workers, max_requests=limit, session=session)
         error = caught.value
+        assert f"max_requests={limit}" in str(error)
         assert len(sandbox.requests) <= limit + workers, "and the check of each connection"
         rows = stored(sandbox, f"{new} {limit}")
         assert rows == [row for start, stop in error.confirmed for row in range(start, stop)]
