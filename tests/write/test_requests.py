@@ -6,6 +6,7 @@ import time
 import pandas as pd
 import pyarrow as pa
 import pytest
+from waiting import wait_until
 
 import pandas_clicdata as cd
 from conftest import QUICK, signed_in
@@ -17,6 +18,26 @@ DIALECTS = ("2025.3", "unversioned")
 every_dialect = pytest.mark.parametrize("api_version", DIALECTS)
 FRAME = pd.DataFrame({"n": range(30), "k": [f"k{number:02}" for number in range(30)]})
 CHANGES = ("create", "append", "update", "delete")
+
+
+def is_exact(call, api_version):
+    """Return whether the number of requests of a call is always the same.
+
+    Where the service does not state the number of rows, a read also requests some pages beyond the end. It does not
+    wait for them, so they may come after the receipt, or not at all.
+    """
+    return api_version == "2025.3" or call not in ("append with keys", "upsert", "replace", "restore")
+
+
+def requested(sandbox):
+    """Return the number of requests, when the threads have ended that fetch pages ahead."""
+    wait_until(lambda: not any(thread.name.startswith("clicdata-read") for thread in threading.enumerate()))
+    return len(sandbox.requests)
+
+
+def clear(sandbox):
+    requested(sandbox)
+    sandbox.requests.clear()
 
 
 def changes(sandbox):
@@ -69,7 +90,7 @@ def table(serve, name):
     def make(api_version, **options):
         sandbox, session = serve(api_version, page_size=10, session={"retry": QUICK}, **options)
         FRAME.clicdata.push(name, session=session)
-        sandbox.requests.clear()
+        clear(sandbox)
         return sandbox, session
 
     return make
@@ -85,12 +106,16 @@ def test_a_receipt_counts_all_requests_and_a_dry_run_states_them(table, name, ap
     name = name_or_id(sandbox, name, call)
     dry = CALLS[call](name, dry_run=True, session=session)
     assert changes(sandbox) == []
-    sandbox.requests.clear()
+    clear(sandbox)
     receipt = CALLS[call](name, session=session)
-    assert receipt.requests == len(sandbox.requests)
-    if dry.estimate.startswith("At least") or (call == "push with workers" and api_version == "unversioned"):
-        assert abs(dry.requests - receipt.requests) <= 8
+    if is_exact(call, api_version):
+        assert receipt.requests == requested(sandbox)
     else:
+        assert receipt.requests <= requested(sandbox) <= receipt.requests + 4
+    if call == "push with workers" and api_version == "unversioned":
+        # Each worker that has sent a batch checks its replies.
+        assert 1 <= dry.requests - (receipt.requests - 3) <= 3
+    elif is_exact(call, api_version):
         assert dry.requests == receipt.requests
     assert dry.estimated_seconds > 0
     assert "the median of this session's last requests" in dry.estimate
@@ -103,13 +128,16 @@ def test_a_receipt_counts_all_requests_and_a_dry_run_states_them(table, name, ap
 def test_a_receipt_of_a_replace_counts_all_requests(table, name, replaced, api_version):
     sandbox, session = table(api_version)
     dry = replaced(name, dry_run=True, session=session)
-    sandbox.requests.clear()
+    clear(sandbox)
     receipt = replaced(name, session=session)
-    assert receipt.requests == len(sandbox.requests)
-    if api_version == "2025.3":
-        assert dry.requests == receipt.requests
-    sandbox.requests.clear()
-    assert cd.restore(receipt.backup, name, session=session).requests == len(sandbox.requests)
+    assert receipt.requests <= requested(sandbox) <= receipt.requests + 16
+    if is_exact("replace", api_version):
+        assert dry.requests == receipt.requests == requested(sandbox)
+    clear(sandbox)
+    restored = cd.restore(receipt.backup, name, session=session)
+    assert restored.requests <= requested(sandbox) <= restored.requests + 4
+    if is_exact("restore", api_version):
+        assert restored.requests == requested(sandbox)
 
 
 @every_dialect
@@ -157,7 +185,7 @@ def test_calls_at_the_same_time_count_their_own_requests(table, name):
 def test_a_stream_that_reads_another_table_counts_only_its_own_requests(table, name):
     sandbox, session = table("2025.3")
     reader = cd.read_clicdata_batches(name, session=session)
-    sandbox.requests.clear()
+    clear(sandbox)
     receipt = cd.push(reader, f"{name} copy", session=session)
     operations = [entry.operation for entry in sandbox.requests]
     assert receipt.requests == len(operations) - operations.count("read")
@@ -173,16 +201,16 @@ def test_a_limit_that_is_too_low_is_refused_before_the_first_change(table, name,
     before = sandbox.ledger.rows(name)
     table_or_id = name_or_id(sandbox, name, call)
     exact = CALLS[call](table_or_id, dry_run=True, session=session)
-    if exact.estimate.startswith("At least"):
+    if not is_exact(call, api_version):
         pytest.skip("the number is not known beforehand")
-    sandbox.requests.clear()
+    clear(sandbox)
     with pytest.raises(cd.RequestLimitError, match=rf"Pass max_requests={exact.requests}, or leave it out") as caught:
         CALLS[call](table_or_id, max_requests=exact.requests - 1, session=session)
     assert (caught.value.max_requests, caught.value.needed) == (exact.requests - 1, exact.requests)
     assert changes(sandbox) == []
     assert (sandbox.ledger.rows(name), list(sandbox.ledger.tables())) == (before, [name])
     assert cd.unfinished(session=session).empty
-    sandbox.requests.clear()
+    clear(sandbox)
     receipt = CALLS[call](table_or_id, max_requests=exact.requests, session=session)
     assert receipt.requests == len(sandbox.requests) <= exact.requests
 
@@ -193,7 +221,7 @@ def test_a_replace_is_refused_before_it_saves_a_file(table, name, replaced, tmp_
     with pytest.raises(cd.RequestLimitError, match=f"Pass max_requests={needed}"):
         replaced(name, max_requests=needed - 1, session=session)
     assert (changes(sandbox), list(tmp_path.glob("*.parquet"))) == ([], [])
-    sandbox.requests.clear()
+    clear(sandbox)
     assert replaced(name, max_requests=needed, session=session).requests == len(sandbox.requests) == needed
 
 
@@ -243,7 +271,7 @@ def test_a_write_that_reaches_the_limit_stops_as_after_an_interrupt_and_can_be_r
     for limit in range(exact, exact + 3):
         sandbox.faults.clear()
         sandbox.faults.status(429, operation="append", nth=2, times=20)
-        sandbox.requests.clear()
+        clear(sandbox)
         with pytest.raises(cd.IncompleteWriteError) as caught:
             FRAME.clicdata.push(f"{new} {limit}", chunksize=5, workers=workers, max_requests=limit, session=session)
         error = caught.value
@@ -262,7 +290,7 @@ def test_a_write_that_reaches_the_limit_stops_as_after_an_interrupt_and_can_be_r
 def test_a_stream_stops_at_the_limit(table, name, api_version):
     sandbox, session = table(api_version)
     arrow = pa.Table.from_pandas(FRAME, preserve_index=False)
-    sandbox.requests.clear()
+    clear(sandbox)
     with pytest.raises(cd.IncompleteWriteError, match=r"max_requests=4\.") as caught:
         cd.push(arrow.to_reader(5), f"{name} new", chunksize=5, max_requests=4, session=session)
     assert isinstance(caught.value.__cause__, cd.RequestLimitError)
@@ -318,7 +346,7 @@ def test_rows_that_arrive_twice_are_deleted_and_sent_again_beyond_the_limit(tabl
 
     def push(table_name, **options):
         waits.clear()
-        sandbox.requests.clear()
+        clear(sandbox)
         sandbox.faults.late_commit(operation="append", nth=2)
         return FRAME.clicdata.push(table_name, on="k", chunksize=10, reconcile_wait=60, session=session, **options)
 
@@ -362,7 +390,7 @@ def test_a_read_is_refused_after_the_first_page_if_its_pages_are_too_many(table,
         read(rec_id, max_requests=2, session=session)
     assert (len(sandbox.requests), caught.value.needed) == (1, 3)
     assert "Nothing was changed" not in str(caught.value)
-    sandbox.requests.clear()
+    clear(sandbox)
     assert len(read(rec_id, max_requests=3, session=session)) == 30
     assert len(sandbox.requests) == 3
     assert len(read(rec_id, max_requests=1, limit=10, session=session)) == 10
