@@ -118,7 +118,8 @@ class RateLimiter:
         while True:
             with self._changed:
                 stopped = stop is not None and stop.is_set()
-                if stopped and ticket.refused:
+                # Nobody waits for the reply to an abandoned request.
+                if stopped and (ticket.refused or ticket.abandoned):
                     return Decision.STOPPED
                 step = self.try_acquire(ticket)
                 if step is Decision.QUEUE:
