@@ -118,7 +118,7 @@ class RateLimiter:
         while True:
             with self._changed:
                 stopped = stop is not None and stop.is_set()
-                # Nobody waits for the reply to an abandoned request.
+                # The caller does not wait for the reply to an abandoned request.
                 if stopped and (ticket.refused or ticket.abandoned):
                     return Decision.STOPPED
                 step = self.try_acquire(ticket)
