@@ -22,6 +22,7 @@ import pandas as _pd
 
 from pandas_clicdata import errors
 from pandas_clicdata._models import AccountInfo, ColumnType, Picture, RetryPolicy, ScheduleRun, WriteResult
+from pandas_clicdata._threads import fork_lock as _fork_lock
 from pandas_clicdata._version import __version__
 from pandas_clicdata.client.auth import authorization_url
 from pandas_clicdata.errors import *  # noqa: F403
@@ -64,8 +65,8 @@ else:
         of the latest copy of the module.
         """
         if name in __all__:
-            from pandas_clicdata import accessor, diagnosis, resources, write
-
+            with _fork_lock:
+                from pandas_clicdata import accessor, diagnosis, resources, write
             for module in (accessor, write, resources, diagnosis):
                 if name in vars(module):
                     return vars(module)[name]
@@ -133,8 +134,8 @@ class _AccessorProperty:
 
     def __get__(self, frame: _pd.DataFrame | None, owner: type | None = None) -> object:
         if self._accessor is None:
-            from pandas_clicdata.accessor import ClicDataAccessor
-
+            with _fork_lock:
+                from pandas_clicdata.accessor import ClicDataAccessor
             self._accessor = ClicDataAccessor
         return self._accessor if frame is None else self._accessor(frame)
 

@@ -595,8 +595,8 @@ def _from_profile(wanted: str | None) -> _Source:
 
 def _parsed(path: Path) -> dict[str, _Source]:
     """Read the profile file; if it is invalid, no frame of the error holds its secrets."""
-    import tomllib
-
+    with fork_lock:
+        import tomllib
     reason: str
     try:
         with open_regular(path) as file:
