@@ -56,10 +56,10 @@ floats.""",
 .venv/bin/python tests/benchmarks                            # a few minutes
 .venv/bin/python tests/benchmarks --full --page docs         # all figures of this page
 .venv/bin/python tests/benchmarks --only ceilings,memory     # some of the tables
-.venv/bin/python tests/benchmarks --wrapper ../clicdata-api-wrapper
+.venv/bin/python tests/benchmarks --wrapper FOLDER           # compare with the public wrapper
 ```
 
-`--wrapper` is the folder with the source of the public wrapper (the one that has `clicdata_api_wrapper` in it).""",
+`FOLDER` is the one with the source of the public wrapper, which has the folder `clicdata_api_wrapper` in it.""",
         "## What was tried\n\nEach step, and what it gained in the run in which it was tried.",
         f"{_BEGIN}\n{tried}\n{_END}",
     ]

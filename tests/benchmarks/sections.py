@@ -216,8 +216,11 @@ def late_replies(bench: Bench, scale: Scale) -> Section:
         for delay in scale.delays:
             cells = []
             for workers in scale.workers:
-                ceiling = workers * _PER_REQUEST[work] / delay if delay else scale.rows / scale.seconds
-                count = max(500, min(scale.rows, int(ceiling * scale.seconds)))
+                count = scale.rows
+                if delay:
+                    # As many as arrive in the time of a round, so that what a call needs once does not dominate.
+                    count = int(workers * _PER_REQUEST[work] / delay * scale.seconds)
+                    count = max(500, min(scale.late_rows, count))
                 case = Case(work, count, delay=delay)
                 sides = [_side(OURS, workers=workers)]
                 if workers == 1:
