@@ -80,7 +80,8 @@ def _checkbox(value: object) -> str:
 
 
 @lru_cache(maxsize=65536)
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
+    """Return whether a text is a date of the calendar in the form ``YYYY-MM-DD``."""
     if not _DATE.fullmatch(text):
         return False
     try:
@@ -91,7 +92,7 @@ def _is_date(text: str) -> bool:
 
 
 def _date(value: object) -> str:
-    if type(value) is not str or not _is_date(value):
+    if type(value) is not str or not is_date(value):
         raise ValueError("must be a date in the form 'YYYY-MM-DD', or null")
     return f'"{value}"'
 
@@ -102,7 +103,7 @@ def _datetime(value: object) -> str:
         or value[10:11] != " "
         or not _TIME.fullmatch(value, 11, 19)
         or not (len(value) == 19 or _FRACTION.fullmatch(value, 19))
-        or not _is_date(value[:10])
+        or not is_date(value[:10])
     ):
         raise ValueError(
             "must be a datetime in the form 'YYYY-MM-DD HH:MM:SS' or 'YYYY-MM-DD HH:MM:SS.ffffff', or null"
@@ -155,10 +156,10 @@ def _to_checkbox(value: object) -> str:
 
 def _to_datetime(value: object) -> str:
     if type(value) is str:
-        if _is_date(value):
+        if is_date(value):
             return f'"{value} 00:00:00"'
         found = _ISO.fullmatch(value)
-        if found and _is_date(found["day"]) and _TIME.fullmatch(found["time"]):
+        if found and is_date(found["day"]) and _TIME.fullmatch(found["time"]):
             try:
                 moment = datetime.fromisoformat(
                     f"{found['day']} {found['time']}{(found['fraction'] or '.').ljust(7, '0')}{found['zone'] or 'Z'}"

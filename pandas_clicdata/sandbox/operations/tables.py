@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
-from pandas_clicdata.sandbox import bodies
+from pandas_clicdata.sandbox import bodies, uniform_rows
 from pandas_clicdata.sandbox.bodies import Column
 from pandas_clicdata.sandbox.dialects import Refusal, pagination
 from pandas_clicdata.sandbox.operations.call import (
@@ -156,13 +157,18 @@ def _columns(call: Call, table: int) -> tuple[tuple[Column, ...], str | None]:
 def _append(call: Call, table: int, shape: str) -> tuple[int, int]:
     store = call.backend.store
     columns, row_id = _columns(call, table)
-    parsed = bodies.parse(call.body)
-    if isinstance(parsed, dict) and isinstance(parsed.get("data"), list):
-        call.notes.rows = len(parsed["data"])
-    cells = bodies.read_rows(parsed, shape, columns, row_id, call.backend.assume)
+    cells: Sequence[Sequence[str]] | None = uniform_rows.read(call.body, shape, columns, row_id, call.backend.assume)
+    if cells is not None:
+        call.notes.rows = found = len(cells[0])
+    else:
+        parsed = bodies.parse(call.body)
+        if isinstance(parsed, dict) and isinstance(parsed.get("data"), list):
+            call.notes.rows = len(parsed["data"])
+        cells = bodies.read_rows(parsed, shape, columns, row_id, call.backend.assume)
+        found = len(parsed["data"])
     if call.notes.accept is not None:
         cells = [column[: call.notes.accept] for column in cells]
-    return store.insert(table, columns, cells, call.notes.number), len(parsed["data"])
+    return store.insert(table, columns, cells, call.notes.number), found
 
 
 @route("POST", "/table/<int:table>", "append", body="RowsOfCells", refusals=_APPEND, bare=False)
