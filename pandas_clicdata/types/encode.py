@@ -185,7 +185,9 @@ def finite(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
     half = pa.types.is_float16(values.type)
     floats = values.cast(pa.float32()) if half else values
     location.refuse_where(pc.is_inf(floats), floats, NOT_FINITE)
-    floats = pc.if_else(pc.is_nan(floats), pa.scalar(None, floats.type), floats)
+    is_nan = pc.is_nan(floats)
+    if pc.any(is_nan).as_py():
+        floats = pc.if_else(is_nan, pa.scalar(None, floats.type), floats)
     if not half:
         return floats
     return chunked([None if value is None else _float16_text(value) for value in floats.to_pylist()], TEXT)

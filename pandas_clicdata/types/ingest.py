@@ -40,6 +40,7 @@ from pandas_clicdata.types.json_text import has_json_text
 
 _MAX_FAULTS = 20
 _MAX_LABELS = 5
+_CHECKED_ROWS = 10_000
 _FIRST_TOO_LONG = 10**LONGEST_NUMBER
 _NANOSECONDS = f"{HAS_NANOSECONDS}.map(lambda value: pd.Timestamp(value).round('us'), na_action='ignore')."
 
@@ -60,7 +61,7 @@ class SourceColumn:
     arrow_type : pyarrow.DataType
         Arrow type of the values.
     values : pyarrow.ChunkedArray or None
-        The values; None for a stream, whose batches bring them.
+        The values; None for a stream, whose batches bring them, and with ``part``.
     numerals : bool
         Whether the values are numbers as text, because no Arrow type holds them as written.
     note : str
@@ -71,6 +72,9 @@ class SourceColumn:
         Function that returns the values as Python objects, for a column that can be sent only as JSON text.
     object_type : object
         For Python objects: their type, or a dtype that holds all of them.
+    part : callable or None
+        Function that returns the text in the rows from a position to another. Text in Python objects or categories is
+        converted when it is sent, because as a whole it may need as much memory as the frame.
     """
 
     name: str
@@ -82,6 +86,7 @@ class SourceColumn:
     fault: FrameError | None = None
     objects: Callable[[], Sequence[object]] | None = None
     object_type: Any = None
+    part: Callable[[int, int], pa.ChunkedArray] | None = None
 
 
 def plain_values(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -119,18 +124,21 @@ def plain_type(arrow_type: pa.DataType) -> pa.DataType:
     return TEXT if pa.types.is_string_view(arrow_type) else arrow_type
 
 
-def column_from_series(name: str, series: pd.Series[Any]) -> SourceColumn:
-    """Convert a pandas column to Arrow; a column that cannot be sent has a ``fault``."""
+def column_from_series(name: str, series: pd.Series[Any], *, in_parts: bool = False) -> SourceColumn:
+    """Convert a pandas column to Arrow; a column that cannot be sent has a ``fault``.
+
+    With ``in_parts``, text in Python objects or categories has ``part`` instead of ``values``.
+    """
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return _from_category(name, series)
+        return _from_category(name, series, in_parts=in_parts)
     if isinstance(dtype, pd.SparseDtype):
         dense = pd.Series(series.array.to_dense(), index=series.index, dtype=dtype.subtype)
         return replace(column_from_series(name, dense), dtype=dtype)
     if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
         return _from_objects(name, series.astype(object), dtype)
     if is_object_dtype(dtype):
-        return _from_objects(name, series)
+        return _from_objects(name, series, in_parts=in_parts)
     if isinstance(series.index.dtype, pd.ArrowDtype):
         # pandas asks the index for the attributes of a Series, and fails if its Arrow type has no Python type.
         series = pd.Series(series.array, dtype=dtype)
@@ -162,7 +170,7 @@ class _UnsendableValue(Exception):
         self.error = UnsupportedTypeError if kind else CellValueError
 
 
-def _from_category(name: str, series: pd.Series[Any]) -> SourceColumn:
+def _from_category(name: str, series: pd.Series[Any], *, in_parts: bool) -> SourceColumn:
     """Decode categories in their own dtype, so that categories of numbers are numbers."""
     # The dtype stops pandas from inferring another among objects, of which pandas 2 warns.
     listed = series.cat.categories
@@ -170,17 +178,27 @@ def _from_category(name: str, series: pd.Series[Any]) -> SourceColumn:
     if categories.fault is not None or categories.values is None:
         # From the objects, because the error names a row and categories have none.
         return _from_objects(name, series.astype(object), series.dtype)
-    codes = series.cat.codes.to_numpy()
-    taken = categories.values.combine_chunks().take(pa.array(codes, pa.int64(), mask=codes < 0))
-    return replace(categories, dtype=series.dtype, values=_as_chunked(taken))
+    codes, listed_values = series.cat.codes.to_numpy(), categories.values.combine_chunks()
+
+    def part(start: int, stop: int) -> pa.ChunkedArray:
+        chosen = codes[start:stop]
+        return _as_chunked(listed_values.take(pa.array(chosen, pa.int64(), mask=chosen < 0)))
+
+    if in_parts and listed_values.type in (pa.string(), TEXT):
+        return replace(categories, dtype=series.dtype, values=None, part=part)
+    return replace(categories, dtype=series.dtype, values=part(0, len(codes)))
 
 
-def _from_objects(name: str, series: pd.Series[Any], dtype: Any = None) -> SourceColumn:
+def _from_objects(name: str, series: pd.Series[Any], dtype: Any = None, *, in_parts: bool = False) -> SourceColumn:
     """Convert Python objects of one kind; a column of several kinds has a ``fault``."""
     dtype = series.dtype if dtype is None else dtype
-    objects = [None if missing else value for value, missing in zip(series, _missing(series), strict=True)]
+    objects = _objects(series)
+
+    def part(start: int, stop: int) -> pa.ChunkedArray:
+        return chunked(_objects(series.iloc[start:stop]), TEXT)
+
     try:
-        return _of_one_kind(name, dtype, objects)
+        return _of_one_kind(name, dtype, objects, part if in_parts else None)
     except _UnsendableValue as exc:
         value, labels = objects[exc.position], RowLabels(series.index)
         shown = short_repr(value)
@@ -194,6 +212,10 @@ def _from_objects(name: str, series: pd.Series[Any], dtype: Any = None) -> Sourc
         return SourceColumn(name, dtype, pa.null(), fault=fault, objects=lambda: objects)
 
 
+def _objects(series: pd.Series[Any]) -> list[Any]:
+    return [None if missing else value for value, missing in zip(series, _missing(series), strict=True)]
+
+
 def _missing(series: pd.Series[Any]) -> Sequence[bool]:
     try:
         return series.isna().to_list()
@@ -203,14 +225,17 @@ def _missing(series: pd.Series[Any]) -> Sequence[bool]:
         return pd.Series(quiet, dtype=object).isna().to_list()
 
 
-def _of_one_kind(name: str, dtype: Any, objects: list[Any]) -> SourceColumn:
+def _of_one_kind(
+    name: str, dtype: Any, objects: list[Any], part: Callable[[int, int], pa.ChunkedArray] | None
+) -> SourceColumn:
     kinds = {_kind(value_type) for value_type in set(map(type, objects)) - {type(None)}}
     if not kinds:
         return SourceColumn(name, dtype, pa.null(), chunked(objects, pa.null()))
     kind = kinds.pop()
     if not kinds:
         if kind is str:
-            return SourceColumn(name, dtype, TEXT, _unicode(objects), object_type=str)
+            values = None if part is not None and _is_sendable(objects) else _unicode(objects)
+            return SourceColumn(name, dtype, TEXT, values, object_type=str, part=None if values is not None else part)
         if kind is bool:
             booleans = chunked(_each(objects, bool), pa.bool_())
             return SourceColumn(name, dtype, pa.bool_(), booleans, object_type=bool)
@@ -280,6 +305,15 @@ def _number_text(value: Any) -> str:
     if kind is Decimal and (len(text) > LONGEST_NUMBER or abs(value.adjusted()) > LARGEST_EXPONENT):
         raise ValueError(TOO_LONG)
     return text
+
+
+def _is_sendable(texts: list[Any]) -> bool:
+    try:
+        for start in range(0, len(texts), _CHECKED_ROWS):
+            pa.array(texts[start : start + _CHECKED_ROWS], TEXT)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unicode(objects: list[Any]) -> pa.ChunkedArray:
@@ -620,7 +654,7 @@ def _from_frame(frame: pd.DataFrame, *, index: bool | None) -> Source:
     frame = pd.DataFrame(frame)
     _check_labels(frame.columns)
     columns = {
-        position: column_from_series(str(label), frame.iloc[:, position])
+        position: column_from_series(str(label), frame.iloc[:, position], in_parts=True)
         for position, label in enumerate(frame.columns)
     }
     names = [column.name for column in columns.values()]
@@ -633,7 +667,10 @@ def _from_frame(frame: pd.DataFrame, *, index: bool | None) -> Source:
     refused = faults if index or not names else []
     check_names([*levels, *names], [*levels, *frame.columns], refused)
     return Source(
-        [*(column_from_series(name, series) for name, (_, series) in levels.items()), *columns.values()],
+        [
+            *(column_from_series(name, series, in_parts=True) for name, (_, series) in levels.items()),
+            *columns.values(),
+        ],
         len(frame),
         RowLabels(frame.index),
         levels={name: label for name, (label, _) in levels.items()},

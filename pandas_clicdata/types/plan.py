@@ -230,6 +230,11 @@ class ColumnPlan:
     column: SourceColumn
     encoder: Encoder
 
+    @property
+    def in_parts(self) -> bool:
+        """Whether the values are converted when they are sent. Their conversion to text never fails."""
+        return self.column.part is not None and self.encoder.prepare is encode.text
+
     def prepare(self, values: pa.ChunkedArray, label: RowLabels) -> pa.ChunkedArray:
         """Check and convert values of this column.
 
@@ -482,14 +487,16 @@ def _prepared(source: Source, plans: Sequence[ColumnPlan]) -> tuple[list[pa.Chun
     faults: list[FrameError] = []
     for plan in plans:
         try:
-            arrays.append(plan.prepare(_in_memory(plan.column), source.label))
+            arrays.append(plan.prepare(_in_memory(plan.column, source.rows), source.label))
         except FrameError as exc:
             faults.append(_with_advice(exc, plan.planned.name, source))
     return arrays, faults
 
 
-def _in_memory(column: SourceColumn) -> pa.ChunkedArray:
+def _in_memory(column: SourceColumn, rows: int | None) -> pa.ChunkedArray:
     """Return the values of a column; empty if it has Python objects, which its encoder reads itself."""
+    if column.part is not None:
+        return column.part(0, rows or 0)
     return column.values if column.values is not None else pa.chunked_array([], pa.null())
 
 
@@ -532,7 +539,7 @@ def schema_frame(source: Source, columns: Mapping[str, str] | None = None) -> pd
         try:
             plan = plan_column(column, overrides.get(column.name), source.label)
             if source.rows is not None:
-                plan.prepare(_in_memory(column), source.label)
+                plan.prepare(_in_memory(column, source.rows), source.label)
             data_type, note = str(plan.planned.data_type), plan.planned.note
         except FrameError as exc:
             note = f"refused: {_with_advice(exc, column.name, source)}"

@@ -104,7 +104,7 @@ class SimilarKeys:
         exact = payload.hashes(keys)
         self._exact: list[int] = exact.tolist()
         self._planned = [column for column in payload.planned if keys is None or column.name in keys]
-        ready = payload.table().select([column.name for column in self._planned])
+        ready = payload.table([column.name for column in self._planned])
         blocks = [fingerprint.texts_of_batch(block, self._planned) for block in fingerprint.blocks(ready)]
         self._texts: list[list[str | None]] = [
             [text for block in blocks for text in block[at]] for at in range(len(self._planned))

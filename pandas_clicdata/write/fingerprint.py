@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -205,20 +205,20 @@ def blocks(ready: pa.Table) -> Iterator[pa.RecordBatch]:
         yield from ready.slice(start, _BLOCK_ROWS).combine_chunks().to_batches()
 
 
-def content_hash(ready: pa.Table, planned: Sequence[PlannedColumn]) -> str:
+def content_hash(rows: Iterable[pa.RecordBatch], planned: Sequence[PlannedColumn]) -> str:
     """Return a hash of rows, in their order, and of the names and types of their columns.
 
     Examples
     --------
     >>> from pandas_clicdata._models import Encoding, WireFormat
     >>> planned = [PlannedColumn("n", "int64", ColumnType.NUMBER, WireFormat(Encoding.INTEGER))]
-    >>> one, other = (content_hash(pa.table({"n": values}), planned) for values in ([1, 2], [2, 1]))
+    >>> one, other = (content_hash([pa.record_batch({"n": values})], planned) for values in ([1, 2], [2, 1]))
     >>> one == other
     False
     """
     digest = hashlib.sha256(json.dumps([[column.name, str(column.data_type)] for column in planned]).encode())
     wires, framing = [column.wire for column in planned], _lists(len(planned))
-    for block in blocks(ready):
+    for block in rows:
         digest.update(row_codec.encode(block, wires, framing) + b",")
     return digest.hexdigest()
 

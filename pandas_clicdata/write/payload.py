@@ -16,6 +16,7 @@ from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn,
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import ColumnMismatchError, ColumnNameError, FrameError, RowRange
 from pandas_clicdata.types import ingest, plan
+from pandas_clicdata.types.encode import TEXT
 from pandas_clicdata.write import fingerprint, row_ranges
 from pandas_clicdata.write.fingerprint import Checksums, Hashes
 from pandas_clicdata.write.options import Options
@@ -36,7 +37,7 @@ class Payload:
     plans : sequence of ColumnPlan
         The ClicData type and the encoder of each column.
     ready : pyarrow.Table or None
-        The checked and converted values; None for a stream.
+        The checked and converted values; None for a stream. It lacks the columns that are converted when they are sent.
     left_out : sequence of str
         Columns of the source that are not sent, because the table does not have them.
     notes : tuple of str
@@ -68,7 +69,7 @@ class Payload:
         """
         if source.stream is not None:
             return cls(source, plans, None)
-        ready = plan.prepare_table(source, plans)
+        ready = plan.prepare_table(source, [plan for plan in plans if not plan.in_parts])
         # Slicing a table takes time proportional to the number of chunks.
         many = max((column.num_chunks for column in ready.columns), default=0) > _MAX_CHUNKS
         return cls(source, plans, ready.combine_chunks() if many else ready)
@@ -146,12 +147,39 @@ class Payload:
     @functools.cached_property
     def hash(self) -> str:
         """A hash of all values, in their order."""
-        return fingerprint.content_hash(self.table(), self.planned)
+        return fingerprint.content_hash(self._row_blocks(self.planned), self.planned)
 
-    def table(self) -> pa.Table:
-        """Return the rows, which must be in memory."""
+    def table(self, names: Sequence[str] | None = None) -> pa.Table:
+        """Return the rows, which must be in memory, with all columns or those named."""
+        return self._rows([(0, self._height)], self.planned if names is None else self._named(names))
+
+    def _named(self, names: Sequence[str]) -> list[PlannedColumn]:
+        return [column for column in self.planned if column.name in names]
+
+    @property
+    def _height(self) -> int:
         assert self.ready is not None
-        return self.ready
+        return self.ready.num_rows if self.ready.num_columns else self.rows or 0
+
+    def _rows(self, ranges: Sequence[RowRange], planned: Sequence[PlannedColumn]) -> pa.Table:
+        """Return some columns of the rows of some ranges."""
+        assert self.ready is not None
+        parts = {plan.planned.name: plan.column.part for plan in self.plans}
+        columns: dict[str, pa.ChunkedArray] = {}
+        for name in [column.name for column in planned]:
+            part = None if name in self.ready.column_names else parts[name]
+            if part is not None:
+                pieces = [part(start, stop).cast(TEXT) for start, stop in ranges]
+            else:
+                values = self.ready.column(name)
+                pieces = [values.slice(start, stop - start) for start, stop in ranges]
+            columns[name] = pa.chunked_array([chunk for piece in pieces for chunk in piece.chunks], pieces[0].type)
+        return pa.table(columns)
+
+    def _row_blocks(self, planned: Sequence[PlannedColumn]) -> Iterator[pa.RecordBatch]:
+        """Yield some columns of all rows in pieces that are small enough to be handled as Python objects."""
+        for block in row_ranges.cut([(0, self._height)], itertools.repeat(_BLOCK_ROWS)):
+            yield _one_batch(self._rows(block, planned))
 
     def in_memory(self) -> Payload:
         """Return the payload with a stream read to its end."""
@@ -188,7 +216,9 @@ class Payload:
         """Return the payload without these columns, and with these notes."""
         plans = [plan for plan in self.plans if plan.planned.name not in names]
         kept = [plan.planned.name for plan in plans]
-        ready = None if self.ready is None else self.ready.select(kept)
+        ready = self.ready
+        if ready is not None:
+            ready = ready.select([name for name in kept if name in ready.column_names])
         source = select_columns(self.source, kept)
         return replace(
             self,
@@ -229,7 +259,7 @@ class Payload:
         if self.ready is None:
             yield from self._blocks_of_stream(sizes)
             return
-        batches = row_ranges.cut([(0, self.ready.num_rows)] if ranges is None else ranges, sizes)
+        batches = row_ranges.cut([(0, self._height)] if ranges is None else ranges, sizes)
         most = _rows_at_once(self.ready)
         block: list[tuple[RowRange, ...]] = []
         rows = 0
@@ -245,9 +275,7 @@ class Payload:
 
     def take(self, ranges: Sequence[RowRange]) -> pa.RecordBatch:
         """Return the rows of some ranges."""
-        ready = self.table()
-        slices = [ready.slice(start, stop - start) for start, stop in ranges]
-        return _one_batch(slices[0] if len(slices) == 1 else pa.concat_tables(slices))
+        return _one_batch(self._rows(ranges, self.planned))
 
     def take_positions(self, positions: Sequence[int]) -> Payload:
         """Return a payload of some of the rows."""
@@ -279,11 +307,10 @@ class Payload:
         planned = [column for column in self.planned if names is None or column.name in names]
         key = tuple(column.name for column in planned)
         if key not in self._hashes:
-            ready = self.table().select(key)
             self._hashes[key] = fingerprint.concatenated(
                 [
                     fingerprint.row_hashes(fingerprint.texts_of_batch(block, planned))
-                    for block in fingerprint.blocks(ready)
+                    for block in self._row_blocks(planned)
                 ]
             )
         return self._hashes[key]
@@ -291,7 +318,7 @@ class Payload:
     def checksums(self) -> Checksums:
         """Return the checksums that rows read back are compared with."""
         total = Checksums()
-        for block in fingerprint.blocks(self.table()):
+        for block in self._row_blocks(self.planned):
             total = total.plus(self.checksums_of(block))
         return total
 
@@ -439,7 +466,7 @@ def refuse_null_keys(payload: Payload, keys: Sequence[str], why: str) -> None:
         The message names the first row.
     """
     for name in keys:
-        values = payload.table().column(name)
+        values = payload.table([name]).column(name)
         if values.null_count:
             label, position = payload.source.label, pc.index(values.is_null(), pa.scalar(True)).as_py()
             raise FrameError(
@@ -461,7 +488,7 @@ def refuse_duplicate_keys(payload: Payload, keys: Sequence[str]) -> None:
     planned = [column for column in payload.planned if column.name in keys]
     seen: dict[tuple[str | None, ...], int] = {}
     at = 0
-    for block in fingerprint.blocks(payload.table().select([column.name for column in planned])):
+    for block in fingerprint.blocks(payload.table(keys)):
         for key in zip(*fingerprint.texts_of_batch(block, planned), strict=True):
             first = seen.setdefault(key, at)
             if first != at:

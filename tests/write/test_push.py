@@ -21,6 +21,8 @@ from pandas_clicdata._display import ProgressBar
 from pandas_clicdata._models import InsertCounts, RequestOutcome
 from pandas_clicdata.write import row_ranges
 from pandas_clicdata.write.executor import Batch, Outcome, send_all
+from pandas_clicdata.write.options import Options
+from pandas_clicdata.write.payload import Payload
 from pandas_clicdata.write.row_ranges import ranges_text
 
 # By default, the cases cover each value of each parameter; the other combinations are slow.
@@ -426,3 +428,22 @@ def test_a_bar_that_cannot_be_drawn_does_not_stop_a_write_or_a_read(one_sandbox,
     deleted = frame[:20].clicdata.delete_rows(receipt.rec_id, on="n", progress=True, session=session)
     assert (receipt.sent, len(back), deleted.rows) == (50, 50, 20)
     gc.collect()
+
+
+TEXTS = ["a", None, 'say "é"', "", "b\\"] * 5
+
+
+@pytest.mark.parametrize("ranges", [[(0, 25)], [(3, 9)], [(0, 2), (5, 5), (20, 25)]])
+def test_text_in_objects_is_converted_when_it_is_sent(ranges):
+    index = pd.Index(TEXTS, dtype=object, name="level")
+    frame = pd.DataFrame({"object": pd.Series(TEXTS, dtype=object), "n": range(25)}).set_axis(index)
+    frame["category"] = pd.Categorical(TEXTS)
+    payload = Payload.from_object(frame, Options())
+    assert payload.ready is not None
+    assert payload.ready.column_names == ["n"]
+    rows = row_ranges.positions(ranges)
+    texts = [TEXTS[row] for row in rows]
+    assert payload.take(ranges).to_pydict() == {"level": texts, "object": texts, "n": rows, "category": texts}
+    assert payload.table().to_pydict() == {"level": TEXTS, "object": TEXTS, "n": [*range(25)], "category": TEXTS}
+    assert payload.without(["n"]).take(ranges).to_pydict() == {"level": texts, "object": texts, "category": texts}
+    assert payload.take_positions(rows).table().to_pydict() == payload.take(ranges).to_pydict()
