@@ -55,6 +55,8 @@ _TEXTS = (ColumnType.TEXT, ColumnType.DROPDOWN)
 _PAGE_BEYOND_END = 1_000_000
 """A page that no table has. A larger number could overflow in the service."""
 _STABLE_TRIES = 3
+_PAGES_PER_PIECE = 32
+"""The small arrays of pages lie between those of other columns, so that their memory could not be freed alone."""
 DEFAULT_WORKERS = 4
 T = TypeVar("T")
 
@@ -120,18 +122,23 @@ def _read(client: Client, options: ReadOptions) -> tuple[dict[str, infer.Inferre
     walk = _PageReader(client, options)
     # The first page shows the columns, even if no row is wanted.
     names = row_codec.names_in(walk.first.rows, list(walk.declared))
-    pieces: list[tuple[dict[str, DecodedColumn], int]] = []
+    parts: dict[str, list[DecodedColumn]] = {}
+    rows = 0
     with closing(walk.pages()) as pages:
-        for page_rows in pages:
+        for number, page_rows in enumerate(pages, 1):
             names = row_codec.names_in(page_rows, names)
-            pieces.append((walk.decoded(page_rows, walk.wanted(names)), len(page_rows)))
-    selected = walk.selected(names)
+            for name, column in walk.decoded(page_rows, walk.wanted(names)).items():
+                pieces = parts.setdefault(name, [nulls(rows)] if rows else [])
+                pieces.append(column)
+                if number % _PAGES_PER_PIECE == 0:
+                    pieces[-_PAGES_PER_PIECE:] = row_codec.contiguous(pieces[-_PAGES_PER_PIECE:])
+            rows += len(page_rows)
     columns = {}
-    for name in selected:
-        parts = [page[name] if name in page else nulls(count) for page, count in pieces]
-        column = row_codec.unify(parts, name, mixed_as_text=walk.takes_text(name))
+    for name in walk.selected(names):
+        # Without a reference to the pieces, so that they can be freed as soon as they are converted.
+        column = row_codec.unify(parts.pop(name, []), name, mixed_as_text=walk.takes_text(name))
         columns[name] = infer.infer_column(column, walk.declared.get(name, ""), options.dtype_of(name))
-    return columns, sum(count for _, count in pieces)
+    return columns, rows
 
 
 def _stream(client: Client, options: ReadOptions) -> pa.RecordBatchReader:

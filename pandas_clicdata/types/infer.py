@@ -296,16 +296,23 @@ def parsed_text(array: pa.ChunkedArray, declared: str) -> pa.ChunkedArray | None
 def _parsed(
     array: pa.ChunkedArray, pattern: str, parse: Callable[[pa.ChunkedArray], pa.ChunkedArray]
 ) -> pa.ChunkedArray | None:
-    first = next((value for value in array if value.is_valid), None)
-    # Most text is not a date, as its first value shows.
-    if first is not None and re.search(pattern, first.as_py()) is None:
+    if array.null_count == len(array):
         return None
-    if not pc.all(pc.match_substring_regex(array, pattern)).as_py() or pc.any(pc.starts_with(array, YEAR_0)).as_py():
-        return None
-    try:
-        return parse(array)
-    except pa.ArrowInvalid:
-        return None
+    parsed: list[pa.Array] = []
+    # One chunk after the other, so that a text that is not a date shows early, and little memory is used beside it.
+    for chunk in array.chunks:
+        first = next((value for value in chunk if value.is_valid), None)
+        if first is not None and re.search(pattern, first.as_py()) is None:
+            return None
+        texts = pa.chunked_array([chunk])
+        matches = pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py()
+        if not matches or pc.any(pc.starts_with(texts, YEAR_0), min_count=0).as_py():
+            return None
+        try:
+            parsed += parse(texts).chunks
+        except pa.ArrowInvalid:
+            return None
+    return pa.chunked_array(parsed)
 
 
 def _dates(array: pa.ChunkedArray) -> pa.ChunkedArray:

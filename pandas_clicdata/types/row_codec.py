@@ -309,6 +309,17 @@ def unify(pieces: Sequence[DecodedColumn], name: str, *, mixed_as_text: bool = F
     return DecodedColumn(kind, _concatenated(pieces, TEXT if kind is Kind.TEXT else pa.bool_()))
 
 
+def contiguous(pieces: Sequence[DecodedColumn]) -> Sequence[DecodedColumn]:
+    """Return pieces of a column as one piece with contiguous memory, or as they are if they are of several kinds."""
+    first = pieces[0]
+    if any(
+        (piece.kind, piece.whole, piece.array.type) != (first.kind, first.whole, first.array.type) for piece in pieces
+    ):
+        return pieces
+    array = pa.concat_arrays([chunk for piece in pieces for chunk in piece.array.chunks])
+    return [DecodedColumn(first.kind, pa.chunked_array([array]), first.whole)]
+
+
 def _unified_numbers(pieces: Sequence[DecodedColumn], kinds: set[Kind]) -> DecodedColumn:
     candidates: list[tuple[Kind, pa.DataType]] = []
     if kinds == {Kind.INTEGER}:

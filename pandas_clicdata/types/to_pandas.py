@@ -271,7 +271,7 @@ def checked_backend(dtype_backend: str | None) -> None:
 
 
 def to_frame(
-    columns: Mapping[str, InferredColumn],
+    columns: dict[str, InferredColumn],
     rows: int,
     *,
     dtype: Any = None,
@@ -285,8 +285,8 @@ def to_frame(
 
     Parameters
     ----------
-    columns : mapping of str to InferredColumn
-        The columns that were read.
+    columns : dict of str to InferredColumn
+        The columns that were read. They are removed from the dict, so that each is freed when it is converted.
     rows : int
         Number of rows, for a frame without columns.
     dtype, dtype_backend, parse_dates, index_col
@@ -308,26 +308,67 @@ def to_frame(
         A dtype does not hold the values of its column.
     """
     dtypes = dtype if isinstance(dtype, Mapping) else dict.fromkeys(columns, dtype)
+    names = [index_col] if isinstance(index_col, str) else index_col or ()
+    dates = _date_options(parse_dates)
+    order = [name for name in columns if name not in names]
+    blocks: dict[np.dtype[Any], list[str]] = {}
     series = {}
-    for name, column in columns.items():
+    for name in list(columns):
         wanted = dtypes.get(name)
+        block = None if wanted is not None or name in dates or name in names else _block_dtype(columns[name], stable)
+        if block is not None and dtype_backend is None:
+            blocks.setdefault(block, []).append(name)
+            continue
+        column = columns.pop(name)
         if isinstance(wanted, RestoreTarget):
             series[name] = wanted.series(name, column.values, first_row)
         elif wanted is not None:
             series[name] = cast(name, column, wanted, dtype_backend, first_row)
         else:
             series[name] = default_series(column, dtype_backend, stable=stable)
-    for name, options in _date_options(parse_dates).items():
+    for name, options in dates.items():
         series[name] = _parsed_dates(name, series[name], options)
-    names = [index_col] if isinstance(index_col, str) else index_col or ()
     levels = [_level(name, series.pop(name)) for name in names]
     # copy=True also consolidates columns of the same NumPy dtype. columns= only without columns: with it, pandas 2
     # reads every value, which raises for a time zone of dateutil.
     labels = None if series else pd.Index([], dtype=default_text_dtype())
     frame = pd.DataFrame(series, index=pd.RangeIndex(rows), columns=labels, copy=True)
+    if blocks:
+        numbers = [_block_frame(columns, of_dtype, rows, block) for block, of_dtype in blocks.items()]
+        # Neither copies in pandas 3. Each dtype stays one block, whose columns keep their order.
+        frame = pd.concat([*numbers, frame] if series else numbers, axis=1).reindex(columns=order)
     if levels:
         frame.index = levels[0] if len(levels) == 1 else pd.MultiIndex.from_arrays(levels)
     return frame
+
+
+def _block_dtype(column: InferredColumn, stable: bool) -> np.dtype[Any] | None:
+    """Return the NumPy dtype of a column whose memory can be that of its frame; None if it has another dtype."""
+    values = column.values
+    if column.numerals or (values.null_count and not pa.types.is_floating(values.type)) or stable:
+        return None
+    return _BLOCK_DTYPES.get(values.type)
+
+
+_BLOCK_DTYPES: Mapping[pa.DataType, np.dtype[Any]] = {
+    arrow_type: np.dtype(arrow_type.to_pandas_dtype()) for arrow_type in (pa.int64(), pa.uint64(), pa.float64())
+}
+
+
+def _block_frame(
+    columns: dict[str, InferredColumn], names: Sequence[str], rows: int, dtype: np.dtype[Any]
+) -> pd.DataFrame:
+    """Return columns of one dtype as a frame, and free each of them when it is copied.
+
+    A frame that is made of series needs the memory of its numbers twice.
+    """
+    block = np.empty((len(names), rows), dtype)
+    for values, name in zip(block, names, strict=True):
+        at = 0
+        for chunk in columns.pop(name).values.chunks:
+            values[at : at + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
+            at += len(chunk)
+    return pd.DataFrame(block.T, index=pd.RangeIndex(rows), columns=list(names), copy=False)
 
 
 def _level(name: str, series: pd.Series[Any]) -> pd.Index[Any]:

@@ -421,7 +421,7 @@ def test_a_decimal_dtype_reads_the_digits_of_a_float(backend):
 def test_intervals_are_read_only_with_schema():
     columns = {"x": infer.InferredColumn(pa.chunked_array([["(0, 1]"]]))}
     with pytest.raises(ColumnConversionError, match="dtype= does not read intervals; pass the dtype in schema="):
-        to_pandas.to_frame(columns, 1, dtype={"x": "interval[int64, right]"})
+        to_pandas.to_frame(dict(columns), 1, dtype={"x": "interval[int64, right]"})
     targets = recast.restore_targets({"x": "interval[int64, right]"})
     assert to_pandas.to_frame(columns, 1, dtype=targets)["x"].tolist() == [pd.Interval(0, 1)]
 

@@ -129,7 +129,7 @@ def decode_whole(page: Page, dtype: Any, backend: str | None) -> None:
     """Decode the page as if it were two pages."""
     inferred = inferred_columns(page, dtype)
     with ignore_warnings():
-        frame = to_pandas.to_frame(inferred, len(page.rows), dtype=dtype, dtype_backend=backend)
+        frame = to_pandas.to_frame(dict(inferred), len(page.rows), dtype=dtype, dtype_backend=backend)
     assert frame.shape == (len(page.rows), len(inferred))
     for values in inferred.values():
         infer.arrow_column(values)
