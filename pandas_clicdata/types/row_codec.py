@@ -52,7 +52,7 @@ def encode(batch: pa.RecordBatch, wires: Sequence[WireFormat], framing: Framing)
 
     Examples
     --------
-    >>> batch = pa.record_batch({"a": [1, None], "b": ["x", 'say "y"']})
+    >>> batch = pa.record_batch({"a": [1, None], "b": pa.array(["x", 'say "y"'], TEXT)})
     >>> wires = [WireFormat(Encoding.INTEGER), WireFormat(Encoding.TEXT)]
     >>> print(encode(batch, wires, Framing("{", ('"a":', ',"b":'), "}")).decode())
     {"a":1,"b":"x"},{"a":null,"b":"say \"y\""}
