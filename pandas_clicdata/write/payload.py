@@ -260,14 +260,14 @@ class Payload:
             yield from self._blocks_of_stream(sizes)
             return
         batches = row_ranges.cut([(0, self._height)] if ranges is None else ranges, sizes)
-        most = _rows_at_once(self.ready)
         block: list[tuple[RowRange, ...]] = []
-        rows = 0
+        # The first batch is sent without waiting for others.
+        rows = most = 0
         for batch in batches:
             size = row_ranges.count(batch)
             if block and rows + size > most:
                 yield block, self.take(row_ranges.merged(itertools.chain(*block)))
-                block, rows = [], 0
+                block, rows, most = [], 0, _rows_at_once(self.ready)
             block.append(batch)
             rows += size
         if block:
