@@ -24,8 +24,9 @@ NOTES = "pandas_clicdata.notes"
 _log = logging.getLogger("pandas_clicdata.sandbox")
 
 
-def _reply(text: str, status: int = 200, mimetype: str = "application/json") -> Response:
-    return Response(text.encode(), status, content_type=f"{mimetype}; charset=utf-8")
+def _reply(text: str | bytes, status: int = 200, mimetype: str = "application/json") -> Response:
+    body = text.encode() if isinstance(text, str) else text
+    return Response(body, status, content_type=f"{mimetype}; charset=utf-8")
 
 
 def make_app(backend: Backend, oauth: OAuth, mode: str) -> Flask:
@@ -60,13 +61,14 @@ def make_app(backend: Backend, oauth: OAuth, mode: str) -> Flask:
             raise Refusal(404, "UnknownRoute", f"The sandbox has no route {request.method} {request.path} {under}.")
         if route.scope not in who.scopes:
             raise Refusal(403, "Forbidden", f"The request needs the scope '{route.scope}', which was not granted.")
-        body = request.get_data(cache=False)
-        if body and route.method != "GET" and not route.empty:
+        sent = request.get_data(cache=False)
+        if sent and route.method != "GET" and not route.empty:
             _require_json(request.mimetype, request.mimetype_params)
         notes = request.environ.get(NOTES) or RequestNotes(0, route.operation)
         assert route.view is not None
-        result = route.view(Call(backend, who.user, dialect, request.args, body, notes), **path)
-        return _reply(dialect.success(result.text, result.pagination), mimetype=result.mimetype)
+        result = route.view(Call(backend, who.user, dialect, request.args, sent, notes), **path)
+        body = result.text.encode() if isinstance(result.text, str) else result.text
+        return _reply(dialect.success(body, result.pagination), mimetype=result.mimetype)
 
     def view_of(route: Route) -> Callable[..., Response]:
         return lambda **path: serve(route, path)

@@ -99,8 +99,8 @@ class Dashboards:
 
     def chart(self, dashboard: Dashboard) -> Chart:
         """Return the chart of a dashboard from the current rows."""
-        table, total, rows = self._store.page(dashboard.table, 0, MAX_ROWS)
-        return chart(table.columns, total, rows)
+        page = self._store.page(dashboard.table, 0, MAX_ROWS)
+        return chart(page.table.columns, page.total, page.json_rows)
 
     def viewed(self, number: int) -> None:
         """Count a view of a dashboard."""

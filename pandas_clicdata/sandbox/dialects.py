@@ -60,12 +60,12 @@ class Dialect:
     version: tuple[int, int] | None = None
     wrapped: bool = False
 
-    def success(self, result: str, pagination: Mapping[str, Any] | None = None) -> str:
+    def success(self, result: bytes, pagination: Mapping[str, Any] | None = None) -> bytes:
         """Return the body of a reply with the JSON text of a result."""
         if not self.wrapped:
             return result
-        paging = f', "pagination": {json.dumps(pagination)}' if pagination is not None else ""
-        return f'{{"success": true, "result": {result}{paging}}}'
+        paging = b', "pagination": %b' % json.dumps(pagination).encode() if pagination is not None else b""
+        return b'{"success": true, "result": %b%b}' % (result, paging)
 
     def refusal(self, refusal: Refusal) -> str:
         """Return the body of a refusal."""

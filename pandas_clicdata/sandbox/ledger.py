@@ -124,7 +124,7 @@ class Ledger:
     def _rows_json(self, table: int | str, version: int | None = None) -> str:
         known = self._find(table)
         try:
-            return f"[{','.join(self._store.page(known.id, 0, _ALL, version=version)[2])}]"
+            return f"[{self._store.page(known.id, 0, _ALL, version=version).json_rows.decode()}]"
         except Refusal as exc:
             raise LookupError(exc.description) from None
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from itertools import repeat
 from json.encoder import encode_basestring as quote
 from typing import Any
@@ -137,9 +138,10 @@ def _columns(text: str) -> tuple[Column, ...]:
     return tuple(Column(name, data_type) for name, data_type in json.loads(text))
 
 
+@lru_cache(maxsize=256)
 def row_expression(
-    columns: Sequence[Column], *, row_id: str | None = None, iso_datetimes: bool = False
-) -> tuple[str, dict[str, str]]:
+    columns: tuple[Column, ...], *, row_id: str | None = None, iso_datetimes: bool = False
+) -> tuple[str, Mapping[str, str]]:
     """Return an SQL expression for one row as a JSON object, and the values of its parameters by name.
 
     Cells are the SQL columns ``c0``, ``c1``, …, and the row id is ``row``. No cell passes through Python.

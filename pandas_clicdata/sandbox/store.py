@@ -20,7 +20,7 @@ from pandas_clicdata.sandbox.dialects import Refusal
 from pandas_clicdata.sandbox.rowtables import Change, Generation, Table, now, row_expression
 from pandas_clicdata.sandbox.values import ENCODERS, NUMERIC, double_key, number_key, text_key
 
-__all__ = ["Store", "Table", "Version", "now"]
+__all__ = ["Page", "Store", "Table", "Version", "now"]
 
 _INDEX_FROM = 2000  # rows; with fewer rows, a scan is as fast
 _INDEXES = 6  # per table; each index slows down every insert
@@ -84,6 +84,28 @@ class Version:
     version: int
     created: str
     rows: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows of a table.
+
+    Attributes
+    ----------
+    table : Table
+        The table, with the columns of the version.
+    total : int
+        The number of rows of the table, or of the version.
+    count : int
+        The number of rows on the page.
+    json_rows : bytes
+        The rows as JSON objects, with commas between them.
+    """
+
+    table: Table
+    total: int
+    count: int
+    json_rows: bytes
 
 
 class Store:
@@ -352,12 +374,11 @@ class Store:
         row_id: str | None = None,
         iso_datetimes: bool = False,
         newest_first: bool = False,
-    ) -> tuple[Table, int, list[str]]:
-        """Return the table, the number of all its rows, and a page of rows as JSON objects in the order of insertion.
+        without_last: int = 0,
+    ) -> Page:
+        """Return a page of rows in the order of insertion, or with `newest_first` in reverse.
 
-        With `newest_first`, the order is reversed.
-
-        The returned table has the columns of the version.
+        The page lacks its last rows, if `without_last` is their number.
         """
         with self._lock:
             table = self.table(table_id)
@@ -366,8 +387,9 @@ class Store:
             if version is not None and version != table.version:
                 past = rowtables.generation(self._db, table, version)
                 table = replace(table, columns=past.columns)
-            if offset >= total or limit <= 0:
-                return table, total, []
+            limit = min(limit, total - offset) - without_last
+            if limit <= 0:
+                return Page(table, total, 0, b"")
             row, values = row_expression(table.columns, row_id=row_id, iso_datetimes=iso_datetimes)
             bound: dict[str, Any] = {**values}
 
@@ -377,16 +399,16 @@ class Store:
                 return f":{name}"
 
             order = f"ORDER BY row {'DESC' if newest_first else ''}"
-            select = f"SELECT row, {row} FROM rows_{table_id}"  # noqa: S608
+            select = f"SELECT {row} AS json FROM rows_{table_id}"  # noqa: S608
             if past is not None:
                 at = bind(version or 0)
                 cells = rowtables.cells(len(past.columns))
                 present = f"SELECT row, {cells} FROM {past.now} WHERE born <= {at} UNION ALL " if past.now else ""  # noqa: S608
                 # The JSON is built in the outer query, only for the rows of the page.
                 sql = (
-                    f"SELECT row, {row} FROM ({present}"  # noqa: S608
+                    f"SELECT {row} AS json FROM ({present}"  # noqa: S608
                     f"SELECT row, {cells} FROM {past.past} WHERE born <= {at} AND died > {at}"
-                    f" {order} LIMIT {bind(limit)} OFFSET {bind(offset)}) {order}"
+                    f" {order} LIMIT {bind(limit)} OFFSET {bind(offset)}) {order} LIMIT {bind(limit)}"
                 )
             elif table.next_row - 1 == table.rows:
                 # No row was ever deleted, so the number of a row is its place.
@@ -394,7 +416,9 @@ class Store:
                 sql = f"{select} WHERE row {beyond} {order} LIMIT {bind(limit)}"
             else:
                 sql = f"{select} {order} LIMIT {bind(limit)} OFFSET {bind(offset)}"
-            return table, total, [text for _, text in self._db.execute(sql, bound)]
+            # SQLite feeds the rows of a subquery with a limit in their order.
+            joined = f"SELECT count(*), CAST(coalesce(group_concat(json, ','), '') AS BLOB) FROM ({sql})"  # noqa: S608
+            return Page(table, total, *self._db.execute(joined, bound).fetchone())
 
     def last_request(self) -> int:
         """Return the highest request number of a committed insert."""

@@ -29,6 +29,8 @@ _END = re.compile(rf"\]{_SPACE}\}}{_SPACE}")
 # The bounds on digits are within those of `values`.
 _NUMBER = r"-?+(?:0|[1-9][0-9]{0,400}+)(?:\.[0-9]{1,400}+)?+(?:[eE][+-]?+0{0,9}+[0-9]{1,4}+)?+"
 _TEXT = r'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"'
+# With the escapes that `values` writes, and no others.
+_AS_STORED = re.compile(r'[^\\]*+(?:\\(?:["\\bfnrt]|u00(?:0[0-7be-f]|1[0-9a-f]))[^\\]*+)*+')
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.(?!000000)[0-9]{6})?+"
 _CELLS = {
@@ -94,11 +96,11 @@ def _checked(data_type: str, cells: Sequence[str], *, has_escapes: bool) -> Sequ
             if not is_date(day):
                 raise ValueError(day)
     if data_type in ("text", "dropdown") and has_escapes:
-        return [_unescaped(cell) if "\\" in cell else cell for cell in cells]
+        return [_rewritten(cell) if "\\" in cell and not _AS_STORED.fullmatch(cell) else cell for cell in cells]
     return cells
 
 
-def _unescaped(cell: str) -> str:
+def _rewritten(cell: str) -> str:
     text: str = json.loads(cell)
     # A lone surrogate raises UnicodeEncodeError, which is a ValueError.
     text.encode("utf-8")

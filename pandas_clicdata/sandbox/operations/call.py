@@ -67,9 +67,12 @@ class Call:
 
 @dataclass(frozen=True)
 class Result:
-    """The JSON text of a result and the pagination of a versioned reply; or other text, in a bare reply only."""
+    """The JSON text of a result and the pagination of a versioned reply; or other text, in a bare reply only.
 
-    text: str
+    The text may be given as UTF-8.
+    """
+
+    text: str | bytes
     pagination: Mapping[str, Any] | None = None
     mimetype: str = "application/json"
 
@@ -117,16 +120,17 @@ def window(call: Call, page: int, size: int) -> tuple[int, int]:
     return (page - 1) * size, size
 
 
-def shortened(call: Call, rows: list[_T]) -> list[_T]:
-    """Return the rows of a page without those that the scripted fault of this request removes."""
-    return rows[: max(len(rows) - call.notes.page_rows, 0)] if call.notes.page == "short" else rows
+def removed(call: Call) -> int:
+    """Return the number of rows that the scripted fault of this request removes from the end of a page."""
+    return call.notes.page_rows if call.notes.page == "short" else 0
 
 
 def one_page(call: Call, items: Sequence[_T], default: int = LIST_PAGE_SIZE) -> tuple[list[_T], dict[str, Any]]:
     """Return the items on the requested page, and the pagination of a versioned reply."""
     page, size = integer(call, "page", 1), integer(call, "page_size", default, MAX_LIST_PAGE_SIZE)
     offset, limit = window(call, page, size)
-    shown = shortened(call, list(items[offset : offset + limit]))
+    shown = list(items[offset : offset + limit])
+    del shown[max(len(shown) - removed(call), 0) :]
     more = page * size < len(items)
     return shown, pagination(call.backend.assume.pagination, len(shown), len(items), page, size, more=more)
 

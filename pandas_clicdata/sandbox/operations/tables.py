@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import lru_cache
 
 from pandas_clicdata.sandbox import bodies, uniform_rows
 from pandas_clicdata.sandbox.bodies import Column
@@ -21,7 +22,7 @@ from pandas_clicdata.sandbox.operations.call import (
     flag,
     integer,
     one_page,
-    shortened,
+    removed,
     window,
 )
 from pandas_clicdata.sandbox.routes import FIRST, LAST, route
@@ -104,6 +105,11 @@ def create(call: Call) -> Result:
 # reading
 
 
+@lru_cache(maxsize=256)
+def _json_columns(columns: tuple[Column, ...]) -> bytes:
+    return as_json([asdict(column) for column in columns]).encode()
+
+
 @route("GET", f"{_TABLE}/v/<int:version>", "read_version", result="Page", query=PAGE, pages={}, refusals=(_NO_TABLE,))
 @route("GET", _TABLE, result="Page", query=PAGE, pages={}, refusals=(_NO_TABLE,))
 def read(call: Call, table: int, version: int | None = None) -> Result:
@@ -112,7 +118,7 @@ def read(call: Call, table: int, version: int | None = None) -> Result:
     row_id = backend.store.row_id(backend.store.table(table))
     page, size = integer(call, "page", 1), backend.page_size
     offset, limit = window(call, page, size)
-    found, total, rows = backend.store.page(
+    found = backend.store.page(
         table,
         offset,
         limit,
@@ -120,18 +126,17 @@ def read(call: Call, table: int, version: int | None = None) -> Result:
         row_id=None if row_id is None else row_id.name,
         iso_datetimes=backend.assume.datetime_form == "iso_offset",
         newest_first=backend.assume.row_order == "newest_first",
+        without_last=removed(call),
     )
-    rows = shortened(call, rows)
-    more = page * size < total
-    data = f'"data": [{",".join(rows)}]'
-    columns = ""
+    more = page * size < found.total
+    data = b'"data": [%b]' % found.json_rows
+    columns = b""
     if backend.assume.column_metadata:
-        listed = (*([] if row_id is None else [row_id]), *found.columns)
-        columns = f', "columns": {as_json([asdict(column) for column in listed])}'
+        columns = b', "columns": %b' % _json_columns((*([] if row_id is None else [row_id]), *found.table.columns))
     if call.dialect.wrapped:
-        paging = pagination(backend.assume.pagination, len(rows), total, page, size, more=more)
-        return Result(f"{{{data}{columns}}}", paging)
-    return Result(f'{{{data}, "has_more_data": {as_json(more)}{columns}}}')
+        paging = pagination(backend.assume.pagination, found.count, found.total, page, size, more=more)
+        return Result(b"{%b%b}" % (data, columns), paging)
+    return Result(b'{%b, "has_more_data": %b%b}' % (data, as_json(more).encode(), columns))
 
 
 @route("GET", f"{_TABLE}/versions", result="Versions", refusals=(_NO_TABLE,))
