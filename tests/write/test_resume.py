@@ -378,11 +378,13 @@ def test_each_batch_is_on_disk_before_its_request(workers, tmp_path, monkeypatch
             rows = request.body.removeprefix(b'{"data":[').removesuffix(b"]}")
             arrived.append(any(digest_of(rows).encode() in content for content in on_disk))
 
-    with RawService(versioned=True, answer=answer) as service:
-        with cd.Session(api_key="k", base_url=service.url, api_version="2025.3") as session:
-            monkeypatch.setattr(os, "fsync", keeping_fsync)
-            push_options = {"workers": workers, "chunksize": BATCH, "journal": path, "session": session}
-            receipt = FRAME.clicdata.append(REC_ID, **push_options)
+    with (
+        RawService(versioned=True, answer=answer) as service,
+        cd.Session(api_key="k", base_url=service.url, api_version="2025.3") as session,
+    ):
+        monkeypatch.setattr(os, "fsync", keeping_fsync)
+        push_options = {"workers": workers, "chunksize": BATCH, "journal": path, "session": session}
+        receipt = FRAME.clicdata.append(REC_ID, **push_options)
     assert len(arrived) == receipt.batches >= ROWS // BATCH
     assert all(arrived)
 
@@ -399,7 +401,7 @@ def test_a_batch_that_cannot_be_synced_is_not_sent(fresh, name, workers, tmp_pat
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", failing_fsync)
-        with pytest.raises(cd.IncompleteWriteError, match="cannot be written: .*broken") as caught:
+        with pytest.raises(cd.IncompleteWriteError, match=r"cannot be written: .*broken") as caught:
             push(session, name, journal=path, workers=workers)
     assert (caught.value.confirmed, caught.value.unknown, caught.value.unsent) == ([], [], [(0, ROWS)])
     assert count_writes(sandbox) == 1
