@@ -282,6 +282,7 @@ def _to_resume(context: WriteContext, table: TableRef) -> Entry | None:
     account, is_replace = context.client.account_label, context.options.if_exists == "replace"
     stopped = [each for each in reversed(entries(account)) if each.concerns(table)]
     known, differences = None, []
+    finished = records(account, table)
     for each in stopped:
         was_replace = each.journal.identity.if_exists == "replace" and not each.journal.made
         if is_replace and not was_replace:
@@ -292,6 +293,14 @@ def _to_resume(context: WriteContext, table: TableRef) -> Entry | None:
                 f"The {each.journal.identity.operation} to table {_label(each.journal)} is still running. Wait until it"
                 " ends."
             )
+        later = [other for other in finished if other.journal.last_at >= each.journal.last_at]
+        if not each.has_rows and not is_replace and later:
+            # The user may have sent the rows with another call.
+            known = known or api.known_columns(context.client.first_page(table))
+            same = [other for other in later if not _difference(context, table, known, other.journal)]
+            if same:
+                each.forget()
+                return same[-1]
         if each.journal.table is None:
             return each
         difference = "it was a replace" if was_replace and not is_replace else ""
@@ -303,7 +312,6 @@ def _to_resume(context: WriteContext, table: TableRef) -> Entry | None:
         differences.append(f"{each.summary()} This call does not continue it: {difference}.\n{_choices(context, each)}")
     if differences:
         raise ResumeError("\n".join(differences))
-    finished = records(account, table)
     if is_replace:
         # Rows that were written after a replace are still to be removed.
         finished = [each for each in finished[-1:] if each.journal.identity.if_exists == "replace"]
@@ -335,8 +343,10 @@ def _append_instead(context: WriteContext) -> dict[str, str]:
 def refuse_second_copy(context: WriteContext) -> None:
     """Refuse to append rows to a table that has them already, as far as writes to it are remembered.
 
-    The context is aligned with the table. A push to a table with a write that stopped is refused even if its rows
-    differ, because they are usually the same rows with a correction. Without a journal, finished writes are not known.
+    The context is aligned with the table, and has sent no rows. It may continue a write that stopped before its first
+    row; then other writes may have sent its rows. A push to a table with a write that stopped is refused even if its
+    rows differ, because they are usually the same rows with a correction. Without a journal, finished writes are not
+    known.
 
     Raises
     ------
@@ -345,10 +355,11 @@ def refuse_second_copy(context: WriteContext) -> None:
     RowsExistError
         The rows were sent by a write that is complete.
     """
-    if context.options.resume is not None or context.payload.rows == 0:
+    resumed = context.options.resume
+    if resumed is False or context.payload.rows == 0:
         return
     account = context.client.account_label
-    for each in reversed(entries(account)):
+    for each in reversed(entries(account)) if resumed is None else ():
         if not each.concerns(context.table) or each.running or not each.has_rows:
             continue
         if context.operation == "push" or _has_rows_of(context, each):

@@ -141,7 +141,9 @@ def test_a_stopped_cell_never_stores_a_row_twice(one_sandbox, notebook, moments)
             lines = notebook.value("list(cd.unfinished()['resume'])")
             lines = [line for line in lines if table in line]
             for line in lines:
-                assert notebook.run(line)[0] == "", (what, line)
+                # A push that stopped before its first row cannot be continued once a corrected frame is in the table.
+                allowed = {"", "RowsExistError"} if what == "a corrected frame" else {""}
+                assert notebook.run(line)[0] in allowed, (what, line)
             if lines or rows_of(sandbox, table):
                 assert sorted(rows_of(sandbox, table)) == list(range(ROWS)), (what, number)
     assert stopped

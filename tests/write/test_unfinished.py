@@ -223,6 +223,41 @@ def test_resume_true_writes_normally_if_there_is_nothing_to_continue(service):
     assert numbers(sandbox) == sorted([*range(ROWS), *OTHER["n"]])
 
 
+def stop_before_the_first_row(sandbox, session):
+    sandbox.faults.status(403, operation="append")
+    with pytest.raises(cd.IncompleteWriteError):
+        push(session)
+    assert numbers(sandbox) == []
+    assert len(cd.unfinished(session=session)) == 1
+
+
+@pytest.mark.parametrize("write", [append, lambda session: push(session, if_exists="append")])
+def test_a_push_without_rows_is_not_continued_if_its_rows_were_sent_by_another_call(service, write):
+    sandbox, session = service
+    stop_before_the_first_row(sandbox, session)
+    write(session)
+    assert push(session, resume=True).sent == ROWS
+    assert numbers(sandbox) == list(range(ROWS))
+    assert len(cd.unfinished(session=session)) == 0
+
+
+def test_a_push_without_rows_is_refused_if_most_of_its_rows_were_sent_by_another_call(service):
+    sandbox, session = service
+    stop_before_the_first_row(sandbox, session)
+    append(session, CORRECTED)
+    with pytest.raises(cd.RowsExistError):
+        push(session, resume=True)
+    assert numbers(sandbox) == list(range(ROWS))
+
+
+def test_a_push_without_rows_is_continued_beside_other_rows(service):
+    sandbox, session = service
+    stop_before_the_first_row(sandbox, session)
+    append(session, OTHER)
+    push(session, resume=True)
+    assert numbers(sandbox) == [*range(ROWS), *range(1000, 1000 + ROWS)]
+
+
 def test_a_stopped_push_is_continued_by_append_and_by_a_stream(service):
     sandbox, session = service
     stop(sandbox, lambda: push(session))
