@@ -6,7 +6,7 @@ import contextvars
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -14,6 +14,16 @@ from pandas_clicdata._models import STOP_RETRIES, Stop
 from pandas_clicdata._threads import started
 
 T = TypeVar("T")
+
+
+_SECONDS_PER_WAIT = 1.0
+
+
+def _result(page: Future[T]) -> T:
+    """Wait for a page. Each wait ends after a second, because Ctrl-C may not interrupt one, on Windows never."""
+    while not wait([page], _SECONDS_PER_WAIT).done:
+        pass
+    return page.result()
 
 
 class Prefetch(Generic[T]):
@@ -55,7 +65,7 @@ class Prefetch(Generic[T]):
         page.add_done_callback(self._pending.discard)
         self._requests.put((number, page))
         process = self._process
-        return lambda: page.result() if os.getpid() == process else self._fetch(number)
+        return lambda: _result(page) if os.getpid() == process else self._fetch(number)
 
     def end(self) -> None:
         """End the threads. A page that is still being fetched is not needed."""

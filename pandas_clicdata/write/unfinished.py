@@ -356,7 +356,8 @@ def refuse_second_copy(context: WriteContext) -> None:
         The rows were sent by a write that is complete.
     """
     resumed = context.options.resume
-    if resumed is False or context.payload.rows == 0:
+    # Which write a token continues is checked when the token is used.
+    if resumed is False or isinstance(resumed, Mapping) or context.payload.rows == 0:
         return
     account = context.client.account_label
     for each in reversed(entries(account)) if resumed is None else ():

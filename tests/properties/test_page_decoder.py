@@ -48,7 +48,7 @@ def pages(draw):
     return [(around % ",".join(draw(rows))).encode() for _ in range(3)]
 
 
-@few_or(600, few=100, long=100_000)
+@few_or(400, few=25, long=100_000)
 def test_the_fast_decoder_agrees_with_the_reference(examples):
     @with_settings(examples)
     @given(pages())
