@@ -121,14 +121,17 @@ def interrupted_push(sandbox, notebook, table, random_moment):
     return notebook.end(message)[0]
 
 
-@pytest.mark.parametrize("moments", [1, pytest.param(35, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("moments", "part"), [(1, 0), *(pytest.param(5, part, marks=pytest.mark.slow) for part in range(7))]
+)
 @pytest.mark.inside("looks at the ledger at each moment")
 @pytest.mark.skipif(os.name == "nt", reason="an interrupt of a kernel is a signal here")
-def test_a_stopped_cell_never_stores_a_row_twice(one_sandbox, notebook, moments):
-    sandbox, random_moment, stopped = one_sandbox, random.Random(11), 0
+def test_a_stopped_cell_never_stores_a_row_twice(one_sandbox, notebook, moments, part):
+    """In parts, so that several workers share the 35 moments."""
+    sandbox, random_moment, stopped = one_sandbox, random.Random(11 + part), 0
     for number in range(moments):
         for what, cells in NEXT.items():
-            table = f"stopped {moments} {number} {what}"
+            table = f"stopped {moments} {part} {number} {what}"
             setup = setup_of(sandbox, table, workers=1 + number % 3)
             assert notebook.run(setup)[0] == ""
             stopped += interrupted_push(sandbox, notebook, table, random_moment) == "KeyboardInterrupt"
