@@ -787,6 +787,8 @@ class PageRows(Sequence[Mapping[str, Any]]):
         The JSON values of each column, with exact numbers.
     count : int
         The number of rows.
+    booleans : bool, default True
+        Whether a cell may be a boolean.
 
     Attributes
     ----------
@@ -800,11 +802,14 @@ class PageRows(Sequence[Mapping[str, Any]]):
     ({'a': 2, 'b': None}, 1)
     """
 
-    __slots__ = ("_count", "cells", "inferred", "names")
+    __slots__ = ("_count", "booleans", "cells", "inferred", "names")
 
-    def __init__(self, names: tuple[str, ...], cells: Sequence[Sequence[Any]], count: int) -> None:
+    def __init__(
+        self, names: tuple[str, ...], cells: Sequence[Sequence[Any]], count: int, *, booleans: bool = True
+    ) -> None:
         self.names = names
         self.cells = cells
+        self.booleans = booleans
         self.inferred: dict[str, DecodedColumn | None] = {}
         self._count = count
 
@@ -819,7 +824,8 @@ class PageRows(Sequence[Mapping[str, Any]]):
 
     def __getitem__(self, index: int | slice) -> Mapping[str, Any] | PageRows:
         if isinstance(index, slice):
-            return PageRows(self.names, [cells[index] for cells in self.cells], len(range(self._count)[index]))
+            cells = [column[index] for column in self.cells]
+            return PageRows(self.names, cells, len(range(self._count)[index]), booleans=self.booleans)
         return {name: cells[index] for name, cells in zip(self.names, self.cells, strict=True)}
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:

@@ -128,7 +128,9 @@ def _read(client: Client, options: ReadOptions) -> tuple[dict[str, infer.Inferre
         for number, page_rows in enumerate(pages, 1):
             names = row_codec.names_in(page_rows, names)
             for name, column in walk.decoded(page_rows, walk.wanted(names)).items():
-                pieces = parts.setdefault(name, [nulls(rows)] if rows else [])
+                if name not in parts:
+                    parts[name] = [nulls(rows)] if rows else []
+                pieces = parts[name]
                 pieces.append(column)
                 if number % _PAGES_PER_PIECE == 0:
                     pieces[-_PAGES_PER_PIECE:] = row_codec.contiguous(pieces[-_PAGES_PER_PIECE:])

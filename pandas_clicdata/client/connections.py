@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 
-_BLOCK_BYTES = 1 << 16
+_PART_BYTES = 1 << 16
+_READ_BYTES = 1 << 20
+"""A page in one piece, because another thread may need Python between two pieces."""
 _MAX_LINE_BYTES = 1 << 16
 _MAX_INTERIM_REPLIES = 20
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-5][0-9]{2})(?: ([^\r\n]*))?\r?\n")
@@ -320,10 +322,10 @@ class _Connection:
         # The socket still has the time-out of the connection, and would apply it to all of the data.
         self.sock.settimeout(self.part_seconds)
         deadline = time.monotonic() + self.seconds
-        for start in range(0, len(data), _BLOCK_BYTES):
+        for start in range(0, len(data), _PART_BYTES):
             if time.monotonic() >= deadline:
                 raise TimeoutError("the request could not be sent in time")
-            super().send(data[start : start + _BLOCK_BYTES])  # type: ignore[misc]
+            super().send(data[start : start + _PART_BYTES])  # type: ignore[misc]
 
     def close(self) -> None:
         if self.idle and self.has_unread_bytes():
@@ -405,7 +407,7 @@ def read_body(raw: RawReply, max_bytes: int) -> bytes:
 
 def _parts(raw: RawReply, length: str | None) -> Iterator[bytes]:
     count = 0
-    while part := raw.read(_BLOCK_BYTES, decode_content=False):
+    while part := raw.read(_READ_BYTES, decode_content=False):
         count += len(part)
         yield part
     # urllib3 1.26 does not check this.

@@ -28,8 +28,14 @@ _DIGITS_AS_ZERO = bytes(ord("0") if chr(byte) in "0123456789." else ord(" ") for
 _MANY_DIGITS = b"0" * (operations.ALWAYS_EXACT_CHARACTERS + 1)
 _DIGITS, _SIGNS = (np.isin(np.arange(256), list(those)) for those in (b"0123456789", b"+-"))
 _IN_NUMBER = _DIGITS | np.isin(np.arange(256), list(b"."))
+_MAY_BE_BOOLEAN = np.isin(np.arange(256), list(b"tf \t\r\n"))
+"""Characters after a colon. A list or an object that holds a boolean is no float, either."""
 _LOWER_CASE, _E = 0x20, ord("e")
 _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
+
+
+_Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+_Positions = np.ndarray[Any, np.dtype[np.intp]]
 
 
 class PageDecoder:
@@ -87,10 +93,12 @@ class _Layout:
 
     def decoded(self, body: bytes) -> Any:
         """Parse a body; return None if it does not have this layout, or only the reference can decide."""
-        keys = _count_keys(body)
+        characters = np.frombuffer(body, np.uint8)
+        colons = np.flatnonzero(characters == _COLON)
+        keys = _count_keys(body, characters, colons)
         if keys is None:
             return None
-        decoder = self.exact if _may_be_inexact(body) else self.floats
+        decoder = self.exact if _may_be_inexact(body, characters) else self.floats
         try:
             decoded = decoder.decode(body)
         except _DECODE_ERRORS:
@@ -106,7 +114,12 @@ class _Layout:
         # Without a list of rows, for which the garbage collector would run.
         cells = list(itertools.chain.from_iterable(map(msgspec.structs.astuple, decoded)))
         width = len(self.names)
-        content: Any = PageRows(self.names, [cells[at::width] for at in range(width)], len(decoded))
+        content: Any = PageRows(
+            self.names,
+            [cells[at::width] for at in range(width)],
+            len(decoded),
+            booleans=bool(np.any(_MAY_BE_BOOLEAN[characters[colons + 1]])),
+        )
         for key, fields in reversed(around):
             content = {**fields, key: content}
         return content
@@ -161,13 +174,11 @@ def _layout(names: tuple[str, ...], levels: tuple[tuple[str, tuple[str, ...]], .
     )
 
 
-def _count_keys(body: bytes) -> int | None:
+def _count_keys(body: bytes, characters: _Bytes, colons: _Positions) -> int | None:
     """Count the keys of all objects in a body, repeated ones too; None if only a parser can count them.
 
     A key is a string before a colon. A colon within a string follows a quotation mark only if that one is escaped.
     """
-    characters = np.frombuffer(body, np.uint8)
-    colons = np.flatnonzero(characters == _COLON)
     # A body cannot begin with a key.
     if not len(colons) or colons[0] < 2:
         return 0
@@ -186,9 +197,8 @@ def _count_keys(body: bytes) -> int | None:
     return count
 
 
-def _may_be_inexact(body: bytes) -> bool:
+def _may_be_inexact(body: bytes, characters: _Bytes) -> bool:
     """Return whether a body has a number that a float may not represent: one with many digits, or an exponent."""
-    characters = np.frombuffer(body, np.uint8)
     # Every fourth character suffices to see that most bodies have no such sequence.
     digits = _IN_NUMBER[characters[::4]]
     many = np.any(digits[:-3] & digits[1:-2] & digits[2:-1] & digits[3:])

@@ -394,11 +394,11 @@ def inferred(rows: Sequence[Mapping[str, Any]], name: str, values: Sequence[Any]
     if not isinstance(rows, PageRows):
         return _inferred(values)
     if name not in rows.inferred:
-        rows.inferred[name] = _inferred(values)
+        rows.inferred[name] = _inferred(values, booleans=rows.booleans)
     return rows.inferred[name]
 
 
-def _inferred(values: Sequence[Any]) -> DecodedColumn | None:
+def _inferred(values: Sequence[Any], *, booleans: bool = True) -> DecodedColumn | None:
     first = next((value for value in values if value is not None), None)
     try:
         array = pa.array(values, TEXT if isinstance(first, str) else None)
@@ -406,7 +406,7 @@ def _inferred(values: Sequence[Any]) -> DecodedColumn | None:
         return None
     kind = _KINDS.get(array.type)
     # Arrow takes true for 1.0 beside floats.
-    if kind is None or (kind is Kind.FLOAT and bool in set(map(type, values))):
+    if kind is None or (kind is Kind.FLOAT and booleans and bool in set(map(type, values))):
         return None
     return DecodedColumn(kind, pa.chunked_array([array]))
 
