@@ -305,6 +305,10 @@ def _parsed(
         if first is not None and re.search(pattern, first.as_py()) is None:
             return None
         texts = pa.chunked_array([chunk])
+        of_one_length = _parsed_by_length(texts, pattern)
+        if of_one_length is not None:
+            parsed += of_one_length.chunks
+            continue
         matches = pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py()
         if not matches or pc.any(pc.starts_with(texts, YEAR_0), min_count=0).as_py():
             return None
@@ -313,6 +317,23 @@ def _parsed(
         except pa.ArrowInvalid:
             return None
     return pa.chunked_array(parsed)
+
+
+def _parsed_by_length(texts: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray | None:
+    """Parse texts of one length without a regular expression; None if that is not certain.
+
+    Arrow parses more formats than the patterns allow, but none of another format has these lengths.
+    """
+    lengths = pc.min_max(pc.binary_length(texts))
+    shortest, longest = lengths["min"].as_py(), lengths["max"].as_py()
+    target = _TYPES_BY_LENGTH.get((pattern, shortest)) if shortest == longest else None
+    if target is None or pc.any(pc.starts_with(texts, YEAR_0)).as_py():
+        return None
+    try:
+        parsed = texts.cast(target)
+    except pa.ArrowInvalid:
+        return None
+    return parsed if pa.types.is_date(target) else parsed.cast(pa.timestamp("us"))
 
 
 def _dates(array: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -367,6 +388,11 @@ _FITTING_KINDS: Mapping[str, frozenset[Kind]] = {
     ColumnType.CHECKBOX: frozenset({Kind.BOOLEAN}),
     ColumnType.DATE: frozenset(),
     ColumnType.DATETIME: frozenset(),
+}
+_TYPES_BY_LENGTH: Mapping[tuple[str, int], pa.DataType] = {
+    (DATE_FORMAT, len("2013-01-01")): pa.date32(),
+    (_ANY_DATETIME, len("2013-01-01 05:00:00")): pa.timestamp("us"),
+    (_ANY_DATETIME, len("2013-01-01T05:00:00Z")): pa.timestamp("us", "UTC"),
 }
 _PARSERS: Mapping[str, tuple[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]]] = {
     ColumnType.DATE: (DATE_FORMAT, _dates),

@@ -176,3 +176,33 @@ def test_a_later_page_is_converted_exactly_or_refused(kind, values, target, expe
 def test_a_number_beyond_every_type_is_refused_quickly():
     with pytest.raises(pa.ArrowInvalid, match="1E\\+400 is not exact in int64"):
         infer.conform(DecodedColumn(Kind.LITERAL, pa.chunked_array([["1E+400"]], pa.large_string())), pa.int64())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2013-01-01T05:00:00z", "2013-01-01t05:00:00Z", "2013-01-01 05:00:60Z", "0000-01-01 05:00:00Z"),
+        *("2013-02-30 05:00:00Z", "2013-01-01 24:00:00Z", "2013-01-01T05:00+010", "2013-01-01T05+01:000"),
+        *(
+            "2013-01-01 05:00+01",
+            "2013-01-01T05+01:00",
+            "2013-01-01 05:00:0x",
+            "2013-1-01T05:00:00.0",
+            "20130101T050000.000",
+        ),
+        *("2013-01-01T05:00.000", "0000-01-01 05:00:00", "٢٠١٣-01-01", "2013-01-01 05"),
+    ],
+)
+def test_no_other_text_of_the_length_of_a_datetime_is_one(text):
+    for each in ([text], ["2013-01-01 05:00:00", text], ["2013-01-01T05:00:00Z", None, text]):
+        assert infer.parsed_text(pa.chunked_array([each], pa.large_string()), "datetime") is None
+
+
+def test_datetimes_of_one_length_are_those_of_any_length():
+    texts = ["2013-01-01T05:00:00Z", "0001-01-01 00:00:00Z", None, "9999-12-31T23:59:59Z"]
+    for one_length in (texts, [text and text[:-1] for text in texts]):
+        alone = infer.parsed_text(pa.chunked_array([one_length], pa.large_string()), "datetime")
+        mixed = infer.parsed_text(pa.chunked_array([[*one_length, "2013-01-01"]], pa.large_string()), "datetime")
+        assert alone is not None
+        assert mixed is not None
+        assert alone.to_pylist() == mixed.to_pylist()[:-1]
