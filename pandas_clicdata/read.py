@@ -56,7 +56,7 @@ _PAGE_BEYOND_END = 1_000_000
 """A page that no table has. A larger number could overflow in the service."""
 _STABLE_TRIES = 3
 _PAGES_PER_PIECE = 32
-"""The small arrays of pages lie between those of other columns, so that their memory could not be freed alone."""
+"""Texts stay in the frame as Arrow arrays, which are slow to use if there are many of them."""
 DEFAULT_WORKERS = 4
 T = TypeVar("T")
 
@@ -132,7 +132,7 @@ def _read(client: Client, options: ReadOptions) -> tuple[dict[str, infer.Inferre
                     parts[name] = [nulls(rows)] if rows else []
                 pieces = parts[name]
                 pieces.append(column)
-                if number % _PAGES_PER_PIECE == 0:
+                if number % _PAGES_PER_PIECE == 0 and column.kind is Kind.TEXT:
                     pieces[-_PAGES_PER_PIECE:] = row_codec.contiguous(pieces[-_PAGES_PER_PIECE:])
             rows += len(page_rows)
     columns = {}
@@ -394,7 +394,7 @@ class _PageReader:
                         self._check_repeated(page, earlier, number, received)
                 if more and not enough:
                     ask_to(max(self._last_to_ask(number, number), number + 1))
-                taken = page.rows if limit is None else page.rows[: limit - received]
+                taken = page.rows if limit is None or received + count <= limit else page.rows[: limit - received]
                 if taken:
                     yield taken
                     bar.add(len(taken))

@@ -10,7 +10,6 @@ import functools
 import itertools
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +27,10 @@ _DIGITS_AS_ZERO = bytes(ord("0") if chr(byte) in "0123456789." else ord(" ") for
 _MANY_DIGITS = b"0" * (operations.ALWAYS_EXACT_CHARACTERS + 1)
 _DIGITS, _SIGNS = (np.isin(np.arange(256), list(those)) for those in (b"0123456789", b"+-"))
 _IN_NUMBER = _DIGITS | np.isin(np.arange(256), list(b"."))
-_MAY_BE_BOOLEAN = np.isin(np.arange(256), list(b"tf \t\r\n"))
-"""Characters after a colon. A list or an object that holds a boolean is no float, either."""
+_MAY_BE_BOOLEAN = np.isin(np.arange(256), list(b"tf\t\r\n"))
+_NOT_ONE_SPACE = _MAY_BE_BOOLEAN | np.isin(np.arange(256), list(b" "))
+"""Characters after a colon, and after a colon and a space. A list or an object is no float, whatever it holds."""
+_SPACE = ord(" ")
 _LOWER_CASE, _E = 0x20, ord("e")
 _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 
@@ -43,6 +44,8 @@ class PageDecoder:
 
     def __init__(self) -> None:
         self._layout: _Layout | None = None
+        self._has_floats = False
+        self._listed: tuple[Any, tuple[int, int]] = (None, (0, 0))
 
     def loads(self, body: bytes) -> Any:
         """Parse the body of a page.
@@ -63,13 +66,70 @@ class PageDecoder:
         ValueError
             As :func:`operations.loads`.
         """
-        content = None if self._layout is None else self._layout.decoded(body)
+        content = None if self._layout is None else self._decoded(self._layout, body)
         if content is None:
             layout = _layout_of(body)
             if layout is not self._layout:
                 self._layout = layout
-                content = None if layout is None else layout.decoded(body)
+                content = None if layout is None else self._decoded(layout, body)
         return operations.loads(body) if content is None else content
+
+    def _decoded(self, layout: _Layout, body: bytes) -> Any:
+        """Parse a body; return None if it does not have this layout, or only the reference can decide."""
+        characters = np.frombuffer(body, np.uint8)
+        colons = np.flatnonzero(characters == _COLON)
+        keys = _count_keys(body, characters, colons)
+        if keys is None:
+            return None
+        decoded = self._objects(layout, body, characters)
+        if decoded is None:
+            return None
+        around = []
+        for key, others in layout.levels:
+            fields = {name: getattr(decoded, f"f{at}") for at, name in enumerate(others)}
+            around.append((key, {name: value for name, value in fields.items() if value is not msgspec.UNSET}))
+            decoded = decoded.rows
+        booleans = _count_booleans(characters, colons)
+        for _, fields in around:
+            keys -= 1 + len(fields)
+            for keys_inside, booleans_inside in map(self._count_inside, fields.values()):
+                keys -= keys_inside
+                booleans -= booleans_inside
+        width = len(layout.names)
+        if keys != len(decoded) * width:
+            return None
+        # Without a list of rows, for which the garbage collector would run.
+        cells = list(itertools.chain.from_iterable(map(msgspec.structs.astuple, decoded)))
+        content: Any = PageRows(
+            layout.names,
+            [cells[at::width] for at in range(width)],
+            len(decoded),
+            booleans=booleans > 0,
+        )
+        for key, fields in reversed(around):
+            content = {**fields, key: content}
+        return content
+
+    def _objects(self, layout: _Layout, body: bytes, characters: _Bytes) -> Any:
+        """Parse a body into the objects of its layout; return None if it does not have this layout."""
+        if not self._has_floats:
+            try:
+                return layout.without_floats.decode(body)
+            except _DECODE_ERRORS:
+                self._has_floats = True
+        decoder = layout.exact if _may_be_inexact(body, characters) else layout.floats
+        try:
+            return decoder.decode(body)
+        except _DECODE_ERRORS:
+            return None
+
+    def _count_inside(self, value: Any) -> tuple[int, int]:
+        """Count as :func:`_count_inside`, but the list of columns, which each page repeats, only once."""
+        if not isinstance(value, list):
+            return _count_inside(value)
+        if value != self._listed[0]:
+            self._listed = value, _count_inside(value)
+        return self._listed[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,47 +142,16 @@ class _Layout:
         The columns.
     levels : tuple of (str, tuple of str)
         For each object around the rows: the key that leads to them, and the other keys.
-    floats, exact : msgspec.json.Decoder
-        Decoders of such a body. The first one is for bodies whose numbers are all exact as floats.
+    without_floats, floats, exact : msgspec.json.Decoder
+        Decoders of such a body. The first one refuses numbers with a point or an exponent, and lists and objects in
+        cells. The second one is for bodies whose numbers are all exact as floats.
     """
 
     names: tuple[str, ...]
     levels: tuple[tuple[str, tuple[str, ...]], ...]
+    without_floats: msgspec.json.Decoder[Any]
     floats: msgspec.json.Decoder[Any]
     exact: msgspec.json.Decoder[Any]
-
-    def decoded(self, body: bytes) -> Any:
-        """Parse a body; return None if it does not have this layout, or only the reference can decide."""
-        characters = np.frombuffer(body, np.uint8)
-        colons = np.flatnonzero(characters == _COLON)
-        keys = _count_keys(body, characters, colons)
-        if keys is None:
-            return None
-        decoder = self.exact if _may_be_inexact(body, characters) else self.floats
-        try:
-            decoded = decoder.decode(body)
-        except _DECODE_ERRORS:
-            return None
-        around = []
-        for key, others in self.levels:
-            fields = {name: getattr(decoded, f"f{at}") for at, name in enumerate(others)}
-            around.append((key, {name: value for name, value in fields.items() if value is not msgspec.UNSET}))
-            decoded = decoded.rows
-        keys_around = sum(1 + len(fields) + sum(map(_keys_inside, fields.values())) for _, fields in around)
-        if keys != keys_around + len(decoded) * len(self.names):
-            return None
-        # Without a list of rows, for which the garbage collector would run.
-        cells = list(itertools.chain.from_iterable(map(msgspec.structs.astuple, decoded)))
-        width = len(self.names)
-        content: Any = PageRows(
-            self.names,
-            [cells[at::width] for at in range(width)],
-            len(decoded),
-            booleans=bool(np.any(_MAY_BE_BOOLEAN[characters[colons + 1]])),
-        )
-        for key, fields in reversed(around):
-            content = {**fields, key: content}
-        return content
 
 
 def _layout_of(body: bytes) -> _Layout | None:
@@ -149,10 +178,29 @@ _ROW = json.JSONDecoder()
 
 @functools.lru_cache(maxsize=64)
 def _layout(names: tuple[str, ...], levels: tuple[tuple[str, tuple[str, ...]], ...]) -> _Layout:
+    without_floats, with_floats = (
+        _body_of(names, levels, value, around) for value, around in ((_Scalar, _WITHOUT_FLOATS), (Any, Any))
+    )
+    return _Layout(
+        names,
+        levels,
+        msgspec.json.Decoder(without_floats),
+        msgspec.json.Decoder(with_floats),
+        msgspec.json.Decoder(with_floats, float_hook=operations.exact_number),
+    )
+
+
+_Scalar = int | str | bool | None
+_WITHOUT_FLOATS = _Scalar | list[dict[str, _Scalar]] | dict[str, _Scalar]
+"""What stands beside the rows: flags, counts, the list of columns, and the paging."""
+
+
+def _body_of(names: tuple[str, ...], levels: tuple[tuple[str, tuple[str, ...]], ...], value: Any, around: Any) -> Any:
+    """Return the type of a body: objects around a list of objects with these values."""
     fields = [f"f{at}" for at in range(len(names))]
     row = msgspec.defstruct(
         "Row",
-        [(field, Any) for field in fields],
+        [(field, value) for field in fields],
         rename=dict(zip(fields, names, strict=True)),
         forbid_unknown_fields=True,
         gc=False,
@@ -162,16 +210,11 @@ def _layout(names: tuple[str, ...], levels: tuple[tuple[str, tuple[str, ...]], .
         named = {f"f{at}": name for at, name in enumerate(others)}
         body = msgspec.defstruct(
             "Object",
-            [("rows", body), *((field, Any, msgspec.UNSET) for field in named)],
+            [("rows", body), *((field, around, msgspec.UNSET) for field in named)],
             rename={"rows": key, **named},
             forbid_unknown_fields=True,
         )
-    return _Layout(
-        names,
-        levels,
-        msgspec.json.Decoder(body),
-        msgspec.json.Decoder(body, float_hook=operations.exact_number),
-    )
+    return body
 
 
 def _count_keys(body: bytes, characters: _Bytes, colons: _Positions) -> int | None:
@@ -197,6 +240,13 @@ def _count_keys(body: bytes, characters: _Bytes, colons: _Positions) -> int | No
     return count
 
 
+def _count_booleans(characters: _Bytes, colons: _Positions) -> int:
+    """Count what may be a boolean after a colon, with at most one space between them."""
+    after = characters[colons + 1]
+    spaces = colons[after == _SPACE]
+    return int(np.count_nonzero(_MAY_BE_BOOLEAN[after]) + np.count_nonzero(_NOT_ONE_SPACE[characters[spaces + 2]]))
+
+
 def _may_be_inexact(body: bytes, characters: _Bytes) -> bool:
     """Return whether a body has a number that a float may not represent: one with many digits, or an exponent."""
     # Every fourth character suffices to see that most bodies have no such sequence.
@@ -211,8 +261,15 @@ def _may_be_inexact(body: bytes, characters: _Bytes) -> bool:
     return bool(np.any(_DIGITS[after] | _SIGNS[after]))
 
 
-def _keys_inside(value: Any) -> int:
-    """Count the keys of the objects inside a parsed value."""
-    if isinstance(value, Mapping):
-        return len(value) + sum(map(_keys_inside, value.values()))
-    return sum(map(_keys_inside, value)) if isinstance(value, list) else 0
+def _count_inside(value: Any) -> tuple[int, int]:
+    """Count the keys of the objects inside a parsed value, and the booleans that are values of these, or the value."""
+    if isinstance(value, bool):
+        return 0, 1
+    if not isinstance(value, list | dict):
+        return 0, 0
+    counts = [_count_inside(each) for each in (value.values() if isinstance(value, dict) else value)]
+    keys, booleans = (sum(each[which] for each in counts) for which in (0, 1))
+    if isinstance(value, dict):
+        return keys + len(value), booleans
+    # In a list, a boolean follows no colon.
+    return keys, booleans - sum(isinstance(each, bool) for each in value)

@@ -399,7 +399,9 @@ def inferred(rows: Sequence[Mapping[str, Any]], name: str, values: Sequence[Any]
 
 
 def _inferred(values: Sequence[Any], *, booleans: bool = True) -> DecodedColumn | None:
-    first = next((value for value in values if value is not None), None)
+    first = values[0] if values else None
+    if first is None:
+        first = next((value for value in values if value is not None), None)
     try:
         array = pa.array(values, TEXT if isinstance(first, str) else None)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):

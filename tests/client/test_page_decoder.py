@@ -136,3 +136,16 @@ def test_the_rows_are_equal_to_records():
     assert rows == PageDecoder().loads(json.dumps([dict(reversed(row.items())) for row in records]).encode())
     assert rows != records[:2]
     assert rows[:0] == []
+
+
+@pytest.mark.parametrize("between", ["", " ", "  ", "\t"])
+@pytest.mark.parametrize("values", [("1.5", "true"), ("false", "0.5"), ("1.5", "2")])
+def test_a_boolean_beside_floats_is_noticed(values, between):
+    decoder = PageDecoder()
+    decoder.loads(page('{"a":1.5,"b":"x"}'))
+    first, second = (f'{{"a":{between}{value},"b":"y"}}' for value in values)
+    rows = rows_in(decoder.loads(page(f"{first},{second}")))
+    assert isinstance(rows, PageRows)
+    assert rows.booleans >= bool({"true", "false"} & set(values))
+    if not between.strip(" ") and between != "  ":
+        assert rows.booleans == bool({"true", "false"} & set(values))
