@@ -25,13 +25,12 @@ _QUOTE, _BACKSLASH, _COLON = b'"\\:'
 _SPACE_BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:')
 _DIGITS_AS_ZERO = bytes(ord("0") if chr(byte) in "0123456789." else ord(" ") for byte in range(256))
 _MANY_DIGITS = b"0" * (operations.ALWAYS_EXACT_CHARACTERS + 1)
-_DIGITS, _SIGNS = (np.isin(np.arange(256), list(those)) for those in (b"0123456789", b"+-"))
-_IN_NUMBER = _DIGITS | np.isin(np.arange(256), list(b"."))
+_AFTER_EXPONENT = np.isin(np.arange(256), list(b"0123456789+-"))
 _MAY_BE_BOOLEAN = np.isin(np.arange(256), list(b"tf\t\r\n"))
 _NOT_ONE_SPACE = _MAY_BE_BOOLEAN | np.isin(np.arange(256), list(b" "))
 """Characters after a colon, and after a colon and a space. A list or an object is no float, whatever it holds."""
 _SPACE = ord(" ")
-_LOWER_CASE, _E = 0x20, ord("e")
+_LOWER_CASE, _E, _ZERO, _POINT = (np.uint8(code) for code in (0x20, ord("e"), ord("0"), ord(".")))
 _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 
 
@@ -249,16 +248,17 @@ def _count_booleans(characters: _Bytes, colons: _Positions) -> int:
 
 def _may_be_inexact(body: bytes, characters: _Bytes) -> bool:
     """Return whether a body has a number that a float may not represent: one with many digits, or an exponent."""
-    # Every fourth character suffices to see that most bodies have no such sequence.
-    digits = _IN_NUMBER[characters[::4]]
-    many = np.any(digits[:-3] & digits[1:-2] & digits[2:-1] & digits[3:])
-    if many and _MANY_DIGITS in body.translate(_DIGITS_AS_ZERO):
-        return True
-    exponents = np.flatnonzero((characters[1:-1] | _LOWER_CASE) == _E)
-    # Most of these letters are part of a word.
-    exponents = exponents[_DIGITS[characters[exponents]]]
-    after = characters[exponents + 2]
-    return bool(np.any(_DIGITS[after] | _SIGNS[after]))
+    digits = (characters - _ZERO) < 10
+    # Whole arrays are compared, because this is faster than to look at the few letters alone.
+    exponents = digits[:-2] & ((characters[1:-1] | _LOWER_CASE) == _E)
+    if np.any(exponents):
+        after = characters[np.flatnonzero(exponents) + 2]
+        if np.any(_AFTER_EXPONENT[after]):
+            return True
+    # Every fourth character suffices to see that most bodies have no long number.
+    sample = np.ascontiguousarray((digits | (characters == _POINT))[::4])
+    many = np.any(sample[:-3] & sample[1:-2] & sample[2:-1] & sample[3:])
+    return bool(many) and _MANY_DIGITS in body.translate(_DIGITS_AS_ZERO)
 
 
 def _count_inside(value: Any) -> tuple[int, int]:
