@@ -13,6 +13,9 @@ import pandas_clicdata as cd
 from pandas_clicdata._models import Column
 from pandas_clicdata.client.page_walk import WORKERS
 
+# By default, the cases cover each value of each parameter; the other combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 SIZE = 100
 
 

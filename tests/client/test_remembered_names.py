@@ -12,6 +12,9 @@ import pytest
 
 import pandas_clicdata as cd
 
+# By default, the cases cover each value of each parameter; the other combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 FRAME = pd.DataFrame({"n": [1, 2]})
 SIZE = 2
 ONCE = cd.RetryPolicy(attempts=1)

@@ -12,6 +12,9 @@ import pytest
 
 import pandas_clicdata as cd
 
+# By default, the cases cover each value of each parameter; the other combinations are slow.
+pytestmark = pytest.mark.sampled(1)
+
 ROWS = 10
 ENDS = ("total", "more", "nothing")
 """What shows the end of a table: the number of rows, whether more pages follow, or only an empty page."""
