@@ -56,12 +56,12 @@ class RequestCount:
         return None if self.limit is None or _beyond_limit.get() else max(0, self.limit - self.sent)
 
     def add(self, line: str, *, once: bool) -> None:
-        """Count a request that is sent next.
+        """Count a request just before it is sent.
 
         Parameters
         ----------
         line : str
-            The request, for the error.
+            The request line, which the error quotes.
         once : bool
             Whether a session sends such a request once.
 
@@ -117,7 +117,7 @@ def request_count() -> RequestCount:
 
 
 def count_request(line: str, *, once: bool) -> None:
-    """Count a request that is sent next, for the call that the caller is in.
+    """Count a request of the current call just before it is sent.
 
     Raises
     ------

@@ -33,7 +33,7 @@ from pandas_clicdata._request_count import counted_in, counts_requests, request_
 from pandas_clicdata.client import api
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.client.page_decoder import PageDecoder
-from pandas_clicdata.client.prefetch import Prefetch
+from pandas_clicdata.client.prefetch import DEFAULT_WORKERS, Prefetch, last_to_ask
 from pandas_clicdata.errors import (
     ClicDataError,
     ColumnNotFoundError,
@@ -57,7 +57,6 @@ _PAGE_BEYOND_END = 1_000_000
 _STABLE_TRIES = 3
 _PAGES_PER_PIECE = 32
 """Texts stay in the frame as Arrow arrays, which are slow to use if there are many of them."""
-DEFAULT_WORKERS = 4
 T = TypeVar("T")
 
 
@@ -441,16 +440,10 @@ class _PageReader:
             )
 
     def _last_to_ask(self, number: int, parsed: int) -> int:
-        """Return the number of the last page to request while page ``number`` is processed.
-
-        Where the end is not known, at most as many pages are requested ahead as are parsed, so that a short table costs
-        few requests for pages beyond its end.
-        """
-        ahead = self._options.workers if self.first.total is not None else min(parsed, self._options.workers)
-        end = _smaller(self._options.limit, self.first.total)
-        if end is None or not self.first.rows:
-            return number + ahead
-        return min(number + ahead, math.ceil(end / len(self.first.rows)))
+        """Return the number of the last page to request while page ``number`` is processed."""
+        rows, total = _smaller(self._options.limit, self.first.total), self.first.total
+        last = math.ceil(rows / len(self.first.rows)) if rows is not None and self.first.rows else None
+        return last_to_ask(number, parsed, self._options.workers, last=last, announced=total is not None)
 
     def _check_repeated(self, page: Page, earlier: int, number: int, received: int) -> None:
         """Check a page whose rows equal those of an earlier page.

@@ -32,7 +32,7 @@ from pandas_clicdata.client import operations
 from pandas_clicdata.client.auth import Authenticator, account_label
 from pandas_clicdata.client.dialects import KNOWN_VERSIONS, Dialect, detection, dialect_for
 from pandas_clicdata.client.operations import Operation, UpdateKey
-from pandas_clicdata.client.page_walk import walk
+from pandas_clicdata.client.prefetch import walk
 from pandas_clicdata.client.replies import Loads, ParsedReply, record, records
 from pandas_clicdata.client.service_profile import ServiceProfile
 from pandas_clicdata.errors import (

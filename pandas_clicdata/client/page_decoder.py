@@ -20,6 +20,7 @@ from pandas_clicdata._models import PageRows
 from pandas_clicdata.client import operations
 
 _ROWS_KEYS = ("data", "result")
+_ROW = json.JSONDecoder()
 _MAX_FIRST_ROW_BYTES = 1 << 18
 _QUOTE, _BACKSLASH, _COLON = b'"\\:'
 _SPACE_BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:')
@@ -170,9 +171,6 @@ def _layout_of(body: bytes) -> _Layout | None:
         return _layout(tuple(row), tuple(levels)) if isinstance(row, dict) and row else None
     except (StopIteration, *_DECODE_ERRORS):
         return None
-
-
-_ROW = json.JSONDecoder()
 
 
 @functools.lru_cache(maxsize=64)

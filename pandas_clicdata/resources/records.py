@@ -14,7 +14,7 @@ import pandas as pd
 
 from pandas_clicdata._checks import check_choice, did_you_mean, near
 from pandas_clicdata._models import Records
-from pandas_clicdata.client.page_walk import walk
+from pandas_clicdata.client.prefetch import walk
 from pandas_clicdata.errors import IncompleteReadError, RecordLookupError
 
 Output = Literal["df", "dict"]

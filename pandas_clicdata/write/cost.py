@@ -10,8 +10,8 @@ from typing import Self
 from pandas_clicdata._models import Page
 from pandas_clicdata._request_count import request_count
 from pandas_clicdata.client.api import Client
+from pandas_clicdata.client.prefetch import DEFAULT_WORKERS
 from pandas_clicdata.errors import RequestLimitError
-from pandas_clicdata.read import DEFAULT_WORKERS
 from pandas_clicdata.write import row_ranges
 from pandas_clicdata.write.context import WriteContext
 from pandas_clicdata.write.exactly_once import batch_sizes

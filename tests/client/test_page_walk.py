@@ -11,7 +11,7 @@ from waiting import wait_until
 
 import pandas_clicdata as cd
 from pandas_clicdata._models import Column
-from pandas_clicdata.client.page_walk import WORKERS
+from pandas_clicdata.client.prefetch import DEFAULT_WORKERS as WORKERS
 
 # By default, the cases cover each value of each parameter; the other combinations are slow.
 pytestmark = pytest.mark.sampled(1)

@@ -12,7 +12,7 @@ import pytest
 from waiting import wait_until
 
 import pandas_clicdata as cd
-from pandas_clicdata import read
+from pandas_clicdata.client.prefetch import DEFAULT_WORKERS
 from pandas_clicdata.sandbox import Assumptions
 
 # By default, the cases cover each value of each parameter; the other combinations are slow.
@@ -320,4 +320,4 @@ def test_a_read_of_many_pages_takes_few_connections(http_service):
     ):
         assert cd.read_clicdata(7, session=session)["n"].to_list() == list(range(1, 21))
     # One per worker, and one for the first page.
-    assert len(connections) <= read.DEFAULT_WORKERS + 1
+    assert len(connections) <= DEFAULT_WORKERS + 1
