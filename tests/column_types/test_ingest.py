@@ -208,8 +208,9 @@ def test_an_unnamed_index_beside_a_column_named_index(session, name):
 def test_an_index_level_named_by_the_number_of_another_keeps_its_values(names):
     index = pd.MultiIndex.from_arrays([["first", "one"], ["second", "two"]], names=names)
     source = as_source(pd.DataFrame({"n": [1, 2]}, index=index), index=True)
-    values = [column.values.to_pylist() for column in source.columns if column.values is not None]
-    assert values == [["first", "one"], ["second", "two"], [1, 2]]
+    # Text in Python objects, as in pandas 2, is converted in parts.
+    values = [column.values if column.part is None else column.part(0, 2) for column in source.columns]
+    assert [each.to_pylist() for each in values if each is not None] == [["first", "one"], ["second", "two"], [1, 2]]
 
 
 def test_an_index_that_cannot_be_sent_names_its_row(no_requests, sessions, name):
