@@ -644,7 +644,8 @@ class JournalFile:
         self._file: int | None = None
         self._header: Event | None = None
         self._checksum = ""
-        self._broken = self._unsynced = False
+        self._incomplete = False
+        self._failure: Exception | None = None
         self._sync_lock = threading.Lock()
         self._lines = self._synced_lines = 0
 
@@ -730,10 +731,10 @@ class JournalFile:
             The file cannot be written.
         """
         try:
-            # A line after an incomplete one could not be read.
-            if self._broken or self._unsynced:
-                raise OSError("an earlier line could not be written")  # noqa: TRY301
-            self._broken = True
+            # A line after an incomplete one could not be read. The first failure is the reason in every thread.
+            if self._incomplete or self._failure is not None:
+                raise self._failure or OSError("an earlier line could not be written")  # noqa: TRY301
+            self._incomplete = True
             if self._file is None:
                 assert self._header is not None
                 lines = self._line(self._header) + self._line(event)
@@ -753,8 +754,9 @@ class JournalFile:
                 if os.write(self._file, line) != len(line):
                     raise OSError("only a part of the line was written")  # noqa: TRY301
             self._lines += 1
-            self._broken = False
+            self._incomplete = False
         except OSError as exc:
+            self._failure = exc
             raise self._unusable("written", exc) from exc
 
     def flush(self) -> None:
@@ -773,11 +775,14 @@ class JournalFile:
                 return
             lines = self._lines
             try:
+                # A second sync may succeed although the lines are lost.
+                if self._failure is not None:
+                    raise self._failure  # noqa: TRY301
                 if self._file is None:
                     raise OSError("it is closed")  # noqa: TRY301
                 sync(self._file)
             except OSError as exc:
-                self._unsynced = True
+                self._failure = exc
                 raise self._unusable("written", exc) from exc
             self._synced_lines = lines
 
