@@ -787,8 +787,9 @@ class PageRows(Sequence[Mapping[str, Any]]):
         The JSON values of each column, with exact numbers.
     count : int
         The number of rows.
-    booleans : bool, default True
-        Whether a cell may be a boolean.
+    kinds : mapping of str to type
+        The type of the cells in each column, other than null; ``float`` also for integers beside floats, ``NoneType``
+        if all are null, ``object`` for other cells.
 
     Attributes
     ----------
@@ -797,19 +798,19 @@ class PageRows(Sequence[Mapping[str, Any]]):
 
     Examples
     --------
-    >>> rows = PageRows(("a", "b"), [(1, 2), ("x", None)], 2)
+    >>> rows = PageRows(("a", "b"), [(1, 2), ("x", None)], 2, {"a": int, "b": str})
     >>> rows[1], len(rows[:1])
     ({'a': 2, 'b': None}, 1)
     """
 
-    __slots__ = ("_count", "booleans", "cells", "inferred", "names")
+    __slots__ = ("_count", "cells", "inferred", "kinds", "names")
 
     def __init__(
-        self, names: tuple[str, ...], cells: Sequence[Sequence[Any]], count: int, *, booleans: bool = True
+        self, names: tuple[str, ...], cells: Sequence[Sequence[Any]], count: int, kinds: Mapping[str, type]
     ) -> None:
         self.names = names
         self.cells = cells
-        self.booleans = booleans
+        self.kinds = kinds
         self.inferred: dict[str, DecodedColumn | None] = {}
         self._count = count
 
@@ -825,7 +826,7 @@ class PageRows(Sequence[Mapping[str, Any]]):
     def __getitem__(self, index: int | slice) -> Mapping[str, Any] | PageRows:
         if isinstance(index, slice):
             cells = [column[index] for column in self.cells]
-            return PageRows(self.names, cells, len(range(self._count)[index]), booleans=self.booleans)
+            return PageRows(self.names, cells, len(range(self._count)[index]), self.kinds)
         return {name: cells[index] for name, cells in zip(self.names, self.cells, strict=True)}
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:

@@ -6,10 +6,12 @@ has the same values: its numbers are exact, and a count of the keys shows whethe
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import functools
-import itertools
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,26 +28,48 @@ _QUOTE, _BACKSLASH, _COLON = b'"\\:'
 _SPACE_BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:')
 _DIGITS_AS_ZERO = bytes(ord("0") if chr(byte) in "0123456789." else ord(" ") for byte in range(256))
 _MANY_DIGITS = b"0" * (operations.ALWAYS_EXACT_CHARACTERS + 1)
-_AFTER_EXPONENT = np.isin(np.arange(256), list(b"0123456789+-"))
-_MAY_BE_BOOLEAN = np.isin(np.arange(256), list(b"tf\t\r\n"))
-_NOT_ONE_SPACE = _MAY_BE_BOOLEAN | np.isin(np.arange(256), list(b" "))
-"""Characters after a colon, and after a colon and a space. A list or an object is no float, whatever it holds."""
 _SPACE = ord(" ")
-_LOWER_CASE, _E, _ZERO, _POINT = (np.uint8(code) for code in (0x20, ord("e"), ord("0"), ord(".")))
+_LOWER_CASE, _E, _MINUS, _ZERO, _POINT = (np.uint8(code) for code in (0x20, *b"e-0."))
+_NULL = type(None)
+_CELLS: Mapping[type, Any] = {
+    int: int | None,
+    float: int | float | None,
+    str: str | None,
+    bool: bool | None,
+    _NULL: None,
+    object: Any,
+}
+"""What the cells of a column may be, by the kind of its cells."""
+_MAY_HAVE_FLOATS = {float, object}
 _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 
 
 _Bytes = np.ndarray[Any, np.dtype[np.uint8]]
-_Positions = np.ndarray[Any, np.dtype[np.intp]]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The objects around the rows of a page, and the columns of the rows.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The columns.
+    levels : tuple of (str, tuple of str)
+        For each object around the rows: the key that leads to them, and the other keys.
+    """
+
+    names: tuple[str, ...]
+    levels: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 class PageDecoder:
-    """Decodes the pages of one table. It learns the layout of the bodies from the first one."""
+    """Decodes the pages of one table. It learns the layout of the bodies and the kinds of the cells from the pages."""
 
     def __init__(self) -> None:
         self._layout: _Layout | None = None
-        self._has_floats = False
-        self._listed: tuple[Any, tuple[int, int]] = (None, (0, 0))
+        self._kinds: tuple[type, ...] | None = None
+        self._listed: tuple[Any, tuple[int, bool]] = (None, (0, False))
 
     def loads(self, body: bytes) -> Any:
         """Parse the body of a page.
@@ -69,89 +93,53 @@ class PageDecoder:
         content = None if self._layout is None else self._decoded(self._layout, body)
         if content is None:
             layout = _layout_of(body)
-            if layout is not self._layout:
-                self._layout = layout
+            if layout != self._layout:
+                self._layout, self._kinds = layout, None
                 content = None if layout is None else self._decoded(layout, body)
         return operations.loads(body) if content is None else content
 
     def _decoded(self, layout: _Layout, body: bytes) -> Any:
         """Parse a body; return None if it does not have this layout, or only the reference can decide."""
         characters = np.frombuffer(body, np.uint8)
-        colons = np.flatnonzero(characters == _COLON)
-        keys = _count_keys(body, characters, colons)
+        keys = _count_keys(body, characters)
         if keys is None:
             return None
-        decoded = self._objects(layout, body, characters)
-        if decoded is None:
+        try:
+            decoded, known = None, self._kinds
+            if known is not None:
+                # A cell of another kind is no error.
+                with contextlib.suppress(msgspec.ValidationError):
+                    decoded = _decoder(layout, known).decode(body)
+            around, rows = _split(layout, _decoder(layout).decode(body) if decoded is None else decoded)
+            inside = [self._look_inside(value) for fields in around for value in fields.values()]
+            width = len(layout.names)
+            if keys != len(layout.levels) + len(inside) + sum(count for count, _ in inside) + len(rows) * width:
+                return None
+            cells = _cells_of(rows, width)
+            if known is None or decoded is None:
+                known = tuple(map(_kind_of, cells, known or (_NULL,) * width))
+                self._kinds = known
+            inexact = any(floats for _, floats in inside)
+            if (inexact or not _MAY_HAVE_FLOATS.isdisjoint(known)) and _may_be_inexact(body, characters):
+                if inexact or object in known:
+                    around, rows = _split(layout, _decoder(layout, exact=True).decode(body))
+                    cells = _cells_of(rows, width)
+                else:
+                    _make_exact(layout, body, cells, tuple(at for at, kind in enumerate(known) if kind is float))
+        except _DECODE_ERRORS:
             return None
-        around = []
-        for key, others in layout.levels:
-            fields = {name: getattr(decoded, f"f{at}") for at, name in enumerate(others)}
-            around.append((key, {name: value for name, value in fields.items() if value is not msgspec.UNSET}))
-            decoded = decoded.rows
-        booleans = _count_booleans(characters, colons)
-        for _, fields in around:
-            keys -= 1 + len(fields)
-            for keys_inside, booleans_inside in map(self._count_inside, fields.values()):
-                keys -= keys_inside
-                booleans -= booleans_inside
-        width = len(layout.names)
-        if keys != len(decoded) * width:
-            return None
-        # Without a list of rows, for which the garbage collector would run.
-        cells = list(itertools.chain.from_iterable(map(msgspec.structs.astuple, decoded)))
-        content: Any = PageRows(
-            layout.names,
-            [cells[at::width] for at in range(width)],
-            len(decoded),
-            booleans=booleans > 0,
-        )
-        for key, fields in reversed(around):
+        content: Any = PageRows(layout.names, cells, len(rows), dict(zip(layout.names, known, strict=True)))
+        for (key, _), fields in zip(reversed(layout.levels), reversed(around), strict=True):
             content = {**fields, key: content}
         return content
 
-    def _objects(self, layout: _Layout, body: bytes, characters: _Bytes) -> Any:
-        """Parse a body into the objects of its layout; return None if it does not have this layout."""
-        if not self._has_floats:
-            try:
-                return layout.without_floats.decode(body)
-            except _DECODE_ERRORS:
-                self._has_floats = True
-        decoder = layout.exact if _may_be_inexact(body, characters) else layout.floats
-        try:
-            return decoder.decode(body)
-        except _DECODE_ERRORS:
-            return None
-
-    def _count_inside(self, value: Any) -> tuple[int, int]:
-        """Count as :func:`_count_inside`, but the list of columns, which each page repeats, only once."""
+    def _look_inside(self, value: Any) -> tuple[int, bool]:
+        """Look as :func:`_look_inside`, but into the list of columns, which each page repeats, only once."""
         if not isinstance(value, list):
-            return _count_inside(value)
+            return _look_inside(value)
         if value != self._listed[0]:
-            self._listed = value, _count_inside(value)
+            self._listed = value, _look_inside(value)
         return self._listed[1]
-
-
-@dataclass(frozen=True, eq=False)
-class _Layout:
-    """The objects around the rows of a page, and the columns of the rows.
-
-    Attributes
-    ----------
-    names : tuple of str
-        The columns.
-    levels : tuple of (str, tuple of str)
-        For each object around the rows: the key that leads to them, and the other keys.
-    without_floats, floats, exact : msgspec.json.Decoder
-        Decoders of such a body. The first one refuses numbers with a point or an exponent, and lists and objects in
-        cells. The second one is for bodies whose numbers are all exact as floats.
-    """
-
-    names: tuple[str, ...]
-    levels: tuple[tuple[str, tuple[str, ...]], ...]
-    without_floats: msgspec.json.Decoder[Any]
-    floats: msgspec.json.Decoder[Any]
-    exact: msgspec.json.Decoder[Any]
 
 
 def _layout_of(body: bytes) -> _Layout | None:
@@ -168,38 +156,44 @@ def _layout_of(body: bytes) -> _Layout | None:
             return None
         beginning = rest[1:_MAX_FIRST_ROW_BYTES].decode("utf-8", "ignore").lstrip(" \t\r\n")
         row, _ = _ROW.raw_decode(beginning)
-        return _layout(tuple(row), tuple(levels)) if isinstance(row, dict) and row else None
+        return _Layout(tuple(row), tuple(levels)) if isinstance(row, dict) and row else None
     except (StopIteration, *_DECODE_ERRORS):
         return None
 
 
 @functools.lru_cache(maxsize=64)
-def _layout(names: tuple[str, ...], levels: tuple[tuple[str, tuple[str, ...]], ...]) -> _Layout:
-    without_floats, with_floats = (
-        _body_of(names, levels, value, around) for value, around in ((_Scalar, _WITHOUT_FLOATS), (Any, Any))
-    )
-    return _Layout(
-        names,
-        levels,
-        msgspec.json.Decoder(without_floats),
-        msgspec.json.Decoder(with_floats),
-        msgspec.json.Decoder(with_floats, float_hook=operations.exact_number),
-    )
+def _decoder(
+    layout: _Layout, kinds: tuple[type, ...] | None = None, *, exact: bool = False
+) -> msgspec.json.Decoder[Any]:
+    """Return the decoder of a body whose cells are of these kinds; of any kind if None.
+
+    It calls Python for each float if ``exact``.
+    """
+    values = [_CELLS[kind] for kind in kinds or (object,) * len(layout.names)]
+    body = _body_of(layout.levels, layout.names, values)
+    return msgspec.json.Decoder(body, float_hook=operations.exact_number if exact else None)
 
 
-_Scalar = int | str | bool | None
-_WITHOUT_FLOATS = _Scalar | list[dict[str, _Scalar]] | dict[str, _Scalar]
-"""What stands beside the rows: flags, counts, the list of columns, and the paging."""
+@functools.lru_cache(maxsize=64)
+def _decoder_of_texts(layout: _Layout, positions: tuple[int, ...]) -> msgspec.json.Decoder[Any]:
+    """Return the decoder of a body that returns the JSON text of the cells in these columns, and no other cells."""
+    names = [layout.names[at] for at in positions]
+    return msgspec.json.Decoder(_body_of(layout.levels, names, [msgspec.Raw] * len(names), other_columns=True))
 
 
-def _body_of(names: tuple[str, ...], levels: tuple[tuple[str, tuple[str, ...]], ...], value: Any, around: Any) -> Any:
+def _body_of(
+    levels: Sequence[tuple[str, tuple[str, ...]]],
+    names: Sequence[str],
+    values: Sequence[Any],
+    *,
+    other_columns: bool = False,
+) -> Any:
     """Return the type of a body: objects around a list of objects with these values."""
-    fields = [f"f{at}" for at in range(len(names))]
     row = msgspec.defstruct(
         "Row",
-        [(field, value) for field in fields],
-        rename=dict(zip(fields, names, strict=True)),
-        forbid_unknown_fields=True,
+        [(f"f{at}", value) for at, value in enumerate(values)],
+        rename={f"f{at}": name for at, name in enumerate(names)},
+        forbid_unknown_fields=not other_columns,
         gc=False,
     )
     body: Any = list[row]  # type: ignore[valid-type]
@@ -207,67 +201,96 @@ def _body_of(names: tuple[str, ...], levels: tuple[tuple[str, tuple[str, ...]], 
         named = {f"f{at}": name for at, name in enumerate(others)}
         body = msgspec.defstruct(
             "Object",
-            [("rows", body), *((field, around, msgspec.UNSET) for field in named)],
+            [("rows", body), *((field, Any, msgspec.UNSET) for field in named)],
             rename={"rows": key, **named},
             forbid_unknown_fields=True,
         )
     return body
 
 
-def _count_keys(body: bytes, characters: _Bytes, colons: _Positions) -> int | None:
+def _split(layout: _Layout, decoded: Any) -> tuple[list[dict[str, Any]], list[Any]]:
+    """Return the fields of the objects around the rows, and the rows."""
+    around = []
+    for _, others in layout.levels:
+        fields = {name: getattr(decoded, f"f{at}") for at, name in enumerate(others)}
+        around.append({name: value for name, value in fields.items() if value is not msgspec.UNSET})
+        decoded = decoded.rows
+    return around, decoded
+
+
+def _cells_of(rows: list[Any], width: int) -> list[list[Any]]:
+    """Return the cells of rows by column."""
+    # Without a list of tuples, for which the garbage collector would run.
+    cells: list[Any] = []
+    collections.deque(map(cells.extend, map(msgspec.structs.astuple, rows)), maxlen=0)
+    return [cells[at::width] for at in range(width)]
+
+
+def _kind_of(cells: list[Any], before: type) -> type:
+    """Return the kind of cells in a column that had cells of a kind before."""
+    kinds = {*map(type, cells), before} - {_NULL}
+    if len(kinds) < 2:
+        return kinds.pop() if kinds and kinds <= _CELLS.keys() else object if kinds else _NULL
+    return float if kinds == {int, float} else object
+
+
+def _make_exact(layout: _Layout, body: bytes, cells: list[list[Any]], positions: tuple[int, ...]) -> None:
+    """Replace floats that have lost digits in the columns at these positions by exact numbers."""
+    rows = _split(layout, _decoder_of_texts(layout, positions).decode(body))[1]
+    for at, texts in zip(positions, _cells_of(rows, len(positions)), strict=True):
+        column = cells[at]
+        # Most services write the shortest digits of a float, as the encoder does. Some write 1e-9 as 1E-09.
+        written, shortest = (msgspec.json.encode(each)[1:-1] for each in (texts, column))
+        if written == shortest:
+            continue
+        normalized = written.replace(b"e-0", b"e-")
+        if normalized == shortest:
+            continue
+        normalized = normalized.lower().replace(b"e+", b"e").replace(b"e0", b"e").replace(b"e-0", b"e-")
+        parts = (each.split(b",") for each in (written, normalized, shortest))
+        for row, (text, digits, shortest_digits) in enumerate(zip(*parts, strict=True)):
+            if digits != shortest_digits and type(column[row]) is float:
+                column[row] = operations.exact_number(text.decode())
+
+
+def _count_keys(body: bytes, characters: _Bytes) -> int | None:
     """Count the keys of all objects in a body, repeated ones too; None if only a parser can count them.
 
     A key is a string before a colon. A colon within a string follows a quotation mark only if that one is escaped.
     """
-    # A body cannot begin with a key.
-    if not len(colons) or colons[0] < 2:
-        return 0
-    before = characters[colons - 1]
-    if np.any((before == 0x20) | (before == 0x0A) | (before == 0x0D) | (before == 0x09)) and _SPACE_BEFORE_COLON.search(
-        body
-    ):
+    # Whole arrays are compared, because this is faster than to look at the colons alone.
+    colons, before = characters[1:] == _COLON, characters[:-1]
+    if np.any((before <= _SPACE) & colons) and _SPACE_BEFORE_COLON.search(body):
         return None
-    quoted = before == _QUOTE
+    quoted = (before == _QUOTE) & colons
     count = int(np.count_nonzero(quoted))
     if _BACKSLASH in body:
-        escaped = int(np.count_nonzero(quoted & (characters[colons - 2] == _BACKSLASH)))
+        escaped = int(np.count_nonzero(quoted[1:] & (characters[:-2] == _BACKSLASH)))
         if escaped and b"\\\\" in body:
             return None
         count -= escaped
     return count
 
 
-def _count_booleans(characters: _Bytes, colons: _Positions) -> int:
-    """Count what may be a boolean after a colon, with at most one space between them."""
-    after = characters[colons + 1]
-    spaces = colons[after == _SPACE]
-    return int(np.count_nonzero(_MAY_BE_BOOLEAN[after]) + np.count_nonzero(_NOT_ONE_SPACE[characters[spaces + 2]]))
-
-
 def _may_be_inexact(body: bytes, characters: _Bytes) -> bool:
-    """Return whether a body has a number that a float may not represent: one with many digits, or an exponent."""
-    digits = (characters - _ZERO) < 10
-    # Whole arrays are compared, because this is faster than to look at the few letters alone.
-    exponents = digits[:-2] & ((characters[1:-1] | _LOWER_CASE) == _E)
-    if np.any(exponents):
-        after = characters[np.flatnonzero(exponents) + 2]
-        if np.any(_AFTER_EXPONENT[after]):
-            return True
+    """Return whether a body has a number that a float may not represent: one with many digits, or close to zero.
+
+    A number that is too large for a float is refused by the decoder.
+    """
+    exponents = np.flatnonzero(((characters[:-4] | _LOWER_CASE) == _E) & (characters[1:-3] == _MINUS))
+    if len(exponents) and np.any(np.all(characters[exponents[:, np.newaxis] + [2, 3, 4]] - _ZERO < 10, axis=1)):
+        return True
     # Every fourth character suffices to see that most bodies have no long number.
-    sample = np.ascontiguousarray((digits | (characters == _POINT))[::4])
-    many = np.any(sample[:-3] & sample[1:-2] & sample[2:-1] & sample[3:])
+    sample = np.ascontiguousarray(characters[::4])
+    digits = ((sample - _ZERO) < 10) | (sample == _POINT)
+    many = np.any(digits[:-3] & digits[1:-2] & digits[2:-1] & digits[3:])
     return bool(many) and _MANY_DIGITS in body.translate(_DIGITS_AS_ZERO)
 
 
-def _count_inside(value: Any) -> tuple[int, int]:
-    """Count the keys of the objects inside a parsed value, and the booleans that are values of these, or the value."""
-    if isinstance(value, bool):
-        return 0, 1
+def _look_inside(value: Any) -> tuple[int, bool]:
+    """Return the number of keys of the objects inside a parsed value, and whether it has a float."""
     if not isinstance(value, list | dict):
-        return 0, 0
-    counts = [_count_inside(each) for each in (value.values() if isinstance(value, dict) else value)]
-    keys, booleans = (sum(each[which] for each in counts) for which in (0, 1))
-    if isinstance(value, dict):
-        return keys + len(value), booleans
-    # In a list, a boolean follows no colon.
-    return keys, booleans - sum(isinstance(each, bool) for each in value)
+        return 0, isinstance(value, float)
+    inside = [_look_inside(each) for each in (value.values() if isinstance(value, dict) else value)]
+    own = len(value) if isinstance(value, dict) else 0
+    return own + sum(keys for keys, _ in inside), any(floats for _, floats in inside)

@@ -30,6 +30,8 @@ _KINDS: Mapping[pa.DataType, Kind] = {
     TEXT: Kind.TEXT,
 }
 """The kinds of values whose type Arrow infers alike. It refuses values of several kinds, except numbers."""
+_ARROW_TYPES: Mapping[type, pa.DataType] = {int: pa.int64(), str: TEXT}
+"""The types of columns whose cells are all of a kind. Arrow infers the others as fast."""
 _INT64_MIN, _INT64_MAX, _UINT64_MAX = -(2**63), 2**63 - 1, 2**64 - 1
 
 
@@ -392,25 +394,31 @@ def _decoded(name: str, values: Sequence[Any], *, mixed_as_text: bool) -> Decode
 def inferred(rows: Sequence[Mapping[str, Any]], name: str, values: Sequence[Any]) -> DecodedColumn | None:
     """Return a column of rows if Arrow infers its type as :func:`decode` does; None if that is not certain."""
     if not isinstance(rows, PageRows):
-        return _inferred(values)
+        return _inferred(values, object)
     if name not in rows.inferred:
-        rows.inferred[name] = _inferred(values, booleans=rows.booleans)
+        rows.inferred[name] = _inferred(values, rows.kinds.get(name, object))
     return rows.inferred[name]
 
 
-def _inferred(values: Sequence[Any], *, booleans: bool = True) -> DecodedColumn | None:
-    first = values[0] if values else None
-    if first is None:
-        first = next((value for value in values if value is not None), None)
+def _inferred(values: Sequence[Any], kind: type) -> DecodedColumn | None:
+    if kind is object:
+        first = values[0] if values else None
+        if first is None:
+            first = next((value for value in values if value is not None), None)
+        expected = TEXT if isinstance(first, str) else None
+    else:
+        expected = _ARROW_TYPES.get(kind)
     try:
-        array = pa.array(values, TEXT if isinstance(first, str) else None)
+        array = pa.array(values, expected)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
         return None
-    kind = _KINDS.get(array.type)
+    if expected is not None and array.null_count == len(array):
+        array = pa.nulls(len(array))
+    found = _KINDS.get(array.type)
     # Arrow takes true for 1.0 beside floats.
-    if kind is None or (kind is Kind.FLOAT and booleans and bool in set(map(type, values))):
+    if found is None or (found is Kind.FLOAT and kind is object and bool in set(map(type, values))):
         return None
-    return DecodedColumn(kind, pa.chunked_array([array]))
+    return DecodedColumn(found, pa.chunked_array([array]))
 
 
 def _text(values: Sequence[Any]) -> DecodedColumn:

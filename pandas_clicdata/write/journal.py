@@ -733,7 +733,7 @@ class JournalFile:
         try:
             # A line after an incomplete one could not be read. The first failure is the reason in every thread.
             if self._incomplete or self._failure is not None:
-                raise self._failure or OSError("an earlier line could not be written")  # noqa: TRY301
+                raise self._failure or OSError("an earlier line could not be written")
             self._incomplete = True
             if self._file is None:
                 assert self._header is not None
@@ -777,7 +777,7 @@ class JournalFile:
             try:
                 # A second sync may succeed although the lines are lost.
                 if self._failure is not None:
-                    raise self._failure  # noqa: TRY301
+                    raise self._failure
                 if self._file is None:
                     raise OSError("it is closed")  # noqa: TRY301
                 sync(self._file)

@@ -1,6 +1,7 @@
 """The fast decoder of pages returns what the reference parser returns, or raises the same kind of error."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from fuzz.decode import outcome
 from pandas_clicdata._models import PageRows
 from pandas_clicdata.client import operations
 from pandas_clicdata.client.page_decoder import PageDecoder
+from pandas_clicdata.types import row_codec
 
 
 def page(rows, around='{"data":[%s],"has_more_data":true}'):
@@ -138,14 +140,81 @@ def test_the_rows_are_equal_to_records():
     assert rows[:0] == []
 
 
-@pytest.mark.parametrize("between", ["", " ", "  ", "\t"])
-@pytest.mark.parametrize("values", [("1.5", "true"), ("false", "0.5"), ("1.5", "2")])
-def test_a_boolean_beside_floats_is_noticed(values, between):
+EXACT = ("0.30000000000000004", "1e-05", "1E-5", "1.5e+300", "1234567890123456.0", "2.5", "7", "-0.0", "null")
+LONGER = ("0.300000000000000041", "3.14159265358979323846", "5e-325", "123456789012345678901234567890.5")
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "kinds"),
+    [
+        ("shortest digits", EXACT, {float, int, type(None)}),
+        ("more digits", EXACT + LONGER, {float, int, Decimal, type(None)}),
+        (
+            "text and booleans",
+            (*EXACT, *LONGER, r'"\u00e9 \"0.5\""', "true"),
+            {float, int, Decimal, str, bool, type(None)},
+        ),
+        ("an object", (*EXACT, '{"c":3.14159265358979323846}'), None),
+        ("a list", (*EXACT, "[3.14159265358979323846]"), {float, int, list, type(None)}),
+    ],
+)
+@pytest.mark.parametrize("around", sorted(FAST))
+def test_the_floats_of_a_page_have_every_digit(name, cells, kinds, around):
     decoder = PageDecoder()
-    decoder.loads(page('{"a":1.5,"b":"x"}'))
-    first, second = (f'{{"a":{between}{value},"b":"y"}}' for value in values)
-    rows = rows_in(decoder.loads(page(f"{first},{second}")))
-    assert isinstance(rows, PageRows)
-    assert rows.booleans >= bool({"true", "false"} & set(values))
-    if not between.strip(" ") and between != "  ":
-        assert rows.booleans == bool({"true", "false"} & set(values))
+    decoder.loads(page('{"a":1.5,"b":1,"c":"x"}', AROUND[around]))
+    rows = ",".join(f'{{"a":{cell},"b":{at},"c":{cells[-at]}}}' for at, cell in enumerate(cells))
+    body = page(rows, AROUND[around])
+    content = decoder.loads(body)
+    # 0.1 and Decimal("0.1") differ in their types, -0.0 and 0.0 in their signs.
+    assert repr(list(rows_in(content))) == repr(rows_in(operations.loads(body)))
+    if kinds is not None:
+        assert isinstance(rows_in(content), PageRows)
+        assert set(map(type, rows_in(content).cells[0])) == kinds
+
+
+def test_a_float_beside_the_rows_has_every_digit():
+    decoder = PageDecoder()
+    around = '{"seconds":3.14159265358979323846,"data":[%s]}'
+    decoder.loads(page('{"a":1.5}', around))
+    body = page('{"a":2.5}', around)
+    assert decoder.loads(body) == operations.loads(body)
+    assert isinstance(rows_in(decoder.loads(body)), PageRows)
+
+
+CELLS = {
+    "null": ("null", type(None)),
+    "integer": ("7", int),
+    "large integer": ("18446744073709551616", int),
+    "float": ("0.5", float),
+    "text": ('"x"', str),
+    "boolean": ("true", bool),
+    "list": ("[1]", object),
+}
+
+
+@pytest.mark.parametrize("second", CELLS)
+@pytest.mark.parametrize("first", CELLS)
+def test_the_kind_of_a_column_may_change_between_pages(first, second):
+    (one, kind), (other, other_kind) = CELLS[first], CELLS[second]
+    decoder = PageDecoder()
+    pages = [page(f'{{"a":{cell},"b":"y"}}') for cell in (one, one, other, one, other)]
+    contents = [decoder.loads(body) for body in pages]
+    assert [repr(list(rows_in(content))) for content in contents] == [
+        repr(rows_in(operations.loads(body))) for body in pages
+    ]
+    kinds = {kind, other_kind} - {type(None)}
+    expected = float if kinds == {int, float} else object if len(kinds) > 1 else kinds.pop() if kinds else type(None)
+    assert [rows_in(content).kinds["a"] for content in contents] == [kind, kind, *[expected] * 3]
+
+
+def test_columns_of_cells_that_change_their_kind_are_what_the_reference_decodes():
+    decoder = PageDecoder()
+    cells = [("1.5", "2.5"), ("1", "2"), ("null", "null"), ("0.5", "true"), ("1", "18446744073709551615"), ("1.5", "3")]
+    for one, other in cells:
+        body = page(f'{{"a":{one}}},{{"a":{other}}}')
+        rows = rows_in(decoder.loads(body))
+        assert isinstance(rows, PageRows)
+        expected, found = (
+            row_codec.decode(each, ["a"], mixed_as_text={"a"})[0] for each in (rows_in(operations.loads(body)), rows)
+        )
+        assert (found.kind, found.array.to_pylist()) == (expected.kind, expected.array.to_pylist())

@@ -395,7 +395,8 @@ def test_each_batch_is_on_disk_before_its_request(workers, tmp_path, monkeypatch
 @pytest.mark.parametrize("once", [False, True])
 def test_a_batch_that_cannot_be_synced_is_not_sent(fresh, name, once, workers, tmp_path, monkeypatch):
     sandbox, session = fresh()
-    path, fsync, failures = tmp_path / "a.push", os.fsync, []
+    path, fsync = tmp_path / "a.push", os.fsync
+    failures: list[int] = []
 
     def failing_fsync(handle):
         if path.exists() and b'"sending"' in path.read_bytes() and not (once and failures):
