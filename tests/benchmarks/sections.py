@@ -32,7 +32,10 @@ class Scale:
     dialects, kind_dialects : sequence of str
         The dialects in which processor time is compared, and those in which all kinds of frames are.
     late_rows : int
-        Rows where each reply takes 50 ms and the limit is a share of the ceiling.
+        Rows where each reply takes some time.
+    ceiling_rows : int
+        Rows where the limit is a share of the ceiling: so many that the first requests of a call, which come one after
+        the other, hardly count.
     delays : sequence of float
         Seconds per reply.
     workers : sequence of int
@@ -49,6 +52,7 @@ class Scale:
     dialects: Sequence[str]
     kind_dialects: Sequence[str]
     late_rows: int
+    ceiling_rows: int
     delays: Sequence[float]
     workers: Sequence[int]
     seconds: float
@@ -63,6 +67,7 @@ TINY = Scale(
     dialects=_DIALECTS[1:],
     kind_dialects=_DIALECTS[:1],
     late_rows=600,
+    ceiling_rows=600,
     delays=(0.001,),
     workers=(1,),
     seconds=0.001,
@@ -76,6 +81,7 @@ QUICK = Scale(
     dialects=_DIALECTS,
     kind_dialects=_DIALECTS[:1],
     late_rows=160_000,
+    ceiling_rows=640_000,
     delays=(_REPLY_SECONDS,),
     workers=(1, 4, 8, 16),
     seconds=1,
@@ -89,6 +95,7 @@ FULL = Scale(
     dialects=_DIALECTS,
     kind_dialects=_DIALECTS,
     late_rows=336_000,
+    ceiling_rows=640_000,
     delays=(0, _REPLY_SECONDS, 0.2),
     workers=(1, 4, 8, 16),
     seconds=2,
@@ -246,7 +253,7 @@ def ceilings(bench: Bench, scale: Scale) -> Section:
     for work, workers in (("push", 8), ("push", 16), ("read", 8)):
         alone = {"journal": False} if work == "push" else {}
         sides = [_side(OURS, workers=workers), _side(NO_NETWORK, workers=1, **alone)]
-        found = bench.compare(Case(work, scale.late_rows, delay=_REPLY_SECONDS), sides)
+        found = bench.compare(Case(work, scale.ceiling_rows, delay=_REPLY_SECONDS), sides)
         of_replies = workers * _PER_REQUEST[work] / _REPLY_SECONDS
         share = found[OURS].share(found[NO_NETWORK], of_replies)
         name = f"{work}, 50 ms, {workers} workers"
@@ -254,9 +261,10 @@ def ceilings(bench: Bench, scale: Scale) -> Section:
         rows.append([name, rate, f"{of_replies:,.0f}", core, f"{share:.0%}"])
         limits.append(Limit(f"{name}: share of the ceiling", "at least 85 %", f"{share:.0%}", share >= 0.85))
     text = (
-        f"Rows per second of the clock, {scale.late_rows:,} rows. The ceiling is the lower of two: `workers` requests"
+        f"Rows per second of the clock, {scale.ceiling_rows:,} rows. The ceiling is the lower of two: `workers` requests"
         " every 50 ms, and what one core can encode or decode, which is the same call with replies from memory in the"
-        f" same run. {_reading_note()}"
+        " same run. A push of few rows reaches a smaller share, because the search for the name and the creation of the"
+        f" table are requests one after the other. {_reading_note()}"
     )
     head = ["work", "this package", "ceiling of replies", "ceiling of one core", "share"]
     return Section("Ceilings", text, head, rows, limits)
