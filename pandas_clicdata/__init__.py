@@ -22,6 +22,7 @@ import pandas as _pd
 
 from pandas_clicdata import errors
 from pandas_clicdata._models import AccountInfo, ColumnType, Picture, RetryPolicy, ScheduleRun, WriteResult
+from pandas_clicdata._options import option_context, options
 from pandas_clicdata._threads import fork_lock as _fork_lock
 from pandas_clicdata._version import __version__
 from pandas_clicdata.client.auth import authorization_url
@@ -98,6 +99,8 @@ __all__ = [
     "delete_rows",
     "discard_unfinished",
     "doctor",
+    "option_context",
+    "options",
     "push",
     "read_clicdata",
     "read_clicdata_batches",

@@ -754,6 +754,11 @@ class TableRef:
         """The name and RecId, for messages."""
         return f"RecId {self.rec_id}" if self.name is None else f"{self.name!r} (RecId {self.rec_id})"
 
+    @property
+    def title(self) -> str:
+        """The name, or else the RecId, for a heading."""
+        return str(self.rec_id) if self.name is None else self.name
+
 
 class TableLike(Protocol):
     """Rows in columns: an object that exports an Arrow stream, such as a DataFrame of pandas or polars."""

@@ -1,4 +1,4 @@
-"""Count the HTTP requests of each call of a public function, and bound their number.
+"""Count the HTTP requests of each call of a public function, bound their number, and show the progress of the call.
 
 The count belongs to the call, not to the process: it is in the context of the call, which its worker threads copy. The
 transport counts each request just before it is sent.
@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
 from pandas_clicdata._checks import check_whole_number
+from pandas_clicdata._options import options
+from pandas_clicdata._progress import ProgressBar, shown
 from pandas_clicdata._threads import reset_after_fork
 from pandas_clicdata.errors import RequestLimitError
 
@@ -130,15 +132,21 @@ def count_request(line: str, *, once: bool) -> None:
 
 
 def counts_requests(function: Callable[P, T]) -> Callable[P, T]:
-    """Count the requests of each call of a public function; its parameter ``max_requests``, if any, bounds them."""
+    """Count the requests of each call of a public function, and show its progress.
+
+    The parameter ``max_requests`` of the function, if any, bounds the requests; ``progress`` chooses the bar.
+    """
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         limit: Any = kwargs.get("max_requests")
+        progress: Any = kwargs.get("progress")
+        bar = ProgressBar(options.progress if progress is None else progress)
         try:
-            with counted_in(RequestCount(limit)):
+            with counted_in(RequestCount(limit)), shown(bar):
                 return function(*args, **kwargs)
         finally:
+            bar.close()
             # A traceback with locals must not show a credential among the arguments.
             args, kwargs = (), {}  # type: ignore[assignment]
 

@@ -19,8 +19,8 @@ from pandas_clicdata.types import ingest, plan
 from pandas_clicdata.write.options import RECONCILE_SECONDS
 
 if TYPE_CHECKING:
-    from pandas_clicdata._display import Progress
     from pandas_clicdata._models import RepeatedPages, StrPath, TableId, WriteResult
+    from pandas_clicdata._progress import Progress
     from pandas_clicdata.session import Session
     from pandas_clicdata.write.options import IfExists, OnNewColumns, OnUnknown
 

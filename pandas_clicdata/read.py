@@ -7,7 +7,7 @@ import marshal
 import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, overload
 
@@ -15,7 +15,6 @@ import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata._checks import check_choice, check_whole_number, did_you_mean
-from pandas_clicdata._display import Progress, ProgressBar
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
@@ -29,6 +28,9 @@ from pandas_clicdata._models import (
     TableId,
     TableRef,
 )
+from pandas_clicdata._options import checked_progress
+from pandas_clicdata._options import options as defaults
+from pandas_clicdata._progress import Progress, current_bar, shown
 from pandas_clicdata._request_count import counted_in, counts_requests, request_count
 from pandas_clicdata.client import api
 from pandas_clicdata.client.api import Client
@@ -76,8 +78,8 @@ class ReadOptions:
         Maximum number of rows.
     dtype_of : callable
         Returns the dtype that the user asks for in a column, or None.
-    progress : bool, callable or None
-        As in :func:`read_clicdata`.
+    shows_progress : bool
+        Whether the rows count as the progress of the call. If not, the progress shows that the call waits for the read.
     repeated_pages : {"check", "accept"}
         As in :func:`read_clicdata`.
     on_repeated : callable or None
@@ -98,7 +100,7 @@ class ReadOptions:
     columns: Sequence[str] | None = None
     limit: int | None = None
     dtype_of: Callable[[str], Any]
-    progress: bool | Progress | None = None
+    shows_progress: bool = False
     repeated_pages: RepeatedPages = "check"
     on_repeated: Callable[[int], object] | None = None
     workers: int = DEFAULT_WORKERS
@@ -294,7 +296,7 @@ class _PageReader:
         except (TransportError, ServerError, RateLimitError, UnexpectedReplyError) as exc:
             raise self._incomplete(f"page 1 could not be read. {exc}", 1, 0) from exc
         # Pages are also fetched after the call has returned an iterator.
-        self._requests = request_count()
+        self._requests, self._bar = request_count(), current_bar()
         self._require_pages()
         listed = self.first.columns or ()
         self.declared = {column.name: column.data_type for column in listed}
@@ -372,7 +374,8 @@ class _PageReader:
             page has the rows of an earlier one, and nothing shows that it is correct.
         """
         limit = self._options.limit
-        bar = ProgressBar(self._options.progress, f"read {self.table.label}", _smaller(limit, self.first.total))
+        if self._options.shows_progress:
+            self._bar.begin(f"read {self.table.title}", _smaller(limit, self.first.total))
         before, page, number, received = self.first, self.first, 1, 0
         numbers: dict[bytes, int] = {}
         ahead = Prefetch(self._ask, self._options.workers)
@@ -381,7 +384,10 @@ class _PageReader:
         def ask_to(last: int) -> None:
             asked.extend(map(ahead.ask, range(number + 1 + len(asked), last + 1)))
 
+        waiting = ExitStack()
         try:
+            if not self._options.shows_progress:
+                waiting.enter_context(self._bar.waiting(f"reading {self.table.title}"))
             while True:
                 count = len(page.rows)
                 self._check_page(page, before, number, received)
@@ -396,14 +402,16 @@ class _PageReader:
                 taken = page.rows if limit is None or received + count <= limit else page.rows[: limit - received]
                 if taken:
                     yield taken
-                    bar.add(len(taken))
+                    if self._options.shows_progress:
+                        self._bar.add(len(taken))
                 received += count
                 if not more or enough:
                     # Pages that were requested beyond the end are not looked at: a service may repeat its last page.
                     break
                 before, number = page, number + 1
                 try:
-                    read_page = asked.popleft()()
+                    with shown(self._bar):
+                        read_page = asked.popleft()()
                     # Before the page is parsed, so that no thread is idle meanwhile.
                     ask_to(self._last_to_ask(number, number - 1))
                     page = read_page()
@@ -414,7 +422,9 @@ class _PageReader:
                 self._check_end(page, before, number, received)
         finally:
             ahead.end()
-            bar.close()
+            waiting.close()
+            if self._options.shows_progress:
+                self._bar.close()
 
     def _require_pages(self) -> None:
         """Check that the pages which follow the first one may be requested, as far as their number is known.
@@ -430,7 +440,7 @@ class _PageReader:
             self._requests.require(pages - 1, f"The read of table {self.table.label}", changes=False)
 
     def _ask(self, number: int, *, fresh_connection: bool = False) -> Callable[[], Page]:
-        with counted_in(self._requests):
+        with counted_in(self._requests), shown(self._bar):
             return self._client.ask_page(
                 self.table.rec_id,
                 number,
@@ -729,7 +739,7 @@ def read_clicdata(
         numbers, booleans, dates, datetimes or durations that would change a value is refused. A float dtype rounds, but
         not to infinity. A period dtype gives the period that contains the datetime.
     dtype_backend : {"numpy_nullable", "pyarrow"}, optional
-        As in ``pandas.read_sql``. Default: NumPy dtypes, which are nullable only for whole numbers and booleans with
+        As in ``pandas.read_sql``. Default: ``cd.options.dtype_backend``; if that is None, NumPy dtypes, which are nullable only for whole numbers and booleans with
         nulls. With "pyarrow", long numbers are decimals; a column with a number that no Arrow decimal holds, such as
         1e400, is text, which has every digit.
     parse_dates : list of str or dict, optional
@@ -752,7 +762,9 @@ def read_clicdata(
         :class:`RequestLimitError` states how many. Otherwise, the read fails before it sends one more. Default: no
         limit.
     progress : bool or callable, optional
-        True shows a progress bar. A callable is called with the number of rows so far and the total, or None.
+        True shows a progress bar, False none. A callable is called with the number of rows so far and the total, or
+        None. Default: ``cd.options.progress``; if that is None, a bar in an interactive session, such as a notebook,
+        if the call takes more than two seconds.
     session : Session, optional
         The session to use. Default: the one of :func:`connect`.
 
@@ -802,6 +814,7 @@ def read_clicdata(
         table, version, columns, limit, types, repeated_pages, workers, progress, index_names, call="pd.read_clicdata"
     )
     to_pandas.checked_backend(dtype_backend)
+    dtype_backend = dtype_backend or defaults.dtype_backend
     parse_dates = _checked_dates(parse_dates)
     index_col = index_col if index_col is None or isinstance(index_col, str) else index_names
     named = {
@@ -915,15 +928,14 @@ def _read_options(
     wanted = None if columns is None else _names("columns", columns)
     if wanted is not None:
         wanted += [name for name in index_names if name not in wanted]
-    if progress is not None and not isinstance(progress, bool) and not callable(progress):
-        raise TypeError(f"progress= must be True, False, None or a callable, not {progress!r}.")
+    checked_progress(progress)
     return ReadOptions(
         table=api.checked_table(table),
         version=None if version is None else check_whole_number("version", version, least=0),
         columns=wanted,
         limit=None if limit is None else check_whole_number("limit", limit, least=0),
         dtype_of=_read_as(dtype),
-        progress=progress,
+        shows_progress=True,
         repeated_pages=repeated_pages,
         workers=check_whole_number("workers", workers, least=1),
         call=f"{call}({table!r}",

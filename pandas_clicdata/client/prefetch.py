@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, wait
@@ -12,6 +13,7 @@ from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from pandas_clicdata._models import STOP_RETRIES, Stop
+from pandas_clicdata._progress import SECONDS_BETWEEN_DRAWS, current_bar
 from pandas_clicdata._threads import started
 
 T = TypeVar("T")
@@ -28,8 +30,9 @@ _SECONDS_PER_WAIT = 1.0
 
 def _result(page: Future[T]) -> T:
     """Wait for a page. Each wait ends after a second, because Ctrl-C may not interrupt one, on Windows never."""
-    while not wait([page], _SECONDS_PER_WAIT).done:
-        pass
+    bar, began = current_bar(), time.monotonic()
+    while not wait([page], SECONDS_BETWEEN_DRAWS if bar.active else _SECONDS_PER_WAIT).done:
+        bar.tick(silent_since=began)
     return page.result()
 
 

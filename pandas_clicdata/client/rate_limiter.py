@@ -11,6 +11,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from pandas_clicdata._models import STOP_RETRIES, RetryPolicy
+from pandas_clicdata._progress import parts_of_wait
 from pandas_clicdata._threads import reset_after_fork
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -127,9 +128,11 @@ class RateLimiter:
                         return Decision.STOPPED
                     self._changed.wait(_POLL_SECONDS)
                     continue
+                requested = self._requested_until > self._clock()
             if isinstance(step, Decision):
                 return step
-            if sleep_unless_stopped(step, self._sleep):
+            reason = "ClicData asked to wait" if requested else "ClicData refuses requests, trying again in"
+            if sleep_unless_stopped(step, self._sleep, reason):
                 return Decision.STOPPED
 
     def try_acquire(self, ticket: Ticket) -> Decision | float:
@@ -289,7 +292,7 @@ class RateLimiter:
         return until - since > self._retry.give_up_after
 
 
-def sleep_unless_stopped(seconds: float, sleep: Callable[[float], object]) -> bool:
+def sleep_unless_stopped(seconds: float, sleep: Callable[[float], object], reason: str) -> bool:
     """Wait until the time is over or the thread is asked to stop its retries.
 
     Parameters
@@ -298,6 +301,8 @@ def sleep_unless_stopped(seconds: float, sleep: Callable[[float], object]) -> bo
         The time.
     sleep : callable
         Waits for a number of seconds. Not used where the thread can be asked to stop.
+    reason : str
+        What it waits for; the progress bar shows it before the seconds that are left.
 
     Returns
     -------
@@ -305,7 +310,9 @@ def sleep_unless_stopped(seconds: float, sleep: Callable[[float], object]) -> bo
         Whether the thread was asked to stop.
     """
     stop = STOP_RETRIES.get()
-    if stop is None:
-        sleep(seconds)
-        return False
-    return stop.wait(seconds)
+    for part in parts_of_wait(seconds, reason):
+        if stop is None:
+            sleep(part)
+        elif stop.wait(part):
+            return True
+    return False

@@ -387,7 +387,9 @@ class Transport:
                 break
             # After a refusal, the rate limiter waits.
             limited = isinstance(last, Reply) and _is_rate_limited(last)
-            if not limited and sleep_unless_stopped(self._wait_after(last, counted), self._sleep):
+            if not limited and sleep_unless_stopped(
+                self._wait_after(last, counted), self._sleep, "a request failed, trying again in"
+            ):
                 break
         if isinstance(last, Reply):
             return last

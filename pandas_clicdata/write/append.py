@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata._display import Progress
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
     MAX_BATCH_ROWS,
@@ -19,6 +18,7 @@ from pandas_clicdata._models import (
     TableRef,
     WriteResult,
 )
+from pandas_clicdata._progress import Progress
 from pandas_clicdata._request_count import counts_requests
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import ResumeError, VerificationError
@@ -140,7 +140,9 @@ def append(
         are sent anyway; the docs list them. Default: no limit, but :class:`RequestLimitError` if more than 10,000
         requests for one row each are needed.
     progress : bool or callable, optional
-        True shows a progress bar. A callable is called with the number of rows so far and the total, or None.
+        True shows a progress bar, False none. A callable is called with the number of rows so far and the total, or
+        None. Default: ``cd.options.progress``; if that is None, a bar in an interactive session, such as a notebook,
+        if the call takes more than two seconds.
     session : Session, optional
         The session to use. Default: the one of :func:`connect`.
 

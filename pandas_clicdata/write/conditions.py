@@ -18,8 +18,8 @@ from typing import Any, get_args
 import numpy as np
 
 from pandas_clicdata import read
-from pandas_clicdata._display import ProgressBar
 from pandas_clicdata._models import ColumnType, MultipleRows, PlannedColumn, RequestOutcome
+from pandas_clicdata._progress import current_bar
 from pandas_clicdata.client.operations import UpdateKey
 from pandas_clicdata.client.service_profile import ServiceProfile
 from pandas_clicdata.errors import (
@@ -239,11 +239,9 @@ def send_updates(
         # After a lost reply, the client repeats an update of all matching rows: the same values twice are harmless.
         return context.client.update(context.table.rec_id, batch.body, batch.values, multiple_rows, known)
 
-    bar = ProgressBar(context.options.progress, f"update {context.table.label}", count)
-    try:
-        return send_all(updates, send, workers=int(context.options.workers), bar=bar)
-    finally:
-        bar.close()
+    bar = current_bar()
+    bar.begin(f"update {context.table.title}", count)
+    return send_all(updates, send, workers=int(context.options.workers), bar=bar)
 
 
 @dataclass(frozen=True)

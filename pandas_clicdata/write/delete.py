@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, get_args
 
 from pandas_clicdata import read
 from pandas_clicdata._checks import check_choice, check_whole_number, did_you_mean
-from pandas_clicdata._display import Progress, ProgressBar
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
@@ -23,6 +22,7 @@ from pandas_clicdata._models import (
     TableRef,
     WriteResult,
 )
+from pandas_clicdata._progress import Progress, current_bar
 from pandas_clicdata._request_count import counts_requests, request_count
 from pandas_clicdata.client import api, operations
 from pandas_clicdata.client.api import Client
@@ -223,11 +223,9 @@ def _delete(
         # carried out late, and would delete rows with these keys that the user has sent meanwhile.
         return context.client.delete(context.table.rec_id, batch.body, multiple_rows)
 
-    bar = ProgressBar(options.progress, f"{context.operation} {label}", context.payload.rows)
-    try:
-        sent = send_all(batches, send, workers=int(options.workers), bar=bar)
-    finally:
-        bar.close()
+    bar = current_bar()
+    bar.begin(f"{context.operation} {context.table.title}", context.payload.rows)
+    sent = send_all(batches, send, workers=int(options.workers), bar=bar)
     require_complete(context, wording, sent)
     facts["notes"] = wait_for_late_requests(sent, options.reconcile_wait)
     return receipt(

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from pandas_clicdata._display import ProgressBar
 from pandas_clicdata._models import RequestOutcome
+from pandas_clicdata._progress import ProgressBar, current_bar, parts_of_wait
 from pandas_clicdata._request_count import beyond_limit
 from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import ApiError, ClicDataError, IncompleteWriteError, RowRange, VerificationError
@@ -105,11 +105,10 @@ class ExactlyOnceInsert:
         VerificationError
             Rows were stored twice.
         """
-        options, title = self._context.options, f"{self._context.operation} {self._context.table.label}"
-        bar = ProgressBar(options.progress, title, self._payload.rows)
+        title = f"{self._context.operation} {self._context.table.title}"
+        bar = current_bar()
+        bar.begin(title, self._payload.rows, done=row_ranges.count(self._journal.confirmed))
         try:
-            if self._journal.confirmed:
-                bar.add(row_ranges.count(self._journal.confirmed))
             with contextlib.ExitStack() as finishing:
                 self._run(bar, finishing)
         except _Stopped as stopped:
@@ -118,8 +117,6 @@ class ExactlyOnceInsert:
             raise
         except BaseException as exc:  # noqa: BLE001 - whatever happened, the state of the rows is reported
             raise_from(self._error(exc), exc)
-        finally:
-            bar.close()
 
     def _run(self, bar: ProgressBar, finishing: contextlib.ExitStack) -> None:
         """Send, reconcile and resend until every row is confirmed.
@@ -334,7 +331,8 @@ def _is_too_large(result: BatchResult) -> bool:
 
 
 def _wait_until(moment: float) -> None:
-    time.sleep(max(0.0, moment - time.time()))
+    for seconds in parts_of_wait(max(0.0, moment - time.time()), "looking for late rows in"):
+        time.sleep(seconds)
 
 
 class _Stopped(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,8 +14,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from pandas_clicdata._display import ProgressBar
 from pandas_clicdata._models import STOP_RETRIES, RequestOutcome, Stop
+from pandas_clicdata._progress import SECONDS_BETWEEN_DRAWS, ProgressBar
 from pandas_clicdata._request_count import beyond_limit
 from pandas_clicdata._threads import started
 from pandas_clicdata.errors import ClicDataError, ConnectionLostError, RequestLimitError, RowRange
@@ -270,6 +271,9 @@ class _Sending:
             except BaseException as again:  # noqa: BLE001 - a second Ctrl-C
                 self._stop.set()
                 failure = again
+            with contextlib.suppress(Exception):
+                # The rows of the batches that were in flight.
+                self._advance_bar()
         with self._changed:
             self._abandoned = True
             self._stop.abandon()
@@ -288,8 +292,8 @@ class _Sending:
 
     def _put(self, batch: Batch) -> None:
         """Queue a batch; block while as many wait as there are workers."""
+        self._wait_for(lambda: self._stop.is_set() or len(self._waiting) < self._workers)
         with self._changed:
-            self._changed.wait_for(lambda: self._stop.is_set() or len(self._waiting) < self._workers)
             self._waiting.append(batch)
             if not self._stop.is_set():
                 self._start_thread()
@@ -317,10 +321,20 @@ class _Sending:
         with self._changed:
             self._complete = True
             self._added.notify_all()
-            # Unlike a join, this can be repeated after an interrupt.
-            self._changed.wait_for(lambda: not self._running or self._broken)
+        # Unlike a join, this can be repeated after an interrupt.
+        self._wait_for(lambda: bool(not self._running or self._broken))
         if not self._threads:
             self._check()
+
+    def _wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait until the worker threads meet a condition, and draw the bar meanwhile."""
+        began = time.monotonic()
+        while True:
+            with self._changed:
+                if self._changed.wait_for(condition, SECONDS_BETWEEN_DRAWS if self._bar.active else None):
+                    return
+            self._advance_bar()
+            self._bar.tick(silent_since=began)
 
     def _advance_bar(self) -> None:
         while self._counted_in_bar < len(self._ended):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, get_args
 import numpy as np
 
 from pandas_clicdata._checks import check_choice, check_path, check_whole_number
-from pandas_clicdata._display import Progress
 from pandas_clicdata._models import MAX_BATCH_ROWS, RepeatedPages, StrPath
+from pandas_clicdata._options import checked_progress
+from pandas_clicdata._progress import Progress
 
 if TYPE_CHECKING:
     from pandas_clicdata.client.api import Client
@@ -55,8 +56,7 @@ class Options:
         for name in ("dry_run", "verify"):
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise TypeError(f"{name}= must be True or False, not {getattr(self, name)!r}.")
-        if self.progress is not None and not isinstance(self.progress, bool) and not callable(self.progress):
-            raise TypeError(f"progress= must be True, False, None or a callable, not {self.progress!r}.")
+        checked_progress(self.progress)
         check_choice("if_exists", self.if_exists, get_args(IfExists))
         check_choice("on_new_columns", self.on_new_columns, get_args(OnNewColumns))
         check_choice("repeated_pages", self.repeated_pages, get_args(RepeatedPages))

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata._checks import check_text
-from pandas_clicdata._display import Progress
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
@@ -21,6 +20,7 @@ from pandas_clicdata._models import (
     TableRef,
     WriteResult,
 )
+from pandas_clicdata._progress import Progress
 from pandas_clicdata._request_count import counts_requests
 from pandas_clicdata.client import api
 from pandas_clicdata.client.api import Client

@@ -21,7 +21,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pandas_clicdata._checks import check_path
-from pandas_clicdata._display import Progress, ProgressBar
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
@@ -36,6 +35,7 @@ from pandas_clicdata._models import (
     WireFormat,
     WriteResult,
 )
+from pandas_clicdata._progress import Progress, ProgressBar, parts_of_wait
 from pandas_clicdata._request_count import beyond_limit, counts_requests
 from pandas_clicdata.client import api, operations
 from pandas_clicdata.errors import (
@@ -228,7 +228,9 @@ def _clear(context: WriteContext, old: Payload, *, late_deletes: bool) -> None:
         if scan.rows:
             raise ClicDataError(f"{scan.rows:,} rows are still in table {table.label} after every condition was used.")
     if since is not None:
-        time.sleep(max(0.0, since + context.options.reconcile_wait - time.monotonic()))
+        wait = max(0.0, since + context.options.reconcile_wait - time.monotonic())
+        for seconds in parts_of_wait(wait, "waiting for late deletes, going on in"):
+            time.sleep(seconds)
 
 
 def _delete_matching(context: WriteContext, finds: Sequence[bytes]) -> bool:
@@ -239,7 +241,7 @@ def _delete_matching(context: WriteContext, finds: Sequence[bytes]) -> bool:
         return context.client.delete(context.table.rec_id, batch.body)
 
     batches = (Batch((), find, number) for number, find in enumerate(finds))
-    sent = send_all(batches, send, workers=int(context.options.workers), bar=ProgressBar(None, "", None))
+    sent = send_all(batches, send, workers=int(context.options.workers), bar=ProgressBar(False))
     if sent.reason is not None:
         raise sent.reason
     return sent.possibly_repeated

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata import read
-from pandas_clicdata._display import Progress
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
@@ -20,6 +19,7 @@ from pandas_clicdata._models import (
     TableLike,
     WriteResult,
 )
+from pandas_clicdata._progress import Progress
 from pandas_clicdata._request_count import counts_requests
 from pandas_clicdata.client import api, operations
 from pandas_clicdata.errors import FrameError, RowRange, VerificationError

@@ -261,10 +261,10 @@ def ceilings(bench: Bench, scale: Scale) -> Section:
         rows.append([name, rate, f"{of_replies:,.0f}", core, f"{share:.0%}"])
         limits.append(Limit(f"{name}: share of the ceiling", "at least 85 %", f"{share:.0%}", share >= 0.85))
     text = (
-        f"Rows per second of the clock, {scale.ceiling_rows:,} rows. The ceiling is the lower of two: `workers` requests"
-        " every 50 ms, and what one core can encode or decode, which is the same call with replies from memory in the"
-        " same run. A push of few rows reaches a smaller share, because the search for the name and the creation of the"
-        f" table are requests one after the other. {_reading_note()}"
+        f"Rows per second of the clock, {scale.ceiling_rows:,} rows. The ceiling is the lower of two: `workers`"
+        " requests every 50 ms, and what one core can encode or decode, which is the same call with replies from"
+        " memory in the same run. A push of few rows reaches a smaller share, because the search for the name and the"
+        f" creation of the table are requests one after the other. {_reading_note()}"
     )
     head = ["work", "this package", "ceiling of replies", "ceiling of one core", "share"]
     return Section("Ceilings", text, head, rows, limits)

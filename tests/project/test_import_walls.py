@@ -40,7 +40,9 @@ LEAVES: dict[str, set[str]] = {
     # Inside a function, because `_models` imports `errors`, which imports `_ipython`.
     "_ipython": {"_models"},
     "_models": {"_display"},
-    "_request_count": {"_checks", "_threads"},
+    "_options": {"_checks"},
+    "_progress": {"_display"},
+    "_request_count": {"_checks", "_options", "_progress", "_threads"},
     "_threads": set(),
     "_version": set(),
     "errors": {"_docstrings", "_ipython"},

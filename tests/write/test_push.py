@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pandas_clicdata as cd
-from pandas_clicdata._display import ProgressBar
 from pandas_clicdata._models import InsertCounts, RequestOutcome
+from pandas_clicdata._progress import ProgressBar
 from pandas_clicdata.write import row_ranges
 from pandas_clicdata.write.executor import Batch, Outcome, send_all
 from pandas_clicdata.write.options import Options
@@ -290,7 +290,7 @@ def test_ranges_are_disjoint_complete_and_correct(sizes, replies, workers, break
             raise ZeroDivisionError
         return RequestOutcome(InsertCounts(batch.rows + (reply == "miscounted"), None))
 
-    delivery = send_all(numbered(batches()), send, workers=workers, bar=ProgressBar(None, "", None))
+    delivery = send_all(numbered(batches()), send, workers=workers, bar=ProgressBar(False))
     confirmed, unknown, unsent = (row_ranges.positions(delivery.ranges(outcome)) for outcome in Outcome)
     left = row_ranges.positions(pair for batch in delivery.not_started for pair in batch.ranges)
     assert sorted(confirmed + unknown + unsent + left) == list(range(produced))
@@ -322,7 +322,7 @@ def test_no_more_batches_are_in_flight_than_workers():
         return RequestOutcome()
 
     batches = numbered(Batch(((n, n + 1),), b"") for n in range(12))
-    assert send_all(batches, send, workers=3, bar=ProgressBar(None, "", None)).complete
+    assert send_all(batches, send, workers=3, bar=ProgressBar(False)).complete
     assert maximum == 3
 
 
@@ -340,7 +340,7 @@ def test_an_interrupt_waits_for_the_batches_in_flight():
         threading.Timer(0.05, proceed.set).start()
         raise KeyboardInterrupt
 
-    delivery = send_all(numbered(batches()), send, workers=2, bar=ProgressBar(None, "", None))
+    delivery = send_all(numbered(batches()), send, workers=2, bar=ProgressBar(False))
     assert isinstance(delivery.failure, KeyboardInterrupt)
     assert (delivery.ranges(Outcome.CONFIRMED), delivery.ranges(Outcome.UNKNOWN)) == ([(0, 5)], [])
 
@@ -365,7 +365,7 @@ def test_a_second_interrupt_leaves_the_batches_in_flight_unknown(monkeypatch):
         monkeypatch.setattr(threading.Condition, "wait_for", interrupted)
         raise KeyboardInterrupt
 
-    delivery = send_all(numbered(batches()), send, workers=2, bar=ProgressBar(None, "", None))
+    delivery = send_all(numbered(batches()), send, workers=2, bar=ProgressBar(False))
     proceed.set()
     assert isinstance(delivery.failure, KeyboardInterrupt)
     assert (delivery.ranges(Outcome.CONFIRMED), delivery.ranges(Outcome.UNKNOWN)) == ([], [(0, 5)])
