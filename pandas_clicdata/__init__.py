@@ -27,7 +27,7 @@ from pandas_clicdata._threads import fork_lock as _fork_lock
 from pandas_clicdata._version import __version__
 from pandas_clicdata.client.auth import authorization_url
 from pandas_clicdata.errors import *  # noqa: F403
-from pandas_clicdata.read import read_clicdata, read_clicdata_batches
+from pandas_clicdata.read import read_arrow, read_clicdata, read_clicdata_batches, read_polars
 from pandas_clicdata.session import Session, SessionManager, connect
 
 if _TYPE_CHECKING:
@@ -102,8 +102,10 @@ __all__ = [
     "option_context",
     "options",
     "push",
+    "read_arrow",
     "read_clicdata",
     "read_clicdata_batches",
+    "read_polars",
     "refresh",
     "request",
     "restore",

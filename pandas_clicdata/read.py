@@ -1,15 +1,17 @@
-"""``read_clicdata`` and ``read_clicdata_batches``: read all pages, prove them complete, return frames or batches."""
+"""Read all pages of a table, prove them complete, and return frames, Arrow tables or Arrow batches."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import importlib
 import marshal
 import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, get_args, overload
 
 import pandas as pd
 import pyarrow as pa
@@ -50,6 +52,8 @@ from pandas_clicdata.types import infer, recast, row_codec, to_pandas
 from pandas_clicdata.types.to_pandas import DtypeBackend
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from pandas_clicdata.session import Session
 
 
@@ -59,7 +63,45 @@ _PAGE_BEYOND_END = 1_000_000
 _STABLE_TRIES = 3
 _PAGES_PER_PIECE = 32
 """Texts stay in the frame as Arrow arrays, which are slow to use if there are many of them."""
+P = ParamSpec("P")
 T = TypeVar("T")
+_NAMES_IN_PANDAS = {"nrows": "limit", "usecols": "columns"}
+"""Parameters of ``pandas.read_csv``, and their names here."""
+
+
+def _answers_names_of_pandas(module: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Answer parameters that ``pandas.read_csv`` names differently with the line to call instead.
+
+    Parameters
+    ----------
+    module : str
+        The module in that line, such as ``"pd"``.
+    """
+
+    def answer(function: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            given = [name for name in _NAMES_IN_PANDAS if name in kwargs]
+            if not given:
+                return function(*args, **kwargs)
+            renamed = {_NAMES_IN_PANDAS.get(name, name): value for name, value in kwargs.items()}
+            shown = [*map(repr, args), *(f"{name}={_pasted(name, value)}" for name, value in renamed.items())]
+            answers = " and ".join(f"{name}= is named {_NAMES_IN_PANDAS[name]}=" for name in given)
+            raise TypeError(f"{answers} here. Call:\n    {module}.{function.__name__}({', '.join(shown)})")
+
+        return call
+
+    return answer
+
+
+def _pasted(name: str, value: object) -> str:
+    """Return an argument as code; the name of the parameter if the value has no short code."""
+    if name == "columns" and not isinstance(value, str) and isinstance(value, Iterable):
+        value = list(value)
+        if not all(isinstance(each, str) for each in value):
+            return "[…]"
+    is_plain = value is None or isinstance(value, bool | int | float | str | list | dict)
+    return repr(value) if is_plain else "[…]" if name == "columns" else name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -685,6 +727,7 @@ def read_clicdata(
 
 
 @shown_briefly
+@_answers_names_of_pandas("pd")
 @counts_requests
 def read_clicdata(
     table: TableId,
@@ -791,6 +834,7 @@ def read_clicdata(
     See Also
     --------
     read_clicdata_batches : Read a table as Arrow batches.
+    read_arrow, read_polars : Read a table into one of Arrow, or into a frame of polars.
     ClicDataAccessor.push : Send a DataFrame.
 
     Examples
@@ -829,14 +873,194 @@ def read_clicdata(
         reader = _with_schema_columns(_stream(client_of(session), options), restored, columns)
         _check_columns_exist(reader.schema.names, **named)
         return _chunks(reader, size, conversion)
-    inferred, count = _read(client_of(session), options)
-    if not inferred and not count and columns is None:
-        inferred = {name: infer.InferredColumn(pa.chunked_array([], pa.string())) for name in restored}
+    inferred, count = _read_or_empty(client_of(session), options, restored)
     _check_columns_exist(list(inferred), **named)
     return to_pandas.to_frame(inferred, count, **conversion)
 
 
+def _read_or_empty(
+    client: Client, options: ReadOptions, restored: Mapping[str, Any]
+) -> tuple[dict[str, infer.InferredColumn], int]:
+    """Read a table; if it is empty and its columns are not listed, return those of ``schema=``."""
+    inferred, count = _read(client, options)
+    if not inferred and not count and options.columns is None:
+        inferred = {name: infer.InferredColumn(pa.chunked_array([], pa.string())) for name in restored}
+    return inferred, count
+
+
 @shown_briefly
+@_answers_names_of_pandas("cd")
+@parameters_from(read_clicdata)
+@counts_requests
+def read_arrow(
+    table: TableId,
+    *,
+    version: int | None = None,
+    columns: Sequence[str] | None = None,
+    limit: int | None = None,
+    schema: Any = None,
+    repeated_pages: RepeatedPages = "check",
+    workers: int = DEFAULT_WORKERS,
+    max_requests: int | None = None,
+    progress: bool | Progress | None = None,
+    session: Session | None = None,
+) -> pa.Table:
+    """Read a table into an Arrow table, completely or not at all.
+
+    Parameters
+    ----------
+    {table}
+    {version}
+    {columns}
+    {limit}
+    schema : DataFrame, pyarrow.Schema or dict of str to dtype, optional
+        As in :func:`read_clicdata`. Periods, intervals and Python objects without an Arrow type stay text.
+    {repeated_pages}
+    {workers}
+    {max_requests}
+    {progress}
+    {session}
+
+    Returns
+    -------
+    pyarrow.Table
+        The rows. Text is ``string``, a number ``int64`` or ``double``, a checkbox ``bool``, a date ``date32`` and a
+        datetime ``timestamp[us]`` in UTC. Numbers that these do not hold exactly are decimals, or text if no decimal of
+        Arrow holds one of them.
+
+    Raises
+    ------
+    IncompleteReadError
+        The rows received are not the whole table. A part of it is never returned.
+    TableNotFoundError
+        No table has this RecId or name, or it has no such version.
+    ColumnNotFoundError
+        The table lacks a column.
+    ColumnConversionError
+        A value does not fit the type in ``schema``.
+
+    See Also
+    --------
+    read_clicdata_batches : Read a table that is larger than memory.
+    read_polars : Read a table into a frame of polars.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = pd.DataFrame({"plane": ["A320"], "seats": [180]}).clicdata.push("Planes in Arrow")
+    >>> cd.read_arrow("Planes in Arrow").schema
+    plane: string
+    seats: int64
+    """
+    restored = recast.restore_targets(schema)
+    types = _types(restored, columns, None)
+    options = _read_options(
+        table, version, columns, limit, types, repeated_pages, workers, progress, call="cd.read_arrow"
+    )
+    inferred, _ = _read_or_empty(client_of(session), options, restored)
+    if columns is None:
+        _check_columns_exist(list(inferred), schema=restored)
+    arrays = {name: infer.arrow_column(column) for name, column in inferred.items()}
+    for name, target in (types or {}).items():
+        if isinstance(target, recast.RestoreTarget) and target.arrow_type is not None:
+            arrays[name] = pa.chunked_array([target.array(name, arrays[name], 0)])
+    return pa.table(arrays)
+
+
+@shown_briefly
+@_answers_names_of_pandas("cd")
+@parameters_from(read_arrow, read_clicdata)
+def read_polars(
+    table: TableId,
+    *,
+    version: int | None = None,
+    columns: Sequence[str] | None = None,
+    limit: int | None = None,
+    schema: Any = None,
+    repeated_pages: RepeatedPages = "check",
+    workers: int = DEFAULT_WORKERS,
+    max_requests: int | None = None,
+    progress: bool | Progress | None = None,
+    session: Session | None = None,
+) -> pl.DataFrame:
+    """Read a table into a polars DataFrame, completely or not at all.
+
+    Parameters
+    ----------
+    {table}
+    {version}
+    {columns}
+    {limit}
+    {schema}
+    {repeated_pages}
+    {workers}
+    {max_requests}
+    {progress}
+    {session}
+
+    Returns
+    -------
+    polars.DataFrame
+        The rows, with the types of :func:`read_arrow`. Numbers of more than 38 digits, which polars does not hold, are
+        text.
+
+    Raises
+    ------
+    ImportError
+        polars is not installed. Nothing was requested.
+    IncompleteReadError
+        The rows received are not the whole table. A part of it is never returned.
+    TableNotFoundError
+        No table has this RecId or name, or it has no such version.
+    ColumnNotFoundError
+        The table lacks a column.
+    ColumnConversionError
+        A value does not fit the type in ``schema``.
+
+    See Also
+    --------
+    read_arrow : Read a table into an Arrow table.
+    push : Send a frame of polars, too.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = cd.push(pl.DataFrame({"plane": ["A320"], "seats": [180]}), "Planes in polars")
+    >>> cd.read_polars("Planes in polars").row(0)
+    ('A320', 180)
+    """
+    try:
+        polars = importlib.import_module("polars")
+    except ImportError as exc:
+        raise ImportError(
+            "read_polars needs polars, which is not installed: pip install polars. Or read an Arrow table:"
+            f" cd.read_arrow({table!r})"
+        ) from exc
+    arrow = read_arrow(
+        table,
+        version=version,
+        columns=columns,
+        limit=limit,
+        schema=schema,
+        repeated_pages=repeated_pages,
+        workers=workers,
+        max_requests=max_requests,
+        progress=progress,
+        session=session,
+    )
+    for at, field in enumerate(arrow.schema):
+        if pa.types.is_decimal256(field.type):
+            arrow = arrow.set_column(at, field.name, arrow.column(at).cast(pa.string()))
+    frame: pl.DataFrame = polars.from_arrow(arrow)
+    return frame
+
+
+@shown_briefly
+@_answers_names_of_pandas("cd")
 @parameters_from(read_clicdata)
 @counts_requests
 def read_clicdata_batches(
