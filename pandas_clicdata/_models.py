@@ -766,6 +766,29 @@ class TableLike(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
+class ArrayLike(Protocol):
+    """Rows in columns: an object that exports an Arrow array of structs."""
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> object: ...
+
+
+class CursorLike(Protocol):
+    """Rows of a query: a cursor of ADBC."""
+
+    @property
+    def fetch_record_batch(self) -> Callable[..., Any]: ...
+
+
+class LazyLike(Protocol):
+    """Rows that are loaded when they are needed: a polars LazyFrame."""
+
+    @property
+    def collect(self) -> Callable[..., Any]: ...
+
+
+Rows = TableLike | ArrayLike | CursorLike | LazyLike | Iterable[Any]
+"""What the write functions accept: a frame, or an iterable of frames or dicts."""
+
 TableId = int | str | SupportsIndex
 """A RecId, or the name of a table."""
 

@@ -383,9 +383,26 @@ class FrameError(_CellError):
         The label of the row in the index, or its position if there is no index.
     value : str, optional
         The value, as text.
+    piece : int, optional
+        The number of the frame, counted from 1, if the frames come one after the other.
     **fields
         ``operation`` and ``ambiguous`` of :class:`ClicDataError`.
     """
+
+    piece: int | None
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        column: str | None = None,
+        row: Any = None,
+        value: str | None = None,
+        piece: int | None = None,
+        **fields: Any,
+    ) -> None:
+        super().__init__(message, column=column, row=row, value=value, **fields)
+        self.piece = piece
 
 
 class ColumnNameError(FrameError):
@@ -425,9 +442,9 @@ class SimilarKeysError(FrameError):
 
 
 class ColumnMismatchError(FrameError):
-    """The columns of the frame and of the table differ.
+    """The columns of the frame and of the table differ, or those of two frames of an iterable.
 
-    Raised before rows are sent. The message shows the columns of both sides.
+    The columns of the frame and the table are compared before rows are sent. The message shows both sides.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from pandas_clicdata import read
 from pandas_clicdata._checks import check_choice, check_whole_number
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
-from pandas_clicdata._models import MultipleRows, RefreshMethod, RepeatedPages, TableId, TableLike, WriteResult
+from pandas_clicdata._models import MultipleRows, RefreshMethod, RepeatedPages, Rows, TableId, TableLike, WriteResult
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import AmbiguousWriteError, ClicDataError, NotFoundError, TableNotFoundError
 from pandas_clicdata.read import read_clicdata
@@ -303,14 +303,14 @@ class Data(Resource):
         return create_table(self._client, name, cols, _description(description, desc))
 
     @parameters_from(get_data_history)
-    def append_data(self, rec_id: TableId, data: TableLike, **options: Any) -> WriteResult:
+    def append_data(self, rec_id: TableId, data: Rows, **options: Any) -> WriteResult:
         """Append rows to an existing table, each exactly once.
 
         Parameters
         ----------
         {rec_id}
-        data : DataFrame, pyarrow.Table or object
-            The rows: any object with ``__arrow_c_stream__``, such as a polars DataFrame.
+        data : DataFrame, list of dict, iterable of DataFrame or object
+            The rows, as for :func:`append`.
         **options
             The options of :func:`append`: ``on``, ``column_types``, ``index``, ``dry_run``, ``verify`` and others.
 
@@ -353,7 +353,7 @@ class Data(Resource):
         self,
         name: str,
         description: str = "",
-        data: TableLike | None = None,
+        data: Rows | None = None,
         *,
         desc: str | None = None,
         **options: Any,

@@ -326,13 +326,18 @@ def numbers_from_text(values: pa.ChunkedArray, location: Location) -> pa.Chunked
     """Accept text that is a JSON number; refuse all else, such as "00123", which would read back differently."""
     texts = values.cast(TEXT)
     location.refuse_where(
-        pc.invert(pc.match_substring_regex(texts, _JSON_NUMBER)),
+        not_numbers(texts),
         texts,
         "is not written as a plain number, so the text would be lost. Convert the column first: df[…] ="
         " pd.to_numeric(df[…]).",
     )
     location.refuse_where(pc.greater(pc.binary_length(texts), LONGEST_NUMBER), texts, TOO_LONG)
     return texts
+
+
+def not_numbers(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Mark the texts that are not a number in JSON."""
+    return pc.invert(pc.match_substring_regex(texts, _JSON_NUMBER))
 
 
 def booleans_from_text(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:

@@ -1,4 +1,4 @@
-"""Convert any frame-like object to named Arrow columns."""
+"""Convert any frame-like object, or an iterable of them, to named Arrow columns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import contextlib
 import copy
 import datetime as dt
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from numbers import Integral
@@ -17,7 +18,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pandas_clicdata.errors import CellValueError, ColumnNameError, FrameError, UnsupportedTypeError
+from pandas_clicdata._checks import did_you_mean
+from pandas_clicdata.errors import (
+    CellValueError,
+    ColumnMismatchError,
+    ColumnNameError,
+    FrameError,
+    UnsupportedTypeError,
+)
+from pandas_clicdata.types import pieces
 from pandas_clicdata.types.encode import (
     DURATION_NOTE,
     FINER_THAN_NANOSECONDS,
@@ -33,6 +42,7 @@ from pandas_clicdata.types.encode import (
     chunked,
     duration_text,
     period_text,
+    python_value,
     short_repr,
 )
 from pandas_clicdata.types.infer import is_object_dtype
@@ -41,6 +51,7 @@ from pandas_clicdata.types.json_text import has_json_text
 _MAX_FAULTS = 20
 _MAX_LABELS = 5
 _CHECKED_ROWS = 10_000
+_VALUES_AHEAD = 1_000_000
 _FIRST_TOO_LONG = 10**LONGEST_NUMBER
 _NANOSECONDS = f"{HAS_NANOSECONDS}.map(lambda value: pd.Timestamp(value).round('us'), na_action='ignore')."
 
@@ -467,7 +478,7 @@ class Source:
         Number of rows; None for a stream.
     label : RowLabels
         The labels of the rows.
-    stream : pyarrow.RecordBatchReader or None
+    stream : Stream or None
         The rows of a stream.
     levels : mapping of str to object
         The columns that are levels of the index, and the name of each level; None if the level has no name.
@@ -480,19 +491,68 @@ class Source:
     columns: Sequence[SourceColumn]
     rows: int | None
     label: RowLabels
-    stream: pa.RecordBatchReader | None = None
+    stream: Stream | None = None
     levels: Mapping[str, object] = field(default_factory=dict)
     optional: Sequence[str] = ()
     index_faults: Sequence[ColumnNameError] = ()
 
 
-def as_source(obj: object, *, index: bool | None = False) -> Source:
-    """Convert a frame-like object to named Arrow columns.
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a stream.
+
+    Attributes
+    ----------
+    source : Source
+        The rows, which are in memory.
+    number : int or None
+        The number of the frame in the iterable, for errors; None for a batch of a reader and for dicts.
+    """
+
+    source: Source
+    number: int | None = None
+
+
+class Stream:
+    """The pieces of a stream, which can be taken once.
 
     Parameters
     ----------
-    obj : DataFrame, pyarrow.Table, pyarrow.RecordBatchReader or object with ``__arrow_c_stream__``
-        The data. An object without length is read as a stream.
+    pieces : iterable of Piece
+        The pieces, each with the columns of the first one.
+    varies : bool
+        Whether the Arrow types of a column may differ between pieces.
+    in_memory : bool, default False
+        Whether the frames are in memory anyway, so that they can be read before the first request.
+    """
+
+    def __init__(self, pieces: Iterable[Piece], *, varies: bool, in_memory: bool = False) -> None:
+        self.varies = varies
+        self.in_memory = in_memory
+        self.held: deque[Piece] = deque()
+        """The pieces that were read ahead, and remain part of the stream."""
+        self._rest = iter(pieces)
+
+    def read_ahead(self) -> Piece | None:
+        """Read one more piece, which remains part of the stream; None at its end."""
+        piece = next(self._rest, None)
+        if piece is not None:
+            self.held.append(piece)
+        return piece
+
+    def __iter__(self) -> Iterator[Piece]:
+        while self.held:
+            yield self.held.popleft()
+        yield from self._rest
+
+
+def as_source(obj: object, *, index: bool | None = False) -> Source:
+    """Convert data to named Arrow columns.
+
+    Parameters
+    ----------
+    obj : DataFrame, pyarrow.Table, pyarrow.RecordBatchReader, object of Arrow, list of dict or iterable of these
+        The data. An object without length is read as a stream, as are data sets and iterables of frames.
     index : bool or None, default False
         Whether to send the index of a DataFrame as columns; None if it carries data.
 
@@ -507,48 +567,50 @@ def as_source(obj: object, *, index: bool | None = False) -> Source:
         The object is not frame-like, or ``index`` is True and it has no index.
     ColumnNameError
         A column name is blank, is not text, or equals another but for case or surrounding spaces.
+    FrameError
+        An iterable has no frame, or an earlier call has read it.
     """
+    frames = pieces.lazy_frames(obj)
+    if frames is not None:
+        return _from_pieces(frames, type(obj).__name__, index=index)
+    source = _from_one_frame(obj, index=index)
+    if source is not None:
+        return source
+    frames, in_memory = pieces.frames_in(obj)
+    return _from_pieces(frames, type(obj).__name__, index=index, in_memory=in_memory)
+
+
+def _from_one_frame(obj: Any, *, index: bool | None) -> Source | None:
+    """Convert an object that is one frame or one reader; None for another object."""
     if isinstance(obj, pd.DataFrame):
         return _from_frame(obj, index=index)
+    records = obj if isinstance(obj, pieces.Records) else pieces.records_of(obj)
+    data = obj if records is not None else _arrow_data(obj)
+    if data is None:
+        return None
     if index:
         raise TypeError(f"index=True needs a DataFrame; a {type(obj).__name__} has no index. Remove index=True.")
-    if isinstance(obj, pa.Table):
-        return _from_table(obj)
-    if isinstance(obj, pa.RecordBatchReader):
-        return _from_stream(obj)
-    if hasattr(obj, "__arrow_c_stream__") and not isinstance(obj, pd.Series | pa.ChunkedArray):
-        try:
+    if records is not None:
+        return _from_records(records)
+    return _from_table(data) if isinstance(data, pa.Table) else _from_reader(data)
+
+
+def _arrow_data(obj: Any) -> pa.Table | pa.RecordBatchReader | None:
+    """Return an object as a table of Arrow, or as a reader if its rows are not in memory; None for another object."""
+    if isinstance(obj, pa.Table | pa.RecordBatchReader):
+        return obj
+    if isinstance(obj, pd.Series | pa.ChunkedArray):
+        return None
+    try:
+        if hasattr(obj, "__arrow_c_stream__"):
             reader = pa.RecordBatchReader.from_stream(obj)
-        except pa.ArrowInvalid as exc:
-            raise _import_error(obj, exc) from exc
-        # An object with a length is in memory, so all its values can be checked before the first request.
-        return _from_table(reader.read_all()) if hasattr(obj, "__len__") else _from_stream(reader)
-    raise TypeError(_unknown_object(obj))
-
-
-_CONVERSIONS = {
-    "compute": "df.compute()",
-    "to_pandas": "df.to_pandas()",
-    "modin": "df.modin.to_pandas()",
-    "toPandas": "df.toPandas()",
-    "collect": "df.collect()",
-    "to_frame": "series.to_frame()",
-}
-"""What classes of other packages have that make a frame in memory, and the code that does it."""
-
-
-def _unknown_object(obj: object) -> str:
-    kind = type(obj)
-    package = kind.__module__.partition(".")[0]
-    named = kind.__name__ if package == "builtins" else f"{kind.__name__} of {package}"
-    code = next((code for method, code in _CONVERSIONS.items() if hasattr(kind, method)), None)
-    remedy = (
-        "pass a pandas DataFrame, an Arrow table or reader, or another frame with __arrow_c_stream__, such as a polars"
-        " DataFrame."
-        if code is None
-        else f"it is not a frame in memory that pandas_clicdata reads. Convert it first: {code}."
-    )
-    return f"Cannot send a {named}: {remedy}"
+            # An object with a length is in memory, so all its values can be checked before the first request.
+            return reader.read_all() if hasattr(obj, "__len__") else reader
+        if hasattr(obj, "__arrow_c_array__"):
+            return pa.Table.from_batches([pa.record_batch(obj)])
+    except pa.ArrowInvalid as exc:
+        raise _import_error(obj, exc) from exc
+    return pieces.reader_of(obj)
 
 
 def _import_error(obj: Any, exc: pa.ArrowInvalid) -> Exception:
@@ -643,10 +705,162 @@ def _from_table(table: pa.Table) -> Source:
     return Source(columns, table.num_rows, RowLabels())
 
 
-def _from_stream(reader: pa.RecordBatchReader) -> Source:
+def _from_reader(reader: pa.RecordBatchReader) -> Source:
     check_names(reader.schema.names)
+    pieces.refuse_begun(reader)
     columns = [SourceColumn(field.name, field.type, plain_type(field.type)) for field in reader.schema]
-    return Source(columns, None, RowLabels(), reader)
+
+    def batches() -> Iterator[Piece]:
+        pieces.mark_begun(reader)
+        at = 0
+        for batch in reader:
+            filled = [
+                replace(column, values=plain_values(pa.chunked_array([array])))
+                for column, array in zip(columns, batch.columns, strict=True)
+            ]
+            yield Piece(Source(filled, batch.num_rows, RowLabels(first=at)))
+            at += batch.num_rows
+
+    return Source(columns, None, RowLabels(), Stream(batches(), varies=False))
+
+
+def _from_records(records: pieces.Records) -> Source:
+    """Convert dicts; a row that lacks a column has null in it."""
+    names: dict[Any, None] = {}
+    for at, row in enumerate(records.rows, records.first):
+        if not isinstance(row, Mapping):
+            raise TypeError(
+                f"Row {at} is a {type(row).__name__}, and the first row is a dict. Pass only dicts, or a DataFrame."
+            )
+        # Nearly every row has the same columns as the row before.
+        if row.keys() != names.keys():
+            names |= dict.fromkeys(row)
+    labels = pd.RangeIndex(records.first, records.first + len(records.rows))
+    columns = {at: pd.Series([row.get(name) for row in records.rows], labels, object) for at, name in enumerate(names)}
+    frame = pd.DataFrame(columns, labels)
+    frame.columns = pd.Index([*names], dtype=object, tupleize_cols=False)
+    return _from_frame(frame, index=False)
+
+
+def in_piece(exc: FrameError, number: int | None) -> FrameError:
+    """Return an error that names the piece in which it occurred."""
+    if number is None:
+        return exc
+    # A copy, because the fault of a column is raised whenever its source is planned.
+    named = copy.copy(exc)
+    named.args = (f"Piece {number:,}: {exc}",)
+    named.piece = number
+    return named
+
+
+def _from_pieces(frames: Iterator[object], kind: str, *, index: bool | None, in_memory: bool = False) -> Source:
+    """Read the first frames. The first one determines the columns, and the first value of a column its type."""
+    stream = Stream(_pieces(frames, index), varies=True, in_memory=in_memory)
+    first = piece = stream.read_ahead()
+    if first is None:
+        raise FrameError(f"No frame in the {kind} has columns, so there is nothing to send.")
+    columns = {column.name: column for column in first.source.columns}
+    undecided = {*columns}
+    seen = 0
+    while piece is not None:
+        for column in piece.source.columns:
+            if column.name in undecided and has_values(column, piece.source.rows):
+                undecided.discard(column.name)
+                fault = None if column.fault is None else in_piece(column.fault, piece.number)
+                columns[column.name] = replace(column, fault=fault)
+        seen += (piece.source.rows or 0) * len(columns)
+        # Without a value, nothing shows the type of a column. But the memory must not fill with pieces.
+        piece = stream.read_ahead() if undecided and (in_memory or seen < _VALUES_AHEAD) else None
+    # Without the values, so that the pieces are freed when they are sent.
+    without_values = [replace(column, values=None, part=None, objects=None) for column in columns.values()]
+    return replace(first.source, columns=without_values, rows=None, label=RowLabels(), stream=stream)
+
+
+def _pieces(frames: Iterator[object], index: bool | None) -> Iterator[Piece]:
+    """Yield the frames with rows, each with the columns of the first frame."""
+    first: list[str] | None = None
+    for number, frame in pieces.numbered(frames):
+        if _is_nothing(frame):
+            continue
+        shown = None if isinstance(frame, pieces.Records) else number
+        try:
+            source = _from_one_frame(frame, index=index)
+        except FrameError as exc:
+            raise in_piece(exc, shown) from None
+        except TypeError as exc:
+            raise TypeError(f"Piece {number:,}: {exc}" if shown is not None else str(exc)) from None
+        if source is None:
+            raise TypeError(f"Piece {number:,}: {pieces.refusal(frame)}")
+        parts = [Piece(source, shown)] if source.stream is None else (replace(p, number=shown) for p in source.stream)
+        is_records = isinstance(frame, pieces.Records | list | tuple)
+        for part in parts:
+            if first is None:
+                first = [column.name for column in part.source.columns]
+            elif not part.source.rows:
+                continue
+            try:
+                yield replace(part, source=_with_columns_of(first, part.source, fill=is_records))
+            except FrameError as exc:
+                raise in_piece(exc, shown) from None
+
+
+def _is_nothing(frame: object) -> bool:
+    """Return whether a frame has neither rows nor columns."""
+    if isinstance(frame, pd.DataFrame):
+        return not len(frame) and not len(frame.columns)
+    return isinstance(frame, list | tuple) and not frame
+
+
+def _with_columns_of(names: Sequence[str], source: Source, *, fill: bool) -> Source:
+    """Return a piece with the columns of the first one; with ``fill``, a column that is missing has nulls.
+
+    Raises
+    ------
+    ColumnMismatchError
+        It has other columns.
+    """
+    columns = {column.name: column for column in source.columns}
+    extra = [name for name in columns if name not in names]
+    missing = [] if fill else [name for name in names if name not in columns]
+    if extra or missing:
+        what, row = "row" if fill else "piece", None
+        parts = [f"missing: {', '.join(map(repr, missing[:_MAX_LABELS]))}"] if missing else []
+        if extra:
+            values = values_of(columns[extra[0]], source.rows)
+            at = next((at for at, value in enumerate(values) if value.is_valid), None)
+            where = "" if at is None else f" (row {source.label.text(at)}: {short_repr(python_value(values[at]))})"
+            row = None if at is None else source.label(at)
+            parts.append(f"new: {', '.join(map(repr, extra[:_MAX_LABELS]))}{where}")
+        hint = did_you_mean(extra[0], missing) if extra else ""
+        raise ColumnMismatchError(
+            f"The columns differ from those of the first {what}{'s' * fill}: {'; '.join(parts)}.{hint} Rename or drop a"
+            f" column, or give it to each {what}, with None where there is no value.",
+            missing=missing,
+            extra=extra,
+            column=[*extra, *missing][0],
+            row=row,
+        )
+    nulls = chunked([None] * (source.rows or 0), pa.null()) if len(columns) < len(names) else None
+    return replace(
+        source, columns=[columns.get(name) or SourceColumn(name, "object", pa.null(), nulls) for name in names]
+    )
+
+
+def values_of(column: SourceColumn, rows: int | None) -> pa.ChunkedArray:
+    """Return the values of a column; empty if it has Python objects, which its encoder reads itself."""
+    if column.part is not None:
+        return column.part(0, rows or 0)
+    return column.values if column.values is not None else pa.chunked_array([], pa.null())
+
+
+def has_values(column: SourceColumn, rows: int | None) -> bool:
+    """Return whether a column has a value besides nulls and NaN; also true if it cannot be sent."""
+    if column.fault is not None:
+        return True
+    values = values_of(column, rows)
+    if pa.types.is_floating(values.type) and not pa.types.is_float16(values.type):
+        return bool(pc.any(pc.invert(pc.is_nan(values))).as_py())
+    return bool(values.null_count < len(values))
 
 
 def _from_frame(frame: pd.DataFrame, *, index: bool | None) -> Source:

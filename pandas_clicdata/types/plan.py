@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import functools
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pandas_clicdata._checks import did_you_mean, near, shown_beside
 from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn, WireFormat
@@ -22,9 +23,10 @@ from pandas_clicdata.errors import (
     FrameError,
     UnsupportedTypeError,
 )
-from pandas_clicdata.types import encode
+from pandas_clicdata.types import encode, row_codec
 from pandas_clicdata.types.encode import Location, RowLabels
-from pandas_clicdata.types.ingest import Source, SourceColumn, as_source, plain_values, raise_faults
+from pandas_clicdata.types.infer import is_text
+from pandas_clicdata.types.ingest import Source, SourceColumn, as_source, has_values, raise_faults, values_of
 from pandas_clicdata.types.json_text import json_text
 from pandas_clicdata.types.recast import declared_dtype
 from pandas_clicdata.types.rules import COMPATIBLE_TYPES, LITERAL_RULE, Encoder, rule_for
@@ -487,26 +489,143 @@ def _prepared(source: Source, plans: Sequence[ColumnPlan]) -> tuple[list[pa.Chun
     faults: list[FrameError] = []
     for plan in plans:
         try:
-            arrays.append(plan.prepare(_in_memory(plan.column, source.rows), source.label))
+            arrays.append(plan.prepare(values_of(plan.column, source.rows), source.label))
         except FrameError as exc:
             faults.append(_with_advice(exc, plan.planned.name, source))
     return arrays, faults
 
 
-def _in_memory(column: SourceColumn, rows: int | None) -> pa.ChunkedArray:
-    """Return the values of a column; empty if it has Python objects, which its encoder reads itself."""
-    if column.part is not None:
-        return column.part(0, rows or 0)
-    return column.values if column.values is not None else pa.chunked_array([], pa.null())
+_PIECE_TYPES: Mapping[ColumnType, tuple[Encoding, pa.DataType]] = {
+    ColumnType.NUMBER: (Encoding.LITERAL, encode.TEXT),
+    ColumnType.PERCENTAGE: (Encoding.LITERAL, encode.TEXT),
+    ColumnType.TEXT: (Encoding.TEXT, encode.TEXT),
+    ColumnType.DROPDOWN: (Encoding.TEXT, encode.TEXT),
+    ColumnType.CHECKBOX: (Encoding.BOOLEAN, pa.bool_()),
+    ColumnType.DATE: (Encoding.DATE, pa.date32()),
+    ColumnType.DATETIME: (Encoding.DATETIME, pa.timestamp("us")),
+}
+"""The encoding and the Arrow type of each ClicData type in pieces, whose own Arrow types may differ."""
+_WHOLE_FLOAT = r"^(-?[1-9][0-9]*|0)\.0$"
+_WHOLE_NUMBER = r"^(-?[0-9]{1,15})$"
 
 
-def prepare_batch(batch: pa.RecordBatch, plans: Sequence[ColumnPlan], offset: int) -> pa.Table:
-    """Check and convert a batch of a stream; ``offset`` is the position of its first row in the stream."""
-    arrays = []
+def for_pieces(plans: Sequence[ColumnPlan]) -> list[ColumnPlan]:
+    """Return the plans of a stream of frames: the frames may have different dtypes, and are sent in one encoding."""
+    return [
+        replace(plan, planned=replace(plan.planned, wire=WireFormat(_PIECE_TYPES[plan.planned.data_type][0])))
+        for plan in plans
+    ]
+
+
+def prepare_piece(
+    piece: Source, plans: Sequence[ColumnPlan], *, requested: Collection[str] = (), varies: bool = True
+) -> pa.Table:
+    """Check and convert a piece of a stream.
+
+    Parameters
+    ----------
+    piece : Source
+        The piece; it has the columns of the plans.
+    plans : sequence of ColumnPlan
+        The plans of the stream, as :func:`for_pieces` returns them if its types vary.
+    requested : collection of str
+        The columns whose types the caller has chosen.
+    varies : bool
+        Whether the types of the pieces may vary.
+
+    Returns
+    -------
+    pyarrow.Table
+        The columns in Arrow types that are equal in all pieces.
+
+    Raises
+    ------
+    FrameError
+        A value cannot be sent without loss, or is not of the type of its column.
+    """
+    columns = {column.name: column for column in piece.columns}
+    arrays: list[pa.ChunkedArray] = []
+    faults: list[FrameError] = []
     for plan in plans:
-        array = pa.chunked_array([batch.column(plan.planned.name)])
-        arrays.append(plan.prepare(plain_values(array), RowLabels(first=offset)))
+        column = columns[plan.planned.name]
+        try:
+            if not varies:
+                arrays.append(plan.prepare(values_of(column, piece.rows), piece.label))
+                continue
+            own = _plan_piece(column, plan.planned, piece, is_requested=column.name in requested)
+            arrays.append(_in_one_type(own.prepare(values_of(own.column, piece.rows), piece.label), own, plan))
+        except FrameError as exc:
+            faults.append(_with_advice(exc, column.name, piece))
+    raise_faults(faults)
     return pa.table(arrays, names=[plan.planned.name for plan in plans])
+
+
+def _plan_piece(column: SourceColumn, planned: PlannedColumn, piece: Source, *, is_requested: bool) -> ColumnPlan:
+    """Plan a column of a piece for the type that the first pieces have determined.
+
+    Raises
+    ------
+    FrameError
+        The column cannot be sent as this type.
+    """
+    try:
+        if piece.rows and not is_requested:
+            own_type = plan_column(column, None, piece.label).planned.data_type
+            if own_type != planned.data_type and planned.data_type not in COMPATIBLE_TYPES[own_type]:
+                raise _misfit(column, planned, piece)
+        return plan_column(column, planned.data_type, piece.label)
+    except FrameError:
+        if has_values(column, piece.rows):
+            raise
+    # Columns without values have a dtype that depends on where they come from.
+    nulls = SourceColumn(column.name, column.dtype, pa.null(), encode.chunked([None] * (piece.rows or 0), pa.null()))
+    return plan_column(nulls, planned.data_type, piece.label)
+
+
+def _misfit(column: SourceColumn, planned: PlannedColumn, piece: Source) -> UnsupportedTypeError:
+    values = values_of(column, piece.rows)
+    at = None
+    if planned.data_type in (ColumnType.NUMBER, ColumnType.PERCENTAGE) and is_text(values.type):
+        # In a file of numbers, this is the value that made text of all of them.
+        at = encode.first_true(encode.not_numbers(values))
+    if at is None:
+        at = next((at for at, value in enumerate(values) if value.is_valid), 0)
+    shown = encode.short_repr(encode.python_value(values[at])) if len(values) else ""
+    name, wanted = column.name, planned.data_type
+    return UnsupportedTypeError(
+        f"Column {name!r}, row {piece.label.text(at)}: {shown} ({column.dtype}) does not fit, because the first rows"
+        f" made {wanted} of the column ({planned.dtype}). Give it one dtype in all pieces, such as"
+        f" dtype={{{name!r}: 'str'}} in pd.read_csv; or send all of its values as text:"
+        f" column_types={{{name!r}: 'text'}}.",
+        column=name,
+        row=piece.label(at),
+        value=shown,
+    )
+
+
+def _in_one_type(array: pa.ChunkedArray, own: ColumnPlan, plan: ColumnPlan) -> pa.ChunkedArray:
+    """Convert the values of a piece to the Arrow type that all pieces have in this column."""
+    encoding = own.encoder.wire.encoding
+    _, target = _PIECE_TYPES[plan.planned.data_type]
+    if encoding is Encoding.TEXT or not pa.types.is_large_string(target):
+        return array.cast(target)
+    texts = pa.chunked_array([row_codec.plain_text(chunk, encoding) for chunk in array.chunks], target)
+    # Whole numbers are floats in a piece that has nulls, and floats are whole numbers in a piece that has no fractions.
+    # All are written as in the first piece, so that the text of a number does not depend on where the pieces begin.
+    first = plan.column.arrow_type
+    if pa.types.is_integer(first) and encoding is Encoding.FLOAT:
+        return pc.replace_substring_regex(texts, pattern=_WHOLE_FLOAT, replacement=r"\1")
+    if pa.types.is_floating(first) and encoding is Encoding.INTEGER:
+        return pc.replace_substring_regex(texts, pattern=_WHOLE_NUMBER, replacement=r"\1.0")
+    return texts
+
+
+def loaded_column(plan: ColumnPlan, values: pa.ChunkedArray) -> SourceColumn:
+    """Return a column of a stream of frames that was read into memory, from its converted values."""
+    if pa.types.is_null(plan.column.arrow_type) and values.null_count == len(values):
+        return replace(plan.column, values=values.cast(pa.null()))
+    numerals = plan.planned.data_type in (ColumnType.NUMBER, ColumnType.PERCENTAGE)
+    return replace(plan.column, arrow_type=values.type, values=values, numerals=numerals, fault=None)
 
 
 def schema_frame(source: Source, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -539,7 +658,7 @@ def schema_frame(source: Source, columns: Mapping[str, str] | None = None) -> pd
         try:
             plan = plan_column(column, overrides.get(column.name), source.label)
             if source.rows is not None:
-                plan.prepare(_in_memory(column, source.rows), source.label)
+                plan.prepare(values_of(column, source.rows), source.label)
             data_type, note = str(plan.planned.data_type), plan.planned.note
         except FrameError as exc:
             note = f"refused: {_with_advice(exc, column.name, source)}"

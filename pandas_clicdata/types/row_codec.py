@@ -127,21 +127,28 @@ def _bits(array: pa.Array) -> pa.Array:
 
 def _unquoted(array: pa.Array, encoding: Encoding) -> pa.Array:
     match encoding:
-        case Encoding.INTEGER | Encoding.BOOLEAN:
+        case Encoding.TEXT:
+            return _quoted_text(array)
+        case Encoding.DATE | Encoding.DATETIME:
+            return _quoted(plain_text(array, encoding))
+        case _:
+            return plain_text(array, encoding)
+
+
+def plain_text(array: pa.Array, encoding: Encoding) -> pa.Array:
+    """Return values as text, without the quotes that JSON needs around some of them; a null stays null."""
+    match encoding:
+        case Encoding.INTEGER | Encoding.BOOLEAN | Encoding.DATE:
             return pc.cast(array, TEXT)
         case Encoding.FLOAT:
             return _float_text(array)
         case Encoding.DECIMAL:
             # Some versions of Arrow write decimals that are not JSON, such as "1.E-10".
             return pa.array([None if value is None else format(value, "f") for value in array.to_pylist()], TEXT)
-        case Encoding.LITERAL:
-            return array
-        case Encoding.TEXT:
-            return _quoted_text(array)
-        case Encoding.DATE:
-            return _quoted(pc.cast(array, TEXT))
         case Encoding.DATETIME:
-            return _quoted(_datetime_text(array))
+            return _datetime_text(array)
+        case Encoding.LITERAL | Encoding.TEXT:
+            return array
 
 
 def _float_text(array: pa.Array) -> pa.Array:

@@ -12,9 +12,9 @@ from pandas_clicdata._models import (
     MAX_BATCH_ROWS,
     Page,
     RepeatedPages,
+    Rows,
     StrPath,
     TableId,
-    TableLike,
     TableRef,
     WriteResult,
 )
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @shown_briefly
 @counts_requests
 def append(
-    obj: TableLike,
+    obj: Rows,
     table: TableId,
     *,
     on: str | Sequence[str] | None = None,
@@ -76,10 +76,14 @@ def append(
 
     Parameters
     ----------
-    obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch, pyarrow.RecordBatchReader or object
-        The rows: any object with ``__arrow_c_stream__``, such as a polars DataFrame. A reader may be larger than
-        memory. Its values are checked batch by batch, just before they are sent. ``on``, ``on_unknown="check"``, a
-        resume token and a path as ``journal`` are refused for a reader; ``resume=True`` reads it into memory.
+    obj : DataFrame, list of dict, iterable of DataFrame or object
+        The rows: a frame of pandas or polars, a ``pyarrow.Table`` or another object with ``__arrow_c_stream__`` or
+        ``__arrow_c_array__``; a list of dicts, of which each may lack columns; or a list of frames. Also rows that come
+        piece by piece and may be larger than memory: a generator of frames or dicts, such as
+        ``pd.read_csv(…, chunksize=…)``; a reader, data set or scanner of pyarrow; a polars LazyFrame; a cursor of ADBC;
+        a data set of Hugging Face. The first piece determines the columns, and each piece is checked just before it is
+        sent. ``on``, ``on_unknown="check"``, a resume token and a path as ``journal`` are refused for such rows;
+        ``resume=True`` reads them into memory.
     table : int or str
         The RecId of the table, or its name.
     on : str or list of str, optional

@@ -17,8 +17,8 @@ from pandas_clicdata._models import (
     MultipleRows,
     RepeatedPages,
     RequestOutcome,
+    Rows,
     TableId,
-    TableLike,
     TableRef,
     WriteResult,
 )
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @parameters_from(append)
 @counts_requests
 def delete_rows(
-    obj: TableLike,
+    obj: Rows,
     table: TableId,
     *,
     on: str | Sequence[str],
@@ -70,8 +70,9 @@ def delete_rows(
 
     Parameters
     ----------
-    obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
-        The rows: any object with ``__arrow_c_stream__``, such as a polars DataFrame. Only the ``on`` columns are used.
+    obj : DataFrame, list of dict, iterable of DataFrame or object
+        The rows, as for :func:`append`. Those that come piece by piece are read into memory. Only the ``on`` columns
+        are used.
     {table}
     on : str or list of str
         The columns that must be equal, all of them.
@@ -136,13 +137,11 @@ def delete_rows(
     checked = api.checked_table(table)
     limit = None if max_rows is None else check_whole_number("max_rows", max_rows, least=0)
     source = ingest.as_source(obj, index=index)
-    if source.stream is not None:
-        raise TypeError("delete_rows needs its rows in memory. Pass a DataFrame or an Arrow table instead of a stream.")
     names = key_names(on, [column.name for column in source.columns])
-    if not source.rows:
-        raise FrameError("The frame has no rows, so there is nothing to delete.")
     source = select_columns(source, names)
-    payload = Payload.from_plans(source, plan.plan_columns(source))
+    payload = Payload.from_plans(source, plan.plan_columns(source)).in_memory()
+    if not payload.rows:
+        raise FrameError("The frame has no rows, so there is nothing to delete.")
     refuse_null_keys(payload, names, "what an empty condition deletes is unknown")
     started = time.perf_counter()
     client = client_of(session)

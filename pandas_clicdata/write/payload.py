@@ -6,6 +6,7 @@ import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -46,6 +47,8 @@ class Payload:
         The name of the rows in a line of code: ``"df"`` for a DataFrame.
     unsendable : mapping of str to FrameError
         Levels of the index that cannot be sent. The errors matter only if the table has such a column.
+    requested : frozenset of str
+        The columns that are named in ``column_types=``.
     """
 
     source: ingest.Source
@@ -54,8 +57,8 @@ class Payload:
     left_out: Sequence[str] = ()
     notes: tuple[str, ...] = ()
     subject: str = "data"
-    _peeked: list[pa.RecordBatch] = field(default_factory=list, repr=False)
     unsendable: Mapping[str, FrameError] = field(default_factory=dict)
+    requested: frozenset[str] = frozenset()
     _hashes: dict[tuple[str, ...], Hashes] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -68,7 +71,7 @@ class Payload:
             A value cannot be sent exactly.
         """
         if source.stream is not None:
-            return cls(source, plans, None)
+            return cls(source, plan.for_pieces(plans) if source.stream.varies else plans, None)
         ready = plan.prepare_table(source, [plan for plan in plans if not plan.in_parts])
         # Slicing a table takes time proportional to the number of chunks.
         many = max((column.num_chunks for column in ready.columns), default=0) > _MAX_CHUNKS
@@ -76,7 +79,7 @@ class Payload:
 
     @classmethod
     def from_object(cls, obj: object, options: Options, *, new_table: bool = False) -> Payload:
-        """Plan the columns of a frame-like object.
+        """Plan the columns of data, and check every value of it that is in memory.
 
         Parameters
         ----------
@@ -93,13 +96,16 @@ class Payload:
             The object cannot be sent.
         """
         source, types = ingest.as_source(obj, index=options.index), options.column_types
-        requested = {str(name) for name in types} if isinstance(types, Mapping) else set()
+        requested = frozenset(map(str, types)) if isinstance(types, Mapping) else frozenset()
         source = replace(source, optional=[name for name in source.optional if name not in requested])
         if new_table:
             ingest.raise_faults(source.index_faults)
-        subject = "df" if isinstance(obj, pd.DataFrame) else "data"
+        facts: dict[str, Any] = {
+            "subject": "df" if isinstance(obj, pd.DataFrame) else "data",
+            "requested": requested,
+        }
         try:
-            return replace(cls.from_plans(source, plan.plan_columns(source, types)), subject=subject)
+            return replace(cls.from_plans(source, plan.plan_columns(source, types)), **facts)._loaded()
         except FrameError:
             if new_table:
                 raise
@@ -109,7 +115,16 @@ class Payload:
                 raise
         source = select_columns(source, kept)
         payload = cls.from_plans(source, plan.plan_columns(source, types))
-        return replace(payload, unsendable=unsendable, subject=subject)
+        return replace(payload, unsendable=unsendable, **facts)._loaded()
+
+    def _loaded(self) -> Payload:
+        """Return the payload with frames read that are in memory anyway; check the pieces that were read ahead."""
+        stream = self.source.stream
+        if stream is None or stream.in_memory:
+            return self.in_memory()
+        for piece in stream.held:
+            self._prepared(piece)
+        return self
 
     def check_whole_index(self) -> None:
         """Check that no level of the index is left out, for a table that needs all of them.
@@ -182,13 +197,61 @@ class Payload:
             yield _one_batch(self._rows(block, planned))
 
     def in_memory(self) -> Payload:
-        """Return the payload with a stream read to its end."""
-        if self.source.stream is None:
+        """Return the payload with a stream read to its end.
+
+        Raises
+        ------
+        FrameError
+            A value of the stream cannot be sent.
+        """
+        stream = self.source.stream
+        if stream is None:
             return self
-        rows = pa.Table.from_batches([*self._peeked, *self.source.stream], self.source.stream.schema)
-        source = ingest.as_source(rows)
+        columns = [plan.column for plan in self.plans]
+        rows = 0
+        if stream.varies:
+            tables = [self._no_rows]
+            for piece in stream:
+                tables.append(self._prepared(piece))
+                rows += tables[-1].num_rows
+            table = pa.concat_tables(tables)
+            columns = [plan.loaded_column(each, table.column(each.planned.name)) for each in self.plans]
+        else:
+            values: dict[str, list[pa.Array]] = {column.name: [] for column in columns}
+            for piece in stream:
+                rows += piece.source.rows or 0
+                for column in piece.source.columns:
+                    if column.name in values:
+                        values[column.name] += ingest.values_of(column, piece.source.rows).chunks
+            columns = [
+                replace(column, values=pa.chunked_array(values[column.name], column.arrow_type)) for column in columns
+            ]
+        source = replace(self.source, columns=columns, rows=rows, stream=None)
         column_types = {plan.planned.name: str(plan.planned.data_type) for plan in self.plans}
-        return replace(Payload.from_plans(source, plan.plan_columns(source, column_types)), subject=self.subject)
+        payload = Payload.from_plans(source, plan.plan_columns(source, column_types))
+        return replace(self, source=source, plans=payload.plans, ready=payload.ready, _hashes={})
+
+    @property
+    def _no_rows(self) -> pa.Table:
+        """The columns of a stream, without rows."""
+        empty = [replace(column, values=pa.chunked_array([], column.arrow_type)) for column in self.source.columns]
+        return self._prepared(ingest.Piece(replace(self.source, columns=empty, rows=0)))
+
+    def _prepared(self, piece: ingest.Piece) -> pa.Table:
+        """Check and convert a piece of the stream.
+
+        Raises
+        ------
+        FrameError
+            A value cannot be sent, or is not of the type of its column. The error names the piece.
+        """
+        assert self.source.stream is not None
+        try:
+            return plan.prepare_piece(
+                piece.source, self.plans, requested=self.requested, varies=self.source.stream.varies
+            )
+        except FrameError as exc:
+            raise ingest.in_piece(exc, piece.number) from None
 
     def peek(self, rows: int) -> pa.RecordBatch:
         """Return the first rows of a stream, which remain part of it.
@@ -198,19 +261,15 @@ class Payload:
         FrameError
             A value of them cannot be sent.
         """
-        assert self.source.stream is not None
-        while sum(batch.num_rows for batch in self._peeked) < rows:
-            try:
-                self._peeked.append(self.source.stream.read_next_batch())
-            except StopIteration:
-                break
-        pieces, offset = [], 0
-        for batch in self._peeked:
-            pieces.append(plan.prepare_batch(batch, self.plans, offset))
-            offset += batch.num_rows
-        if not pieces:
-            return pa.RecordBatch.from_pylist([], self.source.stream.schema)
-        return _one_batch(pa.concat_tables(pieces).slice(0, rows))
+        stream = self.source.stream
+        assert stream is not None
+        while sum(piece.source.rows or 0 for piece in stream.held) < rows and stream.read_ahead() is not None:
+            pass
+        tables, first = [self._no_rows], 0
+        for piece in itertools.takewhile(lambda _: first < rows, stream.held):
+            tables.append(self._prepared(piece))
+            first += tables[-1].num_rows
+        return _one_batch(pa.concat_tables(tables).slice(0, rows))
 
     def without(self, names: Sequence[str], notes: tuple[str, ...] = ()) -> Payload:
         """Return the payload without these columns, and with these notes."""
@@ -284,13 +343,12 @@ class Payload:
     def _blocks_of_stream(self, sizes: Iterator[int]) -> Iterator[Block]:
         assert self.source.stream is not None
         held: pa.Table | None = None
-        offset = sent = 0
+        sent = 0
         size = next(sizes)
-        for batch in itertools.chain(self._peeked, self.source.stream):
-            piece = plan.prepare_batch(batch, self.plans, offset)
-            offset += batch.num_rows
-            held = piece if held is None else pa.concat_tables([held, piece])
-            most = _rows_at_once(piece)
+        for piece in self.source.stream:
+            rows_of_piece = self._prepared(piece)
+            held = rows_of_piece if held is None else pa.concat_tables([held, rows_of_piece])
+            most = _rows_at_once(rows_of_piece)
             while held.num_rows >= size:
                 block, rows = [((sent, sent + size),)], size
                 size = next(sizes)
@@ -384,13 +442,13 @@ def inserted_payload(obj: object, options: Options, *, new_table: bool = False) 
         for name in ("resume", "journal", "on"):
             if getattr(options, name) not in (None, True, False):
                 raise TypeError(
-                    f"{name}= needs rows that can be read twice. Pass a DataFrame or an Arrow table instead of a"
-                    " stream."
+                    f"{name}= needs rows that can be read twice. Pass a DataFrame, an Arrow table or a list of frames"
+                    " instead of a stream."
                 )
         if options.on_unknown == "check":
             raise TypeError(
-                "on_unknown='check' needs rows that can be read twice. Pass a DataFrame or an Arrow table instead of a"
-                " stream."
+                "on_unknown='check' needs rows that can be read twice. Pass a DataFrame, an Arrow table or a list of"
+                " frames instead of a stream."
             )
     stamp = options.stamp
     if stamp is not None:
@@ -411,21 +469,15 @@ def inserted_payload(obj: object, options: Options, *, new_table: bool = False) 
     return payload, keys
 
 
-def keyed_payload(obj: object, operation: str, on: str | Sequence[str], options: Options) -> tuple[Payload, list[str]]:
+def keyed_payload(obj: object, on: str | Sequence[str], options: Options) -> tuple[Payload, list[str]]:
     """Return rows in memory whose keys are complete and unique, and the key columns.
 
     Raises
     ------
     FrameError
         A key is missing or occurs twice.
-    TypeError
-        The rows are a stream.
     """
-    payload = Payload.from_object(obj, options)
-    if payload.rows is None:
-        raise TypeError(
-            f"{operation} needs its rows in memory. Pass a DataFrame or an Arrow table instead of a stream."
-        )
+    payload = Payload.from_object(obj, options).in_memory()
     keys = payload.key_names(on)
     refuse_null_keys(payload, keys, "no row of the table can be found by it")
     refuse_duplicate_keys(payload, keys)
@@ -667,9 +719,5 @@ def _align(
         payload = payload.without(left_out, (left_out_note(table.label, left_out, missing),))
     if [plan.planned for plan in plans] == payload.planned:
         return payload
-    return replace(
-        Payload.from_plans(payload.source, plans),
-        left_out=payload.left_out,
-        notes=payload.notes,
-        unsendable=payload.unsendable,
-    )
+    planned = Payload.from_plans(payload.source, plans)
+    return replace(payload, plans=planned.plans, ready=planned.ready, _hashes={})

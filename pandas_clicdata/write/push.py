@@ -15,8 +15,8 @@ from pandas_clicdata._models import (
     Column,
     ColumnType,
     RepeatedPages,
+    Rows,
     StrPath,
-    TableLike,
     TableRef,
     WriteResult,
 )
@@ -63,7 +63,7 @@ _CREATE = "create_data"
 @parameters_from(append)
 @counts_requests
 def push(
-    obj: TableLike,
+    obj: Rows,
     name: str,
     *,
     if_exists: IfExists = "fail",

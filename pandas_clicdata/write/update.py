@@ -15,8 +15,8 @@ from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
     MAX_BATCH_ROWS,
     RepeatedPages,
+    Rows,
     TableId,
-    TableLike,
     WriteResult,
 )
 from pandas_clicdata._progress import Progress
@@ -68,7 +68,7 @@ _WORDING = Wording(
 @parameters_from(append)
 @counts_requests
 def update_rows(
-    obj: TableLike,
+    obj: Rows,
     table: TableId,
     *,
     on: str | Sequence[str],
@@ -91,8 +91,8 @@ def update_rows(
 
     Parameters
     ----------
-    obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
-        The rows: any object with ``__arrow_c_stream__``, such as a polars DataFrame.
+    obj : DataFrame, list of dict, iterable of DataFrame or object
+        The rows, as for :func:`append`. Those that come piece by piece are read into memory.
     {table}
     on : str or list of str
         The columns that must be equal. Their values must be unique and complete in the frame.
@@ -152,7 +152,7 @@ def update_rows(
         progress=progress,
     )
     checked = api.checked_table(table)
-    payload, keys = keyed_payload(obj, "update_rows", on, options)
+    payload, keys = keyed_payload(obj, on, options)
     if len(keys) == len(payload.planned):
         payload.check_whole_index()
         raise FrameError(
@@ -207,7 +207,7 @@ def update_rows(
 @parameters_from(append)
 @counts_requests
 def upsert(
-    obj: TableLike,
+    obj: Rows,
     table: TableId,
     *,
     on: str | Sequence[str],
@@ -232,9 +232,9 @@ def upsert(
 
     Parameters
     ----------
-    obj : DataFrame, pyarrow.Table, pyarrow.RecordBatch or object
-        The rows: any object with ``__arrow_c_stream__``, such as a polars DataFrame. They need all of the table's
-        columns.
+    obj : DataFrame, list of dict, iterable of DataFrame or object
+        The rows, as for :func:`append`. Those that come piece by piece are read into memory. They need all of the
+        table's columns.
     {table}
     on : str or list of str
         The columns that identify a row. Their values must be unique and complete in the frame.
@@ -301,7 +301,7 @@ def upsert(
         progress=progress,
     )
     checked = api.checked_table(table)
-    payload, keys = keyed_payload(obj, "upsert", on, options)
+    payload, keys = keyed_payload(obj, on, options)
     started = time.perf_counter()
     client = client_of(session)
     options = options.for_inserts(client)
