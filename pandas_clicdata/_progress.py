@@ -221,7 +221,7 @@ def _bar(**options: Any) -> Any:
     if in_notebook():
         from tqdm import notebook
 
-        if notebook.IProgress is not None:
+        if getattr(notebook, "IProgress", None) is not None:
             return _without_monitor(notebook.tqdm)(**options)
     from tqdm.std import tqdm
 

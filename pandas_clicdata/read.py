@@ -698,7 +698,7 @@ def read_clicdata(
     parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
     index_col: str | Sequence[str] | None = ...,
     repeated_pages: RepeatedPages = ...,
-    workers: int = ...,
+    workers: int | None = ...,
     max_requests: int | None = ...,
     progress: bool | Progress | None = ...,
     session: Session | None = ...,
@@ -719,7 +719,7 @@ def read_clicdata(
     parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
     index_col: str | Sequence[str] | None = ...,
     repeated_pages: RepeatedPages = ...,
-    workers: int = ...,
+    workers: int | None = ...,
     max_requests: int | None = ...,
     progress: bool | Progress | None = ...,
     session: Session | None = ...,
@@ -742,7 +742,7 @@ def read_clicdata(
     parse_dates: Sequence[str] | Mapping[str, Any] | None = None,
     index_col: str | Sequence[str] | None = None,
     repeated_pages: RepeatedPages = "check",
-    workers: int = DEFAULT_WORKERS,
+    workers: int | None = None,
     max_requests: int | None = None,
     progress: bool | Progress | None = None,
     session: Session | None = None,
@@ -782,9 +782,10 @@ def read_clicdata(
         numbers, booleans, dates, datetimes or durations that would change a value is refused. A float dtype rounds, but
         not to infinity. A period dtype gives the period that contains the datetime.
     dtype_backend : {"numpy_nullable", "pyarrow"}, optional
-        As in ``pandas.read_sql``. Default: ``cd.options.dtype_backend``; if that is None, NumPy dtypes, which are nullable only for whole numbers and booleans with
-        nulls. With "pyarrow", long numbers are decimals; a column with a number that no Arrow decimal holds, such as
-        1e400, is text, which has every digit.
+        As in ``pandas.read_sql``. Default: ``cd.options.dtype_backend``; if that is None, NumPy dtypes, which are
+        nullable only for whole numbers and booleans with nulls. With "pyarrow", long
+        numbers are decimals; a column with a number that no Arrow decimal holds, such as 1e400, is text, which has
+        every digit.
     parse_dates : list of str or dict, optional
         Columns to read as datetimes. A dict gives the format, the unit of numbers (None is seconds), or arguments of
         ``pandas.to_datetime``.
@@ -796,8 +797,9 @@ def read_clicdata(
         the page and the number of rows in the table, the page is correct. If the service does not state both, "check"
         fails, because a page that was sent twice looks like rows that the table holds more than once. "accept" accepts
         the page, for tables that hold such rows.
-    workers : int, default 4
-        Maximum number of pages that are requested at a time, each over its own connection. A page that arrives before
+    workers : int, optional
+        Maximum number of pages that are requested at a time, each over its own connection. Default:
+        ``cd.options.workers``, or 4. A page that arrives before
         the one in front of it waits, so that the memory holds at most this number of pages more. If the service refuses
         requests because there are too many, all of them wait and slow down together.
     max_requests : int, optional
@@ -900,7 +902,7 @@ def read_arrow(
     limit: int | None = None,
     schema: Any = None,
     repeated_pages: RepeatedPages = "check",
-    workers: int = DEFAULT_WORKERS,
+    workers: int | None = None,
     max_requests: int | None = None,
     progress: bool | Progress | None = None,
     session: Session | None = None,
@@ -980,7 +982,7 @@ def read_polars(
     limit: int | None = None,
     schema: Any = None,
     repeated_pages: RepeatedPages = "check",
-    workers: int = DEFAULT_WORKERS,
+    workers: int | None = None,
     max_requests: int | None = None,
     progress: bool | Progress | None = None,
     session: Session | None = None,
@@ -1072,7 +1074,7 @@ def read_clicdata_batches(
     schema: Any = None,
     dtype: Mapping[str, Any] | None = None,
     repeated_pages: RepeatedPages = "check",
-    workers: int = DEFAULT_WORKERS,
+    workers: int | None = None,
     max_requests: int | None = None,
     progress: bool | Progress | None = None,
     session: Session | None = None,
@@ -1143,7 +1145,7 @@ def _read_options(
     limit: int | None,
     dtype: Any,
     repeated_pages: RepeatedPages,
-    workers: int,
+    workers: int | None,
     progress: bool | Progress | None,
     index_names: Sequence[str] = (),
     *,
@@ -1153,6 +1155,7 @@ def _read_options(
     if wanted is not None:
         wanted += [name for name in index_names if name not in wanted]
     checked_progress(progress)
+    workers = defaults.workers if workers is None else workers
     return ReadOptions(
         table=api.checked_table(table),
         version=None if version is None else check_whole_number("version", version, least=0),
@@ -1161,7 +1164,7 @@ def _read_options(
         dtype_of=_read_as(dtype),
         shows_progress=True,
         repeated_pages=repeated_pages,
-        workers=check_whole_number("workers", workers, least=1),
+        workers=DEFAULT_WORKERS if workers is None else check_whole_number("workers", workers, least=1),
         call=f"{call}({table!r}",
     )
 

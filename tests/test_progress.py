@@ -8,8 +8,10 @@ import re
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -37,7 +39,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Terminal]:
-    """Called in the test, because pytest replaces ``sys.stderr`` before it."""
+    """Return a function that puts a terminal in place; to be called in the test, because pytest replaces the stream."""
 
     def begin() -> Terminal:
         console = Terminal()
@@ -67,7 +69,7 @@ def test_a_bar_shows_the_rows_of_a_push(on_terminal: Callable[[], Terminal], ses
 def test_a_bar_shows_the_rows_of_a_read(on_terminal: Callable[[], Terminal], session: Any, name: str) -> None:
     terminal = on_terminal()
     FRAME.clicdata.push(name, session=session)
-    pd.read_clicdata(name, progress=True, session=session)
+    cd.read_clicdata(name, progress=True, session=session)
 
     assert terminal.lines[0].startswith(f"read {name}: ")
     assert "2.00k" in terminal.lines[-1]
@@ -78,7 +80,7 @@ def test_the_bar_of_an_iterator_lasts_until_its_end(
 ) -> None:
     terminal = on_terminal()
     FRAME.clicdata.push(name, session=session)
-    chunks = pd.read_clicdata(name, chunksize=300, progress=True, session=session)
+    chunks = cd.read_clicdata(name, chunksize=300, progress=True, session=session)
     assert sum(len(chunk) for chunk in chunks) == len(FRAME)
 
     assert "2.00k" in terminal.lines[-1]
@@ -133,7 +135,7 @@ def test_the_bar_shows_how_long_clicdata_asked_to_wait(
         FRAME.clicdata.append(name, workers=workers, resume=False, progress=True, session=session)
     else:
         running.faults.status(429, operation="read", page=2, retry_after=1)
-        pd.read_clicdata(name, workers=workers, progress=True, session=session)
+        cd.read_clicdata(name, workers=workers, progress=True, session=session)
 
     assert any("ClicData asked to wait 1 s" in line for line in terminal.lines)
     assert "wait" not in terminal.lines[-1]
@@ -146,7 +148,7 @@ def test_the_bar_shows_that_no_reply_comes(
     monkeypatch.setattr(_progress, "_SECONDS_WITHOUT_REPLY", 0.5)
     FRAME.clicdata.push(name, session=session)
     running.faults.hang(operation="read", page=2, seconds=1.2)
-    pd.read_clicdata(name, progress=True, session=session)
+    cd.read_clicdata(name, progress=True, session=session)
 
     assert any("no reply for 1 s" in line for line in terminal.lines)
 
@@ -190,7 +192,7 @@ def test_the_options_choose_the_bar(on_terminal: Callable[[], Terminal], session
     with cd.option_context("progress", True):
         FRAME.clicdata.push(name, session=session)
         shown = terminal.getvalue()
-        pd.read_clicdata(name, progress=False, session=session)
+        cd.read_clicdata(name, progress=False, session=session)
 
     assert "2.00k/2.00k" in shown
     assert terminal.getvalue() == shown
@@ -221,9 +223,12 @@ def test_an_option_is_checked_when_it_is_set(name: str, value: object, error: ty
 
 
 def test_option_context_restores_the_options_after_an_error() -> None:
-    with pytest.raises(KeyError), cd.option_context("workers", 8, "progress", False):
+    def fail() -> None:
         assert (cd.options.workers, cd.options.progress) == (8, False)
         raise KeyError
+
+    with pytest.raises(KeyError), cd.option_context("workers", 8, "progress", False):
+        fail()
 
     assert (cd.options.workers, cd.options.progress) == (None, None)
     with pytest.raises(ValueError, match="in turn"), cd.option_context("workers"):
@@ -240,9 +245,69 @@ def test_options_complete_only_their_names_and_show_their_meaning() -> None:
 def test_the_option_dtype_backend_is_the_default_of_reads(session: Any, name: str) -> None:
     FRAME.clicdata.push(name, session=session)
     with cd.option_context("dtype_backend", "pyarrow"):
-        assert str(pd.read_clicdata(name, session=session)["n"].dtype) == "int64[pyarrow]"
-        assert str(pd.read_clicdata(name, dtype_backend="numpy_nullable", session=session)["n"].dtype) == "Int64"
-    assert str(pd.read_clicdata(name, session=session)["n"].dtype) == "int64"
+        assert str(cd.read_clicdata(name, session=session)["n"].dtype) == "int64[pyarrow]"
+        assert str(cd.read_clicdata(name, dtype_backend="numpy_nullable", session=session)["n"].dtype) == "Int64"
+    assert str(cd.read_clicdata(name, session=session)["n"].dtype) == "int64"
+
+
+def threads_of(kind: str, found: set[str]) -> Callable[[int, int | None], None]:
+    """Return a progress function that collects the names of the threads."""
+
+    def collect(done: int, total: int | None) -> None:
+        found.update(each.name for each in threading.enumerate() if each.name.startswith(f"clicdata-{kind}-"))
+
+    return collect
+
+
+@pytest.mark.parametrize(("workers", "option", "expected"), [(None, None, 1), (None, 3, 3), (2, 3, 2)])
+def test_the_option_workers_is_the_default_of_writes(
+    session: Any, name: str, workers: int | None, option: int | None, expected: int
+) -> None:
+    found: set[str] = set()
+    with cd.option_context("workers", option):
+        FRAME.clicdata.push(name, chunksize=50, workers=workers, progress=threads_of("write", found), session=session)
+
+    assert len(found) == expected
+
+
+@pytest.mark.parametrize(("workers", "option", "expected"), [(None, None, 4), (None, 3, 3), (2, 3, 2)])
+def test_the_option_workers_is_the_default_of_reads(
+    running: Any, session: Any, name: str, workers: int | None, option: int | None, expected: int
+) -> None:
+    pd.concat([FRAME] * 5).clicdata.push(name, index=False, session=session)
+    running.faults.slow(0.05, operation="read", nth=2, times=9)
+    found: set[str] = set()
+    with cd.option_context("workers", option):
+        cd.read_clicdata(name, workers=workers, progress=threads_of("read", found), session=session)
+
+    assert len(found) == expected
+
+
+def test_workers_must_be_a_positive_number_with_any_option(session: Any, name: str) -> None:
+    with cd.option_context("workers", 3):
+        with pytest.raises(ValueError, match="workers= must be a whole number from 1, not 0"):
+            FRAME.clicdata.append(name, workers=0, session=session)
+        with pytest.raises(ValueError, match="workers= must be a whole number from 1, not 0"):
+            cd.read_clicdata(name, workers=0, session=session)
+
+
+@pytest.mark.parametrize(("journal", "option", "kept"), [(None, None, 1), (None, False, 0), (True, False, 1)])
+def test_the_option_journal_is_the_default_of_pushes(
+    running: Any,
+    session: Any,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    journal: bool | None,
+    option: bool | None,
+    kept: int,
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    running.faults.status(400, operation="append", nth=2)
+    with cd.option_context("journal", option), pytest.raises(cd.IncompleteWriteError):
+        FRAME.clicdata.push(name, chunksize=500, journal=journal, session=session)
+
+    assert len(list(tmp_path.rglob("*.push"))) == kept
 
 
 # A real kernel and a real interpreter

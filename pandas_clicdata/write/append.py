@@ -58,7 +58,7 @@ def append(
     on_new_columns: OnNewColumns = "error",
     dry_run: bool = False,
     chunksize: int = MAX_BATCH_ROWS,
-    workers: int = 1,
+    workers: int | None = None,
     stamp: str | None = None,
     on_unknown: OnUnknown = "raise",
     reconcile_wait: float = RECONCILE_SECONDS,
@@ -107,8 +107,9 @@ def append(
         Maximum number of rows in a request. More than 500 need the unversioned dialect, or an account that is known to
         take them (see :func:`doctor`). Where replies count rows, consecutive requests differ slightly in size, so that
         a reply to another request shows.
-    workers : int, default 1
-        Maximum number of requests in flight. With more than one, the order of the rows in the table is undefined.
+    workers : int, optional
+        Maximum number of requests in flight. Default: ``cd.options.workers``, or 1. With more than one,
+        the order of the rows in the table is undefined.
     stamp : str, optional
         The name of a text column that the frame does not have. It stores a stamp of the write and the batch. Rows whose
         reply was lost are found by their stamp. Those that are not in the table are sent again with another stamp, and

@@ -241,7 +241,7 @@ def send_updates(
 
     bar = current_bar()
     bar.begin(f"update {context.table.title}", count)
-    return send_all(updates, send, workers=int(context.options.workers), bar=bar)
+    return send_all(updates, send, workers=context.options.max_in_flight, bar=bar)
 
 
 @dataclass(frozen=True)

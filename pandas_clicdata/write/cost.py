@@ -66,7 +66,7 @@ class Cost:
 
 def insert_cost(client: Client, ranges: list[tuple[int, int]], options: Options) -> Cost:
     """Return the cost of inserting the rows of these ranges, if no batch is too large."""
-    workers = int(options.workers)
+    workers = options.max_in_flight
     batches = sum(1 for _ in row_ranges.cut(ranges, batch_sizes(client, int(options.chunksize), workers)))
     if client.dialect.counts_rows and client.service_profile.found("insert_counts") is not False:
         return Cost(inserts=batches)
@@ -145,7 +145,7 @@ def estimate(context: WriteContext, cost: Cost, *, not_needed: int = 0) -> Estim
     )
     if pace.read is None:
         return Estimate(requests, None, f"{basis} This session has measured no request, so the time is not known.")
-    workers = int(context.options.workers)
+    workers = context.options.max_in_flight
     at_a_time = min(workers, pace.at_a_time)
     per_change = pace.read if pace.change is None else pace.change
     # The dry run has read the same pages, and in the same way.

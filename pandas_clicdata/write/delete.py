@@ -56,7 +56,7 @@ def delete_rows(
     index: bool | None = None,
     dry_run: bool = False,
     max_rows: int | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     reconcile_wait: float = RECONCILE_SECONDS,
     repeated_pages: RepeatedPages = "check",
     max_requests: int | None = None,
@@ -224,7 +224,7 @@ def _delete(
 
     bar = current_bar()
     bar.begin(f"{context.operation} {context.table.title}", context.payload.rows)
-    sent = send_all(batches, send, workers=int(options.workers), bar=bar)
+    sent = send_all(batches, send, workers=options.max_in_flight, bar=bar)
     require_complete(context, wording, sent)
     facts["notes"] = wait_for_late_requests(sent, options.reconcile_wait)
     return receipt(

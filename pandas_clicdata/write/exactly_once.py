@@ -83,7 +83,7 @@ class ExactlyOnceInsert:
         self._reconciler = reconciler
         self._hint = hint
         self._chunksize = int(context.options.chunksize)
-        self._workers = int(context.options.workers)
+        self._workers = context.options.max_in_flight
         self._reconcile_wait = context.options.reconcile_wait
         self._to_resend: deque[Piece] = deque()
         self._unknown_texts: dict[int, pa.LargeStringArray] = {}

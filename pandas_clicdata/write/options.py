@@ -13,6 +13,7 @@ import numpy as np
 from pandas_clicdata._checks import check_choice, check_path, check_whole_number
 from pandas_clicdata._models import MAX_BATCH_ROWS, RepeatedPages, StrPath
 from pandas_clicdata._options import checked_progress
+from pandas_clicdata._options import options as defaults
 from pandas_clicdata._progress import Progress
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Options:
     description: str = ""
     dry_run: bool = False
     chunksize: SupportsIndex = MAX_BATCH_ROWS
-    workers: SupportsIndex = 1
+    workers: SupportsIndex | None = None
     stamp: str | None = None
     on_unknown: OnUnknown = "raise"
     reconcile_wait: float = RECONCILE_SECONDS
@@ -50,7 +51,10 @@ class Options:
 
     def __post_init__(self) -> None:
         check_whole_number("chunksize", self.chunksize, least=1)
-        check_whole_number("workers", self.workers, least=1)
+        if self.workers is not None:
+            check_whole_number("workers", self.workers, least=1)
+        if self.journal is None and self.if_exists != "upsert":
+            object.__setattr__(self, "journal", defaults.journal)
         if self.index is not None and not isinstance(self.index, bool | np.bool_):
             raise TypeError(f"index= must be True, False or None, not {self.index!r}.")
         for name in ("dry_run", "verify"):
@@ -96,6 +100,11 @@ class Options:
             raise ValueError(
                 "backup= is the place where if_exists='replace' saves the old rows. No other write removes rows."
             )
+
+    @property
+    def max_in_flight(self) -> int:
+        """Maximum number of requests in flight."""
+        return int(self.workers or defaults.workers or 1)
 
     @property
     def journal_path(self) -> StrPath | None:

@@ -74,7 +74,7 @@ def push(
     description: str = "",
     dry_run: bool = False,
     chunksize: int = MAX_BATCH_ROWS,
-    workers: int = 1,
+    workers: int | None = None,
     stamp: str | None = None,
     on_unknown: OnUnknown = "raise",
     reconcile_wait: float = RECONCILE_SECONDS,

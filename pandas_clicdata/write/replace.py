@@ -241,7 +241,7 @@ def _delete_matching(context: WriteContext, finds: Sequence[bytes]) -> bool:
         return context.client.delete(context.table.rec_id, batch.body)
 
     batches = (Batch((), find, number) for number, find in enumerate(finds))
-    sent = send_all(batches, send, workers=int(context.options.workers), bar=ProgressBar(False))
+    sent = send_all(batches, send, workers=context.options.max_in_flight, bar=ProgressBar(False))
     if sent.reason is not None:
         raise sent.reason
     return sent.possibly_repeated
@@ -365,7 +365,7 @@ def restore(
     backup: StrPath,
     table: TableId,
     *,
-    workers: int = 1,
+    workers: int | None = None,
     reconcile_wait: float = RECONCILE_SECONDS,
     repeated_pages: RepeatedPages = "check",
     progress: bool | Progress | None = None,
