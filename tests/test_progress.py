@@ -307,7 +307,7 @@ def test_the_option_journal_is_the_default_of_pushes(
     with cd.option_context("journal", option), pytest.raises(cd.IncompleteWriteError):
         FRAME.clicdata.push(name, chunksize=500, journal=journal, session=session)
 
-    assert len(list(tmp_path.rglob("*.push"))) == kept
+    assert len(list(tmp_path.rglob("*.journal"))) == kept
 
 
 # A real kernel and a real interpreter
