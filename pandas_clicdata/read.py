@@ -166,9 +166,11 @@ def _read(client: Client, options: ReadOptions) -> tuple[dict[str, infer.Inferre
     # The first page shows the columns, even if no row is wanted.
     names = row_codec.names_in(walk.first.rows, list(walk.declared))
     parts: dict[str, list[DecodedColumn]] = {}
-    rows = 0
+    number = rows = 0
     with closing(walk.pages()) as pages:
-        for number, page_rows in enumerate(pages, 1):
+        # Not with enumerate(), which holds a page until the next one is there.
+        for page_rows in pages:
+            number += 1
             names = row_codec.names_in(page_rows, names)
             for name, column in walk.decoded(page_rows, walk.wanted(names)).items():
                 if name not in parts:
@@ -178,6 +180,7 @@ def _read(client: Client, options: ReadOptions) -> tuple[dict[str, infer.Inferre
                 if number % _PAGES_PER_PIECE == 0 and column.kind is Kind.TEXT:
                     pieces[-_PAGES_PER_PIECE:] = row_codec.contiguous(pieces[-_PAGES_PER_PIECE:])
             rows += len(page_rows)
+            del page_rows
     columns = {}
     for name in walk.selected(names):
         # Without a reference to the pieces, so that they can be freed as soon as they are converted.
@@ -332,15 +335,17 @@ class _PageReader:
         self._client = client
         self._options = options
         self._decoder = PageDecoder()
+        self._total: int | None = None
         self.table = client.find(options.table, remembered=True)
         try:
-            self.table, self.first = client.open_table(self.table, options.version, loads=self._decoder.loads)
+            self.table, first = client.open_table(self.table, options.version, loads=self._decoder.loads)
         except (TransportError, ServerError, RateLimitError, UnexpectedReplyError) as exc:
             raise self._incomplete(f"page 1 could not be read. {exc}", 1, 0) from exc
         # Pages are also fetched after the call has returned an iterator.
         self._requests, self._bar = request_count(), current_bar()
+        self.first, self._total, self._full = first, first.total, len(first.rows)
         self._require_pages()
-        listed = self.first.columns or ()
+        listed = first.columns or ()
         self.declared = {column.name: column.data_type for column in listed}
         self.hidden = {column.name for column in listed if column.data_type in ROW_ID_TYPES}
         self._repeated = False
@@ -407,7 +412,7 @@ class _PageReader:
         return list(wanted)
 
     def pages(self) -> Generator[Sequence[Mapping[str, Any]], None, None]:
-        """Yield each page's rows, up to the limit.
+        """Yield each page's rows, up to the limit. A page is freed before the next one is parsed, also the first one.
 
         Raises
         ------
@@ -417,8 +422,10 @@ class _PageReader:
         """
         limit = self._options.limit
         if self._options.shows_progress:
-            self._bar.begin(f"read {self.table.title}", _smaller(limit, self.first.total))
-        before, page, number, received = self.first, self.first, 1, 0
+            self._bar.begin(f"read {self.table.title}", _smaller(limit, self._total))
+        page, number, received, before = self.first, 1, 0, self._full
+        self.first = Page(())
+        unproven: dict[int, Page] = {}
         numbers: dict[bytes, int] = {}
         ahead = Prefetch(self._ask, self._options.workers)
         asked: deque[Callable[[], Callable[[], Page]]] = deque()
@@ -433,6 +440,11 @@ class _PageReader:
             while True:
                 count = len(page.rows)
                 self._check_page(page, before, number, received)
+                if self._total is None:
+                    # The first page and the last two may be requested again, to prove the end.
+                    unproven[number] = page
+                    if number > 3:
+                        del unproven[number - 2]
                 more = self._more(page, received + count)
                 enough = limit is not None and received + count >= limit
                 if page.rows and (number > 1 or (more and not enough)):
@@ -441,27 +453,30 @@ class _PageReader:
                         self._check_repeated(page, earlier, number, received)
                 if more and not enough:
                     ask_to(max(self._last_to_ask(number, number), number + 1))
-                taken = page.rows if limit is None or received + count <= limit else page.rows[: limit - received]
-                if taken:
-                    yield taken
+                rows = page.rows if limit is None or received + count <= limit else page.rows[: limit - received]
+                if taken := len(rows):
+                    yield rows
                     if self._options.shows_progress:
-                        self._bar.add(len(taken))
+                        self._bar.add(taken)
                 received += count
                 if not more or enough:
                     # Pages that were requested beyond the end are not looked at: a service may repeat its last page.
                     break
-                before, number = page, number + 1
+                before, number = count, number + 1
+                del page, rows
                 try:
                     with shown(self._bar):
                         read_page = asked.popleft()()
                     # Before the page is parsed, so that no thread is idle meanwhile.
                     ask_to(self._last_to_ask(number, number - 1))
                     page = read_page()
+                    # Not only when the next page is there, because it holds the body of the page.
+                    del read_page
                 except ClicDataError as exc:
                     raise self._incomplete(f"page {number} could not be read. {exc}", number, received) from exc
             # A limit within the first page needs no further check.
             if not enough or (number > 1 and not more):
-                self._check_end(page, before, number, received)
+                self._check_end(unproven, number, received)
         finally:
             ahead.end()
             waiting.close()
@@ -476,9 +491,9 @@ class _PageReader:
         RequestLimitError
             They are more than ``max_requests=``.
         """
-        rows = _smaller(self._options.limit, self.first.total)
-        if self.first.total is not None and rows and self.first.rows and self.first.has_more is not False:
-            pages = -(-rows // len(self.first.rows))
+        rows = _smaller(self._options.limit, self._total)
+        if self._total is not None and rows and self._full and self.first.has_more is not False:
+            pages = -(-rows // self._full)
             self._requests.require(pages - 1, f"The read of table {self.table.label}", changes=False)
 
     def _ask(self, number: int, *, fresh_connection: bool = False) -> Callable[[], Page]:
@@ -493,9 +508,9 @@ class _PageReader:
 
     def _last_to_ask(self, number: int, parsed: int) -> int:
         """Return the number of the last page to request while page ``number`` is processed."""
-        rows, total = _smaller(self._options.limit, self.first.total), self.first.total
-        last = math.ceil(rows / len(self.first.rows)) if rows is not None and self.first.rows else None
-        return last_to_ask(number, parsed, self._options.workers, last=last, announced=total is not None)
+        rows = _smaller(self._options.limit, self._total)
+        last = math.ceil(rows / self._full) if rows is not None and self._full else None
+        return last_to_ask(number, parsed, self._options.workers, last=last, announced=self._total is not None)
 
     def _check_repeated(self, page: Page, earlier: int, number: int, received: int) -> None:
         """Check a page whose rows equal those of an earlier page.
@@ -552,10 +567,11 @@ class _PageReader:
         except ClicDataError as exc:
             raise self._incomplete(f"page {number} could not be read again. {exc}", number, received) from exc
 
-    def _check_page(self, page: Page, before: Page, number: int, received: int) -> None:
+    def _check_page(self, page: Page, before: int, number: int, received: int) -> None:
+        """Check the numbers of a page; ``before`` is the number of rows of the page before it."""
         if page.number is not None and page.number != number:
             raise self._incomplete(f"page {page.number} came instead of page {number}", number, received)
-        total, so_far = self.first.total, received + len(page.rows)
+        total, so_far = self._total, received + len(page.rows)
         if total is not None and so_far > total and page.total in (total, len(page.rows)):
             raise self._incomplete(
                 f"with page {number} there are {so_far:,} rows, but the service counts {total:,} in the whole table."
@@ -565,23 +581,23 @@ class _PageReader:
             )
         if page.total != total:
             raise self._incomplete(
-                f"the service counted {self.first.total} rows on the first page and {page.total} on page {number}: the"
-                " table changes while it is read. Read it again",
+                f"the service counted {total} rows on the first page and {page.total} on page {number}: the table"
+                " changes while it is read. Read it again",
                 number,
                 received,
             )
-        full = len(self.first.rows)
+        full = self._full
         uneven = (
             len(page.rows) > full
             or (page.has_more and len(page.rows) < full)
             # Without paging information, only empty pages follow a page that is not full.
-            or (page.has_more is None and len(before.rows) < full)
+            or (page.has_more is None and before < full)
         )
         # A complete read is compared with the total; a read with a limit is not.
         if number > 1 and page.rows and uneven and (page.total is None or self._options.limit is not None):
             raise self._incomplete(
-                f"page {number} has {len(page.rows):,} rows and the first page {len(self.first.rows):,}, although it is"
-                " not the last page: one of them lacks rows",
+                f"page {number} has {len(page.rows):,} rows and the first page {full:,}, although it is not"
+                " the last page: one of them lacks rows",
                 number,
                 received,
             )
@@ -595,20 +611,23 @@ class _PageReader:
             return page.has_more
         return bool(page.rows) and (page.total is None or received < page.total)
 
-    def _check_end(self, last: Page, before: Page, number: int, received: int) -> None:
-        total = self.first.total
+    def _check_end(self, unproven: Mapping[int, Page], number: int, received: int) -> None:
+        """Check that the table ends here; without a total, ``unproven`` has the first page and the last two."""
+        total = self._total
         if total is not None:
             if received != total:
                 raise self._incomplete(f"{received:,} of {total:,} rows were received", number, received)
             return
         # Without a total, a short page is detectable only if a full page follows. So the last page, and
         # the first of two, are requested again. An empty page at the end proves nothing.
-        unproven = {number: last}
-        if number == 2 or last.has_more is None:
-            unproven[max(number - 1, 1)] = before
-        if number == 3 and last.has_more is None:
-            unproven[1] = self.first
-        for which, page in unproven.items():
+        unannounced = unproven[number].has_more is None
+        doubtful = [number]
+        if number > 1 and (number == 2 or unannounced):
+            doubtful.append(number - 1)
+        if number == 3 and unannounced:
+            doubtful.append(1)
+        for which in doubtful:
+            page = unproven[which]
             again = self._again(which, received)
             if again.rows != page.rows or again.has_more != page.has_more:
                 raise self._incomplete(
@@ -619,8 +638,7 @@ class _PageReader:
                 )
 
     def _incomplete(self, why: str, number: int, received: int) -> IncompleteReadError:
-        first: Page | None = getattr(self, "first", None)
-        return _incomplete(self.table, why, number, received, first.total if first is not None else None)
+        return _incomplete(self.table, why, number, received, self._total)
 
 
 def _incomplete(table: TableRef, why: str, number: int, received: int, expected: int | None) -> IncompleteReadError:
