@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import re
 from collections.abc import Callable, Mapping
@@ -25,6 +26,18 @@ _ANY_DATETIME = (
 )
 _LONGEST_DECIMAL = 76
 _NULL_TEXT = pa.scalar(None, TEXT)
+_EMPTY = pa.scalar("", TEXT)
+_DATE_LENGTH = len("2013-01-01")
+_SECONDS_LENGTH = len("2013-01-01 05:00:00")
+_MICROS_LENGTH = len("2013-01-01 05:00:00.000000")
+_FRACTIONS_BY_LENGTHS: Mapping[tuple[int, int], bool | None] = {
+    (_SECONDS_LENGTH, _SECONDS_LENGTH): False,
+    (_SECONDS_LENGTH + 1, _SECONDS_LENGTH + 1): False,
+    (_MICROS_LENGTH, _MICROS_LENGTH): True,
+    (_SECONDS_LENGTH, _MICROS_LENGTH): None,
+}
+"""Whether datetimes have a fraction, by the shortest and the longest text; with one more character, they end in Z."""
+_YEAR_1 = pa.scalar(dt.datetime(1, 1, 1), pa.timestamp("us")).value
 
 
 @dataclass(frozen=True)
@@ -304,11 +317,11 @@ def _parsed(
         first = next((value for value in chunk if value.is_valid), None)
         if first is not None and re.search(pattern, first.as_py()) is None:
             return None
-        texts = pa.chunked_array([chunk])
-        of_one_length = _parsed_by_length(texts, pattern)
-        if of_one_length is not None:
-            parsed += of_one_length.chunks
+        at_once = _dates_at_once(chunk) if pattern == DATE_FORMAT else datetimes_at_once(chunk, pattern)
+        if at_once is not None:
+            parsed.append(at_once if isinstance(at_once, pa.Array) else at_once[0])
             continue
+        texts = pa.chunked_array([chunk])
         matches = pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py()
         if not matches or pc.any(pc.starts_with(texts, YEAR_0), min_count=0).as_py():
             return None
@@ -319,21 +332,106 @@ def _parsed(
     return pa.chunked_array(parsed)
 
 
-def _parsed_by_length(texts: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray | None:
-    """Parse texts of one length without a regular expression; None if that is not certain.
+def _dates_at_once(texts: pa.Array) -> pa.Array | None:
+    """Parse dates without a regular expression; None if that is not certain.
 
-    Arrow parses more formats than the patterns allow, but none of another format has these lengths.
+    Arrow parses more formats of dates than the pattern allows, but none of another format has this length.
     """
     lengths = pc.min_max(pc.binary_length(texts))
-    shortest, longest = lengths["min"].as_py(), lengths["max"].as_py()
-    target = _TYPES_BY_LENGTH.get((pattern, shortest)) if shortest == longest else None
-    if target is None or pc.any(pc.starts_with(texts, YEAR_0)).as_py():
+    if {lengths["min"].as_py(), lengths["max"].as_py()} != {len("2013-01-01")}:
         return None
     try:
-        parsed = texts.cast(target)
+        parsed = texts.cast(pa.date32())
     except pa.ArrowInvalid:
         return None
-    return parsed if pa.types.is_date(target) else parsed.cast(pa.timestamp("us"))
+    return None if pc.any(pc.starts_with(texts, YEAR_0)).as_py() else parsed
+
+
+@dataclass(frozen=True)
+class DatetimeForm:
+    """How the datetimes of a column are written.
+
+    Attributes
+    ----------
+    separator : {" ", "T"}
+        What stands before the hour.
+    fraction : bool or None
+        Whether they have six digits of a fraction; None if only those have one whose fraction is not zero.
+    zone : {"", "Z"}
+        What stands at the end.
+    """
+
+    separator: str = " "
+    fraction: bool | None = False
+    zone: str = ""
+
+    def texts(self, datetimes: pa.Array) -> pa.Array:
+        """Return the texts of datetimes in this form.
+
+        Examples
+        --------
+        >>> DatetimeForm("T", zone="Z").texts(pa.array([0], pa.timestamp("us"))).to_pylist()
+        ['1970-01-01T00:00:00Z']
+        """
+        seconds = datetimes.cast(pa.timestamp("s"), safe=False)
+        texts = pc.cast(datetimes if self.fraction else seconds, TEXT)
+        if self.fraction is None:
+            texts = pc.if_else(pc.equal(seconds.cast(datetimes.type), datetimes), texts, pc.cast(datetimes, TEXT))
+        if self.separator != " ":
+            texts = pc.utf8_replace_slice(texts, _DATE_LENGTH, _DATE_LENGTH + 1, self.separator)
+        return pc.binary_join_element_wise(texts, pa.scalar(self.zone, TEXT), _EMPTY) if self.zone else texts
+
+
+def datetimes_at_once(texts: pa.Array, pattern: str = _ANY_DATETIME) -> tuple[pa.Array, DatetimeForm] | None:
+    """Parse datetimes of one form.
+
+    Parameters
+    ----------
+    texts : pyarrow.Array
+        Texts and nulls.
+    pattern : str, optional
+        ``DATETIME_FORMAT`` to parse only the form in which this package writes datetimes.
+
+    Returns
+    -------
+    tuple of pyarrow.Array and DatetimeForm, or None
+        The datetimes in UTC, and their form. The texts can be restored from both. None if not all texts are datetimes
+        of one of these forms.
+
+    Notes
+    -----
+    Arrow parses more formats of datetimes than the pattern allows, but none of another format has these lengths.
+    """
+    present = (texts.drop_null() if texts.null_count else texts).cast(TEXT)
+    if not len(present):
+        return None
+    _, offsets, data = present.buffers()
+    places = np.frombuffer(offsets, np.int64)[present.offset : present.offset + len(present) + 1]
+    starts, lengths = places[:-1], np.diff(places)
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    if (shortest, longest) not in _FRACTIONS_BY_LENGTHS:
+        return None
+    characters = np.frombuffer(data, np.uint8)
+    separators = characters[starts + _DATE_LENGTH]
+    zone = "Z" if longest == _SECONDS_LENGTH + 1 else ""
+    form = DatetimeForm(chr(separators[0]), _FRACTIONS_BY_LENGTHS[shortest, longest], zone)
+    if form.separator not in (" T" if pattern == _ANY_DATETIME else " ") or np.any(separators != separators[0]):
+        return None
+    if zone and (pattern != _ANY_DATETIME or np.any(characters[starts + _SECONDS_LENGTH] != ord("Z"))):
+        return None
+    try:
+        parsed = texts.cast(pa.timestamp("us", "UTC" if zone else None)).cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        return None
+    if pc.min(parsed).value < _YEAR_1:
+        return None
+    if form.fraction is None:
+        ticks = parsed.drop_null().cast(pa.int64()).to_numpy()
+        if np.any((lengths == longest) != (ticks % 1_000_000 != 0)) or np.any(
+            (lengths != shortest) & (lengths != longest)
+        ):
+            return None
+    return parsed, form
 
 
 def _dates(array: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -388,11 +486,6 @@ _FITTING_KINDS: Mapping[str, frozenset[Kind]] = {
     ColumnType.CHECKBOX: frozenset({Kind.BOOLEAN}),
     ColumnType.DATE: frozenset(),
     ColumnType.DATETIME: frozenset(),
-}
-_TYPES_BY_LENGTH: Mapping[tuple[str, int], pa.DataType] = {
-    (DATE_FORMAT, len("2013-01-01")): pa.date32(),
-    (_ANY_DATETIME, len("2013-01-01 05:00:00")): pa.timestamp("us"),
-    (_ANY_DATETIME, len("2013-01-01T05:00:00Z")): pa.timestamp("us", "UTC"),
 }
 _PARSERS: Mapping[str, tuple[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]]] = {
     ColumnType.DATE: (DATE_FORMAT, _dates),

@@ -9,6 +9,7 @@ import pytest
 
 from pandas_clicdata._models import ColumnType, DecodedColumn, Kind
 from pandas_clicdata.types import infer, row_codec
+from pandas_clicdata.types.encode import DATETIME_FORMAT
 
 FITTING_KINDS = {
     ColumnType.TEXT: {Kind.TEXT},
@@ -206,3 +207,46 @@ def test_datetimes_of_one_length_are_those_of_any_length():
         assert alone is not None
         assert mixed is not None
         assert alone.to_pylist() == mixed.to_pylist()[:-1]
+
+
+@pytest.mark.parametrize(
+    ("texts", "declared_only"),
+    [
+        (["2013-01-01 05:00:00", None, "0001-01-01 00:00:00"], False),
+        ([None, "2013-01-01 05:00:00.120000", "9999-12-31 23:59:59.000000"], False),
+        (["2013-01-01 05:00:00.120000", "1969-12-31 23:59:59", "1969-12-31 23:59:59.999999"], False),
+        (["2013-01-01T05:00:00", "1582-10-10T00:00:00"], True),
+        (["2013-01-01T05:00:00.000001", None], True),
+        (["2013-01-01 05:00:00Z", "0999-01-01 00:00:00Z"], True),
+        (["2013-01-01T05:00:00Z", None, "2013-01-01T05:00:01Z"], True),
+    ],
+)
+def test_texts_are_restored_from_datetimes_of_one_form(texts, declared_only):
+    array = pa.array(["before", *texts, "after"], pa.large_string())[1:-1]
+    for patterns in ((), (DATETIME_FORMAT,)):
+        found = infer.datetimes_at_once(array, *patterns)
+        assert (found is None) == (declared_only and bool(patterns))
+        if found is not None:
+            datetimes, form = found
+            assert form.texts(datetimes).to_pylist() == texts
+            each = [text and dt.datetime.fromisoformat(text).replace(tzinfo=None) for text in texts]
+            assert datetimes.to_pylist() == each
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [None],
+        ["2013-01-01"],
+        ["2013-01-01 05:00:00", "2013-01-01T05:00:00"],
+        ["2013-01-01 05:00:00.000000", "2013-01-01 05:00:00"],
+        ["2013-01-01 05:00:00.100000", "2013-01-01 05:00:00.5", "2013-01-01 05:00:00"],
+        ["2013-01-01T05:00:00.12345Z", "2013-01-01 05:00:00.1+0100"],
+        ["2013-01-01T05:00:00Z", "2013-01-01 05:00:00Z"],
+        ["2013-01-01T05:00:00+01:00", "2013-01-01 05:00"],
+        ["0000-12-31 23:59:59", "2013-01-01 24:00:00"],
+        ["ten characters, and more", "nineteen characters"],
+    ],
+)
+def test_texts_that_datetimes_do_not_restore_are_not_of_one_form(texts):
+    assert infer.datetimes_at_once(pa.array(texts, pa.large_string())) is None
