@@ -23,7 +23,6 @@ from pandas_clicdata._models import (
     ROW_ID_TYPES,
     ColumnType,
     DecodedColumn,
-    Kind,
     Page,
     PageRows,
     RepeatedPages,
@@ -49,6 +48,7 @@ from pandas_clicdata.errors import (
 )
 from pandas_clicdata.session import client_of
 from pandas_clicdata.types import infer, recast, row_codec, to_pandas
+from pandas_clicdata.types.assemble import Assembly
 from pandas_clicdata.types.to_pandas import DtypeBackend
 
 if TYPE_CHECKING:
@@ -61,8 +61,6 @@ _TEXTS = (ColumnType.TEXT, ColumnType.DROPDOWN)
 _PAGE_BEYOND_END = 1_000_000
 """A page that no table has. A larger number could overflow in the service."""
 _STABLE_TRIES = 3
-_PAGES_PER_PIECE = 32
-"""Texts stay in the frame as Arrow arrays, which are slow to use if there are many of them."""
 P = ParamSpec("P")
 T = TypeVar("T")
 _NAMES_IN_PANDAS = {"nrows": "limit", "usecols": "columns"}
@@ -152,8 +150,19 @@ class ReadOptions:
         check_choice("repeated_pages", self.repeated_pages, get_args(RepeatedPages))
 
 
-def _read(client: Client, options: ReadOptions) -> tuple[dict[str, infer.InferredColumn], int]:
+def _read(
+    client: Client, options: ReadOptions, stays: Callable[[str], bool]
+) -> tuple[dict[str, infer.InferredColumn], int]:
     """Read a table, or its first rows, and return its columns and the number of rows.
+
+    Parameters
+    ----------
+    client : Client
+        The account.
+    options : ReadOptions
+        What to read.
+    stays : callable
+        Returns whether the frame has a column in the dtype in which it is read.
 
     Raises
     ------
@@ -165,28 +174,17 @@ def _read(client: Client, options: ReadOptions) -> tuple[dict[str, infer.Inferre
     walk = _PageReader(client, options)
     # The first page shows the columns, even if no row is wanted.
     names = row_codec.names_in(walk.first.rows, list(walk.declared))
-    parts: dict[str, list[DecodedColumn]] = {}
-    number = rows = 0
+    assembly = Assembly(walk.declared, stays, walk.expected)
     with closing(walk.pages()) as pages:
-        # Not with enumerate(), which holds a page until the next one is there.
         for page_rows in pages:
-            number += 1
             names = row_codec.names_in(page_rows, names)
-            for name, column in walk.decoded(page_rows, walk.wanted(names)).items():
-                if name not in parts:
-                    parts[name] = [nulls(rows)] if rows else []
-                pieces = parts[name]
-                pieces.append(column)
-                if number % _PAGES_PER_PIECE == 0 and column.kind is Kind.TEXT:
-                    pieces[-_PAGES_PER_PIECE:] = row_codec.contiguous(pieces[-_PAGES_PER_PIECE:])
-            rows += len(page_rows)
+            assembly.add(walk.decoded(page_rows, walk.wanted(names)), len(page_rows))
             del page_rows
-    columns = {}
-    for name in walk.selected(names):
-        # Without a reference to the pieces, so that they can be freed as soon as they are converted.
-        column = row_codec.unify(parts.pop(name, []), name, mixed_as_text=walk.takes_text(name))
-        columns[name] = infer.infer_column(column, walk.declared.get(name, ""), options.dtype_of(name))
-    return columns, rows
+    columns = {
+        name: assembly.pop(name, options.dtype_of(name), mixed_as_text=walk.takes_text(name))
+        for name in walk.selected(names)
+    }
+    return columns, assembly.rows
 
 
 def _stream(client: Client, options: ReadOptions) -> pa.RecordBatchReader:
@@ -344,6 +342,7 @@ class _PageReader:
         # Pages are also fetched after the call has returned an iterator.
         self._requests, self._bar = request_count(), current_bar()
         self.first, self._total, self._full = first, first.total, len(first.rows)
+        self.expected = _smaller(options.limit, first.total)
         self._require_pages()
         listed = first.columns or ()
         self.declared = {column.name: column.data_type for column in listed}
@@ -351,10 +350,10 @@ class _PageReader:
         self._repeated = False
 
     def wanted(self, names: Sequence[str]) -> list[str]:
-        """Return those of the names that are read."""
+        """Return those of the names that are read, in the order of the frame."""
         if self._options.columns is None:
             return [name for name in names if name not in self.hidden]
-        return [name for name in names if name in self._options.columns]
+        return [name for name in self._options.columns if name in names]
 
     def takes_text(self, name: str) -> bool:
         """Return whether the service or the user declares a column as text."""
@@ -422,7 +421,7 @@ class _PageReader:
         """
         limit = self._options.limit
         if self._options.shows_progress:
-            self._bar.begin(f"read {self.table.title}", _smaller(limit, self._total))
+            self._bar.begin(f"read {self.table.title}", self.expected)
         page, number, received, before = self.first, 1, 0, self._full
         self.first = Page(())
         unproven: dict[int, Page] = {}
@@ -491,7 +490,7 @@ class _PageReader:
         RequestLimitError
             They are more than ``max_requests=``.
         """
-        rows = _smaller(self._options.limit, self._total)
+        rows = self.expected
         if self._total is not None and rows and self._full and self.first.has_more is not False:
             pages = -(-rows // self._full)
             self._requests.require(pages - 1, f"The read of table {self.table.label}", changes=False)
@@ -508,8 +507,7 @@ class _PageReader:
 
     def _last_to_ask(self, number: int, parsed: int) -> int:
         """Return the number of the last page to request while page ``number`` is processed."""
-        rows = _smaller(self._options.limit, self._total)
-        last = math.ceil(rows / self._full) if rows is not None and self._full else None
+        last = math.ceil(self.expected / self._full) if self.expected is not None and self._full else None
         return last_to_ask(number, parsed, self._options.workers, last=last, announced=self._total is not None)
 
     def _check_repeated(self, page: Page, earlier: int, number: int, received: int) -> None:
@@ -690,11 +688,6 @@ def _canonical(values: Any) -> bytes:
 
 def _new_columns(page_rows: Sequence[Mapping[str, Any]], selected: Sequence[str], hidden: set[str]) -> list[str]:
     return [name for name in row_codec.names_in(page_rows, selected) if name not in selected and name not in hidden]
-
-
-def nulls(count: int) -> DecodedColumn:
-    """Return a decoded column of nulls."""
-    return DecodedColumn(Kind.NULL, pa.chunked_array([pa.nulls(count)]))
 
 
 def _smaller(limit: int | None, total: int | None) -> int | None:
@@ -893,16 +886,22 @@ def read_clicdata(
         reader = _with_schema_columns(_stream(client_of(session), options), restored, columns)
         _check_columns_exist(reader.schema.names, **named)
         return _chunks(reader, size, conversion)
-    inferred, count = _read_or_empty(client_of(session), options, restored)
+    converted = {*index_names, *(parse_dates or ())}
+    inferred, count = _read_or_empty(
+        client_of(session),
+        options,
+        restored,
+        lambda name: dtype_backend is None and name not in converted and options.dtype_of(name) is None,
+    )
     _check_columns_exist(list(inferred), **named)
     return to_pandas.to_frame(inferred, count, **conversion)
 
 
 def _read_or_empty(
-    client: Client, options: ReadOptions, restored: Mapping[str, Any]
+    client: Client, options: ReadOptions, restored: Mapping[str, Any], stays: Callable[[str], bool] = lambda _: False
 ) -> tuple[dict[str, infer.InferredColumn], int]:
-    """Read a table; if it is empty and its columns are not listed, return those of ``schema=``."""
-    inferred, count = _read(client, options)
+    """Read a table as :func:`_read`; if it is empty and its columns are not listed, return those of ``schema=``."""
+    inferred, count = _read(client, options, stays)
     if not inferred and not count and options.columns is None:
         inferred = {name: infer.InferredColumn(pa.chunked_array([], pa.string())) for name in restored}
     return inferred, count

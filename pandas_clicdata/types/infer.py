@@ -21,7 +21,7 @@ from pandas_clicdata.types.encode import DATE_FORMAT, DATETIME_FORMAT, TEXT, YEA
 logger: logging.Logger = logging.getLogger(__name__)
 
 _OFFSET = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
-_ANY_DATETIME = (
+ANY_DATETIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
 )
 _LONGEST_DECIMAL = 76
@@ -52,11 +52,17 @@ class InferredColumn:
         Whether the values are numbers as text, because no Arrow type holds them as written.
     whole : bool
         Whether such numbers are all whole numbers.
+    block : ndarray or None
+        The memory of all columns of this dtype, in which the values are; it can become that of the frame.
+    place : int
+        The position of the column in the block.
     """
 
     values: pa.ChunkedArray
     numerals: bool = False
     whole: bool = False
+    block: np.ndarray[Any, Any] | None = None
+    place: int = 0
 
 
 def is_text_dtype(dtype: object) -> bool:
@@ -382,7 +388,7 @@ class DatetimeForm:
         return pc.binary_join_element_wise(texts, pa.scalar(self.zone, TEXT), _EMPTY) if self.zone else texts
 
 
-def datetimes_at_once(texts: pa.Array, pattern: str = _ANY_DATETIME) -> tuple[pa.Array, DatetimeForm] | None:
+def datetimes_at_once(texts: pa.Array, pattern: str = ANY_DATETIME) -> tuple[pa.Array, DatetimeForm] | None:
     """Parse datetimes of one form.
 
     Parameters
@@ -415,9 +421,9 @@ def datetimes_at_once(texts: pa.Array, pattern: str = _ANY_DATETIME) -> tuple[pa
     separators = characters[starts + _DATE_LENGTH]
     zone = "Z" if longest == _SECONDS_LENGTH + 1 else ""
     form = DatetimeForm(chr(separators[0]), _FRACTIONS_BY_LENGTHS[shortest, longest], zone)
-    if form.separator not in (" T" if pattern == _ANY_DATETIME else " ") or np.any(separators != separators[0]):
+    if form.separator not in (" T" if pattern == ANY_DATETIME else " ") or np.any(separators != separators[0]):
         return None
-    if zone and (pattern != _ANY_DATETIME or np.any(characters[starts + _SECONDS_LENGTH] != ord("Z"))):
+    if zone and (pattern != ANY_DATETIME or np.any(characters[starts + _SECONDS_LENGTH] != ord("Z"))):
         return None
     try:
         parsed = texts.cast(pa.timestamp("us", "UTC" if zone else None)).cast(pa.timestamp("us"))
@@ -489,5 +495,5 @@ _FITTING_KINDS: Mapping[str, frozenset[Kind]] = {
 }
 _PARSERS: Mapping[str, tuple[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]]] = {
     ColumnType.DATE: (DATE_FORMAT, _dates),
-    ColumnType.DATETIME: (_ANY_DATETIME, _datetimes),
+    ColumnType.DATETIME: (ANY_DATETIME, _datetimes),
 }

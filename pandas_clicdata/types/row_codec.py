@@ -306,7 +306,7 @@ def unify(pieces: Sequence[DecodedColumn], name: str, *, mixed_as_text: bool = F
     """
     kinds = {piece.kind for piece in pieces} - {Kind.NULL}
     if not kinds:
-        return DecodedColumn(Kind.NULL, pa.chunked_array([pa.nulls(sum(len(piece.array) for piece in pieces))]))
+        return nulls(sum(len(piece.array) for piece in pieces))
     if kinds <= {Kind.INTEGER, Kind.FLOAT, Kind.LITERAL}:
         return _unified_numbers(pieces, kinds)
     if len(kinds) > 1 and mixed_as_text:
@@ -316,6 +316,11 @@ def unify(pieces: Sequence[DecodedColumn], name: str, *, mixed_as_text: bool = F
         raise _mixed_kinds(name, " and ".join(sorted(kind.value for kind in kinds)))
     kind = kinds.pop()
     return DecodedColumn(kind, _concatenated(pieces, TEXT if kind is Kind.TEXT else pa.bool_()))
+
+
+def nulls(count: int) -> DecodedColumn:
+    """Return a decoded column of nulls."""
+    return DecodedColumn(Kind.NULL, pa.chunked_array([pa.nulls(count)]))
 
 
 def contiguous(pieces: Sequence[DecodedColumn]) -> Sequence[DecodedColumn]:
@@ -351,9 +356,9 @@ def _unified_numbers(pieces: Sequence[DecodedColumn], kinds: set[Kind]) -> Decod
         else piece
         for piece in pieces
     ]
-    nulls = [_null_where(text.array, piece.array) for text, piece in zip(texts, pieces, strict=True)]
+    arrays = [_null_where(text.array, piece.array) for text, piece in zip(texts, pieces, strict=True)]
     return DecodedColumn(
-        Kind.LITERAL, _concatenated([DecodedColumn(Kind.LITERAL, array) for array in nulls], TEXT), whole
+        Kind.LITERAL, _concatenated([DecodedColumn(Kind.LITERAL, array) for array in arrays], TEXT), whole
     )
 
 

@@ -329,6 +329,10 @@ def to_frame(
     for name, options in dates.items():
         series[name] = _parsed_dates(name, series[name], options)
     levels = [_level(name, series.pop(name)) for name in names]
+    # Columns of one dtype make one block, so those that were converted to a dtype are joined with those that have it.
+    for block in blocks.keys() & {each.dtype for each in series.values()}:
+        series |= {name: default_series(columns.pop(name), None) for name in blocks.pop(block)}
+    series = {name: series[name] for name in order if name in series}
     # copy=True also consolidates columns of the same NumPy dtype. columns= only without columns: with it, pandas 2
     # reads every value, which raises for a time zone of dateutil.
     labels = None if series else pd.Index([], dtype=default_text_dtype())
@@ -345,23 +349,32 @@ def to_frame(
 def _block_dtype(column: InferredColumn, stable: bool) -> np.dtype[Any] | None:
     """Return the NumPy dtype of a column whose memory can be that of its frame; None if it has another dtype."""
     values = column.values
-    if column.numerals or (values.null_count and not pa.types.is_floating(values.type)) or stable:
+    if column.numerals or stable or (values.null_count and pa.types.is_integer(values.type)):
         return None
     return _BLOCK_DTYPES.get(values.type)
 
 
 _BLOCK_DTYPES: Mapping[pa.DataType, np.dtype[Any]] = {
-    arrow_type: np.dtype(arrow_type.to_pandas_dtype()) for arrow_type in (pa.int64(), pa.uint64(), pa.float64())
+    pa.int64(): np.dtype(np.int64),
+    pa.uint64(): np.dtype(np.uint64),
+    pa.float64(): np.dtype(np.float64),
+    pa.timestamp("us"): np.dtype("M8[us]"),
 }
 
 
 def _block_frame(
     columns: dict[str, InferredColumn], names: Sequence[str], rows: int, dtype: np.dtype[Any]
 ) -> pd.DataFrame:
-    """Return columns of one dtype as a frame, and free each of them when it is copied.
+    """Return columns of one dtype as a frame: in the block that holds them, or copied, and each freed when it is.
 
     A frame that is made of series needs the memory of its numbers twice.
     """
+    block = columns[names[0]].block
+    places = [columns[name].place for name in names if columns[name].block is block]
+    if block is not None and places == list(range(len(names))) and len(names) == len(block):
+        for name in names:
+            del columns[name]
+        return pd.DataFrame(block[:, :rows].T, index=pd.RangeIndex(rows), columns=list(names), copy=False)
     block = np.empty((len(names), rows), dtype)
     for values, name in zip(block, names, strict=True):
         at = 0

@@ -123,7 +123,7 @@ def read_rows(context: WriteContext, known: api.KnownColumns | None) -> SavedRow
 
 def _pieces_of(pieces: Sequence[tuple[Mapping[str, DecodedColumn], int]], name: str) -> list[DecodedColumn]:
     """Return the column of each page; one empty column if there are no pages."""
-    return [page[name] if name in page else read.nulls(count) for page, count in pieces] or [read.nulls(0)]
+    return [page[name] if name in page else row_codec.nulls(count) for page, count in pieces] or [row_codec.nulls(0)]
 
 
 def _typed(

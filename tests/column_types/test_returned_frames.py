@@ -63,6 +63,7 @@ READS: dict[str, dict[str, Any]] = {
     "dtypes asked for": {
         "dtype": {"number": "int8", "other number": "float32", "at": "datetime64[us, Europe/Paris]", "text": "category"}
     },
+    "dtypes that other columns have": {"dtype": {"gaps": "float64", "flag": "int64", "day": "datetime64[us]"}},
     "dtypes for chunks": {
         "dtype": {"number": "Int16", "at": "datetime64[ns, UTC]", "day": "period[D]", "text": "string"},
         "chunksize": PAGE - 1,
