@@ -107,8 +107,8 @@ class ExactlyOnceInsert:
         """
         title = f"{self._context.operation} {self._context.table.title}"
         bar = current_bar()
-        bar.begin(title, self._payload.rows, done=row_ranges.count(self._journal.confirmed))
         try:
+            bar.begin(title, self._payload.rows, done=row_ranges.count(self._journal.confirmed))
             with contextlib.ExitStack() as finishing:
                 self._run(bar, finishing)
         except _Stopped as stopped:
