@@ -265,10 +265,11 @@ class Payload:
         assert stream is not None
         while sum(piece.source.rows or 0 for piece in stream.held) < rows and stream.read_ahead() is not None:
             pass
-        tables, first = [self._no_rows], 0
-        for piece in itertools.takewhile(lambda _: first < rows, stream.held):
+        tables = [self._no_rows]
+        for piece in stream.held:
+            if sum(table.num_rows for table in tables) >= rows:
+                break
             tables.append(self._prepared(piece))
-            first += tables[-1].num_rows
         return _one_batch(pa.concat_tables(tables).slice(0, rows))
 
     def without(self, names: Sequence[str], notes: tuple[str, ...] = ()) -> Payload:
