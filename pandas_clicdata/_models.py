@@ -591,6 +591,9 @@ MAX_BATCH_ROWS = 500
 MultipleRows = Literal["all", "first"]
 """Which of the rows that match a condition are updated or deleted."""
 
+OnBadValues = Literal["raise", "null"]
+"""What to do with values that ClicData cannot hold, such as infinities."""
+
 RepeatedPages = Literal["check", "accept"]
 """Whether a page with the rows of an earlier page must be proven correct, or is accepted."""
 

@@ -19,7 +19,7 @@ from pandas_clicdata.types import ingest, plan
 from pandas_clicdata.write.options import RECONCILE_SECONDS
 
 if TYPE_CHECKING:
-    from pandas_clicdata._models import RepeatedPages, StrPath, TableId, WriteResult
+    from pandas_clicdata._models import OnBadValues, RepeatedPages, StrPath, TableId, WriteResult
     from pandas_clicdata._progress import Progress
     from pandas_clicdata.session import Session
     from pandas_clicdata.write.options import IfExists, OnNewColumns, OnUnknown
@@ -59,6 +59,7 @@ class ClicDataAccessor:
         column_types: Mapping[str, str] | None = None,
         index: bool | None = None,
         on_new_columns: OnNewColumns = "error",
+        on_bad_values: OnBadValues = "raise",
         description: str = "",
         dry_run: bool = False,
         chunksize: int = MAX_BATCH_ROWS,
@@ -92,6 +93,7 @@ class ClicDataAccessor:
             column_types=column_types,
             index=index,
             on_new_columns=on_new_columns,
+            on_bad_values=on_bad_values,
             description=description,
             dry_run=dry_run,
             chunksize=chunksize,
@@ -118,6 +120,7 @@ class ClicDataAccessor:
         column_types: Mapping[str, str] | None = None,
         index: bool | None = None,
         on_new_columns: OnNewColumns = "error",
+        on_bad_values: OnBadValues = "raise",
         dry_run: bool = False,
         chunksize: int = MAX_BATCH_ROWS,
         workers: int | None = None,
@@ -147,6 +150,7 @@ class ClicDataAccessor:
             column_types=column_types,
             index=index,
             on_new_columns=on_new_columns,
+            on_bad_values=on_bad_values,
             dry_run=dry_run,
             chunksize=chunksize,
             workers=workers,
@@ -171,6 +175,7 @@ class ClicDataAccessor:
         column_types: Mapping[str, str] | None = None,
         index: bool | None = None,
         on_new_columns: OnNewColumns = "error",
+        on_bad_values: OnBadValues = "raise",
         dry_run: bool = False,
         workers: int | None = None,
         reconcile_wait: float = RECONCILE_SECONDS,
@@ -196,6 +201,7 @@ class ClicDataAccessor:
             column_types=column_types,
             index=index,
             on_new_columns=on_new_columns,
+            on_bad_values=on_bad_values,
             dry_run=dry_run,
             workers=workers,
             reconcile_wait=reconcile_wait,
@@ -214,6 +220,7 @@ class ClicDataAccessor:
         column_types: Mapping[str, str] | None = None,
         index: bool | None = None,
         on_new_columns: OnNewColumns = "error",
+        on_bad_values: OnBadValues = "raise",
         dry_run: bool = False,
         chunksize: int = MAX_BATCH_ROWS,
         workers: int | None = None,
@@ -242,6 +249,7 @@ class ClicDataAccessor:
             column_types=column_types,
             index=index,
             on_new_columns=on_new_columns,
+            on_bad_values=on_bad_values,
             dry_run=dry_run,
             chunksize=chunksize,
             workers=workers,
@@ -328,4 +336,4 @@ class ClicDataAccessor:
         >>> pd.DataFrame({"flight": ["UA1545"], "delay": [2]}).clicdata.schema()["clicdata_type"].tolist()
         ['text', 'number']
         """
-        return plan.schema_frame(ingest.as_source(self._frame, index=index), column_types)
+        return plan.schema_frame(ingest.as_source(self._frame, index=index, on_bad_values="raise"), column_types)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import numpy as np
@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pandas_clicdata._models import OnBadValues
 from pandas_clicdata.errors import CellValueError
 
 TEXT = pa.large_string()
@@ -42,6 +43,7 @@ _OUTSIDE_DATES = f"is outside the years 1 to 9999 of a date. {_CLEAR_CELL}"
 TIME_NOTE = "a time of day as ISO 8601 text"
 DURATION_NOTE = "a duration as ISO 8601 text"
 
+_OFFER = " To send nulls in place of such values: on_bad_values='null'."
 _LONGEST_VALUE = 60
 _JSON_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$"
 _FOUR_DIGIT_YEARS = re.compile(r"[1-9]\d{3}([-Q][^/]*)?(/[1-9]\d{3}-[^/]*)?")
@@ -117,6 +119,31 @@ def chunked(values: Sequence[Any], arrow_type: pa.DataType) -> pa.ChunkedArray:
 
 
 @dataclass(frozen=True)
+class Nulled:
+    """The values of a column that are sent as null, because ClicData cannot hold them.
+
+    Attributes
+    ----------
+    count : int
+        Their number.
+    first : str
+        The row and the value of the first one.
+    """
+
+    count: int
+    first: str
+
+    def plus(self, later: Nulled) -> Nulled:
+        """Return these values and later ones together."""
+        return Nulled(self.count + later.count, self.first)
+
+
+def offered(reason: str, on_bad_values: OnBadValues | None) -> str:
+    """Return the reason of an error, with the offer to send nulls if the caller has this choice."""
+    return reason if on_bad_values is None else f"{reason}{_OFFER}"
+
+
+@dataclass(frozen=True)
 class Location:
     """The column and the rows of the values that are checked, for errors.
 
@@ -126,10 +153,17 @@ class Location:
         Name of the column.
     label : RowLabels
         The labels of the rows.
+    on_bad_values : {"raise", "null"} or None
+        Whether to refuse values that ClicData cannot hold, or to replace them by null; None if only the first is
+        possible.
+    nulled : list of Nulled
+        The values that were replaced by null.
     """
 
     column: str
     label: RowLabels
+    on_bad_values: OnBadValues | None = None
+    nulled: list[Nulled] = field(default_factory=list)
 
     def refuse(self, position: int, value: object, reason: str) -> NoReturn:
         """Raise the error for one cell.
@@ -160,6 +194,47 @@ class Location:
         if position is not None:
             self.refuse(position, python_value(values[position]), reason)
 
+    def without_bad(
+        self, bad: pa.ChunkedArray, values: pa.ChunkedArray, shown: pa.ChunkedArray, reason: str, unit: str = ""
+    ) -> pa.ChunkedArray:
+        """Return values without those that the mask ``bad`` marks, because ClicData cannot hold them.
+
+        Parameters
+        ----------
+        bad : pyarrow.ChunkedArray
+            The mask.
+        values : pyarrow.ChunkedArray
+            The values.
+        shown : pyarrow.ChunkedArray
+            The values as an error shows them.
+        reason : str
+            What is wrong with the values.
+        unit : str, optional
+            What follows a value when it is shown.
+
+        Raises
+        ------
+        CellValueError
+            The mask marks a cell, and the value must not be replaced by null.
+        """
+        position = first_true(bad)
+        if position is None:
+            return values
+        self.bad_value(position, python_value(shown[position]), reason, unit, pc.sum(bad).as_py())
+        return pc.if_else(bad, pa.scalar(None, values.type), values)
+
+    def bad_value(self, position: int, value: object, reason: str, unit: str = "", count: int = 1) -> None:
+        """Record that a value and all other bad ones, ``count`` of them, are replaced by null.
+
+        Raises
+        ------
+        CellValueError
+            It must not be replaced by null.
+        """
+        if self.on_bad_values != "null":
+            self.refuse(position, value, offered(f"{unit} {reason}".lstrip(), self.on_bad_values))
+        self.nulled.append(Nulled(count, f"row {self.label.text(position)}: {short_repr(value)} {unit}".rstrip()))
+
 
 def first_true(mask: pa.ChunkedArray) -> int | None:
     """Return the position of the first True, or None."""
@@ -184,7 +259,7 @@ def finite(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
     """Replace NaN by null and refuse infinities; convert float16, which Arrow cannot write as text, to text."""
     half = pa.types.is_float16(values.type)
     floats = values.cast(pa.float32()) if half else values
-    location.refuse_where(pc.is_inf(floats), floats, NOT_FINITE)
+    floats = location.without_bad(pc.is_inf(floats), floats, floats, NOT_FINITE)
     is_nan = pc.is_nan(floats)
     if pc.any(is_nan).as_py():
         floats = pc.if_else(is_nan, pa.scalar(None, floats.type), floats)
@@ -204,11 +279,11 @@ def datetimes(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
     ticks = values.cast(pa.int64())
     if unit == "ns":
         # No check of the years: 64 bits of nanoseconds reach from 1677 to 2262.
-        location.refuse_where(has_remainder(ticks, 1000), values, f"{HAS_NANOSECONDS}.dt.round('us').")
+        values = location.without_bad(has_remainder(ticks, 1000), values, values, f"{HAS_NANOSECONDS}.dt.round('us').")
     else:
         per_second = TICKS_PER_SECOND[unit]
         outside = pc.or_(pc.less(ticks, _FIRST_SECOND * per_second), pc.greater_equal(ticks, _END_SECOND * per_second))
-        location.refuse_where(outside, ticks, f"({unit} since 1970) {OUTSIDE_DATETIMES}")
+        values = location.without_bad(outside, values, ticks, OUTSIDE_DATETIMES, f"({unit} since 1970)")
     return values.cast(pa.timestamp("s" if unit == "s" else "us"))
 
 
@@ -226,9 +301,11 @@ def dates(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
     )
     outside = pc.or_(pc.less(ticks, first), pc.greater_equal(ticks, end))
     unit = "milliseconds" if in_milliseconds else "days"
-    location.refuse_where(outside, ticks, f"({unit} since 1970) {_OUTSIDE_DATES}")
+    values = location.without_bad(outside, values, ticks, _OUTSIDE_DATES, f"({unit} since 1970)")
+    if not in_milliseconds:
+        return values
     # By way of a timestamp: Arrow rounds a date64 towards 1970 and keeps only 32 bits of its days.
-    return ticks.cast(pa.timestamp("ms")).cast(pa.date32(), safe=False) if in_milliseconds else values
+    return values.cast(pa.int64()).cast(pa.timestamp("ms")).cast(pa.date32(), safe=False)
 
 
 def times(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
@@ -299,7 +376,8 @@ def durations(values: pa.ChunkedArray, location: Location) -> pa.ChunkedArray:
         try:
             texts.append(None if tick is None else duration_text(np.timedelta64(tick, unit)))
         except ValueError as exc:
-            location.refuse(position, np.timedelta64(tick, unit), str(exc))
+            location.bad_value(position, np.timedelta64(tick, unit), str(exc))
+            texts.append(None)
     return chunked(texts, TEXT)
 
 

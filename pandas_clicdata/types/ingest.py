@@ -7,7 +7,7 @@ import copy
 import datetime as dt
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from numbers import Integral
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pandas_clicdata._checks import did_you_mean
+from pandas_clicdata._models import OnBadValues
 from pandas_clicdata.errors import (
     CellValueError,
     ColumnMismatchError,
@@ -38,9 +39,11 @@ from pandas_clicdata.types.encode import (
     TEXT,
     TIME_NOTE,
     TOO_LONG,
+    Nulled,
     RowLabels,
     chunked,
     duration_text,
+    offered,
     period_text,
     python_value,
     short_repr,
@@ -86,6 +89,10 @@ class SourceColumn:
     part : callable or None
         Function that returns the text in the rows from a position to another. Text in Python objects or categories is
         converted when it is sent, because as a whole it may need as much memory as the frame.
+    on_bad_values : {"raise", "null"} or None
+        What to do with values that ClicData cannot hold; None if they can only be refused.
+    nulled : Nulled or None
+        Such values that are null in ``values`` already.
     """
 
     name: str
@@ -98,6 +105,8 @@ class SourceColumn:
     objects: Callable[[], Sequence[object]] | None = None
     object_type: Any = None
     part: Callable[[int, int], pa.ChunkedArray] | None = None
+    on_bad_values: OnBadValues | None = None
+    nulled: Nulled | None = None
 
 
 def plain_values(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -135,21 +144,28 @@ def plain_type(arrow_type: pa.DataType) -> pa.DataType:
     return TEXT if pa.types.is_string_view(arrow_type) else arrow_type
 
 
-def column_from_series(name: str, series: pd.Series[Any], *, in_parts: bool = False) -> SourceColumn:
+def column_from_series(
+    name: str, series: pd.Series[Any], *, in_parts: bool = False, on_bad_values: OnBadValues | None = None
+) -> SourceColumn:
     """Convert a pandas column to Arrow; a column that cannot be sent has a ``fault``.
 
     With ``in_parts``, text in Python objects or categories has ``part`` instead of ``values``.
     """
+    column = _converted(name, series, in_parts, on_bad_values)
+    return column if on_bad_values is None else replace(column, on_bad_values=on_bad_values)
+
+
+def _converted(name: str, series: pd.Series[Any], in_parts: bool, on_bad_values: OnBadValues | None) -> SourceColumn:
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return _from_category(name, series, in_parts=in_parts)
+        return _from_category(name, series, in_parts=in_parts, on_bad_values=on_bad_values)
     if isinstance(dtype, pd.SparseDtype):
         dense = pd.Series(series.array.to_dense(), index=series.index, dtype=dtype.subtype)
-        return replace(column_from_series(name, dense), dtype=dtype)
+        return replace(_converted(name, dense, False, on_bad_values), dtype=dtype)
     if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
-        return _from_objects(name, series.astype(object), dtype)
+        return _from_objects(name, series.astype(object), dtype, on_bad_values=on_bad_values)
     if is_object_dtype(dtype):
-        return _from_objects(name, series, in_parts=in_parts)
+        return _from_objects(name, series, in_parts=in_parts, on_bad_values=on_bad_values)
     if isinstance(series.index.dtype, pd.ArrowDtype):
         # pandas asks the index for the attributes of a Series, and fails if its Arrow type has no Python type.
         series = pd.Series(series.array, dtype=dtype)
@@ -157,7 +173,7 @@ def column_from_series(name: str, series: pd.Series[Any], *, in_parts: bool = Fa
         values = plain_values(_as_chunked(pa.array(series, from_pandas=True)))
     except (pa.ArrowException, TypeError, ValueError, NotImplementedError, AttributeError):
         # Arrow has no such type; or, with AttributeError, pyarrow 16 does not know a time zone of dateutil.
-        return _from_objects(name, series.astype(object), dtype)
+        return _from_objects(name, series.astype(object), dtype, on_bad_values=on_bad_values)
     return SourceColumn(name, dtype, values.type, values)
 
 
@@ -181,14 +197,16 @@ class _UnsendableValue(Exception):
         self.error = UnsupportedTypeError if kind else CellValueError
 
 
-def _from_category(name: str, series: pd.Series[Any], *, in_parts: bool) -> SourceColumn:
+def _from_category(
+    name: str, series: pd.Series[Any], *, in_parts: bool, on_bad_values: OnBadValues | None
+) -> SourceColumn:
     """Decode categories in their own dtype, so that categories of numbers are numbers."""
     # The dtype stops pandas from inferring another among objects, of which pandas 2 warns.
     listed = series.cat.categories
     categories = column_from_series(name, pd.Series(listed, dtype=listed.dtype))
     if categories.fault is not None or categories.values is None:
         # From the objects, because the error names a row and categories have none.
-        return _from_objects(name, series.astype(object), series.dtype)
+        return _from_objects(name, series.astype(object), series.dtype, on_bad_values=on_bad_values)
     codes, listed_values = series.cat.codes.to_numpy(), categories.values.combine_chunks()
 
     def part(start: int, stop: int) -> pa.ChunkedArray:
@@ -200,7 +218,14 @@ def _from_category(name: str, series: pd.Series[Any], *, in_parts: bool) -> Sour
     return replace(categories, dtype=series.dtype, values=part(0, len(codes)))
 
 
-def _from_objects(name: str, series: pd.Series[Any], dtype: Any = None, *, in_parts: bool = False) -> SourceColumn:
+def _from_objects(
+    name: str,
+    series: pd.Series[Any],
+    dtype: Any = None,
+    *,
+    in_parts: bool = False,
+    on_bad_values: OnBadValues | None = None,
+) -> SourceColumn:
     """Convert Python objects of one kind; a column of several kinds has a ``fault``."""
     dtype = series.dtype if dtype is None else dtype
     objects = _objects(series)
@@ -208,14 +233,21 @@ def _from_objects(name: str, series: pd.Series[Any], dtype: Any = None, *, in_pa
     def part(start: int, stop: int) -> pa.ChunkedArray:
         return chunked(_objects(series.iloc[start:stop]), TEXT)
 
+    labels = RowLabels(series.index)
+    bad: list[int] | None = [] if on_bad_values == "null" else None
     try:
-        return _of_one_kind(name, dtype, objects, part if in_parts else None)
+        column = _of_one_kind(name, dtype, objects, part if in_parts else None, bad)
+        if not bad:
+            return column
+        first = f"row {labels.text(bad[0])}: {short_repr(objects[bad[0]])}"
+        return replace(column, nulled=Nulled(len(bad), first))
     except _UnsendableValue as exc:
-        value, labels = objects[exc.position], RowLabels(series.index)
+        value = objects[exc.position]
         shown = short_repr(value)
+        reason = exc.reason if exc.error is not CellValueError else offered(exc.reason, on_bad_values)
         fault: FrameError = exc.error(
             f"Column {name!r}, row {labels.text(exc.position)}: {shown} ({type(value).__name__})"
-            f" {labels.explain(exc.reason, name, exc.position)}",
+            f" {labels.explain(reason, name, exc.position)}",
             column=name,
             row=labels(exc.position),
             value=shown,
@@ -237,28 +269,33 @@ def _missing(series: pd.Series[Any]) -> Sequence[bool]:
 
 
 def _of_one_kind(
-    name: str, dtype: Any, objects: list[Any], part: Callable[[int, int], pa.ChunkedArray] | None
+    name: str,
+    dtype: Any,
+    objects: list[Any],
+    part: Callable[[int, int], pa.ChunkedArray] | None,
+    bad: list[int] | None,
 ) -> SourceColumn:
+    """Convert Python objects; positions of values that cannot be sent are added to ``bad``, which is None to raise."""
     kinds = {_kind(value_type) for value_type in set(map(type, objects)) - {type(None)}}
     if not kinds:
         return SourceColumn(name, dtype, pa.null(), chunked(objects, pa.null()))
     kind = kinds.pop()
     if not kinds:
         if kind is str:
-            values = None if part is not None and _is_sendable(objects) else _unicode(objects)
+            values = None if part is not None and _is_sendable(objects) else _unicode(objects, bad)
             return SourceColumn(name, dtype, TEXT, values, object_type=str, part=None if values is not None else part)
         if kind is bool:
             booleans = chunked(_each(objects, bool), pa.bool_())
             return SourceColumn(name, dtype, pa.bool_(), booleans, object_type=bool)
         if kind is float:
-            return _from_numbers(name, dtype, objects)
+            return _from_numbers(name, dtype, objects, bad)
         if kind is dt.date:
             return SourceColumn(name, dtype, pa.date32(), chunked(objects, pa.date32()), object_type=dt.date)
         if kind is dt.datetime:
-            return _from_datetimes(name, dtype, objects)
+            return _from_datetimes(name, dtype, objects, bad)
         if kind in _TEXT_OF:
             write, note = _TEXT_OF[kind]
-            texts = _texts(objects, write)
+            texts = _texts(objects, write, bad)
             return SourceColumn(name, dtype, TEXT, texts, note=note, object_type=_object_type(kind, objects))
     raise _kind_error(objects)
 
@@ -273,8 +310,12 @@ def _object_type(kind: type, objects: list[Any]) -> Any:
         return None
 
 
-def _from_numbers(name: str, dtype: Any, objects: list[Any]) -> SourceColumn:
-    numerals = _texts(objects, _number_text)
+def _from_numbers(name: str, dtype: Any, objects: list[Any], bad: list[int] | None) -> SourceColumn:
+    numerals = _texts(objects, _number_text, bad)
+    if bad:
+        objects = [*objects]
+        for position in bad:
+            objects[position] = None
     kinds = {_number_kind(value) for value in objects if value is not None}
     if kinds == {int}:
         with contextlib.suppress(OverflowError, pa.ArrowInvalid):
@@ -327,11 +368,11 @@ def _is_sendable(texts: list[Any]) -> bool:
     return True
 
 
-def _unicode(objects: list[Any]) -> pa.ChunkedArray:
+def _unicode(objects: list[Any], bad: list[int] | None) -> pa.ChunkedArray:
     try:
         return chunked(objects, TEXT)
     except UnicodeEncodeError:
-        return _texts(objects, _checked_unicode)
+        return _texts(objects, _checked_unicode, bad)
 
 
 def _checked_unicode(value: str) -> str:
@@ -351,7 +392,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _from_datetimes(name: str, dtype: Any, objects: list[Any]) -> SourceColumn:
+def _from_datetimes(name: str, dtype: Any, objects: list[Any], bad: list[int] | None) -> SourceColumn:
     first = {_is_aware(value): position for position, value in reversed(list(enumerate(objects))) if value is not None}
     if len(first) > 1:
         raise _UnsendableValue(
@@ -362,7 +403,7 @@ def _from_datetimes(name: str, dtype: Any, objects: list[Any]) -> SourceColumn:
         )
     aware = True in first
     arrow_type = pa.timestamp("us", "UTC" if aware else None)
-    values = chunked(_each(objects, _utc_datetime), arrow_type)
+    values = chunked(_each(objects, _utc_datetime, bad), arrow_type)
     return SourceColumn(name, dtype, arrow_type, values, object_type=AWARE_DATETIMES if aware else dt.datetime)
 
 
@@ -441,25 +482,28 @@ def _kind_error(objects: list[Any]) -> _UnsendableValue:
     return _UnsendableValue(position, f"{what} {remedy}.", kind=True)
 
 
-def _each(objects: list[Any], convert: Callable[[Any], Any]) -> list[Any]:
-    """Convert every value except None.
+def _each(objects: list[Any], convert: Callable[[Any], Any], bad: list[int] | None = None) -> list[Any]:
+    """Convert every value except None; one that cannot be converted is None, and its position is added to ``bad``.
 
     Raises
     ------
     _UnsendableValue
-        ``convert`` raises a ValueError.
+        ``convert`` raises a ValueError, and ``bad`` is None.
     """
-    converted = []
+    converted: list[Any] = []
     for position, value in enumerate(objects):
         try:
             converted.append(None if value is None else convert(value))
         except ValueError as exc:
-            raise _UnsendableValue(position, str(exc)) from exc
+            if bad is None:
+                raise _UnsendableValue(position, str(exc)) from exc
+            converted.append(None)
+            bad.append(position)
     return converted
 
 
-def _texts(objects: list[Any], write: Callable[[Any], str]) -> pa.ChunkedArray:
-    return chunked(_each(objects, write), TEXT)
+def _texts(objects: list[Any], write: Callable[[Any], str], bad: list[int] | None) -> pa.ChunkedArray:
+    return chunked(_each(objects, write, bad), TEXT)
 
 
 def _as_chunked(values: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
@@ -546,7 +590,26 @@ class Stream:
         yield from self._rest
 
 
-def as_source(obj: object, *, index: bool | None = False) -> Source:
+@dataclass(frozen=True)
+class _Handling:
+    """How to convert data, as in the parameters of :func:`as_source`."""
+
+    index: bool | None
+    on_bad_values: OnBadValues | None
+    keys: Collection[str]
+
+    def of(self, name: str) -> OnBadValues | None:
+        """Return what to do with the bad values of a column that is no level of the index."""
+        return None if name in self.keys else self.on_bad_values
+
+
+def as_source(
+    obj: object,
+    *,
+    index: bool | None = False,
+    on_bad_values: OnBadValues | None = None,
+    keys: Collection[str] = (),
+) -> Source:
     """Convert data to named Arrow columns.
 
     Parameters
@@ -555,6 +618,10 @@ def as_source(obj: object, *, index: bool | None = False) -> Source:
         The data. An object without length is read as a stream, as are data sets and iterables of frames.
     index : bool or None, default False
         Whether to send the index of a DataFrame as columns; None if it carries data.
+    on_bad_values : {"raise", "null"}, optional
+        What to do with values that ClicData cannot hold. Default: refuse them, and offer no choice.
+    keys : collection of str
+        Columns whose values are never replaced by null. The levels of the index are not either.
 
     Returns
     -------
@@ -570,29 +637,30 @@ def as_source(obj: object, *, index: bool | None = False) -> Source:
     FrameError
         An iterable has no frame, or an earlier call has read it.
     """
+    how = _Handling(index, on_bad_values, keys)
     frames = pieces.lazy_frames(obj)
     if frames is not None:
-        return _from_pieces(frames, type(obj).__name__, index=index)
-    source = _from_one_frame(obj, index=index)
+        return _from_pieces(frames, type(obj).__name__, how)
+    source = _from_one_frame(obj, how)
     if source is not None:
         return source
     frames, in_memory = pieces.frames_in(obj)
-    return _from_pieces(frames, type(obj).__name__, index=index, in_memory=in_memory)
+    return _from_pieces(frames, type(obj).__name__, how, in_memory=in_memory)
 
 
-def _from_one_frame(obj: Any, *, index: bool | None) -> Source | None:
+def _from_one_frame(obj: Any, how: _Handling) -> Source | None:
     """Convert an object that is one frame or one reader; None for another object."""
     if isinstance(obj, pd.DataFrame):
-        return _from_frame(obj, index=index)
+        return _from_frame(obj, how)
     records = obj if isinstance(obj, pieces.Records) else pieces.records_of(obj)
     data = obj if records is not None else _arrow_data(obj)
     if data is None:
         return None
-    if index:
+    if how.index:
         raise TypeError(f"index=True needs a DataFrame; a {type(obj).__name__} has no index. Remove index=True.")
     if records is not None:
-        return _from_records(records)
-    return _from_table(data) if isinstance(data, pa.Table) else _from_reader(data)
+        return _from_records(records, how)
+    return _from_table(data, how) if isinstance(data, pa.Table) else _from_reader(data, how)
 
 
 def _arrow_data(obj: Any) -> pa.Table | pa.RecordBatchReader | None:
@@ -695,20 +763,23 @@ def raise_faults(faults: Sequence[FrameError]) -> None:
     raise first
 
 
-def _from_table(table: pa.Table) -> Source:
+def _from_table(table: pa.Table, how: _Handling) -> Source:
     names = [str(name) for name in table.column_names]
     check_names(names)
     columns = [
-        SourceColumn(name, column.type, plain_type(column.type), plain_values(column))
+        SourceColumn(name, column.type, plain_type(column.type), plain_values(column), on_bad_values=how.of(name))
         for name, column in zip(names, table.columns, strict=True)
     ]
     return Source(columns, table.num_rows, RowLabels())
 
 
-def _from_reader(reader: pa.RecordBatchReader) -> Source:
+def _from_reader(reader: pa.RecordBatchReader, how: _Handling) -> Source:
     check_names(reader.schema.names)
     pieces.refuse_begun(reader)
-    columns = [SourceColumn(field.name, field.type, plain_type(field.type)) for field in reader.schema]
+    columns = [
+        SourceColumn(field.name, field.type, plain_type(field.type), on_bad_values=how.of(field.name))
+        for field in reader.schema
+    ]
 
     def batches() -> Iterator[Piece]:
         pieces.mark_begun(reader)
@@ -724,7 +795,7 @@ def _from_reader(reader: pa.RecordBatchReader) -> Source:
     return Source(columns, None, RowLabels(), Stream(batches(), varies=False))
 
 
-def _from_records(records: pieces.Records) -> Source:
+def _from_records(records: pieces.Records, how: _Handling) -> Source:
     """Convert dicts; a row that lacks a column has null in it."""
     names: dict[Any, None] = {}
     for at, row in enumerate(records.rows, records.first):
@@ -739,7 +810,7 @@ def _from_records(records: pieces.Records) -> Source:
     columns = {at: pd.Series([row.get(name) for row in records.rows], labels, object) for at, name in enumerate(names)}
     frame = pd.DataFrame(columns, labels)
     frame.columns = pd.Index([*names], dtype=object, tupleize_cols=False)
-    return _from_frame(frame, index=False)
+    return _from_frame(frame, replace(how, index=False))
 
 
 def in_piece(exc: FrameError, number: int | None) -> FrameError:
@@ -753,9 +824,9 @@ def in_piece(exc: FrameError, number: int | None) -> FrameError:
     return named
 
 
-def _from_pieces(frames: Iterator[object], kind: str, *, index: bool | None, in_memory: bool = False) -> Source:
+def _from_pieces(frames: Iterator[object], kind: str, how: _Handling, *, in_memory: bool = False) -> Source:
     """Read the first frames. The first one determines the columns, and the first value of a column its type."""
-    stream = Stream(_pieces(frames, index), varies=True, in_memory=in_memory)
+    stream = Stream(_pieces(frames, how), varies=True, in_memory=in_memory)
     first = piece = stream.read_ahead()
     if first is None:
         raise FrameError(f"No frame in the {kind} has columns, so there is nothing to send.")
@@ -776,7 +847,7 @@ def _from_pieces(frames: Iterator[object], kind: str, *, index: bool | None, in_
     return replace(first.source, columns=without_values, rows=None, label=RowLabels(), stream=stream)
 
 
-def _pieces(frames: Iterator[object], index: bool | None) -> Iterator[Piece]:
+def _pieces(frames: Iterator[object], how: _Handling) -> Iterator[Piece]:
     """Yield the frames with rows, each with the columns of the first frame."""
     first: list[str] | None = None
     for number, frame in pieces.numbered(frames):
@@ -784,7 +855,7 @@ def _pieces(frames: Iterator[object], index: bool | None) -> Iterator[Piece]:
             continue
         shown = None if isinstance(frame, pieces.Records) else number
         try:
-            source = _from_one_frame(frame, index=index)
+            source = _from_one_frame(frame, how)
         except FrameError as exc:
             raise in_piece(exc, shown) from None
         except TypeError as exc:
@@ -863,18 +934,22 @@ def has_values(column: SourceColumn, rows: int | None) -> bool:
     return bool(values.null_count < len(values))
 
 
-def _from_frame(frame: pd.DataFrame, *, index: bool | None) -> Source:
+def _from_frame(frame: pd.DataFrame, how: _Handling) -> Source:
     # Without its attrs, of which pandas makes a deep copy for each column and each result.
     frame = pd.DataFrame(frame)
     _check_labels(frame.columns)
-    columns = {
-        position: column_from_series(str(label), frame.iloc[:, position], in_parts=True)
-        for position, label in enumerate(frame.columns)
-    }
+    index = how.index
+    sends_index = index or (index is None and _carries_data(frame.index))
+    # A level that equals a column is sent as this column.
+    own = {_level_name(frame, *each) for each in enumerate(frame.index.names)} if sends_index else set()
+    columns = {}
+    for position, name in enumerate(map(str, frame.columns)):
+        series, on_bad_values = frame.iloc[:, position], None if name in own else how.of(name)
+        columns[position] = column_from_series(name, series, in_parts=True, on_bad_values=on_bad_values)
     names = [column.name for column in columns.values()]
     levels: dict[str, tuple[object, pd.Series[Any]]] = {}
     faults: list[ColumnNameError] = []
-    if index or (index is None and _carries_data(frame.index)):
+    if sends_index:
         levels, conflicts, faults = _levels(frame, names)
         for position, fault in conflicts.items():
             columns[position] = replace(columns[position], fault=fault)

@@ -24,7 +24,7 @@ from pandas_clicdata.errors import (
     UnsupportedTypeError,
 )
 from pandas_clicdata.types import encode, row_codec
-from pandas_clicdata.types.encode import Location, RowLabels
+from pandas_clicdata.types.encode import Location, Nulled, RowLabels
 from pandas_clicdata.types.infer import is_text
 from pandas_clicdata.types.ingest import Source, SourceColumn, as_source, has_values, raise_faults, values_of
 from pandas_clicdata.types.json_text import json_text
@@ -237,7 +237,9 @@ class ColumnPlan:
         """Whether the values are converted when they are sent. Their conversion to text never fails."""
         return self.column.part is not None and self.encoder.prepare is encode.text
 
-    def prepare(self, values: pa.ChunkedArray, label: RowLabels) -> pa.ChunkedArray:
+    def prepare(
+        self, values: pa.ChunkedArray, label: RowLabels, nulled: dict[str, Nulled] | None = None
+    ) -> pa.ChunkedArray:
         """Check and convert values of this column.
 
         Parameters
@@ -246,6 +248,8 @@ class ColumnPlan:
             The values.
         label : RowLabels
             The labels of the rows, for errors.
+        nulled : dict of str to Nulled, optional
+            Gets the values that are sent as null.
 
         Returns
         -------
@@ -257,7 +261,14 @@ class ColumnPlan:
         CellValueError
             A value cannot be sent without loss.
         """
-        return self.encoder.prepare(values, Location(self.planned.name, label))
+        name = self.planned.name
+        location = Location(name, label, self.column.on_bad_values)
+        prepared = self.encoder.prepare(values, location)
+        if nulled is not None:
+            for each in (self.column.nulled, *location.nulled):
+                if each is not None:
+                    nulled[name] = nulled[name].plus(each) if name in nulled else each
+        return prepared
 
 
 def checked_overrides(columns: Mapping[str, str] | None, names: Sequence[str]) -> Overrides:
@@ -458,7 +469,7 @@ def fit_to_table(
     return fitted
 
 
-def prepare_table(source: Source, plans: Sequence[ColumnPlan]) -> pa.Table:
+def prepare_table(source: Source, plans: Sequence[ColumnPlan], nulled: dict[str, Nulled] | None = None) -> pa.Table:
     """Check and convert every value of data in memory.
 
     Parameters
@@ -467,6 +478,8 @@ def prepare_table(source: Source, plans: Sequence[ColumnPlan]) -> pa.Table:
         The data to send, not a stream.
     plans : sequence of ColumnPlan
         The plans of its columns.
+    nulled : dict of str to Nulled, optional
+        Gets the values that are sent as null.
 
     Returns
     -------
@@ -478,18 +491,20 @@ def prepare_table(source: Source, plans: Sequence[ColumnPlan]) -> pa.Table:
     FrameError
         Values cannot be sent without loss. The message describes the first of each column.
     """
-    arrays, faults = _prepared(source, plans)
+    arrays, faults = _prepared(source, plans, nulled)
     raise_faults(faults)
     return pa.table(arrays, names=[plan.planned.name for plan in plans])
 
 
-def _prepared(source: Source, plans: Sequence[ColumnPlan]) -> tuple[list[pa.ChunkedArray], list[FrameError]]:
+def _prepared(
+    source: Source, plans: Sequence[ColumnPlan], nulled: dict[str, Nulled] | None = None
+) -> tuple[list[pa.ChunkedArray], list[FrameError]]:
     """Return the converted columns, and the errors of those that cannot be converted."""
     arrays: list[pa.ChunkedArray] = []
     faults: list[FrameError] = []
     for plan in plans:
         try:
-            arrays.append(plan.prepare(values_of(plan.column, source.rows), source.label))
+            arrays.append(plan.prepare(values_of(plan.column, source.rows), source.label, nulled))
         except FrameError as exc:
             faults.append(_with_advice(exc, plan.planned.name, source))
     return arrays, faults
@@ -518,7 +533,12 @@ def for_pieces(plans: Sequence[ColumnPlan]) -> list[ColumnPlan]:
 
 
 def prepare_piece(
-    piece: Source, plans: Sequence[ColumnPlan], *, requested: Collection[str] = (), varies: bool = True
+    piece: Source,
+    plans: Sequence[ColumnPlan],
+    nulled: dict[str, Nulled] | None = None,
+    *,
+    requested: Collection[str] = (),
+    varies: bool = True,
 ) -> pa.Table:
     """Check and convert a piece of a stream.
 
@@ -528,6 +548,8 @@ def prepare_piece(
         The piece; it has the columns of the plans.
     plans : sequence of ColumnPlan
         The plans of the stream, as :func:`for_pieces` returns them if its types vary.
+    nulled : dict of str to Nulled, optional
+        Gets the values that are sent as null.
     requested : collection of str
         The columns whose types the caller has chosen.
     varies : bool
@@ -550,10 +572,11 @@ def prepare_piece(
         column = columns[plan.planned.name]
         try:
             if not varies:
-                arrays.append(plan.prepare(values_of(column, piece.rows), piece.label))
+                arrays.append(plan.prepare(values_of(column, piece.rows), piece.label, nulled))
                 continue
             own = _plan_piece(column, plan.planned, piece, is_requested=column.name in requested)
-            arrays.append(_in_one_type(own.prepare(values_of(own.column, piece.rows), piece.label), own, plan))
+            array = own.prepare(values_of(own.column, piece.rows), piece.label, nulled)
+            arrays.append(_in_one_type(array, own, plan))
         except FrameError as exc:
             faults.append(_with_advice(exc, column.name, piece))
     raise_faults(faults)

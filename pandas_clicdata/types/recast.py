@@ -241,7 +241,7 @@ def _category_restorer(dtype: pd.CategoricalDtype) -> Restore:
         first = {code: position for position, code in reversed(list(enumerate(indices.tolist())))}
         distinct = pa.chunked_array([encoded.dictionary], TEXT)
         rows_of_codes = pd.Index([location.label(first[code]) for code in range(len(distinct))])
-        location_of_first = DecodeLocation(location.column, RowLabels(rows_of_codes), dtype)
+        location_of_first = DecodeLocation(location.column, RowLabels(rows_of_codes), dtype=dtype)
         codes = [code_of.get(key, -1) for key in restore_keys(distinct, location_of_first)]
         if -1 in codes:
             code = codes.index(-1)
@@ -385,7 +385,7 @@ class RestoreTarget:
             The dtype does not hold a value.
         """
         written = values if is_text(values.type) else chunked(texts(values), TEXT)
-        return self.restore(written.cast(TEXT), DecodeLocation(name, RowLabels(first=first_row), self.dtype))
+        return self.restore(written.cast(TEXT), DecodeLocation(name, RowLabels(first=first_row), dtype=self.dtype))
 
     def array(self, name: str, values: pa.ChunkedArray, first_row: int) -> pa.Array:
         """Restore the column as an Arrow array of type ``arrow_type``.

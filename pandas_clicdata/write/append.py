@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
     MAX_BATCH_ROWS,
+    OnBadValues,
     Page,
     RepeatedPages,
     Rows,
@@ -56,6 +57,7 @@ def append(
     column_types: Mapping[str, str] | None = None,
     index: bool | None = None,
     on_new_columns: OnNewColumns = "error",
+    on_bad_values: OnBadValues = "raise",
     dry_run: bool = False,
     chunksize: int = MAX_BATCH_ROWS,
     workers: int | None = None,
@@ -101,6 +103,12 @@ def append(
         What to do with columns that the table does not have, because the API cannot add a column: refuse the write, or
         leave the columns out and name them in the receipt's ``notes``. A column in ``on`` is never left out. Columns
         that the frame lacks are refused in either case.
+    on_bad_values : {"raise", "null"}, default "raise"
+        What to do with values that ClicData cannot hold: infinities, datetimes finer than microseconds, dates and
+        datetimes outside of the years 1 to 9999, numbers that are too long, durations and periods that pandas cannot
+        read back, and text that is not valid Unicode. Refuse the write; or send null in their place, which the
+        receipt's ``notes`` count for each column. Values in a column in ``on`` and in the index are always refused, and
+        so are values that do not fit a type in ``column_types``.
     dry_run : bool, default False
         Whether to check everything and change nothing. The receipt states what would be sent.
     chunksize : int, default 500
@@ -202,6 +210,7 @@ def append(
         column_types=column_types,
         index=index,
         on_new_columns=on_new_columns,
+        on_bad_values=on_bad_values,
         dry_run=dry_run,
         chunksize=chunksize,
         workers=workers,

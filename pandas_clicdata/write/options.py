@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, get_args
 import numpy as np
 
 from pandas_clicdata._checks import check_choice, check_path, check_whole_number
-from pandas_clicdata._models import MAX_BATCH_ROWS, RepeatedPages, StrPath
+from pandas_clicdata._models import MAX_BATCH_ROWS, OnBadValues, RepeatedPages, StrPath
 from pandas_clicdata._options import checked_progress
 from pandas_clicdata._options import options as defaults
 from pandas_clicdata._progress import Progress
@@ -34,6 +34,7 @@ class Options:
     column_types: Mapping[str, str] | None = None
     index: bool | None = None
     on_new_columns: OnNewColumns = "error"
+    on_bad_values: OnBadValues = "raise"
     description: str = ""
     dry_run: bool = False
     chunksize: SupportsIndex = MAX_BATCH_ROWS
@@ -63,6 +64,7 @@ class Options:
         checked_progress(self.progress)
         check_choice("if_exists", self.if_exists, get_args(IfExists))
         check_choice("on_new_columns", self.on_new_columns, get_args(OnNewColumns))
+        check_choice("on_bad_values", self.on_bad_values, get_args(OnBadValues))
         check_choice("repeated_pages", self.repeated_pages, get_args(RepeatedPages))
         check_choice("on_unknown", self.on_unknown, get_args(OnUnknown))
         if (

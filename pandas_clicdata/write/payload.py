@@ -17,7 +17,7 @@ from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn,
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import ColumnMismatchError, ColumnNameError, FrameError, RowRange
 from pandas_clicdata.types import ingest, plan
-from pandas_clicdata.types.encode import TEXT
+from pandas_clicdata.types.encode import TEXT, Nulled
 from pandas_clicdata.write import fingerprint, row_ranges
 from pandas_clicdata.write.fingerprint import Checksums, Hashes
 from pandas_clicdata.write.options import Options
@@ -49,6 +49,8 @@ class Payload:
         Levels of the index that cannot be sent. The errors matter only if the table has such a column.
     requested : frozenset of str
         The columns that are named in ``column_types=``.
+    nulled : dict of str to Nulled
+        The values that are sent as null because of ``on_bad_values="null"``; of a stream, those that were sent.
     """
 
     source: ingest.Source
@@ -59,6 +61,7 @@ class Payload:
     subject: str = "data"
     unsendable: Mapping[str, FrameError] = field(default_factory=dict)
     requested: frozenset[str] = frozenset()
+    nulled: dict[str, Nulled] = field(default_factory=dict)
     _hashes: dict[tuple[str, ...], Hashes] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -72,13 +75,21 @@ class Payload:
         """
         if source.stream is not None:
             return cls(source, plan.for_pieces(plans) if source.stream.varies else plans, None)
-        ready = plan.prepare_table(source, [plan for plan in plans if not plan.in_parts])
+        nulled: dict[str, Nulled] = {}
+        ready = plan.prepare_table(source, [plan for plan in plans if not plan.in_parts], nulled)
         # Slicing a table takes time proportional to the number of chunks.
         many = max((column.num_chunks for column in ready.columns), default=0) > _MAX_CHUNKS
-        return cls(source, plans, ready.combine_chunks() if many else ready)
+        return cls(source, plans, ready.combine_chunks() if many else ready, nulled=nulled)
 
     @classmethod
-    def from_object(cls, obj: object, options: Options, *, new_table: bool = False) -> Payload:
+    def from_object(
+        cls,
+        obj: object,
+        options: Options,
+        *,
+        keys: str | Sequence[str] | None = None,
+        new_table: bool = False,
+    ) -> Payload:
         """Plan the columns of data, and check every value of it that is in memory.
 
         Parameters
@@ -86,7 +97,9 @@ class Payload:
         obj : object
             The data.
         options : Options
-            The options ``index`` and ``column_types``.
+            The options ``index``, ``column_types`` and ``on_bad_values``.
+        keys : str or sequence of str, optional
+            The columns whose values are never replaced by null.
         new_table : bool
             Whether the table is created, and so needs every level of the index.
 
@@ -95,7 +108,10 @@ class Payload:
         FrameError, TypeError
             The object cannot be sent.
         """
-        source, types = ingest.as_source(obj, index=options.index), options.column_types
+        # What is no list of names is refused later.
+        named = [keys] if isinstance(keys, str) else [*map(str, keys)] if isinstance(keys, Iterable) else []
+        source = ingest.as_source(obj, index=options.index, on_bad_values=options.on_bad_values, keys=named)
+        types = options.column_types
         requested = frozenset(map(str, types)) if isinstance(types, Mapping) else frozenset()
         source = replace(source, optional=[name for name in source.optional if name not in requested])
         if new_table:
@@ -148,6 +164,21 @@ class Payload:
             f" df.index.names = {['…'] * len(self.source.levels)!r}."
         )
         return replace(self, notes=(*self.notes, f"{note} To leave the index out: index=False."))
+
+    @property
+    def nulled_notes(self) -> tuple[str, ...]:
+        """The note about values that are sent as null, if there are any."""
+        planned = {column.name for column in self.planned}
+        counts = [
+            f"{each.count:,} in column {name!r} (the first in {each.first})"
+            for name, each in self.nulled.items()
+            if name in planned
+        ]
+        if not counts:
+            return ()
+        more = f" and {len(counts) - _MAX_LISTED:,} more columns" if len(counts) > _MAX_LISTED else ""
+        listed = f"{'; '.join(counts[:_MAX_LISTED])}{more}"
+        return (f"Sent as null, because ClicData cannot hold the values: {listed}.",)
 
     @property
     def rows(self) -> int | None:
@@ -208,11 +239,11 @@ class Payload:
         if stream is None:
             return self
         columns = [plan.column for plan in self.plans]
-        rows = 0
+        rows, nulled = 0, dict[str, Nulled]()
         if stream.varies:
             tables = [self._no_rows]
             for piece in stream:
-                tables.append(self._prepared(piece))
+                tables.append(self._prepared(piece, nulled))
                 rows += tables[-1].num_rows
             table = pa.concat_tables(tables)
             columns = [plan.loaded_column(each, table.column(each.planned.name)) for each in self.plans]
@@ -229,7 +260,8 @@ class Payload:
         source = replace(self.source, columns=columns, rows=rows, stream=None)
         column_types = {plan.planned.name: str(plan.planned.data_type) for plan in self.plans}
         payload = Payload.from_plans(source, plan.plan_columns(source, column_types))
-        return replace(self, source=source, plans=payload.plans, ready=payload.ready, _hashes={})
+        nulled |= payload.nulled
+        return replace(self, source=source, plans=payload.plans, ready=payload.ready, nulled=nulled, _hashes={})
 
     @property
     def _no_rows(self) -> pa.Table:
@@ -237,8 +269,8 @@ class Payload:
         empty = [replace(column, values=pa.chunked_array([], column.arrow_type)) for column in self.source.columns]
         return self._prepared(ingest.Piece(replace(self.source, columns=empty, rows=0)))
 
-    def _prepared(self, piece: ingest.Piece) -> pa.Table:
-        """Check and convert a piece of the stream.
+    def _prepared(self, piece: ingest.Piece, nulled: dict[str, Nulled] | None = None) -> pa.Table:
+        """Check and convert a piece of the stream; ``nulled`` gets the values that are sent as null.
 
         Raises
         ------
@@ -248,7 +280,7 @@ class Payload:
         assert self.source.stream is not None
         try:
             return plan.prepare_piece(
-                piece.source, self.plans, requested=self.requested, varies=self.source.stream.varies
+                piece.source, self.plans, nulled, requested=self.requested, varies=self.source.stream.varies
             )
         except FrameError as exc:
             raise ingest.in_piece(exc, piece.number) from None
@@ -347,7 +379,7 @@ class Payload:
         sent = 0
         size = next(sizes)
         for piece in self.source.stream:
-            rows_of_piece = self._prepared(piece)
+            rows_of_piece = self._prepared(piece, self.nulled)
             held = rows_of_piece if held is None else pa.concat_tables([held, rows_of_piece])
             most = _rows_at_once(rows_of_piece)
             while held.num_rows >= size:
@@ -436,7 +468,7 @@ def inserted_payload(obj: object, options: Options, *, new_table: bool = False) 
     FrameError, TypeError, ValueError
         The rows, the keys or the stamp cannot be sent.
     """
-    payload = Payload.from_object(obj, options, new_table=new_table)
+    payload = Payload.from_object(obj, options, keys=options.on, new_table=new_table)
     if options.resume is True:
         payload = payload.in_memory()
     if payload.rows is None:
@@ -478,7 +510,7 @@ def keyed_payload(obj: object, on: str | Sequence[str], options: Options) -> tup
     FrameError
         A key is missing or occurs twice.
     """
-    payload = Payload.from_object(obj, options).in_memory()
+    payload = Payload.from_object(obj, options, keys=on).in_memory()
     keys = payload.key_names(on)
     refuse_null_keys(payload, keys, "no row of the table can be found by it")
     refuse_duplicate_keys(payload, keys)
@@ -721,4 +753,4 @@ def _align(
     if [plan.planned for plan in plans] == payload.planned:
         return payload
     planned = Payload.from_plans(payload.source, plans)
-    return replace(payload, plans=planned.plans, ready=planned.ready, _hashes={})
+    return replace(payload, plans=planned.plans, ready=planned.ready, nulled=planned.nulled, _hashes={})

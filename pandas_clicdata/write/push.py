@@ -14,6 +14,7 @@ from pandas_clicdata._models import (
     MAX_BATCH_ROWS,
     Column,
     ColumnType,
+    OnBadValues,
     RepeatedPages,
     Rows,
     StrPath,
@@ -71,6 +72,7 @@ def push(
     column_types: Mapping[str, str] | None = None,
     index: bool | None = None,
     on_new_columns: OnNewColumns = "error",
+    on_bad_values: OnBadValues = "raise",
     description: str = "",
     dry_run: bool = False,
     chunksize: int = MAX_BATCH_ROWS,
@@ -108,6 +110,7 @@ def push(
     {column_types}
     {index}
     {on_new_columns}
+    {on_bad_values}
     description : str, default ""
         The description of a new table.
     {dry_run}
@@ -191,6 +194,7 @@ def push(
         column_types=column_types,
         index=index,
         on_new_columns=on_new_columns,
+        on_bad_values=on_bad_values,
         description=description,
         dry_run=dry_run,
         chunksize=chunksize,

@@ -205,6 +205,7 @@ def receipt(
 ) -> WriteResult:
     """Return the receipt of a write."""
     rows = context.payload.rows
+    facts["notes"] = (*facts.get("notes", ()), *context.payload.nulled_notes)
     return WriteResult(
         operation=context.operation,
         rec_id=context.table.rec_id or None,

@@ -14,6 +14,7 @@ from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
     MAX_BATCH_ROWS,
+    OnBadValues,
     RepeatedPages,
     Rows,
     TableId,
@@ -75,6 +76,7 @@ def update_rows(
     column_types: Mapping[str, str] | None = None,
     index: bool | None = None,
     on_new_columns: OnNewColumns = "error",
+    on_bad_values: OnBadValues = "raise",
     dry_run: bool = False,
     workers: int | None = None,
     reconcile_wait: float = RECONCILE_SECONDS,
@@ -99,6 +101,7 @@ def update_rows(
     {column_types}
     {index}
     {on_new_columns}
+    {on_bad_values}
     {dry_run}
     {workers}
     {reconcile_wait}
@@ -144,6 +147,7 @@ def update_rows(
         column_types=column_types,
         index=index,
         on_new_columns=on_new_columns,
+        on_bad_values=on_bad_values,
         dry_run=dry_run,
         workers=workers,
         reconcile_wait=reconcile_wait,
@@ -214,6 +218,7 @@ def upsert(
     column_types: Mapping[str, str] | None = None,
     index: bool | None = None,
     on_new_columns: OnNewColumns = "error",
+    on_bad_values: OnBadValues = "raise",
     dry_run: bool = False,
     chunksize: int = MAX_BATCH_ROWS,
     workers: int | None = None,
@@ -241,6 +246,7 @@ def upsert(
     {column_types}
     {index}
     {on_new_columns}
+    {on_bad_values}
     {dry_run}
     {chunksize}
     {workers}
@@ -291,6 +297,7 @@ def upsert(
         column_types=column_types,
         index=index,
         on_new_columns=on_new_columns,
+        on_bad_values=on_bad_values,
         dry_run=dry_run,
         chunksize=chunksize,
         workers=workers,

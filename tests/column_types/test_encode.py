@@ -122,6 +122,81 @@ def test_an_error_names_the_cell_and_a_remedy(no_requests, sessions, name, case)
     assert schema["note"][1] == f"refused: {error}"
 
 
+@pytest.mark.parametrize("case", INVALID_VALUES)
+def test_values_that_clicdata_cannot_hold_are_sent_as_null(sessions, one_sandbox, name, case):
+    series, row, _, _ = INVALID_VALUES[case]
+    session = sessions["2025.3"]
+    frame = pd.DataFrame({"fine": range(len(series)), "x": series}).set_axis(list("abcde"[: len(series)]))
+    expected = [not (label == row or pd.isna(series.iloc[at])) for at, label in enumerate(frame.index)]
+    # As one frame, as one piece after the other, and as a list of pieces.
+    ways: list[Any] = [frame, (frame[at : at + 1] for at in range(len(frame))), [frame]]
+    for number, data in enumerate(ways):
+        receipt = cd.push(data, f"{name} {number}", index=False, on_bad_values="null", verify=True, session=session)
+        assert receipt.status == "verified"
+        assert [cells["x"] is not None for cells in one_sandbox.ledger.rows(receipt.rec_id)] == expected
+        (note,) = receipt.notes
+        assert note.startswith(
+            f"Sent as null, because ClicData cannot hold the values: 1 in column 'x' (the first in row {row!r}:"
+        )
+    one_sandbox.requests.clear()
+    with pytest.raises(cd.CellValueError) as caught:
+        cd.push(frame, name, on="x", index=False, on_bad_values="null", session=session)
+    assert "on_bad_values=" not in str(caught.value)
+    assert len(one_sandbox.requests) == 0
+
+
+@pytest.mark.parametrize("values", [[1.0, np.inf], objects(1, np.inf), objects("a", "\ud800")])
+def test_values_in_the_index_are_never_null(no_requests, sessions, name, values):
+    frame = pd.DataFrame({"x": values, "y": [1, 2]})
+    for indexed in (frame.set_index("x"), frame.set_index("x", drop=False), frame.set_index(["y", "x"])):
+        for data in (indexed, iter([indexed]), [indexed]):
+            with pytest.raises(cd.CellValueError, match="'x'") as caught:
+                cd.push(data, name, on_bad_values="null", session=sessions["2025.3"])
+            assert "on_bad_values=" not in str(caught.value)
+
+
+def test_values_that_do_not_fit_a_requested_type_are_never_null(no_requests, sessions, name):
+    cases = {"number": "a", "date": dt.datetime(2024, 1, 1, 12), "checkbox": 2, "datetime": "soon"}
+    wrong: Any = "ignore"
+    for data_type, value in cases.items():
+        frame = pd.DataFrame({"x": pd.Series([value], dtype=object)})
+        with pytest.raises(cd.CellValueError) as caught:
+            frame.clicdata.push(name, column_types={"x": data_type}, on_bad_values="null", session=sessions["2025.3"])
+        assert "on_bad_values=" not in str(caught.value)
+    with pytest.raises(ValueError, match="on_bad_values= must be one of 'raise', 'null', not 'ignore'"):
+        cd.push(frame, name, on_bad_values=wrong, session=sessions["2025.3"])
+
+
+def test_the_notes_of_each_write_count_the_values_that_are_null(sessions, one_sandbox, name):
+    session = sessions["2025.3"]
+    null: dict[str, Any] = {"on_bad_values": "null", "session": session}
+    frame = pd.DataFrame({"n": [1, 2, 3], "x": [np.inf, 0.5, -np.inf], "at": np.array([1, 0, 0], "M8[ns]")})
+    words = ["2 in column 'x' (the first in row 0: inf)", "1 in column 'at' (the first in row 0: Timestamp("]
+    receipts = [
+        cd.push(frame, name, dry_run=True, **null),
+        cd.push(frame, name, **null),
+        cd.append(frame, name, resume=True, **null),
+        cd.update_rows(frame, name, on="n", **null),
+        cd.upsert(frame, name, on="n", **null),
+        cd.push(frame, name, if_exists="replace", **null),
+        cd.push(frame, f"{name} of a stream", **null | {"chunksize": 2}),
+    ]
+    for receipt in receipts:
+        assert all(word in receipt.notes[-1] for word in words), receipt.operation
+    assert [row["x"] for row in one_sandbox.ledger.rows(receipts[1].rec_id)] == [None, Decimal("0.5"), None]
+    with pytest.raises(cd.CellValueError, match="To send nulls in place of such values: on_bad_values='null'"):
+        cd.update_rows(frame, name, on="n", session=session)
+    # A column that is left out counts no value.
+    left_out = cd.append(
+        frame.rename(columns={"n": "m", "at": "n"})[["n"]].assign(n=7, x=np.inf, at=None, z=np.inf),
+        name,
+        on_new_columns="ignore",
+        **null,
+    )
+    assert "'z'" not in left_out.notes[-1]
+    assert "3 in column 'x'" in left_out.notes[-1]
+
+
 def test_an_error_describes_each_column(no_requests, sessions, name):
     frame = pd.DataFrame({"a": [b""], "b": [1], "c": [[1]], "d": [np.inf]})
     with pytest.raises(cd.UnsupportedTypeError) as caught:
@@ -383,7 +458,7 @@ def test_half_a_surrogate_pair_has_no_json_text():
         json_text(["\ud800"])
 
 
-CODE = re.compile(r"(df(?:\.loc)?\[.*?)(?:; or send.*|\.)$")
+CODE = re.compile(r"(df(?:\.loc)?\[.*?)(?:; or send.*|\. To send nulls.*|\.)$")
 
 
 # Python cannot write an int of more than 4,300 digits, and pandas has no .dt for dictionaries.
