@@ -10,6 +10,7 @@ import pytest
 def _temporary_user_folders(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         if os.name != "nt":
+            patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
             patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
             patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield

@@ -27,6 +27,9 @@ from pandas_clicdata._threads import fork_lock as _fork_lock
 from pandas_clicdata._version import __version__
 from pandas_clicdata.client.auth import authorization_url
 from pandas_clicdata.errors import *  # noqa: F403
+
+# At once, because the module has the name of its function: a later import would put the module in its place.
+from pandas_clicdata.login import Identity, login, logout, whoami
 from pandas_clicdata.read import read_arrow, read_clicdata, read_clicdata_batches, read_polars
 from pandas_clicdata.session import Session, SessionManager, connect
 
@@ -82,6 +85,7 @@ __all__ = [
     "Dashboard",
     "Data",
     "DoctorReport",
+    "Identity",
     "Picture",
     "RetryPolicy",
     "Schedule",
@@ -99,6 +103,8 @@ __all__ = [
     "delete_rows",
     "discard_unfinished",
     "doctor",
+    "login",
+    "logout",
     "option_context",
     "options",
     "push",
@@ -115,6 +121,7 @@ __all__ = [
     "update_rows",
     "upsert",
     "versions",
+    "whoami",
     *errors.__all__,
 ]
 

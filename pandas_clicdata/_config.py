@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
 
-from pandas_clicdata._durable import is_writable_for_all, open_regular
+from pandas_clicdata._durable import AtomicFile, is_writable_for_all, lock_of, open_regular
+from pandas_clicdata._keyring import InKeyring
 from pandas_clicdata._models import Secret
 from pandas_clicdata._threads import fork_lock
+from pandas_clicdata._toml import change_table
 from pandas_clicdata.errors import ConfigurationError, NoCredentialsError
 
 AuthMethod = Literal["client_credentials", "basic", "api_key", "authorization_code"]
@@ -23,32 +25,35 @@ DEFAULT_BASE_URL = "https://api.clicdata.com"
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _USER_INFO = re.compile(r"(?<=//).*@", re.DOTALL)
-_REQUIRED: Mapping[AuthMethod, tuple[str, ...]] = {
+REQUIRED: Mapping[AuthMethod, tuple[str, ...]] = {
     "client_credentials": ("client_id", "client_secret"),
     "basic": ("client_id", "username", "password"),
     "api_key": ("api_key",),
     "authorization_code": ("client_id", "client_secret"),
 }
 _OPTIONAL: Mapping[AuthMethod, tuple[str, ...]] = {
-    "authorization_code": ("code", "redirect_uri", "refresh_token", "token_file")
+    "authorization_code": ("code", "code_verifier", "redirect_uri", "refresh_token", "token_file")
 }
 _COMMON = ("base_url", "api_version", "service_profile")
 # Each starts a sign-in of its own, so one from an explicit argument is not combined with one from the environment.
 _SIGN_IN = ("code", "refresh_token")
-_SECRET_NAMES = frozenset({"client_secret", "password", "api_key", "code", "refresh_token"})
+SECRET_NAMES = ("client_secret", "password", "api_key", "code", "code_verifier", "refresh_token")
 _SURROGATE = frozenset(map(chr, range(0xD800, 0xE000)))
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
 _HOST_NAME = re.compile(r"[a-z0-9_-][a-z0-9._-]*", re.ASCII)
-_ENVIRONMENT = {
+VARIABLES = {
     name: f"CLICDATA_{name.upper()}"
-    # Without the code, which expires within a minute.
+    # Without the code, which expires within a minute, and its verifier.
     for name in (
         "auth_method", "client_id", "client_secret", "username", "password", "api_key", "redirect_uri", "refresh_token",
         "token_file", "api_version", "base_url", "service_profile",
     )
 }  # fmt: skip
-_PROFILE_NAMES = frozenset(_ENVIRONMENT)
-SETTING_NAMES = (*_ENVIRONMENT, "code")
+_LOCK_TIMEOUT_SECONDS = 30.0
+# The setting of a profile that names those of its settings whose values are in the keyring of the system.
+_IN_KEYRING = "keyring"
+_PROFILE_NAMES = frozenset({*VARIABLES, _IN_KEYRING})
+SETTING_NAMES = (*VARIABLES, "code", "code_verifier")
 # Includes the byte order mark, which some editors write.
 _WHITE_SPACE = re.compile(r"\A[\s\ufeff]+|[\s\ufeff]+\Z")
 _LINE_ENDS = re.compile(r"\A[\r\n\ufeff]+|[\r\n\ufeff]+\Z")
@@ -57,7 +62,7 @@ _SPACES_ALLOWED = frozenset({"password", "token_file", "service_profile"})
 _PLAIN_NAMES = frozenset(
     {
         "client_id", "username", "redirect_uri", "token_file", "api_version", "profile", "timeout", "retry", "verify",
-        "max_request_bytes", "max_reply_bytes", "service_profile",
+        "max_request_bytes", "max_reply_bytes", "service_profile", "keyring",
     }
 )  # fmt: skip
 
@@ -78,10 +83,14 @@ class Settings:
         The path of the service profile.
     client_id, username, redirect_uri, token_file : str or None
         Settings that are not secret. None if the method does not use them.
-    client_secret, password, api_key, code, refresh_token : Secret or None
+    client_secret, password, api_key, code, code_verifier, refresh_token : Secret or None
         Secret settings. None if the method does not use them.
     notes : tuple of str
         A sentence for each value from which white space was removed.
+    sources : tuple of (str, str)
+        The name of each setting that is not a default, and where it comes from.
+    profile : str or None
+        The profile that settings come from.
     """
 
     auth_method: AuthMethod
@@ -94,15 +103,18 @@ class Settings:
     password: Secret | None = None
     api_key: Secret | None = None
     code: Secret | None = None
+    code_verifier: Secret | None = None
     redirect_uri: str | None = None
     refresh_token: Secret | None = None
     token_file: str | None = None
     notes: tuple[str, ...] = field(default=(), compare=False)
+    sources: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    profile: str | None = field(default=None, compare=False)
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """The secret settings that have a value."""
-        values = (self.client_secret, self.password, self.api_key, self.code, self.refresh_token)
+        values: list[Secret | None] = [getattr(self, name) for name in SECRET_NAMES]
         return tuple(value for value in values if value is not None)
 
 
@@ -111,12 +123,18 @@ class _Source(dict[str, str | Secret]):
 
     Parameters
     ----------
+    origin : str
+        What the source is.
+    profile : str, optional
+        The name of the profile, if the source is one.
     explicit : bool, default False
         Whether to keep empty and blank values, which are refused later. Elsewhere such a value counts as not set.
     """
 
-    def __init__(self, *, explicit: bool = False) -> None:
+    def __init__(self, origin: str, *, profile: str | None = None, explicit: bool = False) -> None:
         super().__init__()
+        self.origin = origin
+        self.profile = profile
         self._explicit = explicit
         self.notes: dict[str, str] = {}
 
@@ -216,7 +234,9 @@ def profile_name(text: object) -> str:
     return text if text in profiles or text in _USUAL_PROFILES else "…"
 
 
-def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None) -> Settings:
+def resolve(
+    given: Mapping[str, str | Secret | None], profile: str | None = None, *, without_profile: bool = False
+) -> Settings:
     """Complete the given settings from the environment and the profile, each setting by itself.
 
     The authentication method is that of the first source with credentials. The profile file is read if a profile is
@@ -228,6 +248,8 @@ def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None
         Explicit settings. None means that the setting is not given.
     profile : str, optional
         The profile. Default: ``CLICDATA_PROFILE``, else ``"default"`` if the file has it.
+    without_profile : bool, default False
+        Whether to leave out every profile.
 
     Returns
     -------
@@ -241,34 +263,48 @@ def resolve(given: Mapping[str, str | Secret | None], profile: str | None = None
     ConfigurationError
         The settings are incomplete or invalid.
     """
-    method, merged, notes = _look_up(given, profile)
+    method, merged, origins = _look_up(given, profile, without_profile=without_profile)
     if method is None:
         raise NoCredentialsError(_no_credentials_message())
-    if method not in _REQUIRED:
+    if method not in REQUIRED:
         # The value is not shown, because it may be a key that was passed to the wrong parameter.
-        allowed = ", ".join(map(repr, _REQUIRED))
+        allowed = ", ".join(map(repr, REQUIRED))
         raise ConfigurationError(f"Unknown auth_method=. Valid values: {allowed}. To pass an API key, use api_key=.")
-    missing = [name for name in _REQUIRED[method] if not merged.get(name)]
+    missing = [name for name in REQUIRED[method] if not merged.get(name)]
     if missing:
-        names = " and ".join(f"{name}= (or {_ENVIRONMENT[name]})" for name in missing)
-        raise ConfigurationError(f"auth_method={method!r} also needs {names}.")
+        names = " and ".join(f"{name}= (or {VARIABLES[name]})" for name in missing)
+        raise ConfigurationError(f"auth_method={method!r} also needs {names}. To be asked for it: cd.login()")
     if method == "authorization_code" and merged.get("code") and not merged.get("redirect_uri"):
         raise ConfigurationError("code= also needs redirect_uri=, with the same address as in cd.authorization_url().")
     if method == "authorization_code" and all(map(merged.get, _SIGN_IN)):
         raise ConfigurationError("Give code= for a new sign-in, or refresh_token= to continue one, but not both.")
-    base_url = _checked_base_url(str(merged.get("base_url", DEFAULT_BASE_URL)))
+    base_url = checked_base_url(str(merged.get("base_url", DEFAULT_BASE_URL)))
     if given.get("base_url") and not given.get("service_profile") and merged.get("service_profile"):
-        _, without, _ = _look_up({**given, "base_url": None}, profile)
-        if _checked_base_url(str(without.get("base_url", DEFAULT_BASE_URL))) != base_url:
+        _, without, _ = _look_up({**given, "base_url": None}, profile, without_profile=without_profile)
+        if checked_base_url(str(without.get("base_url", DEFAULT_BASE_URL))) != base_url:
             # The file in the environment or the profile belongs to the service at the address that they name.
             del merged["service_profile"]
-    known = (*_REQUIRED[method], *_OPTIONAL.get(method, ()))
+    known = (*REQUIRED[method], *_OPTIONAL.get(method, ()))
     fields = {name: merged[name] for name in (*known, "service_profile") if merged.get(name)}
+    for name, value in fields.items():
+        if isinstance(value, InKeyring):
+            fields[name] = value.fetch()
+    used = {name: origins[name] for name in (*known, *_COMMON) if name in merged}
     return Settings(
         auth_method=method,
         base_url=base_url,
         api_version=_checked_api_version(str(merged.get("api_version", "auto"))),
-        notes=tuple(note for name, note in notes.items() if name in {*known, *_COMMON}),
+        notes=tuple(origin.notes[name] for name, origin in used.items() if name in origin.notes),
+        sources=tuple(
+            (
+                name,
+                f"the keyring of the system, for {origin.origin}"
+                if isinstance(merged[name], InKeyring)
+                else origin.origin,
+            )
+            for name, origin in used.items()
+        ),
+        profile=next((origin.profile for origin in used.values() if origin.profile is not None), None),
         **cast(Any, fields),
     )
 
@@ -325,8 +361,8 @@ def resolve_public(given: Mapping[str, str | None], profile: str | None = None) 
     _, merged, _ = _look_up(given, profile)
     for name in ("client_id", "redirect_uri"):
         if not merged.get(name):
-            raise ConfigurationError(f"The authorization URL also needs {name}= (or {_ENVIRONMENT[name]}).")
-    base_url = _checked_base_url(str(merged.get("base_url", DEFAULT_BASE_URL)))
+            raise ConfigurationError(f"The authorization URL also needs {name}= (or {VARIABLES[name]}).")
+    base_url = checked_base_url(str(merged.get("base_url", DEFAULT_BASE_URL)))
     return {
         "client_id": str(merged["client_id"]), "redirect_uri": str(merged["redirect_uri"]), "base_url": base_url
     }  # fmt: skip
@@ -431,28 +467,26 @@ def is_loopback(url: str) -> bool:
 
 
 def _look_up(
-    given: Mapping[str, str | Secret | None], profile: str | None
-) -> tuple[AuthMethod | None, dict[str, str | Secret], dict[str, str]]:
-    """Return the unchecked authentication method, every setting, and the notes on them."""
+    given: Mapping[str, str | Secret | None], profile: str | None, *, without_profile: bool = False
+) -> tuple[AuthMethod | None, dict[str, str | Secret], dict[str, _Source]]:
+    """Return the unchecked authentication method, every setting, and the source of each."""
     wanted = profile or os.environ.get("CLICDATA_PROFILE")
     _check_texts({**given, "profile": wanted})
     wanted = wanted and _WHITE_SPACE.sub("", wanted)
-    explicit = _Source(explicit=True)
+    explicit = _Source("arguments", explicit=True)
     for name, value in given.items():
         if value is not None:
             explicit.add(name, value, f"{name}=")
-    sources = [explicit, _from_environment()]
-    _check_texts(sources[1])
+    sources = [explicit, environment_settings()]
     method, merged = _merge(sources)
-    needed = ("base_url", "api_version", *(_REQUIRED[method] if method is not None and method in _REQUIRED else ()))
+    needed = ("base_url", "api_version", *(REQUIRED[method] if method is not None and method in REQUIRED else ()))
     complete = all(map(merged.get, needed)) and (
         method != "authorization_code" or any(map(merged.get, (*_SIGN_IN, "token_file")))
     )
-    if wanted or method is None or not complete:
+    if not without_profile and (wanted or method is None or not complete):
         sources.append(_from_profile(wanted or None))
         method, merged = _merge(sources)
-    origins = {name: next(source for source in sources if name in source) for name in merged}
-    return method, merged, {name: source.notes[name] for name, source in origins.items() if name in source.notes}
+    return method, merged, {name: next(source for source in sources if name in source) for name in merged}
 
 
 def _merge(sources: list[_Source]) -> tuple[AuthMethod | None, dict[str, str | Secret]]:
@@ -463,7 +497,7 @@ def _merge(sources: list[_Source]) -> tuple[AuthMethod | None, dict[str, str | S
             merged = {name: value for name, value in merged.items() if name not in _SIGN_IN}
         merged |= source
     merged.pop("auth_method", None)
-    method = next((found for source in sources if (found := source.get("auth_method") or _method_of(source))), None)
+    method = next((found for source in sources if (found := source.get("auth_method") or method_of(source))), None)
     if method is None and merged.get("client_id"):
         method = "client_credentials"
     return cast("AuthMethod | None", method), merged
@@ -480,11 +514,11 @@ def _check_texts(settings: Mapping[str, object]) -> None:
         if not _SURROGATE.isdisjoint(hidden.reveal()):
             raise ConfigurationError(
                 f"{name}= is not valid Unicode text and cannot be sent. One cause is a byte that is not UTF-8 in"
-                f" {_ENVIRONMENT.get(name, 'the environment')}."
+                f" {VARIABLES.get(name, 'the environment')}."
             )
 
 
-def _method_of(source: Mapping[str, object]) -> AuthMethod | None:
+def method_of(source: Mapping[str, object]) -> AuthMethod | None:
     """Return the authentication method for the credentials of a source."""
     if source.get("api_key"):
         return "api_key"
@@ -550,47 +584,105 @@ def concealed(name: str, value: Any) -> Any:
         return os.fspath(value)
     if name == "proxies" and isinstance(value, Mapping):
         return {masked(str(scheme)): concealed("proxy", address) for scheme, address in value.items()}
-    plain = name in _PLAIN_NAMES or (name == "auth_method" and isinstance(value, str) and value.strip() in _REQUIRED)
+    plain = name in _PLAIN_NAMES or (name == "auth_method" and isinstance(value, str) and value.strip() in REQUIRED)
     return value if plain else Secret(value)
 
 
-def _from_environment() -> _Source:
-    source = _Source()
-    for name, variable in _ENVIRONMENT.items():
+def environment_settings() -> _Source:
+    """Return the settings in the environment that are not blank.
+
+    Returns
+    -------
+    mapping of str to (str or Secret)
+        The settings.
+
+    Raises
+    ------
+    ConfigurationError
+        A value is not valid text.
+    """
+    source = _Source("the environment")
+    for name, variable in VARIABLES.items():
         if variable in os.environ:
             source.add(name, concealed(name, os.environ[variable]), variable)
+    _check_texts(source)
     return source
+
+
+def wanted_profile(profile: str | None) -> str:
+    """Return the name of the profile to use: the given one, that of the environment, or else "default".
+
+    Parameters
+    ----------
+    profile : str or None
+        The given name.
+
+    Returns
+    -------
+    str
+        The name, without white space around it.
+
+    Raises
+    ------
+    ConfigurationError
+        The name is not text.
+
+    Examples
+    --------
+    >>> wanted_profile(" test ")
+    'test'
+    """
+    wanted = profile or os.environ.get("CLICDATA_PROFILE")
+    _check_texts({"profile": wanted})
+    return _WHITE_SPACE.sub("", wanted or "") or "default"
 
 
 def _from_profile(wanted: str | None) -> _Source:
     path = profile_path()
     if path is None:
         if wanted is None:
-            return _Source()
+            return _Source("no profile")
         raise ConfigurationError(
             f"There is no profile {wanted!r}, because this user has no home directory with a profiles.toml. Set HOME or"
             " XDG_CONFIG_HOME, or give the settings as arguments and leave profile= (and CLICDATA_PROFILE) out."
         )
     try:
-        mode = path.stat().st_mode
+        _check_private(path)
     except OSError as exc:
         if wanted is None:
-            return _Source()
+            return _Source("no profile")
         raise ConfigurationError(f"There is no profile {wanted!r}: {path} cannot be read ({exc.strerror}).") from None
+    profiles = _parsed(path)
+    if (wanted or "default") not in profiles:
+        if wanted is None:
+            return _Source("no profile")
+        known = ", ".join(map(repr, profiles)) or "none"
+        raise ConfigurationError(f"There is no profile {wanted!r} in {path}. Its profiles: {known}.")
+    return profiles[wanted or "default"]
+
+
+def _check_private(path: Path) -> None:
+    """Refuse a profile file that other users can read or replace.
+
+    Raises
+    ------
+    ConfigurationError
+        They can.
+    OSError
+        The file does not exist, or cannot be examined.
+    """
+    mode = path.stat().st_mode
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigurationError(f"{path} holds credentials, and other users can read it. Run: chmod 600 '{path}'")
+    _check_folder(path)
+
+
+def _check_folder(path: Path) -> None:
     if is_writable_for_all(path.parent):
         raise ConfigurationError(
             f"Other users can replace {path}, which holds credentials, because its folder is writable for all. Run:"
             f" chmod o-w '{path.parent}'"
         )
-    profiles = _parsed(path)
-    if (wanted or "default") not in profiles:
-        if wanted is None:
-            return _Source()
-        known = ", ".join(map(repr, profiles)) or "none"
-        raise ConfigurationError(f"There is no profile {wanted!r} in {path}. Its profiles: {known}.")
-    return profiles[wanted or "default"]
 
 
 def _parsed(path: Path) -> dict[str, _Source]:
@@ -600,7 +692,7 @@ def _parsed(path: Path) -> dict[str, _Source]:
     reason: str
     try:
         with open_regular(path) as file:
-            return {str(profile): _profile(profile, entries) for profile, entries in tomllib.load(file).items()}
+            return {str(profile): _profile(profile, entries, path) for profile, entries in tomllib.load(file).items()}
     except ConfigurationError as exc:
         reason = str(exc)
     except OSError as exc:
@@ -610,10 +702,14 @@ def _parsed(path: Path) -> dict[str, _Source]:
     raise ConfigurationError(f"{path}: {reason}.")
 
 
-def _profile(profile: str, entries: Mapping[str, object]) -> _Source:
-    source = _Source()
+def _profile(profile: str, entries: Mapping[str, object], path: Path) -> _Source:
+    source = _Source(f"the profile {profile!r} in {path}", profile=profile)
     for name, value in entries.items():
         source.add(name, _profile_value(name, value), f"{name} in the profile {profile!r}")
+    for name in str(source.pop(_IN_KEYRING, "")).split():
+        if name not in SECRET_NAMES or name not in _PROFILE_NAMES:
+            raise ConfigurationError(f"the setting 'keyring' names {name!r}, which is no secret of a profile")
+        source[name] = InKeyring(profile, name, path)
     return source
 
 
@@ -625,6 +721,152 @@ def _profile_value(name: str, value: object) -> str | Secret:
     return cast("str | Secret", concealed(name, value))
 
 
+def profile_settings(profile: str) -> Mapping[str, str | Secret]:
+    """Return the settings of a profile; those that are in the keyring are not fetched.
+
+    Parameters
+    ----------
+    profile : str
+        The name of the profile.
+
+    Returns
+    -------
+    mapping of str to (str or Secret)
+        The settings. Empty if there is no such profile.
+
+    Raises
+    ------
+    ConfigurationError
+        The profile file is invalid, or other users can read or replace it.
+    """
+    path = profile_path()
+    if path is None or not path.exists():
+        return {}
+    _check_private(path)
+    return _parsed(path).get(profile, {})
+
+
+def check_profile_file() -> Path:
+    """Return the path of the profile file, after checking that a profile can be stored there.
+
+    Returns
+    -------
+    Path
+        The file, which may not exist yet. If its name is a link, the file that the link leads to.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no home directory, the file is invalid, belongs to another user, or can be read or replaced by others.
+    """
+    named = profile_path()
+    if named is None:
+        raise ConfigurationError(
+            "There is no place to store a profile, because this user has no home directory. Set HOME or"
+            " XDG_CONFIG_HOME to a folder of your own. Or store nothing: set the credentials in the environment, such"
+            f" as {VARIABLES['client_id']} and {VARIABLES['client_secret']}, and call cd.connect()."
+        )
+    # A link is resolved, because replacing the file would replace the link.
+    path = Path(os.path.realpath(named))
+    reason = ""
+    try:
+        _check_folder(path)
+        if path.exists():
+            if os.name == "posix" and path.stat().st_uid != os.geteuid():
+                raise ConfigurationError(f"{_both(named, path)} belongs to another user and is not changed.")
+            _check_private(path)
+            _parsed(path)
+        elif named.is_symlink():
+            raise ConfigurationError(
+                f"{named} is a link to {path}, which does not exist. Create that file, with mode 600, or remove the"
+                " link."
+            )
+        else:
+            folder = next(each for each in path.parents if each.exists())
+            if not os.access(folder, os.W_OK | os.X_OK):
+                reason = f"the folder {folder} cannot be written"
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
+    if reason:
+        raise _unwritable(path, reason)
+    return path
+
+
+def _both(named: Path, path: Path) -> str:
+    return str(named) if named == path else f"{named}, a link to {path},"
+
+
+def _unwritable(path: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The profile file {path} cannot be written ({reason}). Correct the cause, or set XDG_CONFIG_HOME to a folder"
+        " of your own."
+    )
+
+
+def change_profile(profile: str, changes: Mapping[str, str | Secret | None]) -> Path:
+    """Change settings of a profile in the profile file, which appears complete or not at all, with mode 600.
+
+    Other profiles, other settings of the profile, and all comments stay as they are.
+
+    Parameters
+    ----------
+    profile : str
+        The profile; it is added if the file has no such profile.
+    changes : mapping of str to (str, Secret or None)
+        The new value of each setting; None removes the setting.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ConfigurationError
+        The file cannot be changed, or not without risk for its other content.
+    """
+    with fork_lock:
+        from filelock import Timeout
+
+    path, reason = check_profile_file(), ""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with lock_of(path, timeout=_LOCK_TIMEOUT_SECONDS):
+            # Again, because another process may have written it in the meantime.
+            check_profile_file()
+            _write_changed(path, profile, changes)
+    except Timeout:
+        reason = f"another process has locked it for {_LOCK_TIMEOUT_SECONDS:.0f} seconds"
+    except NotImplementedError:
+        reason = "its file system does not support locks"
+    except ConfigurationError as exc:
+        exc.__traceback__ = None
+        raise exc from None
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
+    except Exception:  # noqa: BLE001 - the frames of any parser error hold the text of the file
+        reason = "its layout is too unusual to change it without risk; edit it by hand"
+    if reason:
+        # Raised here, where no frame and no context holds the text of the file.
+        raise _unwritable(path, reason)
+    return path
+
+
+def _write_changed(path: Path, profile: str, changes: Mapping[str, str | Secret | None]) -> None:
+    old = ""
+    if path.exists():
+        with open_regular(path) as file:
+            old = file.read().decode("utf-8")
+    plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in changes.items()}
+    new = change_table(old, profile, plain)
+    if new == old:
+        return
+    with AtomicFile(path) as draft:
+        with draft.open() as stream:
+            stream.write(new.encode("utf-8"))
+        draft.publish(overwrite=True)
+
+
 def _checked_api_version(version: str) -> str:
     if version not in {"auto", "unversioned"} and not _VERSION.fullmatch(version):
         raise ConfigurationError(
@@ -633,7 +875,7 @@ def _checked_api_version(version: str) -> str:
     return version
 
 
-def _checked_base_url(url: str) -> str:
+def checked_base_url(url: str) -> str:
     """Return the address with its host in lower case and ASCII, as the connection uses it."""
     # Checked before parsing, because parsers differ in what they drop and in where they end the host.
     plain = url.isprintable() and not {" ", "\\"} & set(url)
@@ -662,6 +904,7 @@ def _no_credentials_message() -> str:
     )
     return (
         "There are no ClicData credentials. Give them in one of these ways:\n"
+        "  - cd.login(), or clicdata login in a shell, asks for them, checks them and stores them in a profile\n"
         "  - cd.connect(client_id=..., client_secret=...), or username= and password= with client_id=, or api_key=\n"
         "  - cd.connect(client_id=..., client_secret=..., code=..., redirect_uri=...), after a sign-in at the address"
         " that cd.authorization_url(...) returns; or refresh_token= in place of code= and redirect_uri=\n"

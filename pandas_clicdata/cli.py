@@ -1,4 +1,4 @@
-"""The ``clicdata`` command: the demo, the doctor, and a sandbox in its own process."""
+"""The ``clicdata`` command: the demo, signing in, the doctor, and a sandbox in its own process."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import pandas_clicdata as cd
 from pandas_clicdata.diagnosis import SCRATCH
 
+_METHODS = ("client_credentials", "basic", "api_key", "authorization_code")
 _NEEDS_EXTRA = 'This needs {missing}, which is not installed. Run: pip install "pandas-clicdata[sandbox]"'
 
 
@@ -46,6 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return demo.run(sys.stdout)
         elif options.command == "sandbox":
             return _serve(options)
+        elif options.command == "login":
+            _sign_in(options)
+        elif options.command == "logout":
+            print("\n".join(f"Removed: {each}." for each in cd.logout(options.profile)) or "Nothing was stored.")
+        elif options.command == "whoami":
+            with cd.Session(profile=options.profile) as session:
+                _print(repr(cd.whoami(session)))
         elif options.command == "doctor":
             _examine(options)
         else:
@@ -72,6 +80,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("demo", help="push real flights to a new sandbox and read them back")
+    login = commands.add_parser(
+        "login",
+        help="ask for the credentials of an account, check them and store them",
+        description="Ask for the credentials of an account, check them and store them in a profile that cd.connect()"
+        " uses. Secrets are asked for and are no options, because other users can see the options of a command.",
+    )
+    login.add_argument("auth_method", nargs="?", choices=_METHODS, help="how to sign in (default: it is asked for)")
+    login.add_argument("--profile", metavar="NAME", help="profile to store (default: as in cd.connect)")
+    login.add_argument("--keyring", action="store_true", help="store the secret in the keyring of the system")
+    login.add_argument("--base-url", metavar="URL", help="address of the API")
+    login.add_argument("--client-id", metavar="ID", help="client id (default: it is asked for)")
+    login.add_argument("--username", metavar="ADDRESS", help="e-mail address, for basic (default: it is asked for)")
+    browser = login.add_argument_group("for authorization_code")
+    browser.add_argument("--redirect-uri", metavar="URL", help="address that is registered for the client")
+    browser.add_argument("--scope", metavar="SCOPES", help="permissions, separated by spaces")
+    browser.add_argument("--pkce", action="store_true", help="send the challenge of PKCE")
+    browser.add_argument("--no-browser", action="store_true", help="open no browser; the code is pasted")
+    logout = commands.add_parser("logout", help="remove the secrets and tokens of a profile")
+    logout.add_argument("--profile", metavar="NAME", help="profile (default: as in cd.connect)")
+    whoami = commands.add_parser("whoami", help="show the account, the user and where the settings come from")
+    whoami.add_argument("--profile", metavar="NAME", help="profile of the account (default: as in cd.connect)")
     doctor = commands.add_parser(
         "doctor",
         help="find out what the service of an account does where its API is not documented",
@@ -118,9 +147,30 @@ def _examine(options: argparse.Namespace) -> None:
         )
     with cd.Session(profile=options.profile, service_profile=options.service_profile) as session:
         report = cd.doctor(session, write=options.write)
-    # A console that has not all characters, as on Windows, must not lose the report.
+    _print(report.to_json() if options.json else str(report))
+
+
+def _sign_in(options: argparse.Namespace) -> None:
+    session = cd.login(
+        options.auth_method,
+        profile=options.profile,
+        keyring=options.keyring,
+        base_url=options.base_url,
+        client_id=options.client_id,
+        username=options.username,
+        redirect_uri=options.redirect_uri,
+        scope=options.scope,
+        pkce=options.pkce,
+        browser=False if options.no_browser else None,
+    )
+    with session:
+        _print(f"Signed in.\n{cd.whoami(session)!r}")
+
+
+def _print(text: str) -> None:
+    # A console that has not all characters, as on Windows, must not lose the text.
     encoding = sys.stdout.encoding or "utf-8"
-    print((report.to_json() if options.json else str(report)).encode(encoding, "backslashreplace").decode(encoding))
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _serve(options: argparse.Namespace) -> int:

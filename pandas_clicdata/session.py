@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from pandas_clicdata import _config
 from pandas_clicdata._checks import check_whole_number
-from pandas_clicdata._config import SETTING_NAMES, Settings, concealed, resolve
+from pandas_clicdata._config import SECRET_NAMES, SETTING_NAMES, Settings, concealed, resolve
 from pandas_clicdata._display import facts_html, in_notebook
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
@@ -73,6 +73,8 @@ class Session:
         For ``authorization_code``: the code that the browser brings back from :func:`authorization_url`, and the
         address that it is sent back to. The first request exchanges the code, which expires soon, for tokens. If the
         same code is given again, the session uses the tokens that it was exchanged for.
+    code_verifier : str, optional
+        For ``authorization_code``: the text whose challenge was passed to :func:`authorization_url` (PKCE, RFC 7636).
     refresh_token : str, optional
         For ``authorization_code``: a refresh token to start with, instead of a code.
     token_file : path-like, optional
@@ -142,6 +144,7 @@ class Session:
         *,
         code: str | Secret | None = None,
         redirect_uri: str | None = None,
+        code_verifier: str | Secret | None = None,
         refresh_token: str | Secret | None = None,
         token_file: str | os.PathLike[str] | None = None,
         api_version: str | None = None,
@@ -158,6 +161,7 @@ class Session:
         # Rebound first, so that a traceback with locals shows no secret.
         client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
         code, refresh_token = Secret.of(code), Secret.of(refresh_token)
+        code_verifier = Secret.of(code_verifier)
         auth_method = _config.concealed("auth_method", auth_method)
         base_url = _config.concealed("base_url", base_url)
         proxies = _config.concealed("proxies", proxies)
@@ -169,7 +173,7 @@ class Session:
             "max_request_bytes": check_whole_number("max_request_bytes", max_request_bytes, least=1),
             "max_reply_bytes": check_whole_number("max_reply_bytes", max_reply_bytes, least=1),
         }
-        settings = _config.resolve(
+        settings = self._resolve(
             {
                 "auth_method": auth_method,
                 "client_id": client_id,
@@ -178,6 +182,7 @@ class Session:
                 "password": password,
                 "api_key": api_key,
                 "code": code,
+                "code_verifier": code_verifier,
                 "redirect_uri": redirect_uri,
                 "refresh_token": refresh_token,
                 "token_file": os.fspath(token_file) if isinstance(token_file, os.PathLike) else token_file,
@@ -192,6 +197,10 @@ class Session:
         for note in settings.notes:
             logger.info(note)
         self._open(settings, profile, options, cast("dict[str, Secret]", proxies or {}), authenticator)
+
+    def _resolve(self, given: Mapping[str, str | Secret | None], profile: str | None) -> Settings:
+        """Complete the settings; a subclass may use other sources."""
+        return resolve(given, profile)
 
     def _open(
         self,
@@ -306,7 +315,8 @@ class Session:
 
     def __reduce__(self) -> tuple[Any, ...]:
         settings = self._settings
-        public = replace(settings, client_secret=None, password=None, api_key=None, code=None, refresh_token=None)
+        hidden: dict[str, Any] = dict.fromkeys(SECRET_NAMES)
+        public = replace(settings, **hidden, sources=())
         found = (type(self), public, self._profile, self._options, self._client.authenticator.identity())
         # All other attributes belong to a subclass.
         return _load, found, {name: value for name, value in vars(self).items() if name not in _ATTRIBUTES}
@@ -558,6 +568,7 @@ def connect(
     api_key: str | Secret | None = None,
     code: str | Secret | None = None,
     redirect_uri: str | None = None,
+    code_verifier: str | Secret | None = None,
     refresh_token: str | Secret | None = None,
     token_file: str | os.PathLike[str] | None = None,
     api_version: str | None = None,
@@ -587,6 +598,7 @@ def connect(
     {username, password}
     {api_key}
     {code, redirect_uri}
+    {code_verifier}
     {refresh_token}
     {token_file}
     {api_version}
@@ -628,6 +640,7 @@ def connect(
     --------
     Session : A session that does not become the default one.
     SessionManager : A default session for the length of a ``with`` block.
+    login : Ask for the credentials, check them and store them in a profile.
 
     Examples
     --------
@@ -638,6 +651,7 @@ def connect(
     # Rebound first, so that a traceback with locals shows no secret.
     client_secret, password, api_key = Secret.of(client_secret), Secret.of(password), Secret.of(api_key)
     code, refresh_token = Secret.of(code), Secret.of(refresh_token)
+    code_verifier = Secret.of(code_verifier)
     auth_method = concealed("auth_method", auth_method)
     base_url, proxies = concealed("base_url", base_url), concealed("proxies", proxies)
     profile_name = "…" if target in (None, "sandbox") else _config.profile_name(target)
@@ -654,6 +668,7 @@ def connect(
         "password": password,
         "api_key": api_key,
         "code": code,
+        "code_verifier": code_verifier,
         "redirect_uri": redirect_uri,
         "refresh_token": refresh_token,
         "token_file": token_file,

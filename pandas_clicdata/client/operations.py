@@ -284,7 +284,7 @@ REFRESH_TABLE = Operation(
 
 ACCOUNT = Operation(
     name="account", line="GET /account", unversioned="S", versioned="P", repeatable=True,
-    done_by=("Account.get_account", "Session.whoami"),
+    done_by=("Account.get_account", "Session.whoami", "whoami"),
 )  # fmt: skip
 USER_ACTIVITY = Operation(
     name="activity", line="GET /account/activity/users", unversioned="S", repeatable=True,
@@ -295,7 +295,8 @@ DASHBOARD_ACTIVITY = Operation(
     done_by=("Account.get_account_activity",),
 )  # fmt: skip
 PROFILE = Operation(
-    name="profile", line="GET /profile/user", unversioned="O", repeatable=True, done_by=("Account.get_profile",),
+    name="profile", line="GET /profile/user", unversioned="O", repeatable=True,
+    done_by=("Account.get_profile", "whoami"),
 )  # fmt: skip
 
 DASHBOARDS = Operation(

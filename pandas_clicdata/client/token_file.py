@@ -169,6 +169,42 @@ class TokenFile:
         # Raised here, where no frame and no context holds the file's text.
         raise self._unusable("read", reason)
 
+    def forget(self, key: str | None = None) -> bool:
+        """Remove a sign-in, or the file with all of them.
+
+        Parameters
+        ----------
+        key : str, optional
+            The key of the sign-in. Default: all.
+
+        Returns
+        -------
+        bool
+            Whether there was one.
+
+        Raises
+        ------
+        ConfigurationError
+            The file cannot be read, locked or changed.
+        """
+        if not self.path.exists():
+            return False
+        reason = ""
+        with self.lock():
+            sign_ins = {} if key is None else self.read()
+            known = key is None or sign_ins.pop(key, None) is not None
+            try:
+                if not sign_ins:
+                    self.path.unlink(missing_ok=True)
+                elif known:
+                    with self.writer() as write:
+                        write(sign_ins)
+            except OSError as exc:
+                reason = exc.strerror or type(exc).__name__
+        if reason:
+            raise ConfigurationError(f"The token file {self.path} cannot be removed ({reason}).")
+        return known
+
     def _check_folder(self) -> None:
         # The mode of the folder of this package is set when it is locked.
         folder = self.path.parent

@@ -156,7 +156,7 @@ def test_sources_of_settings(monkeypatch, given, environ, expected):
     given = dict(given)
     profile = given.pop("profile", None)
     settings = _config.resolve(
-        {name: Secret(v) if name in _config._SECRET_NAMES else v for name, v in given.items()}, profile
+        {name: Secret(v) if name in _config.SECRET_NAMES else v for name, v in given.items()}, profile
     )
     for name, value in expected.items():
         found = getattr(settings, name)
@@ -410,7 +410,7 @@ def test_a_key_as_the_wrong_argument_is_not_quoted():
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        *(({name: 123}, f"{name}= must be text, not int") for name in (*_config._ENVIRONMENT, "code", "profile")),
+        *(({name: 123}, f"{name}= must be text, not int") for name in (*_config.VARIABLES, "code", "profile")),
         ({"client_secret": b"hush"}, "client_secret= must be text, not bytes"),
         ({"retry": 3}, "retry= must be a RetryPolicy"),
         ({"proxies": "http://x"}, "proxies= must be a dict .* not str"),

@@ -130,6 +130,8 @@ with refused(cd.ConfigurationError, why, "There is no profile 'work'"):
     cd.connect(**CLIENT, profile="work")
 with refused(cd.ConfigurationError, why, "token_file= (or CLICDATA_TOKEN_FILE)"):
     cd.Session(**CLIENT, **CODE).whoami()
+with refused(cd.ConfigurationError, why, "XDG_CONFIG_HOME"):
+    cd.login(**CLIENT)
 session = cd.connect(**CLIENT)
 frame.clicdata.push(name)
 with refused(cd.ClicDataError, why, "Pass a file or folder as backup=, or set XDG_DATA_HOME"):

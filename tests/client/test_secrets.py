@@ -650,12 +650,12 @@ def test_secrets_from_the_environment_do_not_show(no_settings, monkeypatch):
 
 
 @pytest.mark.parametrize("make", [cd.Session, lambda: cd.SessionManager().session])
-@pytest.mark.parametrize("name", sorted(_config._ENVIRONMENT))
+@pytest.mark.parametrize("name", sorted(_config.VARIABLES))
 def test_invalid_text_in_the_environment_does_not_show(no_settings, monkeypatch, make, name):
     monkeypatch.setitem(os.environb, f"CLICDATA_{name.upper()}".encode(), b"CANARYpass\xe9")
     with pytest.raises(cd.ConfigurationError, match=f"{name}= .* CLICDATA_{name.upper()}") as caught:
         make()
-    if name in _config._SECRET_NAMES:
+    if name in _config.SECRET_NAMES:
         check_hidden(texts_of(caught.value), "CANARYpass")
     assert "CANARYpass" not in str(caught.value)
     assert links(caught.value) == [caught.value]

@@ -55,5 +55,6 @@ NAMES = [name for module in MODULES for name in public_names(module)]
 @pytest.mark.parametrize("name", NAMES)
 def test_a_docstring_is_complete(name: str) -> None:
     optional = OPTIONAL - {"SA01", "EX01"} if name in MAIN else OPTIONAL
-    found = validate(name)["errors"]
+    # A module has the name of this function, and is found first.
+    found = validate({"pandas_clicdata.login": "pandas_clicdata.login.login"}.get(name, name))["errors"]
     assert [f"{code}: {message}" for code, message in found if code not in optional] == []

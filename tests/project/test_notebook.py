@@ -21,7 +21,7 @@ import pandas_clicdata as cd
 
 TOUR = Path(__file__).parent.parent.parent / "docs" / "tour.ipynb"
 CLASSES = (cd.Account, cd.Dashboard, cd.Data, cd.Schedule, cd.Team, cd.User)
-CONNECTING = {"authorization_url", "connect"}
+CONNECTING = {"authorization_url", "connect", "login", "logout"}
 WITH_HTML = ("AccountInfo(", "ScheduleRun(", "WriteResult(", "<Session ")
 
 
