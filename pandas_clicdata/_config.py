@@ -17,7 +17,6 @@ from pandas_clicdata._durable import AtomicFile, is_writable_for_all, lock_of, o
 from pandas_clicdata._keyring import InKeyring
 from pandas_clicdata._models import Secret
 from pandas_clicdata._threads import fork_lock
-from pandas_clicdata._toml import change_table
 from pandas_clicdata.errors import ConfigurationError, NoCredentialsError
 
 AuthMethod = Literal["client_credentials", "basic", "api_key", "authorization_code"]
@@ -823,7 +822,7 @@ def change_profile(profile: str, changes: Mapping[str, str | Secret | None]) -> 
     Raises
     ------
     ConfigurationError
-        The file cannot be changed, or not without risk for its other content.
+        The file cannot be changed, or not without a change of its other content.
     """
     with fork_lock:
         from filelock import Timeout
@@ -858,13 +857,65 @@ def _write_changed(path: Path, profile: str, changes: Mapping[str, str | Secret 
         with open_regular(path) as file:
             old = file.read().decode("utf-8")
     plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in changes.items()}
-    new = change_table(old, profile, plain)
+    new = changed_toml(old, profile, plain)
     if new == old:
         return
     with AtomicFile(path) as draft:
         with draft.open() as stream:
             stream.write(new.encode("utf-8"))
         draft.publish(overwrite=True)
+
+
+def changed_toml(text: str, table: str, changes: Mapping[str, str | None]) -> str:
+    r"""Change settings in one table of a TOML file, and keep everything else, comments included.
+
+    Parameters
+    ----------
+    text : str
+        The content of the file.
+    table : str
+        The name of the table. It is added at the end if the file does not have it.
+    changes : mapping of str to (str or None)
+        The new value of each setting. None removes the setting.
+
+    Returns
+    -------
+    str
+        The new content.
+
+    Raises
+    ------
+    ValueError
+        The file is not TOML, or the new content is not the old one with these changes.
+
+    Examples
+    --------
+    >>> print(changed_toml('[a]\nx = "1"  # one\n', "a", {"x": "3", "y": "4"}), end="")
+    [a]
+    x = "3"  # one
+    y = "4"
+    """
+    with fork_lock:
+        import tomllib
+
+        import tomlkit
+
+    expected = tomllib.loads(text)
+    entries = {**expected.get(table, {}), **changes}
+    expected[table] = {name: value for name, value in entries.items() if value is not None}
+    windows = "\r\n" in text
+    document = tomlkit.parse(text.replace("\r\n", "\n"))
+    settings: Any = document.setdefault(table, tomlkit.table())
+    for name, value in changes.items():
+        if value is not None:
+            settings[name] = value
+        elif name in settings:
+            del settings[name]
+    new = tomlkit.dumps(document).replace("\n", "\r\n" if windows else "\n")
+    # A file of credentials is not entrusted to one parser alone.
+    if tomllib.loads(new) != expected:
+        raise ValueError(f"The table {table!r} cannot be changed.")
+    return new
 
 
 def _checked_api_version(version: str) -> str:

@@ -30,7 +30,7 @@ from jupyter_client.manager import KernelManager
 
 import pandas_clicdata as cd
 from pandas_clicdata import _config
-from pandas_clicdata._toml import change_table
+from pandas_clicdata._config import changed_toml
 from pandas_clicdata.client.token_file import TokenFile
 from pandas_clicdata.sandbox import Sandbox
 
@@ -208,13 +208,12 @@ api_key = "of two words"
 def test_other_profiles_and_all_comments_stay(sandbox, end):
     write_profiles(OTHERS.replace("\n", end))
     cd.login(base_url=sandbox.url, **credentials(sandbox, "client_credentials"))
+    new = f'auth_method = "client_credentials"\nbase_url = "{sandbox.url}"\n'
     expected = (
         OTHERS.replace("'old' # mine", f'"{sandbox.client_id}" # mine')
         .replace('"old \\"hush\\" # no comment"', f'"{sandbox.client_secret}"')
-        .replace(
-            'service_profile = "/srv/profile.json"\n',
-            f'auth_method = "client_credentials"\nbase_url = "{sandbox.url}"\n',
-        )
+        .replace('service_profile = "/srv/profile.json"\n', "")
+        .replace("# The end of default\n", f"# The end of default\n{new}")
     )
     assert profile_file().read_bytes().decode() == expected.replace("\n", end)
     cd.login(base_url=sandbox.url, profile="two words", **credentials(sandbox, "api_key"))
@@ -237,14 +236,31 @@ def test_the_service_profile_of_the_same_address_stays(sandbox):
         'default = {api_key = "old"}\n',
         '[default]\napi_key = """old\n"""\n',
         '[default]\n"api_key" = "old"\n',
+        'default.api_key = "old"\n[work]\napi_key = """\n[default]\n"""\n',
         '[work]\napi_key = """\n[default]\n"""\n',
     ],
 )
-def test_a_file_that_cannot_be_changed_line_by_line_stays_as_it_is(sandbox, text):
+def test_a_file_of_any_form_is_changed(sandbox, text):
     path = write_profiles(text)
-    with pytest.raises(cd.ConfigurationError, match="edit it by hand"):
+    before = tomllib.loads(text)
+    cd.login(base_url=sandbox.url, **credentials(sandbox, "api_key"))
+    assert stored()["api_key"] == sandbox.api_key
+    assert {**tomllib.loads(path.read_text()), "default": None} == {**before, "default": None}
+
+
+def make_unwritable(path):
+    """Let the profile file be one that cannot be locked."""
+    lock = path.with_name(f"{path.name}.lock")
+    lock.unlink(missing_ok=True)
+    lock.mkdir(parents=True)
+
+
+def test_a_file_that_cannot_be_written_stays_as_it_is(sandbox):
+    path = write_profiles(OTHERS)
+    make_unwritable(path)
+    with pytest.raises(cd.ConfigurationError, match="cannot be written"):
         cd.login(base_url=sandbox.url, **credentials(sandbox, "api_key"))
-    assert path.read_text() == text
+    assert path.read_text() == OTHERS
 
 
 @settings(max_examples=50, deadline=None)
@@ -254,7 +270,7 @@ def test_a_file_that_cannot_be_changed_line_by_line_stays_as_it_is(sandbox, text
 )
 def test_every_text_can_be_stored(table, changes):
     old = {"other": {"a": "1"}, "x": {"a": "0", "b": "2"}}
-    text = change_table('# first\n[other]\na = "1"\n[x]\na = "0"\nb = "2" # last', table, changes)
+    text = changed_toml('# first\n[other]\na = "1"\n[x]\na = "0"\nb = "2" # last', table, changes)
     new = {**old.get(table, {}), **{name: value for name, value in changes.items() if value is not None}}
     expected = {**old, table: {name: value for name, value in new.items() if changes.get(name, "") is not None}}
     assert tomllib.loads(text) == expected
@@ -396,12 +412,13 @@ def test_a_failed_login_leaves_the_keyring_as_it_was(sandbox, system_keyring):
     with pytest.raises(cd.AuthenticationError):
         cd.login(api_key="wrong", keyring=True)
     assert system_keyring == before
-    path = write_profiles('default = {api_key = "old"}\n')
+    path = write_profiles(OTHERS)
+    make_unwritable(path)
     system_keyring["pandas_clicdata", "default api_key"] = "before"
-    with pytest.raises(cd.ConfigurationError, match="by hand"):
+    with pytest.raises(cd.ConfigurationError, match="cannot be written"):
         cd.login(base_url=sandbox.url, keyring=True, **given)
     assert system_keyring == {("pandas_clicdata", "default api_key"): "before"}
-    assert path.read_text() == 'default = {api_key = "old"}\n'
+    assert path.read_text() == OTHERS
 
 
 @pytest.mark.parametrize("backend", [keyring.backends.fail.Keyring, keyring.backends.null.Keyring])
@@ -572,8 +589,9 @@ def test_a_sign_in_whose_account_fails_leaves_no_token(sandbox, opened, home):
 
 def test_a_sign_in_that_cannot_be_stored_leaves_no_token(sandbox, opened, home):
     opened(visit_with())
-    path = write_profiles('default = {api_key = "old"}\n')
-    with pytest.raises(cd.ConfigurationError, match="edit it by hand"):
+    path = write_profiles(OTHERS)
+    make_unwritable(path)
+    with pytest.raises(cd.ConfigurationError, match="cannot be written"):
         cd.login(
             client_id=sandbox.client_id,
             client_secret=sandbox.client_secret,
@@ -876,9 +894,11 @@ def failing(sandbox):
     yield lambda: cd.login(auth_method=CANARY)
     yield lambda: cd.login(key=CANARY)
     yield lambda: cd.login(**client, redirect_uri="https://acme.example/")
-    write_profiles(f'default = {{api_key = "{CANARY}"}}\n')
+    path = write_profiles(f'[default]\napi_key = "{CANARY}"\n')
+    make_unwritable(path)
     yield lambda: cd.login(base_url=sandbox.url, **credentials(sandbox, "api_key"))
     yield cd.logout
+    path.with_name(f"{path.name}.lock").rmdir()
     write_profiles(f'[default]\napi_key = """{CANARY}\n')
     yield lambda: cd.login(base_url=sandbox.url, **credentials(sandbox, "api_key"))
     write_profiles("")

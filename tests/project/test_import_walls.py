@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
 # What each leaf module may import from the other leaves.
 LEAVES: dict[str, set[str]] = {
     "_checks": set(),
-    "_config": {"_durable", "_keyring", "_models", "_threads", "_toml"},
+    "_config": {"_durable", "_keyring", "_models", "_threads"},
     "_display": set(),
     "_docstrings": set(),
     "_durable": set(),
@@ -46,7 +46,6 @@ LEAVES: dict[str, set[str]] = {
     "_progress": {"_display"},
     "_request_count": {"_checks", "_options", "_progress", "_threads"},
     "_threads": set(),
-    "_toml": {"_threads"},
     "_version": set(),
     "errors": {"_docstrings", "_ipython"},
 }
