@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _PART_BYTES = 1 << 16
 _READ_BYTES = 1 << 20
 """A page in one piece, because another thread may need Python between two pieces."""
+_READ_BYTES_AT_ONCE = 1 << 24
+"""The most that is read in one piece if the length is declared. Pieces need their memory twice when they are joined."""
 _MAX_LINE_BYTES = 1 << 16
 _MAX_INTERIM_REPLIES = 20
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-5][0-9]{2})(?: ([^\r\n]*))?\r?\n")
@@ -394,7 +396,7 @@ def read_body(raw: RawReply, max_bytes: int) -> bytes:
         The body is shorter than its headers declare, or its encoding is unexpected, damaged or incomplete.
     """
     length = None if raw.status in _WITHOUT_BODY else raw.headers.get("Content-Length")
-    parts = _bounded(_parts(raw, length), max_bytes)
+    parts = _bounded(_parts(raw, length, max_bytes), max_bytes)
     match raw.headers.get("Content-Encoding", "").strip().lower():
         case "" | "identity":
             pass
@@ -405,13 +407,15 @@ def read_body(raw: RawReply, max_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def _parts(raw: RawReply, length: str | None) -> Iterator[bytes]:
+def _parts(raw: RawReply, length: str | None, max_bytes: int) -> Iterator[bytes]:
+    declared = None if length is None else int(length.partition(",")[0])
+    at_once = _READ_BYTES if declared is None else min(max(declared, 1), max_bytes + 1, _READ_BYTES_AT_ONCE)
     count = 0
-    while part := raw.read(_READ_BYTES, decode_content=False):
+    while part := raw.read(at_once, decode_content=False):
         count += len(part)
         yield part
     # urllib3 1.26 does not check this.
-    if length is not None and count != int(length.partition(",")[0]):
+    if declared is not None and count != declared:
         raise BrokenReply(f"it ended after {count:,} of {length} bytes")
 
 
