@@ -1021,6 +1021,17 @@ class WriteResult:
         nothing was sent.
     columns : tuple of PlannedColumn, optional
         How each column was sent.
+    inserted : int, optional
+        The number of rows that were inserted. ``status`` states whether ClicData has counted them; otherwise, it has
+        accepted the requests. In a dry run: the number of rows that would be inserted. None if it is not known.
+    updated : int, optional
+        The same for the rows of the frame that had other values in the table. ``update_rows`` only knows it if it had to
+        read the table first.
+    unchanged : int, optional
+        The number of rows of the frame that the table had already, with equal values. None if it is not known.
+    deleted : int, optional
+        The same for the rows of the table that were deleted. Deletes only know it if they had to read the table first,
+        as with ``max_rows=``.
     matched : int, optional
         The number of rows in the table that match the keys of the frame, if they were looked up.
     preview : DataFrame, optional
@@ -1046,8 +1057,8 @@ class WriteResult:
     >>> import pandas_clicdata as cd
     >>> session = cd.connect("sandbox")
     >>> receipt = pd.DataFrame({"seats": [180, 220]}).clicdata.push("Planes")
-    >>> receipt.sent, receipt.confirmed, receipt.status
-    (2, 2, 'confirmed')
+    >>> receipt.inserted, receipt.status
+    (2, 'confirmed')
     """
 
     operation: str
@@ -1062,6 +1073,10 @@ class WriteResult:
     seconds: float
     status: WriteStatus
     columns: tuple[PlannedColumn, ...] = field(default=(), repr=False)
+    inserted: int | None = None
+    updated: int | None = None
+    unchanged: int | None = None
+    deleted: int | None = None
     matched: int | None = None
     preview: DataFrame | None = field(default=None, repr=False, compare=False)
     backup: str | None = None

@@ -237,10 +237,11 @@ class ClicDataAccessor:
         >>> session = cd.connect("sandbox")
         >>> receipt = pd.DataFrame({"flight": ["UA1545"], "delay": [2]}).clicdata.push("Flights to upsert")
         >>> df = pd.DataFrame({"flight": ["UA1545", "UA1714"], "delay": [3, 4]})
-        >>> df.clicdata.upsert("Flights to upsert", on="flight").sent
+        >>> receipt = df.clicdata.upsert("Flights to upsert", on="flight")
+        >>> receipt.inserted, receipt.updated
+        (1, 1)
+        >>> df.clicdata.upsert("Flights to upsert", on="flight").unchanged
         2
-        >>> df.clicdata.upsert("Flights to upsert", on="flight").sent
-        0
         """
         return write.upsert(
             self._frame,

@@ -401,4 +401,5 @@ def create_cost(context: WriteContext) -> Cost:
 
 def dry_insert(context: WriteContext, cost: Cost) -> WriteResult:
     """Return the receipt of a dry run of inserts."""
-    return dry_receipt(context, cost.inserts, estimate(context, cost), notes=context.payload.notes)
+    counts = {"inserted": context.payload.rows, "updated": 0, "unchanged": 0, "deleted": 0}
+    return dry_receipt(context, cost.inserts, estimate(context, cost), notes=context.payload.notes, **counts)

@@ -190,7 +190,7 @@ def _delete(
         Some deletes failed.
     """
     options, label = context.options, context.table.label
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = {"inserted": 0, "updated": 0, "unchanged": 0}
     wanted: set[int] | None = None
     similar = SimilarKeys(context.payload, context.client.service_profile)
     before = request_count().sent
@@ -200,6 +200,7 @@ def _delete(
         similar.refuse(range(context.payload.rows or 0), "delete", each_alone=False)
         wanted = {key for key, _ in matching}
         facts["matched"] = len(matching)
+        facts["deleted"] = len(matching) if multiple_rows == "all" else min(1, len(matching))
         if options.dry_run:
             facts["preview"] = _preview([row for _, row in matching], declared)
         elif limit is not None and len(matching) > limit:
@@ -321,12 +322,13 @@ def update_matching(
         tried = UpdateTrial(context, update, [*conditions.planned, *new.planned], multiple_rows).run()
         if tried is None:
             note = "Nothing was sent, because no row that matches has other values."
-            return update_receipt(context, 0, 0, notes=(note,))
+            return update_receipt(context, 0, 0, inserted=0, updated=0, deleted=0, notes=(note,))
         sent = tried
     else:
         sent = send_updates(context, [update], 1, multiple_rows=multiple_rows)
     require_complete(context, _wording("update", "changed", multiple_rows), sent)
-    return update_receipt(context, 1, sent.retries, notes=wait_for_late_requests(sent, options.reconcile_wait))
+    notes = wait_for_late_requests(sent, options.reconcile_wait)
+    return update_receipt(context, 1, sent.retries, inserted=0, deleted=0, notes=notes)
 
 
 @counts_requests

@@ -91,6 +91,7 @@ def replace_rows(context: WriteContext) -> WriteResult:
     _ = context.payload.hash
     if context.options.dry_run:
         return _dry_run(context, known, first)
+    deleted: dict[str, Any] = {}
     if journal.cleared:
         refuse_if_sent_elsewhere(context)
     else:
@@ -100,6 +101,7 @@ def replace_rows(context: WriteContext) -> WriteResult:
         else:
             old = backups.load(journal.backup).payload()
             require(context, _cost(context, old, first))
+        deleted["deleted"] = 0 if old is None else old.rows or 0
         try:
             if old is not None:
                 with beyond_limit():
@@ -109,7 +111,7 @@ def replace_rows(context: WriteContext) -> WriteResult:
             raise_from(_incomplete(context, exc), exc)
     try:
         with beyond_limit():
-            return insert_rows(context)
+            return replace(insert_rows(context), **deleted)
     except BaseException as exc:  # noqa: BLE001 - whatever happened, the error names the backup
         raise_from(_incomplete(context, exc), exc)
 
@@ -126,12 +128,12 @@ def _cost(context: WriteContext, old: Payload | None, first: Page) -> Cost:
 def _dry_run(context: WriteContext, known: api.KnownColumns | None, first: Page) -> WriteResult:
     payload, journal = context.payload, context.journal
     cost = _cost(context, None, first)
-    facts: dict[str, Any] = {"notes": payload.notes}
+    facts: dict[str, Any] = {"notes": payload.notes, "inserted": payload.rows, "updated": 0, "unchanged": 0}
     if journal.backup is None and not journal.cleared:
         saved = backups.read_rows(context, known)
         rows = saved.table.num_rows
         cost = _cost(context, saved.payload() if rows else None, first)
-        facts["matched"] = rows
+        facts["matched"] = facts["deleted"] = rows
         facts["notes"] += (f"{cost.single:,} delete requests would remove the {rows:,} existing rows.",)
     return dry_receipt(context, cost.inserts, estimate(context, cost), **facts)
 
@@ -468,9 +470,9 @@ def restore(
     insert = ExactlyOnceInsert(context, ByContent(context), hint=_HINT)
     insert.run()
     result = insert_receipt(context, verified=False, notes=insert.notes)
-    return replace(
-        result, sent=result.sent - len(present), confirmed=result.confirmed - len(present), matched=len(present)
-    )
+    sent, before = result.sent - len(present), len(present)
+    confirmed = result.confirmed - before
+    return replace(result, sent=sent, inserted=sent, confirmed=confirmed, unchanged=before, matched=before)
 
 
 def _restore_by_replacing(context: WriteContext, path: StrPath) -> WriteResult:

@@ -240,6 +240,8 @@ def insert_receipt(
     """Return the receipt of inserts, including those of all resumed runs."""
     journal = context.journal
     sent = row_ranges.count(journal.confirmed)
+    # The journal states where the rows are that a replace has deleted, not how many they are.
+    has_deleted = context.options.if_exists == "replace" and journal.backup is not None
     return receipt(
         context,
         sent=sent,
@@ -248,6 +250,10 @@ def insert_receipt(
         retries=journal.retries,
         status="verified" if verified else "unverified" if journal.uncounted else "confirmed",
         columns=columns,
+        inserted=sent,
+        updated=0,
+        unchanged=0,
+        deleted=None if has_deleted else 0,
         backup=journal.backup,
         stale_stamps=tuple(journal.stale),
         notes=(*journal.notes, *notes),

@@ -181,9 +181,13 @@ def update_rows(
     rows = payload.rows or 0
     wanted = [(0, rows)] if rows else []
     differing: Sequence[RowRange] | None = None
+    counts: dict[str, Any] = {"inserted": 0, "deleted": 0}
     similar = SimilarKeys(payload, client.service_profile, keys)
     if rows and (similar.possible or (client.service_profile.update_key is None and not dry_run)):
-        differing = read.read_until_stable(lambda: _compare(context, similar)).differing
+        comparison = read.read_until_stable(lambda: _compare(context, similar))
+        differing = comparison.differing
+        counts["updated"] = row_ranges.count(comparison.differing)
+        counts["unchanged"] = row_ranges.count(comparison.equal)
         similar.refuse(range(rows), "change", each_alone=True)
         if client.service_profile.update_key is not None:
             differing = None
@@ -193,7 +197,7 @@ def update_rows(
         cost += scan_cost(first) + scan_cost(first) + Cost(at_least=True)
     cost += scan_cost(first) if verify else Cost()
     if dry_run:
-        return dry_receipt(context, rows, estimate(context, cost), notes=payload.notes)
+        return dry_receipt(context, rows, estimate(context, cost), notes=payload.notes, **counts)
     notes = payload.notes
     if differing == []:
         wanted, rows = [], 0
@@ -204,7 +208,7 @@ def update_rows(
     notes += wait_for_late_requests(sent, options.reconcile_wait)
     if verify:
         _verify(context)
-    return update_receipt(context, rows, sent.retries, notes=notes)
+    return update_receipt(context, rows, sent.retries, notes=notes, **counts)
 
 
 @shown_briefly
@@ -261,7 +265,8 @@ def upsert(
     Returns
     -------
     WriteResult
-        The receipt. ``matched`` is the number of rows of the table that had one of the keys.
+        The receipt. ``inserted``, ``updated`` and ``unchanged`` count the rows of the frame, and ``matched`` the rows
+        of the table that had one of the keys.
 
     Raises
     ------
@@ -290,8 +295,9 @@ def upsert(
     >>> session = cd.connect("sandbox")
     >>> receipt = cd.push(pa.table({"plane": ["A320"], "seats": [180]}), "Planes to upsert")
     >>> more = pa.table({"plane": ["A320", "B738"], "seats": [186, 189]})
-    >>> cd.upsert(more, "Planes to upsert", on="plane").matched
-    1
+    >>> receipt = cd.upsert(more, "Planes to upsert", on="plane")
+    >>> receipt.inserted, receipt.updated, receipt.unchanged
+    (1, 1, 0)
     """
     options = Options(
         column_types=column_types,
@@ -339,7 +345,14 @@ def upsert_rows(context: WriteContext) -> WriteResult:
     similar.refuse(row_ranges.positions(comparison.differing), "change", each_alone=True)
     inserts = row_ranges.count(comparison.absent)
     updates = row_ranges.count(comparison.differing)
-    facts: dict[str, Any] = {"matched": comparison.matched, "notes": (*payload.notes, *comparison.notes)}
+    facts: dict[str, Any] = {
+        "inserted": inserts,
+        "updated": updates,
+        "unchanged": row_ranges.count(comparison.equal),
+        "deleted": 0,
+        "matched": comparison.matched,
+        "notes": (*payload.notes, *comparison.notes),
+    }
     cost = Cost(single=updates) + insert_cost(client, comparison.absent, options)
     if updates and client.service_profile.update_key is None:
         cost += scan_cost(first) + scan_cost(first) + Cost(at_least=True)
