@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
+import copy
 import hmac
 import html
 import json
@@ -16,12 +17,24 @@ import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from inspect import Parameter, Signature
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, Self, SupportsIndex, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    NoReturn,
+    Protocol,
+    Self,
+    SupportsIndex,
+    TypeVar,
+    overload,
+)
 from urllib.parse import quote, quote_plus
 
 from pandas_clicdata._display import facts_html
@@ -30,6 +43,8 @@ from pandas_clicdata.errors import printable
 if TYPE_CHECKING:
     from pandas import DataFrame
     from pyarrow import ChunkedArray
+
+    from pandas_clicdata.session import Session
 
 
 T = TypeVar("T")
@@ -792,9 +807,6 @@ class LazyLike(Protocol):
 Rows = TableLike | ArrayLike | CursorLike | LazyLike | Iterable[Any]
 """What the write functions accept: a frame, or an iterable of frames or dicts."""
 
-TableId = int | str | SupportsIndex
-"""A RecId, or the name of a table."""
-
 StrPath = str | os.PathLike[str]
 
 
@@ -1025,8 +1037,8 @@ class WriteResult:
         The number of rows that were inserted. ``status`` states whether ClicData has counted them; otherwise, it has
         accepted the requests. In a dry run: the number of rows that would be inserted. None if it is not known.
     updated : int, optional
-        The same for the rows of the frame that had other values in the table. ``update_rows`` only knows it if it had to
-        read the table first.
+        The same for the rows of the frame that had other values in the table. ``update_rows`` only knows it if it had
+        to read the table first.
     unchanged : int, optional
         The number of rows of the frame that the table had already, with equal values. None if it is not known.
     deleted : int, optional
@@ -1086,6 +1098,78 @@ class WriteResult:
     estimated_seconds: float | None = None
     estimate: str = field(default="", repr=False)
 
+    _session: ClassVar[Session | None] = None
+    """The session that made the write. Not a field: it is no part of the data, and in no pickle."""
+
+    def _made_by(self, session: Session) -> Self:
+        """Let the receipt stand for a table in the account of this session, and return it."""
+        object.__setattr__(self, "_session", session)
+        return self
+
+    @overload
+    def read(self, *, chunksize: None = None, **options: Any) -> DataFrame: ...
+
+    @overload
+    def read(self, *, chunksize: int, **options: Any) -> Iterator[DataFrame]: ...
+
+    def read(self, **options: Any) -> DataFrame | Iterator[DataFrame]:
+        """Read the table, with the session that wrote it.
+
+        It is the same as ``pd.read_clicdata(receipt)``. Every function that takes a table takes its receipt, too, and
+        then uses the session that wrote the table, unless ``session=`` is passed. A receipt that was unpickled knows no
+        session, so the default session is used.
+
+        Parameters
+        ----------
+        **options
+            The options of :func:`read_clicdata`: ``columns``, ``limit``, ``schema``, ``dtype_backend`` and others.
+
+        Returns
+        -------
+        DataFrame or iterator of DataFrame
+            The rows, or chunks of them with ``chunksize=``.
+
+        Raises
+        ------
+        IncompleteReadError
+            The rows received are not the whole table.
+        TableNotFoundError
+            The table was deleted.
+        TypeError
+            This is the dry run of a push that would create the table; or an argument is wrong.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import pandas_clicdata as cd
+        >>> session = cd.connect("sandbox")
+        >>> receipt = pd.DataFrame({"plane": ["A320"], "seats": [180]}).clicdata.push("Planes of a receipt")
+        >>> receipt.read(columns=["seats"])
+           seats
+        0    180
+        """
+        # The package adds its reader to pandas when it is imported. This module imports no other part of it.
+        import pandas
+
+        package: Any = pandas
+        frames: DataFrame | Iterator[DataFrame] = package.read_clicdata(self, **options)
+        return frames
+
+    def _changed(self, **changes: Any) -> Self:
+        """Return a copy with other values, of the same session."""
+        copied = replace(self, **changes)
+        object.__setattr__(copied, "_session", self._session)
+        return copied
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_session"}
+
+    def __copy__(self) -> Self:
+        return self._changed()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self._changed(preview=copy.deepcopy(self.preview, memo))
+
     def _repr_html_(self) -> str:
         facts: list[tuple[str, object]] = [
             ("table", self.name if self.name is not None else "unknown"),
@@ -1114,6 +1198,10 @@ class WriteResult:
         facts += [("note", note) for note in self.notes]
         table = facts_html(f"ClicData {self.operation}", facts)
         return table if self.preview is None else table + str(self.preview.to_html(max_rows=_SHOWN_ROWS))
+
+
+TableId = int | str | SupportsIndex | WriteResult
+"""A RecId, the name of a table, or the receipt of a write to it."""
 
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"

@@ -766,8 +766,9 @@ def read_clicdata(
 
     Parameters
     ----------
-    table : int or str
-        The RecId of the table, or its name.
+    table : int, str or WriteResult
+        The RecId of the table, its name, or the receipt of a write to it. Without ``session=``, a receipt also states
+        the session.
     version : int, optional
         The version of the table to read. Default: the current rows.
     columns : list of str, optional
@@ -883,12 +884,12 @@ def read_clicdata(
     conversion = {"dtype": types, "dtype_backend": dtype_backend, "parse_dates": parse_dates, "index_col": index_col}
     if chunksize is not None:
         size = check_whole_number("chunksize", chunksize, least=1)
-        reader = _with_schema_columns(_stream(client_of(session), options), restored, columns)
+        reader = _with_schema_columns(_stream(client_of(session, table), options), restored, columns)
         _check_columns_exist(reader.schema.names, **named)
         return _chunks(reader, size, conversion)
     converted = {*index_names, *(parse_dates or ())}
     inferred, count = _read_or_empty(
-        client_of(session),
+        client_of(session, table),
         options,
         restored,
         lambda name: dtype_backend is None and name not in converted and options.dtype_of(name) is None,
@@ -978,7 +979,7 @@ def read_arrow(
     options = _read_options(
         table, version, columns, limit, types, repeated_pages, workers, progress, call="cd.read_arrow"
     )
-    inferred, _ = _read_or_empty(client_of(session), options, restored)
+    inferred, _ = _read_or_empty(client_of(session, table), options, restored)
     if columns is None:
         _check_columns_exist(list(inferred), schema=restored)
     arrays = {name: infer.arrow_column(column) for name, column in inferred.items()}
@@ -1149,7 +1150,7 @@ def read_clicdata_batches(
     options = _read_options(
         table, version, columns, limit, types, repeated_pages, workers, progress, call="cd.read_clicdata_batches"
     )
-    reader = _with_schema_columns(_stream(client_of(session), options), restored, columns)
+    reader = _with_schema_columns(_stream(client_of(session, table), options), restored, columns)
     if columns is None:
         _check_columns_exist(reader.schema.names, schema=restored)
     return _cast_batches(reader, types) if restored else reader
@@ -1173,8 +1174,9 @@ def _read_options(
         wanted += [name for name in index_names if name not in wanted]
     checked_progress(progress)
     workers = defaults.workers if workers is None else workers
+    checked = api.checked_table(table)
     return ReadOptions(
-        table=api.checked_table(table),
+        table=checked,
         version=None if version is None else check_whole_number("version", version, least=0),
         columns=wanted,
         limit=None if limit is None else check_whole_number("limit", limit, least=0),
@@ -1182,7 +1184,7 @@ def _read_options(
         shows_progress=True,
         repeated_pages=repeated_pages,
         workers=DEFAULT_WORKERS if workers is None else check_whole_number("workers", workers, least=1),
-        call=f"{call}({table!r}",
+        call=f"{call}({checked!r}",
     )
 
 

@@ -27,6 +27,7 @@ from pandas_clicdata._models import (
     AccountInfo,
     RetryPolicy,
     Secret,
+    WriteResult,
 )
 from pandas_clicdata._threads import fork_lock, reset_after_fork
 from pandas_clicdata.client.api import Client
@@ -823,8 +824,8 @@ def _sandbox_of_process() -> Any:
     return sandbox
 
 
-def resolve_session(session: Session | None) -> Session:
-    """Return the given session, or the default session.
+def resolve_session(session: Session | None, table: object = None) -> Session:
+    """Return the given session; without one, that of the receipt which identifies the table, or the default session.
 
     Raises
     ------
@@ -833,11 +834,15 @@ def resolve_session(session: Session | None) -> Session:
     NoCredentialsError
         There is no default session, and there are no credentials for one.
     """
-    return default_session() if session is None else checked_session(session, "session= must be")
+    if session is not None:
+        return checked_session(session, "session= must be")
+    # Another account may have another table with the same RecId.
+    own = table._session if isinstance(table, WriteResult) else None
+    return default_session() if own is None else own
 
 
-def client_of(session: Session | None) -> Client:
-    """Return the client of the given session, or of the default session.
+def client_of(session: Session | None, table: object = None) -> Client:
+    """Return the client of the session that :func:`resolve_session` returns.
 
     Raises
     ------
@@ -846,4 +851,4 @@ def client_of(session: Session | None) -> Client:
     NoCredentialsError
         There is no default session, and there are no credentials for one.
     """
-    return (default_session() if session is None else checked_session(session, "session= must be"))._client
+    return resolve_session(session, table)._client

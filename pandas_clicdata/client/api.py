@@ -25,6 +25,7 @@ from pandas_clicdata._models import (
     Secret,
     TableList,
     TableRef,
+    WriteResult,
     find_secrets,
 )
 from pandas_clicdata._threads import reset_after_fork
@@ -672,6 +673,11 @@ def checked_name(name: object) -> str:
     ValueError
         It is blank.
     """
+    if isinstance(name, WriteResult):
+        raise TypeError(
+            "push takes the name of a table, not a receipt. To add rows to the table of a receipt:"
+            " df.clicdata.append(receipt). To replace its rows: df.clicdata.push(receipt.name, if_exists='replace')"
+        )
     if not isinstance(name, str):
         raise TypeError(f"The name of a new table must be a string, not {name!r}.")
     if not name.strip():
@@ -680,18 +686,22 @@ def checked_name(name: object) -> str:
 
 
 def checked_table(table: object) -> int | str:
-    """Return a RecId as an int, or a name as it is.
+    """Return a RecId as an int, or a name as it is; of a receipt, the RecId of its table.
 
     Raises
     ------
     TypeError, ValueError
-        It is neither.
+        It is none of these, or the receipt of a dry run whose table does not exist.
 
     Examples
     --------
     >>> checked_table(1234), checked_table("Flights")
     (1234, 'Flights')
     """
+    if isinstance(table, WriteResult):
+        if table.rec_id is None:
+            raise TypeError("This receipt is of a dry run, and its table does not exist yet. Push without dry_run=.")
+        return table.rec_id
     return check_rec_id_or_name("table", table)
 
 

@@ -16,6 +16,7 @@ from pandas_clicdata.read import read_clicdata
 from pandas_clicdata.resources.base import Resource
 from pandas_clicdata.resources.records import Output, checked_output, fetch_all, to_output
 from pandas_clicdata.resources.requests import check_not_blank
+from pandas_clicdata.session import client_of, resolve_session
 from pandas_clicdata.write import append, delete_rows, push
 from pandas_clicdata.write.delete import delete_matching, update_matching
 from pandas_clicdata.write.options import RECONCILE_SECONDS, Options
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 class Data(Resource):
     """The tables of an account: list, read, create, change and refresh them.
 
-    Every ``rec_id`` can be the name of the table instead.
+    Every ``rec_id`` can be the name of the table instead, or the receipt of a write to it.
 
     Parameters
     ----------
@@ -105,8 +106,8 @@ class Data(Resource):
 
         Parameters
         ----------
-        rec_id : int or str, optional
-            The RecId of the table to read, or its name. Default: list the tables.
+        rec_id : int, str or WriteResult, optional
+            The RecId of the table to read, its name, or a receipt. Default: list the tables.
         name : str, optional
             List only the tables of this name. With a version that filters by name (2025.3 does not), the service
             decides which names match. With the others, upper and lower case are equal.
@@ -207,8 +208,8 @@ class Data(Resource):
 
         Parameters
         ----------
-        rec_id : int or str
-            The RecId of the table, or its name.
+        rec_id : int, str or WriteResult
+            The RecId of the table, its name, or the receipt of a write to it.
         ver_id : int, optional
             The version to read. Default: list the versions.
         {output}
@@ -245,8 +246,8 @@ class Data(Resource):
         output = checked_output(output)
         checked = api.checked_table(rec_id)
         if ver_id is not None:
-            return self._rows(checked, check_whole_number("ver_id", ver_id, least=0), output, repeated_pages)
-        client = self._client
+            return self._rows(rec_id, check_whole_number("ver_id", ver_id, least=0), output, repeated_pages)
+        client = client_of(self._own, rec_id)
         table = client.find(checked)
         versions = fetch_all("version", lambda page: client.versions(table, page))
         if output == "df":
@@ -346,7 +347,7 @@ class Data(Resource):
         'verified'
         """
         # A script for the wrapper may append the same rows more than once.
-        return append(data, rec_id, session=self.session, **{"journal": False, **options})
+        return append(data, rec_id, session=self._own, **{"journal": False, **options})
 
     @parameters_from(create_data, append_data)
     def create_and_append(
@@ -447,7 +448,7 @@ class Data(Resource):
         """
         checked = api.checked_table(rec_id)
         method = check_choice("method", method, get_args(RefreshMethod))
-        client = self._client
+        client = client_of(self._own, rec_id)
         table = client.find(checked)
         try:
             return client.refresh(table.rec_id, method)
@@ -532,7 +533,7 @@ class Data(Resource):
         ['B738']
         """
         options = Options(dry_run=dry_run, reconcile_wait=reconcile_wait, repeated_pages=repeated_pages)
-        return delete_matching(self._client, rec_id, filters, multiple_rows, max_rows, options)
+        return delete_matching(resolve_session(self._own, rec_id), rec_id, filters, multiple_rows, max_rows, options)
 
     @parameters_from(delete_data)
     def update_data(
@@ -587,16 +588,16 @@ class Data(Resource):
         [174, 189]
         """
         options = Options(reconcile_wait=reconcile_wait)
-        return update_matching(self._client, rec_id, filters, values, multiple_rows, options)
+        return update_matching(resolve_session(self._own, rec_id), rec_id, filters, values, multiple_rows, options)
 
     def _rows(
         self, table: TableId, version: int | None, output: Output, repeated_pages: RepeatedPages
     ) -> pd.DataFrame | list[dict[str, Any]]:
         if output == "dict":
             checked = api.checked_table(table)
-            pages = read.pages(self._client, checked, version, repeated_pages=repeated_pages)
+            pages = read.pages(client_of(self._own, table), checked, version, repeated_pages=repeated_pages)
             return [dict(row) for page in pages for row in page]
-        return read_clicdata(table, version=version, repeated_pages=repeated_pages, session=self.session)
+        return read_clicdata(table, version=version, repeated_pages=repeated_pages, session=self._own)
 
 
 def _description(description: str, desc: str | None) -> str:

@@ -23,7 +23,7 @@ from pandas_clicdata._progress import Progress
 from pandas_clicdata._request_count import counts_requests
 from pandas_clicdata.client import api
 from pandas_clicdata.errors import ResumeError, VerificationError
-from pandas_clicdata.session import client_of
+from pandas_clicdata.session import resolve_session
 from pandas_clicdata.write import row_ranges
 from pandas_clicdata.write.context import WriteContext, identity_of
 from pandas_clicdata.write.cost import Cost, estimate, insert_cost, require, scan_cost
@@ -86,8 +86,9 @@ def append(
         a data set of Hugging Face. The first piece determines the columns, and each piece is checked just before it is
         sent. ``on``, ``on_unknown="check"``, a resume token and a path as ``journal`` are refused for such rows;
         ``resume=True`` reads them into memory.
-    table : int or str
-        The RecId of the table, or its name.
+    table : int, str or WriteResult
+        The RecId of the table, its name, or the receipt of a write to it. Without ``session=``, a receipt also states
+        the session.
     on : str or list of str, optional
         Columns whose values identify a row. They must be unique and complete in the frame, and no row of the table may
         have the same values. Rows whose reply was lost are looked up by them, and sent again only if they are missing.
@@ -227,11 +228,12 @@ def append(
     checked = api.checked_table(table)
     payload, keys = inserted_payload(obj, options)
     started = time.perf_counter()
-    client = client_of(session)
+    session = resolve_session(session, table)
+    client = session._client
     options = options.for_inserts(client)
     new = WriteContext(
         operation="append",
-        client=client,
+        session=session,
         table=TableRef(0, checked if isinstance(checked, str) else None),
         payload=payload,
         keys=keys,

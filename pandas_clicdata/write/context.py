@@ -12,6 +12,7 @@ import pyarrow as pa
 from pandas_clicdata._models import Framing, PlannedColumn, TableRef, WireFormat
 from pandas_clicdata.client import api, operations
 from pandas_clicdata.client.api import Client
+from pandas_clicdata.session import Session
 from pandas_clicdata.types import row_codec
 from pandas_clicdata.write.journal import Identity, Journal
 from pandas_clicdata.write.options import Options
@@ -53,7 +54,7 @@ class WriteContext:
     ----------
     operation : str
         The public function: ``"push"``, ``"append"`` and so on.
-    client : Client
+    session : Session
         The account.
     table : TableRef
         The table.
@@ -70,13 +71,18 @@ class WriteContext:
     """
 
     operation: str
-    client: Client
+    session: Session
     table: TableRef
     payload: Payload
     options: Options
     journal: Journal
     keys: Sequence[str] = ()
     started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def client(self) -> Client:
+        """The client of the account."""
+        return self.session._client
 
     @property
     def columns(self) -> list[PlannedColumn]:

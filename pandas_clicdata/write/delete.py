@@ -25,9 +25,8 @@ from pandas_clicdata._models import (
 from pandas_clicdata._progress import Progress, current_bar
 from pandas_clicdata._request_count import counts_requests, request_count
 from pandas_clicdata.client import api, operations
-from pandas_clicdata.client.api import Client
 from pandas_clicdata.errors import ColumnMismatchError, FrameError, TooManyRowsError, UnsupportedTypeError
-from pandas_clicdata.session import client_of
+from pandas_clicdata.session import resolve_session
 from pandas_clicdata.types import infer, ingest, plan, row_codec, to_pandas
 from pandas_clicdata.write import fingerprint
 from pandas_clicdata.write.append import append
@@ -144,11 +143,12 @@ def delete_rows(
         raise FrameError("The frame has no rows, so there is nothing to delete.")
     refuse_null_keys(payload, names, "what an empty condition deletes is unknown")
     started = time.perf_counter()
-    client = client_of(session)
+    session = resolve_session(session, table)
+    client = session._client
     found = client.find(checked)
     known = api.known_columns(client.first_page(found))
     payload = align_subset(payload, found, known, keys=names)
-    context = _context("delete_rows", client, found, payload, options, started)
+    context = _context("delete_rows", session, found, payload, options, started)
     wording = Wording(
         "delete",
         unknown="Unknown, rows like these may or may not be deleted: {rows}; deleting again is harmless, but a delete"
@@ -159,15 +159,15 @@ def delete_rows(
 
 
 def _context(
-    operation: str, client: Client, table: TableRef, payload: Payload, options: Options, started: float
+    operation: str, session: Session, table: TableRef, payload: Payload, options: Options, started: float
 ) -> WriteContext:
     return WriteContext(
         operation=operation,
-        client=client,
+        session=session,
         table=table,
         payload=payload,
         options=options,
-        journal=Journal(identity_of(operation, table.rec_id, client, payload, [], options)),
+        journal=Journal(identity_of(operation, table.rec_id, session._client, payload, [], options)),
         started=started,
     )
 
@@ -288,7 +288,7 @@ def _preview(rows: Sequence[Mapping[str, Any]], declared: Mapping[str, str]) -> 
 
 @counts_requests
 def update_matching(
-    client: Client,
+    session: Session,
     table: object,
     filters: Mapping[str, Any],
     values: Mapping[str, Any],
@@ -309,10 +309,11 @@ def update_matching(
     conditions = _conditions(filters, "changes")
     new = _one_row("values", values)
     started = time.perf_counter()
+    client = session._client
     found = client.find(checked)
     known = api.known_columns(client.first_page(found))
     conditions, new = _aligned("filters", conditions, found, known), _aligned("values", new, found, known)
-    context = _context("update_data", client, found, new, options, started)
+    context = _context("update_data", session, found, new, options, started)
     update = Update(((0, 1),), _cells(conditions), 1, values=_cells(new))
     similar = SimilarKeys(conditions, client.service_profile)
     if similar.possible:
@@ -333,7 +334,7 @@ def update_matching(
 
 @counts_requests
 def delete_matching(
-    client: Client,
+    session: Session,
     table: object,
     filters: Mapping[str, Any],
     multiple_rows: MultipleRows,
@@ -358,14 +359,15 @@ def delete_matching(
         raise ValueError("multiple_rows='first' deletes at most one row. Leave max_rows= out.")
     conditions = _conditions(filters, "deletes")
     started = time.perf_counter()
+    client = session._client
     found = client.find(checked)
     known = api.known_columns(client.first_page(found))
-    context = _context("delete_data", client, found, _aligned("filters", conditions, found, known), options, started)
+    context = _context("delete_data", session, found, _aligned("filters", conditions, found, known), options, started)
     wording = _wording("delete", "deleted", multiple_rows)
     result = _delete(context, known, wording, limit, multiple_rows=multiple_rows)
     if options.dry_run and multiple_rows == "first" and result.matched:
         note = "Only one of these rows would be deleted; the service decides which one is the first."
-        return replace(result, notes=(*result.notes, note))
+        return result._changed(notes=(*result.notes, note))
     return result
 
 

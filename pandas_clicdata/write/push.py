@@ -38,7 +38,7 @@ from pandas_clicdata.errors import (
     TransportError,
     UnexpectedReplyError,
 )
-from pandas_clicdata.session import client_of
+from pandas_clicdata.session import resolve_session
 from pandas_clicdata.types import plan
 from pandas_clicdata.write import backup as backups
 from pandas_clicdata.write.append import append, append_rows, create_cost, dry_insert, insert_rows
@@ -214,11 +214,12 @@ def push(
     check_text("A table's description", description)
     payload, keys = inserted_payload(obj, options, new_table=if_exists == "fail")
     started = time.perf_counter()
-    client = client_of(session)
+    session = resolve_session(session)
+    client = session._client
     options = options.for_inserts(client)
     new = WriteContext(
         operation="push",
-        client=client,
+        session=session,
         table=TableRef(0, table_name),
         payload=payload,
         keys=keys,
@@ -269,7 +270,7 @@ def _push_to_existing(context: WriteContext) -> WriteResult:
     if not unused:
         return result
     note = f"The index is not sent as {', '.join(map(repr, unused))}: table {context.table.label} has no such column."
-    return replace(result, notes=(*result.notes, note))
+    return result._changed(notes=(*result.notes, note))
 
 
 def create_table(client: Client, name: str, columns: object, description: str = "") -> int:

@@ -46,7 +46,7 @@ from pandas_clicdata.errors import (
     ReplaceIncompleteError,
     VerificationError,
 )
-from pandas_clicdata.session import client_of
+from pandas_clicdata.session import resolve_session
 from pandas_clicdata.types import row_codec
 from pandas_clicdata.write import backup as backups
 from pandas_clicdata.write import row_ranges
@@ -111,7 +111,7 @@ def replace_rows(context: WriteContext) -> WriteResult:
             raise_from(_incomplete(context, exc), exc)
     try:
         with beyond_limit():
-            return replace(insert_rows(context), **deleted)
+            return insert_rows(context)._changed(**deleted)
     except BaseException as exc:  # noqa: BLE001 - whatever happened, the error names the backup
         raise_from(_incomplete(context, exc), exc)
 
@@ -430,7 +430,8 @@ def restore(
     saved = backups.load(backup)
     payload = saved.payload()
     started = time.perf_counter()
-    client = client_of(session)
+    session = resolve_session(session, table)
+    client = session._client
     found = client.find(checked)
     known = api.known_columns(client.first_page(found))
     types = _restored_types(saved, known)
@@ -446,7 +447,7 @@ def restore(
         ) from None
     context = WriteContext(
         operation="restore",
-        client=client,
+        session=session,
         table=found,
         payload=payload,
         options=options,
@@ -472,7 +473,7 @@ def restore(
     result = insert_receipt(context, verified=False, notes=insert.notes)
     sent, before = result.sent - len(present), len(present)
     confirmed = result.confirmed - before
-    return replace(result, sent=sent, inserted=sent, confirmed=confirmed, unchanged=before, matched=before)
+    return result._changed(sent=sent, inserted=sent, confirmed=confirmed, unchanged=before, matched=before)
 
 
 def _restore_by_replacing(context: WriteContext, path: StrPath) -> WriteResult:

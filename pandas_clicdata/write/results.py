@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -206,7 +206,7 @@ def receipt(
     """Return the receipt of a write."""
     rows = context.payload.rows
     facts["notes"] = (*facts.get("notes", ()), *context.payload.nulled_notes)
-    return WriteResult(
+    result = WriteResult(
         operation=context.operation,
         rec_id=context.table.rec_id or None,
         name=context.table.name,
@@ -222,12 +222,13 @@ def receipt(
         requests=request_count().sent,
         **facts,
     )
+    return result._made_by(context.session)
 
 
 def dry_receipt(context: WriteContext, batches: int, estimate: Estimate, **facts: Any) -> WriteResult:
     """Return the receipt of a dry run, which states what would be sent."""
     result = receipt(context, sent=0, confirmed=0, batches=batches, retries=0, status="dry_run", **facts)
-    return replace(result, requests=estimate.requests, estimated_seconds=estimate.seconds, estimate=estimate.basis)
+    return result._changed(requests=estimate.requests, estimated_seconds=estimate.seconds, estimate=estimate.basis)
 
 
 def insert_receipt(

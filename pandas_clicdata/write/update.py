@@ -24,7 +24,7 @@ from pandas_clicdata._progress import Progress
 from pandas_clicdata._request_count import counts_requests
 from pandas_clicdata.client import api, operations
 from pandas_clicdata.errors import FrameError, RowRange, VerificationError
-from pandas_clicdata.session import client_of
+from pandas_clicdata.session import resolve_session
 from pandas_clicdata.types import row_codec
 from pandas_clicdata.write import fingerprint, row_ranges
 from pandas_clicdata.write.append import append
@@ -164,13 +164,14 @@ def update_rows(
             " a row."
         )
     started = time.perf_counter()
-    client = client_of(session)
+    session = resolve_session(session, table)
+    client = session._client
     found = client.find(checked)
     first = client.first_page(found)
     payload = align_subset(payload, found, api.known_columns(first), options, keys)
     context = WriteContext(
         operation="update_rows",
-        client=client,
+        session=session,
         table=found,
         payload=payload,
         keys=keys,
@@ -316,11 +317,12 @@ def upsert(
     checked = api.checked_table(table)
     payload, keys = keyed_payload(obj, on, options)
     started = time.perf_counter()
-    client = client_of(session)
+    session = resolve_session(session, table)
+    client = session._client
     options = options.for_inserts(client)
     context = WriteContext(
         operation="upsert",
-        client=client,
+        session=session,
         table=client.find(checked),
         payload=payload,
         keys=keys,
