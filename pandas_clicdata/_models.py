@@ -37,7 +37,22 @@ from typing import (
 )
 from urllib.parse import quote, quote_plus
 
-from pandas_clicdata._display import facts_html
+from pandas_clicdata._display import (
+    Tone,
+    badge,
+    code,
+    counted,
+    facts_table,
+    facts_view,
+    folded,
+    frame_html,
+    muted,
+    paragraph,
+    sentence,
+    table_html,
+    text_html,
+    view,
+)
 from pandas_clicdata.errors import printable
 
 if TYPE_CHECKING:
@@ -989,9 +1004,9 @@ class AccountInfo:
         return cls(fields.get("id"), fields.get("name"), fields.get("domain"), dict(fields))
 
     def _repr_html_(self) -> str:
-        known = {"id": self.id, "name": self.name, "domain": self.domain}
-        facts = {**known, **self.fields}
-        return facts_html("ClicData account", [(name, value) for name, value in facts.items() if value is not None])
+        known = {"name": self.name, "domain": self.domain, "id": self.id}
+        facts = [(name, value) for name, value in {**known, **self.fields}.items() if value is not None]
+        return facts_view("ClicData account", facts)
 
 
 _SHOWN_ROWS = 20
@@ -1170,35 +1185,117 @@ class WriteResult:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self._changed(preview=copy.deepcopy(self.preview, memo))
 
-    def _repr_html_(self) -> str:
-        facts: list[tuple[str, object]] = [
-            ("table", self.name if self.name is not None else "unknown"),
-            ("RecId", self.rec_id if self.rec_id is not None else "not created"),
-            ("rows", "a stream" if self.rows is None else f"{self.rows:,}"),
-            ("sent", f"{self.sent:,}"),
-            ("confirmed", f"{self.confirmed:,}"),
-            ("rejected", f"{self.rejected:,}"),
-            ("batches", f"{self.batches:,}"),
-            ("retries", f"{self.retries:,}"),
-            ("requests", f"{self.requests:,}"),
-            ("seconds", f"{self.seconds:.2f}"),
-            ("status", self.status.replace("_", " ")),
-            ("columns", ", ".join(f"{column.name} ({column.data_type})" for column in self.columns)),
-        ]
-        if self.matched is not None:
-            facts.append(("rows matched", f"{self.matched:,}"))
-        if self.backup is not None:
-            facts.append(("backup", self.backup))
-        if self.stale_stamps:
-            facts.append(("stale stamps", ", ".join(self.stale_stamps)))
-        if self.estimated_seconds is not None:
-            facts.append(("estimated seconds", f"{self.estimated_seconds:.2g}"))
-        if self.estimate:
-            facts.append(("estimate", self.estimate))
-        facts += [("note", note) for note in self.notes]
-        table = facts_html(f"ClicData {self.operation}", facts)
-        return table if self.preview is None else table + str(self.preview.to_html(max_rows=_SHOWN_ROWS))
+    @property
+    def _title(self) -> str:
+        """The operation and the table."""
+        name = f"RecId {self.rec_id}" if self.name is None else f'"{self.name}"'
+        return f"{self.operation} {_PREPOSITIONS.get(self.operation, 'to')} {name}"
 
+    @property
+    def _rec_id_text(self) -> str:
+        return "new table" if self.rec_id is None else f"RecId {self.rec_id}"
+
+    @property
+    def _done(self) -> list[str]:
+        """What was done, in a few words each; in a dry run: what the write would do."""
+        counts = (self.inserted, self.updated, self.deleted, self.unchanged)
+        batches = counted(self.batches, "request")
+        if self.status == "dry_run":
+            verbs = ("insert {}", "update {}", "delete {}", "leave {} unchanged")
+        else:
+            verbs = ("{} inserted", "{} updated", "{} deleted", "{} unchanged")
+        known = [(count, verb) for count, verb in zip(counts, verbs, strict=True) if count]
+        done = [verb.format(f"{n:,}" if at else counted(n, "row")) for at, (n, verb) in enumerate(known)]
+        if self.operation.startswith("update") and self.updated is None:
+            done.append(f"{batches} to update rows")
+        elif self.operation.startswith("delete") and self.deleted is None:
+            done.append(f"{batches} to delete rows")
+        elif self.inserted is None:
+            done.append("insert a stream of rows" if self.status == "dry_run" else f"{counted(self.sent, 'row')} sent")
+        return done or ["change nothing" if self.status == "dry_run" else "nothing changed"]
+
+    @property
+    def _duration(self) -> str:
+        if self.status != "dry_run":
+            return f"{self.seconds:.2f} s" if self.seconds < _MINUTE else f"{self.seconds:,.0f} s"
+        requests = counted(self.requests, "request")
+        return requests if self.estimated_seconds is None else f"{requests}, about {self.estimated_seconds:.2g} s"
+
+    @property
+    def _badge(self) -> tuple[Tone, str, str]:
+        if self.status == "unverified" and not self.sent:
+            return "plain", "nothing sent", "No row had to be changed."
+        return _STATUSES[self.status]
+
+    def __repr__(self) -> str:
+        table = self._title if self.name is None else f"{self._title} ({self._rec_id_text})"
+        would = "would " if self.status == "dry_run" else ""
+        lines = [f"{self._badge[1]}: {table}: {would}{', '.join(self._done)}; {self._duration}"]
+        if self.backup is not None:
+            lines.append(f"backup: {self.backup}")
+        if self.stale_stamps:
+            lines.append(f"stale stamps: {', '.join(self.stale_stamps)}")
+        lines += [f"note: {note}" for note in self.notes]
+        text = "\n  ".join(printable(line) for line in lines)
+        return f"<WriteResult {text}>"
+
+    def _repr_html_(self) -> str:
+        tone, text, explanation = self._badge
+        would = muted("would") if self.status == "dry_run" else ""
+        rec_id = muted(self._rec_id_text) if self.name is not None else ""
+        done = [f"<b>{text_html(each)}</b>" if at == 0 else text_html(each) for at, each in enumerate(self._done)]
+        lines = [
+            paragraph(badge(text, tone, explanation), f"<b>{text_html(self._title)}</b>", rec_id),
+            paragraph(would, " · ".join([*done, muted(self._duration)])),
+        ]
+        if self.backup is not None:
+            lines.append(paragraph(muted("The rows that were in the table before:"), code(self.backup)))
+        if self.stale_stamps:
+            lines.append(paragraph(muted("Stamps of rows that do not belong in the table:")))
+            lines += [paragraph(code(stamp)) for stamp in self.stale_stamps]
+        lines += map(sentence, self.notes)
+        if self.preview is not None and len(self.preview):
+            lines.append(paragraph(muted("Rows of the table that would be deleted:")))
+            lines.append(frame_html(self.preview, most=_SHOWN_ROWS))
+        return view(*lines, self._columns_html(), self._details_html())
+
+    def _columns_html(self) -> str:
+        if not self.columns:
+            return ""
+        with_notes = any(column.note for column in self.columns)
+        rows = [
+            [text_html(each) for each in (column.name, column.data_type, column.dtype, column.note)[: 3 + with_notes]]
+            for column in self.columns
+        ]
+        return folded(
+            counted(len(rows), "column"), table_html(("column", "type", "dtype", "note")[: 3 + with_notes], rows)
+        )
+
+    def _details_html(self) -> str:
+        numbers = {
+            "rows of the frame": self.rows,
+            "rows sent": self.sent,
+            "rows confirmed": self.confirmed,
+            "rows rejected": self.rejected,
+            "rows of the table that match": self.matched,
+            "requests with rows": self.batches,
+            "of which repeated": self.retries,
+            "all requests": self.requests,
+        }
+        facts = [(label, f"{number:,}") for label, number in numbers.items() if number]
+        return folded("details", facts_table(facts) + (paragraph(muted(self.estimate)) if self.estimate else ""))
+
+
+_PREPOSITIONS = {
+    "upsert": "into", "update_rows": "in", "update_data": "in", "delete_rows": "from", "delete_data": "from",
+}  # fmt: skip
+_MINUTE = 60
+_STATUSES: Mapping[WriteStatus, tuple[Tone, str, str]] = {
+    "verified": ("good", "verified", "The table was read back and compared."),
+    "confirmed": ("good", "confirmed", "ClicData has counted all rows, or they were found in the table."),
+    "unverified": ("careful", "unverified", "ClicData has accepted all requests, but has not counted all rows."),
+    "dry_run": ("plain", "dry run", "Nothing was sent."),
+}
 
 TableId = int | str | SupportsIndex | WriteResult
 """A RecId, the name of a table, or the receipt of a write to it."""
@@ -1403,7 +1500,8 @@ class ScheduleRun:
 
     def _repr_html_(self) -> str:
         fields = {name: value for name, value in self.fields.items() if value is not None}
-        facts = [("schedule", fields.pop("name", "unknown")), ("RecId", self.rec_id), ("status", self.status)]
+        title = f'ClicData schedule "{fields.pop("name")}"' if "name" in fields else "ClicData schedule"
         above = {"id": self.rec_id, "rec_id": self.rec_id, "status": self.status}
         rest = [(name, value) for name, value in fields.items() if name not in above or value != above[name]]
-        return facts_html("ClicData schedule", [*facts, ("seconds", f"{self.seconds:.2f}"), *rest])
+        facts = [("RecId", self.rec_id), ("seconds", f"{self.seconds:.2f}"), *rest]
+        return facts_view(title, facts, mark=badge(self.status, "good" if self.status == "succeeded" else "plain"))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import json
 import logging
 import platform
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from pandas_clicdata import read
 from pandas_clicdata._config import DEFAULT_BASE_URL
+from pandas_clicdata._display import Tone, badge, muted, paragraph, sentence, table_html, text_html, view
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import ROW_ID_TYPES, ColumnType, Request
 from pandas_clicdata._version import __version__
@@ -237,18 +238,26 @@ class DoctorReport:
         return printable("\n".join([*facts, "", *table, *(["", *self.notes] if self.notes else [])]), keep="\n")
 
     def _repr_html_(self) -> str:
-        def cells(tag: str, values: Iterable[str]) -> str:
-            return "".join(f'<{tag} style="text-align:left">{html.escape(printable(each))}</{tag}>' for each in values)
-
-        head = cells("th", ("assumption", "expected", "found", "verdict"))
-        body = "".join(
-            f"<tr>{cells('td', (each.assumption, _text(each.expected), _found(each)))}"
-            f'<td style="text-align:left">{_marked(each.verdict)}</td></tr>'
+        counts = Counter(each.verdict for each in self.findings)
+        summary = (badge(f"{counts[each]:,} {each}", tone) for each, tone in _TONES.items() if counts[each])
+        rows = [
+            [*map(text_html, (each.assumption, _text(each.expected), _found(each))), _marked(each.verdict)]
             for each in self.findings
+        ]
+        facts = ", ".join(f"{name} {value}" for name, value in self.facts.items())
+        return view(
+            paragraph("<b>ClicData doctor</b>", *summary),
+            paragraph(muted(facts)),
+            *map(sentence, self.notes),
+            table_html(("assumption", "expected", "found", "verdict"), rows),
         )
-        notes = "".join(f"<p>{html.escape(printable(note))}</p>" for note in self.notes)
-        facts = html.escape(printable(", ".join(f"{name} {value}" for name, value in self.facts.items())))
-        return f"<table><caption>{facts}</caption><tr>{head}</tr>{body}</table>{notes}"
+
+
+_TONES: Mapping[Verdict, Tone] = {"differs": "careful", "as assumed": "good", "not found out": "plain"}
+
+
+def _marked(verdict: Verdict) -> str:
+    return badge(verdict, "careful") if verdict == "differs" else muted(verdict)
 
 
 def _text(value: object) -> str:
@@ -257,10 +266,6 @@ def _text(value: object) -> str:
 
 def _found(finding: Finding) -> str:
     return "" if finding.verdict == "not found out" else _text(finding.found)
-
-
-def _marked(verdict: Verdict) -> str:
-    return f"<b>{verdict}</b>" if verdict == "differs" else verdict
 
 
 @shown_briefly

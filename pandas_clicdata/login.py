@@ -25,7 +25,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from pandas_clicdata import _config
 from pandas_clicdata import session as _session
 from pandas_clicdata._config import AuthMethod, Settings, concealed
-from pandas_clicdata._display import facts_html, in_notebook
+from pandas_clicdata._display import facts_view, in_notebook
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._keyring import InKeyring, fetch_secret, store_secret
 from pandas_clicdata._models import AccountInfo, Secret, is_secret_name
@@ -523,7 +523,7 @@ class Identity:
         return "\n".join(f"{label:<{width}}  {printable(str(value))}" for label, value in self._facts())
 
     def _repr_html_(self) -> str:
-        return facts_html("ClicData sign-in", self._facts())
+        return facts_view("ClicData sign-in", self._facts())
 
 
 @shown_briefly

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 from pandas_clicdata import _config
 from pandas_clicdata._checks import check_whole_number
 from pandas_clicdata._config import SECRET_NAMES, SETTING_NAMES, Settings, concealed, resolve
-from pandas_clicdata._display import facts_html, in_notebook
+from pandas_clicdata._display import badge, facts_view, in_notebook, sentence
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
@@ -296,16 +296,17 @@ class Session:
     def _repr_html_(self) -> str:
         if "_client" not in vars(self):
             return html.escape(repr(self))
-        return facts_html(
+        unchecked = self._options["verify"] is False
+        return facts_view(
             "ClicData session",
             [
                 ("address", self.base_url),
                 ("signs in by", self.auth_method),
                 ("dialect", self._client.known_dialect or "not known yet"),
                 *([("service profile", f"of {found}")] if (found := self._profile_date()) else []),
-                *([("certificate", "not checked (verify=False)")] if self._options["verify"] is False else []),
-                *(("note", note) for note in self._settings.notes),
             ],
+            mark=badge("certificate not checked", "careful", "The session has verify=False.") if unchecked else "",
+            below="".join(map(sentence, self._settings.notes)),
         )
 
     def __copy__(self) -> Self:
@@ -506,6 +507,9 @@ class SessionManager:
 
     def __repr__(self) -> str:
         return f"<SessionManager: {self._session!r}>" if self._session else "<SessionManager: no session yet>"
+
+    def _repr_html_(self) -> str:
+        return facts_view("ClicData session: none yet", ()) if self._session is None else self._session._repr_html_()
 
 
 class _DefaultSession:

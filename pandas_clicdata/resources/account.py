@@ -110,7 +110,7 @@ class Account(Resource):
         entity, output = check_choice("entity", entity, ENTITIES), checked_output(output)
         client = self._client
         fetch = client.user_activity if entity == "users" else client.dashboard_activity
-        return to_output(fetch_all("activity record", fetch), output, columns=())
+        return to_output("activity record", fetch_all("activity record", fetch), output, columns=())
 
     @overload
     def get_profile(self, output: Literal["df"] = ...) -> pd.DataFrame: ...

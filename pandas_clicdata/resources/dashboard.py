@@ -125,7 +125,7 @@ class Dashboard(Resource):
                 found = find_by_name("dashboard", wanted, found)
             except RecordLookupError:
                 found = find_by_name("dashboard", wanted, listed(None))
-        return to_output(found, output, columns=("rec_id", "name"))
+        return to_output("dashboard", found, output, columns=("rec_id", "name"))
 
     @overload
     def get_dashboard_thumbnail(

@@ -163,7 +163,7 @@ class Data(Resource):
             if value is not None and not isinstance(value, bool):
                 raise TypeError(f"{option}= must be True, False or None, not {value!r}.")
         listed = self._client.list_tables_named(name, **flags)
-        return to_output([table.fields for table in listed], output, columns=("rec_id", "name"))
+        return to_output("table", [table.fields for table in listed], output, columns=("rec_id", "name"))
 
     @overload
     def get_data_history(
@@ -252,7 +252,7 @@ class Data(Resource):
         versions = fetch_all("version", lambda page: client.versions(table, page))
         if output == "df":
             versions = [{**version, "data_rec_id": table.rec_id} for version in versions]
-        return to_output(versions, output, columns=("data_rec_id",))
+        return to_output("version", versions, output, columns=("data_rec_id",))
 
     def create_data(
         self,

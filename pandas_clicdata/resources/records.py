@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pandas_clicdata._checks import check_choice, did_you_mean, near
+from pandas_clicdata._display import Listing, counted
 from pandas_clicdata._models import Records
 from pandas_clicdata.client.prefetch import walk
 from pandas_clicdata.errors import IncompleteReadError, RecordLookupError
@@ -210,12 +211,14 @@ def find_rec_id(
 
 
 def to_output(
-    records: Sequence[Record], output: Output, columns: Sequence[str] = ("rec_id",)
+    what: str, records: Sequence[Record], output: Output, columns: Sequence[str] = ("rec_id",)
 ) -> pd.DataFrame | list[dict[str, Any]]:
     """Return records in the output format.
 
     Parameters
     ----------
+    what : str
+        What a record is, for the heading in a notebook.
     records : sequence of mapping
         The records.
     output : {"df", "dict"}, default "df"
@@ -224,7 +227,9 @@ def to_output(
     columns : sequence of str
         The first columns of the frame, also if no record has them.
     """
-    return [dict(record) for record in records] if output == "dict" else _to_frame(records, columns)
+    if output == "dict":
+        return [dict(record) for record in records]
+    return Listing.of(_to_frame(records, columns), counted(len(records), what))
 
 
 def to_single_output(record: Record, output: Output, columns: Sequence[str] = ()) -> pd.DataFrame | dict[str, Any]:

@@ -120,7 +120,7 @@ class Schedule(Resource):
         if rec_id is not None:
             return to_single_output(self._client.schedule(self._rec_id(rec_id)), output)
         client = self._client
-        return to_output(fetch_all("schedule", client.schedules), output, columns=("rec_id", "name"))
+        return to_output("schedule", fetch_all("schedule", client.schedules), output, columns=("rec_id", "name"))
 
     def trigger_schedule(
         self,

@@ -100,7 +100,7 @@ class Team(Resource):
         listed = fetch_all("team", client.teams)
         columns = ("rec_id", "name")
         if wanted is None:
-            return to_output(listed, output, columns)
+            return to_output("team", listed, output, columns)
         return to_single_output(find_one("team", wanted, listed), output, columns)
 
     def create_team(self, name: str, description: str | None = None, **fields: Any) -> int:

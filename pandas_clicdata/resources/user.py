@@ -106,7 +106,7 @@ class User(Resource):
         wanted = None if rec_id is None else check_rec_id_or_name("user", rec_id)
         client = self._client
         if wanted is None:
-            return to_output(fetch_all("user", client.users), output, columns=("rec_id", "email_address"))
+            return to_output("user", fetch_all("user", client.users), output, columns=("rec_id", "email_address"))
         return to_single_output(client.user(self._rec_id(wanted)), output)
 
     def create_user(

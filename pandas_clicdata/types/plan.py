@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pandas_clicdata._checks import did_you_mean, near, shown_beside
+from pandas_clicdata._display import ColumnListing, counted
 from pandas_clicdata._models import Column, ColumnType, Encoding, PlannedColumn, WireFormat
 from pandas_clicdata.errors import (
     CellValueError,
@@ -686,7 +687,8 @@ def schema_frame(source: Source, columns: Mapping[str, str] | None = None) -> pd
         except FrameError as exc:
             note = f"refused: {_with_advice(exc, column.name, source)}"
         lines.append((column.name, dtype, data_type, note))
-    return pd.DataFrame(lines, columns=["column", "dtype", "clicdata_type", "note"])
+    frame = pd.DataFrame(lines, columns=["column", "dtype", "clicdata_type", "note"])
+    return ColumnListing.of(frame, counted(len(frame), "column"))
 
 
 def _with_advice(exc: FrameError, name: str, source: Source) -> FrameError:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pandas_clicdata._config import journals_wanted, user_folder
+from pandas_clicdata._display import StoppedWrites, counted
 from pandas_clicdata._durable import AtomicFile, open_regular
 from pandas_clicdata._models import TableRef
 from pandas_clicdata.client import api
@@ -614,7 +615,8 @@ def unfinished(*, session: Session | None = None) -> pd.DataFrame:
         "running": pd.Series([each.running for each in stopped], dtype="bool"),
         "resume": pd.Series([each.line() for each in stopped], dtype="str"),
     }
-    return pd.DataFrame(facts)
+    heading = f"{counted(len(stopped), 'write')} stopped before the end"
+    return StoppedWrites.of(pd.DataFrame(facts), heading)
 
 
 def _moments(seconds: Sequence[float]) -> pd.Series[Any]:

@@ -526,7 +526,9 @@ def test_whoami(serve):
     assert isinstance(account.name, str)
     assert pickle.loads(pickle.dumps(account)) == account
     assert dataclasses.asdict(account)["fields"] == account.fields
-    shown = re.findall(r"<th[^>]*>(.*?)</th><td>(.*?)</td>", account._repr_html_())
+    texts = re.findall(r">([^<>]+)<", account._repr_html_())
+    assert texts[0] == "ClicData account"
+    shown = list(zip(texts[1::2], texts[2::2], strict=True))
     assert dict(shown) == {name: str(value) for name, value in account.fields.items()}
     assert len(shown) == len(account.fields)
 
