@@ -30,7 +30,7 @@ from pandas_clicdata.errors import *  # noqa: F403
 
 # At once, because the module has the name of its function: a later import would put the module in its place.
 from pandas_clicdata.login import Identity, login, logout, whoami
-from pandas_clicdata.read import read_arrow, read_clicdata, read_clicdata_batches, read_polars
+from pandas_clicdata.read import columns, read_arrow, read_clicdata, read_clicdata_batches, read_polars
 from pandas_clicdata.session import Session, SessionManager, connect
 
 if _TYPE_CHECKING:
@@ -98,6 +98,7 @@ __all__ = [
     "__version__",
     "append",
     "authorization_url",
+    "columns",
     "connect",
     "dashboards",
     "delete_rows",

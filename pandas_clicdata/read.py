@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata._checks import check_choice, check_whole_number, did_you_mean
+from pandas_clicdata._display import ColumnListing, counted
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import (
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
 
 
 _TEXTS = (ColumnType.TEXT, ColumnType.DROPDOWN)
+_OF_ONE_DTYPE = (*_TEXTS, ColumnType.DATETIME, ColumnType.DATE)
+"""The types of columns whose dtype does not depend on their values."""
 _PAGE_BEYOND_END = 1_000_000
 """A page that no table has. A larger number could overflow in the service."""
 _STABLE_TRIES = 3
@@ -481,6 +484,11 @@ class _PageReader:
             waiting.close()
             if self._options.shows_progress:
                 self._bar.close()
+
+    @property
+    def more_follows(self) -> bool:
+        """Whether pages follow the first one, as far as its reply shows."""
+        return self._more(self.first, len(self.first.rows))
 
     def _require_pages(self) -> None:
         """Check that the pages which follow the first one may be requested, as far as their number is known.
@@ -1154,6 +1162,78 @@ def read_clicdata_batches(
     if columns is None:
         _check_columns_exist(reader.schema.names, schema=restored)
     return _cast_batches(reader, types) if restored else reader
+
+
+@shown_briefly
+@parameters_from(read_clicdata)
+@counts_requests
+def columns(
+    table: TableId, *, dtype_backend: DtypeBackend | None = None, session: Session | None = None
+) -> pd.DataFrame:
+    """List the columns of a table: their names, their ClicData types, and the dtypes that a read returns.
+
+    Only the first page of the table is read.
+
+    Parameters
+    ----------
+    {table}
+    {dtype_backend}
+    {session}
+
+    Returns
+    -------
+    DataFrame
+        One row per column, with ``column``, ``dtype``, ``clicdata_type`` and ``note``. ``dtype`` holds the dtypes
+        themselves. A type is missing if the service lists no types. A note says so if later rows may change the dtype:
+        whole numbers with nulls are ``Int64`` instead of ``int64``, for example. The row id of the service is not
+        listed, because a read leaves it out.
+
+    Raises
+    ------
+    TableNotFoundError
+        No table has this RecId or name.
+    IncompleteReadError
+        The first page could not be read.
+    TypeError, ValueError
+        An argument is wrong. Nothing was requested.
+
+    See Also
+    --------
+    ClicDataAccessor.schema : The same for a frame, before it is sent.
+    tables : List the tables.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_clicdata as cd
+    >>> session = cd.connect("sandbox")
+    >>> receipt = pd.DataFrame({"seats": [180], "range": [6.1]}).clicdata.push("Planes with columns")
+    >>> cd.columns(receipt)
+    column  clicdata_type  dtype
+    seats   number         int64
+    range   number         float64
+    """
+    checked = api.checked_table(table)
+    to_pandas.checked_backend(dtype_backend)
+    dtype_backend = dtype_backend or defaults.dtype_backend
+    walk = _PageReader(client_of(session, table), ReadOptions(table=checked, dtype_of=lambda name: None))
+    page = walk.first
+    names = walk.selected(row_codec.names_in(page.rows, list(walk.declared)))
+    inferred = {}
+    for name, decoded in walk.decoded(page.rows, names).items():
+        column = row_codec.unify([decoded] if page.rows else [], name, mixed_as_text=walk.takes_text(name))
+        inferred[name] = infer.infer_column(column, walk.declared.get(name, ""))
+    frame = to_pandas.to_frame(inferred, len(page.rows), dtype_backend=dtype_backend)
+    note = ""
+    if walk.more_follows:
+        of_all = "" if page.total is None else f" of {page.total:,}"
+        note = f"the dtype of the first {len(page.rows):,}{of_all} rows; other rows may change it"
+    lines = []
+    for name in names:
+        data_type = walk.declared.get(name)
+        lines.append((name, frame[name].dtype, data_type, "" if data_type in _OF_ONE_DTYPE else note))
+    listed = pd.DataFrame(lines, columns=["column", "dtype", "clicdata_type", "note"])
+    return ColumnListing.of(listed, f"{counted(len(listed), 'column')} of table {walk.table.label}")
 
 
 def _read_options(

@@ -123,7 +123,10 @@ def views(new_sandbox, tmp_path_factory):
             "replace": replaced,
             "restore": cd.restore(replaced.backup, pushed),
             "schema": frame.assign(bad=pd.Series([HOSTILE, object()], dtype=object)).clicdata.schema(),
+            "columns": cd.columns(pushed),
             "tables": cd.tables(session=session),
+            "some tables": cd.tables("<SCR", session=session),
+            "no tables": cd.tables(HOSTILE, session=session),
             "versions": cd.versions(pushed),
             "unfinished": cd.unfinished(session=session),
             "schedule": cd.ScheduleRun(rec_id=7, status="triggered", seconds=1, fields={"name": HOSTILE, "x": HOSTILE}),
@@ -133,7 +136,7 @@ def views(new_sandbox, tmp_path_factory):
 
 VIEWS = [
     "session", "account", "manager", "push", "dry run", "dry delete", "upsert", "replace", "restore", "schema",
-    "tables", "versions", "unfinished", "schedule", "doctor",
+    "columns", "tables", "some tables", "no tables", "versions", "unfinished", "schedule", "doctor",
 ]  # fmt: skip
 
 

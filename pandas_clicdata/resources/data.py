@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, get_args, overloa
 
 from pandas_clicdata import read
 from pandas_clicdata._checks import check_choice, check_whole_number
+from pandas_clicdata._display import Listing, counted
 from pandas_clicdata._docstrings import parameters_from
 from pandas_clicdata._ipython import shown_briefly
 from pandas_clicdata._models import MultipleRows, RefreshMethod, RepeatedPages, Rows, TableId, TableLike, WriteResult
@@ -617,11 +618,13 @@ def _description(description: str, desc: str | None) -> str:
 
 @shown_briefly
 @parameters_from(read_clicdata)
-def tables(*, session: Session | None = None) -> pd.DataFrame:
-    """List the tables.
+def tables(name: str | None = None, *, session: Session | None = None) -> pd.DataFrame:
+    """List the tables, or those whose name contains a text.
 
     Parameters
     ----------
+    name : str, optional
+        A part of the names to list. Upper and lower case are equal. Default: list all tables.
     {session}
 
     Returns
@@ -633,10 +636,13 @@ def tables(*, session: Session | None = None) -> pd.DataFrame:
     ------
     IncompleteReadError
         Not all tables were received. A part of the list is never returned.
+    TypeError
+        ``name`` is not text. Nothing was requested.
 
     See Also
     --------
-    Data.get_data : List only some tables, or read one.
+    columns : List the columns of a table.
+    Data.get_data : List only the tables of a name, or with a unique key, or read one.
 
     Examples
     --------
@@ -647,8 +653,17 @@ def tables(*, session: Session | None = None) -> pd.DataFrame:
     >>> tables = cd.tables().set_index("name")
     >>> tables.loc["Planes in the list", "rec_id"].item() == receipt.rec_id
     True
+    >>> cd.tables("IN THE LIST")["name"].tolist()
+    ['Planes in the list']
     """
-    return Data(session).get_data()
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"tables() takes a part of the name of the tables, which is text, not {name!r}.")
+    listed = Data(session).get_data()
+    if name is None:
+        return listed
+    wanted = name.casefold()
+    found = listed[[wanted in str(each).casefold() for each in listed["name"]]].reset_index(drop=True)
+    return Listing.of(found, f'{counted(len(found), "table")} with "{name}" in the name, of {len(listed):,}')
 
 
 @shown_briefly

@@ -1,5 +1,7 @@
 """The short functions for notebooks return what the methods of the classes return, in each dialect."""
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
@@ -14,6 +16,26 @@ def test_tables_are_listed_with_their_datetimes(session, name):
     dates = [column for column in listed if str(column).endswith("date")]
     assert {str(listed[column].dtype) for column in dates} <= {"datetime64[us, UTC]"}
     assert bool(dates) == (session._client.dialect.name == "unversioned"), "the other dialect lists none"
+
+
+def test_tables_are_found_by_a_part_of_their_name(serve):
+    _, session = serve()
+    for each in ("Flights", "Late flights", "Planes", "STRASSE"):
+        cd.Data(session).create_data(each, cols={"a": "text"})
+
+    def found(part):
+        return cd.tables(part, session=session)["name"].tolist()
+
+    assert found("fli") == found("FLI") == ["Flights", "Late flights"]
+    assert found("straße") == ["STRASSE"]
+    assert found(".") == []
+    assert len(found("")) == 4
+    assert cd.tables("late", session=session).index.tolist() == [0]
+    listed: Any = cd.tables("fli", session=session)
+    assert "2 tables with &quot;fli&quot; in the name, of 4" in listed._repr_html_()
+    wrong: Any = 7
+    with pytest.raises(TypeError, match="takes a part of the name of the tables, which is text, not 7"):
+        cd.tables(wrong, session=session)
 
 
 def test_more_tables_than_a_page_holds_are_all_listed(serve):
