@@ -719,8 +719,9 @@ def test_the_questions_in_a_terminal(sandbox, terminal, home):
     # The address is pasted; that of another sign-in is refused.
     terminal.run(*login, *code, "--no-browser", "--client-id", sandbox.client_id)
     terminal.answer("Client secret .not shown.: ", sandbox.client_secret)
-    terminal.expect(r"http://\S+/oauth20/authorize\S+")
-    answered = requests.get(str(terminal.process.after), allow_redirects=False, timeout=30).headers["Location"]
+    # With the end of the line, because the terminal may bring an address in parts.
+    terminal.expect(r"http://\S+/oauth20/authorize\S+\s")
+    answered = requests.get(str(terminal.process.after).strip(), allow_redirects=False, timeout=30).headers["Location"]
     terminal.answer("paste the address", answered.replace("state=", "state=x"))
     terminal.answer("does not belong to this sign-in.*paste the address of that page or the code", answered)
     terminal.expect("Signed in.*signs in by +authorization_code.*status 0")
