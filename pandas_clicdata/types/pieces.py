@@ -119,7 +119,11 @@ def frames_in(obj: object) -> tuple[Iterator[object], bool]:
     rest = itertools.chain([first], iterator)
     if isinstance(first, Mapping):
         return _grouped(rest), False
-    return rest, isinstance(obj, Collection)
+    return rest, isinstance(obj, Collection) and all(map(_is_in_memory, obj))
+
+
+def _is_in_memory(frame: object) -> bool:
+    return hasattr(frame, "__len__") and _package(frame) != "datasets"
 
 
 def _grouped(rows: Iterator[Any]) -> Iterator[Records]:

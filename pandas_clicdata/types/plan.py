@@ -647,7 +647,7 @@ def _in_one_type(array: pa.ChunkedArray, own: ColumnPlan, plan: ColumnPlan) -> p
 def loaded_column(plan: ColumnPlan, values: pa.ChunkedArray) -> SourceColumn:
     """Return a column of a stream of frames that was read into memory, from its converted values."""
     if pa.types.is_null(plan.column.arrow_type) and values.null_count == len(values):
-        return replace(plan.column, values=values.cast(pa.null()))
+        return replace(plan.column, values=pa.chunked_array([pa.nulls(len(values))]))
     numerals = plan.planned.data_type in (ColumnType.NUMBER, ColumnType.PERCENTAGE)
     return replace(plan.column, arrow_type=values.type, values=values, numerals=numerals, fault=None)
 

@@ -121,7 +121,7 @@ class Payload:
             "requested": requested,
         }
         try:
-            return replace(cls.from_plans(source, plan.plan_columns(source, types)), **facts)._loaded()
+            payload = cls.from_plans(source, plan.plan_columns(source, types))
         except FrameError:
             if new_table:
                 raise
@@ -129,9 +129,10 @@ class Payload:
             kept = [column.name for column in source.columns if column.name not in unsendable]
             if not unsendable or not kept:
                 raise
-        source = select_columns(source, kept)
-        payload = cls.from_plans(source, plan.plan_columns(source, types))
-        return replace(payload, unsendable=unsendable, **facts)._loaded()
+            source = select_columns(source, kept)
+            payload = cls.from_plans(source, plan.plan_columns(source, types))
+            facts["unsendable"] = unsendable
+        return replace(payload, **facts)._loaded()
 
     def _loaded(self) -> Payload:
         """Return the payload with frames read that are in memory anyway; check the pieces that were read ahead."""

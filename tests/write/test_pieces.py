@@ -197,7 +197,8 @@ MISFITS = {
     "text among numbers": (lambda: csv("x,y\n1,1\n2,2\n3,3\nn/a?,4\n"), (2, "x", 3, "'n/a?'"), "dtype={'x': 'str'}"),
     "digits in text": (lambda: csv("x\na\nb\n007\n8\n"), (2, "x", 2, "7"), "column_types={'x': 'text'}"),
     "a datetime among dates": (
-        lambda: iter([pd.DataFrame({"x": [dt.date(2024, 1, 2)]}), pd.DataFrame({"x": [dt.datetime(2024, 1, 2, 3)]})]),
+        lambda: iter([pd.DataFrame({"x": [dt.date(2024, 1, 2)]}),
+                      pd.DataFrame({"x": np.array(["2024-01-02T03:00:00"], "M8[us]")})]),
         (2, "x", 0, "datetime.datetime(2024, 1, 2, 3, 0)"), "made date of the column",
     ),
     "an infinity": (
@@ -248,6 +249,19 @@ def test_the_first_piece_is_checked_before_the_first_request(sessions, one_sandb
     for frame, error in ((pd.DataFrame({"x": [np.inf]}), cd.CellValueError), (pd.DataFrame({"x": [b""]}), TypeError)):
         with pytest.raises(error, match="Piece 1: Column 'x', row 0"):
             cd.push(iter([frame]), name, session=sessions["2025.3"])
+    assert len(one_sandbox.requests) == 0
+
+
+def test_a_piece_that_is_no_frame_with_columns_is_refused(sessions, one_sandbox, name):
+    one_sandbox.requests.clear()
+    options = {"session": sessions["2025.3"]}
+    twice = pd.DataFrame([[1, "a", "b"]], columns=["n", "t", "t"])
+    with pytest.raises(cd.ColumnNameError, match="Piece 2: Column 't' occurs twice"):
+        cd.push([FRAME, twice], name, **options)
+    with pytest.raises(TypeError, match="Piece 2: index=True needs a DataFrame; a Table has no index"):
+        cd.push([FRAME, ARROW], name, index=True, **options)
+    with pytest.raises(TypeError, match="Row 2 is a int, and the first row is a dict"):
+        cd.push(iter([{"n": 1}, {"n": 2}, 3]), name, **options)
     assert len(one_sandbox.requests) == 0
 
 
@@ -394,6 +408,11 @@ def test_pieces_are_aligned_with_a_table(session, one_sandbox, name):
     assert one_sandbox.ledger.rows(rec_id)[0] == {"n": 0, "t": "text 0", "day": "2024-01-02 00:00:00"}
     with pytest.raises(cd.ColumnMismatchError, match="'extra'"):
         cd.append(iter(frames), name, session=session)
+    for kind in (list, iter):
+        # A column without values gets the type of the table.
+        empty = kind([FRAME.assign(day=None, n=None)])
+        assert cd.append(empty, name, resume=False, session=session).sent == 10
+    assert one_sandbox.ledger.rows(rec_id)[-1] == {"n": None, "t": "text 9", "day": None}
 
 
 def test_a_piece_is_freed_when_it_is_sent(sessions, name):
