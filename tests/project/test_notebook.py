@@ -19,15 +19,16 @@ from traitlets.config import Config
 
 import pandas_clicdata as cd
 
-TOUR = Path(__file__).parent.parent.parent / "docs" / "tour.ipynb"
+DOCS = Path(__file__).parent.parent.parent / "docs"
+TOUR, DAY = DOCS / "tour.ipynb", DOCS / "day.ipynb"
 CLASSES = (cd.Account, cd.Dashboard, cd.Data, cd.Schedule, cd.Team, cd.User)
 CONNECTING = {"authorization_url", "connect", "login", "logout"}
 WITH_HTML = ("AccountInfo(", "ScheduleRun(", "<WriteResult ", "<Session ")
 
 
-def tour() -> Any:
+def read(path: Path) -> Any:
     # A new copy, because an execution changes it.
-    return nbformat.read(TOUR, as_version=nbformat.NO_CONVERT)
+    return nbformat.read(path, as_version=nbformat.NO_CONVERT)
 
 
 def code_cells(notebook: Any) -> list[Any]:
@@ -41,8 +42,9 @@ def tags(cell: Any) -> list[str]:
 # contents
 
 
-def test_the_file_is_a_valid_notebook_without_outputs() -> None:
-    notebook = tour()
+@pytest.mark.parametrize("path", [TOUR, DAY])
+def test_the_file_is_a_valid_notebook_without_outputs(path: Path) -> None:
+    notebook = read(path)
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.metadata.kernelspec.name) == (4, "python3")
     dirty = [cell.id for cell in code_cells(notebook) if cell.outputs or cell.execution_count is not None]
@@ -85,21 +87,27 @@ def test_the_tour_calls_every_function_and_method() -> None:
         if not method.startswith("_")
     }
     assert {"Data.get_data", "df.clicdata.push"} <= methods
-    assert not sorted((functions | methods) - set(called(tour())))
+    assert not sorted((functions | methods) - set(called(read(TOUR))))
 
 
-def test_links_in_the_tour_are_valid() -> None:
-    text = "\n".join(cell.source for cell in tour().cells if cell.cell_type == "markdown")
+@pytest.mark.parametrize("path", [TOUR, DAY])
+def test_links_in_the_notebook_are_valid(path: Path) -> None:
+    text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
     assert links
-    assert not [link for link in links if not (TOUR.parent / link).exists()]
+    assert not [link for link in links if not (DOCS / link).exists()]
 
 
 # execution
 
 
+@pytest.fixture(scope="module", params=[TOUR, DAY], ids=["tour", "day"])
+def each_path(request: pytest.FixtureRequest) -> Path:
+    return Path(request.param)
+
+
 @pytest.fixture
-def executed(no_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def executed(each_path: Path, no_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the notebook in an empty folder, and check that its kernel ends and leaves no files."""
     user_folders = {
         name: tmp_path / name.lower() for name in ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "TMPDIR")
@@ -118,7 +126,7 @@ def executed(no_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     # The path of a socket is limited to about a hundred characters, and the folder of the test has a long path.
     with tempfile.TemporaryDirectory() as sockets:
         monkeypatch.setenv("JUPYTER_RUNTIME_DIR", sockets)
-        notebook = tour()
+        notebook = read(each_path)
         client = NotebookClient(
             notebook,
             timeout=60,
@@ -146,11 +154,11 @@ def executed(no_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         for path in left_files
         if (path.parent.parent.name != "writes" or path.suffix != ".json") and path.parent.name != "service-profiles"
     ]
-    assert not left_files, "the tour leaves files behind"
+    assert not left_files, "the notebook leaves files behind"
     return notebook
 
 
-def test_the_notebook_runs_and_shows_the_expected_outputs(executed: Any) -> None:
+def test_the_notebook_runs_and_shows_the_expected_outputs(executed: Any, each_path: Path) -> None:
     for cell in code_cells(executed):
         kinds = [output.output_type for output in cell.outputs]
         # If a cell that shows an error no longer raises it, the text around the cell is wrong.
@@ -163,7 +171,26 @@ def test_the_notebook_runs_and_shows_the_expected_outputs(executed: Any) -> None
     shown = [output for output in outputs if output.output_type == "error"]
     assert all(output.traceback[-1] == "The full traceback: %tb" for output in shown)
     errors = [output.ename for output in shown]
-    assert set(errors) <= {*cd.errors.__all__, "ValueError"}
+    assert set(errors) <= {*cd.errors.__all__, "ValueError", "TypeError", "KeyboardInterrupt"}
+    check = check_tour if each_path == TOUR else check_day
+    check(executed, outputs, errors)
+
+
+def check_day(executed: Any, outputs: list[Any], errors: list[str]) -> None:
+    assert errors == ["KeyboardInterrupt", "TableExistsError"]
+    stopped = next(output for output in reversed(outputs) if output.output_type == "error")
+    assert "resume=True" in "".join(stopped.traceback)
+    results = {
+        cell.id: cell.outputs[-1].data for cell in code_cells(executed) if cell.outputs and "data" in cell.outputs[-1]
+    }
+    by_source = {cell.source: results.get(cell.id, {}) for cell in code_cells(executed)}
+    assert by_source['len(pd.read_clicdata("Flown")) == len(flown)']["text/plain"] == "True"
+    assert next(data for source, data in by_source.items() if 'output="image"' in source).get("image/png")
+    upsert = next(data for source, data in by_source.items() if ".upsert(" in source)
+    assert "inserted" in upsert["text/html"]
+
+
+def check_tour(executed: Any, outputs: list[Any], errors: list[str]) -> None:
     assert {"TableNotFoundError", "TableExistsError", "CellValueError", "ScheduleFailedError"} <= set(errors)
 
     results = [output.data for output in outputs if output.output_type == "execute_result"]
