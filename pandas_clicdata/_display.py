@@ -31,8 +31,10 @@ Tone = Literal["good", "careful", "bad", "plain"]
 
 _TONES: dict[Tone, str] = {"good": "#1a7f37", "careful": "#9a6700", "bad": "#cf222e", "plain": "#57606a"}
 """The background of a badge. Its text is white, so that it can be read on light and on dark pages."""
-_VIEW = "text-align:left;line-height:1.5;max-width:64em;overflow-wrap:anywhere"
-_LINE = "1px solid rgba(128,128,128,.35)"
+_BREAK_ANYWHERE = "overflow-wrap:break-word;overflow-wrap:anywhere"
+"""In a notebook that is not trusted, JupyterLab removes what it does not know, such as the second value."""
+_VIEW = f"text-align:left;line-height:1.5;max-width:64em;{_BREAK_ANYWHERE}"
+_LINE = "1px solid rgba(128,128,128,0.35)"
 _CELL = f"text-align:left;vertical-align:top;padding:.15em 1.2em .15em 0;border:0;border-bottom:{_LINE}"
 _SHORT_TEXT, _LONG_TEXT = 26, 48
 """A cell with fewer characters is not wrapped, and one with more has a minimum width."""
@@ -40,7 +42,7 @@ _LONGEST_WORD = 30
 """A word of more characters may be broken to fit the page."""
 _LONGEST_SHOWN_WORD = 400
 _LONGEST_SHOWN_TEXT = 4000
-_MAX_ROWS, _SOME_ROWS = 100, 50
+_MAX_ROWS = 100
 
 
 def text_html(value: Any) -> str:
@@ -86,15 +88,15 @@ def counted(count: int, what: str) -> str:
 
 
 def badge(text: str, tone: Tone, explanation: str = "") -> str:
-    """Return a short text on a coloured background, with an explanation that appears under the mouse."""
+    """Return a short text on a colored background, with an explanation that appears under the mouse."""
     title = f' title="{html.escape(explanation)}"' if explanation else ""
-    style = f"background:{_TONES[tone]};color:#fff;border-radius:.5em;padding:.1em .6em;font-size:.85em;font-weight:600"
-    return f'<span style="{style};white-space:nowrap"{title}>{text_html(text)}</span>'
+    style = f"background-color:{_TONES[tone]};color:#fff;border-radius:.5em;padding:.1em .6em;white-space:nowrap"
+    return f'<span style="{style};font-size:.85em;font-weight:600"{title}>{text_html(text)}</span>'
 
 
 def muted(text: object) -> str:
     """Return a text that is less important."""
-    return f'<span style="opacity:.75">{text_html(text)}</span>'
+    return f'<span style="opacity:0.75">{text_html(text)}</span>'
 
 
 def paragraph(*parts: str) -> str:
@@ -109,7 +111,7 @@ def sentence(text: object) -> str:
 
 def code(text: object) -> str:
     """Return a line of code."""
-    style = "background:none;color:inherit;padding:0;font-family:monospace;white-space:pre-wrap"
+    style = "background-color:transparent;color:inherit;padding:0;font-family:monospace;white-space:pre-wrap"
     return f'<code style="{style}">{text_html(text)}</code>'
 
 
@@ -120,7 +122,7 @@ def folded(summary: str, content: str) -> str:
     # Beside each other while they are closed.
     return (
         '<details style="display:inline-block;vertical-align:top;max-width:100%;margin:.1em 1.5em .1em 0">'
-        f'<summary style="cursor:pointer;opacity:.75">{text_html(summary)}</summary>{content}</details>'
+        f'<summary style="cursor:pointer;opacity:0.75">{text_html(summary)}</summary>{content}</details>'
     )
 
 
@@ -133,8 +135,8 @@ def cell(content: str, tag: str = "td") -> str:
     else:
         longest = max(map(len, text.split()), default=0)
         # Where any word may be broken, a narrow page would break each word of a table.
-        style += f";white-space:normal;overflow-wrap:{'anywhere' if longest > _LONGEST_WORD else 'break-word'}"
-        style += ";min-width:18em" if len(text) > _LONG_TEXT else ""
+        style += f";white-space:normal;{_BREAK_ANYWHERE if longest > _LONGEST_WORD else 'overflow-wrap:break-word'}"
+        style += ";min-width:12em" if len(text) > _LONG_TEXT else ""
     return f'<{tag} style="{style}">{content}</{tag}>'
 
 
@@ -154,8 +156,8 @@ def table_html(names: Sequence[object], rows: Iterable[Sequence[str]]) -> str:
         The table.
     """
     head = "".join(cell(text_html(name), "th") for name in names)
-    body = "".join(f'<tr style="background:none">{"".join(map(cell, row))}</tr>' for row in rows)
-    head = f'<thead><tr style="background:none">{head}</tr></thead>' if names else ""
+    body = "".join(f'<tr style="background-color:transparent">{"".join(map(cell, row))}</tr>' for row in rows)
+    head = f'<thead><tr style="background-color:transparent">{head}</tr></thead>' if names else ""
     style = (
         "border-collapse:collapse;border:0;margin:.3em 0;width:auto;table-layout:auto;color:inherit;font-size:inherit"
     )
@@ -226,17 +228,18 @@ def frame_html(frame: pd.DataFrame, *, most: int = _MAX_ROWS) -> str:
 class Listing(pd.DataFrame):
     """A frame of facts, which a notebook shows with its first hundred rows, and with long texts in full.
 
-    A frame that is made from it, and its pickle, are plain DataFrames.
+    A frame that is made from it, and its pickle, are plain DataFrames. One that was changed in place is shown as such.
     """
 
-    _metadata = ["_heading"]  # noqa: RUF012 - as pandas defines it
+    _metadata = ["_heading", "_listed"]  # noqa: RUF012 - as pandas defines it
     _heading: str = ""
+    _listed: tuple[int, list[Any]] = (0, [])
 
     @classmethod
     def of(cls, frame: pd.DataFrame, heading: str) -> Self:
         """Return a frame as a listing with a heading."""
         listing = cls(frame)
-        listing._heading = heading
+        listing._heading, listing._listed = heading, (len(frame), list(frame.columns))
         return listing
 
     @property
@@ -246,12 +249,22 @@ class Listing(pd.DataFrame):
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         return pd.DataFrame, (pd.DataFrame(self),)
 
+    @property
+    def _is_unchanged(self) -> bool:
+        return self._listed == (len(self), list(self.columns)) and isinstance(self.index, pd.RangeIndex)
+
     def __repr__(self) -> str:
+        return self._text() if len(self) and self._is_unchanged else repr(pd.DataFrame(self))
+
+    def _text(self) -> str:
+        """Return what a terminal shows."""
         return repr(pd.DataFrame(self))
 
     def _repr_html_(self) -> str | None:
-        if not pd.get_option("display.notebook_repr_html"):
-            return None
+        if not (pd.get_option("display.notebook_repr_html") and self._is_unchanged):
+            plain: Any = pd.DataFrame(self)
+            html_of_pandas: str | None = plain._repr_html_()
+            return html_of_pandas
         heading = paragraph(f"<b>{text_html(self._heading)}</b>", *self._marks()) if self._heading else ""
         return view(heading, self._rows_html() if len(self) else "")
 
@@ -288,9 +301,7 @@ class StoppedWrites(Listing):
             for running, title, rows, when, line, write in self._entries()
         )
 
-    def __repr__(self) -> str:
-        if not len(self):
-            return super().__repr__()
+    def _text(self) -> str:
         return "\n".join(
             f"{_WRITE_STATES[running][0]}: {printable(title)} ({when}): {rows}\n    {printable(line)}"
             for running, title, rows, when, line, _ in self._entries()
@@ -331,21 +342,19 @@ class ColumnListing(Listing):
             rows.append(cells[: 3 + with_notes])
         return table_html(("column", "ClicData type", "dtype", "note")[: 3 + with_notes], rows)
 
-    def __repr__(self) -> str:
-        if not len(self):
-            return super().__repr__()
+    def _text(self) -> str:
         names = ("column", "clicdata_type", "dtype")
         lines = [names] + [
             (str(name), "refused" if refused else str(text_html(data_type)), str(dtype))
             for refused, name, data_type, dtype in zip(self._refused, *(self[each] for each in names), strict=True)
         ]
         widths = [max(len(line[at]) for line in lines) for at in range(3)]
-        notes = ["note" if any(self["note"]) else "", *(str(note).removeprefix("refused: ") for note in self["note"])]
-        indent = " " * (sum(widths) + 6)
-        room = max(40, (pd.get_option("display.width") or 80) - len(indent))
+        room = max(40, (pd.get_option("display.width") or 80) - 4)
         shown = []
-        for line, note in zip(lines, notes, strict=True):
-            start = "  ".join(printable(text).ljust(width) for text, width in zip(line, widths, strict=True))
-            wrapped = textwrap.wrap(printable(note), room, break_on_hyphens=False) or [""]
-            shown += [f"{start}  {wrapped[0]}".rstrip(), *(f"{indent}{rest}" for rest in wrapped[1:])]
+        for line, note in zip(lines, ["", *self["note"]], strict=True):
+            shown.append(
+                "  ".join(printable(text).ljust(size) for text, size in zip(line, widths, strict=True)).rstrip()
+            )
+            reason = printable(str(note).removeprefix("refused: "))
+            shown += [f"    {part}" for part in textwrap.wrap(reason, room, break_on_hyphens=False)]
         return "\n".join(shown)

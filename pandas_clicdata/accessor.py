@@ -318,8 +318,9 @@ class ClicDataAccessor:
         -------
         DataFrame
             One row per column, with ``column``, ``dtype``, ``clicdata_type`` and ``note``. A column that would be
-            refused has no type, and the note states the reason. The column ``dtype`` holds the dtypes themselves, so
-            that ``pd.read_clicdata(…, schema=…)`` can restore them.
+            refused has no type, and the note states the reason. A notebook and a terminal mark these columns, and show
+            all notes in full. The column ``dtype`` holds the dtypes themselves, so that
+            ``pd.read_clicdata(…, schema=…)`` can restore them.
 
         Raises
         ------

@@ -1184,9 +1184,9 @@ def columns(
     -------
     DataFrame
         One row per column, with ``column``, ``dtype``, ``clicdata_type`` and ``note``. ``dtype`` holds the dtypes
-        themselves. A type is missing if the service lists no types. A note says so if later rows may change the dtype:
-        whole numbers with nulls are ``Int64`` instead of ``int64``, for example. The row id of the service is not
-        listed, because a read leaves it out.
+        themselves. A type is missing if the service lists no types. A note says so if the dtype is that of the first
+        rows and others may change it: whole numbers with nulls are ``Int64`` instead of ``int64``, for example. The row
+        id of the service is not listed, because a read leaves it out.
 
     Raises
     ------
@@ -1227,7 +1227,7 @@ def columns(
     note = ""
     if walk.more_follows:
         of_all = "" if page.total is None else f" of {page.total:,}"
-        note = f"the dtype of the first {len(page.rows):,}{of_all} rows; other rows may change it"
+        note = f"of the first {len(page.rows):,}{of_all} rows"
     lines = []
     for name in names:
         data_type = walk.declared.get(name)

@@ -148,13 +148,14 @@ def test_a_view_is_safe_and_has_the_colors_of_the_page(views, name):
     assert {attribute for _, attribute, _ in page.attributes} <= {"style", "title"}
     assert "\x1b" not in view
     for property_, value in page.styles:
-        if property_ == "background":
-            assert value == "none" or value in _display._TONES.values()
+        assert property_ != "background"
+        if property_ == "background-color":
+            assert value == "transparent" or value in _display._TONES.values()
         elif property_ == "color":
             # White only on a badge.
             assert value in ("inherit", "#fff")
         assert property_ not in ("position", "text-align") or value == "left"
-    assert len(re.findall("color:#fff", view)) == len(re.findall("background:#", view))
+    assert len(re.findall("color:#fff", view)) == len(re.findall("background-color:#", view))
     assert all("text-align:left" in value for tag, _, value in page.attributes if tag in ("td", "th"))
 
 
@@ -249,7 +250,7 @@ def test_schema_shows_full_reasons_and_marks_the_refused_columns():
     words = " ".join(repr(schema).split())
     assert "df['x'].replace([float('inf'), -float('inf')], float('nan'))" in words
     assert "refused float64 Column 'x', row 1: inf" in words
-    assert max(map(len, repr(schema).splitlines())) <= 120
+    assert max(map(len, repr(schema).splitlines())) <= 80
     good = FRAME.clicdata.schema()
     assert "note" not in Page(good._repr_html_()).texts
     assert re.fullmatch(
@@ -277,6 +278,23 @@ def test_a_listing_is_a_frame_and_makes_plain_frames(listing):
     assert repr(listing)
     with pd.option_context("display.notebook_repr_html", False):
         assert view() is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda listing: listing.pop("note"),
+        lambda listing: setattr(listing, "index", ["x", "y"]),
+        lambda listing: listing.__setitem__("more", 1),
+        lambda listing: listing.insert(0, "more", 1),
+    ],
+)
+def test_a_listing_that_was_changed_in_place_is_shown_as_pandas_shows_it(change):
+    listing: Any = FRAME.clicdata.schema()
+    change(listing)
+    plain: Any = pd.DataFrame(listing)
+    assert listing._repr_html_() == plain._repr_html_()
+    assert repr(listing) == repr(plain)
 
 
 def test_a_short_list_is_shown_as_a_whole_and_a_long_one_in_part():

@@ -41,7 +41,7 @@ def test_one_page_is_read_and_a_note_says_what_may_change(serve, name):
     sandbox.requests.clear()
     listed = cd.columns(receipt.rec_id, session=session).set_index("column")
     assert sandbox.requests.counts() == {"read": 1}
-    note = "the dtype of the first 2 of 3 rows; other rows may change it"
+    note = "of the first 2 of 3 rows"
     assert listed["note"].to_dict() == {
         "t": "", "d": "", "at": "", **dict.fromkeys(["n", "f", "some", "b", "p"], note)
     }  # fmt: skip
