@@ -54,6 +54,21 @@ class Kernel:
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
                 return error
 
+    def completed(self, code: str) -> list[str]:
+        """Return what Tab offers after this code."""
+        matches = self._reply(self._client.complete(code, len(code)))["matches"]
+        return [match.rpartition(".")[2] for match in matches]
+
+    def tooltip(self, code: str) -> str:
+        """Return what Shift-Tab shows after this code."""
+        return COLOR.sub("", self._reply(self._client.inspect(code, len(code)))["data"]["text/plain"])
+
+    def _reply(self, request: str) -> Any:
+        while True:
+            message = self._client.get_shell_msg(timeout=60)
+            if message["parent_header"].get("msg_id") == request:
+                return message["content"]
+
     def lines(self, code: str) -> list[str]:
         """Execute a cell that fails, and return the lines that it shows."""
         return lines_of(self.run(code))
@@ -487,3 +502,24 @@ def test_outside_of_ipython_nothing_changes() -> None:
     lines = _ipython.render_traceback(caught.value)
     assert "Traceback (most recent call last):" in lines
     assert lines[-1].startswith("pandas_clicdata.errors.ConnectionFailedError: ")
+
+
+# completion and help
+
+
+def test_tab_offers_only_public_names(kernel: Kernel) -> None:
+    methods = ["append", "delete_rows", "push", "schema", "update_rows", "upsert"]
+    assert sorted(kernel.completed("df.clicdata.")) == methods
+    assert sorted(kernel.completed("cd.options.")) == ["dtype_backend", "journal", "progress", "workers"]
+    assert {*kernel.completed("cd.")} <= {*cd.__all__}
+    assert kernel.completed("pd.read_clicd") == ["read_clicdata"]
+
+
+@pytest.mark.parametrize("call", ["df.clicdata.push", "cd.push"])
+def test_the_tooltip_has_the_signature_the_summary_and_the_choices(kernel: Kernel, call: str) -> None:
+    text = kernel.tooltip(call)
+    _, _, doc = text.partition("Docstring:")
+    assert "if_exists" in text.partition("Docstring:")[0]
+    assert doc.lstrip().startswith("Create a table from the columns' types and send the rows, each exactly once.")
+    assert 'if_exists : {"fail", "append", "replace", "upsert"}, default "fail"' in doc
+    assert 'on_bad_values : {"raise", "null"}, default "raise"' in doc
