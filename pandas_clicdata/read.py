@@ -82,21 +82,31 @@ def _answers_names_of_pandas(module: str) -> Callable[[Callable[P, T]], Callable
     def answer(function: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
-            given = [name for name in _NAMES_IN_PANDAS if name in kwargs]
-            if not given:
+            try:
+                if _NAMES_IN_PANDAS.keys() & kwargs.keys():
+                    raise TypeError(_with_own_names(f"{module}.{function.__name__}", args, kwargs))
                 return function(*args, **kwargs)
-            renamed = {_NAMES_IN_PANDAS.get(name, name): value for name, value in kwargs.items()}
-            shown = [*map(repr, args), *(f"{name}={_pasted(name, value)}" for name, value in renamed.items())]
-            answers = " and ".join(f"{name}= is named {_NAMES_IN_PANDAS[name]}=" for name in given)
-            raise TypeError(f"{answers} here. Call:\n    {module}.{function.__name__}({', '.join(shown)})")
+            finally:
+                # A traceback with locals must not show a credential among the arguments.
+                args, kwargs = (), {}  # type: ignore[assignment]
 
         return call
 
     return answer
 
 
+def _with_own_names(function: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Return the answer to parameters of pandas, with the call that has the names of this package."""
+    answers = " and ".join(f"{name}= is named {own}=" for name, own in _NAMES_IN_PANDAS.items() if name in kwargs)
+    renamed = {_NAMES_IN_PANDAS.get(name, name): value for name, value in kwargs.items()}
+    shown = [*map(repr, args), *(f"{name}={_pasted(name, value)}" for name, value in renamed.items())]
+    return f"{answers} here. Call:\n    {function}({', '.join(shown)})"
+
+
 def _pasted(name: str, value: object) -> str:
-    """Return an argument as code; the name of the parameter if the value has no short code."""
+    """Return an argument as code; the name of the parameter if the value has no short code, or may be a credential."""
+    if name == "session":
+        return name
     if name == "columns" and not isinstance(value, str) and isinstance(value, Iterable):
         value = list(value)
         if not all(isinstance(each, str) for each in value):

@@ -45,7 +45,7 @@ class Records:
 
 def records_of(obj: object) -> Records | None:
     """Return a collection of dicts as records; None for another object."""
-    if not isinstance(obj, Collection) or isinstance(obj, str | bytes | Mapping | np.ndarray):
+    if not isinstance(obj, Collection) or _is_refused(obj):
         return None
     return Records(list(obj)) if isinstance(next(iter(obj), None), Mapping) else None
 

@@ -187,6 +187,14 @@ def push(
     >>> receipt = cd.push(pa.table({"seats": [180, 200]}), "Planes from Arrow")
     >>> receipt.sent, receipt.status
     (2, 'confirmed')
+
+    Rows that come piece by piece, with null in place of a value that ClicData cannot hold:
+
+    >>> import pandas as pd
+    >>> frames = (pd.DataFrame({"day": [day], "load": [load]}) for day, load in [(1, 0.75), (2, float("inf"))])
+    >>> receipt = cd.push(frames, "Loads", on_bad_values="null")
+    >>> print(receipt.notes[0])
+    Sent as null, because ClicData cannot hold the values: 1 in column 'load' (the first in row 0: inf).
     """
     options = Options(
         if_exists=if_exists,

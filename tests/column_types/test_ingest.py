@@ -579,6 +579,7 @@ def test_an_error_gives_the_position_of_a_row_whose_label_repeats(no_requests, s
 
 REFUSED: dict[str, tuple[Any, str]] = {
     "a series": (pd.Series([1]), "series.to_frame()"),
+    "a series of dicts": (pd.Series([{"a": 1}]), "series.to_frame()"),
     "a dict": ({"a": [1]}, "pd.DataFrame(data)"),
     "a dict of frames": ({"a": TABLE}, "data['a'], or data.values()"),
     "None": (None, "pass a pandas DataFrame"),
