@@ -207,7 +207,12 @@ class ProgressBar:
 
 
 def is_interactive() -> bool:
-    """Return whether a person waits for this code: in a notebook, in IPython, or in the interpreter at a terminal."""
+    """Return whether a person waits for this code: in a notebook, in IPython, or in the interpreter at a terminal.
+
+    Not in a thread that the user has started, because the output of such a thread appears in any cell.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return False
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
     if get_ipython is not None and get_ipython() is not None:
         return True

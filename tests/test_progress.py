@@ -187,6 +187,20 @@ def test_in_an_interpreter_at_a_terminal_a_bar_appears_if_the_call_takes_long(
     assert ("2.00k/2.00k" in terminal.getvalue()) == (progress is None)
 
 
+def test_a_call_in_a_thread_of_the_user_shows_no_bar_by_itself(
+    on_terminal: Callable[[], Terminal], session: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = on_terminal()
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    monkeypatch.setattr(_progress, "_SECONDS_BEFORE_BAR", 0)
+    thread = threading.Thread(target=lambda: FRAME.clicdata.push(name, session=session))
+    thread.start()
+    thread.join()
+
+    assert len(cd.read_clicdata(name, progress=False, session=session)) == len(FRAME)
+    assert terminal.getvalue() == ""
+
+
 def test_the_options_choose_the_bar(on_terminal: Callable[[], Terminal], session: Any, name: str) -> None:
     terminal = on_terminal()
     with cd.option_context("progress", True):
