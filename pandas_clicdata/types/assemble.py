@@ -239,7 +239,7 @@ def _storable(page: DecodedColumn, dtype: np.dtype[Any], pattern: str) -> _Value
     if page.kind not in _KINDS_OF[dtype]:
         return None
     if page.kind is Kind.NULL:
-        return (np.nan if dtype == _FLOATS else np.datetime64("NaT")), page.kind, None
+        return (np.nan if dtype == _FLOATS else np.datetime64("NaT", "us")), page.kind, None
     values = page.array.chunk(0) if page.array.num_chunks == 1 else page.array.combine_chunks()
     form = None
     if page.kind is Kind.TEXT:

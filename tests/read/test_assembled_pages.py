@@ -80,6 +80,16 @@ def test_a_column_of_datetimes_whose_last_page_is_unlike(http_service, last, dec
         assert (page["at"].dtype == page["also"].dtype) == (last not in ("not a datetime", "a text"))
 
 
+@pytest.mark.parametrize("place", [0, 4, ROWS - 2])
+def test_a_page_of_nulls_among_datetimes(http_service, place):
+    rows = rows_with({})
+    for row in rows[place : place + 2]:
+        row["at"] = None
+    pages, page = (read(http_service, rows, size, {"at": "datetime"}, "total") for size in (2, ROWS))
+    assert_same(pages, page)
+    assert page["at"].isna().sum() == 2
+
+
 @pytest.mark.parametrize("end", ["total", "more"])
 @pytest.mark.parametrize(
     ("last", "dtype", "value"),
