@@ -49,6 +49,7 @@ assert used == [], used
 """
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize("when", ["before the import", "before the session", "after the session"])
 def test_a_cache_for_all_sessions_of_requests_is_not_used(one_sandbox, name, tmp_path, when):
     credentials = {"client_id": one_sandbox.client_id, "client_secret": one_sandbox.client_secret}

@@ -122,7 +122,7 @@ MODES = {
 
 
 @pytest.mark.parametrize(
-    ("mode", "kills"), [("stamp", 5), *(pytest.param(mode, 56, marks=pytest.mark.slow) for mode in MODES)]
+    ("mode", "kills"), [("stamp", 3), *(pytest.param(mode, 56, marks=pytest.mark.slow) for mode in MODES)]
 )
 def test_a_push_killed_at_random_times(sandbox, forks, name, tmp_path, mode, kills):
     killed = pushes = 0

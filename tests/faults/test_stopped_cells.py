@@ -128,9 +128,8 @@ def interrupted_push(sandbox, notebook, table, random_moment):
         return "no reply"
 
 
-@pytest.mark.parametrize(
-    ("moments", "part"), [(1, 0), *(pytest.param(5, part, marks=pytest.mark.slow) for part in range(7))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("moments", "part"), [(5, part) for part in range(7)])
 @pytest.mark.inside("looks at the ledger at each moment")
 @pytest.mark.skipif(os.name == "nt", reason="an interrupt of a kernel is a signal here")
 def test_a_stopped_cell_never_stores_a_row_twice(one_sandbox, notebook, moments, part):

@@ -101,7 +101,7 @@ def test_links_in_the_notebook_are_valid(path: Path) -> None:
 # execution
 
 
-@pytest.fixture(scope="module", params=[TOUR, DAY], ids=["tour", "day"])
+@pytest.fixture(scope="module", params=[TOUR, pytest.param(DAY, marks=pytest.mark.slow)], ids=["tour", "day"])
 def each_path(request: pytest.FixtureRequest) -> Path:
     return Path(request.param)
 

@@ -69,6 +69,7 @@ def assert_same(one, other):
         assert repr(one[name].tolist()) == repr(other[name].tolist())
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("declared", ["datetime", "", "text", "date"])
 @pytest.mark.parametrize("last", LAST)
 def test_a_column_of_datetimes_whose_last_page_is_unlike(http_service, last, declared):

@@ -446,6 +446,7 @@ def test_a_replace_that_receives_a_wrong_page_deletes_nothing(proxied, running, 
     assert running.requests.of("delete") == []
 
 
+@pytest.mark.sampled(0)
 @every_dialect
 def test_the_backup_is_verified_from_the_last_page_to_the_first(proxied, name, data_home, api_version):
     proxy, session = proxied(api_version, DISTINCT)

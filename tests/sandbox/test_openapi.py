@@ -227,6 +227,7 @@ def refused(call, schema, name, path, method, status, code, *, table=1001, **opt
     operation.validate_response(reply)
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize("name", ["unversioned", "2025.3"])
 def test_refusals_of_credentials_scope_version_and_body_are_as_documented(call, name):
     schema = loaded(name)

@@ -398,7 +398,7 @@ def one(new_sandbox):
 
 
 @given(first=FILES, later=st.lists(FILES, min_size=1, max_size=3))
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_updateappend_is_a_merge_of_dicts(one, first, later):
     sandbox, http, numbers = one
     # The first row fixes the types of the columns.

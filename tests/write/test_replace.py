@@ -498,6 +498,7 @@ def exact(rows):
     return sorted(json.dumps({name: one(value) for name, value in row.items()}) for row in rows)
 
 
+@pytest.mark.sampled(1)
 @every_dialect
 @pytest.mark.parametrize("case", ASSUMED)
 def test_values_of_every_type_are_restored_exactly(serve, folder, api_version, case):
