@@ -75,7 +75,7 @@ TINY = Scale(
     memory_sizes=(500, 1000),
 )
 QUICK = Scale(
-    rows=30_000,
+    rows=100_000,
     kind_rows=10_000,
     wide_rows=1_000,
     dialects=_DIALECTS,
