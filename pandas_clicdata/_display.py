@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import re
-import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -17,14 +16,13 @@ from typing import Any, Literal, Self, SupportsIndex
 import numpy as np
 import pandas as pd
 
+from pandas_clicdata._ipython import running_shell
 from pandas_clicdata.errors import printable
 
 
 def in_notebook() -> bool:
     """Return whether this code runs in a notebook, that is, in a kernel of IPython."""
-    # Not imported, because a kernel has imported it.
-    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
-    return get_ipython is not None and getattr(get_ipython(), "kernel", None) is not None
+    return getattr(running_shell(), "kernel", None) is not None
 
 
 Tone = Literal["good", "careful", "bad", "plain"]

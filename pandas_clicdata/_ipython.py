@@ -63,7 +63,7 @@ _NAMED_TEXT = re.compile(
 _PASSWORD_CALL = re.compile(rf"""(?i)password\w*{_GAP}\((?:[^()"'\n]++|{_QUOTED})*""")
 
 
-def _shell() -> Any:
+def running_shell() -> Any:
     """Return the shell of IPython that runs this program; None outside of IPython."""
     return getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
 
@@ -84,7 +84,7 @@ def render_traceback(error: BaseException) -> list[str]:
     list of str
         The lines.
     """
-    shell = _shell()
+    shell = running_shell()
     if shell is None:
         return "".join(traceback.format_exception(error)).splitlines()
     # After IPython has shown an error, it renders the error once more, for its history.
@@ -131,7 +131,7 @@ def shown_briefly(function: F) -> F:
     callable
         The function, or one that calls it.
     """
-    if _shell() is None:
+    if running_shell() is None:
         return function
 
     @functools.wraps(function)

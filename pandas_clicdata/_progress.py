@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pandas_clicdata._display import in_notebook
+from pandas_clicdata._ipython import running_shell
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -213,8 +214,7 @@ def is_interactive() -> bool:
     """
     if threading.current_thread() is not threading.main_thread():
         return False
-    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
-    if get_ipython is not None and get_ipython() is not None:
+    if running_shell() is not None:
         return True
     return hasattr(sys, "ps1") and sys.stderr is not None and sys.stderr.isatty()
 

@@ -26,7 +26,7 @@ from pandas_clicdata import _config
 from pandas_clicdata import session as _session
 from pandas_clicdata._config import AuthMethod, Settings, concealed
 from pandas_clicdata._display import facts_view, in_notebook
-from pandas_clicdata._ipython import shown_briefly
+from pandas_clicdata._ipython import running_shell, shown_briefly
 from pandas_clicdata._keyring import InKeyring, fetch_secret, store_secret
 from pandas_clicdata._models import AccountInfo, Secret, is_secret_name
 from pandas_clicdata._threads import fork_lock, started
@@ -354,7 +354,7 @@ def _check(session: Session) -> None:
     try:
         session.whoami()
     except PermissionDeniedError as exc:
-        # Whoever is between here and ClicData may send a 403, too, but not with a code of ClicData.
+        # A proxy may send a 403, too, but not with an error code of ClicData.
         if not proven and exc.code is None:
             raise
         if not proven:
@@ -617,8 +617,7 @@ class _Questions:
         """Whether there is somebody to ask."""
         if in_notebook():
             # Not imported, because a kernel has imported it.
-            kernel = sys.modules["IPython"].get_ipython().kernel
-            return bool(getattr(kernel, "_allow_stdin", True))
+            return bool(getattr(running_shell().kernel, "_allow_stdin", True))
         try:
             return sys.stdin is not None and sys.stdin.isatty()
         except ValueError:

@@ -9,7 +9,6 @@ import stat
 import sys
 import tempfile
 import threading
-import time
 import tomllib
 import traceback
 import webbrowser
@@ -27,6 +26,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jupyter_client.manager import KernelManager
+from waiting import wait_until
 
 import pandas_clicdata as cd
 from pandas_clicdata import _config
@@ -457,9 +457,7 @@ def test_the_browser_brings_the_code_to_a_loopback_address(sandbox, opened, caps
     assert stored()["redirect_uri"] == redirect_uri
     assert dict(parse_qsl(urlsplit(addresses[0]).query))["scope"] == "account_read"
     # The browser may receive its page a moment after the code is used.
-    deadline = time.monotonic() + 30
-    while not pages and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: pages)
     assert "return to Python" in pages[0].text
     assert pages[0].headers["Cache-Control"] == "no-store"
     code = parse_qs(urlsplit(pages[0].url).query)["code"][0]

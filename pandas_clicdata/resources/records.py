@@ -218,7 +218,7 @@ def to_output(
     Parameters
     ----------
     what : str
-        What a record is, for the heading in a notebook.
+        The noun for a record, which the heading in a notebook uses.
     records : sequence of mapping
         The records.
     output : {"df", "dict"}, default "df"

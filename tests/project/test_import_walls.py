@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
 LEAVES: dict[str, set[str]] = {
     "_checks": set(),
     "_config": {"_durable", "_keyring", "_models", "_threads"},
-    "_display": set(),
+    "_display": {"_ipython"},
     "_docstrings": set(),
     "_durable": set(),
     # Inside a function, because `_models` imports `errors`, which imports `_ipython`.
@@ -43,7 +43,7 @@ LEAVES: dict[str, set[str]] = {
     "_keyring": {"_models", "_threads"},
     "_models": {"_display"},
     "_options": {"_checks"},
-    "_progress": {"_display"},
+    "_progress": {"_display", "_ipython"},
     "_request_count": {"_checks", "_options", "_progress", "_threads"},
     "_threads": set(),
     "_version": set(),
